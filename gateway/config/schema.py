@@ -1,0 +1,170 @@
+"""The shape of the configuration file, as frozen types.
+
+This is the one place that names a setting: the loader checks the YAML against these types, `check --schema` prints
+them as JSON Schema, and everything above takes the values from here. The keys in the file are camelCase.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, field
+
+from gateway.config.secrets import Secret
+
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Text = Annotated[str, Meta(min_length=1, max_length=512)]
+Address = Annotated[str, Meta(min_length=1, max_length=2048)]
+HeaderText = Annotated[str, Meta(pattern=r"^[\x21-\x7e]([\x20-\x7e]{0,510}[\x21-\x7e])?$")]
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+
+
+class Struct(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """The base of every section."""
+
+
+class Gateway(Struct, frozen=True):
+    """The server itself."""
+
+    host: Annotated[Text, Meta(description="Loopback address or name to listen on; any other refuses to start.")] = (
+        "127.0.0.1"
+    )
+    port: Annotated[int, Meta(ge=0, le=65_535, description="TCP port; 0 picks a free one and prints it.")] = 8080
+    threads: Annotated[
+        int, Meta(ge=4, le=1024, description="One a running request or stream; a few stay reserved for /health.")
+    ] = 64
+    max_body_mib: Annotated[int, Meta(ge=1, le=1024, description="Largest request body, in MiB.")] = field(
+        default=32, name="maxBodyMiB"
+    )
+    api_keys: Annotated[
+        tuple[Secret, ...], Meta(description="If given, callers must show one: Authorization: Bearer, or x-api-key.")
+    ] = ()
+    allowed_hosts: Annotated[
+        tuple[Text, ...], Meta(description="Host names to accept besides the loopback ones, as name or name:port.")
+    ] = ()
+    allowed_origins: Annotated[
+        tuple[Text, ...], Meta(description="Origins of web pages that may call, as https://name[:port].")
+    ] = ()
+    request_timeout_seconds: Annotated[
+        Seconds, Meta(description="One deadline for a request: queue, every try, the whole answer.")
+    ] = 600.0
+    drain_seconds: Annotated[
+        float, Meta(ge=0, le=3600, description="How long running requests may still take after a stop signal.")
+    ] = 30.0
+    response_model: Annotated[
+        Literal["alias", "upstream"], Meta(description="Which name an answer carries as `model`.")
+    ] = "alias"
+
+
+class WatchFile(Struct, frozen=True):
+    """A file that another tool keeps tokens in; read, never written."""
+
+    path: Text
+    provider: Annotated[Name, Meta(description="Whose token it is, where the file does not say.")] | None = None
+    format: Annotated[
+        Literal["auto", "plain"], Meta(description="plain: {provider: {accessToken, expiresAt}}; auto tells by looking.")
+    ] = "auto"
+
+
+class Auth(Struct, frozen=True):
+    """Where tokens are kept."""
+
+    token_store_path: Annotated[
+        Text, Meta(description="The gateway's own token file; relative to the configuration file.")
+    ] = "./tokens.json"
+    watch_files: Annotated[
+        tuple[Text | WatchFile, ...], Meta(description="Token files of other tools, as a path or {path, provider}.")
+    ] = ()
+
+
+class Target(Struct, frozen=True):
+    """One way to answer an alias."""
+
+    provider: Name
+    model: Annotated[str, Meta(min_length=1, max_length=256)]
+    priority: Annotated[int, Meta(ge=0, le=1_000_000, description="Lower is asked first; equals in file order.")] = 1
+
+
+class Alias(Struct, frozen=True):
+    """A model name that clients use, and who answers it."""
+
+    alias: Annotated[str, Meta(min_length=1, max_length=256)]
+    providers: Annotated[tuple[Target, ...], Meta(min_length=1)]
+    when_limited: Annotated[
+        Literal["next", "wait"],
+        Meta(description="next: use a candidate with room now, wait only if none has. wait: queue at the first."),
+    ] = "next"
+    stream_recovery: Annotated[
+        Literal["resume", "error"], Meta(description="What to do with a stream that breaks after content went out.")
+    ] = "resume"
+
+
+class RateLimit(Struct, frozen=True):
+    """How often a provider may be called."""
+
+    provider: Name
+    requests_per_minute: Annotated[int, Meta(ge=1, le=1_000_000)]
+    max_queue_size: Annotated[
+        int, Meta(ge=0, le=100_000, description="Callers that may wait; the next one gets 429 at once.")
+    ] = 50
+    max_wait_seconds: Annotated[
+        float, Meta(ge=0, le=86_400, description="A wait known to be longer than this is a 429 at once.")
+    ] = 30.0
+
+
+class Timeouts(Struct, frozen=True):
+    """How long a provider may take, in seconds."""
+
+    connect_seconds: Seconds = 5.0
+    first_token_seconds: Annotated[
+        Literal["auto"] | Seconds,
+        Meta(description="Until the first content; auto: 120 where another candidate stands ready, else the deadline."),
+    ] = "auto"
+    stall_seconds: Annotated[
+        Literal["auto"] | Seconds, Meta(description="Silence allowed between two pieces of a stream; auto: 120.")
+    ] = "auto"
+
+
+class Provider(Struct, frozen=True):
+    """Someone who answers: an OpenAI-compatible API, in the cloud or on this machine."""
+
+    type: Annotated[str, Meta(description="openai for any compatible API, or a known vendor; defaults to the name.")] | None = (
+        None
+    )
+    enabled: bool = True
+    api_key: Annotated[Secret, Meta(description="The key; default: the vendor's usual environment variable.")] | None = None
+    api_endpoint: Annotated[Address, Meta(description="The base address, up to and without /chat/completions.")] | None = (
+        None
+    )
+    client_id: Annotated[Text, Meta(description="OAuth client id.")] | None = None
+    client_secret: Annotated[Secret, Meta(description="OAuth client secret.")] | None = None
+    auth_endpoint: Annotated[Address, Meta(description="OAuth authorization endpoint.")] | None = None
+    token_endpoint: Annotated[Address, Meta(description="OAuth token endpoint.")] | None = None
+    user_agents: Annotated[
+        tuple[HeaderText, ...], Meta(description="User-Agent texts to send; absent: the gateway's own name.")
+    ] = ()
+    user_agent_rotation: Annotated[
+        Literal["request", "credential"],
+        Meta(description="request: the next of userAgents each call; credential: one of them, fixed for a key or token."),
+    ] = "request"
+    stream_usage: Annotated[
+        bool, Meta(description="Ask for token counts at the end of a stream; false for servers that refuse the option.")
+    ] | None = None
+    timeouts: Timeouts = Timeouts()
+
+
+class Logging(Struct, frozen=True):
+    """What is printed on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["pretty", "json"] = "pretty"
+
+
+class Config(Struct, frozen=True):
+    """The whole file."""
+
+    gateway: Gateway = Gateway()
+    auth: Auth = Auth()
+    model_aliases: tuple[Alias, ...] = ()
+    rate_limits: tuple[RateLimit, ...] = ()
+    providers: dict[Name, Provider] = {}
+    logging: Logging = Logging()

@@ -1,0 +1,1 @@
+"""Floor 0: our words and pure machines. No I/O, no threads, no clock of its own."""
