@@ -1,0 +1,95 @@
+"""What a wire format offers. A caller's side needs the inbound half, a provider's side the outbound half.
+
+Bytes and values only: a wire knows no socket and no other wire, so adding one touches nobody.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.core.chat import ChatChunk, ChatRequest, ChatResponse, Rendered, Usage
+from gateway.core.errors import GatewayError, ProviderFailure
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """How an answer is shown: its `model` (None leaves the provider's own) and whether usage was asked for."""
+
+    model: str | None
+    usage: bool
+
+
+class Encoder(Protocol):
+    """Chunks to the caller's stream."""
+
+    def encode(self, chunk: ChatChunk) -> bytes:
+        """The bytes for one chunk; empty where the caller is not to see it."""
+
+    def end(self) -> bytes:
+        """What closes a stream that is complete."""
+
+    def error(self, error: GatewayError) -> bytes:
+        """What closes a stream that is not: the error, and nothing that looks like an end."""
+
+
+class Decoder(Protocol):
+    """A provider's stream to chunks."""
+
+    fault: ProviderFailure | None
+    """The error that the provider wrote into its stream."""
+    done: bool
+    """Nothing may follow."""
+    skipped: int
+    """Events that were unreadable and passed over."""
+
+    @property
+    def complete(self) -> bool:
+        """Every choice has its finish: what may follow is usage."""
+
+    def feed(self, data: bytes) -> list[ChatChunk]:
+        """The chunks that `data` completes. Raises BrokenAnswer when a limit is passed."""
+
+    def close(self) -> list[ChatChunk]:
+        """The body ended: the chunks that were still held."""
+
+
+class InboundWire(Protocol):
+    """The caller's half."""
+
+    def parse_request(self, body: bytes) -> ChatRequest:
+        """Raises InvalidRequest naming the field."""
+
+    def render_response(self, response: ChatResponse, naming: Naming) -> bytes:
+        """The whole answer for the caller."""
+
+    def encoder(self, naming: Naming) -> Encoder:
+        """A fresh encoder for one stream."""
+
+    def render_error(self, error: GatewayError) -> bytes:
+        """The error for the caller."""
+
+
+class OutboundWire(Protocol):
+    """The provider's half."""
+
+    def render_request(self, request: ChatRequest, model: str, *, ask_usage: bool) -> Rendered:
+        """The request for the provider, asking for `model`; `ask_usage`: token counts at a stream's end are wanted."""
+
+    def parse_response(self, body: bytes, now: int) -> ChatResponse:
+        """A whole answer that came at `now`, in seconds since the epoch. Raises ProviderFailure."""
+
+    def decoder(self, now: int) -> Decoder:
+        """A fresh decoder for one stream that begins at `now`, in seconds since the epoch."""
+
+    def parse_error(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderFailure:
+        """What a status other than 2xx means."""
+
+
+def usage_of(prompt: object, completion: object) -> Usage | None:
+    """Usage from two JSON values, or None where neither is a count."""
+    counts = [
+        value if isinstance(value, int) and not isinstance(value, bool) else None for value in (prompt, completion)
+    ]
+    if counts == [None, None]:
+        return None
+    return Usage(prompt=counts[0] or 0, completion=counts[1] or 0)

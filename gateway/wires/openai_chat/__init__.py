@@ -1,0 +1,40 @@
+"""OpenAI chat completions, both halves.
+
+Source: https://platform.openai.com/docs/api-reference/chat. Between a caller and a provider that both speak it the
+JSON passes as it came; `response.py` and `stream.py` mend only what known servers get wrong and known clients break on.
+"""
+
+from collections.abc import Mapping
+
+from gateway.core.chat import ChatRequest, ChatResponse, Rendered
+from gateway.core.errors import GatewayError, ProviderFailure
+from gateway.wires.base import Decoder, Encoder, Naming
+from gateway.wires.openai_chat import errors, request, response, stream
+
+
+class OpenAIChat:
+    """The wire as one object, both halves of the contract in gateway.wires.base."""
+
+    def parse_request(self, body: bytes) -> ChatRequest:
+        return request.parse(body)
+
+    def render_request(self, chat: ChatRequest, model: str, *, ask_usage: bool) -> Rendered:
+        return request.render(chat, model, ask_usage=ask_usage)
+
+    def parse_response(self, body: bytes, now: int) -> ChatResponse:
+        return response.parse(body, now)
+
+    def render_response(self, answer: ChatResponse, naming: Naming) -> bytes:
+        return response.render(answer, naming)
+
+    def decoder(self, now: int) -> Decoder:
+        return stream.ChunkDecoder(now)
+
+    def encoder(self, naming: Naming) -> Encoder:
+        return stream.ChunkEncoder(naming)
+
+    def parse_error(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderFailure:
+        return errors.parse(status, headers, body)
+
+    def render_error(self, error: GatewayError) -> bytes:
+        return errors.render_error(error)

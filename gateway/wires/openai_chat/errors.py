@@ -1,0 +1,181 @@
+"""OpenAI's error object: writing ours, reading theirs.
+
+Servers that call themselves compatible write errors in many shapes (a bare string, `detail`, an array around the
+object, HTML), and the clients lose the message of all but one. So every shape is read here, and one is written.
+Source: https://platform.openai.com/docs/guides/error-codes.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+from gateway.core.errors import (
+    BrokenAnswer,
+    ContentRefused,
+    ContextTooLong,
+    CredentialRefused,
+    Evidence,
+    GatewayError,
+    ProviderFailure,
+    QuotaExhausted,
+    RateLimited,
+    RequestRejected,
+    TargetModelMissing,
+    Unavailable,
+)
+from gateway.core.jsontext import JsonFault, JsonObject, JsonValue, dumps, loads
+
+WIRE: Final = "openai_chat"
+MESSAGE_SHOWN: Final = 2_000
+"""Characters of a provider's message that are passed on."""
+
+_CONTEXT: Final = re.compile(
+    r"context.{0,20}(length|window|size)|maximum context|too many (input )?tokens|prompt is too long"
+    r"|exceeds?.{0,40}(max|limit).{0,20}tokens|input.{0,20}too long",
+    re.IGNORECASE,
+)
+_POLICY: Final = re.compile(r"content.?(filter|policy|management)|safety system|moderation", re.IGNORECASE)
+_QUOTA: Final = re.compile(
+    r"insufficient.?(quota|balance|credit|funds)|billing|per.?day|daily|quota.{0,20}exhausted", re.IGNORECASE
+)
+
+
+def render_error(error: GatewayError) -> bytes:
+    """The error as the JSON body every OpenAI client reads; all four keys are always there."""
+    return dumps({"error": describe(error)})
+
+
+def describe(error: GatewayError) -> JsonObject:
+    """The inner object: message, type, param, code."""
+    return {"message": error.message, "type": error.type, "param": error.param, "code": error.code}
+
+
+def parse(status: int, headers: Mapping[str, str], body: bytes) -> ProviderFailure:
+    """What a provider's answer other than 2xx means.
+
+    Args:
+        status: the HTTP status.
+        headers: with case-insensitive or lower-case keys.
+        body: bounded by the reader.
+    """
+    message, kind, param, code = _read(body)
+    evidence = Evidence(
+        status=status,
+        request_id=headers.get("x-request-id"),
+        retry_after=retry_after(headers),
+    )
+    failure = meaning(status, code or "", f"{kind or ''} {message}")
+    return failure(
+        message[:MESSAGE_SHOWN] or f"The provider answered {status} without a message.",
+        evidence=evidence,
+        param=param,
+        code=code,
+        type=kind,
+        status=status if 400 <= status < 600 else None,
+    )
+
+
+def parse_in_stream(error: JsonValue) -> ProviderFailure:
+    """What an error object inside a stream means; its status is in its code, or unknown."""
+    message, kind, param, code = _fields(error)
+    status = int(code) if code is not None and re.fullmatch(r"[45]\d\d", code) else None
+    failure = meaning(status or 0, code or "", f"{kind or ''} {message}")
+    if failure is RequestRejected and status is None:
+        failure = BrokenAnswer  # the request was accepted and an answer begun, so it is not the request's fault
+    text = message or "The provider reported an error inside its stream."
+    return failure(text, evidence=Evidence(status=status), param=param, code=code, type=kind)
+
+
+def meaning(status: int, code: str, text: str) -> type[ProviderFailure]:
+    """The failure a status, an error code and a text stand for. Codes are surer than texts, so they go first."""
+    if code in _BY_CODE:
+        return _BY_CODE[code]
+    for found, failure in _BY_TEXT:
+        if found(status, text):
+            return failure
+    if status < 400:
+        return BrokenAnswer  # a redirect, or no status at all: nothing the API defines
+    return _BY_STATUS.get(status, Unavailable if status >= 500 else RequestRejected)
+
+
+_BY_CODE: Final[Mapping[str, type[ProviderFailure]]] = {
+    "context_length_exceeded": ContextTooLong,
+    "content_policy_violation": ContentRefused,
+    "content_filter": ContentRefused,
+    "insufficient_quota": QuotaExhausted,
+    "billing_hard_limit_reached": QuotaExhausted,
+    "invalid_api_key": CredentialRefused,
+    "model_not_found": TargetModelMissing,
+    "rate_limit_exceeded": RateLimited,
+    "server_error": Unavailable,
+    "overloaded_error": Unavailable,
+}
+_BY_TEXT: Final[tuple[tuple[Callable[[int, str], bool], type[ProviderFailure]], ...]] = (
+    (lambda status, text: status in (400, 413, 422) and bool(_CONTEXT.search(text)), ContextTooLong),
+    (lambda status, text: status in (400, 403) and bool(_POLICY.search(text)), ContentRefused),
+    (lambda status, text: status == 429 and bool(_QUOTA.search(text)), QuotaExhausted),
+)
+_BY_STATUS: Final[Mapping[int, type[ProviderFailure]]] = {
+    401: CredentialRefused,
+    402: QuotaExhausted,
+    403: CredentialRefused,
+    404: TargetModelMissing,
+    408: Unavailable,
+    409: Unavailable,
+    425: Unavailable,
+    429: RateLimited,
+}
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait, from `retry-after-ms` or `Retry-After` (RFC 9110 section 10.2.3: seconds or a date)."""
+    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+        text = headers.get(name)
+        if text is None:
+            continue
+        try:
+            seconds = float(text) / unit
+        except ValueError:
+            seconds = _until(text, headers.get("date"))
+        if math.isfinite(seconds) and seconds >= 0:
+            return seconds
+    return None
+
+
+def _until(date: str, now: str | None) -> float:
+    """Seconds between the provider's own two clocks, so that ours need not agree with them."""
+    try:
+        return (parsedate_to_datetime(date) - parsedate_to_datetime(now or "")).total_seconds()
+    except (TypeError, ValueError):
+        return math.nan
+
+
+def _read(body: bytes) -> tuple[str, str | None, str | None, str | None]:
+    try:
+        return _fields(loads(body))
+    except JsonFault:
+        return "", None, None, None
+
+
+def _fields(value: JsonValue) -> tuple[str, str | None, str | None, str | None]:
+    """message, type, param and code of an error in any of the shapes seen."""
+    if isinstance(value, list):
+        return _fields(value[0] if value else None)
+    if isinstance(value, str):
+        return value, None, None, None
+    if not isinstance(value, dict):
+        return "", None, None, None
+    inner = value.get("error")
+    if isinstance(inner, (dict, list, str)) and inner:
+        return _fields(inner)
+    message = next((v for k in ("message", "detail", "msg") if isinstance(v := value.get(k), str) and v), "")
+    if not message and (detail := value.get("detail")):
+        message = dumps(detail).decode()
+    code = value.get("code")
+    return message, _text(value.get("type")), _text(value.get("param")), None if code is None else str(code)
+
+
+def _text(value: JsonValue) -> str | None:
+    return value if isinstance(value, str) and value else None

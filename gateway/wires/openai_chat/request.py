@@ -1,0 +1,178 @@
+"""A chat request: checked on the way in, passed on as it came on the way out.
+
+Checked is the JSON type of every field that OpenAI documents, so that a mistake is named here in the API's own terms
+whichever provider would have received it. Fields that are not in the table pass unseen: the provider may know them.
+Source: https://platform.openai.com/docs/api-reference/chat/create.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from gateway.core.chat import ChatRequest, Rendered, Source
+from gateway.core.errors import InvalidRequest
+from gateway.core.jsontext import JsonFault, JsonObject, JsonValue, dumps, loads
+from gateway.wires.openai_chat.errors import WIRE
+
+MAX_MODEL: Final = 256
+
+_NUMBER: Final = ("a number", (int, float))
+_INTEGER: Final = ("an integer", (int,))
+_BOOLEAN: Final = ("true or false", (bool,))
+_STRING: Final = ("a string", (str,))
+_OBJECT: Final = ("an object", (dict,))
+_ARRAY: Final = ("an array", (list,))
+_STRINGS: Final = ("a string or an array of strings", (str, list))
+_CHOICE: Final = ("a string or an object", (str, dict))
+
+_Kind = tuple[str, tuple[type, ...]]
+FIELDS: Final[dict[str, _Kind]] = {
+    "audio": _OBJECT,
+    "frequency_penalty": _NUMBER,
+    "function_call": _CHOICE,
+    "functions": _ARRAY,
+    "logit_bias": _OBJECT,
+    "logprobs": _BOOLEAN,
+    "max_completion_tokens": _INTEGER,
+    "max_tokens": _INTEGER,
+    "metadata": _OBJECT,
+    "modalities": _ARRAY,
+    "n": _INTEGER,
+    "parallel_tool_calls": _BOOLEAN,
+    "prediction": _OBJECT,
+    "presence_penalty": _NUMBER,
+    "reasoning_effort": _STRING,
+    "response_format": _OBJECT,
+    "seed": _INTEGER,
+    "service_tier": _STRING,
+    "stop": _STRINGS,
+    "store": _BOOLEAN,
+    "stream": _BOOLEAN,
+    "stream_options": _OBJECT,
+    "temperature": _NUMBER,
+    "tool_choice": _CHOICE,
+    "tools": _ARRAY,
+    "top_logprobs": _INTEGER,
+    "top_p": _NUMBER,
+    "user": _STRING,
+    "verbosity": _STRING,
+    "web_search_options": _OBJECT,
+}
+_MESSAGE_FIELDS: Final[dict[str, _Kind]] = {
+    "content": ("a string or an array of content parts", (str, list)),
+    "name": _STRING,
+    "tool_call_id": _STRING,
+    "tool_calls": _ARRAY,
+    "refusal": _STRING,
+}
+_CONTENT_REQUIRED: Final = frozenset({"system", "developer", "user", "tool"})
+
+
+def parse(body: bytes) -> ChatRequest:
+    """Read and check a request body.
+
+    Raises:
+        InvalidRequest: naming the field in `param`.
+    """
+    fields = _object_of(body)
+    model = fields.get("model")
+    if not isinstance(model, str) or not model.strip():
+        raise _wrong("model", "a string that names a model", model)
+    if len(model) > MAX_MODEL:
+        raise InvalidRequest(f"model must have at most {MAX_MODEL} characters.", param="model")
+    for name, kind in FIELDS.items():
+        _check(fields, name, kind, name)
+    _check_messages(fields.get("messages"))
+    _check_tools(fields.get("tools"))
+    options = fields.get("stream_options")
+    wants = options.get("include_usage") if isinstance(options, dict) else None
+    if wants is not None and not isinstance(wants, bool):
+        raise _wrong("stream_options.include_usage", "true or false", wants)
+    return ChatRequest(
+        model=model, stream=fields.get("stream") is True, wants_usage=wants is True, source=Source(WIRE, fields)
+    )
+
+
+def render(chat: ChatRequest, model: str, *, ask_usage: bool) -> Rendered:
+    """The body for a provider: what came, with its own name for the model.
+
+    With `ask_usage`, a stream is asked for token counts even where the caller did not (the encoder keeps them from
+    the caller then): without them the log could not tell what a stream has used.
+    """
+    fields = {**chat.source.body, "model": model}
+    if chat.stream and ask_usage and not chat.wants_usage:
+        options = fields.get("stream_options")
+        fields["stream_options"] = {**(options if isinstance(options, dict) else {}), "include_usage": True}
+    return Rendered(dumps(fields))
+
+
+def _object_of(body: bytes) -> JsonObject:
+    if not body.strip():
+        raise InvalidRequest("The request has no body. Send a JSON object with `model` and `messages`.", param="body")
+    try:
+        value = loads(body)
+    except JsonFault as fault:
+        raise InvalidRequest(f"The request body is not acceptable JSON: {fault}", param="body") from None
+    if not isinstance(value, dict):
+        raise _wrong("body", "a JSON object", value)
+    return value
+
+
+def _check_messages(messages: JsonValue) -> None:
+    if not isinstance(messages, list) or not messages:
+        raise _wrong("messages", "an array with at least one message", messages)
+    for index, message in enumerate(messages):
+        path = f"messages[{index}]"
+        if not isinstance(message, dict):
+            raise _wrong(path, "an object", message)
+        role = message.get("role")
+        if not isinstance(role, str) or not role:
+            raise _wrong(f"{path}.role", "a string (system, developer, user, assistant or tool)", role)
+        for name, kind in _MESSAGE_FIELDS.items():
+            _check(message, name, kind, f"{path}.{name}")
+        if role in _CONTENT_REQUIRED and message.get("content") is None:
+            raise _wrong(f"{path}.content", f"a string or an array of content parts for the role {role}", None)
+        if role == "tool" and message.get("tool_call_id") is None:
+            raise _wrong(f"{path}.tool_call_id", "the id of the tool call that this message answers", None)
+        for part_path, part in (*_items(message, "content", path), *_items(message, "tool_calls", path)):
+            if not isinstance(part, dict):
+                raise _wrong(part_path, "an object", part)
+            _check(part, "type", _STRING, f"{part_path}.type")
+
+
+def _check_tools(tools: JsonValue) -> None:
+    for index, tool in enumerate(tools if isinstance(tools, list) else ()):
+        path = f"tools[{index}]"
+        if not isinstance(tool, dict):
+            raise _wrong(path, "an object", tool)
+        kind = tool.get("type")
+        if not isinstance(kind, str):
+            raise _wrong(f"{path}.type", 'a string, such as "function"', kind)
+        if kind != "function":
+            continue
+        function = tool.get("function")
+        if not isinstance(function, dict):
+            raise _wrong(f"{path}.function", "an object", function)
+        if not isinstance(function.get("name"), str) or not function["name"]:
+            raise _wrong(f"{path}.function.name", "a string", function.get("name"))
+        _check(function, "parameters", _OBJECT, f"{path}.function.parameters")
+
+
+def _items(message: JsonObject, name: str, path: str) -> Iterator[tuple[str, JsonValue]]:
+    value = message.get(name)
+    for index, item in enumerate(value if isinstance(value, list) else ()):
+        yield f"{path}.{name}[{index}]", item
+
+
+def _check(fields: JsonObject, name: str, kind: _Kind, path: str) -> None:
+    value = fields.get(name)
+    wanted, types = kind
+    if value is None or (type(value) in types):  # type(): for JSON true is not a number, though bool is an int here
+        return
+    raise _wrong(path, wanted, value)
+
+
+def _wrong(path: str, wanted: str, value: JsonValue) -> InvalidRequest:
+    """The fault in words; the value itself stays out of it, for it may be a prompt."""
+    found = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "nothing"}
+    got = "an empty array" if value == [] else found.get(type(value), "a number")
+    return InvalidRequest(f"{path} must be {wanted}, but it is {got}.", param=path)

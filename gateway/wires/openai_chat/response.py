@@ -1,0 +1,62 @@
+"""A whole answer: read from a provider, shown to the caller."""
+
+from typing import Final
+
+from gateway.core.chat import ChatResponse, Source, Usage
+from gateway.core.errors import BrokenAnswer
+from gateway.core.jsontext import JsonFault, JsonObject, JsonValue, dumps, loads
+from gateway.wires.base import Naming, usage_of
+from gateway.wires.openai_chat.errors import WIRE, parse_in_stream
+from gateway.wires.openai_chat.mend import finish_reason, mend_envelope, mend_message, mend_usage
+
+OBJECT: Final = "chat.completion"
+
+
+def parse(body: bytes, now: int) -> ChatResponse:
+    """Read a provider's whole answer; `now` (seconds since the epoch) stands in where it has no `created`.
+
+    Raises:
+        BrokenAnswer: it is a 200 without an answer: not JSON, no choices.
+        ProviderFailure: it is a 200 that holds an error.
+    """
+    try:
+        fields = loads(body)
+    except JsonFault as fault:
+        raise BrokenAnswer(f"The provider's answer is not JSON: {fault}") from None
+    if not isinstance(fields, dict):
+        raise BrokenAnswer("The provider's answer is not a JSON object.")
+    choices = fields.get("choices")
+    if not isinstance(choices, list) or not choices:
+        if fields.get("error"):
+            raise parse_in_stream(fields)
+        raise BrokenAnswer("The provider's answer has no choices.")
+    for index, choice in enumerate(choices):
+        _mend_choice(index, choice)
+    mend_envelope(fields, OBJECT, None, now)
+    mend_usage(fields)
+    return ChatResponse(usage(fields), Source(WIRE, fields))
+
+
+def render(answer: ChatResponse, naming: Naming) -> bytes:
+    """The answer for the caller: what came, under the name that was asked for."""
+    if naming.model is None or answer.source.body.get("model") == naming.model:
+        return dumps(answer.source.body)
+    return dumps({**answer.source.body, "model": naming.model})
+
+
+def usage(fields: JsonObject) -> Usage | None:
+    """The token counts of a whole answer or a chunk, if it has any."""
+    counts = fields.get("usage")
+    return usage_of(counts.get("prompt_tokens"), counts.get("completion_tokens")) if isinstance(counts, dict) else None
+
+
+def _mend_choice(index: int, choice: JsonValue) -> None:
+    message = choice.get("message") if isinstance(choice, dict) else None
+    if not isinstance(choice, dict) or not isinstance(message, dict):
+        raise BrokenAnswer("The provider's answer has a choice without a message.")
+    if type(choice.get("index")) is not int:
+        choice["index"] = index
+    mend_message(message)
+    called = bool(message.get("tool_calls"))
+    reason = finish_reason(choice.get("finish_reason"), called_tool=called)
+    choice["finish_reason"] = reason or ("tool_calls" if called else "stop")
