@@ -1,0 +1,71 @@
+"""What the handler asks of a provider, and what it gets back.
+
+`send` and `open` return only what answers: whatever else happens is raised as a ProviderFailure, so that failing over
+is one `except`. A stream is handed over with its first content already read, before any status has gone out.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.auth.auth_manager import Credential
+from gateway.core.chat import ChatChunk, ChatRequest, ChatResponse
+from gateway.upstream.byte_stream import ByteStream
+from gateway.wires.base import Decoder
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How one try is to be made.
+
+    Attributes:
+        model: the provider's own name for it.
+        credential: what to authenticate with.
+        deadline: monotonic seconds after which nobody wants the answer.
+        first_content: seconds until the first content.
+        opened: is given the byte stream as soon as there is one, so that it can be cut from outside.
+    """
+
+    model: str
+    credential: Credential
+    deadline: float
+    first_content: float
+    opened: Callable[[ByteStream], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer, the provider's headers beside it, and what of the request it was not told."""
+
+    response: ChatResponse
+    headers: Mapping[str, str]
+    dropped: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenStream:
+    """A stream that has begun to answer. Whoever holds it closes `body`."""
+
+    first: list[ChatChunk]
+    decoder: Decoder
+    body: ByteStream
+    dropped: tuple[str, ...]
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return self.body.headers
+
+
+class Provider(Protocol):
+    """Someone who answers."""
+
+    name: str
+
+    def send(self, request: ChatRequest, terms: Terms) -> Answer:
+        """The whole answer. Raises ProviderFailure."""
+
+    def open(self, request: ChatRequest, terms: Terms) -> OpenStream:
+        """A stream with its first content read. Raises ProviderFailure."""
+
+    def close(self) -> None:
+        """Close idle connections."""

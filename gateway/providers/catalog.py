@@ -1,0 +1,184 @@
+"""The vendors known by name: a row of data each, and how a provider is put together from its row and its settings.
+
+A vendor that speaks OpenAI's API needs a row, not code. Where a row says something else than "the usual", it says
+since when it is known and where it is written.
+"""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from gateway.auth.auth_manager import ApiKey, CredentialSource, NoCredential, StoredToken
+from gateway.config import schema
+from gateway.config.loader import Check, Problem
+from gateway.config.secrets import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Vendor:
+    """One row.
+
+    Attributes:
+        endpoint: the base address; None where only the configuration can know it.
+        key_env: the vendor's usual environment variable for the key; None for servers that take no key.
+        stream_usage: whether it takes `stream_options` (a server that does not may refuse the whole request).
+    """
+
+    endpoint: str | None
+    key_env: str | None = None
+    stream_usage: bool = True
+
+
+VENDORS: Final[Mapping[str, Vendor]] = {
+    "openai": Vendor("https://api.openai.com/v1", "OPENAI_API_KEY"),
+    # Google's own OpenAI-compatible endpoint: https://ai.google.dev/gemini-api/docs/openai (2026-11)
+    "gemini": Vendor("https://generativelanguage.googleapis.com/v1beta/openai", "GEMINI_API_KEY"),
+    "openrouter": Vendor("https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"),
+    "groq": Vendor("https://api.groq.com/openai/v1", "GROQ_API_KEY"),
+    # Sends usage at the end of every stream and refuses fields it does not know (docs.mistral.ai/api, 2026-11)
+    "mistral": Vendor("https://api.mistral.ai/v1", "MISTRAL_API_KEY", stream_usage=False),
+    "deepseek": Vendor("https://api.deepseek.com/v1", "DEEPSEEK_API_KEY"),
+    "xai": Vendor("https://api.x.ai/v1", "XAI_API_KEY"),
+    "together": Vendor("https://api.together.xyz/v1", "TOGETHER_API_KEY"),
+    # Servers on this machine, at the ports they choose when nobody says otherwise
+    "ollama": Vendor("http://127.0.0.1:11434/v1"),
+    "lmstudio": Vendor("http://127.0.0.1:1234/v1"),
+    "vllm": Vendor("http://127.0.0.1:8000/v1"),
+    "llamacpp": Vendor("http://127.0.0.1:8080/v1"),
+    "demo": Vendor(None),
+}
+GOOGLE: Final = "generativelanguage.googleapis.com"
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A provider's settings with its row's defaults filled in."""
+
+    name: str
+    type: str
+    endpoint: str | None
+    source: CredentialSource
+    stream_usage: bool
+    settings: schema.Provider
+
+
+class CannotResolve(Exception):
+    """What is missing or wrong, at which key of the provider."""
+
+    def __init__(self, key: str, message: str) -> None:
+        super().__init__(message)
+        self.key = key
+        self.message = message
+
+
+def resolve(name: str, settings: schema.Provider, environ: Mapping[str, str]) -> Resolved:
+    """Fill in what the vendor's row knows.
+
+    Raises:
+        CannotResolve: the type is unknown, or there is nothing to authenticate with.
+    """
+    kind = settings.type or name
+    vendor = VENDORS.get(kind)
+    if vendor is None:
+        raise CannotResolve("type", _unknown_type(kind, given=settings.type is not None))
+    endpoint = settings.api_endpoint.rstrip("/") if settings.api_endpoint else vendor.endpoint
+    if kind == "gemini" and endpoint is not None:
+        endpoint = _google_compatible(endpoint)
+    return Resolved(
+        name=name,
+        type=kind,
+        endpoint=endpoint,
+        source=_source(settings, vendor, endpoint, environ),
+        stream_usage=vendor.stream_usage if settings.stream_usage is None else settings.stream_usage,
+        settings=settings,
+    )
+
+
+def check(environ: Mapping[str, str]) -> Check:
+    """The catalog's part in checking a configuration, for the loader."""
+
+    def problems(config: schema.Config) -> Iterable[Problem]:
+        for name, settings in config.providers.items():
+            if not settings.enabled:
+                continue
+            try:
+                resolved = resolve(name, settings, environ)
+            except CannotResolve as fault:
+                yield Problem(("providers", name, fault.key), fault.message, fatal=True)
+                continue
+            yield from _doubts(resolved, config)
+
+    return problems
+
+
+def _doubts(resolved: Resolved, config: schema.Config) -> Iterable[Problem]:
+    """What is legal and will not work as hoped."""
+    at = ("providers", resolved.name)
+    address = urlsplit(resolved.endpoint or "")
+    ours = {"localhost", "127.0.0.1", "::1", config.gateway.host}
+    if address.hostname in ours and address.port == config.gateway.port and address.port:
+        yield Problem(
+            (*at, "apiEndpoint"),
+            f"is the gateway's own address (port {address.port}); give one of the two another port",
+            fatal=True,
+        )
+    if resolved.type == "gemini" and address.hostname == GOOGLE and address.path.startswith("/v1/"):
+        yield Problem(
+            (*at, "apiEndpoint"),
+            "Google's /v1 has no system instruction, tools, JSON output or OpenAI-compatible endpoint: use /v1beta",
+            fatal=False,
+        )
+    if isinstance(resolved.source, StoredToken):
+        yield Problem(
+            at,
+            "has OAuth settings and no apiKey: calls use the token found in auth.tokenStorePath or auth.watchFiles;"
+            " this version does not log in or renew by itself",
+            fatal=False,
+        )
+
+
+def from_environment(environ: Mapping[str, str]) -> dict[str, schema.Provider]:
+    """The vendors whose key stands in the environment; an empty variable counts as absent."""
+    return {
+        name: schema.Provider()
+        for name, vendor in VENDORS.items()
+        if vendor.key_env is not None and environ.get(vendor.key_env, "").strip()
+    }
+
+
+def _source(
+    settings: schema.Provider, vendor: Vendor, endpoint: str | None, environ: Mapping[str, str]
+) -> CredentialSource:
+    if settings.api_key:
+        return ApiKey(settings.api_key)
+    if settings.client_id or settings.auth_endpoint or settings.token_endpoint:
+        return StoredToken()
+    own_host = urlsplit(vendor.endpoint or "").hostname == urlsplit(endpoint or "").hostname
+    if vendor.key_env is None or not own_host:
+        return NoCredential()  # another host than the vendor's never gets the vendor's key
+    key = environ.get(vendor.key_env, "").strip()
+    if not key:
+        raise CannotResolve(
+            "apiKey", f"is missing: give apiKey, set {vendor.key_env} in the environment, or set enabled: false"
+        )
+    return ApiKey(Secret(key))
+
+
+def _google_compatible(endpoint: str) -> str:
+    """Google's native base address, as other tools have it in their settings, to the compatible one beside it."""
+    address = urlsplit(endpoint)
+    if address.hostname == GOOGLE and not address.path.endswith("/openai"):
+        return endpoint + "/openai"
+    return endpoint
+
+
+def _unknown_type(kind: str, *, given: bool) -> str:
+    near = difflib.get_close_matches(kind, VENDORS, n=1)
+    hint = f'; did you mean "{near[0]}"?' if near else ""
+    if given:
+        return f"must be one of {', '.join(sorted(VENDORS))}{hint}"
+    return (
+        f'is missing, and the name is no known vendor{hint}; "type: openai" with apiEndpoint takes any compatible API'
+    )

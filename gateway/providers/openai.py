@@ -1,0 +1,122 @@
+"""OpenAI, and every API that is compatible with it: one address, one wire, a Bearer key."""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from gateway.auth.auth_manager import Credential
+from gateway.core.chat import ChatChunk, ChatRequest, Rendered
+from gateway.core.clock import Clock
+from gateway.core.errors import BrokenAnswer, Silent
+from gateway.providers.base import Answer, OpenStream, Terms
+from gateway.upstream.byte_stream import ByteStream
+from gateway.upstream.session import Post, UpstreamSession
+from gateway.upstream.user_agents import UserAgentPool
+from gateway.wires.base import Decoder, OutboundWire
+
+PATH: Final = "/chat/completions"
+MAX_ANSWER: Final = 64 << 20
+MAX_ERROR: Final = 64 << 10
+
+
+class OpenAIProvider:
+    """A provider that speaks chat completions.
+
+    Args:
+        name: as in the configuration.
+        endpoint: the base address, without a trailing slash.
+        session: connections to it; closed with the provider.
+        user_agents: what to call ourselves.
+        wire: the outbound half to speak.
+        stream_usage: whether the server takes `stream_options`.
+        clock: for deadlines.
+    """
+
+    def __init__(  # noqa: PLR0913 - one place puts a provider together
+        self,
+        name: str,
+        endpoint: str,
+        *,
+        session: UpstreamSession,
+        user_agents: UserAgentPool,
+        wire: OutboundWire,
+        stream_usage: bool,
+        clock: Clock,
+    ) -> None:
+        self.name = name
+        self._url = endpoint + PATH
+        self._session = session
+        self._user_agents = user_agents
+        self._wire = wire
+        self._stream_usage = stream_usage
+        self._clock = clock
+
+    def send(self, request: ChatRequest, terms: Terms) -> Answer:
+        rendered = self._wire.render_request(request, terms.model, ask_usage=False)
+        body = self._post(rendered, terms)
+        try:
+            content = body.read_all(MAX_ANSWER, self._waits(terms))
+        finally:
+            body.close()
+        return Answer(self._wire.parse_response(content, self._now()), body.headers, rendered.dropped)
+
+    def open(self, request: ChatRequest, terms: Terms) -> OpenStream:
+        rendered = self._wire.render_request(request, terms.model, ask_usage=self._stream_usage)
+        body = self._post(rendered, terms)
+        try:
+            decoder = self._wire.decoder(self._now())
+            first = self._first_content(body, decoder, terms)
+        except BaseException:
+            body.close()
+            raise
+        return OpenStream(first, decoder, body, rendered.dropped)
+
+    def close(self) -> None:
+        self._session.close()
+
+    def _post(self, rendered: Rendered, terms: Terms) -> ByteStream:
+        """The opened answer, if its status is 200; the meaning of its status otherwise."""
+        call = Post(self._url, self._headers(terms.credential), rendered.body)
+        body = self._session.post(call, next(self._waits(terms)))
+        terms.opened(body)
+        if body.status == 200:
+            return body
+        try:
+            told = body.read_all(MAX_ERROR, self._waits(terms))
+        except (BrokenAnswer, Silent):
+            told = b""  # the status alone says enough
+        finally:
+            body.close()
+        raise self._wire.parse_error(body.status, body.headers, told)
+
+    def _headers(self, credential: Credential) -> Mapping[str, str]:
+        headers = {"User-Agent": self._user_agents.pick(credential.fingerprint), "Accept": "application/json"}
+        if credential.secret is not None:
+            headers["Authorization"] = f"Bearer {credential.secret.reveal()}"
+        return headers
+
+    def _first_content(self, body: ByteStream, decoder: Decoder, terms: Terms) -> list[ChatChunk]:
+        """Read until something is said. What is not a stream of chunks has said nothing by its end."""
+        chunks: list[ChatChunk] = []
+        waits = self._waits(terms)
+        while not any(chunk.has_content for chunk in chunks):
+            if decoder.fault:
+                raise decoder.fault
+            if decoder.done:
+                raise BrokenAnswer(f"{self.name} ended its stream without saying anything.")
+            data = body.read(next(waits))
+            chunks += decoder.feed(data) if data else decoder.close()
+            if not data and not any(chunk.has_content for chunk in chunks):
+                raise decoder.fault or BrokenAnswer(f"{self.name} ended its stream without saying anything.")
+        return chunks
+
+    def _waits(self, terms: Terms) -> Iterator[float]:
+        """Seconds for each further read until the first content: what is left of its limit and of the deadline."""
+        limit = min(self._clock.monotonic() + terms.first_content, terms.deadline)
+        while True:
+            left = limit - self._clock.monotonic()
+            if left <= 0:
+                raise Silent(f"{self.name} did not answer within its time.")
+            yield left
+
+    def _now(self) -> int:
+        return int(self._clock.wall())

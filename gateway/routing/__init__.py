@@ -1,0 +1,1 @@
+"""Floor 2: which target is asked, in which order."""

@@ -1,0 +1,109 @@
+"""A pooled connection to one provider, with everything off that would act on its own.
+
+requests follows redirects with the key on, takes credentials from ~/.netrc over ours, replays cookies between callers
+and looks the proxy up at every call; so all of that is off, and the proxy and the CA bundle are read once, here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.utils import get_environ_proxies
+from urllib3.exceptions import HTTPError
+
+from gateway.core.errors import ConnectionFailed, ProviderFailure, Silent
+from gateway.upstream.byte_stream import ByteStream
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One call: the address, the headers, the body."""
+
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class UpstreamSession:
+    """Connections to one provider.
+
+    Args:
+        provider: the name for messages.
+        endpoint: the base address, which decides on a proxy.
+        pool_size: connections kept; at least the number of threads, or urllib3 throws them away.
+        connect_seconds: limit for DNS, TCP and TLS together.
+        environ: where REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and SSL_CERT_FILE are read.
+    """
+
+    def __init__(
+        self, provider: str, endpoint: str, *, pool_size: int, connect_seconds: float, environ: Mapping[str, str]
+    ) -> None:
+        self._provider = provider
+        self._connect_seconds = connect_seconds
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._session.headers.clear()
+        self._session.proxies = {} if urlsplit(endpoint).hostname in LOOPBACK else get_environ_proxies(endpoint)
+        names = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+        self._session.verify = next((environ[name] for name in names if environ.get(name)), True)
+        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=pool_size, max_retries=0)
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+
+    def post(self, call: Post, timeout: float) -> ByteStream:
+        """Send and wait for the head of the answer.
+
+        Args:
+            call: what to send.
+            timeout: seconds to wait for the head once the request is out.
+
+        Raises:
+            ConnectionFailed: no connection, or it broke before the head.
+            Silent: no head in time.
+        """
+        headers = {"Accept-Encoding": "identity", "Content-Type": "application/json", **call.headers}
+        try:
+            response = self._session.post(
+                call.url,
+                data=call.body,
+                headers=headers,
+                stream=True,
+                allow_redirects=False,
+                timeout=(min(self._connect_seconds, timeout), timeout),
+            )
+        except (requests.RequestException, HTTPError, OSError) as fault:
+            raise self._failed(fault, timeout) from None
+        return ByteStream(response, self._provider)
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        self._session.close()
+
+    def _failed(self, fault: Exception, timeout: float) -> ProviderFailure:
+        """The failure without the library's text, which holds the address and may hold a header."""
+        if isinstance(fault, requests.ReadTimeout):
+            return Silent(f"{self._provider} did not answer within {timeout:.0f} s.")
+        if isinstance(fault, requests.ConnectTimeout):
+            return ConnectionFailed(f"{self._provider} could not be reached within {self._connect_seconds:g} s.")
+        if isinstance(fault, requests.exceptions.SSLError):
+            return ConnectionFailed(f"{self._provider} could not be reached: the TLS handshake failed.")
+        return ConnectionFailed(f"{self._provider} could not be reached ({_cause(fault)}).")
+
+
+def _cause(fault: BaseException) -> str:
+    """The innermost known cause in a word: `Connection refused`, `Name or service not known`, a class name."""
+    seen: BaseException | None = fault
+    words = type(fault).__name__
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.strerror:
+            words = seen.strerror
+        inner = getattr(seen, "reason", None)
+        following = seen.__cause__ or seen.__context__
+        seen = inner if isinstance(inner, BaseException) else following
+    return words
