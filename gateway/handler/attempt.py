@@ -1,0 +1,131 @@
+"""One candidate's turn: its credential, its slot in the rate limit, its answer or its failure."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from tenacity import Retrying, retry_if_exception, stop_after_attempt
+
+from gateway.auth.auth_manager import AuthManager, Credential
+from gateway.config.schema import Timeouts
+from gateway.core.chat import ChatRequest
+from gateway.core.errors import CredentialRefused, GatewayError, Limited, LoginRequired, ProviderFailure
+from gateway.handler.call import Call
+from gateway.limits.rate_limiter import RateLimiter, RateLimiters
+from gateway.providers.base import Answer, OpenStream, Provider, Terms
+from gateway.routing.router import Target
+
+AUTO_FIRST_CONTENT: Final = 120.0
+"""Seconds a target may take to its first content where another stands ready. Reasoning models need most of it."""
+
+
+class Attempt:
+    """How a target is asked.
+
+    Args:
+        providers: by name.
+        timeouts: by provider name.
+        limiters: the rate limits.
+        auth: the credentials.
+    """
+
+    def __init__(
+        self,
+        providers: Mapping[str, Provider],
+        timeouts: Mapping[str, Timeouts],
+        limiters: RateLimiters,
+        auth: AuthManager,
+    ) -> None:
+        self._providers = providers
+        self._timeouts = timeouts
+        self._limiters = limiters
+        self._auth = auth
+        self._twice = Retrying(stop=stop_after_attempt(2), retry=retry_if_exception(_asks_again), reraise=True)
+
+    def make(self, target: Target, request: ChatRequest, call: Call, *, wait: bool, last: bool) -> Answer | OpenStream:
+        """Ask `target`.
+
+        Args:
+            target: whom.
+            request: what.
+            call: on whose behalf; its attempts get a line for every try.
+            wait: whether to queue where the rate limit has no room now.
+            last: no other candidate stands ready.
+
+        Raises:
+            ProviderFailure: it did not answer.
+            Limited: there is no room, or not in time.
+            LoginRequired: there is no valid token.
+            CallerLeft, DeadlineExceeded: nobody wants the answer any more.
+        """
+        return self._twice(self._once, target, request, call, wait=wait, last=last)
+
+    def expected_wait(self, target: Target) -> float:
+        """Seconds until the target's rate limit has room."""
+        limiter = self._limiters.of(target.provider)
+        return limiter.expected_wait() if limiter else 0.0
+
+    def _once(self, target: Target, request: ChatRequest, call: Call, *, wait: bool, last: bool) -> Answer | OpenStream:
+        try:
+            credential = self._auth.credential(target.provider)  # before the queue: who cannot call takes no slot
+            if self._slot(target, call, wait=wait) > 0:
+                credential = self._auth.credential(target.provider)  # a token may have run out while waiting
+            call.check()
+            answer = self._ask(target, request, call, credential, last=last)
+        except ProviderFailure as failure:
+            call.check()  # a connection cut because the caller left is nobody's failure
+            call.attempts.append((target, label(failure)))
+            if isinstance(failure, CredentialRefused):
+                self._auth.refused(target.provider, credential)
+            raise
+        except LoginRequired as failure:
+            call.attempts.append((target, label(failure)))
+            raise
+        call.attempts.append((target, "200"))
+        return answer
+
+    def _slot(self, target: Target, call: Call, *, wait: bool) -> float:
+        """Take a slot of the rate limit; seconds waited for it."""
+        limiter = self._limiters.of(target.provider)
+        if limiter is None:
+            return 0.0
+        if not wait:
+            return _now_or_never(limiter, target)
+        waited = limiter.acquire(deadline=call.deadline, left=lambda: call.left() or call.ended is not None)
+        call.queued += waited
+        return waited
+
+    def _ask(
+        self, target: Target, request: ChatRequest, call: Call, credential: Credential, *, last: bool
+    ) -> Answer | OpenStream:
+        provider = self._providers[target.provider]
+        terms = Terms(
+            model=target.model,
+            credential=credential,
+            deadline=call.deadline,
+            first_content=self._patience(target, call, last=last),
+            opened=call.hold,
+        )
+        return provider.open(request, terms) if request.stream else provider.send(request, terms)
+
+    def _patience(self, target: Target, call: Call, *, last: bool) -> float:
+        told = self._timeouts[target.provider].first_token_seconds
+        if isinstance(told, float):
+            return told
+        return call.remaining() if last else AUTO_FIRST_CONTENT
+
+
+def label(failure: GatewayError) -> str:
+    """A failed try in a word: the provider's status where it gave one, else what happened."""
+    if isinstance(failure, ProviderFailure) and failure.evidence.status is not None:
+        return str(failure.evidence.status)
+    return failure.code or "failed"
+
+
+def _now_or_never(limiter: RateLimiter, target: Target) -> float:
+    if not limiter.try_acquire():
+        raise Limited(f"The rate limit of {target.provider} has no room now.", retry_after=limiter.expected_wait())
+    return 0.0
+
+
+def _asks_again(failure: BaseException) -> bool:
+    return isinstance(failure, ProviderFailure) and failure.same_target

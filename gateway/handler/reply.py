@@ -1,0 +1,66 @@
+"""What the server is to send: a status, headers and a body. And how an error becomes one.
+
+Retry advice follows what clients do with it: they sleep any Retry-After they are given, some without a cap, so a wait
+of more than a minute is told in words and the client is told not to try (`x-should-retry`, read by OpenAI's clients).
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from gateway.core.errors import GatewayError
+from gateway.wires.base import InboundWire
+
+LONGEST_ADVICE: Final = 60.0
+JSON_TYPE: Final = "application/json"
+SSE_TYPE: Final = "text/event-stream; charset=utf-8"
+
+Headers = tuple[tuple[str, str], ...]
+
+
+class ClosableIterator(Protocol):
+    """A streamed body. Whoever iterates closes it, at the end or before."""
+
+    def __iter__(self) -> Iterator[bytes]: ...
+
+    def __next__(self) -> bytes: ...
+
+    def close(self) -> None:
+        """Give back whatever it holds. Idempotent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A status, headers and a body."""
+
+    status: int
+    headers: Headers
+    body: bytes | ClosableIterator
+
+
+def error_reply(error: GatewayError, wire: InboundWire) -> Reply:
+    """The error in the caller's wire format, with its advice on when to ask again."""
+    return Reply(error.status, (("Content-Type", JSON_TYPE), *retry_advice(error)), wire.render_error(error))
+
+
+def retry_advice(error: GatewayError) -> Headers:
+    """Headers that say when to ask again, for an error that knows."""
+    seconds = error.retry_after
+    if seconds is None:
+        return ()
+    if seconds > LONGEST_ADVICE:
+        return (("x-should-retry", "false"),)
+    return (
+        ("Retry-After", str(max(1, math.ceil(seconds)))),
+        ("retry-after-ms", str(max(1, math.ceil(seconds * 1000)))),
+    )
+
+
+def in_words(seconds: float) -> str:
+    """A wait for people: `45 s`, `12 min`, `3 h 20 min`."""
+    if seconds < 120:
+        return f"{math.ceil(seconds)} s"
+    minutes = math.ceil(seconds / 60)
+    hours, rest = divmod(minutes, 60)
+    return f"{minutes} min" if not hours else f"{hours} h {rest} min"

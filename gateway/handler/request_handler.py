@@ -1,0 +1,167 @@
+"""A chat request's walk: read, routed, answered by the first who can, written down."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from gateway.config.schema import Timeouts
+from gateway.core.chat import ChatRequest
+from gateway.core.errors import GatewayError, ProviderFailure
+from gateway.handler.call import Call, Calls
+from gateway.handler.failover import Failover
+from gateway.handler.reply import JSON_TYPE, SSE_TYPE, Headers, Reply, error_reply, in_words, LONGEST_ADVICE
+from gateway.handler.response_transformer import ResponseTransformer, StreamedBody
+from gateway.handler.running_answer import RunningAnswer
+from gateway.observe.logs import CallLine, CallLog
+from gateway.providers.base import Answer, OpenStream
+from gateway.routing.router import Route, Router
+from gateway.wires.base import InboundWire
+
+AUTO_STALL: Final = 120.0
+"""Seconds of silence allowed between two pieces of a stream where the configuration does not say."""
+FORWARDED: Final = "x-ratelimit-"
+"""Headers of a provider that are passed on: what clients read to pace themselves."""
+HEADER_SAFE: Final = frozenset(chr(code) for code in range(0x21, 0x7F)) - set(",=%")
+
+
+class RequestHandler:
+    """Answers chat requests.
+
+    Args:
+        wire: the callers' wire format.
+        router: names to targets.
+        failover: targets to an answer.
+        transformer: an answer to the callers' wire.
+        timeouts: by provider name.
+        calls: the running ones.
+        log: gets a line a call.
+    """
+
+    def __init__(  # noqa: PLR0913 - the walk's stations, handed in once
+        self,
+        *,
+        wire: InboundWire,
+        router: Router,
+        failover: Failover,
+        transformer: ResponseTransformer,
+        timeouts: Mapping[str, Timeouts],
+        calls: Calls,
+        log: CallLog,
+    ) -> None:
+        self._wire = wire
+        self._router = router
+        self._failover = failover
+        self._transformer = transformer
+        self._timeouts = timeouts
+        self._calls = calls
+        self._log = log
+
+    def handle(self, call: Call, body: bytes) -> Reply:
+        """The reply to a request body. Never raises GatewayError: an error is a reply too."""
+        self._calls.add(call)
+        try:
+            return self._answer(call, body)
+        except GatewayError as error:
+            self._finished(call, error.status, error)
+            return self._refusal(call, error)
+        except BaseException:
+            self._calls.remove(call)
+            raise
+
+    def _answer(self, call: Call, body: bytes) -> Reply:
+        request = self._wire.parse_request(body)
+        call.model, call.streamed = request.model, request.stream
+        route = self._router.candidates(request.model)
+        answer = self._failover.first_that_answers(route, request, call)
+        call.first_content = call.age()
+        call.dropped = answer.dropped
+        if isinstance(answer, Answer):
+            return self._whole(answer, route, call)
+        return self._streamed(answer, route, request, call)
+
+    def _whole(self, answer: Answer, route: Route, call: Call) -> Reply:
+        content = self._transformer.whole(answer, route.name)
+        call.usage = answer.response.usage
+        headers = (("Content-Type", JSON_TYPE), *_told(call), *_forwarded(answer.headers))
+        self._finished(call, 200, None)
+        return Reply(200, headers, content)
+
+    def _streamed(self, stream: OpenStream, route: Route, request: ChatRequest, call: Call) -> Reply:
+        machine = self._transformer.streamed(stream, route.name, usage=request.wants_usage, stall=self._stall(call))
+        headers = (
+            ("Content-Type", SSE_TYPE),
+            ("Cache-Control", "no-cache"),
+            ("X-Accel-Buffering", "no"),
+            *_told(call),
+            *_forwarded(stream.headers),
+        )
+
+        def closed(ended: RunningAnswer, error: GatewayError | None) -> None:
+            call.usage, call.skipped_events = ended.usage, ended.skipped
+            if isinstance(error, ProviderFailure) and call.target is not None:
+                self._failover.broke(call.target, error)
+            self._finished(call, 200, error)
+
+        return Reply(200, headers, StreamedBody(machine, stream, call, closed))
+
+    def _stall(self, call: Call) -> float:
+        told = self._timeouts[call.target.provider].stall_seconds if call.target else "auto"
+        return told if isinstance(told, float) else AUTO_STALL
+
+    def _refusal(self, call: Call, error: GatewayError) -> Reply:
+        if isinstance(error, ProviderFailure) and (error.retry_after or 0.0) > LONGEST_ADVICE:
+            error.message += f" Try again in {in_words(error.retry_after or 0.0)}."
+        reply = error_reply(error, self._wire)
+        return Reply(reply.status, (*reply.headers, *_told(call)), reply.body)
+
+    def _finished(self, call: Call, status: int, error: GatewayError | None) -> None:
+        self._calls.remove(call)
+        self._log.finished(
+            CallLine(
+                request_id=call.request_id,
+                model=call.model,
+                target=str(call.target) if call.target else None,
+                attempts=attempts_text(call),
+                status=status,
+                error=error.code or error.type if error else None,
+                streamed=call.streamed,
+                queue_ms=round(call.queued * 1000),
+                first_ms=None if call.first_content is None else round(call.first_content * 1000),
+                total_ms=round(call.age() * 1000),
+                prompt_tokens=call.usage.prompt if call.usage else None,
+                completion_tokens=call.usage.completion if call.usage else None,
+                dropped=call.dropped,
+                skipped_events=call.skipped_events,
+            )
+        )
+
+
+def attempts_text(call: Call) -> str:
+    """`openai/gpt-4=503,gemini/gemini-2.5-pro=200`; what would break the list is percent-encoded."""
+    return ",".join(f"{_header_safe(str(target))}={outcome}" for target, outcome in call.attempts)
+
+
+def _told(call: Call) -> Headers:
+    """The headers that tell what happened."""
+    headers = [("x-gateway-queue-ms", str(round(call.queued * 1000)))]
+    if call.attempts:
+        headers.append(("x-gateway-attempts", attempts_text(call)))
+    if call.target:
+        headers.append(("x-gateway-provider", call.target.provider))
+        headers.append(("x-gateway-model", _header_safe(call.target.model)))
+    if call.dropped:
+        headers.append(("x-gateway-dropped", ",".join(call.dropped)))
+    return tuple(headers)
+
+
+def _forwarded(headers: Mapping[str, str]) -> Headers:
+    return tuple(
+        (name.lower(), value)
+        for name, value in headers.items()
+        if name.lower().startswith(FORWARDED) and value.isascii() and value.isprintable()
+    )
+
+
+def _header_safe(text: str) -> str:
+    return "".join(
+        c if c in HEADER_SAFE else "".join(f"%{byte:02X}" for byte in c.encode("utf-8", "replace")) for c in text
+    )

@@ -1,0 +1,153 @@
+"""Log lines on standard error: pretty for people, JSON for machines, never a prompt and never a secret.
+
+Secrets are masked in the finished line, by value and by shape: whatever path a key took into a message or a traceback,
+it does not leave by this door. Text from outside is printed with its control characters escaped, so that nobody writes
+a line of their own.
+"""
+
+import datetime
+import logging
+import re
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Final, Literal, TextIO
+
+from gateway.config.secrets import MASK, Secret
+from gateway.core.jsontext import JsonObject, dumps
+
+ROOT: Final = "gateway"
+SHORTEST_SECRET: Final = 6
+"""Characters below which a value is not masked: it would blacken ordinary words."""
+_SHAPES: Final = re.compile(
+    r"\b(?:sk|gsk|xai|pk|rk)[-_][A-Za-z0-9_\-]{16,}|\bAIza[A-Za-z0-9_\-]{20,}|\bya29\.[A-Za-z0-9_\-.]+"
+    r"|\beyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-.]+|\bgh[pousr]_[A-Za-z0-9]{20,}"
+)
+_CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+@dataclass(frozen=True, slots=True)
+class CallLine:
+    """What is told of one call. Durations in milliseconds since it came; None where it never got that far."""
+
+    request_id: str
+    model: str
+    target: str | None
+    attempts: str
+    status: int
+    error: str | None
+    streamed: bool
+    queue_ms: int
+    first_ms: int | None
+    total_ms: int
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    dropped: tuple[str, ...]
+    skipped_events: int
+
+
+class CallLog:
+    """Writes a line a call."""
+
+    def __init__(self) -> None:
+        self._logger = logging.getLogger(f"{ROOT}.calls")
+
+    def finished(self, line: CallLine) -> None:
+        """The call has ended, well or not."""
+        level = logging.ERROR if line.status >= 500 else logging.WARNING if line.error else logging.INFO
+        self._logger.log(level, "call", extra={"call": line})
+
+
+class Masker:
+    """Takes secrets out of a text.
+
+    Args:
+        secrets: the ones known by value.
+    """
+
+    def __init__(self, secrets: Iterable[Secret] = ()) -> None:
+        values = {secret.reveal() for secret in secrets}
+        known = sorted((value for value in values if len(value) >= SHORTEST_SECRET), key=len, reverse=True)
+        self._known = re.compile("|".join(map(re.escape, known))) if known else None
+
+    def mask(self, text: str) -> str:
+        """`text` with every secret as ***."""
+        if self._known is not None:
+            text = self._known.sub(MASK, text)
+        return _SHAPES.sub(MASK, text)
+
+
+class PrettyFormatter(logging.Formatter):
+    """A line for a person."""
+
+    def __init__(self, masker: Masker) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S")
+        self._masker = masker
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = getattr(record, "call", None)
+        if isinstance(line, CallLine):
+            record.message = record.msg = pretty(line)
+        text = self._masker.mask(super().format(record))
+        return _CONTROL.sub(lambda match: f"\\x{ord(match.group()):02x}", text)
+
+
+class JsonFormatter(logging.Formatter):
+    """A line for a machine: one JSON object."""
+
+    def __init__(self, masker: Masker) -> None:
+        super().__init__()
+        self._masker = masker
+
+    def format(self, record: logging.LogRecord) -> str:
+        when = datetime.datetime.fromtimestamp(record.created, datetime.UTC).isoformat(timespec="milliseconds")
+        fields: JsonObject = {"time": when, "level": record.levelname.lower(), "event": record.getMessage()}
+        line = getattr(record, "call", None)
+        if isinstance(line, CallLine):
+            fields.update(
+                {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(line).items()}
+            )
+        if record.exc_info:
+            fields["traceback"] = self.formatException(record.exc_info)
+        return self._masker.mask(dumps(fields).decode())
+
+
+def pretty(line: CallLine) -> str:
+    """`req_1 my-model -> openai/gpt-4 200 stream first 312 ms, total 2150 ms, tokens 12+340`."""
+    parts = [line.request_id, _plain(line.model) or "-", "->", _plain(line.target or "nobody"), str(line.status)]
+    if line.streamed:
+        parts.append("stream")
+    if line.error:
+        parts.append(f"[{line.error}]")
+    if line.attempts.count("=") > 1 or (line.attempts and line.target is None):
+        parts.append(f"({line.attempts})")
+    times = [("queued", line.queue_ms or None), ("first", line.first_ms), ("total", line.total_ms)]
+    told = [f"{name} {value} ms" for name, value in times if value is not None]
+    if line.prompt_tokens is not None or line.completion_tokens is not None:
+        told.append(f"tokens {line.prompt_tokens or 0}+{line.completion_tokens or 0}")
+    if line.dropped:
+        told.append(f"dropped {' '.join(line.dropped)}")
+    if line.skipped_events:
+        told.append(f"{line.skipped_events} unreadable events skipped")
+    return f"{' '.join(parts)} {', '.join(told)}"
+
+
+def _plain(text: str) -> str:
+    """A text from outside, on one line and short."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[:200])
+
+
+def set_up(
+    level: str, form: Literal["pretty", "json"], secrets: Iterable[Secret], stream: TextIO | None = None
+) -> logging.Handler:
+    """Send the gateway's log lines to `stream` (standard error) from here on; the handler, for who takes it off again."""
+    masker = Masker(secrets)
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(JsonFormatter(masker) if form == "json" else PrettyFormatter(masker))
+    root = logging.getLogger()
+    for earlier in [each for each in root.handlers if isinstance(each.formatter, (PrettyFormatter, JsonFormatter))]:
+        root.removeHandler(earlier)
+    root.addHandler(handler)
+    root.setLevel(logging.WARNING)  # libraries print addresses with their queries below that
+    logging.getLogger(ROOT).setLevel(level.upper())
+    return handler
