@@ -1,0 +1,145 @@
+"""What can be wrong with a configuration file, and the words for it.
+
+Every part of the loader reports here, so that all faults reach the user at once and in one form. Nothing in this file
+knows YAML or a setting. Keys and values are quoted only where they cannot be a secret: a forgotten space after
+`apiKey:` turns the key itself into a name.
+"""
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from gateway.config.schema import Config
+
+KeyPath = tuple[str | int, ...]
+MAX_FAULTS: Final = 100  # nobody reads more, and a hostile file could hold 200,000
+MAX_SHOWN: Final = 40
+
+_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,39}")
+_TOKEN = re.compile(r"(?=[A-Za-z]*[0-9])[A-Za-z0-9]{16}|^(?:sk|pk|gsk|xai|ghp|AIza|ya29|eyJ)[-_.A-Za-z0-9]{4}")
+
+
+class Position(NamedTuple):
+    """A place in the file, counted from 1; (0, 0) stands for the file as a whole."""
+
+    line: int
+    column: int
+
+
+WHOLE_FILE: Final = Position(0, 0)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong, and where.
+
+    Attributes:
+        path: the setting in dotted form (`modelAliases[0].alias`); empty for the file as a whole.
+        line, column: counted from 1; both 0 where the fault has no place in the text.
+        file: the name of the file as the user gave it.
+    """
+
+    path: str
+    line: int
+    column: int
+    message: str
+    file: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        return f"{place} {self.path}: {self.message}" if self.path else f"{place}: {self.message}"
+
+
+class ConfigError(Exception):
+    """The file cannot be used. `str()` gives all faults, one a line."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults: tuple[Fault, ...] = tuple(faults)
+        super().__init__("\n".join(map(str, self.faults)))
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a check found in a configuration that has the right shape.
+
+    Attributes:
+        path: the setting in the file's own names: `("providers", "openai", "apiEndpoint")`.
+        fatal: False for a warning.
+        first: an earlier setting that this one clashes with; its line is added to the message.
+    """
+
+    path: KeyPath
+    message: str
+    fatal: bool
+    first: KeyPath = ()
+
+
+Check = Callable[[Config], Iterable[Problem]]
+
+
+class Faults:
+    """The faults of one file, in the making."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.paths: set[KeyPath] = set()
+        self._found: list[Fault] = []
+
+    def add(self, at: Position, path: KeyPath, message: str) -> None:
+        """Note a fault and go on.
+
+        Raises:
+            ConfigError: this was number MAX_FAULTS.
+        """
+        self.paths.add(path)
+        self._found.append(self.fault(at, path, message))
+        if len(self._found) >= MAX_FAULTS:
+            self._found.append(
+                self.fault(WHOLE_FILE, (), f"these are the first {MAX_FAULTS} faults; there may be more")
+            )
+            raise ConfigError(self._found)
+
+    def fault(self, at: Position, path: KeyPath, message: str) -> Fault:
+        return Fault(dotted(path), at.line, at.column, message, self.file)
+
+    def stop(self, at: Position, message: str) -> ConfigError:
+        """The error for a fault after which the rest of the file cannot be read; to be raised by the caller."""
+        return ConfigError([*self._found, self.fault(at, (), message)])
+
+    def raise_any(self) -> None:
+        """Raise a ConfigError if there is a fault, with all of them in the order of the file."""
+        if self._found:
+            raise ConfigError(sorted(self._found, key=lambda fault: (fault.line, fault.column)))
+
+
+def looks_secret(text: str) -> bool:
+    """Whether a text may be a key or token that stands in a wrong place."""
+    return bool(_TOKEN.search(text))
+
+
+def dotted(path: KeyPath) -> str:
+    """`("modelAliases", 0, "alias")` as `modelAliases[0].alias`; a key that cannot be shown as `?`."""
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step if can_show(step) else '?'}" for step in path)
+    return "".join(steps).removeprefix(".")
+
+
+def can_show(key: str) -> bool:
+    return bool(_KEY.fullmatch(key)) and not looks_secret(key)
+
+
+def named(kind: str, key: str) -> str:
+    """`unknown key "prot"`, or only `unknown key` where the key may be a secret."""
+    return f'{kind} "{key}"' if can_show(key) else kind
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """`; did you mean "port"?`, or nothing. Case, `_` and `-` do not count, so that api_key finds apiKey."""
+    plain = {_plain(name): name for name in known}
+    found = difflib.get_close_matches(_plain(word[:64]), plain, n=1)
+    return f'; did you mean "{plain[found[0]]}"?' if found else ""
+
+
+def _plain(word: str) -> str:
+    return word.lower().replace("_", "").replace("-", "")

@@ -1,0 +1,184 @@
+"""The configuration file to a frozen Config, or all that is wrong with it at once.
+
+The steps are one file each, and only this one knows them all: `nodes` (YAML to a tree with places), `values` (the tree
+against the schema's types, with `expand` for `${NAME}`), `rules` (what the whole must satisfy). Higher floors know
+more, such as which vendors exist; they hand their checks in, so that this floor need not import them.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from gateway.config.faults import WHOLE_FILE, Check, ConfigError, Fault, Faults, KeyPath, Position, Problem
+from gateway.config.nodes import MAX_BYTES, Listing, Node, Scalar, Section, compose
+from gateway.config.rules import RULES
+from gateway.config.schema import Config
+from gateway.config.secrets import MASK, Secret
+from gateway.config.values import Left, Place, Reading
+
+__all__ = ["Check", "ConfigError", "Fault", "Loaded", "Problem", "load", "parse", "resolve", "schema"]
+
+SHORTEST_MASKED: Final = 4  # a shorter text is masked only where it is quoted, or common words would go
+_TOP: Final[tuple[KeyPath, ...]] = ((), ("providers",))
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A configuration that can be used.
+
+    Attributes:
+        path: the file, absolute; None if the text did not come from a file.
+        warnings: what is likely not meant, in the order of the file.
+    """
+
+    config: Config
+    path: Path | None
+    warnings: tuple[Fault, ...]
+
+
+def load(path: Path, *, env: Mapping[str, str], checks: Sequence[Check] = ()) -> Loaded:
+    """Read a configuration file.
+
+    Args:
+        path: the file; messages name it as it is given here.
+        env: where `${NAME}` is looked up.
+        checks: what higher floors know about a good configuration.
+
+    Raises:
+        ConfigError: the file cannot be read or used.
+    """
+    faults = Faults(str(path))
+    try:
+        if path.is_dir():
+            raise faults.stop(WHOLE_FILE, "cannot be read: it is a folder, not a file")
+        with path.open("rb") as file:
+            text = file.read(MAX_BYTES + 1)
+        absolute = path.absolute()
+    except OSError as error:
+        raise faults.stop(WHOLE_FILE, f"cannot be read: {error.strerror or type(error).__name__}") from None
+    except ValueError:
+        raise faults.stop(WHOLE_FILE, "cannot be read: not a file name") from None
+    return replace(parse(text, str(path), env=env, checks=checks), path=absolute)
+
+
+def parse(text: bytes, name: str, *, env: Mapping[str, str], checks: Sequence[Check] = ()) -> Loaded:
+    """Read a configuration from the bytes of a file; `name` is what messages call it.
+
+    Raises:
+        ConfigError: it cannot be used.
+    """
+    faults = Faults(name)
+    root = compose(text, faults)
+    reading = Reading(env, faults)
+    data = reading.read(Place(root, ()), msgspec.inspect.type_info(Config))
+    warnings: list[Fault] = []
+    # Without a sound list of providers every reference to one would be reported as well.
+    if not faults.paths.intersection(_TOP):
+        config = _converted(data, faults)
+        warnings = list(_judge(config, checks, faults, _Map(root, reading)))
+    faults.raise_any()
+    return Loaded(config, None, tuple(sorted(warnings, key=lambda fault: (fault.line, fault.column))))
+
+
+def _converted(data: object, faults: Faults) -> Config:
+    try:
+        return msgspec.convert({} if isinstance(data, Left) else data, Config, dec_hook=_secret)
+    except msgspec.ValidationError as error:
+        # Only a constraint that the schema has and `values` does not know ends here; the text quotes no value.
+        raise faults.stop(WHOLE_FILE, str(error)) from None
+
+
+def _secret(_: type, value: Any) -> Any:
+    """msgspec asks for every type it does not know; here that is Secret, which `values` has made already."""
+    return value
+
+
+class _Map:
+    """From a path in the Config back to the file."""
+
+    def __init__(self, root: Node, reading: Reading) -> None:
+        self._root = root
+        self._kept = reading.kept
+        self._hidden = sorted(reading.hidden, key=len, reverse=True)
+
+    def locate(self, path: KeyPath) -> tuple[Position, KeyPath]:
+        """Where the setting, or the nearest section around it that exists, stands; and its path in the file."""
+        node, at = self._root, self._root.at
+        for done, step in enumerate(path):
+            if isinstance(node, Section) and step in node.entries:
+                entry = node.entries[str(step)]
+                node = entry.value
+                at = node.at if isinstance(node, Scalar) and node.text else entry.at
+            elif (
+                isinstance(node, Listing)
+                and isinstance(step, int)
+                and step < len(kept := self._kept.get(path[:done], []))
+            ):
+                path = (*path[:done], kept[step], *path[done + 1 :])
+                node = node.items[kept[step]]
+                at = node.at
+            else:
+                break
+        return at, path
+
+    def masked(self, message: str) -> str:
+        """Checks may quote what they judge; what came from the environment, or is secret, goes out again."""
+        for text in self._hidden:
+            message = message.replace(f'"{text}"', f'"{MASK}"')
+            if len(text) >= SHORTEST_MASKED:
+                message = message.replace(text, MASK)
+        return message
+
+
+def _judge(config: Config, checks: Sequence[Check], faults: Faults, places: _Map) -> Iterator[Fault]:
+    """Add to `faults` what rules and checks find fatal; what they only warn of comes back."""
+    shapeless = set(faults.paths)
+    problems = [problem for rule in RULES for problem in rule(config)]
+    for problem in (problem for check in checks for problem in check(config)):
+        # A setting that was left out for a fault of its own would only be reported a second time.
+        if not any(_overlap(path, problem.path) for path in shapeless):
+            problems.append(problem)
+    for problem in problems:
+        at, path = places.locate(problem.path)
+        message = places.masked(problem.message)
+        if problem.first:
+            message += f"; first at line {places.locate(problem.first)[0].line}"
+        if problem.fatal:
+            faults.add(at, path, message)
+        else:
+            yield faults.fault(at, path, message)
+
+
+def _overlap(one: KeyPath, other: KeyPath) -> bool:
+    return all(left == right for left, right in zip(one, other, strict=False))
+
+
+def resolve(path_text: str, base: Path | None) -> Path:
+    """A path of the configuration as an absolute one; `~` is the home folder.
+
+    Args:
+        path_text: `auth.tokenStorePath` or an entry of `auth.watchFiles`.
+        base: the folder of the configuration file, which relative paths start from; None for the current folder.
+    """
+    # os.path leaves `~` standing where no home folder is known; pathlib would raise.
+    return Path(base or "").absolute() / os.path.expanduser(path_text)
+
+
+def schema() -> dict[str, object]:
+    """The JSON Schema (2020-12) of the file, for editors that complete and check YAML."""
+    shape = msgspec.json.schema(Config, schema_hook=_secret_schema)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "LLM Gateway configuration",
+        **shape,
+    }
+
+
+def _secret_schema(kind: type) -> dict[str, object]:
+    if kind is Secret:
+        return {"type": "string", "format": "password", "writeOnly": True}
+    raise NotImplementedError(kind.__name__)

@@ -1,0 +1,173 @@
+"""What a configuration of the right shape can still get wrong, as checks in the form that higher floors hand in too.
+
+Each is a function from Config to problems. Values of addresses are never quoted: they may hold a password or a key.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from typing import Final
+
+from gateway.config.faults import Check, KeyPath, Problem, nearest
+from gateway.config.schema import Config, Provider, WatchFile
+
+_HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
+_AUTHORITY = re.compile(r"(?:\[(?P<ip6>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:]+))(?::(?P<port>[0-9]{1,5}))?")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
+MAX_PORT: Final = 65_535
+
+
+def unique_aliases(config: Config) -> Iterator[Problem]:
+    """An alias is one entry."""
+    names = [(("modelAliases", index, "alias"), alias.alias) for index, alias in enumerate(config.model_aliases)]
+    return _repeated(names, "the alias")
+
+
+def unique_limits(config: Config) -> Iterator[Problem]:
+    """A provider has one limit."""
+    names = [(("rateLimits", index, "provider"), limit.provider) for index, limit in enumerate(config.rate_limits)]
+    return _repeated(names, "a limit for")
+
+
+def _repeated(names: Iterable[tuple[KeyPath, str]], what: str) -> Iterator[Problem]:
+    first: dict[str, KeyPath] = {}
+    for path, name in names:
+        if first.setdefault(name, path) != path:
+            yield Problem(path, f'{what} "{name}" is given twice', fatal=True, first=first[name])
+
+
+def known_providers(config: Config) -> Iterator[Problem]:
+    """Every reference names a provider of this file."""
+    for path, name in _references(config):
+        if name not in config.providers:
+            known = ", ".join(config.providers) or "none"
+            hint = nearest(name, config.providers) or f"; providers in this file: {known}"
+            yield Problem(path, f'unknown provider "{name}"{hint}', fatal=True)
+
+
+def _references(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    for index, alias in enumerate(config.model_aliases):
+        for place, target in enumerate(alias.providers):
+            yield ("modelAliases", index, "providers", place, "provider"), target.provider
+    for index, limit in enumerate(config.rate_limits):
+        yield ("rateLimits", index, "provider"), limit.provider
+    for index, file in enumerate(config.auth.watch_files):
+        if isinstance(file, WatchFile) and file.provider is not None:
+            yield ("auth", "watchFiles", index, "provider"), file.provider
+
+
+def answered_aliases(config: Config) -> Iterator[Problem]:
+    """Somebody can answer an alias."""
+    enabled = {name for name, provider in config.providers.items() if provider.enabled}
+    for index, alias in enumerate(config.model_aliases):
+        if not any(target.provider in enabled for target in alias.providers):
+            message = f'no provider of the alias "{alias.alias}" is enabled; calls to it will fail'
+            yield Problem(("modelAliases", index), message, fatal=False)
+
+
+def sound_addresses(config: Config) -> Iterator[Problem]:
+    """Addresses are absolute and hold nothing secret; what carries a secret is encrypted."""
+    for name, provider in config.providers.items():
+        for key, address in _addresses(provider):
+            path: KeyPath = ("providers", name, key)
+            if fault := _address_fault(address):
+                yield Problem(path, fault, fatal=True)
+            elif not _is_private(address):
+                yield from _unencrypted(path, provider)
+
+
+def _addresses(provider: Provider) -> Iterator[tuple[str, str]]:
+    keys = {
+        "apiEndpoint": provider.api_endpoint,
+        "authEndpoint": provider.auth_endpoint,
+        "tokenEndpoint": provider.token_endpoint,
+    }
+    return ((key, address) for key, address in keys.items() if address is not None)
+
+
+def _unencrypted(path: KeyPath, provider: Provider) -> Iterator[Problem]:
+    if path[-1] != "apiEndpoint":
+        yield Problem(path, "must be https: logins travel here (http only on this machine)", fatal=True)
+    elif provider.enabled:
+        yield Problem(path, "plain http to another machine: keys and prompts travel unencrypted", fatal=False)
+
+
+def _address_fault(address: str) -> str:
+    """What is wrong with an http(s) address, without quoting it; empty if nothing is."""
+    if not re.fullmatch(r"[\x21-\x5b\x5d-\x7e]+", address):
+        return "an address has no spaces, backslashes or characters outside ASCII"
+    if "?" in address or "#" in address:
+        return "an address here has no query (`?`) and no fragment (`#`)"
+    scheme, authority = _split(address)
+    if scheme.lower() not in ("http", "https") or not authority:
+        return "expected an absolute address that begins with https:// or http://"
+    if "@" in authority:
+        return "an address here has no user name or password"
+    return "" if _is_authority(authority) else "not an address: the host or port is malformed"
+
+
+def _is_authority(text: str) -> bool:
+    """Whether a text is host or host:port (RFC 3986 section 3.2, without user information)."""
+    found = _AUTHORITY.fullmatch(text)
+    if not found or not 0 < int(found["port"] or 80) <= MAX_PORT:
+        return False
+    return bool(_HOST.fullmatch(found["name"])) if found["name"] else _ip6(found["ip6"]) is not None
+
+
+def _split(address: str) -> tuple[str, str]:
+    scheme, _, rest = address.partition("://")
+    return scheme.lower(), rest.partition("/")[0]
+
+
+def _is_private(address: str) -> bool:
+    """Whether nobody on the way can read along: https, or a loopback host. The address is a sound one."""
+    scheme, authority = _split(address)
+    found = _AUTHORITY.fullmatch(authority)
+    return scheme == "https" or (found is not None and _is_loopback(found["name"] or "", found["ip6"] or ""))
+
+
+def _is_loopback(name: str, ip6: str) -> bool:
+    address = _ip6(ip6) if ip6 else _ip4(name)
+    return name.lower().rstrip(".") == "localhost" or (address is not None and address.is_loopback)
+
+
+def _ip4(text: str) -> IPv4Address | None:
+    try:
+        return IPv4Address(text)
+    except AddressValueError:
+        return None
+
+
+def _ip6(text: str) -> IPv6Address | None:
+    try:
+        return IPv6Address(text)
+    except AddressValueError:
+        return None
+
+
+def exact_origins(config: Config) -> Iterator[Problem]:
+    """An allowed origin is one origin, as browsers send it (RFC 6454 section 6.2)."""
+    for index, origin in enumerate(config.gateway.allowed_origins):
+        path: KeyPath = ("gateway", "allowedOrigins", index)
+        if "*" in origin:
+            yield Problem(
+                path, "`*` would let any web page spend your keys; list each origin as https://name[:port]", fatal=True
+            )
+        elif not _is_origin(origin):
+            message = "expected exactly scheme://host or scheme://host:port, without a path or final slash"
+            yield Problem(path, message, fatal=True)
+
+
+def _is_origin(text: str) -> bool:
+    scheme, _, authority = text.partition("://")
+    return bool(_SCHEME.fullmatch(scheme)) and _is_authority(authority)
+
+
+RULES: Final[tuple[Check, ...]] = (
+    unique_aliases,
+    unique_limits,
+    known_providers,
+    answered_aliases,
+    sound_addresses,
+    exact_origins,
+)
