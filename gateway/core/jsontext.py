@@ -135,5 +135,6 @@ def _explain(fault: Exception, body: bytes, start: int) -> JsonFault:
 
 def _without_surrogates(value: JsonValue) -> bytes:
     """Through UTF-16, where two halves that stand side by side become the character they are."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    finite = json.loads(json.dumps(value), parse_constant=lambda _: None)  # json writes NaN, which is not JSON
+    text = json.dumps(finite, ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()

@@ -130,7 +130,7 @@ class SseDecoder:
         return events
 
     def _check(self, size: int) -> None:
-        """Before a line of `size` bytes is kept, be it whole or only begun: what `close` is left with is within limits."""
+        """Before a line of `size` bytes is kept, whole or only begun, so that what `close` finds is within limits."""
         if size > self._max_line:
             raise SseTooLarge(f"a line is over {self._max_line} bytes")
         if len(self._data) + size > self._max_event:

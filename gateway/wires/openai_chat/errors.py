@@ -78,14 +78,19 @@ def parse(status: int, headers: Mapping[str, str], body: bytes) -> ProviderFailu
 
 
 def parse_in_stream(error: JsonValue) -> ProviderFailure:
-    """What an error object inside a stream means; its status is in its code, or unknown."""
+    """What an error inside a stream or a 200 means; its status is in its code, or unknown."""
     message, kind, param, code = _fields(error)
     status = int(code) if code is not None and re.fullmatch(r"[45]\d\d", code) else None
     failure = meaning(status or 0, code or "", f"{kind or ''} {message}")
-    if failure is RequestRejected and status is None:
-        failure = BrokenAnswer  # the request was accepted and an answer begun, so it is not the request's fault
-    text = message or "The provider reported an error inside its stream."
+    text = message[:MESSAGE_SHOWN] or "The provider reported an error inside its answer."
     return failure(text, evidence=Evidence(status=status), param=param, code=code, type=kind)
+
+
+def holds_error(value: JsonValue) -> bool:
+    """Whether what came for an answer is an error: Google puts an array around it, vLLM tells by `object`."""
+    if isinstance(value, list):
+        return bool(value) and holds_error(value[0])
+    return isinstance(value, dict) and (bool(value.get("error")) or value.get("object") == "error")
 
 
 def meaning(status: int, code: str, text: str) -> type[ProviderFailure]:
@@ -148,7 +153,7 @@ def _until(date: str, now: str | None) -> float:
     """Seconds between the provider's own two clocks, so that ours need not agree with them."""
     try:
         return (parsedate_to_datetime(date) - parsedate_to_datetime(now or "")).total_seconds()
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return math.nan
 
 
@@ -174,7 +179,8 @@ def _fields(value: JsonValue) -> tuple[str, str | None, str | None, str | None]:
     if not message and (detail := value.get("detail")):
         message = dumps(detail).decode()
     code = value.get("code")
-    return message, _text(value.get("type")), _text(value.get("param")), None if code is None else str(code)
+    code = str(code) if type(code) is int else code
+    return message, _text(value.get("type")), _text(value.get("param")), _text(code)
 
 
 def _text(value: JsonValue) -> str | None:

@@ -4,6 +4,7 @@ The JSON handed in is our own decoded copy. A correct answer leaves as it came: 
 was seen in the wild, and only fills or renames. What cannot be put right without inventing an answer is not touched.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from secrets import token_hex
@@ -27,35 +28,44 @@ _FINISH: Final[Mapping[str, str]] = {
     "refusal": "content_filter",
 }
 _KNOWN: Final = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
+_LARGEST: Final = 2**53
+"""No time and no count is larger; JSON's numbers can be."""
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What every object of one answer carries: its id and when it began (seconds since the epoch)."""
+    """What every object of one answer carries: its id, when it began (seconds since the epoch), who answers."""
 
     id: str
     created: int
+    model: str
 
 
 def mend_envelope(body: JsonObject, kind: str, given: Envelope | None, now: int) -> Envelope:
-    """Put id, object and created right; `given` is what earlier chunks of the same stream carried."""
+    """Put id, object, created and model right; `given` is what earlier chunks of the same stream carried."""
     if given is None:
-        own = body.get("id")
-        given = Envelope(own if isinstance(own, str) and own else f"chatcmpl-{token_hex(12)}", _created(body, now))
+        own, model = body.get("id"), body.get("model")
+        given = Envelope(
+            own if isinstance(own, str) and own else f"chatcmpl-{token_hex(12)}",
+            _created(body, now),
+            model if isinstance(model, str) else "",
+        )
     if body.get("id") != given.id:
         body["id"] = given.id
     if body.get("object") != kind:
         body["object"] = kind
-    if type(body.get("created")) is not int:
+    if type(body.get("created")) is not int or body["created"] != given.created:
         body["created"] = given.created
+    if not isinstance(body.get("model"), str):
+        body["model"] = given.model
     return given
 
 
 def _created(body: JsonObject, now: int) -> int:
     value = body.get("created")
-    if isinstance(value, (int, float)) and value > 0:
-        return int(value)
-    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else now
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,15}(\.[0-9]*)?", value):
+        value = float(value)
+    return int(value) if isinstance(value, (int, float)) and 0 < value < _LARGEST else now
 
 
 def finish_reason(value: JsonValue, *, called_tool: bool) -> str | None:
@@ -77,7 +87,7 @@ def mend_usage(body: JsonObject) -> None:
     for name in ("prompt_tokens", "completion_tokens"):
         value = usage.get(name)
         if type(value) is not int:
-            usage[name] = int(value) if isinstance(value, (int, float)) else 0
+            usage[name] = int(value) if isinstance(value, float) and abs(value) < _LARGEST else 0
     if type(usage.get("total_tokens")) is not int:
         usage["total_tokens"] = _int(usage["prompt_tokens"]) + _int(usage["completion_tokens"])
 

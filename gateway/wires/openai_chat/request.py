@@ -36,12 +36,17 @@ FIELDS: Final[dict[str, _Kind]] = {
     "max_tokens": _INTEGER,
     "metadata": _OBJECT,
     "modalities": _ARRAY,
+    "moderation": _OBJECT,
     "n": _INTEGER,
     "parallel_tool_calls": _BOOLEAN,
     "prediction": _OBJECT,
     "presence_penalty": _NUMBER,
+    "prompt_cache_key": _STRING,
+    "prompt_cache_options": _OBJECT,
+    "prompt_cache_retention": _STRING,
     "reasoning_effort": _STRING,
     "response_format": _OBJECT,
+    "safety_identifier": _STRING,
     "seed": _INTEGER,
     "service_tier": _STRING,
     "stop": _STRINGS,
@@ -174,5 +179,7 @@ def _check(fields: JsonObject, name: str, kind: _Kind, path: str) -> None:
 def _wrong(path: str, wanted: str, value: JsonValue) -> InvalidRequest:
     """The fault in words; the value itself stays out of it, for it may be a prompt."""
     found = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "nothing"}
-    got = "an empty array" if value == [] else found.get(type(value), "a number")
+    got = found.get(type(value), "a number")
+    if value == [] or (isinstance(value, str) and not value.strip()):
+        got = got.replace("a string", "an empty string").replace("an array", "an empty array")
     return InvalidRequest(f"{path} must be {wanted}, but it is {got}.", param=path)

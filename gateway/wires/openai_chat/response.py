@@ -6,7 +6,7 @@ from gateway.core.chat import ChatResponse, Source, Usage
 from gateway.core.errors import BrokenAnswer
 from gateway.core.jsontext import JsonFault, JsonObject, JsonValue, dumps, loads
 from gateway.wires.base import Naming, usage_of
-from gateway.wires.openai_chat.errors import WIRE, parse_in_stream
+from gateway.wires.openai_chat.errors import WIRE, holds_error, parse_in_stream
 from gateway.wires.openai_chat.mend import finish_reason, mend_envelope, mend_message, mend_usage
 
 OBJECT: Final = "chat.completion"
@@ -23,12 +23,12 @@ def parse(body: bytes, now: int) -> ChatResponse:
         fields = loads(body)
     except JsonFault as fault:
         raise BrokenAnswer(f"The provider's answer is not JSON: {fault}") from None
+    choices = fields.get("choices") if isinstance(fields, dict) else None
+    if not choices and holds_error(fields):
+        raise parse_in_stream(fields)
     if not isinstance(fields, dict):
         raise BrokenAnswer("The provider's answer is not a JSON object.")
-    choices = fields.get("choices")
     if not isinstance(choices, list) or not choices:
-        if fields.get("error"):
-            raise parse_in_stream(fields)
         raise BrokenAnswer("The provider's answer has no choices.")
     for index, choice in enumerate(choices):
         _mend_choice(index, choice)

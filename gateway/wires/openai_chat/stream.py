@@ -8,27 +8,25 @@ Source: https://platform.openai.com/docs/api-reference/chat-streaming.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from secrets import token_hex
 from typing import Final
 
 from gateway.core.chat import ChatChunk, Source
 from gateway.core.errors import BrokenAnswer, GatewayError, ProviderFailure
 from gateway.core.jsontext import JsonFault, JsonObject, JsonValue, dumps, loads
-from gateway.core.sse import Event, SseDecoder, SseTooLarge, encode
+from gateway.core.sse import DONE, Event, SseDecoder, SseTooLarge, encode
 from gateway.wires.base import Naming
-from gateway.wires.openai_chat.errors import WIRE, parse_in_stream, render_error
+from gateway.wires.openai_chat.errors import WIRE, holds_error, parse_in_stream, render_error
 from gateway.wires.openai_chat.mend import (
     Envelope,
     finish_reason,
     flatten_content,
     mend_envelope,
     mend_usage,
-    text_arguments,
 )
 from gateway.wires.openai_chat.response import usage
+from gateway.wires.openai_chat.tool_calls import ToolCalls
 
 OBJECT: Final = "chat.completion.chunk"
-DONE: Final = b"[DONE]"
 
 
 @dataclass(slots=True)
@@ -36,8 +34,9 @@ class _Choice:
     """What has been seen of one choice."""
 
     finish: str | None = None
-    calls: dict[int, JsonValue] = field(default_factory=dict)
-    """Tool calls by index, with their ids."""
+    went_on: bool = False
+    """It spoke on after its finish, so that its finish does not mean its end."""
+    calls: ToolCalls = field(default_factory=ToolCalls)
 
 
 class ChunkDecoder:
@@ -54,7 +53,7 @@ class ChunkDecoder:
 
     @property
     def complete(self) -> bool:
-        return bool(self._choices) and all(choice.finish for choice in self._choices.values())
+        return bool(self._choices) and all(choice.finish and not choice.went_on for choice in self._choices.values())
 
     def feed(self, data: bytes) -> list[ChatChunk]:
         try:
@@ -82,14 +81,15 @@ class ChunkDecoder:
             body = loads(event.data)
         except JsonFault:
             body = None
-        if isinstance(body, dict) and (body.get("error") or event.event == "error"):
+        if event.event == "error" or holds_error(body):
             self.fault = parse_in_stream(body)
             return None
-        if not isinstance(body, dict) or not isinstance(choices := body.get("choices", []), list):
+        choices = _choices_of(body)
+        if not isinstance(body, dict) or choices is None:
             self.skipped += 1  # one bad event in a sound stream is no reason to lose the stream
             return None
         self._envelope = mend_envelope(body, OBJECT, self._envelope, self._now)
-        says = [self._mend_choice(choice) for choice in choices if isinstance(choice, dict)]
+        says = [self._mend_choice(choice) for choice in choices]
         mend_usage(body)
         return ChatChunk(has_content=any(says), usage=usage(body), source=Source(WIRE, body))
 
@@ -109,22 +109,11 @@ class ChunkDecoder:
         elif delta.get("role") == "":
             del delta["role"]
         flatten_content(delta)
-        self._mend_calls(delta, seen)
-        self._mend_finish(choice, seen)
-        return choice["finish_reason"] is not None or any(
-            value for name, value in delta.items() if name not in ("role", "content_filter_results")
-        )
-
-    def _mend_finish(self, choice: JsonObject, seen: _Choice) -> None:
-        reason = finish_reason(choice.get("finish_reason"), called_tool=bool(seen.calls))
-        choice["finish_reason"] = None if seen.finish else reason  # some servers repeat it on every chunk
-        seen.finish = seen.finish or reason
-
-    def _mend_calls(self, delta: JsonObject, seen: _Choice) -> None:
-        calls = delta.get("tool_calls")
-        for position, call in enumerate(calls if isinstance(calls, list) else ()):
-            if isinstance(call, dict):
-                _mend_call(call, position, seen.calls)
+        seen.calls.mend(delta.get("tool_calls"))
+        says = any(value for name, value in delta.items() if name not in ("role", "content_filter_results"))
+        seen.went_on |= says and seen.finish is not None
+        _mend_finish(choice, delta, seen)
+        return says or choice["finish_reason"] is not None
 
     def _unsaid_finish(self) -> list[ChatChunk]:
         """A stream that says [DONE] is complete; where a choice lacks its finish, say it."""
@@ -132,36 +121,40 @@ class ChunkDecoder:
         for index, seen in self._choices.items():
             if seen.finish is None:
                 seen.finish = "tool_calls" if seen.calls else "stop"
-                body: JsonObject = {"choices": [{"index": index, "delta": {}, "finish_reason": seen.finish}]}
+                delta: JsonObject = {}
+                _say_arguments(delta, seen)
+                body: JsonObject = {"choices": [{"index": index, "delta": delta, "finish_reason": seen.finish}]}
                 self._envelope = mend_envelope(body, OBJECT, self._envelope, self._now)
                 chunks.append(ChatChunk(has_content=True, usage=None, source=Source(WIRE, body)))
         return chunks
 
 
-def _mend_call(call: JsonObject, position: int, known: dict[int, JsonValue]) -> None:
-    """A tool call's fragment: its index, its type and name at the first one only, its arguments as text."""
-    index, own = call.get("index"), call.get("id")
-    if type(index) is not int or (own and known.get(index) not in (None, own)):
-        index = _place(own, position, known)
-        call["index"] = index
-    function = call.get("function")
-    if isinstance(function, dict):
-        text_arguments(function)
-    if index not in known:
-        if not own:
-            call["id"] = f"call_{token_hex(12)}"
-        if not call.get("type"):
-            call["type"] = "function"
-        known[index] = call["id"]
-    elif isinstance(function, dict) and function.get("name"):
-        del function["name"]  # clients join the fragments, so a name said twice is another name
+def _choices_of(body: JsonValue) -> list[JsonObject] | None:
+    """The choices of a chunk; None where it is none. A chunk of usage alone may come without the key."""
+    if not isinstance(body, dict):
+        return None
+    if body.get("choices") is None and isinstance(body.get("usage"), dict):
+        body["choices"] = []
+    choices = body.get("choices")
+    if not isinstance(choices, list):
+        return None
+    found = [choice for choice in choices if isinstance(choice, dict)]
+    return found if len(found) == len(choices) else None
 
 
-def _place(own: JsonValue, position: int, known: dict[int, JsonValue]) -> int:
-    """The index of a fragment that has none, or that of another call."""
-    if not own:
-        return max(known, default=position)
-    return next((index for index, id in known.items() if id == own), len(known))
+def _mend_finish(choice: JsonObject, delta: JsonObject, seen: _Choice) -> None:
+    reason = finish_reason(choice.get("finish_reason"), called_tool=bool(seen.calls))
+    choice["finish_reason"] = None if seen.finish else reason  # some servers repeat it on every chunk
+    if reason and not seen.finish:
+        seen.finish = reason
+        _say_arguments(delta, seen)
+
+
+def _say_arguments(delta: JsonObject, seen: _Choice) -> None:
+    """With the finish, give the calls that got no arguments the empty ones: clients parse them as JSON."""
+    if unsaid := seen.calls.without_arguments():
+        calls = delta.get("tool_calls")
+        delta["tool_calls"] = [*(calls if isinstance(calls, list) else ()), *unsaid]
 
 
 class ChunkEncoder:
@@ -174,8 +167,6 @@ class ChunkEncoder:
         body = chunk.source.body
         if self._naming.model is not None:
             body["model"] = self._naming.model
-        elif "model" not in body:
-            body["model"] = ""
         if not self._naming.usage and body.pop("usage", None) and not body.get("choices"):
             return b""  # the usage chunk, which we asked for and the caller did not
         return encode(dumps(body))

@@ -1,0 +1,460 @@
+"""The token file: whole or not at all, private, and nobody else's entries lost."""
+
+import json
+import os
+import stat
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.auth.token_store import MAX_FILE, REPLACE_TRIES, Token, TokenStore
+from gateway.auth.watch_files import WatchedFiles
+from gateway.config.schema import WatchFile
+from gateway.config.secrets import Secret
+from gateway.core.clock import SystemClock
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no file modes, and no replacing of open files")
+NEW_YEAR = 1_767_225_600.0  # 2026-01-01T00:00:00Z
+
+
+class FakeClock:
+    """Time that passes only where someone waits."""
+
+    def __init__(self) -> None:
+        self.now = NEW_YEAR
+        self.waits: list[float] = []
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def wall(self) -> float:
+        return self.now
+
+    def wait(self, condition: threading.Condition, timeout: float) -> bool:
+        self.waits.append(timeout)
+        self.now += timeout
+        return False
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "tokens.json"
+
+
+@pytest.fixture
+def store(path: Path, clock: FakeClock) -> TokenStore:
+    return TokenStore(path, clock)
+
+
+def token(access: str, **others: Any) -> Token:
+    return Token(Secret(access), **others)
+
+
+def content(path: Path) -> Any:
+    return json.loads(path.read_bytes())
+
+
+def write(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value))
+    path.chmod(0o600)
+
+
+def names(path: Path) -> list[str]:
+    return sorted(entry.name for entry in path.parent.iterdir())
+
+
+def access_of(found: Token | None) -> str | None:
+    return found.access_token.reveal() if found else None
+
+
+# Reading -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_that_is_not_there_has_no_tokens_and_no_problem(store: TokenStore, path: Path) -> None:
+    assert store.get("openai") is None
+    assert store.problem is None
+    assert not path.exists()
+
+
+def test_what_is_put_is_got_also_by_another_store(store: TokenStore, path: Path, clock: FakeClock) -> None:
+    kept = token("a", refresh_token=Secret("r"), expires_at=NEW_YEAR, extra={"scope": "chat", "account": {"id": 7}})
+    store.put("gemini", kept)
+    assert store.get("gemini") == TokenStore(path, clock).get("gemini") == kept
+    assert content(path) == {
+        "version": 1,
+        "credentials": {
+            "gemini": {
+                "accessToken": "a",
+                "refreshToken": "r",
+                "expiresAt": NEW_YEAR,
+                "scope": "chat",
+                "account": {"id": 7},
+            }
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [
+        (1_767_225_600, NEW_YEAR),
+        (1_767_225_600.5, NEW_YEAR + 0.5),
+        (1_767_225_600_500, NEW_YEAR + 0.5),
+        ("2026-01-01T00:00:00Z", NEW_YEAR),
+        ("2026-01-01T09:00:00.123456789+09:00", NEW_YEAR + 0.123456),
+        ("2026-01-01T00:00:00", NEW_YEAR),
+        (0, 0.0),
+        (None, None),
+        ("soon", None),
+        (True, None),
+        (-1, None),
+        (1e300, None),
+        ("0001-01-01T00:00:00Z", None),
+        ([NEW_YEAR], None),
+    ],
+)
+def test_an_expiry_is_read_in_every_usual_form(store: TokenStore, path: Path, written: Any, seconds: Any) -> None:
+    write(path, {"version": 1, "credentials": {"x": {"accessToken": "a", "expiresAt": written}}})
+    found = store.get("x")
+    assert found is not None
+    assert found.expires_at == seconds
+
+
+@pytest.mark.parametrize(
+    "entry", [None, "a", [], {}, {"accessToken": 7}, {"accessToken": " "}, {"accessToken": "a\r\nb"}]
+)
+def test_an_entry_without_a_sendable_token_is_none_and_is_told(store: TokenStore, path: Path, entry: Any) -> None:
+    write(path, {"credentials": {"x": entry, "y": {"accessToken": " b\n"}}})
+    assert store.get("x") is None
+    assert access_of(store.get("y")) == "b"
+    assert store.problem == "tokens.json has an entry without a usable accessToken"
+
+
+def test_a_change_from_outside_is_seen(store: TokenStore, path: Path) -> None:
+    store.put("x", token("old"))
+    assert access_of(store.get("x")) == "old"
+    write(path, {"version": 1, "credentials": {"x": {"accessToken": "edited"}, "y": {"accessToken": "added"}}})
+    assert (access_of(store.get("x")), access_of(store.get("y"))) == ("edited", "added")
+    path.unlink()
+    assert store.get("x") is None
+
+
+def test_a_change_within_the_resolution_of_file_times_is_seen(store: TokenStore, path: Path, clock: FakeClock) -> None:
+    for access in ("one", "two"):  # same size, same time, same inode
+        write(path, {"credentials": {"x": {"accessToken": access}}})
+        os.utime(path, (clock.wall(), clock.wall()))
+        assert access_of(store.get("x")) == access
+
+
+def test_a_file_that_is_as_it_was_is_not_read_again(
+    store: TokenStore, path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.put("x", token("a"))
+    os.utime(path, (clock.wall() - 60, clock.wall() - 60))
+    assert access_of(store.get("x")) == "a"
+    monkeypatch.setattr("builtins.open", None)
+    assert access_of(store.get("x")) == "a"
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b"",
+        b'{"version": 1, "credentials": {"x": {"accessT',
+        b"[]",
+        b'{"credentials": []}',
+        b'{"version": 2, "credentials": {}}',
+        b"\xff",
+        b"[" * 200_000,
+        b" " * (MAX_FILE + 1),
+    ],
+    ids=lambda broken: ascii(broken[:40]),
+)
+def test_a_broken_file_keeps_what_was_known_and_is_moved_aside_by_the_next_write(
+    store: TokenStore, path: Path, broken: bytes
+) -> None:
+    store.put("x", token("known"))
+    path.write_bytes(broken)
+    assert access_of(store.get("x")) == "known"
+    assert (store.problem or "").startswith("tokens.json cannot be used: ")
+    assert names(path) == ["tokens.json"]
+    store.put("y", token("new"))
+    assert names(path) == ["tokens.json", "tokens.json.corrupt-20260101T000000Z"]
+    assert path.with_name("tokens.json.corrupt-20260101T000000Z").read_bytes() == broken
+    assert set(content(path)["credentials"]) == {"x", "y"}
+    assert store.problem is None
+
+
+def test_what_is_not_a_file_is_a_problem_and_stays_where_it_is(store: TokenStore, path: Path) -> None:
+    path.mkdir()
+    assert store.get("x") is None
+    assert store.problem == "tokens.json cannot be used: it is not a regular file"
+    with pytest.raises(OSError, match="not a regular file"):
+        store.put("x", token("a"))
+    assert names(path) == ["tokens.json"]
+    assert path.is_dir()
+
+
+# Writing -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_write_keeps_all_that_is_not_ours(store: TokenStore, path: Path) -> None:
+    write(path, {"note": "mine", "credentials": {"a": {"accessToken": "1", "label": [None]}, "odd": 7}})
+    store.put("b", token("2"))
+    assert content(path) == {
+        "note": "mine",
+        "version": 1,
+        "credentials": {"a": {"accessToken": "1", "label": [None]}, "odd": 7, "b": {"accessToken": "2"}},
+    }
+
+
+def test_a_write_takes_in_what_another_process_wrote_before(path: Path, clock: FakeClock) -> None:
+    mine, theirs = TokenStore(path, clock), TokenStore(path, clock)
+    mine.put("a", token("1"))
+    theirs.put("b", token("2"))
+    mine.put("c", token("3"))
+    assert set(content(path)["credentials"]) == {"a", "b", "c"}
+
+
+def test_remove_forgets_one_and_says_whether_it_was_there(store: TokenStore, path: Path) -> None:
+    store.put("a", token("1"))
+    store.put("b", token("2"))
+    assert store.remove("a") is True
+    assert store.get("a") is None
+    before = path.stat().st_mtime_ns
+    assert store.remove("a") is False
+    assert path.stat().st_mtime_ns == before
+    assert set(content(path)["credentials"]) == {"b"}
+
+
+def test_concurrent_puts_keep_all_credentials(path: Path) -> None:
+    store = TokenStore(path, SystemClock())
+
+    def put(worker: int) -> None:
+        for turn in range(10):
+            store.put(f"{worker}-{turn}", token(f"t{worker}"))
+            assert access_of(store.get(f"{worker}-{turn}")) == f"t{worker}"
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(put, range(8), timeout=60))
+    assert len(content(path)["credentials"]) == 80
+    assert names(path) == ["tokens.json"]
+
+
+@posix
+def test_readers_see_a_whole_file_while_it_is_written(store: TokenStore, path: Path) -> None:
+    store.put("x", token("0" * 5_000))
+    done = threading.Event()
+
+    def write_on() -> None:
+        for turn in range(100):
+            store.put("x", token(str(turn % 10) * 5_000))
+        done.set()
+
+    writer = threading.Thread(target=write_on)
+    writer.start()
+    while not done.is_set():
+        assert len(set(content(path)["credentials"]["x"]["accessToken"])) == 1
+    writer.join(60)
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+@pytest.mark.parametrize("fault", [OSError(28, "No space left on device"), KeyboardInterrupt()], ids=["disk", "kill"])
+def test_a_write_that_fails_midway_leaves_the_old_file(
+    store: TokenStore, path: Path, step: str, fault: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.put("x", token("old"))
+    before = path.read_bytes()
+
+    def fail(*_: object) -> None:
+        raise fault
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, step, fail)
+        with pytest.raises(type(fault)):
+            store.put("x", token("new"))
+    assert path.read_bytes() == before
+    assert names(path) == ["tokens.json"]
+    assert access_of(store.get("x")) == "old"
+    store.put("x", token("new"))
+    assert access_of(store.get("x")) == "new"
+
+
+@pytest.mark.parametrize("failures", [1, REPLACE_TRIES - 1])
+def test_a_file_that_another_program_has_open_is_replaced_when_it_lets_go(
+    store: TokenStore, clock: FakeClock, failures: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, left = os.replace, [failures]
+
+    def replace(source: Path, target: Path) -> None:
+        if left[0]:
+            left[0] -= 1
+            raise PermissionError(13, "Access is denied")
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    store.put("x", token("a"))
+    assert access_of(store.get("x")) == "a"
+    assert len(clock.waits) == failures
+    assert clock.waits == sorted(set(clock.waits))
+
+
+def test_a_file_that_stays_open_is_told_within_a_second(
+    store: TokenStore, path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Access is denied")
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(PermissionError):
+        store.put("x", token("a"))
+    assert names(path) == []
+    assert sum(clock.waits) < 1
+
+
+@posix
+def test_file_and_folder_are_private_from_the_start(tmp_path: Path, clock: FakeClock) -> None:
+    path = tmp_path / "new" / "tokens.json"
+    old = os.umask(0)
+    try:
+        TokenStore(path, clock).put("x", token("a"))
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+@posix
+def test_a_file_that_others_can_read_is_told_and_tightened_by_the_next_write(store: TokenStore, path: Path) -> None:
+    store.put("x", token("a"))
+    path.chmod(0o640)
+    assert access_of(store.get("x")) == "a"
+    assert "can be read by other users" in (store.problem or "")
+    store.put("y", token("b"))
+    assert store.problem is None
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@posix
+def test_a_link_stays_a_link(tmp_path: Path, clock: FakeClock) -> None:
+    real, link = tmp_path / "real.json", tmp_path / "tokens.json"
+    link.symlink_to(real)
+    store = TokenStore(link, clock)
+    store.put("x", token("a"))
+    assert link.is_symlink()
+    assert access_of(store.get("x")) == content(real)["credentials"]["x"]["accessToken"] == "a"
+
+
+def test_no_repr_and_no_problem_shows_a_secret(store: TokenStore, path: Path) -> None:
+    kept = token("sk-SECRET", refresh_token=Secret("sk-SECRET"), extra={"id_token": "sk-SECRET"})
+    store.put("x", kept)
+    shown = [kept, store.get("x"), store, vars(store), store.problem]
+    path.write_text('{"sk-SECRET": "sk-SECRET" sk-SECRET')
+    assert "sk-SECRET" not in " ".join(f"{each} {each!r}" for each in [*shown, store.problem, vars(store)])
+
+
+# Files of other tools ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Path:
+    return tmp_path / "foreign.json"
+
+
+def watch(clock: FakeClock, *paths: Path, provider: str | None = None) -> WatchedFiles:
+    return WatchedFiles([(path, WatchFile(path=path.name, provider=provider)) for path in paths], clock)
+
+
+def accesses(watched: WatchedFiles, provider: str) -> list[str]:
+    return [token.access_token.reveal() for token in watched.tokens(provider)]
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"accessToken": "a", "refreshToken": "r", "expiresAt": "2026-01-01T00:00:00Z"},
+        {"access_token": "a", "refresh_token": "r", "expires_at": 1_767_225_600},
+        {"access_token": "a", "refresh_token": "r", "expiry_date": 1_767_225_600_000},
+    ],
+)
+def test_a_foreign_token_is_read_by_provider_or_flat(foreign: Path, clock: FakeClock, entry: dict[str, object]) -> None:
+    expected = [token("a", refresh_token=Secret("r"), expires_at=NEW_YEAR)]
+    write(foreign, {"updated": 7, "gemini": entry})
+    assert watch(clock, foreign).tokens("gemini") == expected
+    assert watch(clock, foreign, provider="openai").tokens("gemini") == expected
+    write(foreign, entry)
+    assert watch(clock, foreign, provider="gemini").tokens("gemini") == expected
+    assert watch(clock, foreign).tokens("gemini") == []
+
+
+def test_several_files_are_asked_in_their_order(tmp_path: Path, clock: FakeClock) -> None:
+    for name in ("b", "a"):
+        write(tmp_path / name, {"x": {"accessToken": name}})
+    watched = watch(clock, tmp_path / "b", tmp_path / "none", tmp_path / "a")
+    assert accesses(watched, "x") == ["b", "a"]
+    assert watched.names == ("b", "none", "a")
+    assert watched.problems() == []
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [None, b"", b'{"x": {"accessToken": "ne', b"{}", b"[]", b'{"x": {"accessToken": ""}}', b" " * (MAX_FILE + 1)],
+)
+def test_a_foreign_file_without_a_good_token_keeps_the_old_one(
+    foreign: Path, clock: FakeClock, broken: bytes | None
+) -> None:
+    watched = watch(clock, foreign)
+    assert accesses(watched, "x") == []
+    write(foreign, {"x": {"accessToken": "old"}})
+    watched.refresh()
+    foreign.unlink() if broken is None else foreign.write_bytes(broken)
+    watched.refresh()
+    assert accesses(watched, "x") == ["old"]
+    assert [problem.split(":")[0] for problem in watched.problems()] == ["foreign.json cannot be used"] * (
+        broken is not None
+    )
+    write(foreign, {"x": {"accessToken": "new"}})
+    watched.refresh()
+    assert accesses(watched, "x") == ["new"]
+    assert watched.problems() == []
+
+
+def test_a_foreign_file_is_looked_at_once_a_second_or_on_demand(foreign: Path, clock: FakeClock) -> None:
+    watched = watch(clock, foreign)
+    for access in ("1", "22", "333"):
+        before = accesses(watched, "x")
+        write(foreign, {"x": {"accessToken": access}})
+        clock.now += 0.5
+        assert accesses(watched, "x") == before
+        clock.now += 0.5
+        assert accesses(watched, "x") == [access]
+    write(foreign, {"x": {"accessToken": "4444"}})
+    watched.refresh()
+    assert accesses(watched, "x") == ["4444"]
+
+
+@posix
+def test_a_pipe_in_place_of_a_foreign_file_holds_nobody_up(foreign: Path, clock: FakeClock) -> None:
+    if sys.platform != "win32":
+        os.mkfifo(foreign)
+    watched = watch(clock, foreign)
+    assert watched.tokens("x") == []
+    assert watched.problems() == ["foreign.json cannot be used: it is not a regular file"]
+
+
+def test_a_foreign_file_is_never_written(foreign: Path, clock: FakeClock) -> None:
+    write(foreign, {"x": {"accessToken": "a"}})
+    foreign.chmod(0o644)
+    before = foreign.stat()
+    assert accesses(watch(clock, foreign), "x") == ["a"]
+    after = foreign.stat()
+    assert (before.st_mode, before.st_mtime_ns, before.st_ino) == (after.st_mode, after.st_mtime_ns, after.st_ino)
