@@ -61,7 +61,8 @@ class WatchFile(Struct, frozen=True):
     path: Text
     provider: Annotated[Name, Meta(description="Whose token it is, where the file does not say.")] | None = None
     format: Annotated[
-        Literal["auto", "plain"], Meta(description="plain: {provider: {accessToken, expiresAt}}; auto tells by looking.")
+        Literal["auto", "plain"],
+        Meta(description="plain: {provider: {accessToken, expiresAt}}; auto tells by looking."),
     ] = "auto"
 
 
@@ -127,14 +128,17 @@ class Timeouts(Struct, frozen=True):
 class Provider(Struct, frozen=True):
     """Someone who answers: an OpenAI-compatible API, in the cloud or on this machine."""
 
-    type: Annotated[str, Meta(description="openai for any compatible API, or a known vendor; defaults to the name.")] | None = (
-        None
-    )
+    type: (
+        Annotated[str, Meta(description="openai for any compatible API, or a known vendor; defaults to the name.")]
+        | None
+    ) = None
     enabled: bool = True
-    api_key: Annotated[Secret, Meta(description="The key; default: the vendor's usual environment variable.")] | None = None
-    api_endpoint: Annotated[Address, Meta(description="The base address, up to and without /chat/completions.")] | None = (
-        None
-    )
+    api_key: (
+        Annotated[Secret, Meta(description="The key; default: the vendor's usual environment variable.")] | None
+    ) = None
+    api_endpoint: (
+        Annotated[Address, Meta(description="The base address, up to and without /chat/completions.")] | None
+    ) = None
     client_id: Annotated[Text, Meta(description="OAuth client id.")] | None = None
     client_secret: Annotated[Secret, Meta(description="OAuth client secret.")] | None = None
     auth_endpoint: Annotated[Address, Meta(description="OAuth authorization endpoint.")] | None = None
@@ -144,11 +148,17 @@ class Provider(Struct, frozen=True):
     ] = ()
     user_agent_rotation: Annotated[
         Literal["request", "credential"],
-        Meta(description="request: the next of userAgents each call; credential: one of them, fixed for a key or token."),
+        Meta(
+            description="request: the next of userAgents each call; credential: one of them, fixed for a key or token."
+        ),
     ] = "request"
-    stream_usage: Annotated[
-        bool, Meta(description="Ask for token counts at the end of a stream; false for servers that refuse the option.")
-    ] | None = None
+    stream_usage: (
+        Annotated[
+            bool,
+            Meta(description="Ask for token counts at the end of a stream; false for servers that refuse the option."),
+        ]
+        | None
+    ) = None
     timeouts: Timeouts = Timeouts()
 
 

@@ -8,7 +8,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt
 from gateway.auth.auth_manager import AuthManager, Credential
 from gateway.config.schema import Timeouts
 from gateway.core.chat import ChatRequest
-from gateway.core.errors import CredentialRefused, GatewayError, Limited, LoginRequired, ProviderFailure
+from gateway.core.errors import CallerLeft, CredentialRefused, GatewayError, Limited, LoginRequired, ProviderFailure
 from gateway.handler.call import Call
 from gateway.limits.rate_limiter import RateLimiter, RateLimiters
 from gateway.providers.base import Answer, OpenStream, Provider, Terms
@@ -90,7 +90,11 @@ class Attempt:
             return 0.0
         if not wait:
             return _now_or_never(limiter, target)
-        waited = limiter.acquire(deadline=call.deadline, left=lambda: call.left() or call.ended is not None)
+        try:
+            waited = limiter.acquire(deadline=call.deadline, left=lambda: call.left() or call.ended is not None)
+        except CallerLeft:
+            call.check()  # it may be the gateway that stops, and then the caller is to be told
+            raise
         call.queued += waited
         return waited
 
@@ -103,7 +107,7 @@ class Attempt:
             credential=credential,
             deadline=call.deadline,
             first_content=self._patience(target, call, last=last),
-            opened=call.hold,
+            waiting=call.hold,
         )
         return provider.open(request, terms) if request.stream else provider.send(request, terms)
 

@@ -2,19 +2,12 @@
 
 import threading
 from collections.abc import Callable
-from typing import Protocol
 
 from gateway.core.chat import Usage
 from gateway.core.clock import Clock
 from gateway.core.errors import CallerLeft, DeadlineExceeded, Draining, GatewayError
+from gateway.providers.base import Cuttable
 from gateway.routing.router import Target
-
-
-class Cuttable(Protocol):
-    """Something that a reading thread may block on, and that can be ended from another thread."""
-
-    def cut(self) -> None:
-        """End it now."""
 
 
 class Call:

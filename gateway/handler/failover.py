@@ -4,6 +4,7 @@ It runs before anything has gone out to the caller, for whole answers and stream
 possible whatever happens here.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 
 from gateway.core.chat import ChatRequest
@@ -36,10 +37,9 @@ class Failover:
         failures: list[GatewayError] = []
         crowded: list[Target] = []
         plan = self._plan(route, call)
-        for target, wait in self._turns(plan, crowded, queue=route.when_limited == "wait"):
+        for target, wait, last in self._turns(plan, crowded, queue=route.when_limited == "wait"):
             call.check()
             try:
-                last = target == plan[-1] and not crowded
                 answer = self._attempt.make(target, request, call, wait=wait, last=last)
             except Limited as full:
                 failures.append(full)
@@ -69,12 +69,16 @@ class Failover:
             call.attempts.extend((target, "resting") for target in before)
         return [*ready, *resting]
 
-    def _turns(self, plan: Sequence[Target], crowded: list[Target], *, queue: bool) -> Iterator[tuple[Target, bool]]:
-        """Whom to ask, and whether to queue there. Those without room come again at the end, the soonest first."""
-        for target in plan:
-            yield target, queue
-        for target in sorted(crowded, key=self._attempt.expected_wait):
-            yield target, True
+    def _turns(
+        self, plan: Sequence[Target], crowded: list[Target], *, queue: bool
+    ) -> Iterator[tuple[Target, bool, bool]]:
+        """Whom to ask, whether to queue there, and whether nobody else is left. Those without room come again at the
+        end, the soonest first."""
+        for left, target in enumerate(plan, start=1 - len(plan)):
+            yield target, queue, left == 0 and not crowded
+        again = sorted(crowded, key=self._attempt.expected_wait)
+        for left, target in enumerate(again, start=1 - len(again)):
+            yield target, True, left == 0
 
     def _goes_on(self, target: Target, failure: GatewayError) -> bool:
         if not isinstance(failure, ProviderFailure):
@@ -90,5 +94,5 @@ def most_telling(failures: Sequence[GatewayError]) -> GatewayError:
         return told[-1]
     waits = [failure for failure in failures if isinstance(failure, Limited)]
     if waits:
-        return min(waits, key=lambda failure: failure.retry_after or 0.0)
+        return min(waits, key=lambda failure: math.inf if failure.retry_after is None else failure.retry_after)
     return failures[-1] if failures else ModelNotFound("No provider is configured for this model.", param="model")

@@ -97,6 +97,8 @@ class RequestHandler:
 
         def closed(ended: RunningAnswer, error: GatewayError | None) -> None:
             call.usage, call.skipped_events = ended.usage, ended.skipped
+            if error is not None and call.ended is not None:
+                error = call.ended  # what broke was cut by us
             if isinstance(error, ProviderFailure) and call.target is not None:
                 self._failover.broke(call.target, error)
             self._finished(call, 200, error)
@@ -137,7 +139,7 @@ class RequestHandler:
 
 def attempts_text(call: Call) -> str:
     """`openai/gpt-4=503,gemini/gemini-2.5-pro=200`; what would break the list is percent-encoded."""
-    return ",".join(f"{_header_safe(str(target))}={outcome}" for target, outcome in call.attempts)
+    return ",".join(f"{_header_safe(str(target))}={_header_safe(outcome)}" for target, outcome in call.attempts)
 
 
 def _told(call: Call) -> Headers:

@@ -80,24 +80,28 @@ class StreamedBody:
                 self._stream.body.finish()
         finally:
             self._stream.body.close()
-            left = None if self._machine.over else CallerLeft("The caller left in the middle of the answer.")
-            self._tell(self._machine, self._machine.error or left)
+            self._tell(self._machine, self._machine.error or self._unread())
+
+    def _unread(self) -> GatewayError | None:
+        """Why it was closed before its end, if it was."""
+        if self._machine.over:
+            return None
+        return self._call.ended or CallerLeft("The caller left in the middle of the answer.")
 
     def _more(self) -> bytes:
         if not self._begun:
             self._begun = True
             return self._machine.begin(self._stream.first)
+        patience, left = self._machine.patience, self._call.remaining()
+        if left <= 0:
+            return self._machine.failed(DeadlineExceeded("The answer took longer than gateway.requestTimeoutSeconds."))
         try:
-            return self._machine.received(self._stream.body.read(self._wait()))
+            data = self._stream.body.read(min(patience, left))
+            if not data and self._call.ended:
+                return self._machine.failed(self._call.ended)  # a connection that was cut can look like its end
+            return self._machine.received(data)
         except Silent:
-            if self._call.remaining() <= 0:
-                return self._machine.failed(
-                    DeadlineExceeded("The answer took longer than gateway.requestTimeoutSeconds.")
-                )
-            return self._machine.silent()
+            return self._machine.silent() if patience <= left else b""  # the deadline's time: the next look sees it
         except ProviderFailure as failure:
             broken = StreamBroken(f"{failure.message} The answer above is incomplete.")
             return self._machine.failed(self._call.ended or broken)
-
-    def _wait(self) -> float:
-        return max(0.0, min(self._machine.patience, self._call.remaining()))

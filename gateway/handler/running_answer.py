@@ -57,15 +57,11 @@ class RunningAnswer:
         return self._ended_early(f"sent nothing for {self.patience:.0f} s")
 
     def failed(self, error: GatewayError) -> bytes:
-        """It cannot go on. The caller gets the error, no finish_reason and no [DONE]: a cut answer is no answer."""
-        self.over = True
-        self.error = error
-        return self._encoder.error(error)
+        """It cannot go on: fine after a finish, which was all that mattered; an error before."""
+        return self._finish() if self._decoder.complete else self._fail(error)
 
     def _ended_early(self, how: str) -> bytes:
-        """The end came without being said: fine after a finish, a broken stream before."""
-        if self._decoder.complete:
-            return self._finish()
+        """The end came without being said."""
         return self.failed(StreamBroken(f"The provider's stream {how}; the answer above is incomplete."))
 
     def _write(self, chunks: list[ChatChunk]) -> bytes:
@@ -76,10 +72,16 @@ class RunningAnswer:
         if self._decoder.fault:
             fault = self._decoder.fault
             broken = StreamBroken(fault.message, evidence=fault.evidence, param=fault.param, type=fault.type)
-            out += self.failed(broken)
+            out += self._fail(broken)
         elif self._decoder.done:
             out += self._finish()
         return bytes(out)
+
+    def _fail(self, error: GatewayError) -> bytes:
+        """The caller gets the error, no finish_reason and no [DONE]: a cut answer is no answer."""
+        self.over = True
+        self.error = error
+        return self._encoder.error(error)
 
     def _finish(self) -> bytes:
         self.over = True

@@ -1,8 +1,8 @@
 """Log lines on standard error: pretty for people, JSON for machines, never a prompt and never a secret.
 
-Secrets are masked in the finished line, by value and by shape: whatever path a key took into a message or a traceback,
-it does not leave by this door. Text from outside is printed with its control characters escaped, so that nobody writes
-a line of their own.
+Secrets are masked in the finished text, by value and by shape: whatever path a key took into a message or a traceback,
+it does not leave by this door. Text from outside is printed with its control characters escaped, and what needs several
+lines is indented, so that nobody writes a line of their own.
 """
 
 import datetime
@@ -12,9 +12,10 @@ import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Final, Literal, TextIO
+from urllib.parse import quote
 
 from gateway.config.secrets import MASK, Secret
-from gateway.core.jsontext import JsonObject, dumps
+from gateway.core.jsontext import JsonObject, JsonValue, dumps
 
 ROOT: Final = "gateway"
 SHORTEST_SECRET: Final = 6
@@ -67,7 +68,8 @@ class Masker:
 
     def __init__(self, secrets: Iterable[Secret] = ()) -> None:
         values = {secret.reveal() for secret in secrets}
-        known = sorted((value for value in values if len(value) >= SHORTEST_SECRET), key=len, reverse=True)
+        seen = {form for value in values if len(value) >= SHORTEST_SECRET for form in _forms(value)}
+        known = sorted(seen, key=len, reverse=True)
         self._known = re.compile("|".join(map(re.escape, known))) if known else None
 
     def mask(self, text: str) -> str:
@@ -75,6 +77,11 @@ class Masker:
         if self._known is not None:
             text = self._known.sub(MASK, text)
         return _SHAPES.sub(MASK, text)
+
+
+def _forms(value: str) -> tuple[str, ...]:
+    """A value as it stands in a message, in a repr, in JSON and in an address."""
+    return value, repr(value)[1:-1], dumps(value).decode()[1:-1], quote(value, safe="", errors="replace")
 
 
 class PrettyFormatter(logging.Formatter):
@@ -85,11 +92,14 @@ class PrettyFormatter(logging.Formatter):
         self._masker = masker
 
     def format(self, record: logging.LogRecord) -> str:
+        text = self._masker.mask(super().format(record))
+        return _CONTROL.sub(lambda match: f"\\x{ord(match.group()):02x}", text).replace("\n", "\n    ")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         line = getattr(record, "call", None)
         if isinstance(line, CallLine):
-            record.message = record.msg = pretty(line)
-        text = self._masker.mask(super().format(record))
-        return _CONTROL.sub(lambda match: f"\\x{ord(match.group()):02x}", text)
+            record.message = pretty(line)
+        return super().formatMessage(record).replace("\n", "\\x0a")  # a message is a line; only tracebacks have more
 
 
 class JsonFormatter(logging.Formatter):
@@ -104,12 +114,19 @@ class JsonFormatter(logging.Formatter):
         fields: JsonObject = {"time": when, "level": record.levelname.lower(), "event": record.getMessage()}
         line = getattr(record, "call", None)
         if isinstance(line, CallLine):
-            fields.update(
-                {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(line).items()}
-            )
+            fields.update(asdict(line))
         if record.exc_info:
             fields["traceback"] = self.formatException(record.exc_info)
-        return self._masker.mask(dumps(fields).decode())
+        text = dumps({name: self._masked(value) for name, value in fields.items()}).decode()
+        return _CONTROL.sub(lambda match: f"\\u{ord(match.group()):04x}", text)  # those that JSON leaves as they are
+
+    def _masked(self, value: object) -> JsonValue:
+        """Masked before it is JSON: in JSON a value may look different, and a mask might hit the punctuation."""
+        if isinstance(value, str):
+            return self._masker.mask(value)
+        if isinstance(value, (tuple, list)):
+            return [self._masked(each) for each in value]
+        return value if isinstance(value, (int, float)) else None
 
 
 def pretty(line: CallLine) -> str:
@@ -118,7 +135,7 @@ def pretty(line: CallLine) -> str:
     if line.streamed:
         parts.append("stream")
     if line.error:
-        parts.append(f"[{line.error}]")
+        parts.append(f"[{_plain(line.error)}]")  # it may be a provider's own word
     if line.attempts.count("=") > 1 or (line.attempts and line.target is None):
         parts.append(f"({line.attempts})")
     times = [("queued", line.queue_ms or None), ("first", line.first_ms), ("total", line.total_ms)]

@@ -14,6 +14,13 @@ from gateway.upstream.byte_stream import ByteStream
 from gateway.wires.base import Decoder
 
 
+class Cuttable(Protocol):
+    """Something that a reading thread may block on, and that can be ended from another thread."""
+
+    def cut(self) -> None:
+        """End it now."""
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """How one try is to be made.
@@ -23,14 +30,14 @@ class Terms:
         credential: what to authenticate with.
         deadline: monotonic seconds after which nobody wants the answer.
         first_content: seconds until the first content.
-        opened: is given the byte stream as soon as there is one, so that it can be cut from outside.
+        waiting: is given what the try waits for next, so that it can be cut from outside.
     """
 
     model: str
     credential: Credential
     deadline: float
     first_content: float
-    opened: Callable[[ByteStream], None]
+    waiting: Callable[[Cuttable], None]
 
 
 @dataclass(frozen=True, slots=True)

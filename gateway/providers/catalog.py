@@ -77,13 +77,15 @@ def resolve(name: str, settings: schema.Provider, environ: Mapping[str, str]) ->
     """Fill in what the vendor's row knows.
 
     Raises:
-        CannotResolve: the type is unknown, or there is nothing to authenticate with.
+        CannotResolve: the type is unknown, the address malformed, or there is nothing to authenticate with.
     """
     kind = settings.type or name
     vendor = VENDORS.get(kind)
     if vendor is None:
         raise CannotResolve("type", _unknown_type(kind, given=settings.type is not None))
     endpoint = settings.api_endpoint.rstrip("/") if settings.api_endpoint else vendor.endpoint
+    if not _is_sound(endpoint or ""):
+        raise CannotResolve("apiEndpoint", "is malformed in its host or port")
     if kind == "gemini" and endpoint is not None:
         endpoint = _google_compatible(endpoint)
     return Resolved(
@@ -106,6 +108,8 @@ def check(environ: Mapping[str, str]) -> Check:
             try:
                 resolved = resolve(name, settings, environ)
             except CannotResolve as fault:
+                if fault.key == "apiEndpoint":
+                    continue  # the loader's own rules have said so, and more
                 yield Problem(("providers", name, fault.key), fault.message, fatal=True)
                 continue
             yield from _doubts(resolved, config)
@@ -164,6 +168,13 @@ def _source(
             "apiKey", f"is missing: give apiKey, set {vendor.key_env} in the environment, or set enabled: false"
         )
     return ApiKey(Secret(key))
+
+
+def _is_sound(address: str) -> bool:
+    try:
+        return urlsplit(address).port != 0
+    except ValueError:
+        return False
 
 
 def _google_compatible(endpoint: str) -> str:

@@ -6,7 +6,7 @@ from typing import Final
 from gateway.auth.auth_manager import Credential
 from gateway.core.chat import ChatChunk, ChatRequest, Rendered
 from gateway.core.clock import Clock
-from gateway.core.errors import BrokenAnswer, Silent
+from gateway.core.errors import BrokenAnswer, CredentialRefused, Silent
 from gateway.providers.base import Answer, OpenStream, Terms
 from gateway.upstream.byte_stream import ByteStream
 from gateway.upstream.session import Post, UpstreamSession
@@ -52,19 +52,21 @@ class OpenAIProvider:
 
     def send(self, request: ChatRequest, terms: Terms) -> Answer:
         rendered = self._wire.render_request(request, terms.model, ask_usage=False)
-        body = self._post(rendered, terms)
+        waits = self._waits(terms)
+        body = self._post(rendered, terms, waits)
         try:
-            content = body.read_all(MAX_ANSWER, self._waits(terms))
+            content = body.read_all(MAX_ANSWER, waits)
         finally:
             body.close()
         return Answer(self._wire.parse_response(content, self._now()), body.headers, rendered.dropped)
 
     def open(self, request: ChatRequest, terms: Terms) -> OpenStream:
         rendered = self._wire.render_request(request, terms.model, ask_usage=self._stream_usage)
-        body = self._post(rendered, terms)
+        waits = self._waits(terms)
+        body = self._post(rendered, terms, waits)
         try:
             decoder = self._wire.decoder(self._now())
-            first = self._first_content(body, decoder, terms)
+            first = self._first_content(body, decoder, waits)
         except BaseException:
             body.close()
             raise
@@ -73,15 +75,15 @@ class OpenAIProvider:
     def close(self) -> None:
         self._session.close()
 
-    def _post(self, rendered: Rendered, terms: Terms) -> ByteStream:
+    def _post(self, rendered: Rendered, terms: Terms, waits: Iterator[float]) -> ByteStream:
         """The opened answer, if its status is 200; the meaning of its status otherwise."""
         call = Post(self._url, self._headers(terms.credential), rendered.body)
-        body = self._session.post(call, next(self._waits(terms)))
-        terms.opened(body)
+        body = self._session.post(call, next(waits), terms.waiting)
+        terms.waiting(body)
         if body.status == 200:
             return body
         try:
-            told = body.read_all(MAX_ERROR, self._waits(terms))
+            told = body.read_all(MAX_ERROR, waits)
         except (BrokenAnswer, Silent):
             told = b""  # the status alone says enough
         finally:
@@ -91,13 +93,15 @@ class OpenAIProvider:
     def _headers(self, credential: Credential) -> Mapping[str, str]:
         headers = {"User-Agent": self._user_agents.pick(credential.fingerprint), "Accept": "application/json"}
         if credential.secret is not None:
-            headers["Authorization"] = f"Bearer {credential.secret.reveal()}"
+            value = credential.secret.reveal()
+            if not (value.isascii() and value.isprintable()):  # an ellipsis or a line end that came along in copying
+                raise CredentialRefused(f"The credential for {self.name} has characters that cannot be sent.")
+            headers["Authorization"] = f"Bearer {value}"
         return headers
 
-    def _first_content(self, body: ByteStream, decoder: Decoder, terms: Terms) -> list[ChatChunk]:
+    def _first_content(self, body: ByteStream, decoder: Decoder, waits: Iterator[float]) -> list[ChatChunk]:
         """Read until something is said. What is not a stream of chunks has said nothing by its end."""
         chunks: list[ChatChunk] = []
-        waits = self._waits(terms)
         while not any(chunk.has_content for chunk in chunks):
             if decoder.fault:
                 raise decoder.fault
@@ -110,7 +114,7 @@ class OpenAIProvider:
         return chunks
 
     def _waits(self, terms: Terms) -> Iterator[float]:
-        """Seconds for each further read until the first content: what is left of its limit and of the deadline."""
+        """Seconds for each further wait of one try: what is left until the first content and until the deadline."""
         limit = min(self._clock.monotonic() + terms.first_content, terms.deadline)
         while True:
             left = limit - self._clock.monotonic()

@@ -27,6 +27,8 @@ LIMITED: Final = Pace(first=5.0, longest=60.0)
 SPENT: Final = Pace(first=600.0, longest=3600.0)
 FAILED: Final = Pace(first=1.0, longest=30.0)
 LONGEST_TOLD: Final = 86_400.0
+REMEMBERED: Final = 1_000
+"""Targets. Callers may write `provider/anything`, and what fails there must not fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,8 @@ class Rest:
 
 
 class Health:
-    """The rests of all targets. Holds one entry for each target that failed last, none for one that answered last."""
+    """The rests of the targets. Holds an entry for each that failed last, up to REMEMBERED, the latest of them; none
+    for one that answered last."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -51,7 +54,7 @@ class Health:
         with self._lock:
             due = {target: rest.until for target in targets if (rest := self._rests.get(target)) and rest.until > now}
         ready = [target for target in targets if target not in due]
-        return ready, sorted(due, key=due.__getitem__)
+        return ready, sorted((target for target in targets if target in due), key=due.__getitem__)
 
     def answered(self, target: Target) -> None:
         """It answered: nothing is held against it any more."""
@@ -64,9 +67,11 @@ class Health:
             return
         now = self._clock.monotonic()
         with self._lock:
-            before = self._rests.get(target)
+            before = self._rests.pop(target, None)  # put in again, so that the first entry is the oldest
             failures = (before.failures if before else 0) + 1
             self._rests[target] = Rest(failures, now + _seconds(failure, failures))
+            if len(self._rests) > REMEMBERED:
+                del self._rests[next(iter(self._rests))]
 
 
 def _seconds(failure: ProviderFailure, failures: int) -> float:

@@ -15,9 +15,11 @@ import urllib3
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from gateway.core.errors import BrokenAnswer, ProviderFailure, Silent
+from gateway.upstream.waiting import shut_down
 
 READ_SIZE = 65_536
 DRAIN_SECONDS = 0.05
+DRAIN_READS = 8
 
 
 class ByteStream:
@@ -30,10 +32,15 @@ class ByteStream:
 
     def __init__(self, response: requests.Response, provider: str) -> None:
         self._raw: urllib3.HTTPResponse = response.raw
+        # urllib3 gives the connection back with the last byte of the body. Here it is `close` that does: until then
+        # `cut` may shut the socket down, which must not be another call's by that time.
+        self._release = self._raw.release_conn
+        self._raw.release_conn = _nothing  # type: ignore[method-assign]
         self._provider = provider
         self._socket = _socket_of(self._raw)
         self._lock = threading.Lock()
         self._closed = False
+        self._cut = False
         self.status = response.status_code
         self.headers: Mapping[str, str] = response.headers
 
@@ -51,13 +58,16 @@ class ByteStream:
             with contextlib.suppress(OSError):  # closed meanwhile: the read below says so
                 self._socket.settimeout(max(timeout, 0.001))
         try:
-            return self._raw.read1(READ_SIZE, decode_content=True)
+            data = self._raw.read1(READ_SIZE, decode_content=True)
         except (ReadTimeoutError, TimeoutError):
             raise Silent(f"{self._provider} sent nothing for {timeout:.0f} s.") from None
         except (HTTPError, OSError, ValueError, AttributeError) as fault:
             # ValueError, AttributeError: what http.client raises when the response is closed under its feet
             why = type(fault).__name__
             raise BrokenAnswer(f"{self._provider} broke off in the middle of its answer ({why}).") from None
+        if not data and self._cut:  # where the connection's end is the body's end, a cut looks like one
+            raise BrokenAnswer(f"The answer of {self._provider} was cut.")
+        return data
 
     def read_all(self, limit: int, timeouts: Iterator[float]) -> bytes:
         """The whole body, of at most `limit` bytes; `timeouts` gives the seconds for each read."""
@@ -73,8 +83,9 @@ class ByteStream:
     def finish(self) -> None:
         """The answer is complete: read the rest of its framing, so that the connection can serve again."""
         with contextlib.suppress(ProviderFailure):
-            while self.read(DRAIN_SECONDS):
-                pass
+            for _ in range(DRAIN_READS):  # whoever sends on and on is not waited for
+                if not self.read(DRAIN_SECONDS):
+                    return
 
     def close(self) -> None:
         """Give the connection back if its body was read to the end, else end it. Idempotent."""
@@ -82,24 +93,25 @@ class ByteStream:
             if self._closed:
                 return
             self._closed = True
-        if not self._ended():
-            self._shut_down()
+        if self._cut or not self._ended():
+            shut_down(self._socket)
             self._raw.close()
-        self._raw.release_conn()
+        self._release()
 
     def cut(self) -> None:
-        """End it from another thread: a blocked read returns, with an end or a failure."""
-        self._shut_down()
-
-    def _shut_down(self) -> None:
-        if self._socket is not None:
-            with contextlib.suppress(OSError):
-                # not SSLSocket.shutdown: that takes the TLS object away under a reader
-                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+        """End it from another thread: a blocked read fails at once. After `close` it does nothing."""
+        with self._lock:
+            if not self._closed:
+                self._cut = True
+                shut_down(self._socket)
 
     def _ended(self) -> bool:
         inner = getattr(self._raw, "_fp", None)
         return inner is None or bool(inner.isclosed())
+
+
+def _nothing() -> None:
+    """Stands in for the release that comes too early."""
 
 
 def _socket_of(raw: urllib3.HTTPResponse) -> socket.socket | None:

@@ -4,18 +4,19 @@ requests follows redirects with the key on, takes credentials from ~/.netrc over
 and looks the proxy up at every call; so all of that is off, and the proxy and the CA bundle are read once, here.
 """
 
-from collections.abc import Mapping
+import io
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 from urllib3.exceptions import HTTPError
 
 from gateway.core.errors import ConnectionFailed, ProviderFailure, Silent
 from gateway.upstream.byte_stream import ByteStream
+from gateway.upstream.waiting import Wait, Waits, WatchedAdapter
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -29,6 +30,14 @@ class Post:
     body: bytes
 
 
+class _PlainSession(requests.Session):
+    """Even where it is told not to follow a redirect, requests reads its body without a limit and parses its Location,
+    which may be none. So nothing is a redirect here, only a status."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        return None
+
+
 class UpstreamSession:
     """Connections to one provider.
 
@@ -36,7 +45,7 @@ class UpstreamSession:
         provider: the name for messages.
         endpoint: the base address, which decides on a proxy.
         pool_size: connections kept; at least the number of threads, or urllib3 throws them away.
-        connect_seconds: limit for DNS, TCP and TLS together.
+        connect_seconds: limit for DNS, TCP and TLS together, and for each 16 KiB of a request on its way out.
         environ: where REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and SSL_CERT_FILE are read.
     """
 
@@ -45,40 +54,49 @@ class UpstreamSession:
     ) -> None:
         self._provider = provider
         self._connect_seconds = connect_seconds
-        self._session = requests.Session()
+        self._session = _PlainSession()
         self._session.trust_env = False
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._session.headers.clear()
         self._session.proxies = {} if urlsplit(endpoint).hostname in LOOPBACK else get_environ_proxies(endpoint)
         names = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
         self._session.verify = next((environ[name] for name in names if environ.get(name)), True)
-        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=pool_size, max_retries=0)
+        self._waits = Waits()
+        adapter = WatchedAdapter(self._waits, pool_size)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
 
-    def post(self, call: Post, timeout: float) -> ByteStream:
+    def post(self, call: Post, timeout: float, waiting: Callable[[Wait], None]) -> ByteStream:
         """Send and wait for the head of the answer.
 
         Args:
             call: what to send.
             timeout: seconds to wait for the head once the request is out.
+            waiting: is given the wait before it begins, so that it can be cut.
 
         Raises:
             ConnectionFailed: no connection, or it broke before the head.
             Silent: no head in time.
         """
         headers = {"Accept-Encoding": "identity", "Content-Type": "application/json", **call.headers}
+        wait = self._waits.current = Wait()
+        waiting(wait)
         try:
             response = self._session.post(
                 call.url,
-                data=call.body,
+                # as a file it leaves in pieces with a time limit each; in one piece it had connect_seconds in all,
+                # which a few images on a slow line do not keep
+                data=io.BytesIO(call.body),
                 headers=headers,
                 stream=True,
                 allow_redirects=False,
                 timeout=(min(self._connect_seconds, timeout), timeout),
             )
-        except (requests.RequestException, HTTPError, OSError) as fault:
+        except (requests.RequestException, HTTPError, OSError, ValueError) as fault:  # ValueError: not a header's text
             raise self._failed(fault, timeout) from None
+        finally:
+            self._waits.current = None
+            wait.over()
         return ByteStream(response, self._provider)
 
     def close(self) -> None:

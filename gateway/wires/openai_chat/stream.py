@@ -106,8 +106,8 @@ class ChunkDecoder:
             seen = self._choices[index] = _Choice()
             if not delta.get("role"):
                 delta["role"] = "assistant"
-        elif delta.get("role") == "":
-            del delta["role"]
+        elif isinstance(delta.get("role"), str):
+            del delta["role"]  # openai-python's stream helper joins roles to assistantassistant
         flatten_content(delta)
         seen.calls.mend(delta.get("tool_calls"))
         says = any(value for name, value in delta.items() if name not in ("role", "content_filter_results"))

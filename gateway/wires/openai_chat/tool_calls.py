@@ -137,8 +137,8 @@ def _begin(fragment: JsonObject) -> _Call:
 
 
 def _continue(fragment: JsonObject, said: _Said, known: _Call) -> None:
-    """A further fragment: clients join names and take the last id, so neither may come anew."""
-    if said.id and said.id != known.id:
+    """A further fragment: clients join names, and some join ids or take the last one, so both are said once."""
+    if said.id:
         del fragment["id"]
     if said.name and said.name == known.name:
         del _detail(fragment)["name"]

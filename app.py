@@ -1,0 +1,6 @@
+"""The door: `python app.py` serves; `python app.py --help` tells the rest."""
+
+from gateway.cli import main
+
+if __name__ == "__main__":
+    main()

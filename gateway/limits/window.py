@@ -1,0 +1,66 @@
+"""A true sliding window, as arithmetic: no lock, no clock, no waiting.
+
+A counter that is reset every minute lets twice the limit through around the reset. So the time of every grant is kept
+for as long as it counts, and a grant is allowed once the one `limit` places before it has left the window. It knows
+nothing of threads, so that it can be held against a brute-force model; whoever shares it brings the lock.
+"""
+
+import math
+from collections import deque
+
+
+class SlidingWindow:
+    """At most `limit` grants in any window of `seconds`, wherever it begins: (t, t + seconds].
+
+    Times are monotonic seconds, finite, and from call to call never earlier than before.
+
+    Args:
+        limit: grants, at least 1.
+        seconds: the window's length, above 0.
+
+    Raises:
+        ValueError: a limit or a length that makes no window.
+    """
+
+    def __init__(self, limit: int, seconds: float) -> None:
+        if limit < 1:
+            raise ValueError(f"a window needs a limit of at least 1, not {limit}")
+        if not 0 < seconds < math.inf:
+            raise ValueError(f"a window needs a length above 0 and finite, not {seconds}")
+        self.limit = limit
+        self.seconds = seconds
+        self._grants: deque[float] = deque()  # at most `limit` of them
+
+    def count(self, now: float) -> int:
+        """Grants that still count."""
+        while self._grants and self._grants[0] + self.seconds <= now:
+            self._grants.popleft()
+        return len(self._grants)
+
+    def has_room(self, now: float) -> bool:
+        """Whether a grant is allowed now."""
+        return self.count(now) < self.limit
+
+    def take(self, now: float) -> None:
+        """Grant.
+
+        Raises:
+            ValueError: there is no room, or `now` is no time or one before the last grant. Each would break the limit.
+        """
+        if not math.isfinite(now) or (self._grants and now < self._grants[-1]):
+            raise ValueError(f"{now} is not a time after the last grant")
+        if not self.has_room(now):
+            raise ValueError("the window has no room")
+        self._grants.append(now)
+
+    def due(self, now: float, ahead: int) -> float:
+        """When a caller with `ahead` others before it gets its grant, if all take theirs as soon as they may.
+
+        Grants past and to come stand in one row, and each is due a window after the one `limit` places before it. So
+        the caller's place in that row, divided by the limit, gives the grant it follows and how many windows later.
+        Exact also for a line longer than the limit. Never before `now`.
+        """
+        counting = self.count(now)
+        windows, place = divmod(counting + ahead, self.limit)
+        follows = self._grants[place] if place < counting else now
+        return follows + windows * self.seconds

@@ -1,0 +1,159 @@
+"""A gateway that listens: sockets, the system behind them, and the way down.
+
+The main thread only waits for a signal; waitress's loop has a thread of its own. So a signal handler never runs in
+the middle of the loop's bookkeeping, and it is the same on Windows, where a blocked lock does not see signals.
+"""
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+from types import FrameType
+from typing import Final
+
+from gateway import __version__
+from gateway.config.loader import Loaded
+from gateway.observe import logs
+from gateway.server.http import HttpServer, bind
+from gateway.system import MIB, System, config_secrets
+
+CUT_SECONDS: Final = 2.0
+"""What an answer that is cut at the end of the drain gets to say so."""
+
+
+class Gateway:
+    """One gateway on its sockets.
+
+    Args:
+        loaded: the configuration.
+        environ: the process's environment, for keys.
+        host: address to listen on; the configuration's where None.
+        port: likewise.
+
+    Raises:
+        BindError: the address cannot be listened on.
+    """
+
+    def __init__(
+        self, loaded: Loaded, environ: Mapping[str, str], *, host: str | None = None, port: int | None = None
+    ) -> None:
+        settings = loaded.config.gateway
+        self._settings = settings
+        self._sockets = bind(settings.host if host is None else host, settings.port if port is None else port)
+        address, self.port = self._sockets[0].getsockname()[:2]
+        self.url = f"http://[{address}]:{self.port}" if ":" in address else f"http://{address}:{self.port}"
+        self.system = System(loaded, environ, port=self.port)
+        self._server = HttpServer(
+            self.system.proxy.app, self._sockets, threads=settings.threads, max_body=settings.max_body_mib * MIB
+        )
+
+    def start(self) -> None:
+        """Accept connections."""
+        self._server.start()
+
+    def drain(self) -> int:
+        """Refuse new connections, let running answers end; how many had to be cut after gateway.drainSeconds."""
+        self.system.switch.draining = True
+        self._server.stop_accepting()
+        if self._server.wait_idle(self._settings.drain_seconds):
+            return 0
+        cut = self.system.calls.end_all()
+        self._server.wait_idle(CUT_SECONDS)
+        return cut
+
+    def idle(self, timeout: float) -> bool:
+        """Whether no call is under way, now or within `timeout` seconds."""
+        return self._server.wait_idle(timeout) and not len(self.system.calls)
+
+    def close(self) -> None:
+        """End everything at once. Idempotent."""
+        self._server.close()
+        self.system.close()
+
+
+class StopSignals:
+    """SIGINT, SIGTERM, and CTRL_BREAK on Windows: the first asks to drain, a second one leaves at once.
+
+    A wake-up socket carries the first to the waiting main thread (signal.set_wakeup_fd), which a lock would not on
+    Windows.
+    """
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._reader, self._writer = socket.socketpair()
+        self._writer.setblocking(False)
+
+    def install(self) -> None:
+        """Take the signals over. Main thread only."""
+        signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        names = ["SIGINT", "SIGTERM", "SIGBREAK"]
+        for number in [getattr(signal, name) for name in names if hasattr(signal, name)]:
+            signal.signal(number, self._arrived)
+
+    def wait(self) -> None:
+        """Return when the first has come."""
+        while not self._count:
+            self._reader.recv(64)
+
+    def _arrived(self, number: int, frame: FrameType | None) -> None:
+        self._count += 1
+        if self._count > 1:
+            os._exit(1)
+
+
+def run(loaded: Loaded, environ: Mapping[str, str], *, host: str | None, port: int | None) -> int:
+    """Serve until a signal says stop.
+
+    Returns:
+        The process's exit code.
+
+    Raises:
+        BindError: the address cannot be listened on.
+    """
+    signals = StopSignals()
+    gateway = Gateway(loaded, environ, host=host, port=port)
+    settings = loaded.config.logging
+    logs.set_up(settings.level, settings.format, (*config_secrets(loaded.config), *gateway.system.secrets()))
+    signals.install()
+    gateway.start()
+    _say(greeting(loaded, gateway))
+    signals.wait()
+    _say("Stopping: running answers may end, new connections are refused. Once more to leave at once.")
+    cut = gateway.drain()
+    gateway.close()
+    _say(f"Stopped; {cut} answers were cut after {loaded.config.gateway.drain_seconds:g} s." if cut else "Stopped.")
+    return 0
+
+
+def greeting(loaded: Loaded, gateway: Gateway) -> str:
+    """What is said at the start: where, with what, and a first thing to try."""
+    names = [alias.alias for alias in loaded.config.model_aliases]
+    others = [name for name in gateway.system.parts if name != "demo"]
+    lines = [f"LLM Gateway {__version__} on {gateway.url}/v1 (Ctrl-C stops it)"]
+    if loaded.path is None:
+        joined = (
+            f", and {', '.join(others)} (key found in the environment; model names: {others[0]}/MODEL)"
+            if others
+            else ""
+        )
+        lines.append(f"No configuration file: serving the embedded demo provider{joined}.")
+    else:
+        lines.append(f"Configuration: {loaded.path}")
+    lines.append(f"Models: {', '.join(names) or 'no aliases; use PROVIDER/MODEL'}")
+    lines.extend(f"Warning: {warning}" for warning in loaded.warnings)
+    if names:
+        lines.append(f"Try: curl {gateway.url}/v1/chat/completions {_curl_data(names[0])}")
+    return "\n".join(lines)
+
+
+def _curl_data(model: str) -> str:
+    body = '{"model":"%s","messages":[{"role":"user","content":"Hello"}]}' % model.replace('"', "")
+    if sys.platform == "win32":
+        body = body.replace('"', '\\"')
+        return f'-H "Content-Type: application/json" -d "{body}"'
+    return f"-H 'Content-Type: application/json' -d '{body}'"
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)

@@ -1,0 +1,186 @@
+"""The HTTP surface: routes, errors, and the headers every reply carries. The only importer of Flask.
+
+Every request passes the guard before anything is looked at, every reply is JSON or SSE, and every failure, foreseen or
+not, is an OpenAI error object with a request id.
+"""
+
+import logging
+import re
+from collections.abc import Callable
+from secrets import token_hex
+from typing import Final
+
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed as FlaskMethodNotAllowed, RequestEntityTooLarge
+
+from gateway.core.clock import Clock
+from gateway.core.errors import (
+    BodyTooLarge,
+    Draining,
+    GatewayError,
+    InternalFault,
+    InvalidRequest,
+    MethodNotAllowed,
+    Overloaded,
+    RouteNotFound,
+)
+from gateway.core.jsontext import JsonObject, dumps
+from gateway.handler.call import Call
+from gateway.handler.reply import JSON_TYPE, Reply, error_reply
+from gateway.handler.request_handler import RequestHandler
+from gateway.routing.router import Router
+from gateway.server.guard import Guard
+from gateway.wires.base import InboundWire
+
+REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
+ALWAYS: Final = (("X-Content-Type-Options", "nosniff"), ("Cross-Origin-Resource-Policy", "same-origin"))
+
+logger = logging.getLogger(__name__)
+
+
+class Switch:
+    """Whether the gateway drains. Turned once, by the thread that stops it."""
+
+    def __init__(self) -> None:
+        self.draining = False
+
+
+class GatewayProxy:
+    """The WSGI application.
+
+    Args:
+        handler: answers chat requests.
+        router: knows the model names.
+        guard: decides who may ask.
+        wire: for errors.
+        clock: for deadlines and `created`.
+        switch: whether we drain.
+        timeout: seconds a request may take.
+        max_body: bytes a body may have.
+    """
+
+    def __init__(  # noqa: PLR0913 - the server's parts, handed in once
+        self,
+        *,
+        handler: RequestHandler,
+        router: Router,
+        guard: Guard,
+        wire: InboundWire,
+        clock: Clock,
+        switch: Switch,
+        timeout: float,
+        max_body: int,
+    ) -> None:
+        self._handler = handler
+        self._router = router
+        self._guard = guard
+        self._wire = wire
+        self._clock = clock
+        self._switch = switch
+        self._timeout = timeout
+        self._created = int(clock.wall())
+        self.app = Flask("gateway", static_folder=None)
+        self.app.config["MAX_CONTENT_LENGTH"] = max_body
+        self.app.url_map.strict_slashes = False
+        self.app.url_map.merge_slashes = False
+        self._register()
+
+    def _register(self) -> None:
+        routes: tuple[tuple[str, str, Callable[..., Response]], ...] = (
+            ("POST", "/chat/completions", self._chat),
+            ("GET", "/models", self._models),
+            ("GET", "/models/<path:name>", self._model),
+        )
+        for method, path, view in routes:
+            for prefix in ("/v1", ""):
+                self.app.add_url_rule(prefix + path, prefix + path, view, methods=[method])
+        self.app.add_url_rule("/health", "/health", self._health, methods=["GET"])
+        self.app.before_request(self._admit)
+        self.app.after_request(self._finish)
+        self.app.register_error_handler(GatewayError, self._failed)
+        self.app.register_error_handler(HTTPException, self._refused)
+        self.app.register_error_handler(Exception, self._crashed)
+
+    def _admit(self) -> Response | None:
+        """Before every request, whatever its path."""
+        told = request.headers.get("x-request-id", "")
+        g.request_id = told if REQUEST_ID.fullmatch(told) else f"req_{token_hex(12)}"
+        self._guard.check(request.environ)
+        if request.method == "OPTIONS":
+            return Response(status=204)
+        return None
+
+    def _chat(self) -> Response:
+        if self._switch.draining:
+            raise Draining("The gateway is shutting down.", retry_after=5.0)
+        if request.environ.get("gateway.overloaded"):
+            raise Overloaded("Every thread is busy and the queue for one is full.", retry_after=1.0)
+        gone = request.environ.get("waitress.client_disconnected", _never)
+        call = Call(g.request_id, self._clock, timeout=self._timeout, left=gone)
+        return _response(self._handler.handle(call, request.get_data(cache=False)))
+
+    def _models(self) -> Response:
+        return _json({"object": "list", "data": [self._describe(name) for name in self._router.aliases]})
+
+    def _model(self, name: str) -> Response:
+        if name not in self._router.aliases:
+            self._router.candidates(name)  # `provider/model` is a name too; whatever else raises ModelNotFound
+        return _json(self._describe(name))
+
+    def _describe(self, name: str) -> JsonObject:
+        return {"id": name, "object": "model", "created": self._created, "owned_by": "llm-gateway"}
+
+    def _health(self) -> Response:
+        if self._switch.draining:
+            return _json({"status": "draining"}, 503)
+        return _json({"status": "ok"})
+
+    def _finish(self, response: Response) -> Response:
+        """After every request, refused or not."""
+        response.headers["x-request-id"] = g.get("request_id") or f"req_{token_hex(12)}"
+        for name, value in (*ALWAYS, *self._guard.cors_headers(request.environ)):
+            response.headers[name] = value
+        return response
+
+    def _failed(self, error: GatewayError) -> Response:
+        response = _response(error_reply(error, self._wire))
+        if error.status == 401:
+            response.headers["WWW-Authenticate"] = 'Bearer realm="llm-gateway"'
+        return response
+
+    def _refused(self, error: HTTPException) -> Response:
+        response = self._failed(_translated(error))
+        if isinstance(error, FlaskMethodNotAllowed) and error.valid_methods:
+            response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+        return response
+
+    def _crashed(self, error: Exception) -> Response:
+        logger.error("request %s failed on a fault of the gateway", g.get("request_id"), exc_info=error)
+        return self._failed(InternalFault("The gateway failed on a fault of its own; its log has the details."))
+
+
+def _translated(error: HTTPException) -> GatewayError:
+    """Flask's and Werkzeug's errors in our words."""
+    where = ascii(request.path[:200])[1:-1]
+    if error.code == 404:
+        return RouteNotFound(f"No such path: {request.method} {where}. The API is under /v1.")
+    if isinstance(error, FlaskMethodNotAllowed):
+        return MethodNotAllowed(f"{where} does not take {request.method}.")
+    if isinstance(error, RequestEntityTooLarge):
+        return BodyTooLarge("The request body is larger than gateway.maxBodyMiB allows.")
+    if error.code is not None and 400 <= error.code < 500:
+        return InvalidRequest(error.description or error.name, status=error.code)
+    return InternalFault("The gateway failed on a fault of its own.")
+
+
+def _response(reply: Reply) -> Response:
+    # direct_passthrough: the server iterates and closes the body itself, with nothing in between
+    return Response(reply.body, status=reply.status, headers=list(reply.headers), direct_passthrough=True)
+
+
+def _json(value: JsonObject, status: int = 200) -> Response:
+    return Response(dumps(value), status=status, content_type=JSON_TYPE)
+
+
+def _never() -> bool:
+    return False

@@ -1,0 +1,105 @@
+"""Waiting for the head of an answer, in a way that can be ended from another thread.
+
+While requests waits for a status line nobody else holds the socket, and a model may take minutes to its first byte. So
+the connection tells which socket it is about to wait on, and whoever wants the call to end shuts that down.
+"""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.response import BaseHTTPResponse
+
+
+class Wait:
+    """One wait. From its end on `cut` does nothing, for the socket may be another call's by then."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+        self._cut = False
+        self._over = False
+
+    def on(self, waited_for: socket.socket | None) -> None:
+        """The socket that is waited for."""
+        with self._lock:
+            self._socket = waited_for
+            if self._cut:
+                shut_down(waited_for)
+
+    def over(self) -> None:
+        """The head is there, or will never be."""
+        with self._lock:
+            self._over = True
+
+    def cut(self) -> None:
+        """End it from another thread."""
+        with self._lock:
+            if not self._over:
+                self._cut = True
+                shut_down(self._socket)
+
+
+class Waits(threading.local):
+    """The wait of this thread, if it has one."""
+
+    current: Wait | None = None
+
+
+def shut_down(connection: socket.socket | None) -> None:
+    """Wake whoever reads from it. Not SSLSocket.shutdown: that takes the TLS object away under a reader."""
+    if connection is not None:
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+
+class WatchedAdapter(HTTPAdapter):
+    """An adapter whose connections report to `waits`.
+
+    Args:
+        waits: of the threads that use it.
+        pool_size: connections kept.
+    """
+
+    def __init__(self, waits: Waits, pool_size: int) -> None:
+        self._pools = _pools(waits)
+        super().__init__(pool_connections=1, pool_maxsize=pool_size, max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **settings: Any) -> None:
+        super().init_poolmanager(*args, **settings)
+        self.poolmanager.pool_classes_by_scheme = self._pools
+
+    def proxy_manager_for(self, proxy: str, **settings: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **settings)
+        manager.pool_classes_by_scheme = self._pools
+        return manager
+
+
+def _pools(waits: Waits) -> Mapping[str, type[HTTPConnectionPool]]:
+    class Plain(HTTPConnection):
+        def getresponse(self) -> Any:
+            return _awaited(waits, self, super().getresponse)
+
+    class Secure(HTTPSConnection):
+        def getresponse(self) -> Any:
+            return _awaited(waits, self, super().getresponse)
+
+    class PlainPool(HTTPConnectionPool):
+        ConnectionCls = Plain
+
+    class SecurePool(HTTPSConnectionPool):
+        ConnectionCls = Secure
+
+    return {"http": PlainPool, "https": SecurePool}
+
+
+def _awaited(waits: Waits, connection: HTTPConnection, wait: Any) -> BaseHTTPResponse:
+    if waits.current is not None:
+        waits.current.on(connection.sock)
+    answer: BaseHTTPResponse = wait()
+    return answer
