@@ -161,7 +161,9 @@ class ScriptedUpstream:
                 return
             with self._lock:
                 number = len(self._threads)
-                thread = threading.Thread(target=self._serve, args=(connection, number), daemon=True)
+                thread = threading.Thread(
+                    target=self._serve, args=(connection, number), name=f"upstream-{number}", daemon=True
+                )
                 self._open.add(connection)
                 self._threads.append(thread)
             thread.start()

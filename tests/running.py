@@ -1,0 +1,90 @@
+"""A whole gateway in this process, on a free port, for the tests that go through its socket."""
+
+import json
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+
+import openai
+import requests
+
+from gateway.config.loader import Loaded, parse
+from gateway.providers import catalog
+from gateway.serve import Gateway
+from gateway.system import without_file
+
+
+class Running:
+    """A gateway that serves, and the clients that talk to it; all of them are closed with it."""
+
+    def __init__(self, gateway: Gateway, closing: ExitStack) -> None:
+        self.gateway = gateway
+        self.url = gateway.url
+        self._closing = closing
+        self._session = closing.enter_context(requests.Session())
+        self._session.trust_env = False
+
+    def client(self, *, key: str = "none", retries: int = 0) -> openai.OpenAI:
+        """The real client, pointed at the gateway."""
+        api = openai.OpenAI(base_url=f"{self.url}/v1", api_key=key, max_retries=retries, timeout=30)
+        return self._closing.enter_context(api)
+
+    def post(
+        self, body: object, *, path: str = "/v1/chat/completions", headers: Mapping[str, str] | None = None
+    ) -> requests.Response:
+        """A POST as curl would send it; bytes go as they are, anything else as JSON."""
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        fields = {"content-type": "application/json", **(headers or {})}
+        return self._session.post(self.url + path, data=data, headers=fields, timeout=30)
+
+    def get(self, path: str, *, headers: Mapping[str, str] | None = None) -> requests.Response:
+        """A GET as curl would send it."""
+        return self._session.get(self.url + path, headers=dict(headers or {}), timeout=30)
+
+
+def loaded(config: Mapping[str, object], env: Mapping[str, str] | None = None) -> Loaded:
+    """A configuration from its JSON form, which is YAML too."""
+    environ = env or {}
+    return parse(json.dumps(config).encode(), "config.yaml", env=environ, checks=(catalog.check(environ),))
+
+
+@contextmanager
+def running(config: Mapping[str, object] | None = None, env: Mapping[str, str] | None = None) -> Iterator[Running]:
+    """A gateway that serves `config`, or what is served without a file. Asserts that nothing of it stays."""
+    before = set(threading.enumerate())
+    gateway = Gateway(without_file(env or {}) if config is None else loaded(config, env), env or {}, port=0)
+    try:
+        gateway.start()
+        with ExitStack() as closing:
+            yield Running(gateway, closing)
+        assert gateway.idle(timeout=10), "a call has not come to its end"
+    finally:
+        gateway.close()
+    now = threading.enumerate()
+    left = [thread for thread in now if thread not in before and not thread.name.startswith("upstream")]
+    assert not left, f"threads of the gateway stay: {left}"
+
+
+def provider(endpoint: str, **settings: object) -> dict[str, object]:
+    """An OpenAI-compatible provider at `endpoint`."""
+    return {"type": "openai", "apiEndpoint": endpoint, **settings}
+
+
+def alias(name: str, *targets: str, **settings: object) -> dict[str, object]:
+    """An alias whose targets, as `provider/model`, are asked in this order."""
+    ranked = []
+    for priority, target in enumerate(targets, start=1):
+        owner, _, model = target.partition("/")
+        ranked.append({"provider": owner, "model": model, "priority": priority})
+    return {"alias": name, "providers": ranked, **settings}
+
+
+def chat(model: str, text: str = "Hello", **fields: object) -> dict[str, object]:
+    """A chat request's body."""
+    return {"model": model, "messages": [{"role": "user", "content": text}], **fields}
+
+
+def events(text: str) -> Sequence[object]:
+    """The data of a stream's events, [DONE] included."""
+    data = [line.removeprefix("data: ") for line in text.split("\n") if line.startswith("data: ")]
+    return [each if each == "[DONE]" else json.loads(each) for each in data]

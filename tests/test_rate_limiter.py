@@ -1,0 +1,468 @@
+"""The line before a provider: order, limit, refusals, leavers; with time driven by the test, and once for real."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from gateway.config.schema import RateLimit
+from gateway.core.clock import Clock, SystemClock
+from gateway.core.errors import CallerLeft, DeadlineExceeded, GatewayError, Limited
+from gateway.limits.rate_limiter import RateLimiter, RateLimiters
+from tests.fakes import DrivenClock, FakeClock
+
+LATER = 1e6
+HANG = 30.0
+"""Seconds after which a thread that has not come back has hung."""
+
+
+def stays() -> bool:
+    return False
+
+
+def limiter(clock: Clock, limit: int = 1, *, max_queue: int = 50, max_wait: float = 1000.0) -> RateLimiter:
+    return RateLimiter("openai", limit, max_queue=max_queue, max_wait=max_wait, clock=clock)
+
+
+def acquire(limited: RateLimiter, *, deadline: float = LATER, left: Callable[[], bool] = stays) -> float:
+    return limited.acquire(deadline=deadline, left=left)
+
+
+class Callers:
+    """Callers in threads of their own, who come one after the other and then wait in line."""
+
+    def __init__(self, limited: RateLimiter, clock: DrivenClock, pool: ThreadPoolExecutor) -> None:
+        self._limited, self._clock, self._pool = limited, clock, pool
+
+    def comes(self, *, deadline: float = LATER, left: Callable[[], bool] = stays) -> Future[float]:
+        """One comes; on return it sleeps in line."""
+        waiting = self._limited.waiting
+        caller = self._pool.submit(self._limited.acquire, deadline=deadline, left=left)
+        self._clock.until_asleep(waiting + 1)
+        return caller
+
+
+@contextmanager
+def line(limited: RateLimiter, clock: DrivenClock) -> Iterator[Callers]:
+    """A place for callers; whoever still waits at the end of the test is served, so that no thread stays."""
+    with ThreadPoolExecutor(32) as pool:
+        try:
+            yield Callers(limited, clock, pool)
+        finally:
+            while limited.waiting:
+                clock.advance(60)
+
+
+# One thread -------------------------------------------------------------------------------------------------------
+
+
+def test_a_caller_with_room_does_not_wait() -> None:
+    limited = limiter(FakeClock(), 3)
+    assert [acquire(limited) for _ in range(3)] == [0, 0, 0]
+
+
+def test_a_caller_without_room_waits_until_the_first_slot_leaves_the_window() -> None:
+    clock = FakeClock()
+    limited = limiter(clock, 2)
+    acquire(limited)
+    clock.advance(10)
+    acquire(limited)
+    clock.advance(5)
+    assert acquire(limited) == 45
+    assert acquire(limited) == 10
+
+
+def test_trying_takes_a_slot_only_where_there_is_one() -> None:
+    clock = FakeClock()
+    limited = limiter(clock, 2)
+    assert [limited.try_acquire() for _ in range(4)] == [True, True, False, False]
+    clock.advance(60)
+    assert limited.try_acquire()
+
+
+def test_the_expected_wait_is_the_wait() -> None:
+    clock = FakeClock()
+    limited = limiter(clock, 1)
+    assert limited.expected_wait() == 0
+    acquire(limited)
+    clock.advance(12.5)
+    assert limited.expected_wait() == 47.5
+    assert acquire(limited) == 47.5
+
+
+def test_a_limit_without_a_queue_refuses_at_once() -> None:
+    clock = FakeClock()
+    limited = limiter(clock, max_queue=0)
+    acquire(limited)
+    clock.advance(15)
+    with pytest.raises(Limited) as caught:
+        acquire(limited)
+    assert caught.value.retry_after == 45
+    assert caught.value.message == (
+        "The rate limit of openai (1 request in 60 seconds) has no room: requests do not wait for it. "
+        "A slot is free in 45 seconds."
+    )
+    assert clock.monotonic() == 1015
+
+
+def test_a_wait_longer_than_allowed_is_refused_at_once_and_one_as_long_is_not() -> None:
+    clock = FakeClock()
+    limited = limiter(clock, max_wait=30)
+    acquire(limited)
+    clock.advance(29.5)
+    with pytest.raises(Limited) as caught:
+        acquire(limited)
+    assert caught.value.retry_after == 30.5
+    assert "a request waits at most 30 seconds for it. A slot is free in 31 seconds." in caught.value.message
+    clock.advance(0.5)
+    assert acquire(limited) == 30
+
+
+@pytest.mark.parametrize("deadline", [1059.0, 1060.0])
+def test_a_wait_until_the_deadline_is_refused_at_once(deadline: float) -> None:
+    clock = FakeClock()
+    limited = limiter(clock)
+    acquire(limited)
+    with pytest.raises(Limited) as caught:
+        acquire(limited, deadline=deadline)
+    assert caught.value.retry_after == 60
+    assert "the request's time is over before" in caught.value.message
+    assert clock.monotonic() == 1000
+
+
+def test_a_slot_before_the_deadline_is_waited_for() -> None:
+    limited = limiter(FakeClock())
+    acquire(limited)
+    assert acquire(limited, deadline=1060.125) == 60
+
+
+def test_a_deadline_that_is_over_takes_no_slot() -> None:
+    limited = limiter(FakeClock())
+    with pytest.raises(DeadlineExceeded):
+        acquire(limited, deadline=1000)
+    assert limited.try_acquire()
+
+
+def test_a_deadline_that_passes_because_the_slot_came_late_ends_the_wait() -> None:
+    clock = FakeClock()
+    limited = limiter(clock)
+    acquire(limited)
+
+    def stuck() -> bool:
+        clock.advance(30)
+        return False
+
+    with pytest.raises(DeadlineExceeded):
+        acquire(limited, deadline=1061, left=stuck)
+    assert limited.waiting == 0
+    assert limited.try_acquire()
+
+
+@pytest.mark.parametrize(
+    ("limit", "taken", "words"),
+    [
+        (1, 1, "1 minute"),
+        (1, 0.2, "12 seconds"),
+        (1, 1 / 60, "1 second"),
+    ],
+)
+def test_a_refusal_tells_the_wait_in_words(limit: int, taken: float, words: str) -> None:
+    clock = FakeClock(start=0.0)
+    limited = limiter(clock, limit, max_queue=0)
+    acquire(limited)
+    clock.advance(60 - 60 * taken)
+    with pytest.raises(Limited) as caught:
+        acquire(limited)
+    assert caught.value.message.endswith(f"A slot is free in {words.replace('1 minute', '60 seconds')}.")
+
+
+def test_a_caller_that_has_left_is_looked_for_every_quarter_second() -> None:
+    clock = FakeClock()
+    limited = limiter(clock)
+    acquire(limited)
+    looks: list[float] = []
+
+    def left() -> bool:
+        looks.append(clock.monotonic() - 1000)
+        return len(looks) > 4
+
+    with pytest.raises(CallerLeft):
+        acquire(limited, left=left)
+    assert looks == [0, 0.25, 0.5, 0.75, 1]
+    assert limited.waiting == 0
+
+
+def test_a_caller_that_leaves_just_before_its_slot_consumes_none() -> None:
+    clock = FakeClock()
+    limited = limiter(clock)
+    acquire(limited)
+    with pytest.raises(CallerLeft):
+        acquire(limited, left=lambda: clock.monotonic() >= 1060)
+    assert limited.try_acquire()
+
+
+def test_a_fault_while_waiting_does_not_block_the_line() -> None:
+    limited = limiter(FakeClock())
+    acquire(limited)
+
+    def broken() -> bool:
+        raise RuntimeError("the socket is gone")
+
+    with pytest.raises(RuntimeError, match="the socket is gone"):
+        acquire(limited, left=broken)
+    assert limited.waiting == 0
+    assert acquire(limited) == 60
+
+
+def test_whether_the_caller_left_is_asked_without_holding_the_lock() -> None:
+    limited = limiter(FakeClock())
+    acquire(limited)
+    seen: list[int] = []
+
+    def left() -> bool:
+        seen.append(limited.waiting)  # would hang if the lock were held
+        return True
+
+    with pytest.raises(CallerLeft):
+        acquire(limited, left=left)
+    assert seen == [1]
+
+
+def test_its_repr_tells_a_log_what_goes_on() -> None:
+    clock = FakeClock()
+    limited = limiter(clock, 2)
+    assert repr(limited) == "RateLimiter(openai: 0/2 in 60 s, 0 waiting, next slot in 0.0 s)"
+    acquire(limited)
+    acquire(limited)
+    clock.advance(17.5)
+    assert repr(limited) == "RateLimiter(openai: 2/2 in 60 s, 0 waiting, next slot in 42.5 s)"
+
+
+class LimiterMachine(RuleBasedStateMachine):
+    """One caller at a time, of every kind, against the bare rule: never more than the limit in any window."""
+
+    @initialize(limit=st.integers(1, 4), max_queue=st.integers(0, 1), max_wait=st.integers(0, 70))
+    def start(self, limit: int, max_queue: int, max_wait: int) -> None:
+        self.clock = FakeClock()
+        self.limit, self.max_queue, self.max_wait = limit, max_queue, max_wait
+        self.limited = limiter(self.clock, limit, max_queue=max_queue, max_wait=max_wait)
+        self.grants: list[float] = []
+
+    def wait(self) -> float:
+        """Brute force: the grant that must leave the window first."""
+        now = self.clock.monotonic()
+        counting = sorted(grant for grant in self.grants if grant > now - 60)
+        return 0.0 if len(counting) < self.limit else counting[-self.limit] + 60 - now
+
+    @rule(eighths=st.integers(0, 400))
+    def time_passes(self, eighths: int) -> None:
+        self.clock.advance(eighths / 8)
+
+    @rule()
+    def one_tries(self) -> None:
+        free = self.wait() == 0
+        assert self.limited.try_acquire() is free
+        if free:
+            self.grants.append(self.clock.monotonic())
+
+    @rule(eighths=st.integers(1, 800))
+    def one_queues(self, eighths: int) -> None:
+        wait, now = self.wait(), self.clock.monotonic()
+        refused = wait > 0 and (self.max_queue == 0 or wait > self.max_wait or wait >= eighths / 8)
+        try:
+            waited = acquire(self.limited, deadline=now + eighths / 8)
+        except Limited as limited:
+            assert refused and limited.retry_after == wait and self.clock.monotonic() == now
+        else:
+            assert not refused and waited == wait == self.clock.monotonic() - now
+            self.grants.append(self.clock.monotonic())
+
+    @rule(eighths=st.integers(0, 480))
+    def one_queues_and_leaves(self, eighths: int) -> None:
+        end = self.clock.monotonic() + eighths / 8
+        try:
+            acquire(self.limited, left=lambda: self.clock.monotonic() >= end)
+        except (CallerLeft, Limited):
+            return
+        self.grants.append(self.clock.monotonic())
+
+    @invariant()
+    def no_window_holds_more_than_the_limit(self) -> None:
+        for end in self.grants:
+            assert sum(end - 60 < grant <= end for grant in self.grants) <= self.limit
+
+    @invariant()
+    def what_is_told_is_true(self) -> None:
+        assert self.limited.expected_wait() == self.wait()
+        assert self.limited.waiting == 0
+
+
+TestLimiterMachine = LimiterMachine.TestCase
+TestLimiterMachine.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+
+
+# A line of threads, time driven by the test -----------------------------------------------------------------------
+
+
+def test_callers_are_served_in_the_order_they_came() -> None:
+    clock = DrivenClock()
+    limited = limiter(clock, 2)
+    acquire(limited)
+    acquire(limited)
+    with line(limited, clock) as callers:
+        waiting = [callers.comes() for _ in range(6)]
+        assert limited.waiting == 6
+        assert limited.expected_wait() == 240
+        for served in (2, 4, 6):
+            clock.advance(60)
+            for caller in waiting[served - 2 : served]:
+                assert caller.result(HANG) == 30 * served
+            assert not any(caller.done() for caller in waiting[served:])
+
+
+def test_a_place_is_not_given_away_to_who_only_tries() -> None:
+    clock = DrivenClock()
+    limited = limiter(clock, 2)
+    acquire(limited)
+    acquire(limited)
+    gate = threading.Event()
+
+    def held_up() -> bool:
+        return clock.monotonic() >= 1060 and not gate.wait(HANG)
+
+    with line(limited, clock) as callers:
+        first = callers.comes(left=held_up)
+        clock.advance(60)
+        assert limited.waiting == 1
+        assert not limited.try_acquire()
+        gate.set()
+        assert first.result(HANG) == 60
+    assert limited.try_acquire()
+
+
+def test_a_full_queue_refuses_the_next_at_once_with_the_time_of_its_own_slot() -> None:
+    clock = DrivenClock()
+    limited = limiter(clock, max_queue=2)
+    acquire(limited)
+    with line(limited, clock) as callers:
+        waiting = [callers.comes(), callers.comes()]
+        with pytest.raises(Limited) as caught:
+            acquire(limited)
+        assert caught.value.retry_after == 180
+        assert caught.value.message == (
+            "The rate limit of openai (1 request in 60 seconds) has no room: 2 requests wait already. "
+            "A slot is free in 3 minutes."
+        )
+        clock.advance(60)
+        assert waiting[0].result(HANG) == 60
+        waiting.append(callers.comes())
+        clock.advance(60)
+        assert waiting[1].result(HANG) == 120
+        clock.advance(60)
+        assert waiting[2].result(HANG) == 120
+
+
+def test_a_queue_whose_callers_are_all_due_refuses_nobody_who_need_not_wait() -> None:
+    clock = DrivenClock()
+    limited = limiter(clock, 3, max_queue=1)
+    for _ in range(3):
+        acquire(limited)
+    gate = threading.Event()
+
+    def held_up() -> bool:
+        return clock.monotonic() >= 1060 and not gate.wait(HANG)
+
+    with line(limited, clock) as callers:
+        first = callers.comes(left=held_up)
+        clock.advance(60)
+        second = callers.comes()
+        assert limited.waiting == 2
+        gate.set()
+        assert first.result(HANG) == 60
+        assert second.result(HANG) == 0
+    assert limited.expected_wait() == 0
+
+
+def test_who_is_refused_or_leaves_does_not_delay_those_behind() -> None:
+    clock = DrivenClock()
+    limited = limiter(clock, max_wait=200)
+    acquire(limited)
+    gone = threading.Event()
+    with line(limited, clock) as callers:
+        first, leaver, last = callers.comes(), callers.comes(left=gone.is_set), callers.comes()
+        with pytest.raises(Limited):
+            acquire(limited)
+        gone.set()
+        clock.advance(0.25)
+        with pytest.raises(CallerLeft):
+            leaver.result(HANG)
+        assert limited.waiting == 2
+        assert limited.expected_wait() == 179.75
+        clock.advance(59.75)
+        assert first.result(HANG) == 60
+        clock.advance(60)
+        assert last.result(HANG) == 120
+
+
+def test_the_place_of_a_first_in_line_who_leaves_goes_to_the_next_at_once() -> None:
+    clock = DrivenClock()
+    limited = limiter(clock)
+    acquire(limited)
+    with line(limited, clock) as callers:
+        leaver = callers.comes(left=lambda: clock.monotonic() >= 1060)
+        second = callers.comes()
+        clock.advance(60)
+        with pytest.raises(CallerLeft):
+            leaver.result(HANG)
+        assert second.result(HANG) == 60  # with no further advance: it was woken, it did not come by
+
+
+def test_a_grant_wakes_the_next_one_and_nobody_else() -> None:
+    clock = DrivenClock()
+    limited = limiter(clock, 2)
+    acquire(limited)
+    acquire(limited)
+    looks: list[int] = []
+
+    def watching(number: int) -> Callable[[], bool]:
+        def left() -> bool:
+            looks.append(number)
+            return False
+
+        return left
+
+    gate = threading.Event()
+    with line(limited, clock) as callers:
+        first = callers.comes(left=lambda: clock.monotonic() >= 1060 and not gate.wait(HANG))
+        others = [callers.comes(left=watching(number)) for number in range(10)]
+        clock.advance(60)
+        clock.until_asleep(10)  # those behind have looked and sleep again, the first is held up
+        gate.set()
+        assert first.result(HANG) == 60
+        assert others[0].result(HANG) == 60
+        assert limited.waiting == 9
+    assert max(looks.count(number) for number in range(10)) < 40
+
+
+# For real ---------------------------------------------------------------------------------------------------------
+
+CALLERS = 40
+LIMIT = 5
+WINDOW = 0.2
+
+
+class Recording(SystemClock):
+    """The real clock, and the times that each thread has last read: at a grant, the time of the grant."""
+
+    def __init__(self) -> None:
+        self.read: dict[int, float] = {}
+
+    def monotonic(self) -> float:
+        now = super().monotonic()
+        self.read[threading.get_ident()] = now
+        return now
