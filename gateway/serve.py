@@ -14,6 +14,7 @@ from typing import Final
 
 from gateway import __version__
 from gateway.config.loader import Loaded
+from gateway.core.jsontext import dumps
 from gateway.observe import logs
 from gateway.server.http import HttpServer, bind
 from gateway.system import MIB, System, config_secrets
@@ -148,7 +149,7 @@ def greeting(loaded: Loaded, gateway: Gateway) -> str:
 
 
 def _curl_data(model: str) -> str:
-    body = '{"model":"%s","messages":[{"role":"user","content":"Hello"}]}' % model.replace('"', "")
+    body = dumps({"model": model, "messages": [{"role": "user", "content": "Hello"}]}).decode()
     if sys.platform == "win32":
         body = body.replace('"', '\\"')
         return f'-H "Content-Type: application/json" -d "{body}"'

@@ -138,10 +138,13 @@ def _judge(config: Config, checks: Sequence[Check], faults: Faults, places: _Map
     """Add to `faults` what rules and checks find fatal; what they only warn of comes back."""
     shapeless = set(faults.paths)
     problems = [problem for rule in RULES for problem in rule(config)]
-    for problem in (problem for check in checks for problem in check(config)):
-        # A setting that was left out for a fault of its own would only be reported a second time.
-        if not any(_overlap(path, problem.path) for path in shapeless):
-            problems.append(problem)
+    # A setting that was left out for a fault of its own would only be reported a second time.
+    problems += [
+        problem
+        for check in checks
+        for problem in check(config)
+        if not any(_overlap(path, problem.path) for path in shapeless)
+    ]
     for problem in problems:
         at, path = places.locate(problem.path)
         message = places.masked(problem.message)

@@ -4,7 +4,7 @@ It is here so that a first curl walks the whole real path without an account any
 calls it over a real socket, as it would call a vendor. It stands on the top floor beside the commands that start it and
 imports only `core`, because to the rest of the gateway it is somebody else's server.
 
-`request` reads what was asked, `answers` decides, `filling` makes JSON for a schema, `rendering` gives the OpenAI shape;
+`request` reads what was asked, `answers` decides, `filling` makes JSON for a schema, `rendering` gives OpenAI's shape;
 all four are pure. `server` holds the socket.
 """
 

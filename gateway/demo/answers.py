@@ -1,6 +1,6 @@
 """What the demo provider answers: a pure function from a request to an answer.
 
-It repeats the user's words, calls a tool when tools are given, quotes a tool's result, and fills a schema: enough to see
+It repeats the user's words, calls a tool when tools are given, quotes a tool's result, fills a schema: enough to see
 every path through the gateway work, and never anything that could be taken for a model's thinking.
 """
 

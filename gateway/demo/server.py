@@ -133,7 +133,8 @@ class _Server(socketserver.TCPServer):
 
     def process_request(self, request: socket.socket | tuple[bytes, socket.socket], client_address: _Address) -> None:
         """Serve a connection in a thread of its own. Only the accepting thread comes here."""
-        assert isinstance(request, socket.socket)
+        if not isinstance(request, socket.socket):
+            raise TypeError("a stream server has sockets only")
         thread = threading.Thread(
             target=self._serve, args=(request, client_address), name="demo-connection", daemon=True
         )

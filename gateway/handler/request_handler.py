@@ -8,7 +8,7 @@ from gateway.core.chat import ChatRequest
 from gateway.core.errors import GatewayError, ProviderFailure
 from gateway.handler.call import Call, Calls
 from gateway.handler.failover import Failover
-from gateway.handler.reply import JSON_TYPE, SSE_TYPE, Headers, Reply, error_reply, in_words, LONGEST_ADVICE
+from gateway.handler.reply import JSON_TYPE, LONGEST_ADVICE, SSE_TYPE, Headers, Reply, error_reply, in_words
 from gateway.handler.response_transformer import ResponseTransformer, StreamedBody
 from gateway.handler.running_answer import RunningAnswer
 from gateway.observe.logs import CallLine, CallLog
@@ -97,8 +97,6 @@ class RequestHandler:
 
         def closed(ended: RunningAnswer, error: GatewayError | None) -> None:
             call.usage, call.skipped_events = ended.usage, ended.skipped
-            if error is not None and call.ended is not None:
-                error = call.ended  # what broke was cut by us
             if isinstance(error, ProviderFailure) and call.target is not None:
                 self._failover.broke(call.target, error)
             self._finished(call, 200, error)

@@ -157,7 +157,11 @@ def _plain(text: str) -> str:
 def set_up(
     level: str, form: Literal["pretty", "json"], secrets: Iterable[Secret], stream: TextIO | None = None
 ) -> logging.Handler:
-    """Send the gateway's log lines to `stream` (standard error) from here on; the handler, for who takes it off again."""
+    """Send the gateway's log lines to `stream` (standard error) from here on.
+
+    Returns:
+        The handler, for whoever takes it off again.
+    """
     masker = Masker(secrets)
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter(masker) if form == "json" else PrettyFormatter(masker))

@@ -6,7 +6,7 @@ from typing import Final
 from gateway.auth.auth_manager import Credential
 from gateway.core.chat import ChatChunk, ChatRequest, Rendered
 from gateway.core.clock import Clock
-from gateway.core.errors import BrokenAnswer, CredentialRefused, Silent
+from gateway.core.errors import BrokenAnswer, CredentialRefused, ProviderFailure, Silent
 from gateway.providers.base import Answer, OpenStream, Terms
 from gateway.upstream.byte_stream import ByteStream
 from gateway.upstream.session import Post, UpstreamSession
@@ -101,17 +101,28 @@ class OpenAIProvider:
 
     def _first_content(self, body: ByteStream, decoder: Decoder, waits: Iterator[float]) -> list[ChatChunk]:
         """Read until something is said. What is not a stream of chunks has said nothing by its end."""
-        chunks: list[ChatChunk] = []
+        data = body.read(next(waits))
+        if data.lstrip().startswith(b"{"):  # no line of a stream begins so
+            raise self._instead(data + body.read_all(MAX_ERROR, waits))
+        chunks = decoder.feed(data)
         while not any(chunk.has_content for chunk in chunks):
             if decoder.fault:
                 raise decoder.fault
             if decoder.done:
                 raise BrokenAnswer(f"{self.name} ended its stream without saying anything.")
-            data = body.read(next(waits))
+            data = data and body.read(next(waits))
             chunks += decoder.feed(data) if data else decoder.close()
             if not data and not any(chunk.has_content for chunk in chunks):
                 raise decoder.fault or BrokenAnswer(f"{self.name} ended its stream without saying anything.")
         return chunks
+
+    def _instead(self, content: bytes) -> ProviderFailure:
+        """What a JSON object in place of a stream means: mostly it is an error under a 200."""
+        try:
+            self._wire.parse_response(content, self._now())
+        except ProviderFailure as failure:
+            return failure
+        return BrokenAnswer(f"{self.name} sent a whole answer where a stream was asked for.")
 
     def _waits(self, terms: Terms) -> Iterator[float]:
         """Seconds for each further wait of one try: what is left until the first content and until the deadline."""

@@ -11,7 +11,8 @@ from secrets import token_hex
 from typing import Final
 
 from flask import Flask, Response, g, request
-from werkzeug.exceptions import HTTPException, MethodNotAllowed as FlaskMethodNotAllowed, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import MethodNotAllowed as FlaskMethodNotAllowed
 
 from gateway.core.clock import Clock
 from gateway.core.errors import (

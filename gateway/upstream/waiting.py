@@ -7,13 +7,10 @@ the connection tells which socket it is about to wait on, and whoever wants the 
 import contextlib
 import socket
 import threading
-from collections.abc import Mapping
-from typing import Any
 
 from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3 import HTTPConnectionPool, HTTPResponse, HTTPSConnectionPool, ProxyManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.response import BaseHTTPResponse
 
 
 class Wait:
@@ -50,6 +47,11 @@ class Waits(threading.local):
 
     current: Wait | None = None
 
+    def begin(self, connection: HTTPConnection) -> None:
+        """This thread waits for an answer on `connection` from here on."""
+        if self.current is not None:
+            self.current.on(connection.sock)
+
 
 def shut_down(connection: socket.socket | None) -> None:
     """Wake whoever reads from it. Not SSLSocket.shutdown: that takes the TLS object away under a reader."""
@@ -69,25 +71,24 @@ class WatchedAdapter(HTTPAdapter):
     def __init__(self, waits: Waits, pool_size: int) -> None:
         self._pools = _pools(waits)
         super().__init__(pool_connections=1, pool_maxsize=pool_size, max_retries=0)
-
-    def init_poolmanager(self, *args: Any, **settings: Any) -> None:
-        super().init_poolmanager(*args, **settings)
         self.poolmanager.pool_classes_by_scheme = self._pools
 
-    def proxy_manager_for(self, proxy: str, **settings: Any) -> Any:
-        manager = super().proxy_manager_for(proxy, **settings)
+    def proxy_manager_for(self, proxy: str, **settings: object) -> ProxyManager:
+        manager: ProxyManager = super().proxy_manager_for(proxy, **settings)
         manager.pool_classes_by_scheme = self._pools
         return manager
 
 
-def _pools(waits: Waits) -> Mapping[str, type[HTTPConnectionPool]]:
+def _pools(waits: Waits) -> dict[str, type]:
     class Plain(HTTPConnection):
-        def getresponse(self) -> Any:
-            return _awaited(waits, self, super().getresponse)
+        def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # urllib3's own override
+            waits.begin(self)
+            return super().getresponse()
 
     class Secure(HTTPSConnection):
-        def getresponse(self) -> Any:
-            return _awaited(waits, self, super().getresponse)
+        def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # urllib3's own override
+            waits.begin(self)
+            return super().getresponse()
 
     class PlainPool(HTTPConnectionPool):
         ConnectionCls = Plain
@@ -96,10 +97,3 @@ def _pools(waits: Waits) -> Mapping[str, type[HTTPConnectionPool]]:
         ConnectionCls = Secure
 
     return {"http": PlainPool, "https": SecurePool}
-
-
-def _awaited(waits: Waits, connection: HTTPConnection, wait: Any) -> BaseHTTPResponse:
-    if waits.current is not None:
-        waits.current.on(connection.sock)
-    answer: BaseHTTPResponse = wait()
-    return answer
