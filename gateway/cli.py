@@ -51,11 +51,11 @@ def commands() -> None:
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on, instead of gateway.port; 0 picks one.")
 def serve(path: Path | None, host: str | None, port: int | None) -> None:
     """Serve until Ctrl-C (the default command)."""
-    from gateway.serve import run
+    from gateway.serve import at, run
     from gateway.server.http import BindError
 
     try:
-        code = run(_configuration(path), os.environ, host=host, port=port)
+        code = run(at(_configuration(path), host, port), os.environ)
     except BindError as fault:
         raise _Failed(str(fault)) from None
     sys.exit(code)

@@ -9,8 +9,11 @@ import signal
 import socket
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from types import FrameType
 from typing import Final
+
+from msgspec import structs
 
 from gateway import __version__
 from gateway.config.loader import Loaded
@@ -29,19 +32,15 @@ class Gateway:
     Args:
         loaded: the configuration.
         environ: the process's environment, for keys.
-        host: address to listen on; the configuration's where None.
-        port: likewise.
 
     Raises:
         BindError: the address cannot be listened on.
     """
 
-    def __init__(
-        self, loaded: Loaded, environ: Mapping[str, str], *, host: str | None = None, port: int | None = None
-    ) -> None:
+    def __init__(self, loaded: Loaded, environ: Mapping[str, str]) -> None:
         settings = loaded.config.gateway
         self._settings = settings
-        self._sockets = bind(settings.host if host is None else host, settings.port if port is None else port)
+        self._sockets = bind(settings.host, settings.port)
         address, self.port = self._sockets[0].getsockname()[:2]
         self.url = f"http://[{address}]:{self.port}" if ":" in address else f"http://{address}:{self.port}"
         self.system = System(loaded, environ, port=self.port)
@@ -103,7 +102,14 @@ class StopSignals:
             os._exit(1)
 
 
-def run(loaded: Loaded, environ: Mapping[str, str], *, host: str | None, port: int | None) -> int:
+def at(loaded: Loaded, host: str | None, port: int | None) -> Loaded:
+    """The same configuration with the address that the command line names, where it names one."""
+    settings = loaded.config.gateway
+    settings = structs.replace(settings, host=host or settings.host, port=settings.port if port is None else port)
+    return replace(loaded, config=structs.replace(loaded.config, gateway=settings))
+
+
+def run(loaded: Loaded, environ: Mapping[str, str]) -> int:
     """Serve until a signal says stop.
 
     Returns:
@@ -113,7 +119,7 @@ def run(loaded: Loaded, environ: Mapping[str, str], *, host: str | None, port: i
         BindError: the address cannot be listened on.
     """
     signals = StopSignals()
-    gateway = Gateway(loaded, environ, host=host, port=port)
+    gateway = Gateway(loaded, environ)
     settings = loaded.config.logging
     logs.set_up(settings.level, settings.format, (*config_secrets(loaded.config), *gateway.system.secrets()))
     signals.install()

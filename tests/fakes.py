@@ -41,41 +41,42 @@ class FakeClock:
 class DrivenClock(FakeClock):
     """For tests with threads: a wait blocks until the test has advanced time past its end, or until it is notified.
 
-    No `advance` is missed: a wait counts from the time its thread has last read. As any condition may, it also returns
-    early and True, at an `advance` that does not reach its end.
+    No `advance` is missed: a wait counts from the time its thread has last read.
     """
 
     def __init__(self, start: float = 1000.0) -> None:
         super().__init__(start)
-        self._asleep = threading.Condition(self._lock)
-        self._waits: list[threading.Condition] = []
+        self._changed = threading.Condition(self._lock)
+        self._asleep: dict[int, tuple[float, threading.Condition]] = {}
         self._read = threading.local()
 
     def monotonic(self) -> float:
-        self._read.last = super().monotonic()
-        return float(self._read.last)
+        now = super().monotonic()
+        self._read.last = now
+        return now
 
     def advance(self, seconds: float) -> None:
         super().advance(seconds)
         with self._lock:
-            waits = list(self._waits)
-        for condition in waits:
+            over = [condition for end, condition in self._asleep.values() if end <= self._now]
+        for condition in over:
             with condition:
                 condition.notify_all()
 
     def wait(self, condition: threading.Condition, timeout: float) -> bool:
+        thread = threading.get_ident()
         with self._lock:
-            end = float(getattr(self._read, "last", self._now)) + timeout
+            end: float = getattr(self._read, "last", self._now) + timeout
             if end <= self._now:
                 return False
-            self._waits.append(condition)
-            self._asleep.notify_all()
+            self._asleep[thread] = (end, condition)
+            self._changed.notify_all()
         condition.wait()
         with self._lock:
-            self._waits.remove(condition)
+            del self._asleep[thread]
             return self._now < end
 
-    def until_asleep(self, threads: int) -> None:
-        """Blocks until so many threads wait."""
-        with self._asleep:
-            assert self._asleep.wait_for(lambda: len(self._waits) >= threads, 30), f"{len(self._waits)} of {threads}"
+    def until_asleep(self, thread: int) -> None:
+        """Blocks until the thread with this identifier waits."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: thread in self._asleep, 30), "the thread does not wait"

@@ -10,7 +10,7 @@ import requests
 
 from gateway.config.loader import Loaded, parse
 from gateway.providers import catalog
-from gateway.serve import Gateway
+from gateway.serve import Gateway, at
 from gateway.system import without_file
 
 
@@ -52,7 +52,8 @@ def loaded(config: Mapping[str, object], env: Mapping[str, str] | None = None) -
 def running(config: Mapping[str, object] | None = None, env: Mapping[str, str] | None = None) -> Iterator[Running]:
     """A gateway that serves `config`, or what is served without a file. Asserts that nothing of it stays."""
     before = set(threading.enumerate())
-    gateway = Gateway(without_file(env or {}) if config is None else loaded(config, env), env or {}, port=0)
+    served = without_file(env or {}) if config is None else loaded(config, env)
+    gateway = Gateway(at(served, None, 0), env or {})
     try:
         gateway.start()
         with ExitStack() as closing:

@@ -337,7 +337,12 @@ def test_a_credential_is_looked_up_again_after_a_wait_for_a_slot(tmp_path: Path)
     scene.store.put("a", Token(Secret("token-1"), None, scene.clock.wall() + 30))
     scene.takes("a", 1)
     renewed = Token(Secret("token-2"), None, scene.clock.wall() + 3_600)
-    scene.clock.meanwhile = lambda: scene.store.put("a", renewed)
+
+    def renew() -> None:
+        scene.clock.meanwhile = list
+        scene.store.put("a", renewed)
+
+    scene.clock.meanwhile = renew
     scene.ask("a")
     secret = scene["a"].terms[0].credential.secret
     assert secret is not None
@@ -600,7 +605,7 @@ OUTCOMES: Mapping[str, tuple[Outcome, Sequence[str], bool]] = {
 }
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from(sorted(OUTCOMES)), min_size=3, max_size=3))
 def test_the_record_tells_exactly_who_was_asked_in_order_until_the_loop_ended(tmp_path: Path, kinds: list[str]) -> None:
     scene = Scene(tmp_path)

@@ -5,7 +5,7 @@ import select
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -438,8 +438,8 @@ def test_a_shutdown_cancels_what_waits_and_does_not_wait_for_what_hangs() -> Non
 
 
 def test_get_answers_while_model_calls_hold_every_thread(app: App, caplog: pytest.LogCaptureFixture) -> None:
-    with Served(app, threads=4) as served:
-        calls = [served.connect() for _ in range(5)]
+    with Served(app, threads=4) as served, ExitStack() as open_calls:
+        calls = [open_calls.enter_context(served.connect()) for _ in range(5)]
         for call in calls:
             call.sendall(post(b"/hold", b"{}"))
         for _ in range(3):
@@ -451,22 +451,21 @@ def test_get_answers_while_model_calls_hold_every_thread(app: App, caplog: pytes
         app.let_go.set()
         for call in calls:
             assert read_answer(call).status == 200
-            call.close()
     assert "queue depth" not in caplog.text
 
 
 def test_the_application_is_told_of_a_model_call_too_many(app: App) -> None:
     admitted = 3 + 4 * WAITING_PER_THREAD
-    with Served(app, threads=4) as served:
-        calls = [served.connect() for _ in range(admitted + 1)]
+    with Served(app, threads=4) as served, ExitStack() as open_calls:
+        calls = [open_calls.enter_context(served.connect()) for _ in range(admitted + 1)]
         for call in calls:
             call.sendall(post(b"/hold", b"{}"))
         (answered,), _, _ = select.select(calls, [], [], LIMIT)
         assert read_answer(answered).json["overloaded"] is True
+        for _ in range(3):  # the refusal may overtake the calls that were admitted
+            assert app.held.acquire(timeout=LIMIT)
         assert (served.server.lanes.running, served.server.lanes.waiting) == (3, admitted - 3)
         app.let_go.set()
-        for call in calls:
-            call.close()
 
 
 # The way down -------------------------------------------------------------------------------------------------------

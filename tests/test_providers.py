@@ -27,11 +27,12 @@ from gateway.core.errors import (
     Unavailable,
 )
 from gateway.providers import openai
-from gateway.providers.base import OpenStream, Terms
+from gateway.providers.base import Cuttable, OpenStream, Terms
 from gateway.providers.openai import OpenAIProvider
 from gateway.upstream.byte_stream import ByteStream
 from gateway.upstream.session import UpstreamSession
 from gateway.upstream.user_agents import UserAgentPool
+from gateway.upstream.waiting import Wait
 from gateway.wires.openai_chat import OpenAIChat
 from tests.fakes import FakeClock
 from tests.upstream_script import (
@@ -81,7 +82,7 @@ class Asking:
     credential: Credential = WITH_KEY
     first_content: float = LONG
     deadline: float = LONG
-    opened: list[ByteStream] = field(default_factory=list)
+    waited: list[Cuttable] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         session = UpstreamSession("acme", self.up.base_url, pool_size=4, connect_seconds=LONG, environ={})
@@ -101,7 +102,7 @@ class Asking:
             credential=self.credential,
             deadline=self.clock.monotonic() + self.deadline,
             first_content=self.first_content,
-            waiting=self.opened.append,
+            waiting=self.waited.append,
         )
 
     def send(self, **fields: object) -> dict[str, object]:
@@ -127,11 +128,8 @@ def request(**fields: object) -> ChatRequest:
 
 def texts(chunks: Sequence[ChatChunk]) -> str:
     """What the chunks say."""
-    said = []
-    for chunk in chunks:
-        for choice in json.loads(json.dumps(chunk.source.body))["choices"]:
-            said.append(choice["delta"].get("content") or "")
-    return "".join(said)
+    bodies = [json.loads(json.dumps(chunk.source.body)) for chunk in chunks]
+    return "".join(choice["delta"].get("content") or "" for body in bodies for choice in body["choices"])
 
 
 def rest(stream: OpenStream) -> list[ChatChunk]:
@@ -257,21 +255,24 @@ def test_an_answer_brings_the_providers_headers(up: ScriptedUpstream, acme: Aski
     assert answer.headers["x-ratelimit-remaining-requests"] == "9"
 
 
-def test_the_byte_stream_is_shown_as_soon_as_there_is_one_and_closed_at_the_end(
+def test_what_is_waited_for_is_shown_and_the_connection_given_back_at_the_end(
     up: ScriptedUpstream, acme: Asking
 ) -> None:
     acme.send()
     acme.send()
-    assert len(acme.opened) == 2
-    assert up.connections == 1, "its connection was given back"
+    assert [type(each) for each in acme.waited] == [Wait, ByteStream] * 2
+    assert up.connections == 1
 
 
+@pytest.mark.parametrize("steps", [(Stall(),), (Head(framing="close"), Body(b": x"), Stall())], ids=["head", "body"])
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
-def test_whoever_was_shown_the_byte_stream_can_cut_it(up: ScriptedUpstream, acme: Asking, stream: bool) -> None:
-    up.plays(Head(framing="close"), Body(b"{"), Stall())
+def test_what_is_waited_for_can_be_cut(
+    up: ScriptedUpstream, acme: Asking, stream: bool, steps: tuple[Step, ...]
+) -> None:
+    up.plays(*steps)
     shown = threading.Event()
     failures: list[ProviderFailure] = []
-    acme.opened = _Telling(shown)
+    acme.waited = _Telling(shown, len(steps) > 1)
 
     def run() -> None:
         try:
@@ -281,23 +282,26 @@ def test_whoever_was_shown_the_byte_stream_can_cut_it(up: ScriptedUpstream, acme
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
+    up.wait_for_requests(1)
     assert shown.wait(LONG)
-    acme.opened[0].cut()
+    acme.waited[-1].cut()
     thread.join(2.0)
     assert not thread.is_alive()
-    assert [type(failure) for failure in failures] == [BrokenAnswer]
+    assert len(failures) == 1
 
 
-class _Telling(list[ByteStream]):
-    """A list that tells when something is added."""
+class _Telling(list[Cuttable]):
+    """A list that tells when what is waited for is added: the body, or the head before it."""
 
-    def __init__(self, told: threading.Event) -> None:
+    def __init__(self, told: threading.Event, body: bool) -> None:
         super().__init__()
         self._told = told
+        self._body = body
 
-    def append(self, stream: ByteStream) -> None:
-        super().append(stream)
-        self._told.set()
+    def append(self, each: Cuttable) -> None:
+        super().append(each)
+        if isinstance(each, ByteStream) is self._body:
+            self._told.set()
 
 
 NO_ANSWERS: Mapping[str, tuple[Step, ...]] = {
@@ -344,9 +348,11 @@ def test_a_message_missing_from_a_choice_is_a_broken_answer(up: ScriptedUpstream
 def test_an_error_under_a_200_is_the_failure_it_names(
     up: ScriptedUpstream, acme: Asking, error: Mapping[str, object], kind: type[ProviderFailure]
 ) -> None:
-    up.plays(Json(200, {"error": error}))
-    with pytest.raises(kind):
-        acme.send()
+    for ask in both(acme):
+        up.plays(Json(200, {"error": error}))
+        with pytest.raises(ProviderFailure) as caught:
+            ask()
+        assert type(caught.value) is kind
 
 
 @pytest.mark.parametrize(
@@ -429,7 +435,7 @@ def test_a_stream_is_handed_over_with_its_first_content_read(up: ScriptedUpstrea
     up.plays(Sse(events[:2]), WaitFor(go_on), Sse(events[2:]), Done())
     stream = acme.open()
     assert texts(stream.first) == "one "
-    assert acme.opened == [stream.body]
+    assert acme.waited[-1] is stream.body
     go_on.set()
     assert texts(rest(stream)) == "one two three"
     assert stream.decoder.done
@@ -459,6 +465,8 @@ NO_STREAMS: Mapping[str, tuple[Step, ...]] = {
     "empty": (Status(200),),
     "html": (Status(200, {"Content-Type": "text/html"}, b"<html><body>Log in</body></html>"),),
     "json-object": (Json(200, {}),),
+    "whole-answer": (json_answer("hello"),),
+    "list": (Json(200, []),),
     "comments": (Head(), Body(b": ping\n\n: ping\n\n")),
     "done-only": (Done(),),
     "role-only": (Sse([ROLE]),),

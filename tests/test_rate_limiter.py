@@ -1,5 +1,6 @@
 """The line before a provider: order, limit, refusals, leavers; with time driven by the test, and once for real."""
 
+import math
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,7 +17,6 @@ from gateway.core.errors import CallerLeft, DeadlineExceeded, GatewayError, Limi
 from gateway.limits.rate_limiter import RateLimiter, RateLimiters
 from tests.fakes import DrivenClock, FakeClock
 
-LATER = 1e6
 HANG = 30.0
 """Seconds after which a thread that has not come back has hung."""
 
@@ -29,7 +29,7 @@ def limiter(clock: Clock, limit: int = 1, *, max_queue: int = 50, max_wait: floa
     return RateLimiter("openai", limit, max_queue=max_queue, max_wait=max_wait, clock=clock)
 
 
-def acquire(limited: RateLimiter, *, deadline: float = LATER, left: Callable[[], bool] = stays) -> float:
+def acquire(limited: RateLimiter, *, deadline: float = math.inf, left: Callable[[], bool] = stays) -> float:
     return limited.acquire(deadline=deadline, left=left)
 
 
@@ -38,13 +38,24 @@ class Callers:
 
     def __init__(self, limited: RateLimiter, clock: DrivenClock, pool: ThreadPoolExecutor) -> None:
         self._limited, self._clock, self._pool = limited, clock, pool
+        self._threads: dict[Future[float], int] = {}
 
-    def comes(self, *, deadline: float = LATER, left: Callable[[], bool] = stays) -> Future[float]:
+    def comes(self, left: Callable[[], bool] = stays, *, deadline: float = math.inf) -> Future[float]:
         """One comes; on return it sleeps in line."""
-        waiting = self._limited.waiting
-        caller = self._pool.submit(self._limited.acquire, deadline=deadline, left=left)
-        self._clock.until_asleep(waiting + 1)
+        thread: Future[int] = Future()
+
+        def waited() -> float:
+            thread.set_result(threading.get_ident())
+            return acquire(self._limited, deadline=deadline, left=left)
+
+        caller = self._pool.submit(waited)
+        self._threads[caller] = thread.result(HANG)
+        self.sleeps(caller)
         return caller
+
+    def sleeps(self, caller: Future[float]) -> None:
+        """Blocks until the caller sleeps in line."""
+        self._clock.until_asleep(self._threads[caller])
 
 
 @contextmanager
@@ -154,7 +165,7 @@ def test_a_deadline_that_passes_because_the_slot_came_late_ends_the_wait() -> No
     acquire(limited)
 
     def stuck() -> bool:
-        clock.advance(30)
+        clock.advance(40)
         return False
 
     with pytest.raises(DeadlineExceeded):
@@ -164,21 +175,22 @@ def test_a_deadline_that_passes_because_the_slot_came_late_ends_the_wait() -> No
 
 
 @pytest.mark.parametrize(
-    ("limit", "taken", "words"),
+    ("window", "words"),
     [
-        (1, 1, "1 minute"),
-        (1, 0.2, "12 seconds"),
-        (1, 1 / 60, "1 second"),
+        (0.2, "1 second"),
+        (45, "45 seconds"),
+        (60, "60 seconds"),
+        (61, "2 minutes"),
+        (3600, "1 hour"),
+        (7500, "2 hours 5 minutes"),
     ],
 )
-def test_a_refusal_tells_the_wait_in_words(limit: int, taken: float, words: str) -> None:
-    clock = FakeClock(start=0.0)
-    limited = limiter(clock, limit, max_queue=0)
+def test_a_refusal_tells_the_wait_in_words(window: float, words: str) -> None:
+    limited = RateLimiter("openai", 1, max_queue=0, max_wait=0, clock=FakeClock(), window=window)
     acquire(limited)
-    clock.advance(60 - 60 * taken)
     with pytest.raises(Limited) as caught:
         acquire(limited)
-    assert caught.value.message.endswith(f"A slot is free in {words.replace('1 minute', '60 seconds')}.")
+    assert caught.value.message.endswith(f"A slot is free in {words}.")
 
 
 def test_a_caller_that_has_left_is_looked_for_every_quarter_second() -> None:
@@ -413,56 +425,171 @@ def test_the_place_of_a_first_in_line_who_leaves_goes_to_the_next_at_once() -> N
     clock = DrivenClock()
     limited = limiter(clock)
     acquire(limited)
+    looks = threading.Semaphore(0)
+    gate = threading.Event()
     with line(limited, clock) as callers:
-        leaver = callers.comes(left=lambda: clock.monotonic() >= 1060)
-        second = callers.comes()
+        leaver = callers.comes(left=lambda: clock.monotonic() >= 1060 and gate.wait(HANG))
+        second = callers.comes(left=lambda: looks.release() is not None)
         clock.advance(60)
+        for _ in range(2):  # it looked when it came and when time moved
+            assert looks.acquire(timeout=HANG)
+        callers.sleeps(second)
+        gate.set()
         with pytest.raises(CallerLeft):
             leaver.result(HANG)
-        assert second.result(HANG) == 60  # with no further advance: it was woken, it did not come by
+        assert second.result(HANG) == 60  # time has stood still: it was woken
+
+
+def test_a_deadline_that_passes_because_others_took_their_slots_late_is_kept_to_the_moment() -> None:
+    clock = DrivenClock()
+    limited = limiter(clock)
+    acquire(limited)
+    gate = threading.Event()
+    with line(limited, clock) as callers:
+        late = callers.comes(left=lambda: clock.monotonic() >= 1060 and not gate.wait(HANG))
+        second = callers.comes(deadline=1125.125)  # its slot is due at 1120
+        clock.advance(70)
+        gate.set()
+        assert late.result(HANG) == 70
+        clock.advance(55)
+        clock.advance(0.125)
+        with pytest.raises(DeadlineExceeded, match="openai"):
+            second.result(HANG)
+        assert limited.waiting == 0
+        assert limited.expected_wait() == 4.875
 
 
 def test_a_grant_wakes_the_next_one_and_nobody_else() -> None:
     clock = DrivenClock()
-    limited = limiter(clock, 2)
-    acquire(limited)
+    limited = limiter(clock)
     acquire(limited)
     looks: list[int] = []
+    behind = threading.Semaphore(0)
+    gate = threading.Event()
 
     def watching(number: int) -> Callable[[], bool]:
         def left() -> bool:
             looks.append(number)
+            behind.release()
             return False
 
         return left
 
-    gate = threading.Event()
     with line(limited, clock) as callers:
         first = callers.comes(left=lambda: clock.monotonic() >= 1060 and not gate.wait(HANG))
-        others = [callers.comes(left=watching(number)) for number in range(10)]
+        for number in range(10):
+            callers.comes(left=watching(number))
         clock.advance(60)
-        clock.until_asleep(10)  # those behind have looked and sleep again, the first is held up
+        for _ in range(20):  # each looked when it came and when time moved, and sleeps again
+            assert behind.acquire(timeout=HANG)
         gate.set()
         assert first.result(HANG) == 60
-        assert others[0].result(HANG) == 60
-        assert limited.waiting == 9
-    assert max(looks.count(number) for number in range(10)) < 40
+        assert set(looks[20:]) <= {0}
 
 
 # For real ---------------------------------------------------------------------------------------------------------
 
-CALLERS = 40
-LIMIT = 5
-WINDOW = 0.2
-
 
 class Recording(SystemClock):
-    """The real clock, and the times that each thread has last read: at a grant, the time of the grant."""
+    """The real clock, and what each thread has read: first the time it came, last the time of its grant."""
 
     def __init__(self) -> None:
-        self.read: dict[int, float] = {}
+        self.read: dict[str, list[float]] = {}
 
     def monotonic(self) -> float:
         now = super().monotonic()
-        self.read[threading.get_ident()] = now
+        self.read.setdefault(threading.current_thread().name, []).append(now)
         return now
+
+
+def all_at_once(job: Callable[[int], None], threads: int) -> None:
+    """Runs `job` with each number in a thread of that name, started together; nobody may be lost."""
+    start = threading.Barrier(threads)
+
+    def run(number: int) -> None:
+        start.wait(HANG)
+        job(number)
+
+    running = [threading.Thread(target=run, args=(n,), name=str(n), daemon=True) for n in range(threads)]
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join(HANG)
+    assert not [thread.name for thread in running if thread.is_alive()]
+
+
+def fullest(grants: list[float], window: float) -> int:
+    return max(sum(first <= grant < first + window for grant in grants) for first in grants)
+
+
+def test_forty_threads_keep_the_limit_in_every_window_and_their_order() -> None:
+    clock, callers, limit, window = Recording(), 40, 5, 0.2
+    limited = RateLimiter("openai", limit, max_queue=callers, max_wait=HANG, clock=clock, window=window)
+    waited: dict[int, float] = {}
+
+    def call(number: int) -> None:
+        waited[number] = acquire(limited)
+
+    all_at_once(call, callers)
+    came = {number: clock.read[str(number)][0] for number in range(callers)}
+    granted = {number: clock.read[str(number)][-1] for number in range(callers)}
+    grants = sorted(granted.values())
+    assert len(waited) == callers
+    assert fullest(grants, window) <= limit
+    assert not [(a, b) for a in came for b in came if came[a] < came[b] and granted[a] > granted[b]]
+    assert all(waited[number] == granted[number] - came[number] for number in range(callers))
+    late = [grant - (before + window) for before, grant in zip(grants, grants[limit:], strict=False)]
+    assert max(late) < 1.0, "a slot was there for a second and nobody took it"
+    assert limited.waiting == 0
+
+
+def test_hundreds_of_threads_that_stay_or_leave_or_only_try_all_come_to_an_end() -> None:
+    clock, callers, limit, window = Recording(), 300, 40, 0.1
+    limited = RateLimiter("openai", limit, max_queue=200, max_wait=HANG, clock=clock, window=window)
+    ends: dict[int, str] = {}
+
+    def call(number: int) -> None:
+        if number % 10 == 0:
+            ends[number] = "granted" if limited.try_acquire() else "no room"
+            return
+        looks = iter([False] * (number % 3) + [True])
+        try:
+            acquire(limited, left=(lambda: next(looks)) if number % 4 == 0 else stays)
+            ends[number] = "granted"
+        except GatewayError as error:
+            ends[number] = type(error).__name__
+
+    all_at_once(call, callers)
+    grants = [clock.read[str(number)][-1] for number, end in ends.items() if end == "granted"]
+    assert len(ends) == callers
+    assert set(ends.values()) <= {"granted", "no room", "CallerLeft", "Limited"}
+    assert len(grants) >= limit + 100
+    assert fullest(grants, window) <= limit
+    assert limited.waiting == 0
+
+
+# All of them ------------------------------------------------------------------------------------------------------
+
+
+def test_each_provider_has_the_limit_that_is_configured_or_none() -> None:
+    clock = FakeClock()
+    limits = RateLimiters(
+        [
+            RateLimit(provider="openai", requests_per_minute=2, max_queue_size=0),
+            RateLimit(provider="groq", requests_per_minute=1, max_wait_seconds=59),
+        ],
+        clock,
+    )
+    openai, groq = limits.of("openai"), limits.of("groq")
+    assert openai is not None and groq is not None
+    assert limits.of("openai") is openai
+    assert limits.of("ollama") is None
+    assert [openai.try_acquire() for _ in range(3)] == [True, True, False]
+    assert groq.try_acquire()
+    with pytest.raises(Limited, match=r"openai \(2 requests in 60 seconds\) has no room: requests do not wait"):
+        acquire(openai)
+    with pytest.raises(Limited, match=r"groq \(1 request in 60 seconds\) has no room: a request waits at most 59"):
+        acquire(groq)
+    clock.advance(1)
+    assert acquire(groq) == 59
+    assert repr(limits).startswith("RateLimiters(RateLimiter(openai: ")

@@ -16,6 +16,7 @@ import pytest
 from gateway.core.errors import BrokenAnswer, ConnectionFailed, GatewayError, Silent
 from gateway.upstream.byte_stream import ByteStream
 from gateway.upstream.session import Post, UpstreamSession
+from gateway.upstream.waiting import Wait
 from tests.upstream_script import (
     Body,
     Cut,
@@ -58,7 +59,11 @@ def post(url: str, body: bytes = b"{}") -> Post:
 
 
 def open_stream(session: UpstreamSession, up: ScriptedUpstream, timeout: float = LONG) -> ByteStream:
-    return session.post(post(up.base_url), timeout)
+    return session.post(post(up.base_url), timeout, unwatched)
+
+
+def unwatched(wait: Wait) -> None:
+    """Nobody is going to cut it."""
 
 
 def forever(timeout: float = LONG) -> Iterator[float]:
@@ -89,7 +94,7 @@ def in_thread(work: Callable[[], object]) -> threading.Thread:
 
 def test_a_call_goes_out_as_it_was_given(up: ScriptedUpstream, session: UpstreamSession) -> None:
     body = b'{"model": "\xc3\xa9"}'
-    everything(session.post(post(up.base_url, body), LONG))
+    everything(session.post(post(up.base_url, body), LONG, unwatched))
     (request,) = up.requests
     assert (request.method, request.path, request.body) == ("POST", "/v1/chat/completions", body)
     assert request.headers["user-agent"] == "Test/1"
@@ -102,7 +107,7 @@ def test_a_call_goes_out_as_it_was_given(up: ScriptedUpstream, session: Upstream
 
 def test_the_name_goes_out_with_every_call(up: ScriptedUpstream, session: UpstreamSession) -> None:
     for number in range(3):
-        everything(session.post(Post(up.base_url, {"User-Agent": f"Test/{number}"}, b""), LONG))
+        everything(session.post(Post(up.base_url, {"User-Agent": f"Test/{number}"}, b""), LONG, unwatched))
     assert [request.headers["user-agent"] for request in up.requests] == ["Test/0", "Test/1", "Test/2"]
 
 
@@ -115,7 +120,7 @@ def test_a_netrc_file_takes_nothing_over(
         monkeypatch.setenv(name, str(tmp_path))
     monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
     everything(open_stream(session, up))
-    everything(session.post(Post(up.base_url, {"User-Agent": "Test/1"}, b""), LONG))
+    everything(session.post(Post(up.base_url, {"User-Agent": "Test/1"}, b""), LONG, unwatched))
     with_key, without = up.requests
     assert with_key.headers["authorization"] == f"Bearer {KEY}"
     assert "authorization" not in without.headers
@@ -146,7 +151,7 @@ def test_a_proxy_is_used_for_another_machine(monkeypatch: pytest.MonkeyPatch) ->
         for name in ("NO_PROXY", "no_proxy"):
             monkeypatch.delenv(name, raising=False)
         with closing(session_to("http://api.acme.invalid/v1")) as session:
-            everything(session.post(post("http://api.acme.invalid/v1"), LONG))
+            everything(session.post(post("http://api.acme.invalid/v1"), LONG, unwatched))
         assert proxy.requests[0].path == "http://api.acme.invalid/v1/chat/completions"
 
 
@@ -162,7 +167,7 @@ def test_a_body_leaves_in_pieces_so_that_its_time_limit_is_one_of_progress(
 
     monkeypatch.setattr(http.client.HTTPConnection, "send", noted)
     body = os.urandom(3_000_000)
-    everything(session.post(post(up.base_url, body), LONG))
+    everything(session.post(post(up.base_url, body), LONG, unwatched))
     assert up.requests[0].body == body
     assert up.requests[0].headers["content-length"] == "3000000"
     assert max(sizes) <= 65_536
@@ -209,7 +214,7 @@ def test_a_refused_connection_is_a_connection_that_failed(up: ScriptedUpstream) 
     with socket.create_server(("127.0.0.1", 0)) as gone:
         url = f"http://127.0.0.1:{gone.getsockname()[1]}/v1"
     with closing(session_to(url)) as session, pytest.raises(ConnectionFailed) as caught:
-        session.post(post(url), LONG)
+        session.post(post(url), LONG, unwatched)
     assert caught.value.message.startswith("acme could not be reached (")
     assert url.rpartition(":")[2].partition("/")[0] not in caught.value.message
     assert says_nothing_private(caught.value, up)
@@ -220,7 +225,7 @@ def test_a_refused_connection_is_a_connection_that_failed(up: ScriptedUpstream) 
 def test_a_name_that_nobody_has_is_a_connection_that_failed(up: ScriptedUpstream) -> None:
     url = "http://nobody.invalid/v1"
     with closing(session_to(url)) as session, pytest.raises(ConnectionFailed) as caught:
-        session.post(post(url), LONG)
+        session.post(post(url), LONG, unwatched)
     assert "nobody.invalid" not in caught.value.message
     assert says_nothing_private(caught.value, up)
 
@@ -265,7 +270,7 @@ def test_tls_to_a_server_that_has_none_is_a_connection_that_failed(up: ScriptedU
 
         greeter = in_thread(greet)
         with closing(session_to(url)) as session, pytest.raises(ConnectionFailed, match="TLS handshake") as caught:
-            session.post(post(url), LONG)
+            session.post(post(url), LONG, unwatched)
         greeter.join(LONG)
     assert KEY not in caught.value.message
 
@@ -283,9 +288,54 @@ def test_a_header_that_cannot_be_sent_is_a_failure_that_does_not_quote_it(
     up: ScriptedUpstream, session: UpstreamSession, value: str
 ) -> None:
     with pytest.raises(ConnectionFailed) as caught:
-        session.post(Post(up.base_url, {"User-Agent": "T/1", "Authorization": value}, b""), LONG)
+        session.post(Post(up.base_url, {"User-Agent": "T/1", "Authorization": value}, b""), LONG, unwatched)
     assert "Bearer" not in caught.value.message
     assert up.requests == []
+
+
+# The wait for the head ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["new-connection", "kept-connection"])
+def test_a_cut_ends_the_wait_for_the_head(up: ScriptedUpstream, session: UpstreamSession, kept: bool) -> None:
+    if kept:
+        everything(open_stream(session, up))
+    up.plays(Stall())
+    waits: list[Wait] = []
+    failures: list[GatewayError] = []
+
+    def wait() -> None:
+        try:
+            session.post(post(up.base_url), LONG, waits.append)
+        except GatewayError as failure:
+            failures.append(failure)
+
+    thread = in_thread(wait)
+    asked = up.wait_for_requests(2 if kept else 1)[-1]
+    waits[0].cut()
+    thread.join(2.0)
+    assert not thread.is_alive()
+    assert [type(failure) for failure in failures] == [ConnectionFailed]
+    assert asked.client_gone.wait(LONG)
+    assert up.connections == 1
+
+
+def test_a_cut_before_the_wait_begins_ends_it_at_once(up: ScriptedUpstream, session: UpstreamSession) -> None:
+    up.plays(Stall())
+    with pytest.raises(ConnectionFailed):
+        session.post(post(up.base_url), LONG, Wait.cut)
+
+
+def test_a_wait_that_is_over_cuts_nothing(up: ScriptedUpstream, session: UpstreamSession) -> None:
+    waits: list[Wait] = []
+    everything(session.post(post(up.base_url), LONG, waits.append))
+    go_on = threading.Event()
+    up.plays(Body(b"one"), WaitFor(go_on), Body(b"two"))
+    stream = open_stream(session, up)
+    waits[0].cut()
+    go_on.set()
+    assert everything(stream) == b"onetwo"
+    assert up.connections == 1
 
 
 # The body ----------------------------------------------------------------------------------------------------------
@@ -595,5 +645,5 @@ def test_a_ca_bundle_that_is_not_there_fails_without_its_path(name: str, tmp_pat
     url = "https://127.0.0.1:9/v1"
     environ = {name: str(tmp_path / "missing.pem")}
     with closing(session_to(url, environ=environ)) as session, pytest.raises(ConnectionFailed) as caught:
-        session.post(post(url), LONG)
+        session.post(post(url), LONG, unwatched)
     assert "missing.pem" not in caught.value.message

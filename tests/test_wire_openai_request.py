@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from openai.types.chat.completion_create_params import CompletionCreateParamsBase, CompletionCreateParamsStreaming
 
 from gateway.core.chat import ChatRequest
 from gateway.core.errors import InvalidRequest
@@ -156,6 +157,11 @@ def test_usage_is_wanted_where_include_usage_says_so(options: JsonValue, wants: 
 @pytest.mark.parametrize("name", FIELDS)
 def test_null_is_absent_for_every_optional_field(name: str) -> None:
     assert parse(ask(**{name: None})).source.body[name] is None
+
+
+def test_every_field_that_the_real_client_knows_is_checked() -> None:
+    known = CompletionCreateParamsStreaming.__annotations__.keys() | CompletionCreateParamsBase.__annotations__.keys()
+    assert known - FIELDS.keys() == {"model", "messages"}
 
 
 @pytest.mark.parametrize("name", FIELDS)

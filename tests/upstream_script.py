@@ -9,7 +9,7 @@
 
 One `plays` is one answer. With no answer left it asks the callable given to `answers`, and without one it is a healthy
 OpenAI-compatible provider. A thread a connection, keep-alive, nothing but the standard library; time never decides what
-happens, and leaving the `with` ends every thread and socket. After the last step the body is ended as its head promised;
+happens, and leaving the `with` ends every thread and socket. After the last step the body ends as its head promised;
 a body shorter than its Content-Length, or raw bytes from Send, need Cut() where the client is not to wait for more.
 """
 

@@ -108,7 +108,9 @@ class GatewayProxy:
         g.request_id = told if REQUEST_ID.fullmatch(told) else f"req_{token_hex(12)}"
         self._guard.check(request.environ)
         if request.method == "OPTIONS":
-            return Response(status=204)
+            empty = Response(status=204)
+            del empty.headers["Content-Type"]
+            return empty
         return None
 
     def _chat(self) -> Response:

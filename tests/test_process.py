@@ -1,0 +1,256 @@
+"""`python app.py` as a process: what it says, how it stops, and how it fails before it serves."""
+
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.running import alias, chat, provider
+from tests.upstream_script import Done, ScriptedUpstream, Sse, Stall, WaitFor, sse_events
+
+ROOT = Path(__file__).parent.parent
+posix_only = pytest.mark.skipif(sys.platform == "win32", reason="signals to a process are POSIX's")
+HANG = 30
+
+
+def environment(**more: str) -> dict[str, str]:
+    """The process's environment without any provider's key."""
+    kept = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}
+    return {**kept, "LLM_GATEWAY_CONFIG": "", "PYTHONUNBUFFERED": "1", **more}
+
+
+def run(*arguments: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    """The process, run to its end."""
+    command = [sys.executable, str(ROOT / "app.py"), *arguments]
+    return subprocess.run(
+        command, cwd=cwd, env=environment(**env), capture_output=True, text=True, timeout=HANG, check=False
+    )
+
+
+class Served:
+    """A gateway process that has said where it listens."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        self.process = process
+        self.said = process.stdout.readline()
+        found = re.search(r"http://127\.0\.0\.1:(\d+)/v1", self.said)
+        assert found, f"the first line tells no address: {self.said!r}"
+        self.port = int(found[1])
+
+    def connect(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=HANG)
+
+    def stream(self, model: str) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+        connection = self.connect()
+        body = json.dumps(chat(model, stream=True))
+        connection.request("POST", "/v1/chat/completions", body, {"content-type": "application/json"})
+        return connection, connection.getresponse()
+
+
+@contextmanager
+def serving(*arguments: str, cwd: Path) -> Iterator[Served]:
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "app.py"), "--port", "0", *arguments],
+        cwd=cwd,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        yield Served(process)
+    finally:
+        process.kill()
+        process.communicate(timeout=HANG)
+
+
+@pytest.fixture
+def upstream() -> Iterator[ScriptedUpstream]:
+    with ScriptedUpstream() as scripted:
+        yield scripted
+
+
+@pytest.fixture
+def config(tmp_path: Path, upstream: ScriptedUpstream) -> Path:
+    path = tmp_path / "gateway.yaml"
+    path.write_text(
+        json.dumps(
+            {
+                "gateway": {"drainSeconds": 20},
+                "providers": {"a": provider(upstream.base_url)},
+                "modelAliases": [alias("best", "a/m")],
+            }
+        )
+    )
+    return path
+
+
+@posix_only
+class TestStopping:
+    def test_a_stream_ends_whole_after_sigterm_and_new_connections_are_refused(
+        self, upstream: ScriptedUpstream, config: Path, tmp_path: Path
+    ) -> None:
+        go_on = threading.Event()
+        first, *rest = [sse_events("one two three")[1:2], sse_events("one two three")[2:]]
+        upstream.plays(Sse(first), WaitFor(go_on), Sse(rest[0]), Done())
+        with serving("-c", str(config), cwd=tmp_path) as gateway:
+            connection, response = gateway.stream("best")
+            assert b"one" in response.readline()
+            gateway.process.send_signal(signal.SIGTERM)
+            assert gateway.process.stdout is not None
+            while "Stopping" not in gateway.process.stdout.readline():
+                pass
+            refused = None
+            while refused is None:  # the listener closes a moment after the word
+                try:
+                    socket.create_connection(("127.0.0.1", gateway.port), timeout=HANG).close()
+                except ConnectionError as error:
+                    refused = error
+            go_on.set()
+            text = response.read()
+            connection.close()
+            assert text.rstrip().endswith(b"data: [DONE]")
+            assert b"three" in text
+            assert gateway.process.wait(HANG) == 0
+
+    def test_an_idle_gateway_leaves_at_once(self, config: Path, tmp_path: Path) -> None:
+        with serving("-c", str(config), cwd=tmp_path) as gateway:
+            kept_alive = gateway.connect()
+            kept_alive.request("GET", "/health")
+            assert kept_alive.getresponse().read()
+            gateway.process.send_signal(signal.SIGINT)
+            assert gateway.process.wait(HANG) == 0
+            kept_alive.close()
+
+    def test_an_answer_that_outlasts_the_drain_is_cut_with_an_error(
+        self, upstream: ScriptedUpstream, config: Path, tmp_path: Path
+    ) -> None:
+        config.write_text(config.read_text().replace('"drainSeconds": 20', '"drainSeconds": 0.2'))
+        upstream.plays(Sse(sse_events("one two three")[:2]), Stall())
+        with serving("-c", str(config), cwd=tmp_path) as gateway:
+            connection, response = gateway.stream("best")
+            assert b"one" in response.readline() + response.readline() + response.readline()
+            gateway.process.send_signal(signal.SIGTERM)
+            rest = response.read()
+            connection.close()
+            assert b'"code":"draining"' in rest
+            assert b"[DONE]" not in rest
+            assert gateway.process.wait(HANG) == 0
+
+    def test_a_second_signal_leaves_at_once(self, upstream: ScriptedUpstream, config: Path, tmp_path: Path) -> None:
+        upstream.plays(Sse(sse_events("one two three")[:2]), Stall())
+        with serving("-c", str(config), cwd=tmp_path) as gateway:
+            connection, response = gateway.stream("best")
+            response.readline()
+            gateway.process.send_signal(signal.SIGTERM)
+            assert gateway.process.stdout is not None
+            while "Stopping" not in gateway.process.stdout.readline():
+                pass
+            gateway.process.send_signal(signal.SIGTERM)
+            assert gateway.process.wait(HANG) == 1
+            connection.close()
+
+
+class TestFailing:
+    """One clear line and an exit code; never a traceback."""
+
+    def assert_clear(self, done: subprocess.CompletedProcess[str], code: int, word: str) -> None:
+        assert done.returncode == code
+        assert word in done.stderr
+        assert "Traceback" not in done.stdout + done.stderr
+        assert done.stdout == ""
+
+    def test_a_port_in_use_is_exit_code_1(self, tmp_path: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            port = other.getsockname()[1]
+            done = run("--port", str(port), cwd=tmp_path)
+        self.assert_clear(done, 1, f"127.0.0.1:{port} is in use")
+        assert len(done.stderr.splitlines()) == 1
+
+    def test_a_remote_address_is_exit_code_1(self, tmp_path: Path) -> None:
+        done = run("--host", "0.0.0.0", cwd=tmp_path)
+        self.assert_clear(done, 1, "not a loopback address")
+
+    def test_a_missing_file_is_exit_code_2(self, tmp_path: Path) -> None:
+        done = run("-c", "nowhere.yaml", cwd=tmp_path)
+        self.assert_clear(done, 2, "nowhere.yaml")
+        assert len(done.stderr.splitlines()) == 1
+        self.assert_clear(run("check", cwd=tmp_path, LLM_GATEWAY_CONFIG="gone.yaml"), 2, "gone.yaml")
+
+    def test_a_folder_instead_of_a_file_is_exit_code_2(self, tmp_path: Path) -> None:
+        self.assert_clear(run("-c", str(tmp_path), cwd=tmp_path), 2, "folder")
+
+    def test_all_faults_of_a_file_are_told_with_their_places(self, tmp_path: Path) -> None:
+        (tmp_path / "config.yaml").write_text("gateway:\n  prot: 1\n  threads: many\nproviders:\n  groc: {}\n")
+        done = run("check", cwd=tmp_path)
+        self.assert_clear(done, 2, 'config.yaml:2:3 gateway: unknown key "prot"; did you mean "port"?')
+        assert "config.yaml:3:12 gateway.threads" in done.stderr
+        assert 'did you mean "groq"?' in done.stderr
+
+    @pytest.mark.parametrize("arguments", [["--prot", "1"], ["serve", "--port", "x"], ["--port", "70000"], ["chekc"]])
+    def test_bad_usage_is_exit_code_2(self, tmp_path: Path, arguments: list[str]) -> None:
+        done = run(*arguments, cwd=tmp_path)
+        assert done.returncode == 2
+        assert "Traceback" not in done.stderr
+
+
+class TestVerbs:
+    def test_version(self, tmp_path: Path) -> None:
+        done = run("--version", cwd=tmp_path)
+        assert done.returncode == 0
+        assert re.fullmatch(r"llm-gateway \d+\.\d+\.\d+\n", done.stdout)
+
+    def test_help_names_the_verbs(self, tmp_path: Path) -> None:
+        done = run("--help", cwd=tmp_path)
+        assert done.returncode == 0
+        assert "serve" in done.stdout
+        assert "check" in done.stdout
+
+    def test_check_prints_the_schema(self, tmp_path: Path) -> None:
+        done = run("check", "--schema", cwd=tmp_path)
+        assert done.returncode == 0
+        assert json.loads(done.stdout)["$schema"].startswith("https://json-schema.org")
+
+    def test_check_is_fine_with_the_example(self, tmp_path: Path) -> None:
+        done = run("check", "-c", str(ROOT / "config.example.yaml"), cwd=tmp_path, OPENAI_API_KEY="sk-test-0123456789")
+        assert done.returncode == 0, done.stderr
+        assert "fine" in done.stdout
+        assert "sk-test" not in done.stdout + done.stderr
+
+    def test_output_survives_an_ascii_console(self, tmp_path: Path) -> None:
+        folder = tmp_path / "설정"
+        folder.mkdir()
+        (folder / "config.yaml").write_text("gateway: {}\n")
+        done = run("check", "-c", str(folder / "config.yaml"), cwd=tmp_path, PYTHONIOENCODING="ascii:strict")
+        assert done.returncode == 0, done.stderr
+
+    def test_a_key_in_the_environment_joins_in_and_an_empty_one_does_not(self, tmp_path: Path) -> None:
+        process = subprocess.Popen(
+            [sys.executable, str(ROOT / "app.py"), "--port", "0"],
+            cwd=tmp_path,
+            env=environment(GROQ_API_KEY="gsk_canary_0123456789abcdef", MISTRAL_API_KEY=""),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        try:
+            assert process.stdout is not None
+            process.stdout.readline()
+            said = process.stdout.readline()
+        finally:
+            process.kill()
+            process.communicate(timeout=HANG)
+        assert "groq" in said
+        assert "mistral" not in said
+        assert "canary" not in said
