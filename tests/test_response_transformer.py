@@ -252,7 +252,10 @@ def test_the_deadline_ends_a_silent_stream() -> None:
 
 
 def test_the_deadline_ends_a_stream_that_never_pauses() -> None:
-    steps: tuple[Step, ...] = (MORE, lambda: scene.clock.advance(0.5)) * 1000
+    def half_a_second() -> None:
+        scene.clock.advance(0.5)
+
+    steps: tuple[Step, ...] = (half_a_second, MORE) * 1000
     scene = Scene(*steps)
     assert scene.play() == ["a", *["b"] * 200, "error deadline_exceeded"]
     assert scene.ended == ("close", DeadlineExceeded)

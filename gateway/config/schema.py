@@ -95,7 +95,8 @@ class Alias(Struct, frozen=True):
         Meta(description="next: use a candidate with room now, wait only if none has. wait: queue at the first."),
     ] = "next"
     stream_recovery: Annotated[
-        Literal["resume", "error"], Meta(description="What to do with a stream that breaks after content went out.")
+        Literal["resume", "error"],
+        Meta(description="For a stream that breaks after content went out; in this version both end it with an error."),
     ] = "resume"
 
 
