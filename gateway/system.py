@@ -12,8 +12,8 @@ from gateway.auth.token_store import TokenStore
 from gateway.auth.watch_files import WatchedFiles
 from gateway.config import schema
 from gateway.config.loader import Loaded, resolve
-from gateway.config.secrets import Secret
 from gateway.core.clock import Clock, SystemClock
+from gateway.core.secrets import Secret
 from gateway.demo import DemoProvider
 from gateway.handler.attempt import Attempt
 from gateway.handler.call import Calls

@@ -22,8 +22,8 @@ from gateway.auth.auth_manager import (
 from gateway.auth.token_store import Token, TokenStore
 from gateway.auth.watch_files import WatchedFiles
 from gateway.config.schema import WatchFile
-from gateway.config.secrets import Secret
 from gateway.core.errors import LoginRequired
+from gateway.core.secrets import Secret
 
 NOW = 1_767_225_600.0  # 2026-01-01T00:00:00Z
 SOURCES: Mapping[str, CredentialSource] = {

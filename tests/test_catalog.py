@@ -8,7 +8,7 @@ import pytest
 from gateway.auth.auth_manager import ApiKey, NoCredential, StoredToken
 from gateway.config import schema
 from gateway.config.loader import ConfigError, Problem, parse
-from gateway.config.secrets import Secret
+from gateway.core.secrets import Secret
 from gateway.providers.catalog import VENDORS, CannotResolve, Resolved, Vendor, check, from_environment, resolve
 
 WITH_KEY = {name: vendor for name, vendor in VENDORS.items() if vendor.key_env}

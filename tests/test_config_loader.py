@@ -16,7 +16,7 @@ from gateway.config.expand import expand
 from gateway.config.faults import MAX_FAULTS
 from gateway.config.loader import ConfigError, Loaded, Problem, load, parse, resolve, schema
 from gateway.config.schema import Config, Gateway, Logging, Provider, Timeouts, WatchFile
-from gateway.config.secrets import Secret
+from gateway.core.secrets import Secret
 
 ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / "config.example.yaml"

@@ -14,7 +14,6 @@ from gateway.auth.auth_manager import AuthManager, CredentialSource, NoCredentia
 from gateway.auth.token_store import Token, TokenStore
 from gateway.auth.watch_files import WatchedFiles
 from gateway.config import schema
-from gateway.config.secrets import Secret
 from gateway.core.chat import ChatRequest
 from gateway.core.errors import (
     BrokenAnswer,
@@ -39,6 +38,7 @@ from gateway.core.errors import (
     TargetModelMissing,
     Unavailable,
 )
+from gateway.core.secrets import Secret
 from gateway.handler.attempt import AUTO_FIRST_CONTENT, Attempt
 from gateway.handler.call import Call
 from gateway.handler.failover import Failover, most_telling
@@ -238,6 +238,15 @@ def test_a_connection_that_failed_once_costs_nothing_more(scene: Scene) -> None:
     assert scene.tries() == [2, 0, 0]
     assert attempts_text(call) == "a/m=provider_unreachable,a/m=200"
     assert scene.health.order([Target("a", "m")])[1] == []
+
+
+def test_a_second_try_needs_a_slot_of_its_own(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, limits={"a": schema.RateLimit(provider="a", requests_per_minute=1)})
+    scene["a"].plays(ConnectionFailed("x"))
+    call = scene.ask("ab")
+    assert scene.tries() == [1, 1, 0]
+    assert attempts_text(call) == "a/m=provider_unreachable,b/m=200"
+    assert scene.health.order([Target("a", "m")])[1] == [Target("a", "m")]
 
 
 def test_the_second_try_may_fail_for_another_reason(scene: Scene) -> None:

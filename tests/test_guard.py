@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.config import schema
-from gateway.config.secrets import Secret
 from gateway.core.errors import BadHttp, GatewayError, HostRefused, KeyRefused, NotJsonContent, OriginRefused
+from gateway.core.secrets import Secret
 from gateway.server.guard import Guard
 
 PORT = 8080

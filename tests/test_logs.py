@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.config.secrets import Secret
+from gateway.core.secrets import Secret
 from gateway.observe.logs import CallLine, CallLog, JsonFormatter, Masker, PrettyFormatter, pretty, set_up
 
 FORMS: tuple[Literal["pretty", "json"], ...] = ("pretty", "json")

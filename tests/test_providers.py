@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 import pytest
 
 from gateway.auth.auth_manager import Credential, fingerprint
-from gateway.config.secrets import Secret
 from gateway.core.chat import ChatChunk, ChatRequest
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.errors import (
@@ -26,6 +25,7 @@ from gateway.core.errors import (
     TargetModelMissing,
     Unavailable,
 )
+from gateway.core.secrets import Secret
 from gateway.providers import openai
 from gateway.providers.base import Cuttable, OpenStream, Terms
 from gateway.providers.openai import OpenAIProvider

@@ -425,14 +425,18 @@ def test_the_place_of_a_first_in_line_who_leaves_goes_to_the_next_at_once() -> N
     clock = DrivenClock()
     limited = limiter(clock)
     acquire(limited)
-    looks = threading.Semaphore(0)
-    gate = threading.Event()
+    gate, looked = threading.Event(), threading.Event()
+
+    def looks() -> bool:
+        if clock.monotonic() >= 1060:
+            looked.set()
+        return False
+
     with line(limited, clock) as callers:
         leaver = callers.comes(left=lambda: clock.monotonic() >= 1060 and gate.wait(HANG))
-        second = callers.comes(left=lambda: looks.release() is not None)
+        second = callers.comes(left=looks)
         clock.advance(60)
-        for _ in range(2):  # it looked when it came and when time moved
-            assert looks.acquire(timeout=HANG)
+        assert looked.wait(HANG)
         callers.sleeps(second)
         gate.set()
         with pytest.raises(CallerLeft):
@@ -444,14 +448,22 @@ def test_a_deadline_that_passes_because_others_took_their_slots_late_is_kept_to_
     clock = DrivenClock()
     limited = limiter(clock)
     acquire(limited)
-    gate = threading.Event()
+    gate, looked = threading.Event(), threading.Event()
+
+    def looks() -> bool:
+        if clock.monotonic() >= 1125:
+            looked.set()
+        return False
+
     with line(limited, clock) as callers:
         late = callers.comes(left=lambda: clock.monotonic() >= 1060 and not gate.wait(HANG))
-        second = callers.comes(deadline=1125.125)  # its slot is due at 1120
+        second = callers.comes(left=looks, deadline=1125.125)  # its slot is due at 1120
         clock.advance(70)
         gate.set()
         assert late.result(HANG) == 70
         clock.advance(55)
+        assert looked.wait(HANG)
+        callers.sleeps(second)
         clock.advance(0.125)
         with pytest.raises(DeadlineExceeded, match="openai"):
             second.result(HANG)

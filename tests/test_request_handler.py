@@ -15,7 +15,6 @@ from gateway.auth.auth_manager import ApiKey, AuthManager, CredentialSource, NoC
 from gateway.auth.token_store import TokenStore
 from gateway.auth.watch_files import WatchedFiles
 from gateway.config import schema
-from gateway.config.secrets import Secret
 from gateway.core.chat import ChatRequest
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.errors import (
@@ -32,6 +31,7 @@ from gateway.core.errors import (
     RequestRejected,
     Unavailable,
 )
+from gateway.core.secrets import Secret
 from gateway.handler.attempt import Attempt
 from gateway.handler.call import Call, Calls
 from gateway.handler.failover import Failover

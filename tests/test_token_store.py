@@ -14,8 +14,8 @@ import pytest
 from gateway.auth.token_store import MAX_FILE, REPLACE_TRIES, Token, TokenStore
 from gateway.auth.watch_files import WatchedFiles
 from gateway.config.schema import WatchFile
-from gateway.config.secrets import Secret
 from gateway.core.clock import SystemClock
+from gateway.core.secrets import Secret
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no file modes, and no replacing of open files")
 NEW_YEAR = 1_767_225_600.0  # 2026-01-01T00:00:00Z

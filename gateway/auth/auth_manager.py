@@ -14,9 +14,9 @@ from typing import Final, Literal, TypeAlias
 
 from gateway.auth.token_store import Token, TokenStore
 from gateway.auth.watch_files import WatchedFiles
-from gateway.config.secrets import Secret
 from gateway.core.clock import Clock
 from gateway.core.errors import LoginRequired
+from gateway.core.secrets import Secret
 
 EXPIRY_MARGIN: Final = 5.0
 """Seconds before its expiry in which a token is not used any more: the way there, and clocks that differ."""

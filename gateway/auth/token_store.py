@@ -21,9 +21,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
-from gateway.config.secrets import Secret
 from gateway.core.clock import Clock
 from gateway.core.jsontext import JsonFault, JsonObject, JsonValue, as_object, dumps, loads
+from gateway.core.secrets import Secret
 
 MAX_FILE: Final = 1 << 20
 """Bytes. A token file has a few KB; what is larger is something else."""

@@ -17,8 +17,8 @@ from gateway.config.faults import WHOLE_FILE, Check, ConfigError, Fault, Faults,
 from gateway.config.nodes import MAX_BYTES, Listing, Node, Scalar, Section, compose
 from gateway.config.rules import RULES
 from gateway.config.schema import Config
-from gateway.config.secrets import MASK, Secret
 from gateway.config.values import Left, Place, Reading
+from gateway.core.secrets import MASK, Secret
 
 __all__ = ["Check", "ConfigError", "Fault", "Loaded", "Problem", "load", "parse", "resolve", "schema"]
 

@@ -17,8 +17,8 @@ from gateway.config.expand import expand
 from gateway.config.faults import Faults, KeyPath, named, nearest
 from gateway.config.nodes import Broken, Entry, Listing, Node, Scalar, Section
 from gateway.config.scalars import boolean, length_fault, matches, number, numeric, one_line, text_hint, within
-from gateway.config.secrets import Secret
 from gateway.config.words import expected, found, members
+from gateway.core.secrets import Secret
 
 MAX_VALUES: Final = 100_000  # a few thousand aliases of aliases make 10^9 out of a small file
 MAX_TEXT: Final = 8192  # before expansion; the longest setting takes 2,048, and keys can be long

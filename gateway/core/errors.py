@@ -191,7 +191,8 @@ class ProviderFailure(GatewayError):
         same_target: whether the same target may be asked once more, at once.
     """
 
-    status, code = 502, "provider_failure"
+    status = 502
+    code: str | None = "provider_failure"
     next_candidate: ClassVar[bool] = True
     held_against: ClassVar[bool] = True
     same_target: ClassVar[bool] = False
@@ -285,6 +286,6 @@ class ContentRefused(ProviderFailure):
 class RequestRejected(ProviderFailure):
     """Any other 4xx: the request itself is at fault, and another provider would say the same."""
 
-    status, type = 400, INVALID
+    status, type, code = 400, INVALID, None
     next_candidate = False
     held_against = False

@@ -19,7 +19,7 @@ ABOUT = (
     "set OPENAI_API_KEY or add a provider to config.yaml to talk to a real model."
 )
 REASONING = "The demo provider does not think, it looks at the last message."
-LONGEST_QUOTE = 2_000  # characters; a streamed answer of a whole source file would take minutes
+LONGEST_QUOTE = 400  # characters; an agent's prompt said back at length looks to the agent like instructions
 LONGEST_FIELD = 200  # characters of a string in filled JSON
 
 _PIECE = re.compile(r"\S+\s*|\s+")

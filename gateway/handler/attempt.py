@@ -10,7 +10,7 @@ from gateway.config.schema import Timeouts
 from gateway.core.chat import ChatRequest
 from gateway.core.errors import CallerLeft, CredentialRefused, GatewayError, Limited, LoginRequired, ProviderFailure
 from gateway.handler.call import Call
-from gateway.limits.rate_limiter import RateLimiter, RateLimiters
+from gateway.limits.rate_limiter import RateLimiters
 from gateway.providers.base import Answer, OpenStream, Provider, Terms
 from gateway.routing.router import Target
 
@@ -57,50 +57,41 @@ class Attempt:
             LoginRequired: there is no valid token.
             CallerLeft, DeadlineExceeded: nobody wants the answer any more.
         """
-        return self._twice(self._once, target, request, call, wait=wait, last=last)
+        credential = self._admitted(target, call, wait=wait)
+        failed: list[ProviderFailure] = []
+
+        def once() -> Answer | OpenStream:
+            if failed and not self._has_slot(target):
+                raise failed[0]  # to ask again is another request, and the rate limit has no room for it
+            try:
+                return self._ask(target, request, call, credential, last=last)
+            except ProviderFailure as failure:
+                failed.append(failure)
+                raise
+
+        return self._twice(once)
 
     def expected_wait(self, target: Target) -> float:
         """Seconds until the target's rate limit has room."""
         limiter = self._limiters.of(target.provider)
         return limiter.expected_wait() if limiter else 0.0
 
-    def _once(self, target: Target, request: ChatRequest, call: Call, *, wait: bool, last: bool) -> Answer | OpenStream:
+    def _admitted(self, target: Target, call: Call, *, wait: bool) -> Credential:
+        """What to call with, once the rate limit has room."""
         try:
             credential = self._auth.credential(target.provider)  # before the queue: who cannot call takes no slot
             if self._slot(target, call, wait=wait) > 0:
                 credential = self._auth.credential(target.provider)  # a token may have run out while waiting
-            call.check()
-            answer = self._ask(target, request, call, credential, last=last)
-        except ProviderFailure as failure:
-            call.check()  # a connection cut because the caller left is nobody's failure
-            call.attempts.append((target, label(failure)))
-            if isinstance(failure, CredentialRefused):
-                self._auth.refused(target.provider, credential)
-            raise
         except LoginRequired as failure:
             call.attempts.append((target, label(failure)))
             raise
-        call.attempts.append((target, "200"))
-        return answer
-
-    def _slot(self, target: Target, call: Call, *, wait: bool) -> float:
-        """Take a slot of the rate limit; seconds waited for it."""
-        limiter = self._limiters.of(target.provider)
-        if limiter is None:
-            return 0.0
-        if not wait:
-            return _now_or_never(limiter, target)
-        try:
-            waited = limiter.acquire(deadline=call.deadline, left=lambda: call.left() or call.ended is not None)
-        except CallerLeft:
-            call.check()  # it may be the gateway that stops, and then the caller is to be told
-            raise
-        call.queued += waited
-        return waited
+        call.check()
+        return credential
 
     def _ask(
         self, target: Target, request: ChatRequest, call: Call, credential: Credential, *, last: bool
     ) -> Answer | OpenStream:
+        """One try, with its line on the record."""
         provider = self._providers[target.provider]
         terms = Terms(
             model=target.model,
@@ -109,7 +100,37 @@ class Attempt:
             first_content=self._patience(target, call, last=last),
             waiting=call.hold,
         )
-        return provider.open(request, terms) if request.stream else provider.send(request, terms)
+        try:
+            answer = provider.open(request, terms) if request.stream else provider.send(request, terms)
+        except ProviderFailure as failure:
+            call.check()  # a connection cut because the caller left is nobody's failure
+            call.attempts.append((target, label(failure)))
+            if isinstance(failure, CredentialRefused):
+                self._auth.refused(target.provider, credential)
+            raise
+        call.attempts.append((target, "200"))
+        return answer
+
+    def _has_slot(self, target: Target) -> bool:
+        limiter = self._limiters.of(target.provider)
+        return limiter is None or limiter.try_acquire()
+
+    def _slot(self, target: Target, call: Call, *, wait: bool) -> float:
+        """Take a slot of the rate limit; seconds waited for it."""
+        limiter = self._limiters.of(target.provider)
+        if limiter is None:
+            return 0.0
+        if not wait:
+            if limiter.try_acquire():
+                return 0.0
+            raise Limited(f"The rate limit of {target.provider} has no room now.", retry_after=limiter.expected_wait())
+        try:
+            waited = limiter.acquire(deadline=call.deadline, left=lambda: call.left() or call.ended is not None)
+        except CallerLeft:
+            call.check()  # it may be the gateway that stops, and then the caller is to be told
+            raise
+        call.queued += waited
+        return waited
 
     def _patience(self, target: Target, call: Call, *, last: bool) -> float:
         told = self._timeouts[target.provider].first_token_seconds
@@ -123,12 +144,6 @@ def label(failure: GatewayError) -> str:
     if isinstance(failure, ProviderFailure) and failure.evidence.status is not None:
         return str(failure.evidence.status)
     return failure.code or "failed"
-
-
-def _now_or_never(limiter: RateLimiter, target: Target) -> float:
-    if not limiter.try_acquire():
-        raise Limited(f"The rate limit of {target.provider} has no room now.", retry_after=limiter.expected_wait())
-    return 0.0
 
 
 def _asks_again(failure: BaseException) -> bool:

@@ -34,7 +34,7 @@ class RateLimiter:
         window: seconds.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the setting's values, by keyword
         self, name: str, limit: int, *, max_queue: int, max_wait: float, clock: Clock, window: float = MINUTE
     ) -> None:
         self.name = name

@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass
 from typing import Final, Literal, TextIO
 from urllib.parse import quote
 
-from gateway.config.secrets import MASK, Secret
 from gateway.core.jsontext import JsonObject, JsonValue, dumps
+from gateway.core.secrets import MASK, Secret
 
 ROOT: Final = "gateway"
 SHORTEST_SECRET: Final = 6

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from gateway.auth.auth_manager import ApiKey, CredentialSource, NoCredential, StoredToken
 from gateway.config import schema
 from gateway.config.loader import Check, Problem
-from gateway.config.secrets import Secret
+from gateway.core.secrets import Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +122,11 @@ def _doubts(resolved: Resolved, config: schema.Config) -> Iterable[Problem]:
     at = ("providers", resolved.name)
     address = urlsplit(resolved.endpoint or "")
     ours = {"localhost", "127.0.0.1", "::1", config.gateway.host}
-    if address.hostname in ours and address.port == config.gateway.port and address.port:
+    port = address.port or (443 if address.scheme == "https" else 80)
+    if address.hostname in ours and port == config.gateway.port:
         yield Problem(
             (*at, "apiEndpoint"),
-            f"is the gateway's own address (port {address.port}); give one of the two another port",
+            f"is the gateway's own address (port {port}); give one of the two another port",
             fatal=True,
         )
     if resolved.type == "gemini" and address.hostname == GOOGLE and address.path.startswith("/v1/"):

@@ -146,6 +146,8 @@ class GatewayProxy:
         return response
 
     def _failed(self, error: GatewayError) -> Response:
+        told = (g.get("request_id", "-"), request.method, _shown(request.path), error.status, error.code)
+        logger.warning("%s %s %s refused: %s [%s]", *told)
         response = _response(error_reply(error, self._wire))
         if error.status == 401:
             response.headers["WWW-Authenticate"] = 'Bearer realm="llm-gateway"'
@@ -164,7 +166,7 @@ class GatewayProxy:
 
 def _translated(error: HTTPException) -> GatewayError:
     """Flask's and Werkzeug's errors in our words."""
-    where = ascii(request.path[:200])[1:-1]
+    where = _shown(request.path)
     if error.code == 404:
         return RouteNotFound(f"No such path: {request.method} {where}. The API is under /v1.")
     if isinstance(error, FlaskMethodNotAllowed):
@@ -174,6 +176,11 @@ def _translated(error: HTTPException) -> GatewayError:
     if error.code is not None and 400 <= error.code < 500:
         return InvalidRequest(error.description or error.name, status=error.code)
     return InternalFault("The gateway failed on a fault of its own.")
+
+
+def _shown(path: str) -> str:
+    """A path from outside, fit for a message and a log line."""
+    return ascii(path[:200])[1:-1]
 
 
 def _response(reply: Reply) -> Response:

@@ -125,7 +125,8 @@ class ChunkDecoder:
                 _say_arguments(delta, seen)
                 body: JsonObject = {"choices": [{"index": index, "delta": delta, "finish_reason": seen.finish}]}
                 self._envelope = mend_envelope(body, OBJECT, self._envelope, self._now)
-                chunks.append(ChatChunk(has_content=True, usage=None, source=Source(WIRE, body)))
+                # not content: a stream that said nothing else has said nothing
+                chunks.append(ChatChunk(has_content=False, usage=None, source=Source(WIRE, body)))
         return chunks
 
 

@@ -1,7 +1,7 @@
 """A secret is a type: it prints `***` and gives its value only where someone calls `reveal()`.
 
-It lives beside the configuration because that is where secrets enter; whoever sends one to a provider reveals it at
-the last moment, and the log filter asks for all of them to mask by value.
+It lives on the lowest floor because everyone meets secrets: the configuration makes them, whoever sends one to a
+provider reveals it at the last moment, and the log filter asks for all of them to mask by value.
 """
 
 from typing import Final
