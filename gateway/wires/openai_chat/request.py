@@ -178,7 +178,7 @@ def _check(fields: JsonObject, name: str, kind: _Kind, path: str) -> None:
 
 def _wrong(path: str, wanted: str, value: JsonValue) -> InvalidRequest:
     """The fault in words; the value itself stays out of it, for it may be a prompt."""
-    found = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "nothing"}
+    found = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "missing"}
     got = found.get(type(value), "a number")
     if value == [] or (isinstance(value, str) and not value.strip()):
         got = got.replace("a string", "an empty string").replace("an array", "an empty array")
