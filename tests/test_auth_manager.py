@@ -19,7 +19,8 @@ from gateway.auth.auth_manager import (
     StoredToken,
     fingerprint,
 )
-from gateway.auth.token_store import Token, TokenStore
+from gateway.auth.token_file import Token
+from gateway.auth.token_store import TokenStore
 from gateway.auth.watch_files import WatchedFiles
 from gateway.config.schema import WatchFile
 from gateway.core.errors import LoginRequired

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.auth.auth_manager import AuthManager, CredentialSource, NoCredential, StoredToken
-from gateway.auth.token_store import Token, TokenStore
+from gateway.auth.token_file import Token
+from gateway.auth.token_store import TokenStore
 from gateway.auth.watch_files import WatchedFiles
 from gateway.config import schema
 from gateway.core.chat import ChatRequest

@@ -427,7 +427,7 @@ def test_the_caller_is_told_when_to_come_again(
 def test_a_long_wait_is_told_in_words(tmp_path: Path, calls: Calls) -> None:
     failure = QuotaExhausted("The quota is spent.", evidence=Evidence(status=429, retry_after=12_000))
     reply = Scene(tmp_path, calls, {"a": FakeProvider(failure)}).ask()
-    assert error_of(reply)["message"] == "The quota is spent. Try again in 3 h 20 min."
+    assert error_of(reply)["message"] == "The quota is spent. Try again in 3 hours 20 minutes."
 
 
 def test_where_every_queue_is_full_the_caller_is_told_the_shortest_wait(tmp_path: Path, calls: Calls) -> None:

@@ -12,6 +12,7 @@ from gateway.core.errors import (
     DeadlineExceeded,
     Draining,
     GatewayError,
+    InternalFault,
     Silent,
     StreamBroken,
 )
@@ -210,6 +211,12 @@ def test_a_stream_that_ends_without_a_finish_is_an_error() -> None:
     scene = Scene(MORE)
     assert scene.play() == ["a", "b", "error stream_interrupted"]
     assert scene.ended == ("close", StreamBroken)
+
+
+def test_a_fault_of_our_own_is_an_error_that_the_caller_sees() -> None:
+    scene = Scene(ZeroDivisionError("ours"))
+    assert scene.play() == ["a", "error internal_error"]
+    assert scene.ended == ("close", InternalFault)
 
 
 def test_a_connection_that_breaks_is_an_error() -> None:

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from gateway.auth.token_store import MAX_FILE, REPLACE_TRIES, Token, TokenStore
+from gateway.auth.token_file import MAX_FILE, Token
+from gateway.auth.token_store import REPLACE_TRIES, TokenStore
 from gateway.auth.watch_files import WatchedFiles
 from gateway.config.schema import WatchFile
 from gateway.core.clock import SystemClock

@@ -284,7 +284,7 @@ def test_a_mistake_is_named_where_it_is(body: JsonObject, param: str) -> None:
 @pytest.mark.parametrize(
     ("value", "found"),
     [
-        (None, "nothing"),
+        (None, "missing"),
         ("", "an empty string"),
         ([], "an empty array"),
         ([SECRET], "an array"),

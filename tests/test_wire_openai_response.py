@@ -348,3 +348,14 @@ def test_any_json_is_an_answer_or_a_providers_failure(body: JsonValue) -> None:
     assert isinstance(left, dict)
     assert left["object"] == "chat.completion" and left["model"] == "alias" and left["id"]
     assert type(left["created"]) is int and left["choices"]
+
+
+def test_an_answer_that_finished_in_an_error_is_no_answer() -> None:
+    sent = answer({"role": "assistant", "content": "Hel"}, finish_reason="error")
+    assert "broke its answer off" in refusal(dumps(sent)).message
+
+
+def test_a_list_of_parts_with_an_image_in_it_stays_a_list() -> None:
+    parts: JsonValue = [{"type": "text", "text": "see"}, {"type": "image_url", "image_url": {"url": "data:,"}}]
+    sent = answer({"role": "assistant", "content": parts})
+    assert OpenAIChat().parse_response(dumps(sent), NOW).source.body == sent

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal, TypeAlias
 
-from gateway.auth.token_store import Token, TokenStore
+from gateway.auth.token_file import Token
+from gateway.auth.token_store import TokenStore
 from gateway.auth.watch_files import WatchedFiles
 from gateway.core.clock import Clock
 from gateway.core.errors import LoginRequired

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from gateway.auth.token_store import PolledFile, Token, read_token
+from gateway.auth.token_file import PolledFile, Token, read_token
 from gateway.config.schema import WatchFile
 from gateway.core.clock import Clock
 from gateway.core.jsontext import JsonFault, JsonValue, as_object

@@ -55,12 +55,3 @@ def retry_advice(error: GatewayError) -> Headers:
         ("Retry-After", str(max(1, math.ceil(seconds)))),
         ("retry-after-ms", str(max(1, math.ceil(seconds * 1000)))),
     )
-
-
-def in_words(seconds: float) -> str:
-    """A wait for people: `45 s`, `12 min`, `3 h 20 min`."""
-    if seconds < 120:
-        return f"{math.ceil(seconds)} s"
-    minutes = math.ceil(seconds / 60)
-    hours, rest = divmod(minutes, 60)
-    return f"{minutes} min" if not hours else f"{hours} h {rest} min"

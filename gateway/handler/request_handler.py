@@ -5,10 +5,11 @@ from typing import Final
 
 from gateway.config.schema import Timeouts
 from gateway.core.chat import ChatRequest
+from gateway.core.durations import in_words
 from gateway.core.errors import GatewayError, ProviderFailure
 from gateway.handler.call import Call, Calls
 from gateway.handler.failover import Failover
-from gateway.handler.reply import JSON_TYPE, LONGEST_ADVICE, SSE_TYPE, Headers, Reply, error_reply, in_words
+from gateway.handler.reply import JSON_TYPE, LONGEST_ADVICE, SSE_TYPE, Headers, Reply, error_reply
 from gateway.handler.response_transformer import ResponseTransformer, StreamedBody
 from gateway.handler.running_answer import RunningAnswer
 from gateway.observe.logs import CallLine, CallLog

@@ -1,13 +1,24 @@
 """A provider's answer to the caller's wire: whole, or as a stream that can be closed at any time."""
 
+import logging
 from collections.abc import Callable, Iterator
 from typing import Literal
 
-from gateway.core.errors import CallerLeft, DeadlineExceeded, GatewayError, ProviderFailure, Silent, StreamBroken
+from gateway.core.errors import (
+    CallerLeft,
+    DeadlineExceeded,
+    GatewayError,
+    InternalFault,
+    ProviderFailure,
+    Silent,
+    StreamBroken,
+)
 from gateway.handler.call import Call
 from gateway.handler.running_answer import RunningAnswer
 from gateway.providers.base import Answer, OpenStream
 from gateway.wires.base import InboundWire, Naming
+
+logger = logging.getLogger(__name__)
 
 
 class ResponseTransformer:
@@ -66,7 +77,12 @@ class StreamedBody:
 
     def __next__(self) -> bytes:
         while not self._machine.over:
-            if said := self._more():
+            try:
+                said = self._more()
+            except Exception:
+                logger.exception("request %s failed on a fault of the gateway", self._call.request_id)
+                said = self._machine.failed(InternalFault("The gateway failed on a fault of its own."))
+            if said:
                 return said
         raise StopIteration
 

@@ -6,7 +6,6 @@ shared lock, so that a slot wakes one thread and not hundreds: the first in line
 and wakes the next one. Everything is decided under the lock; the caller's `left` is asked outside it.
 """
 
-import math
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -14,6 +13,7 @@ from typing import Final
 
 from gateway.config import schema
 from gateway.core.clock import Clock
+from gateway.core.durations import in_words, plural
 from gateway.core.errors import CallerLeft, DeadlineExceeded, Limited
 from gateway.limits.window import SlidingWindow
 
@@ -143,8 +143,8 @@ class RateLimiter:
         wait = self._wait(now)
         why = self._refusal(wait, deadline - now)
         if why is not None:
-            room = f"{self._window.limit} {_plural('request', self._window.limit)} in {_in_words(self._window.seconds)}"
-            message = f"The rate limit of {self.name} ({room}) has no room: {why}. A slot is free in {_in_words(wait)}."
+            room = f"{self._window.limit} {plural('request', self._window.limit)} in {in_words(self._window.seconds)}"
+            message = f"The rate limit of {self.name} ({room}) has no room: {why}. A slot is free in {in_words(wait)}."
             raise Limited(message, retry_after=wait)
         turn = threading.Condition(self._lock)
         self._line.append(turn)
@@ -157,7 +157,7 @@ class RateLimiter:
         if len(self._line) >= self._max_queue:
             return f"{self._max_queue} requests wait already" if self._max_queue else "requests do not wait for it"
         if wait > self._max_wait:
-            return f"a request waits at most {_in_words(self._max_wait)} for it"
+            return f"a request waits at most {in_words(self._max_wait)} for it"
         if wait >= remaining:
             return "the request's time is over before"
         return None
@@ -196,18 +196,3 @@ class RateLimiters:
     def of(self, provider: str) -> RateLimiter | None:
         """The provider's limit, if it has one."""
         return self._limiters.get(provider)
-
-
-def _in_words(seconds: float) -> str:
-    """A time span for people, rounded up: `1 second`, `45 seconds`, `3 minutes`, `2 hours 5 minutes`."""
-    seconds = round(seconds, 6)  # 60.000000000001 is what remains of a sum, not a second more
-    if seconds <= 60:
-        whole = math.ceil(seconds)
-        return f"{whole} {_plural('second', whole)}"
-    hours, minutes = divmod(math.ceil(seconds / 60), 60)
-    parts = [(hours, "hour"), (minutes, "minute")]
-    return " ".join(f"{count} {_plural(unit, count)}" for count, unit in parts if count)
-
-
-def _plural(noun: str, count: int) -> str:
-    return noun if count == 1 else f"{noun}s"

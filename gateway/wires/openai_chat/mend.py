@@ -28,6 +28,7 @@ _FINISH: Final[Mapping[str, str]] = {
     "refusal": "content_filter",
 }
 _KNOWN: Final = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
+_TEXTS: Final = frozenset({"text", "thinking"})
 _LARGEST: Final = 2**53
 """No time and no count is larger; JSON's numbers can be."""
 
@@ -66,6 +67,10 @@ def _created(body: JsonObject, now: int) -> int:
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,15}(\.[0-9]*)?", value):
         value = float(value)
     return int(value) if isinstance(value, (int, float)) and 0 < value < _LARGEST else now
+
+
+FAILED: Final = "error"
+"""The finish of an answer that broke off at the provider (OpenRouter's word); none of OpenAI's says that."""
 
 
 def finish_reason(value: JsonValue, *, called_tool: bool) -> str | None:
@@ -130,8 +135,8 @@ def text_arguments(function: JsonObject) -> None:
 def flatten_content(message: JsonObject) -> None:
     """Content as a list of parts (Mistral's reasoning models, 2025) to text; what was thought goes beside it."""
     parts = message.get("content")
-    if not isinstance(parts, list):
-        return
+    if not isinstance(parts, list) or not all(isinstance(part, dict) and _TEXTS & part.keys() for part in parts):
+        return  # a list with an image in it loses less as it is
     message["content"] = _text_of(parts, "text")
     thought = "".join(
         _text_of(inner, "text")

@@ -7,7 +7,7 @@ from gateway.core.errors import BrokenAnswer
 from gateway.core.jsontext import JsonFault, JsonObject, JsonValue, dumps, loads
 from gateway.wires.base import Naming, usage_of
 from gateway.wires.openai_chat.errors import WIRE, holds_error, parse_in_stream
-from gateway.wires.openai_chat.mend import finish_reason, mend_envelope, mend_message, mend_usage
+from gateway.wires.openai_chat.mend import FAILED, finish_reason, mend_envelope, mend_message, mend_usage
 
 OBJECT: Final = "chat.completion"
 
@@ -56,6 +56,8 @@ def _mend_choice(index: int, choice: JsonValue) -> None:
         raise BrokenAnswer("The provider's answer has a choice without a message.")
     if type(choice.get("index")) is not int:
         choice["index"] = index
+    if choice.get("finish_reason") == FAILED:
+        raise BrokenAnswer("The provider broke its answer off with an error.")
     mend_message(message)
     called = bool(message.get("tool_calls"))
     reason = finish_reason(choice.get("finish_reason"), called_tool=called)

@@ -17,6 +17,7 @@ from gateway.core.sse import DONE, Event, SseDecoder, SseTooLarge, encode
 from gateway.wires.base import Naming
 from gateway.wires.openai_chat.errors import WIRE, holds_error, parse_in_stream, render_error
 from gateway.wires.openai_chat.mend import (
+    FAILED,
     Envelope,
     finish_reason,
     flatten_content,
@@ -87,6 +88,9 @@ class ChunkDecoder:
         choices = _choices_of(body)
         if not isinstance(body, dict) or choices is None:
             self.skipped += 1  # one bad event in a sound stream is no reason to lose the stream
+            return None
+        if any(choice.get("finish_reason") == FAILED for choice in choices):
+            self.fault = BrokenAnswer("The provider broke its answer off with an error.")
             return None
         self._envelope = mend_envelope(body, OBJECT, self._envelope, self._now)
         says = [self._mend_choice(choice) for choice in choices]
