@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import json
-import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,6 +24,7 @@ from gateway.auth.watch_files import WatchedFiles
 from gateway.config.schema import WatchFile
 from gateway.core.errors import LoginRequired
 from gateway.core.secrets import Secret
+from tests.fakes import FakeClock
 
 NOW = 1_767_225_600.0  # 2026-01-01T00:00:00Z
 SOURCES: Mapping[str, CredentialSource] = {
@@ -34,37 +34,21 @@ SOURCES: Mapping[str, CredentialSource] = {
 }
 
 
-class FakeClock:
-    """Time that stands still."""
-
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def wall(self) -> float:
-        return self.now
-
-    def wait(self, condition: threading.Condition, timeout: float) -> bool:
-        raise AssertionError("a credential is never waited for")
-
-
 class Scene:
     """An AuthManager with its own store and one watched file."""
 
     def __init__(self, folder: Path) -> None:
-        self.clock = FakeClock()
+        self.clock = FakeClock(NOW)
         self.store = TokenStore(folder / "tokens.json", self.clock)
         self.file = folder / "tool.json"
         watched = WatchedFiles([(self.file, WatchFile(path="~/tool.json"))], self.clock)
         self.auth = AuthManager(SOURCES, self.store, watched, self.clock)
 
     def own(self, access: str, lives: float | None) -> None:
-        self.store.put("gemini", Token(Secret(access), None, None if lives is None else self.clock.now + lives))
+        self.store.put("gemini", Token(Secret(access), None, None if lives is None else self.clock.wall() + lives))
 
     def foreign(self, access: str, lives: float | None) -> None:
-        expiry = {} if lives is None else {"expiresAt": self.clock.now + lives}
+        expiry = {} if lives is None else {"expiresAt": self.clock.wall() + lives}
         self.file.write_text(json.dumps({"gemini": {"accessToken": access, **expiry}}))
 
     def offered(self) -> str:

@@ -17,33 +17,27 @@ from gateway.auth.watch_files import WatchedFiles
 from gateway.config.schema import WatchFile
 from gateway.core.clock import SystemClock
 from gateway.core.secrets import Secret
+from tests.fakes import FakeClock
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no file modes, and no replacing of open files")
 NEW_YEAR = 1_767_225_600.0  # 2026-01-01T00:00:00Z
 
 
-class FakeClock:
-    """Time that passes only where someone waits."""
+class WaitClock(FakeClock):
+    """Remembers for how long it was waited."""
 
     def __init__(self) -> None:
-        self.now = NEW_YEAR
+        super().__init__(NEW_YEAR)
         self.waits: list[float] = []
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def wall(self) -> float:
-        return self.now
 
     def wait(self, condition: threading.Condition, timeout: float) -> bool:
         self.waits.append(timeout)
-        self.now += timeout
-        return False
+        return super().wait(condition, timeout)
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
+def clock() -> WaitClock:
+    return WaitClock()
 
 
 @pytest.fixture
@@ -52,7 +46,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(path: Path, clock: FakeClock) -> TokenStore:
+def store(path: Path, clock: WaitClock) -> TokenStore:
     return TokenStore(path, clock)
 
 
@@ -86,7 +80,7 @@ def test_a_file_that_is_not_there_has_no_tokens_and_no_problem(store: TokenStore
     assert not path.exists()
 
 
-def test_what_is_put_is_got_also_by_another_store(store: TokenStore, path: Path, clock: FakeClock) -> None:
+def test_what_is_put_is_got_also_by_another_store(store: TokenStore, path: Path, clock: WaitClock) -> None:
     kept = token("a", refresh_token=Secret("r"), expires_at=NEW_YEAR, extra={"scope": "chat", "account": {"id": 7}})
     store.put("gemini", kept)
     assert store.get("gemini") == TokenStore(path, clock).get("gemini") == kept
@@ -149,7 +143,7 @@ def test_a_change_from_outside_is_seen(store: TokenStore, path: Path) -> None:
     assert store.get("x") is None
 
 
-def test_a_change_within_the_resolution_of_file_times_is_seen(store: TokenStore, path: Path, clock: FakeClock) -> None:
+def test_a_change_within_the_resolution_of_file_times_is_seen(store: TokenStore, path: Path, clock: WaitClock) -> None:
     for access in ("one", "two"):  # same size, same time, same inode
         write(path, {"credentials": {"x": {"accessToken": access}}})
         os.utime(path, (clock.wall(), clock.wall()))
@@ -157,7 +151,7 @@ def test_a_change_within_the_resolution_of_file_times_is_seen(store: TokenStore,
 
 
 def test_a_file_that_is_as_it_was_is_not_read_again(
-    store: TokenStore, path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    store: TokenStore, path: Path, clock: WaitClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.put("x", token("a"))
     os.utime(path, (clock.wall() - 60, clock.wall() - 60))
@@ -218,7 +212,7 @@ def test_a_write_keeps_all_that_is_not_ours(store: TokenStore, path: Path) -> No
     }
 
 
-def test_a_write_takes_in_what_another_process_wrote_before(path: Path, clock: FakeClock) -> None:
+def test_a_write_takes_in_what_another_process_wrote_before(path: Path, clock: WaitClock) -> None:
     mine, theirs = TokenStore(path, clock), TokenStore(path, clock)
     mine.put("a", token("1"))
     theirs.put("b", token("2"))
@@ -292,7 +286,7 @@ def test_a_write_that_fails_midway_leaves_the_old_file(
 
 @pytest.mark.parametrize("failures", [1, REPLACE_TRIES - 1])
 def test_a_file_that_another_program_has_open_is_replaced_when_it_lets_go(
-    store: TokenStore, clock: FakeClock, failures: int, monkeypatch: pytest.MonkeyPatch
+    store: TokenStore, clock: WaitClock, failures: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, left = os.replace, [failures]
 
@@ -310,7 +304,7 @@ def test_a_file_that_another_program_has_open_is_replaced_when_it_lets_go(
 
 
 def test_a_file_that_stays_open_is_told_within_a_second(
-    store: TokenStore, path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    store: TokenStore, path: Path, clock: WaitClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Access is denied")
@@ -323,7 +317,7 @@ def test_a_file_that_stays_open_is_told_within_a_second(
 
 
 @posix
-def test_file_and_folder_are_private_from_the_start(tmp_path: Path, clock: FakeClock) -> None:
+def test_file_and_folder_are_private_from_the_start(tmp_path: Path, clock: WaitClock) -> None:
     path = tmp_path / "new" / "tokens.json"
     old = os.umask(0)
     try:
@@ -346,7 +340,7 @@ def test_a_file_that_others_can_read_is_told_and_tightened_by_the_next_write(sto
 
 
 @posix
-def test_a_link_stays_a_link(tmp_path: Path, clock: FakeClock) -> None:
+def test_a_link_stays_a_link(tmp_path: Path, clock: WaitClock) -> None:
     real, link = tmp_path / "real.json", tmp_path / "tokens.json"
     link.symlink_to(real)
     store = TokenStore(link, clock)
@@ -371,7 +365,7 @@ def foreign(tmp_path: Path) -> Path:
     return tmp_path / "foreign.json"
 
 
-def watch(clock: FakeClock, *paths: Path, provider: str | None = None) -> WatchedFiles:
+def watch(clock: WaitClock, *paths: Path, provider: str | None = None) -> WatchedFiles:
     return WatchedFiles([(path, WatchFile(path=path.name, provider=provider)) for path in paths], clock)
 
 
@@ -387,7 +381,7 @@ def accesses(watched: WatchedFiles, provider: str) -> list[str]:
         {"access_token": "a", "refresh_token": "r", "expiry_date": 1_767_225_600_000},
     ],
 )
-def test_a_foreign_token_is_read_by_provider_or_flat(foreign: Path, clock: FakeClock, entry: dict[str, object]) -> None:
+def test_a_foreign_token_is_read_by_provider_or_flat(foreign: Path, clock: WaitClock, entry: dict[str, object]) -> None:
     expected = [token("a", refresh_token=Secret("r"), expires_at=NEW_YEAR)]
     write(foreign, {"updated": 7, "gemini": entry})
     assert watch(clock, foreign).tokens("gemini") == expected
@@ -397,7 +391,7 @@ def test_a_foreign_token_is_read_by_provider_or_flat(foreign: Path, clock: FakeC
     assert watch(clock, foreign).tokens("gemini") == []
 
 
-def test_several_files_are_asked_in_their_order(tmp_path: Path, clock: FakeClock) -> None:
+def test_several_files_are_asked_in_their_order(tmp_path: Path, clock: WaitClock) -> None:
     for name in ("b", "a"):
         write(tmp_path / name, {"x": {"accessToken": name}})
     watched = watch(clock, tmp_path / "b", tmp_path / "none", tmp_path / "a")
@@ -411,7 +405,7 @@ def test_several_files_are_asked_in_their_order(tmp_path: Path, clock: FakeClock
     [None, b"", b'{"x": {"accessToken": "ne', b"{}", b"[]", b'{"x": {"accessToken": ""}}', b" " * (MAX_FILE + 1)],
 )
 def test_a_foreign_file_without_a_good_token_keeps_the_old_one(
-    foreign: Path, clock: FakeClock, broken: bytes | None
+    foreign: Path, clock: WaitClock, broken: bytes | None
 ) -> None:
     watched = watch(clock, foreign)
     assert accesses(watched, "x") == []
@@ -429,14 +423,14 @@ def test_a_foreign_file_without_a_good_token_keeps_the_old_one(
     assert watched.problems() == []
 
 
-def test_a_foreign_file_is_looked_at_once_a_second_or_on_demand(foreign: Path, clock: FakeClock) -> None:
+def test_a_foreign_file_is_looked_at_once_a_second_or_on_demand(foreign: Path, clock: WaitClock) -> None:
     watched = watch(clock, foreign)
     for access in ("1", "22", "333"):
         before = accesses(watched, "x")
         write(foreign, {"x": {"accessToken": access}})
-        clock.now += 0.5
+        clock.advance(0.5)
         assert accesses(watched, "x") == before
-        clock.now += 0.5
+        clock.advance(0.5)
         assert accesses(watched, "x") == [access]
     write(foreign, {"x": {"accessToken": "4444"}})
     watched.refresh()
@@ -444,7 +438,7 @@ def test_a_foreign_file_is_looked_at_once_a_second_or_on_demand(foreign: Path, c
 
 
 @posix
-def test_a_pipe_in_place_of_a_foreign_file_holds_nobody_up(foreign: Path, clock: FakeClock) -> None:
+def test_a_pipe_in_place_of_a_foreign_file_holds_nobody_up(foreign: Path, clock: WaitClock) -> None:
     if sys.platform != "win32":
         os.mkfifo(foreign)
     watched = watch(clock, foreign)
@@ -452,7 +446,7 @@ def test_a_pipe_in_place_of_a_foreign_file_holds_nobody_up(foreign: Path, clock:
     assert watched.problems() == ["foreign.json cannot be used: it is not a regular file"]
 
 
-def test_a_foreign_file_is_never_written(foreign: Path, clock: FakeClock) -> None:
+def test_a_foreign_file_is_never_written(foreign: Path, clock: WaitClock) -> None:
     write(foreign, {"x": {"accessToken": "a"}})
     foreign.chmod(0o644)
     before = foreign.stat()
