@@ -15,6 +15,7 @@ Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Text = Annotated[str, Meta(min_length=1, max_length=512)]
 Address = Annotated[str, Meta(min_length=1, max_length=2048)]
 HeaderText = Annotated[str, Meta(pattern=r"^[\x21-\x7e]([\x20-\x7e]{0,510}[\x21-\x7e])?$")]
+HeaderName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 
 
@@ -126,6 +127,19 @@ class Timeouts(Struct, frozen=True):
     ] = "auto"
 
 
+class TokenFile(Struct, frozen=True):
+    """A provider's token in a file that another tool keeps; read, never written."""
+
+    path: Text
+    format: Annotated[
+        Literal["auto", "plain", "gemini-cli", "codex", "gcloud"], Meta(description="auto tells by looking.")
+    ] = "auto"
+    access_token_path: Annotated[Text, Meta(description="Where the token stands, as keys joined by dots.")] | None = (
+        None
+    )
+    expiry_path: Annotated[Text, Meta(description="Where its expiry stands, as keys joined by dots.")] | None = None
+
+
 class Provider(Struct, frozen=True):
     """Someone who answers: an OpenAI-compatible API, in the cloud or on this machine."""
 
@@ -144,6 +158,60 @@ class Provider(Struct, frozen=True):
     client_secret: Annotated[Secret, Meta(description="OAuth client secret.")] | None = None
     auth_endpoint: Annotated[Address, Meta(description="OAuth authorization endpoint.")] | None = None
     token_endpoint: Annotated[Address, Meta(description="OAuth token endpoint.")] | None = None
+    auth_type: (
+        Annotated[
+            Literal["api_key", "device", "authorization_code", "token_file", "adc", "command", "none"],
+            Meta(description="How to authenticate; absent: what the other keys imply."),
+        ]
+        | None
+    ) = None
+    api_key_env: Annotated[Text, Meta(description="The environment variable that holds the key.")] | None = None
+    api_key_header: (
+        Annotated[
+            HeaderName, Meta(description="Send the key in this header, as it is, instead of Authorization: Bearer.")
+        ]
+        | None
+    ) = None
+    client_secret_env: Annotated[Text, Meta(description="The environment variable of the client secret.")] | None = None
+    issuer: (
+        Annotated[Address, Meta(description="OAuth issuer, for discovery; absent: authEndpoint's origin.")] | None
+    ) = None
+    device_authorization_endpoint: Annotated[Address, Meta(description="OAuth device endpoint (RFC 8628).")] | None = (
+        None
+    )
+    revocation_endpoint: Annotated[Address, Meta(description="Where logout revokes (RFC 7009).")] | None = None
+    scopes: Annotated[tuple[Text, ...] | Text, Meta(description="A list, or one text with spaces.")] = ()
+    audience: Text | None = None
+    resource: Address | None = None
+    extra_auth_params: Annotated[
+        dict[Text, Text], Meta(description="More parameters for the authorization or device request.")
+    ] = {}
+    extra_token_params: Annotated[dict[Text, Text], Meta(description="More parameters for token requests.")] = {}
+    token_endpoint_auth_method: (
+        Annotated[
+            Literal["client_secret_post", "client_secret_basic", "none"],
+            Meta(description="Absent: client_secret_post where there is a secret, else none."),
+        ]
+        | None
+    ) = None
+    token_request_format: Annotated[Literal["form", "json"], Meta(description="How token requests are written.")] = (
+        "form"
+    )
+    pkce: Annotated[bool, Meta(description="Protect the browser login by PKCE (RFC 7636).")] = True
+    redirect_host: Annotated[
+        Literal["127.0.0.1", "localhost"], Meta(description="The host of the browser login's redirect address.")
+    ] = "127.0.0.1"
+    redirect_port: Annotated[int, Meta(ge=0, le=65_535, description="Its port; 0 is any free one.")] = 0
+    redirect_path: Annotated[str, Meta(pattern=r"^/[A-Za-z0-9/_.-]{0,200}$")] = "/callback"
+    token_file: (
+        Annotated[TokenFile | Text, Meta(description="The file of another tool that holds the token.")] | None
+    ) = None
+    command: Annotated[
+        tuple[Text, ...], Meta(description="A program and its arguments that print a token, such as gcloud's.")
+    ] = ()
+    quota_project: (
+        Annotated[HeaderText, Meta(description="Google project that calls are billed to (x-goog-user-project).")] | None
+    ) = None
     user_agents: Annotated[
         tuple[HeaderText, ...], Meta(description="User-Agent texts to send; absent: the gateway's own name.")
     ] = ()
