@@ -62,7 +62,7 @@ class WatchFile(Struct, frozen=True):
     path: Text
     provider: Annotated[Name, Meta(description="Whose token it is, where the file does not say.")] | None = None
     format: Annotated[
-        Literal["auto", "plain"],
+        Literal["auto", "plain", "gemini-cli", "codex", "gcloud"],
         Meta(description="plain: {provider: {accessToken, expiresAt}}; auto tells by looking."),
     ] = "auto"
 

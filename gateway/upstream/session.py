@@ -38,6 +38,23 @@ class _PlainSession(requests.Session):
         return None
 
 
+def plain_session(endpoint: str, environ: Mapping[str, str]) -> requests.Session:
+    """A session that does nothing by itself: no redirects, cookies, netrc; the proxy and CA bundle as they are now.
+
+    Args:
+        endpoint: an address it will be used for, which decides on a proxy.
+        environ: where REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and SSL_CERT_FILE are read.
+    """
+    session = _PlainSession()
+    session.trust_env = False
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    session.headers.clear()
+    session.proxies = {} if urlsplit(endpoint).hostname in LOOPBACK else get_environ_proxies(endpoint)
+    names = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+    session.verify = next((environ[name] for name in names if environ.get(name)), True)
+    return session
+
+
 class UpstreamSession:
     """Connections to one provider.
 
@@ -54,13 +71,7 @@ class UpstreamSession:
     ) -> None:
         self._provider = provider
         self._connect_seconds = connect_seconds
-        self._session = _PlainSession()
-        self._session.trust_env = False
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._session.headers.clear()
-        self._session.proxies = {} if urlsplit(endpoint).hostname in LOOPBACK else get_environ_proxies(endpoint)
-        names = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
-        self._session.verify = next((environ[name] for name in names if environ.get(name)), True)
+        self._session = plain_session(endpoint, environ)
         self._waits = Waits()
         adapter = WatchedAdapter(self._waits, pool_size)
         self._session.mount("https://", adapter)
