@@ -74,7 +74,7 @@ class TokenReply:
 
 
 def token_from(reply: TokenReply, now: float, before: Token | None = None) -> Token:
-    """The token to keep, obtained at `now` (wall seconds). A reply without a refresh token leaves the one of `before`."""
+    """The token to keep, obtained at `now` (wall seconds). Without a new refresh token `before`'s stays."""
     extra: dict[str, JsonValue] = {**(before.extra if before else {}), **reply.extra, "obtainedAt": now}
     return Token(
         reply.access_token,
