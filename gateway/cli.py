@@ -6,13 +6,18 @@
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import click
 
 from gateway import __version__
-from gateway.config.loader import ConfigError, Loaded, load, schema
+from gateway.config.loader import Check, ConfigError, Loaded, load, schema
+
+if TYPE_CHECKING:
+    from gateway.login import Accounts
 
 DEFAULT_FILE: Final = "config.yaml"
 VARIABLE: Final = "LLM_GATEWAY_CONFIG"
@@ -80,6 +85,49 @@ def check(path: Path | None, as_schema: bool) -> None:
     )
 
 
+@commands.command()
+@click.argument("name")
+@config_option
+@click.option("--device", "flow", flag_value="device", help="By a code that you confirm on any device.")
+@click.option("--browser", "flow", flag_value="browser", help="By a browser on this machine, or a pasted address.")
+@click.option("--no-browser", is_flag=True, help="Open no browser; only show the address.")
+def login(name: str, path: Path | None, flow: Literal["device", "browser"] | None, no_browser: bool) -> None:
+    """Log in to the provider NAME and keep its token."""
+    from gateway.core.clock import SystemClock
+    from gateway.login import Console, Login, Wish
+
+    accounts = _accounts(path)
+    with _one_clear_line(f"Stopped. Not logged in to {name}."):
+        command = Login(accounts.oauth(name), accounts.store, Console(os.environ), SystemClock(), os.environ)
+        command.run(Wish(flow, open_browser=not no_browser))
+
+
+@commands.command()
+@click.argument("name")
+@config_option
+def logout(name: str, path: Path | None) -> None:
+    """Revoke the token of the provider NAME and forget it."""
+    from gateway.login import Console
+    from gateway.login import logout as log_out
+
+    accounts = _accounts(path)
+    with _one_clear_line(f"Stopped. The token of {name} may still be valid at the provider."):
+        log_out(accounts, name, Console(os.environ), os.environ)
+
+
+@commands.command()
+@config_option
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def status(path: Path | None, as_json: bool) -> None:
+    """Say what each provider authenticates with, until when, and what to do where it cannot."""
+    from gateway import login
+    from gateway.core.clock import SystemClock
+
+    clock = SystemClock()
+    shown = login.overview(_accounts(path), clock)
+    click.echo(json.dumps(login.as_json(shown), indent=2) if as_json else login.as_text(shown, clock.wall()))
+
+
 class _Failed(click.ClickException):
     """One clear line on standard error, and exit code 1."""
 
@@ -97,13 +145,44 @@ def _configuration(path: Path | None) -> Loaded:
     from gateway.providers import catalog
     from gateway.system import without_file
 
-    chosen = path or _from_variable() or _in_this_folder()
-    if chosen is None:
-        return without_file(os.environ)
+    chosen = _chosen(path)
+    return without_file(os.environ) if chosen is None else _load(chosen, catalog.check(os.environ))
+
+
+def _accounts(path: Path | None) -> "Accounts":
+    """The providers as accounts. Not checked as for serving: a key that one provider lacks is no reason not to log in
+    to another one, and `status` says it."""
+    from gateway.core.clock import SystemClock
+    from gateway.login import Accounts
+    from gateway.system import without_file
+
+    chosen = _chosen(path)
+    loaded = without_file(os.environ) if chosen is None else _load(chosen)
+    return Accounts(loaded, os.environ, SystemClock())
+
+
+@contextmanager
+def _one_clear_line(interrupted: str) -> Iterator[None]:
+    """What ends a command for a known reason, or by Ctrl-C, as its line and exit code."""
+    from gateway.login import LoginFault
+
     try:
-        return load(chosen, env=os.environ, checks=(catalog.check(os.environ),))
+        yield
+    except LoginFault as fault:
+        raise (_BadConfig if fault.exit_code == _BadConfig.exit_code else _Failed)(str(fault)) from None
+    except KeyboardInterrupt:
+        raise _Failed(interrupted) from None
+
+
+def _load(path: Path, *checks: Check) -> Loaded:
+    try:
+        return load(path, env=os.environ, checks=checks)
     except ConfigError as fault:
         raise _BadConfig(str(fault)) from None
+
+
+def _chosen(path: Path | None) -> Path | None:
+    return path or _from_variable() or _in_this_folder()
 
 
 def _from_variable() -> Path | None:

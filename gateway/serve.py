@@ -20,7 +20,7 @@ from gateway.config.loader import Loaded
 from gateway.core.jsontext import dumps
 from gateway.observe import logs
 from gateway.server.http import HttpServer, bind
-from gateway.system import MIB, System, config_secrets
+from gateway.system import MIB, System
 
 CUT_SECONDS: Final = 2.0
 """What an answer that is cut at the end of the drain gets to say so."""
@@ -121,7 +121,7 @@ def run(loaded: Loaded, environ: Mapping[str, str]) -> int:
     signals = StopSignals()
     gateway = Gateway(loaded, environ)
     settings = loaded.config.logging
-    logs.set_up(settings.level, settings.format, (*config_secrets(loaded.config), *gateway.system.secrets()))
+    logs.set_up(settings.level, settings.format, gateway.system.masker)
     signals.install()
     gateway.start()
     _say(greeting(loaded, gateway))

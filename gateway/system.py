@@ -4,12 +4,26 @@ Nothing below builds its own collaborators, so that each part can be tested with
 reading this file tells what the running gateway consists of.
 """
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from gateway.auth.auth_manager import ApiKey, AuthManager, CredentialSource
+from gateway.auth.adc import AdcTokens
+from gateway.auth.auth_manager import AuthManager, Credential
+from gateway.auth.clients import Clients, RenewingClient
+from gateway.auth.command import CommandTokens
+from gateway.auth.sources import (
+    AdcSource,
+    ApiKey,
+    CommandSource,
+    CredentialSource,
+    StoredToken,
+    TokenFileSource,
+    TokenSource,
+)
+from gateway.auth.token_file import Token
 from gateway.auth.token_store import TokenStore
-from gateway.auth.watch_files import WatchedFiles
+from gateway.auth.watch_files import FileTokens, WatchedFiles
 from gateway.config import schema
 from gateway.config.loader import Loaded, resolve
 from gateway.core.clock import Clock, SystemClock
@@ -21,7 +35,7 @@ from gateway.handler.failover import Failover
 from gateway.handler.request_handler import RequestHandler
 from gateway.handler.response_transformer import ResponseTransformer
 from gateway.limits.rate_limiter import RateLimiters
-from gateway.observe.logs import CallLog
+from gateway.observe.logs import CallLog, Masker
 from gateway.providers import catalog
 from gateway.providers.base import Provider
 from gateway.providers.openai import OpenAIProvider
@@ -38,10 +52,26 @@ MIB = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A provider, where it is and what it authenticates with."""
+    """A provider, what it authenticates with, and who fetches that where it has to be fetched."""
 
     provider: Provider
     source: CredentialSource
+    tokens: TokenSource | None
+
+
+class LearningAuth(AuthManager):
+    """The AuthManager, except that a credential is known to the log's mask before anybody has it.
+
+    Tokens come from files, programs and other processes at any time; all of them pass here on their way out.
+    """
+
+    learn: Callable[[Secret], None]
+
+    def credential(self, provider: str) -> Credential:
+        credential = super().credential(provider)
+        if credential.secret is not None:
+            self.learn(credential.secret)
+        return credential
 
 
 def without_file(environ: Mapping[str, str]) -> Loaded:
@@ -70,11 +100,21 @@ class System:
         config = loaded.config
         self._clock = clock or SystemClock()
         self._environ = environ
+        self._base = loaded.path.parent if loaded.path else None
         self._threads = config.gateway.threads
         self._wire = OpenAIChat()
         self._demo: DemoProvider | None = None
+        self.masker = Masker(config_secrets(config))
         self.switch = Switch()
         self.parts = {name: self._part(name, each) for name, each in config.providers.items() if each.enabled}
+        self._store = TokenStore(resolve(config.auth.token_store_path, self._base), self._clock)
+        self._watched = self._watch(config.auth)
+        logins = {name: part.source.oauth for name, part in self.parts.items() if isinstance(part.source, StoredToken)}
+        self._clients = Clients(
+            {name: oauth for name, oauth in logins.items() if oauth}, environ, self._clock, self.masker.learn
+        )
+        for secret in self.secrets():
+            self.masker.learn(secret)
         self.calls = Calls()
         router = Router(config.model_aliases, config.providers)
         self.proxy = GatewayProxy(
@@ -89,13 +129,22 @@ class System:
         )
 
     def secrets(self) -> tuple[Secret, ...]:
-        """The secrets known by value now, for masking."""
-        return tuple(part.source.secret for part in self.parts.values() if isinstance(part.source, ApiKey))
+        """The secrets known by value now, for masking; `masker` knows them, and learns those that come later."""
+        found: list[Secret | None] = []
+        for name, part in self.parts.items():
+            if isinstance(part.source, ApiKey):
+                found.append(part.source.secret)
+            if isinstance(part.source, StoredToken):
+                found.append(part.source.oauth.client_secret if part.source.oauth else None)
+                for token in self._known_tokens(name):
+                    found += (token.access_token, token.refresh_token)
+        return tuple(secret for secret in found if secret)
 
     def close(self) -> None:
         """Close every connection and thread. Idempotent."""
         for part in self.parts.values():
             part.provider.close()
+        self._clients.close()
         self.calls.close()
         if self._demo is not None:
             self._demo.close()
@@ -107,7 +156,7 @@ class System:
             providers={name: part.provider for name, part in self.parts.items()},
             timeouts=timeouts,
             limiters=RateLimiters(config.rate_limits, self._clock),
-            auth=self._auth(loaded),
+            auth=self._auth(),
         )
         return RequestHandler(
             wire=self._wire,
@@ -119,16 +168,44 @@ class System:
             log=CallLog(),
         )
 
-    def _auth(self, loaded: Loaded) -> AuthManager:
-        settings = loaded.config.auth
-        base = loaded.path.parent if loaded.path else None
-        entries = [schema.WatchFile(path=each) if isinstance(each, str) else each for each in settings.watch_files]
-        return AuthManager(
+    def _auth(self) -> AuthManager:
+        auth = LearningAuth(
             {name: part.source for name, part in self.parts.items()},
-            TokenStore(resolve(settings.token_store_path, base), self._clock),
-            WatchedFiles([(resolve(each.path, base), each) for each in entries], self._clock),
+            self._store,
+            self._watched,
             self._clock,
+            clients=self._clients,
+            fetched={name: part.tokens for name, part in self.parts.items() if part.tokens is not None},
         )
+        auth.learn = self.masker.learn
+        return auth
+
+    def _watch(self, settings: schema.Auth) -> WatchedFiles:
+        """The files of other tools; our own store among them would only be read twice."""
+        entries = [schema.WatchFile(path=each) if isinstance(each, str) else each for each in settings.watch_files]
+        files = [(resolve(each.path, self._base), each) for each in entries]
+        own = os.path.realpath(self._store.path)
+        return WatchedFiles([(path, each) for path, each in files if os.path.realpath(path) != own], self._clock)
+
+    def _known_tokens(self, provider: str) -> list[Token]:
+        own = self._store.get(provider)
+        return [*([own] if own else ()), *self._watched.tokens(provider)]
+
+    def _token_source(self, name: str, source: CredentialSource) -> TokenSource | None:
+        """Who fetches that; None where nothing has to be fetched."""
+        match source:
+            case TokenFileSource():
+                return FileTokens(name, resolve(source.path, self._base), source, self._clock)
+            case CommandSource():
+                return CommandTokens(name, source, self._environ, self._clock, mask=self.masker.mask)
+            case AdcSource():
+                return AdcTokens(
+                    source,
+                    self._environ,
+                    self._clock,
+                    client=lambda settings: RenewingClient(settings, self._environ, self._clock, self.masker.learn),
+                )
+        return None
 
     def _part(self, name: str, settings: schema.Provider) -> Part:
         found = catalog.resolve(name, settings, self._environ)
@@ -138,6 +215,7 @@ class System:
             endpoint, source = demo.base_url, ApiKey(Secret(demo.key))
         if endpoint is None:
             raise ValueError(f"the vendor {found.type} has no address")
+        tokens = self._token_source(name, source)
         session = UpstreamSession(
             name,
             endpoint,
@@ -153,14 +231,23 @@ class System:
             wire=self._wire,
             stream_usage=found.stream_usage,
             clock=self._clock,
+            api_key_header=settings.api_key_header,
+            quota_project=_quota_project(settings, tokens),
         )
-        return Part(provider, source)
+        return Part(provider, source, tokens)
 
     def _start_demo(self) -> DemoProvider:
         if self._demo is None:
             self._demo = DemoProvider()
             self._demo.start()
         return self._demo
+
+
+def _quota_project(settings: schema.Provider, tokens: TokenSource | None) -> Callable[[], str | None]:
+    """The configured one, else that of Google's default credentials, which is known once a token was fetched."""
+    if settings.quota_project is None and isinstance(tokens, AdcTokens):
+        return lambda: tokens.quota_project
+    return lambda: settings.quota_project
 
 
 def config_secrets(config: schema.Config) -> tuple[Secret, ...]:

@@ -9,20 +9,25 @@ from pathlib import Path
 
 import pytest
 
-from gateway.auth.auth_manager import (
+from gateway.auth.auth_manager import AuthManager, Credential, CredentialStatus
+from gateway.auth.expiry import fingerprint
+from gateway.auth.fetched import FETCH_SECONDS, UNKNOWN_SECONDS
+from gateway.auth.oauth import OAuthSettings, OAuthUnreachable, TokenReply
+from gateway.auth.sources import (
+    AdcSource,
     ApiKey,
-    AuthManager,
-    Credential,
+    CommandSource,
     CredentialSource,
     NoCredential,
+    SourceFailed,
     StoredToken,
-    fingerprint,
+    TokenFileSource,
 )
 from gateway.auth.token_file import Token
 from gateway.auth.token_store import TokenStore
 from gateway.auth.watch_files import WatchedFiles
 from gateway.config.schema import WatchFile
-from gateway.core.errors import LoginRequired
+from gateway.core.errors import LoginRequired, RenewalFailed
 from gateway.core.secrets import Secret
 from tests.fakes import FakeClock
 
@@ -222,3 +227,266 @@ def test_no_repr_shows_a_secret(scene: Scene) -> None:
     scene.foreign("sk-SECRET", 600)
     shown = [scene.auth.credential("openai"), scene.auth.credential("gemini"), SOURCES, scene.auth, vars(scene.auth)]
     assert "SECRET" not in " ".join(f"{each} {each!r}" for each in shown)
+
+
+def test_a_refused_token_is_marked_and_a_key_is_not(scene: Scene) -> None:
+    scene.own("own", 60)
+    assert scene.auth.refused("gemini", scene.auth.credential("gemini")) is True
+    assert scene.auth.refused("openai", scene.auth.credential("openai")) is False
+    assert scene.auth.refused("ollama", scene.auth.credential("ollama")) is False
+
+
+def test_in_place_of_a_refused_token_there_may_be_another_one(scene: Scene) -> None:
+    scene.own("own", 600)
+    scene.foreign("foreign", 60)
+    first = scene.auth.credential("gemini")
+    second = scene.auth.renewed("gemini", first)
+    assert second is not None
+    assert second.secret == Secret("foreign")
+    assert scene.auth.renewed("gemini", second) is None
+
+
+def test_in_place_of_a_key_there_is_none(scene: Scene) -> None:
+    assert scene.auth.renewed("openai", scene.auth.credential("openai")) is None
+    assert scene.auth.credential("openai").secret == Secret("sk-SECRET")
+
+
+# Logins ------------------------------------------------------------------------------------------------------------
+
+
+class Down:
+    """A login server that cannot be reached."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def refresh(self, refresh_token: Secret) -> TokenReply:
+        self.asked += 1
+        raise OAuthUnreachable("no connection within 5 s")
+
+
+class LoginScene(Scene):
+    """The same with a login that can be renewed, if its server could be reached."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.server = Down()
+        watched = WatchedFiles([(self.file, WatchFile(path="~/tool.json"))], self.clock)
+        source = StoredToken(OAuthSettings("gemini", "client-1"))
+        clients = {"gemini": self.server}.__getitem__
+        self.auth = AuthManager({"gemini": source}, self.store, watched, self.clock, clients=clients)
+
+    def own(self, access: str, lives: float | None) -> None:
+        expiry = None if lives is None else self.clock.wall() + lives
+        self.store.put("gemini", Token(Secret(access), Secret("r"), expiry, {"obtainedAt": NOW - 3600}))
+
+
+@pytest.fixture
+def login(tmp_path: Path) -> LoginScene:
+    return LoginScene(tmp_path)
+
+
+def test_who_has_to_log_in_is_told_the_command(login: LoginScene) -> None:
+    assert login.fault() == (
+        "There is no token for gemini. A valid one is looked for in tokens.json or tool.json."
+        " Run: python app.py login gemini"
+    )
+    assert login.server.asked == 0
+
+
+def test_a_foreign_token_that_is_good_for_longer_spares_the_renewal(login: LoginScene) -> None:
+    login.own("own", 60)
+    login.foreign("foreign", 3600)
+    assert login.offered() == "foreign"
+    assert login.server.asked == 0
+
+
+def test_a_foreign_token_stands_in_where_the_own_one_cannot_be_renewed(login: LoginScene) -> None:
+    login.own("own", -60)
+    login.foreign("foreign", 60)
+    assert login.offered() == "foreign"
+    assert login.server.asked == 1
+
+
+def test_a_renewal_that_fails_is_told_with_the_time_of_the_next(login: LoginScene) -> None:
+    login.own("own", -60)
+    with pytest.raises(RenewalFailed) as fault:
+        login.auth.credential("gemini")
+    assert (fault.value.status, fault.value.retry_after) == (503, 60.0)
+    assert fault.value.message == (
+        "The token for gemini expired at 23:59 UTC on 2025-12-31. A valid one is looked for in tokens.json or"
+        " tool.json. Its login server did not renew it: no connection within 5 s."
+    )
+
+
+# Other sources -----------------------------------------------------------------------------------------------------
+
+
+class FakeSource:
+    """Gives what the script says, the last of it for ever."""
+
+    def __init__(self, *script: Token | SourceFailed) -> None:
+        self.script = list(script)
+        self.asked = 0
+
+    def token(self) -> Token:
+        self.asked += 1
+        step = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+        if isinstance(step, SourceFailed):
+            raise step
+        return step
+
+
+class FetchScene:
+    """A provider whose token a command prints, and one whose token stands in a file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = FakeClock(NOW)
+        self.command, self.file = FakeSource(self.lives("c1", 3600)), FakeSource(self.lives("f1", 3600))
+        self.auth = AuthManager(
+            {"azure": CommandSource(("az",)), "codex": TokenFileSource("auth.json"), "vertex": AdcSource()},
+            TokenStore(folder / "tokens.json", self.clock),
+            WatchedFiles([], self.clock),
+            self.clock,
+            fetched={"azure": self.command, "codex": self.file, "vertex": self.command},
+        )
+
+    def lives(self, access: str, seconds: float | None) -> Token:
+        return Token(Secret(access), None, None if seconds is None else self.clock.wall() + seconds)
+
+    def offered(self, provider: str = "azure") -> str:
+        secret = self.auth.credential(provider).secret
+        assert secret is not None
+        return secret.reveal()
+
+    def fails(self, provider: str = "azure") -> str:
+        with pytest.raises(LoginRequired) as fault:
+            self.auth.credential(provider)
+        assert (fault.value.status, fault.value.code) == (401, "login_required")
+        return fault.value.message
+
+
+@pytest.fixture
+def fetch(tmp_path: Path) -> FetchScene:
+    return FetchScene(tmp_path)
+
+
+@pytest.mark.parametrize("provider", ["azure", "vertex"])
+def test_a_fetched_token_is_kept_until_it_runs_out(fetch: FetchScene, provider: str) -> None:
+    for _ in range(3):
+        assert fetch.offered(provider) == "c1"
+    fetch.clock.advance(3299)
+    assert fetch.offered(provider) == "c1"
+    assert fetch.command.asked == 1
+    fetch.command.script = [fetch.lives("c2", 3600)]
+    fetch.clock.advance(1)
+    assert fetch.offered(provider) == "c2"
+    assert fetch.command.asked == 2
+
+
+def test_a_fetched_token_of_unknown_expiry_is_fetched_again_after_a_minute(fetch: FetchScene) -> None:
+    fetch.command.script = [fetch.lives("c1", None), fetch.lives("c1", None), fetch.lives("c2", None)]
+    for asked, expected in ((1, "c1"), (2, "c1"), (3, "c2")):
+        assert fetch.offered() == fetch.offered() == expected
+        assert fetch.command.asked == asked
+        fetch.clock.advance(UNKNOWN_SECONDS)
+
+
+def test_a_command_that_keeps_its_token_to_the_end_is_not_run_at_every_call(fetch: FetchScene) -> None:
+    fetch.offered()
+    fetch.clock.advance(3590)
+    for _ in range(5):
+        assert fetch.offered() == "c1"
+    assert fetch.command.asked == 2
+    fetch.command.script = [fetch.lives("c2", 3600)]
+    fetch.clock.advance(FETCH_SECONDS)
+    assert fetch.offered() == "c2"
+
+
+def test_a_command_that_fails_is_told_and_run_again_ten_seconds_later(fetch: FetchScene) -> None:
+    fetch.command.script = [SourceFailed("The command az failed: Please run az login."), fetch.lives("c2", 60)]
+    assert fetch.fails() == "There is no token for azure. The command az failed: Please run az login."
+    assert fetch.auth.status("azure").problem == "The command az failed: Please run az login."
+    fetch.clock.advance(FETCH_SECONDS - 1)
+    fetch.fails()
+    assert fetch.command.asked == 1
+    fetch.clock.advance(1)
+    assert fetch.offered() == "c2"
+    assert fetch.auth.status("azure").problem is None
+
+
+def test_a_command_that_fails_in_good_time_costs_nothing_yet(fetch: FetchScene) -> None:
+    fetch.offered()
+    fetch.clock.advance(3590)
+    fetch.command.script = [SourceFailed("No.")]
+    assert fetch.offered() == "c1"
+    fetch.clock.advance(5)
+    assert "expired" in fetch.fails()
+
+
+def test_a_fetched_token_that_is_refused_is_fetched_again(fetch: FetchScene) -> None:
+    first = fetch.auth.credential("azure")
+    fetch.command.script = [fetch.lives("c2", 3600)]
+    assert fetch.auth.renewed("azure", first) is None, "it was fetched this moment"
+    fetch.clock.advance(FETCH_SECONDS)
+    second = fetch.auth.renewed("azure", first)
+    assert second is not None
+    assert second.secret == Secret("c2")
+    assert fetch.command.asked == 2
+
+
+def test_many_calls_are_one_run_of_the_command(fetch: FetchScene) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(lambda _: fetch.offered(), range(16), timeout=30)) == {"c1"}
+    assert fetch.command.asked == 1
+
+
+def test_a_token_file_is_asked_each_time(fetch: FetchScene) -> None:
+    fetch.file.script = [fetch.lives("f1", 3600), fetch.lives("f2", 3600)]
+    assert [fetch.offered("codex"), fetch.offered("codex")] == ["f1", "f2"]
+    refused = fetch.auth.credential("codex")
+    fetch.file.script = [fetch.lives("f3", 3600)]
+    better = fetch.auth.renewed("codex", refused)
+    assert better is not None
+    assert better.secret == Secret("f3")
+
+
+def test_a_token_file_without_a_good_token_is_told(fetch: FetchScene) -> None:
+    fetch.file.script = [SourceFailed("There is no token in auth.json.")]
+    assert fetch.fails("codex") == "There is no token for codex. There is no token in auth.json."
+    fetch.file.script = [fetch.lives("f1", -60)]
+    assert fetch.fails("codex") == "The token for codex expired at 23:59 UTC on 2025-12-31."
+    fetch.file.script = [fetch.lives("f2", 60)]
+    assert fetch.offered("codex") == "f2"
+
+
+# How things stand --------------------------------------------------------------------------------------------------
+
+
+def test_the_status_of_what_needs_no_token(scene: Scene) -> None:
+    assert scene.auth.status("openai") == CredentialStatus("api_key")
+    assert scene.auth.status("ollama") == CredentialStatus("none")
+
+
+def test_the_status_of_a_login(login: LoginScene) -> None:
+    missing = CredentialStatus("token", problem="There is no token for gemini.", remedy="python app.py login gemini")
+    assert login.auth.status("gemini") == missing
+    login.own("own", 3600)
+    assert login.auth.status("gemini") == CredentialStatus("token", NOW + 3600, NOW - 3600)
+    login.clock.advance(3600)
+    status = login.auth.status("gemini")
+    assert (status.problem, status.remedy) == (
+        "The token for gemini expired at 01:00 UTC on 2026-01-01.",
+        "python app.py login gemini",
+    )
+    assert login.server.asked == 0
+    login.fault()
+    status = login.auth.status("gemini")
+    assert (status.problem, status.remedy) == ("Its login server did not renew it: no connection within 5 s.", None)
+
+
+def test_the_status_of_a_command_runs_it_not(fetch: FetchScene) -> None:
+    assert fetch.auth.status("azure") == CredentialStatus("token")
+    assert fetch.command.asked == 0
+    fetch.offered()
+    assert fetch.auth.status("azure") == CredentialStatus("token", NOW + 3600, NOW)

@@ -1,16 +1,28 @@
 """The vendors known by name: what a provider's settings leave out, and what is said of settings that cannot work."""
 
 import json
+import re
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
-from gateway.auth.auth_manager import ApiKey, NoCredential, StoredToken
+from gateway.auth.oauth import OAuthSettings
+from gateway.auth.sources import (
+    AdcSource,
+    ApiKey,
+    CommandSource,
+    NoCredential,
+    StoredToken,
+    TokenFileSource,
+    TokenPaths,
+)
 from gateway.config import schema
 from gateway.config.loader import ConfigError, Problem, parse
 from gateway.core.secrets import Secret
 from gateway.providers.catalog import VENDORS, CannotResolve, Resolved, Vendor, check, from_environment, resolve
 
+GUIDE = (Path(__file__).parent.parent / "docs" / "providers.md").read_text(encoding="utf-8")
 WITH_KEY = {name: vendor for name, vendor in VENDORS.items() if vendor.key_env}
 KEYLESS = {name: vendor for name, vendor in VENDORS.items() if not vendor.key_env}
 EVERY_KEY = {vendor.key_env: f"key-of-{name}" for name, vendor in VENDORS.items() if vendor.key_env}
@@ -98,15 +110,6 @@ def test_a_name_of_ones_own_has_the_type_it_says() -> None:
 def test_stream_usage_can_be_told(told: bool) -> None:
     assert found("openai", EVERY_KEY, stream_usage=told).stream_usage is told
     assert found("mistral", EVERY_KEY, stream_usage=told).stream_usage is told
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [{"client_id": "id"}, {"auth_endpoint": "https://a.example/o"}, {"token_endpoint": "https://a.example/t"}],
-)
-def test_oauth_settings_mean_a_stored_token(settings: dict[str, object]) -> None:
-    assert found("gemini", EVERY_KEY, **settings).source == StoredToken()
-    assert key_of(found("gemini", {}, api_key=Secret("own"), **settings)) == "own"
 
 
 @pytest.mark.parametrize(
@@ -227,12 +230,6 @@ def test_googles_v1_gets_a_warning() -> None:
     assert problems(EVERY_KEY, gemini=fine) == []
 
 
-def test_oauth_without_a_key_gets_a_warning_of_what_this_version_does() -> None:
-    (problem,) = problems({}, gemini=schema.Provider(client_id="id"))
-    assert (problem.path, problem.fatal) == (("providers", "gemini"), False)
-    assert "tokenStorePath" in problem.message
-
-
 def test_no_message_holds_a_key() -> None:
     secret = "sk-canary-0123456789"
     environ = dict.fromkeys(EVERY_KEY, secret)
@@ -242,7 +239,223 @@ def test_no_message_holds_a_key() -> None:
         x=schema.Provider(api_key=Secret(secret)),
         openai=schema.Provider(api_endpoint="http://127.0.0.1:1", api_key=Secret(secret)),
         gemini=schema.Provider(client_id="id", client_secret=Secret(secret)),
+        env=schema.Provider(type="openai", api_key_env=secret),
     )
-    assert len(told) == 3
+    assert [problem.path[1] for problem in told] == ["x", "openai", "gemini", "env"]
     assert secret not in repr(told)
     assert secret not in repr(resolve("openai", schema.Provider(), environ))
+
+
+# Where the credential comes from -----------------------------------------------------------------------------------
+
+LOGIN: Mapping[str, object] = {
+    "client_id": "id",
+    "auth_endpoint": "https://a.example/authorize",
+    "token_endpoint": "https://a.example/token",
+}
+EVERYTHING: Mapping[str, object] = {
+    **LOGIN,
+    "api_key": Secret("own"),
+    "token_file": "~/token.json",
+    "command": ("print-token",),
+}
+
+
+def login(environ: Mapping[str, str] | None = None, **settings: object) -> OAuthSettings:
+    source = found("gemini", environ, **{**LOGIN, **settings}).source
+    assert isinstance(source, StoredToken)
+    assert source.oauth is not None
+    return source.oauth
+
+
+def missing(environ: Mapping[str, str] | None = None, **settings: object) -> tuple[str, str]:
+    with pytest.raises(CannotResolve) as caught:
+        found("gemini", environ, **settings)
+    (problem,) = problems(environ, gemini=schema.Provider(**settings))  # type: ignore[arg-type]
+    assert (problem.path, problem.fatal) == (("providers", "gemini", caught.value.key), True)
+    return caught.value.key, caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("settings", "source"),
+    [
+        ({"api_key": Secret("own")}, ApiKey(Secret("own"))),
+        ({"api_key_env": "MINE"}, ApiKey(Secret("of-mine"))),
+        ({"api_key": Secret("own"), **LOGIN}, ApiKey(Secret("own"))),
+        ({"token_file": "~/t.json"}, TokenFileSource("~/t.json")),
+        ({"token_file": "~/t.json", **LOGIN}, TokenFileSource("~/t.json")),
+        (
+            {"token_file": schema.TokenFile(path="t", format="codex", access_token_path="a.b", expiry_path="c")},
+            TokenFileSource("t", "codex", TokenPaths("a.b", "c")),
+        ),
+        (
+            {"command": ("gcloud", "auth", "print-access-token")},
+            CommandSource(("gcloud", "auth", "print-access-token")),
+        ),
+        ({}, ApiKey(Secret("key-of-gemini"))),
+    ],
+)
+def test_what_is_given_says_where_the_credential_comes_from(settings: dict[str, object], source: object) -> None:
+    assert found("gemini", {**EVERY_KEY, "MINE": " of-mine\n"}, **settings).source == source
+
+
+@pytest.mark.parametrize(
+    ("kind", "source"),
+    [
+        ("api_key", ApiKey(Secret("own"))),
+        ("token_file", TokenFileSource("~/token.json")),
+        ("command", CommandSource(("print-token",))),
+        ("adc", AdcSource()),
+        ("none", NoCredential()),
+    ],
+)
+def test_the_auth_type_wins_over_what_else_is_given(kind: str, source: object) -> None:
+    assert found("gemini", EVERY_KEY, auth_type=kind, **EVERYTHING).source == source
+
+
+@pytest.mark.parametrize("kind", ["device", "authorization_code"])
+def test_a_login_may_be_preferred_in_one_of_its_ways(kind: str) -> None:
+    source = found("xai", EVERY_KEY, auth_type=kind, **EVERYTHING).source
+    assert isinstance(source, StoredToken)
+    assert source.oauth is not None
+    assert source.oauth.prefers == kind
+
+
+def test_a_login_has_all_its_settings() -> None:
+    settings = login(
+        {"S": "from-env"},
+        client_secret_env="S",
+        issuer="https://a.example",
+        device_authorization_endpoint="https://a.example/device",
+        revocation_endpoint="https://a.example/revoke",
+        scopes=("one", "two"),
+        audience="aud",
+        resource="https://r.example",
+        extra_auth_params={"prompt": "consent"},
+        extra_token_params={"x": "y"},
+        token_request_format="json",
+        pkce=False,
+        redirect_host="localhost",
+        redirect_port=1455,
+        redirect_path="/auth/callback",
+    )
+    assert settings == OAuthSettings(
+        provider="gemini",
+        client_id="id",
+        client_secret=Secret("from-env"),
+        issuer="https://a.example",
+        authorization_endpoint="https://a.example/authorize",
+        token_endpoint="https://a.example/token",
+        device_authorization_endpoint="https://a.example/device",
+        revocation_endpoint="https://a.example/revoke",
+        scopes=("one", "two"),
+        audience="aud",
+        resource="https://r.example",
+        extra_auth_params={"prompt": "consent"},
+        extra_token_params={"x": "y"},
+        auth_method="client_secret_post",
+        request_format="json",
+        pkce=False,
+        redirect_host="localhost",
+        redirect_port=1455,
+        redirect_path="/auth/callback",
+        prefers=None,
+    )
+
+
+def test_the_seeds_settings_are_enough_for_a_login() -> None:
+    settings = login(client_secret=Secret("s"))
+    assert (settings.client_secret, settings.auth_method) == (Secret("s"), "client_secret_post")
+    assert problems({}, gemini=schema.Provider(**LOGIN)) == []  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("scopes", "expected"), [("a  b\tc", ("a", "b", "c")), (("a b", "c"), ("a b", "c")), ((), ())])
+def test_scopes_are_a_list_or_a_text(scopes: object, expected: tuple[str, ...]) -> None:
+    assert login(scopes=scopes).scopes == expected
+    assert found("gemini", auth_type="adc", scopes=scopes).source == AdcSource(expected)
+
+
+@pytest.mark.parametrize(
+    ("settings", "method"),
+    [
+        ({}, "none"),
+        ({"client_secret": Secret("")}, "none"),
+        ({"client_secret": Secret("s")}, "client_secret_post"),
+        ({"client_secret": Secret("s"), "token_endpoint_auth_method": "client_secret_basic"}, "client_secret_basic"),
+    ],
+)
+def test_a_client_with_a_secret_shows_it_in_the_body_unless_told_otherwise(
+    settings: dict[str, object], method: str
+) -> None:
+    assert login({}, **settings).auth_method == method
+
+
+@pytest.mark.parametrize(
+    ("settings", "key"),
+    [
+        ({"auth_type": "device"}, "deviceAuthorizationEndpoint"),
+        ({"auth_type": "device", "client_id": "id"}, "deviceAuthorizationEndpoint"),
+        ({"auth_type": "device", "issuer": "https://a.example"}, "clientId"),
+        ({"auth_type": "device", "device_authorization_endpoint": "https://a/d", "client_id": "i"}, "tokenEndpoint"),
+        ({"auth_type": "authorization_code", "client_id": "id", "token_endpoint": "https://a/t"}, "authEndpoint"),
+        ({"auth_type": "authorization_code", "issuer": "https://a.example"}, "clientId"),
+        ({"client_id": "id"}, "tokenEndpoint"),
+        ({"auth_endpoint": "https://a.example/authorize"}, "clientId"),
+        ({"token_endpoint": "https://a.example/token"}, "clientId"),
+        ({"auth_type": "token_file"}, "tokenFile"),
+        ({"auth_type": "command"}, "command"),
+        ({"auth_type": "api_key"}, "apiKey"),
+        ({"auth_type": "api_key", "api_endpoint": "https://other.example"}, "apiKey"),
+        ({"api_key_env": "NOT_SET"}, "apiKeyEnv"),
+        ({**LOGIN, "client_secret_env": "NOT_SET"}, "clientSecretEnv"),
+        ({**LOGIN, "token_endpoint_auth_method": "client_secret_basic"}, "clientSecret"),
+    ],
+)
+def test_the_setting_that_is_missing_is_named(settings: dict[str, object], key: str) -> None:
+    told, message = missing({}, **settings)
+    assert told == key
+    assert message.startswith("is missing") or ("NOT_SET" in message and "not set" in message)
+
+
+def test_a_key_in_place_of_a_variables_name_is_not_shown() -> None:
+    _, message = missing({}, api_key_env="sk-canary-0123456789abcdef")
+    assert "canary" not in message
+
+
+def test_another_host_gets_a_key_that_is_given_for_it() -> None:
+    resolved = found("openai", {"MINE": "k"}, api_endpoint="https://proxy.example/v1", api_key_env="MINE")
+    assert key_of(resolved) == "k"
+
+
+@pytest.mark.parametrize(
+    ("settings", "warned"),
+    [
+        ({"auth_type": "device", "auth_endpoint": "https://accounts.google.com/o/oauth2/v2/auth"}, True),
+        ({"auth_type": "device", "device_authorization_endpoint": "https://oauth2.googleapis.com/device/code"}, True),
+        ({"auth_type": "device", "issuer": "https://accounts.google.com"}, True),
+        ({"auth_type": "authorization_code"}, False),
+        ({}, False),
+        ({"auth_type": "device", "issuer": "https://notgoogle.com"}, False),
+    ],
+)
+def test_googles_device_login_cannot_reach_gemini_and_the_check_says_so(
+    settings: dict[str, object], warned: bool
+) -> None:
+    told = problems({}, gemini=schema.Provider(**{**LOGIN, **settings}))  # type: ignore[arg-type]
+    assert [(problem.path[-1], problem.fatal) for problem in told] == [("authType", False)] * warned
+    assert problems({}, work=schema.Provider(type="openai", **{**LOGIN, **settings})) == []  # type: ignore[arg-type]
+
+
+# What the guide says -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", re.findall(r"(?ms)^```yaml\n(.*?)^```$", GUIDE))
+def test_an_example_of_the_guide_works_as_it_stands(text: str) -> None:
+    names = re.findall(r"\$\{(\w+)\}|Env: (\w+)", text)
+    environ = {one or other: "a-value" for one, other in names}
+    loaded = parse(text.encode(), "config.yaml", env=environ, checks=(check(environ),))
+    assert loaded.warnings == ()
+    assert all(
+        not isinstance(resolve(name, each, environ).source, NoCredential)
+        for name, each in loaded.config.providers.items()
+    )

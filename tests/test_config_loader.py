@@ -11,12 +11,14 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from gateway.auth.sources import AdcSource, ApiKey, CommandSource, NoCredential, StoredToken, TokenFileSource
 from gateway.config import schema as schema_module
 from gateway.config.expand import expand
 from gateway.config.faults import MAX_FAULTS
 from gateway.config.loader import ConfigError, Loaded, Problem, load, parse, resolve, schema
-from gateway.config.schema import Config, Gateway, Logging, Provider, Timeouts, WatchFile
+from gateway.config.schema import Config, Gateway, Logging, Provider, Timeouts, TokenFile, WatchFile
 from gateway.core.secrets import Secret
+from gateway.providers import catalog
 
 ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / "config.example.yaml"
@@ -356,17 +358,35 @@ def test_the_example_has_every_setting() -> None:
 
 
 def test_the_settings_that_the_example_comments_out_load_as_well() -> None:
-    names = "|".join([*setting_names(), "local"])
+    names = "|".join([*setting_names(), "local", "company", "azure", "borrowed", "printed", "google"])
     text = re.sub(r"(?m)^ +(watchFiles|allowedOrigins): \[\]\n", "", EXAMPLE.read_text(encoding="utf-8"))
     text, count = re.subn(rf'(?m)^( +)# ((?: *)(?:- )?(?:(?:{names}):|")(?= |$).*|  - ".*)$', r"\1\2", text)
     env = {"OPENAI_API_KEY": "a", "GEMINI_CLIENT_ID": "b", "GEMINI_CLIENT_SECRET": "c", "GATEWAY_KEY": "d"}
-    config = read(text, env).config
-    assert count == 15
+    env |= {"COMPANY_CLIENT_SECRET": "e", "AZURE_OPENAI_API_KEY": "f"}
+    loaded = parse(text.encode(), "config.yaml", env=env, checks=(catalog.check(env),))
+    config = loaded.config
+    assert loaded.warnings == ()
+    assert count == 59
     assert config.auth.watch_files[1] == WatchFile(
         path="~/.config/other-tool/token.json", provider="openai", format="plain"
     )
     assert config.providers["gemini"].client_secret == Secret("c")
     assert config.providers["local"].type == "openai"
+    assert config.providers["company"].extra_auth_params == {"prompt": "consent"}
+    assert config.providers["borrowed"].token_file == TokenFile(
+        path="~/.company/session.json", access_token_path="session.token", expiry_path="session.validUntil"
+    )
+    sources = {name: type(catalog.resolve(name, each, env).source) for name, each in config.providers.items()}
+    assert sources == {
+        "openai": ApiKey,
+        "gemini": StoredToken,
+        "company": StoredToken,
+        "azure": ApiKey,
+        "borrowed": TokenFileSource,
+        "printed": CommandSource,
+        "google": AdcSource,
+        "local": NoCredential,
+    }
     assert config.gateway.api_keys == (Secret("d"),)
 
 

@@ -10,7 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.auth.auth_manager import AuthManager, CredentialSource, NoCredential, StoredToken
+from gateway.auth.auth_manager import AuthManager
+from gateway.auth.oauth import OAuthSettings, OAuthUnreachable, TokenReply, token_from
+from gateway.auth.renewal import Refresher
+from gateway.auth.sources import ApiKey, CredentialSource, NoCredential, StoredToken
 from gateway.auth.token_file import Token
 from gateway.auth.token_store import TokenStore
 from gateway.auth.watch_files import WatchedFiles
@@ -113,6 +116,7 @@ class Scene:
         limits: Mapping[str, schema.RateLimit] | None = None,
         sources: Mapping[str, CredentialSource] | None = None,
         timeouts: Mapping[str, schema.Timeouts] | None = None,
+        logins: Refresher | None = None,
     ) -> None:
         self.clock = WatchedClock()
         self.providers = {name: FakeProvider(name) for name in "abc"}
@@ -129,6 +133,7 @@ class Scene:
                 self.store,
                 WatchedFiles([], self.clock),
                 self.clock,
+                clients=None if logins is None else lambda _: logins,
             ),
         )
         self.failover = Failover(attempt, self.health)
@@ -340,6 +345,123 @@ def test_a_refused_token_is_not_offered_again(tmp_path: Path) -> None:
     scene.clock.advance(60)
     assert attempts_text(scene.ask("ab")) == "a/m=login_required,b/m=200"
     assert scene.tries() == [1, 2, 0]
+
+
+def test_a_refused_key_makes_its_target_rest_because_nothing_else_remembers_it(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, sources={"a": ApiKey(Secret("sk-1"))})
+    scene["a"].plays(CredentialRefused("no", evidence=Evidence(status=401)))
+    assert attempts_text(scene.ask("ab")) == "a/m=401,b/m=200"
+    assert attempts_text(scene.ask("ab")) == "a/m=resting,b/m=200"
+
+
+def test_a_refused_token_makes_no_target_rest_so_that_the_next_token_is_used_at_once(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, sources={"a": StoredToken()})
+    scene.store.put("a", Token(Secret("token-1"), None, None))
+    scene["a"].plays(CredentialRefused("no", evidence=Evidence(status=401)), ANSWER)
+    assert attempts_text(scene.ask("ab")) == "a/m=401,b/m=200"
+    scene.store.put("a", Token(Secret("token-2"), None, None))
+    assert attempts_text(scene.ask("ab")) == "a/m=200"
+
+
+class FakeLogins:
+    """A login server that gives token-2, token-3 and so on; or none, where it is down."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.down = False
+
+    def refresh(self, refresh_token: Secret) -> TokenReply:
+        self.asked += 1
+        if self.down:
+            raise OAuthUnreachable("no connection")
+        return TokenReply(Secret(f"token-{self.asked + 1}"), Secret(f"refresh-{self.asked + 1}"), 3_600.0)
+
+
+class LoginScene(Scene):
+    """The provider a has a login that was obtained ten minutes ago."""
+
+    def __init__(self, folder: Path, *, limits: Mapping[str, schema.RateLimit] | None = None) -> None:
+        self.logins = FakeLogins()
+        source = StoredToken(OAuthSettings("a", "client-1"))
+        super().__init__(folder, sources={"a": source}, limits=limits, logins=self.logins)
+        kept = TokenReply(Secret("token-1"), Secret("refresh-1"), 3_600.0)
+        self.store.put("a", token_from(kept, self.clock.wall()))
+        self.clock.advance(600)
+
+    def shown(self) -> list[str]:
+        """The tokens that a was asked with."""
+        secrets = [terms.credential.secret for terms in self["a"].terms]
+        return [secret.reveal() for secret in secrets if secret]
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_token_is_renewed_and_the_same_target_asked_once_more(tmp_path: Path, status: int) -> None:
+    scene = LoginScene(tmp_path)
+    scene["a"].plays(CredentialRefused("no", evidence=Evidence(status=status)), ANSWER)
+    assert attempts_text(scene.ask("ab")) == f"a/m={status},a/m=200"
+    assert attempts_text(scene.ask("ab")) == "a/m=200"
+    assert scene.shown() == ["token-1", "token-2", "token-2"]
+    assert scene.logins.asked == 1
+
+
+def test_a_second_refusal_goes_on_to_the_next_and_is_not_held_against_the_target(tmp_path: Path) -> None:
+    scene = LoginScene(tmp_path)
+    scene["a"].plays(CredentialRefused("no", evidence=Evidence(status=401)))
+    assert attempts_text(scene.ask("ab")) == "a/m=401,a/m=401,b/m=200"
+    assert scene.health.order([Target("a", "m")])[1] == []
+    assert attempts_text(scene.ask("ab")) == "a/m=login_required,b/m=200"
+    assert scene.shown() == ["token-1", "token-2"]
+    assert scene.logins.asked == 1
+    scene.store.put("a", Token(Secret("token-9")))
+    scene["a"].plays(ANSWER)
+    assert attempts_text(scene.ask("ab")) == "a/m=200"
+
+
+def test_where_nobody_else_is_there_a_second_refusal_is_what_the_caller_is_told(tmp_path: Path) -> None:
+    scene = LoginScene(tmp_path)
+    scene["a"].plays(CredentialRefused("first"), second := CredentialRefused("second"))
+    error, call = scene.fails("a")
+    assert error is second
+    assert len(call.attempts) == 2
+
+
+def test_a_token_that_cannot_be_renewed_goes_on_to_the_next(tmp_path: Path) -> None:
+    scene = LoginScene(tmp_path)
+    scene.logins.down = True
+    scene["a"].plays(CredentialRefused("no", evidence=Evidence(status=401)))
+    assert attempts_text(scene.ask("ab")) == "a/m=401,b/m=200"
+    assert attempts_text(scene.ask("ab")) == "a/m=token_renewal_failed,b/m=200"
+    assert scene.tries() == [1, 2, 0]
+    assert scene.health.order([Target("a", "m")])[1] == []
+
+
+def test_the_try_with_a_renewed_token_needs_a_slot_of_its_own(tmp_path: Path) -> None:
+    scene = LoginScene(tmp_path, limits=limit("a"))
+    scene["a"].plays(CredentialRefused("no", evidence=Evidence(status=401)), ANSWER)
+    assert attempts_text(scene.ask("ab")) == "a/m=401,b/m=200"
+    assert scene.shown() == ["token-1"]
+
+
+@pytest.mark.parametrize("refused_first", [True, False])
+def test_no_target_is_tried_three_times_whatever_the_reasons(tmp_path: Path, refused_first: bool) -> None:
+    scene = LoginScene(tmp_path)
+    reasons: list[ProviderFailure] = [ConnectionFailed("x"), CredentialRefused("no", evidence=Evidence(status=401))]
+    scene["a"].plays(*(reversed(reasons) if refused_first else reasons), ANSWER)
+    scene.ask("ab")
+    assert scene.tries() == [2, 1, 0]
+
+
+def test_who_leaves_during_a_renewal_is_not_asked_for_again(tmp_path: Path) -> None:
+    scene = LoginScene(tmp_path)
+
+    def refuse_and_leave() -> Answer:
+        scene.clock.advance(TIMEOUT)
+        raise CredentialRefused("no", evidence=Evidence(status=401))
+
+    scene["a"].plays(refuse_and_leave, ANSWER)
+    error, _ = scene.fails("ab")
+    assert isinstance(error, DeadlineExceeded)
+    assert scene.tries() == [1, 0, 0]
 
 
 def test_a_credential_is_looked_up_again_after_a_wait_for_a_slot(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Literal
@@ -14,7 +15,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.secrets import Secret
-from gateway.observe.logs import CallLine, CallLog, JsonFormatter, Masker, PrettyFormatter, pretty, set_up
+from gateway.observe.logs import (
+    MAX_LEARNED,
+    CallLine,
+    CallLog,
+    JsonFormatter,
+    Masker,
+    PrettyFormatter,
+    pretty,
+    set_up,
+)
 
 FORMS: tuple[Literal["pretty", "json"], ...] = ("pretty", "json")
 CANARY = Secret("canary-7f3a-not-a-shape")
@@ -38,12 +48,15 @@ HOSTILE = "m\r\n12:00:00 INFO    req_9 forged\x1b[2J\x9b31m\u2028\u2029\x00\t\x7
 
 
 @contextmanager
-def logging_to(form: Literal["pretty", "json"], *secrets: Secret, level: str = "debug") -> Iterator[io.StringIO]:
+def logging_to(
+    form: Literal["pretty", "json"], *secrets: Secret | Masker, level: str = "debug"
+) -> Iterator[io.StringIO]:
     """The gateway's log as text; what was set before is put back."""
     root, own = logging.getLogger(), logging.getLogger("gateway")
     before = (root.level, own.level)
     text = io.StringIO()
-    handler = set_up(level, form, secrets, text)
+    masker = next((each for each in secrets if isinstance(each, Masker)), None)
+    handler = set_up(level, form, masker or [each for each in secrets if isinstance(each, Secret)], text)
     try:
         yield text
     finally:
@@ -225,6 +238,43 @@ def test_no_secret_of_six_characters_passes_the_masker(values: list[str], before
 def test_a_secret_that_is_part_of_another_leaves_nothing_of_the_longer() -> None:
     masker = Masker([Secret("abcdef"), Secret("abcdef-and-more")])
     assert masker.mask("x abcdef-and-more y") == "x *** y"
+
+
+def test_a_secret_that_is_learned_is_masked_from_then_on() -> None:
+    masker = Masker([Secret("known-before")])
+    text = "known-before a/new+token"
+    assert masker.mask(text) == "*** a/new+token"
+    for _ in range(2):
+        masker.learn(Secret("a/new+token"))
+    masker.learn(Secret("known-before"))
+    assert masker.mask(text) == "*** ***"
+    assert masker.mask("a%2Fnew%2Btoken") == "***"
+
+
+def test_of_the_learned_secrets_the_oldest_are_forgotten_and_the_given_ones_never() -> None:
+    masker = Masker([Secret("known-before")])
+    for number in range(MAX_LEARNED + 1):
+        masker.learn(Secret(f"token-{number:04}"))
+    assert masker.mask("known-before token-0000 token-0001") == "*** token-0000 ***"
+
+
+def test_threads_may_learn_while_others_mask() -> None:
+    masker = Masker()
+
+    def work(number: int) -> str:
+        masker.learn(Secret(f"token-{number:04}"))
+        return masker.mask(f"token-{number:04}")
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(work, range(MAX_LEARNED), timeout=30)) == {"***"}
+
+
+def test_lines_are_masked_by_a_masker_that_goes_on_learning() -> None:
+    masker = Masker()
+    with logging_to("pretty", masker) as log:
+        masker.learn(Secret("late-token"))
+        logging.getLogger("gateway.auth").info("has late-token")
+    assert "has ***" in log.getvalue()
 
 
 def test_a_value_of_a_few_characters_does_not_blacken_words() -> None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from gateway.auth.auth_manager import Credential, fingerprint
+from gateway.auth.auth_manager import Credential
+from gateway.auth.expiry import fingerprint
 from gateway.core.chat import ChatChunk, ChatRequest
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.errors import (
@@ -79,6 +80,8 @@ class Asking:
     agents: Sequence[str] = ()
     sticky: bool = False
     stream_usage: bool = True
+    key_header: str | None = None
+    project: str | None = None
     credential: Credential = WITH_KEY
     first_content: float = LONG
     deadline: float = LONG
@@ -94,6 +97,8 @@ class Asking:
             wire=WIRE,
             stream_usage=self.stream_usage,
             clock=self.clock,
+            api_key_header=self.key_header,
+            quota_project=lambda: self.project,
         )
 
     def terms(self) -> Terms:
@@ -168,10 +173,26 @@ def test_the_key_goes_out_as_a_bearer_token(up: ScriptedUpstream, acme: Asking) 
     assert [asked.headers["authorization"] for asked in up.requests] == [f"Bearer {KEY}"] * 2
 
 
-def test_without_a_key_there_is_no_authorization_at_all(up: ScriptedUpstream) -> None:
-    with closing(Asking(up, credential=KEYLESS)) as asking:
+def test_a_header_of_the_keys_own_holds_it_as_it_is_and_there_is_no_authorization(up: ScriptedUpstream) -> None:
+    with closing(Asking(up, key_header="x-API-key")) as asking:
         asking.send()
-    assert "authorization" not in up.requests[0].headers
+        rest(asking.open())
+    assert [asked.headers["x-api-key"] for asked in up.requests] == [KEY] * 2
+    assert not any("authorization" in asked.headers for asked in up.requests)
+
+
+def test_without_a_key_there_is_no_authorization_at_all(up: ScriptedUpstream) -> None:
+    for header in (None, "x-api-key"):
+        with closing(Asking(up, credential=KEYLESS, key_header=header)) as asking:
+            asking.send()
+        assert not {"authorization", "x-api-key"}.intersection(up.requests[-1].headers)
+
+
+def test_a_quota_project_goes_along_as_soon_as_it_is_known(up: ScriptedUpstream, acme: Asking) -> None:
+    acme.send()
+    acme.project = "my-project"
+    acme.send()
+    assert [asked.headers.get("x-goog-user-project") for asked in up.requests] == [None, "my-project"]
 
 
 @pytest.mark.parametrize("key", ["sk-\u2026", "sk-a\nb", "sk-a\r\nX-Evil: 1", "sk-\u200bx", "k\x00"])

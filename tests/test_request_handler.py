@@ -11,7 +11,8 @@ from typing import cast
 
 import pytest
 
-from gateway.auth.auth_manager import ApiKey, AuthManager, CredentialSource, NoCredential, StoredToken
+from gateway.auth.auth_manager import AuthManager
+from gateway.auth.sources import ApiKey, CredentialSource, NoCredential, StoredToken
 from gateway.auth.token_store import TokenStore
 from gateway.auth.watch_files import WatchedFiles
 from gateway.config import schema

@@ -2,7 +2,9 @@
 
 import json
 import os
+import random
 import stat
+import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -11,15 +13,16 @@ from typing import Any
 
 import pytest
 
+from gateway.auth.file_lock import LockBusy
 from gateway.auth.token_file import MAX_FILE, Token
 from gateway.auth.token_store import REPLACE_TRIES, TokenStore
-from gateway.auth.watch_files import WatchedFiles
-from gateway.config.schema import WatchFile
 from gateway.core.clock import SystemClock
 from gateway.core.secrets import Secret
 from tests.fakes import FakeClock
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no file modes, and no replacing of open files")
+ROOT = Path(__file__).parents[1]
+ALL = ["tokens.json", "tokens.json.bak", "tokens.json.lock"]
 NEW_YEAR = 1_767_225_600.0  # 2026-01-01T00:00:00Z
 
 
@@ -174,16 +177,16 @@ def test_a_file_that_is_as_it_was_is_not_read_again(
     ],
     ids=lambda broken: ascii(broken[:40]),
 )
-def test_a_broken_file_keeps_what_was_known_and_is_moved_aside_by_the_next_write(
+def test_a_broken_file_keeps_what_was_known_and_is_kept_aside_by_the_next_write(
     store: TokenStore, path: Path, broken: bytes
 ) -> None:
     store.put("x", token("known"))
     path.write_bytes(broken)
     assert access_of(store.get("x")) == "known"
     assert (store.problem or "").startswith("tokens.json cannot be used: ")
-    assert names(path) == ["tokens.json"]
+    assert names(path) == ALL
     store.put("y", token("new"))
-    assert names(path) == ["tokens.json", "tokens.json.corrupt-20260101T000000Z"]
+    assert names(path) == sorted([*ALL, "tokens.json.corrupt-20260101T000000Z"])
     assert path.with_name("tokens.json.corrupt-20260101T000000Z").read_bytes() == broken
     assert set(content(path)["credentials"]) == {"x", "y"}
     assert store.problem is None
@@ -195,8 +198,45 @@ def test_what_is_not_a_file_is_a_problem_and_stays_where_it_is(store: TokenStore
     assert store.problem == "tokens.json cannot be used: it is not a regular file"
     with pytest.raises(OSError, match="not a regular file"):
         store.put("x", token("a"))
-    assert names(path) == ["tokens.json"]
+    assert names(path) == ["tokens.json", "tokens.json.lock"]
     assert path.is_dir()
+
+
+@pytest.mark.parametrize("broken", [b"", b'{"version": 1, "cred'])
+def test_who_starts_with_a_broken_file_has_the_last_good_state(path: Path, clock: WaitClock, broken: bytes) -> None:
+    before = TokenStore(path, clock)
+    before.put("x", token("old"))
+    before.put("x", token("new", refresh_token=Secret("r"), extra={"scope": "chat"}))
+    path.write_bytes(broken)
+    store = TokenStore(path, clock)
+    assert store.get("x") == token("new", refresh_token=Secret("r"), extra={"scope": "chat"})
+    assert (store.problem or "").endswith("; tokens.json.bak is used")
+    store.put("y", token("b"))
+    assert store.problem is None
+    assert set(content(path)["credentials"]) == {"x", "y"}
+    assert path.with_name("tokens.json.corrupt-20260101T000000Z").read_bytes() == broken
+
+
+def test_who_starts_with_a_broken_file_and_no_copy_has_nothing_and_says_so(path: Path, store: TokenStore) -> None:
+    path.write_bytes(b"{")
+    assert store.get("x") is None
+    assert (store.problem or "").startswith("tokens.json cannot be used: ")
+    assert not (store.problem or "").endswith("is used")
+
+
+def test_what_was_deleted_does_not_come_back_from_the_copy(path: Path, clock: WaitClock, store: TokenStore) -> None:
+    store.put("x", token("a"))
+    path.unlink()
+    assert TokenStore(path, clock).get("x") is None
+    assert store.get("x") is None
+    store.put("y", token("b"))
+    assert set(content(path)["credentials"]) == {"y"}
+
+
+def test_what_is_removed_is_not_in_the_copy_either(path: Path, store: TokenStore) -> None:
+    store.put("x", token("sk-SECRET"))
+    store.remove("x")
+    assert [each for each in path.parent.iterdir() if b"SECRET" in each.read_bytes()] == []
 
 
 # Writing -----------------------------------------------------------------------------------------------------------
@@ -242,7 +282,7 @@ def test_concurrent_puts_keep_all_credentials(path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(put, range(8), timeout=60))
     assert len(content(path)["credentials"]) == 80
-    assert names(path) == ["tokens.json"]
+    assert names(path) == ALL
 
 
 @posix
@@ -278,7 +318,7 @@ def test_a_write_that_fails_midway_leaves_the_old_file(
         with pytest.raises(type(fault)):
             store.put("x", token("new"))
     assert path.read_bytes() == before
-    assert names(path) == ["tokens.json"]
+    assert names(path) == ALL
     assert access_of(store.get("x")) == "old"
     store.put("x", token("new"))
     assert access_of(store.get("x")) == "new"
@@ -312,7 +352,7 @@ def test_a_file_that_stays_open_is_told_within_a_second(
     monkeypatch.setattr(os, "replace", refuse)
     with pytest.raises(PermissionError):
         store.put("x", token("a"))
-    assert names(path) == []
+    assert names(path) == ["tokens.json.lock"]
     assert sum(clock.waits) < 1
 
 
@@ -357,99 +397,126 @@ def test_no_repr_and_no_problem_shows_a_secret(store: TokenStore, path: Path) ->
     assert "sk-SECRET" not in " ".join(f"{each} {each!r}" for each in [*shown, store.problem, vars(store)])
 
 
-# Files of other tools ----------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def foreign(tmp_path: Path) -> Path:
-    return tmp_path / "foreign.json"
-
-
-def watch(clock: WaitClock, *paths: Path, provider: str | None = None) -> WatchedFiles:
-    return WatchedFiles([(path, WatchFile(path=path.name, provider=provider)) for path in paths], clock)
-
-
-def accesses(watched: WatchedFiles, provider: str) -> list[str]:
-    return [token.access_token.reveal() for token in watched.tokens(provider)]
-
-
-@pytest.mark.parametrize(
-    "entry",
-    [
-        {"accessToken": "a", "refreshToken": "r", "expiresAt": "2026-01-01T00:00:00Z"},
-        {"access_token": "a", "refresh_token": "r", "expires_at": 1_767_225_600},
-        {"access_token": "a", "refresh_token": "r", "expiry_date": 1_767_225_600_000},
-    ],
-)
-def test_a_foreign_token_is_read_by_provider_or_flat(foreign: Path, clock: WaitClock, entry: dict[str, object]) -> None:
-    expected = [token("a", refresh_token=Secret("r"), expires_at=NEW_YEAR)]
-    write(foreign, {"updated": 7, "gemini": entry})
-    assert watch(clock, foreign).tokens("gemini") == expected
-    assert watch(clock, foreign, provider="openai").tokens("gemini") == expected
-    write(foreign, entry)
-    assert watch(clock, foreign, provider="gemini").tokens("gemini") == expected
-    assert watch(clock, foreign).tokens("gemini") == []
-
-
-def test_several_files_are_asked_in_their_order(tmp_path: Path, clock: WaitClock) -> None:
-    for name in ("b", "a"):
-        write(tmp_path / name, {"x": {"accessToken": name}})
-    watched = watch(clock, tmp_path / "b", tmp_path / "none", tmp_path / "a")
-    assert accesses(watched, "x") == ["b", "a"]
-    assert watched.names == ("b", "none", "a")
-    assert watched.problems() == []
-
-
-@pytest.mark.parametrize(
-    "broken",
-    [None, b"", b'{"x": {"accessToken": "ne', b"{}", b"[]", b'{"x": {"accessToken": ""}}', b" " * (MAX_FILE + 1)],
-)
-def test_a_foreign_file_without_a_good_token_keeps_the_old_one(
-    foreign: Path, clock: WaitClock, broken: bytes | None
+def test_a_copy_that_cannot_be_written_goes_rather_than_be_an_old_one(
+    store: TokenStore, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    watched = watch(clock, foreign)
-    assert accesses(watched, "x") == []
-    write(foreign, {"x": {"accessToken": "old"}})
-    watched.refresh()
-    foreign.unlink() if broken is None else foreign.write_bytes(broken)
-    watched.refresh()
-    assert accesses(watched, "x") == ["old"]
-    assert [problem.split(":")[0] for problem in watched.problems()] == ["foreign.json cannot be used"] * (
-        broken is not None
-    )
-    write(foreign, {"x": {"accessToken": "new"}})
-    watched.refresh()
-    assert accesses(watched, "x") == ["new"]
-    assert watched.problems() == []
+    store.put("x", token("old"))
+    real = os.replace
+
+    def replace(source: Path, target: Path) -> None:
+        if target.suffix == ".bak":
+            raise OSError(28, "No space left on device")
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    store.put("x", token("new"))
+    assert access_of(store.get("x")) == "new"
+    assert names(path) == ["tokens.json", "tokens.json.lock"]
 
 
-def test_a_foreign_file_is_looked_at_once_a_second_or_on_demand(foreign: Path, clock: WaitClock) -> None:
-    watched = watch(clock, foreign)
-    for access in ("1", "22", "333"):
-        before = accesses(watched, "x")
-        write(foreign, {"x": {"accessToken": access}})
-        clock.advance(0.5)
-        assert accesses(watched, "x") == before
-        clock.advance(0.5)
-        assert accesses(watched, "x") == [access]
-    write(foreign, {"x": {"accessToken": "4444"}})
-    watched.refresh()
-    assert accesses(watched, "x") == ["4444"]
+# One at a time -----------------------------------------------------------------------------------------------------
+
+
+def test_who_has_the_store_for_himself_sees_and_makes_changes(path: Path, clock: WaitClock, store: TokenStore) -> None:
+    TokenStore(path, clock).put("x", token("a"))
+    with store.exclusive() as held:
+        assert access_of(held.get("x")) == "a"
+        write(path, {"version": 1, "credentials": {"x": {"accessToken": "b"}}})  # of someone who knows no lock
+        assert access_of(held.get("x")) == "b"
+        held.put("y", token("c"))
+        assert held.remove("x") is True
+        assert held.remove("x") is False
+    assert set(content(path)["credentials"]) == {"y"}
+
+
+def test_nobody_else_changes_it_meanwhile_and_everybody_reads_it(path: Path, clock: WaitClock) -> None:
+    mine, theirs = TokenStore(path, clock), TokenStore(path, clock)
+    mine.put("x", token("a"))
+    with mine.exclusive():
+        with pytest.raises(LockBusy), theirs.exclusive(0):
+            pytest.fail("it is held")
+        with pytest.raises(OSError, match=r"tokens\.json\.lock is held"):
+            theirs.put("x", token("b"))
+        assert access_of(theirs.get("x")) == "a"
+    theirs.put("x", token("b"))
+    assert access_of(mine.get("x")) == "b"
 
 
 @posix
-def test_a_pipe_in_place_of_a_foreign_file_holds_nobody_up(foreign: Path, clock: WaitClock) -> None:
-    if sys.platform != "win32":
-        os.mkfifo(foreign)
-    watched = watch(clock, foreign)
-    assert watched.tokens("x") == []
-    assert watched.problems() == ["foreign.json cannot be used: it is not a regular file"]
+def test_a_link_and_its_file_have_one_lock(tmp_path: Path, clock: WaitClock) -> None:
+    real, link = tmp_path / "real.json", tmp_path / "tokens.json"
+    link.symlink_to(real)
+    with TokenStore(link, clock).exclusive(), pytest.raises(LockBusy), TokenStore(real, clock).exclusive(0):
+        pytest.fail("it is held")
 
 
-def test_a_foreign_file_is_never_written(foreign: Path, clock: WaitClock) -> None:
-    write(foreign, {"x": {"accessToken": "a"}})
-    foreign.chmod(0o644)
-    before = foreign.stat()
-    assert accesses(watch(clock, foreign), "x") == ["a"]
-    after = foreign.stat()
-    assert (before.st_mode, before.st_mtime_ns, before.st_ino) == (after.st_mode, after.st_mtime_ns, after.st_ino)
+def test_what_a_killed_writer_left_is_gone_with_the_next_write(store: TokenStore, path: Path) -> None:
+    path.with_name("tokens.json.tmp").write_text("half")
+    store.put("x", token("a"))
+    assert names(path) == ALL
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from gateway.auth.token_file import Token
+from gateway.auth.token_store import TokenStore
+from gateway.core.clock import SystemClock
+from gateway.core.secrets import Secret
+
+store, turn = TokenStore(Path(sys.argv[1]), SystemClock()), int(sys.argv[2])
+while True:
+    turn += 1
+    store.put("x", Token(Secret(f"{turn}-" * 2_000), Secret(f"r{turn}")))
+    print(turn, flush=True)
+"""
+
+
+def writer(path: Path, turn: int) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-S", "-c", WRITER, str(path), str(turn)]
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
+    return subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, bufsize=0)
+
+
+def written(process: "subprocess.Popen[bytes]") -> int:
+    assert process.stdout is not None
+    return int(process.stdout.readline())
+
+
+def turn_of(path: Path) -> int:
+    """Which of the writer's states is in the file; it has to be a whole one."""
+    found = TokenStore(path, SystemClock()).get("x")
+    assert found is not None
+    assert found.refresh_token is not None
+    turn = int(found.refresh_token.reveal()[1:])
+    assert found.access_token.reveal() == f"{turn}-" * 2_000
+    return turn
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_a_writer_killed_at_any_point_leaves_its_last_good_state(path: Path) -> None:
+    """A hundred times. What it had said to be written is there, and at most one write more."""
+    seed = random.randrange(1_000)
+    chance, stores = random.Random(seed), [path.with_name(f"{n}.json") for n in range(2)]  # one starts, one writes
+    turns = dict.fromkeys(stores, 0)
+    processes = {each: writer(each, 0) for each in stores}
+    try:
+        for kill in range(100):
+            each = stores[kill % 2]
+            for _ in range(chance.randrange(1, 6)):
+                told = written(processes[each])
+            for _ in range(chance.randrange(40_000)):  # a moment more, of a length that nobody knows
+                pass
+            processes[each].kill()
+            rest, _ = processes[each].communicate()
+            told = int(rest.split()[-1]) if rest else told
+            assert told <= turn_of(each) <= told + 1, f"kill {kill}, seed {seed}"
+            turns[each] = turn_of(each)
+            processes[each] = writer(each, turns[each])
+    finally:
+        for process in processes.values():
+            process.kill()
+            process.communicate()
+    for each in stores:
+        TokenStore(each, SystemClock()).remove("x")  # takes away what the killed ones left half done
+    assert names(path) == sorted(f"{each.name}{suffix}" for each in stores for suffix in ("", ".bak", ".lock"))

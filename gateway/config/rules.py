@@ -15,6 +15,22 @@ _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
 _AUTHORITY = re.compile(r"(?:\[(?P<ip6>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:]+))(?::(?P<port>[0-9]{1,5}))?")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 MAX_PORT: Final = 65_535
+# fmt: off
+_OWN_HEADERS: Final = frozenset(
+    (
+        "accept", "accept-encoding", "connection", "content-length", "content-type", "cookie", "expect",
+        "host", "keep-alive", "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade",
+        "user-agent", "x-goog-user-project",
+    )
+)
+_OWN_PARAMETERS: Final = frozenset(
+    (
+        "client_assertion", "client_id", "client_secret", "code", "code_challenge", "code_challenge_method",
+        "code_verifier", "device_code", "grant_type", "redirect_uri", "refresh_token", "response_mode",
+        "response_type", "scope", "state",
+    )
+)
+# fmt: on
 
 
 def unique_aliases(config: Config) -> Iterator[Problem]:
@@ -81,6 +97,10 @@ def _addresses(provider: Provider) -> Iterator[tuple[str, str]]:
         "apiEndpoint": provider.api_endpoint,
         "authEndpoint": provider.auth_endpoint,
         "tokenEndpoint": provider.token_endpoint,
+        "issuer": provider.issuer,
+        "deviceAuthorizationEndpoint": provider.device_authorization_endpoint,
+        "revocationEndpoint": provider.revocation_endpoint,
+        "resource": provider.resource,
     }
     return ((key, address) for key, address in keys.items() if address is not None)
 
@@ -90,6 +110,55 @@ def _unencrypted(path: KeyPath, provider: Provider) -> Iterator[Problem]:
         yield Problem(path, "must be https: logins travel here (http only on this machine)", fatal=True)
     elif provider.enabled:
         yield Problem(path, "plain http to another machine: keys and prompts travel unencrypted", fatal=False)
+
+
+def one_credential(config: Config) -> Iterator[Problem]:
+    """A credential comes from one place, and the reader of the file can tell from which."""
+    for name, provider in config.providers.items():
+        path: KeyPath = ("providers", name)
+        for one, other in _twice(provider):
+            message = f"{one} and {other} are both given, and only one can be used: take one out"
+            yield Problem((*path, other), message, fatal=True)
+        if provider.auth_type is None and len(given := _places(provider)) > 1:
+            message = f"{' and '.join(given)} are given: say which one to use by authType, or take the others out"
+            yield Problem((*path, given[1]), message, fatal=True)
+        if provider.token_endpoint_auth_method == "none" and _has_client_secret(provider):  # noqa: S105 - a method
+            message = "is none, and there is a client secret: take one of the two out"
+            yield Problem((*path, "tokenEndpointAuthMethod"), message, fatal=True)
+
+
+def _twice(provider: Provider) -> Iterator[tuple[str, str]]:
+    if provider.api_key and provider.api_key_env is not None:
+        yield "apiKey", "apiKeyEnv"
+    if provider.client_secret and provider.client_secret_env is not None:
+        yield "clientSecret", "clientSecretEnv"
+
+
+def _places(provider: Provider) -> list[str]:
+    """The settings that each say by themselves where the credential is. A client id beside a key is usual: the key
+    is used, and the login stays for later."""
+    key = "apiKey" if provider.api_key else "apiKeyEnv" if provider.api_key_env is not None else None
+    file = "tokenFile" if provider.token_file is not None else None
+    command = "command" if provider.command else None
+    return [place for place in (key, file, command) if place is not None]
+
+
+def _has_client_secret(provider: Provider) -> bool:
+    return bool(provider.client_secret) or provider.client_secret_env is not None
+
+
+def free_names(config: Config) -> Iterator[Problem]:
+    """What the gateway itself sets in a request cannot be set once more."""
+    for name, provider in config.providers.items():
+        header = provider.api_key_header
+        if header is not None and header.lower() in _OWN_HEADERS:
+            message = f'"{header}" is set by the gateway itself; a key goes in a header such as x-api-key'
+            yield Problem(("providers", name, "apiKeyHeader"), message, fatal=True)
+        extras = {"extraAuthParams": provider.extra_auth_params, "extraTokenParams": provider.extra_token_params}
+        for key, extra in extras.items():
+            for param in sorted(_OWN_PARAMETERS.intersection(extra)):
+                message = f'"{param}" is set by the login itself; there is a setting of its own for what can be chosen'
+                yield Problem(("providers", name, key, param), message, fatal=True)
 
 
 def _address_fault(address: str) -> str:
@@ -169,5 +238,7 @@ RULES: Final[tuple[Check, ...]] = (
     known_providers,
     answered_aliases,
     sound_addresses,
+    one_credential,
+    free_names,
     exact_origins,
 )

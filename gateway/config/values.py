@@ -162,16 +162,19 @@ class Reading:
         if not isinstance(place.node, Section):
             return self._wrong(place, mapping, hint=_colon_hint(place.node))
         data: dict[str, object] = {}
+        sections = isinstance(mapping.value_type, inspect.StructType)
         for key, entry in place.node.entries.items():
             if length_fault(key, mapping.key_type) or not matches(key, mapping.key_type):
                 hint = _COLON if ":" in key else ""
                 self._faults.add(entry.at, place.path, f"this key must be {expected(mapping.key_type)}{hint}")
                 continue
             value = self.read(place.inside(key, entry.value), mapping.value_type)
-            if value is ABSENT:
+            if value is ABSENT and sections:
                 value = self.read(place.inside(key, Section(entry.at, {})), mapping.value_type)
-            # A faulty section keeps its name, so that references to it are not reported as unknown on top.
-            data[key] = {} if value is BROKEN else value
+            if sections:  # a faulty one keeps its name, so that references to it are not reported as unknown on top
+                data[key] = {} if value is BROKEN else value
+            elif not isinstance(value, Left):
+                data[key] = value
         return data
 
     def _list(self, place: Place, wanted: inspect.VarTupleType) -> object:

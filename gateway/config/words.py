@@ -1,6 +1,6 @@
 """Words for what a setting takes and for what was found instead.
 
-All numbers, choices and limits come from the schema's types through msgspec.inspect; only the names of two patterns
+All numbers, choices and limits come from the schema's types through msgspec.inspect; only the names of three patterns
 are put in plain words here, because a regular expression helps few people.
 """
 
@@ -10,7 +10,7 @@ from msgspec import inspect
 
 from gateway.config.faults import MAX_SHOWN, looks_secret
 from gateway.config.nodes import Broken, Listing, Node, Scalar, Section
-from gateway.config.schema import HeaderText, Name
+from gateway.config.schema import HeaderName, HeaderText, Name
 
 _KINDS: Final = {
     "text": "a text",
@@ -29,6 +29,7 @@ def _pattern(annotated: Any) -> str:
 
 _PATTERNS: Final = {
     _pattern(Name): "a name of at most 64 letters, digits, `.`, `_` and `-` that begins with a letter or digit",
+    _pattern(HeaderName): "a header's name of at most 64 letters, digits and `-`",
     _pattern(HeaderText): "a header text of at most 512 printable ASCII characters without space at its ends",
 }
 

@@ -170,6 +170,12 @@ class LoginRequired(GatewayError):
     status, type, code = 401, "authentication_error", "login_required"
 
 
+class RenewalFailed(LoginRequired):
+    """The token has run out, and its login server gives no new one now. Waiting may help, and so may a login."""
+
+    status, type, code = 503, SERVER, "token_renewal_failed"
+
+
 # The provider's side -----------------------------------------------------------------------------------------------
 
 
@@ -187,14 +193,15 @@ class ProviderFailure(GatewayError):
 
     Attributes:
         next_candidate: whether another candidate may be asked.
-        held_against: whether the target rests for it.
+        held_against: whether the target rests for it. Of one failure it can be taken back: where a refused token is
+            marked, the target has nothing to rest for.
         same_target: whether the same target may be asked once more, at once.
     """
 
     status = 502
     code: str | None = "provider_failure"
     next_candidate: ClassVar[bool] = True
-    held_against: ClassVar[bool] = True
+    held_against: bool = True
     same_target: ClassVar[bool] = False
 
     def __init__(

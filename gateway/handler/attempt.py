@@ -61,6 +61,13 @@ class Attempt:
         failed: list[ProviderFailure] = []
 
         def once() -> Answer | OpenStream:
+            nonlocal credential
+            if failed and isinstance(failed[0], CredentialRefused):
+                better = self._auth.renewed(target.provider, credential)
+                if better is None:
+                    raise failed[0]
+                call.check()  # a renewal may have taken its time
+                credential = better
             if failed and not self._has_slot(target):
                 raise failed[0]  # to ask again is another request, and the rate limit has no room for it
             try:
@@ -106,7 +113,8 @@ class Attempt:
             call.check()  # a connection cut because the caller left is nobody's failure
             call.attempts.append((target, label(failure)))
             if isinstance(failure, CredentialRefused):
-                self._auth.refused(target.provider, credential)
+                # a marked token is not offered again, and there is no reason to keep its successor waiting
+                failure.held_against = not self._auth.refused(target.provider, credential)
             raise
         call.attempts.append((target, "200"))
         return answer
@@ -147,4 +155,5 @@ def label(failure: GatewayError) -> str:
 
 
 def _asks_again(failure: BaseException) -> bool:
-    return isinstance(failure, ProviderFailure) and failure.same_target
+    """Whether the same target may be asked once more: at once, or with another credential if there is one."""
+    return isinstance(failure, CredentialRefused) or (isinstance(failure, ProviderFailure) and failure.same_target)

@@ -9,6 +9,7 @@ import datetime
 import logging
 import re
 import sys
+import threading
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Final, Literal, TextIO
@@ -20,6 +21,8 @@ from gateway.core.secrets import MASK, Secret
 ROOT: Final = "gateway"
 SHORTEST_SECRET: Final = 6
 """Characters below which a value is not masked: it would blacken ordinary words."""
+MAX_LEARNED: Final = 200
+"""Learned secrets that are remembered. A token lives for minutes or days, and the oldest have expired by then."""
 _SHAPES: Final = re.compile(
     r"\b(?:sk|gsk|xai|pk|rk)[-_][A-Za-z0-9_\-]{16,}|\bAIza[A-Za-z0-9_\-]{20,}|\bya29\.[A-Za-z0-9_\-.]+"
     r"|\beyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-.]+|\bgh[pousr]_[A-Za-z0-9]{20,}"
@@ -60,22 +63,40 @@ class CallLog:
 
 
 class Masker:
-    """Takes secrets out of a text.
+    """Takes secrets out of a text. Safe to use from many threads.
 
     Args:
         secrets: the ones known by value.
     """
 
     def __init__(self, secrets: Iterable[Secret] = ()) -> None:
-        values = {secret.reveal() for secret in secrets}
+        self._given = {secret.reveal() for secret in secrets}
+        self._learned: dict[str, None] = {}
+        self._lock = threading.Lock()  # over the two above
+        self._known = self._pattern()
+
+    def learn(self, secret: Secret) -> None:
+        """Mask this one too from here on: a token that has come with a login or a renewal."""
+        value = secret.reveal()
+        if value in self._given or value in self._learned:
+            return
+        with self._lock:
+            self._learned[value] = None
+            for oldest in list(self._learned)[:-MAX_LEARNED]:
+                del self._learned[oldest]
+            self._known = self._pattern()
+
+    def _pattern(self) -> re.Pattern[str] | None:
+        values = (*self._given, *self._learned)
         seen = {form for value in values if len(value) >= SHORTEST_SECRET for form in _forms(value)}
         known = sorted(seen, key=len, reverse=True)
-        self._known = re.compile("|".join(map(re.escape, known))) if known else None
+        return re.compile("|".join(map(re.escape, known))) if known else None
 
     def mask(self, text: str) -> str:
         """`text` with every secret as ***."""
-        if self._known is not None:
-            text = self._known.sub(MASK, text)
+        known = self._known
+        if known is not None:
+            text = known.sub(MASK, text)
         return _SHAPES.sub(MASK, text)
 
 
@@ -155,14 +176,20 @@ def _plain(text: str) -> str:
 
 
 def set_up(
-    level: str, form: Literal["pretty", "json"], secrets: Iterable[Secret], stream: TextIO | None = None
+    level: str, form: Literal["pretty", "json"], secrets: Iterable[Secret] | Masker, stream: TextIO | None = None
 ) -> logging.Handler:
     """Send the gateway's log lines to `stream` (standard error) from here on.
+
+    Args:
+        level: the least that is printed.
+        form: for people or for machines.
+        secrets: what must not be printed; as a Masker it may go on learning.
+        stream: where to.
 
     Returns:
         The handler, for whoever takes it off again.
     """
-    masker = Masker(secrets)
+    masker = secrets if isinstance(secrets, Masker) else Masker(secrets)
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter(masker) if form == "json" else PrettyFormatter(masker))
     root = logging.getLogger()

@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from gateway.auth.auth_manager import ApiKey, CredentialSource, NoCredential, StoredToken
+from gateway.auth.sources import CredentialSource, StoredToken
 from gateway.config import schema
 from gateway.config.loader import Check, Problem
-from gateway.core.secrets import Secret
+from gateway.providers import credentials
+from gateway.providers.credentials import CannotResolve
+
+__all__ = ["VENDORS", "CannotResolve", "Resolved", "Vendor", "check", "from_environment", "resolve"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,20 +67,11 @@ class Resolved:
     settings: schema.Provider
 
 
-class CannotResolve(Exception):
-    """What is missing or wrong, at which key of the provider."""
-
-    def __init__(self, key: str, message: str) -> None:
-        super().__init__(message)
-        self.key = key
-        self.message = message
-
-
 def resolve(name: str, settings: schema.Provider, environ: Mapping[str, str]) -> Resolved:
     """Fill in what the vendor's row knows.
 
     Raises:
-        CannotResolve: the type is unknown, the address malformed, or there is nothing to authenticate with.
+        CannotResolve: the type is unknown, the address malformed, or it does not say how to authenticate.
     """
     kind = settings.type or name
     vendor = VENDORS.get(kind)
@@ -92,7 +86,7 @@ def resolve(name: str, settings: schema.Provider, environ: Mapping[str, str]) ->
         name=name,
         type=kind,
         endpoint=endpoint,
-        source=_source(settings, vendor, endpoint, environ),
+        source=credentials.source(name, settings, _vendors_key(vendor, endpoint), environ),
         stream_usage=vendor.stream_usage if settings.stream_usage is None else settings.stream_usage,
         settings=settings,
     )
@@ -135,13 +129,21 @@ def _doubts(resolved: Resolved, config: schema.Config) -> Iterable[Problem]:
             "Google's /v1 has no system instruction, tools, JSON output or OpenAI-compatible endpoint: use /v1beta",
             fatal=False,
         )
-    if isinstance(resolved.source, StoredToken):
+    if resolved.type == "gemini" and _is_googles_device_login(resolved.source):
         yield Problem(
-            at,
-            "has OAuth settings and no apiKey: calls use the token found in auth.tokenStorePath or auth.watchFiles;"
-            " this version does not log in or renew by itself",
+            (*at, "authType"),
+            "Google's device login has no scope for Gemini: use authorization_code, adc or an apiKey",
             fatal=False,
         )
+
+
+def _is_googles_device_login(source: CredentialSource) -> bool:
+    """https://developers.google.com/identity/protocols/oauth2/limited-input-device#allowedscopes (2026-11)"""
+    if not isinstance(source, StoredToken) or source.oauth is None or source.oauth.prefers != "device":
+        return False
+    oauth = source.oauth
+    told = oauth.device_authorization_endpoint or oauth.issuer or oauth.authorization_endpoint
+    return (urlsplit(told or "").hostname or "").endswith((".google.com", ".googleapis.com"))
 
 
 def from_environment(environ: Mapping[str, str]) -> dict[str, schema.Provider]:
@@ -153,22 +155,10 @@ def from_environment(environ: Mapping[str, str]) -> dict[str, schema.Provider]:
     }
 
 
-def _source(
-    settings: schema.Provider, vendor: Vendor, endpoint: str | None, environ: Mapping[str, str]
-) -> CredentialSource:
-    if settings.api_key:
-        return ApiKey(settings.api_key)
-    if settings.client_id or settings.auth_endpoint or settings.token_endpoint:
-        return StoredToken()
+def _vendors_key(vendor: Vendor, endpoint: str | None) -> str | None:
+    """Another host than the vendor's never gets the vendor's key."""
     own_host = urlsplit(vendor.endpoint or "").hostname == urlsplit(endpoint or "").hostname
-    if vendor.key_env is None or not own_host:
-        return NoCredential()  # another host than the vendor's never gets the vendor's key
-    key = environ.get(vendor.key_env, "").strip()
-    if not key:
-        raise CannotResolve(
-            "apiKey", f"is missing: give apiKey, set {vendor.key_env} in the environment, or set enabled: false"
-        )
-    return ApiKey(Secret(key))
+    return vendor.key_env if own_host else None
 
 
 def _is_sound(address: str) -> bool:

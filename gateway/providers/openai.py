@@ -1,6 +1,6 @@
-"""OpenAI, and every API that is compatible with it: one address, one wire, a Bearer key."""
+"""OpenAI, and every API that is compatible with it: one address, one wire, a Bearer key or one in its own header."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from gateway.auth.auth_manager import Credential
@@ -16,6 +16,8 @@ from gateway.wires.base import Decoder, OutboundWire
 PATH: Final = "/chat/completions"
 MAX_ANSWER: Final = 64 << 20
 MAX_ERROR: Final = 64 << 10
+QUOTA_PROJECT: Final = "x-goog-user-project"
+"""Whom Google bills and limits: https://cloud.google.com/apis/docs/system-parameters (2026-11)"""
 
 
 class OpenAIProvider:
@@ -29,6 +31,8 @@ class OpenAIProvider:
         wire: the outbound half to speak.
         stream_usage: whether the server takes `stream_options`.
         clock: for deadlines.
+        api_key_header: the header that the credential is sent in, as it is; None sends it as a Bearer token.
+        quota_project: the Google project that calls are billed to, if one is known by now.
     """
 
     def __init__(  # noqa: PLR0913 - one place puts a provider together
@@ -41,6 +45,8 @@ class OpenAIProvider:
         wire: OutboundWire,
         stream_usage: bool,
         clock: Clock,
+        api_key_header: str | None = None,
+        quota_project: Callable[[], str | None] = lambda: None,
     ) -> None:
         self.name = name
         self._url = endpoint + PATH
@@ -49,6 +55,8 @@ class OpenAIProvider:
         self._wire = wire
         self._stream_usage = stream_usage
         self._clock = clock
+        self._api_key_header = api_key_header
+        self._quota_project = quota_project
 
     def send(self, request: ChatRequest, terms: Terms) -> Answer:
         rendered = self._wire.render_request(request, terms.model, ask_usage=False)
@@ -96,7 +104,12 @@ class OpenAIProvider:
             value = credential.secret.reveal()
             if not (value.isascii() and value.isprintable()):  # an ellipsis or a line end that came along in copying
                 raise CredentialRefused(f"The credential for {self.name} has characters that cannot be sent.")
-            headers["Authorization"] = f"Bearer {value}"
+            if self._api_key_header is None:
+                headers["Authorization"] = f"Bearer {value}"
+            else:
+                headers[self._api_key_header] = value
+        if project := self._quota_project():
+            headers[QUOTA_PROJECT] = project
         return headers
 
     def _first_content(self, body: ByteStream, decoder: Decoder, waits: Iterator[float]) -> list[ChatChunk]:

@@ -1,0 +1,106 @@
+"""Tokens that are not the gateway's own to renew: a program prints them, Google gives them, a file has them.
+
+They are seen from above like a login's token (`Renewable`): what there is, and another one if it can be had.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from gateway.auth.expiry import Stage, is_young, obtained_at, rest, stage
+from gateway.auth.renewal import Fault
+from gateway.auth.sources import SourceFailed, TokenSource
+from gateway.auth.token_file import Token
+from gateway.core.clock import Clock
+
+FETCH_SECONDS: Final = 10.0
+"""Between two tries after a failure. Short, because someone may just have logged in with another tool."""
+UNKNOWN_SECONDS: Final = 60.0
+"""How long a fetched token is kept that does not say when it expires."""
+
+
+class Fetched:
+    """A token that a program or a request gives, kept until it runs out. Safe to use from many threads.
+
+    Args:
+        source: who gives it.
+        clock: for expiry and rests.
+    """
+
+    def __init__(self, source: TokenSource, clock: Clock) -> None:
+        self.fault: Fault | None = None
+        self._source = source
+        self._clock = clock
+        self._turn = threading.Lock()
+        self._token: Token | None = None
+        self._fetched = 0.0
+
+    def token(self) -> Token | None:
+        return self._token
+
+    def stage(self, token: Token) -> Stage:
+        if token.expires_at is None:
+            return "soon" if self._clock.monotonic() - self._fetched >= UNKNOWN_SECONDS else "fresh"
+        return stage(token, self._clock.wall())
+
+    def renew(self, refused: Callable[[Token], bool], *, wait: bool) -> None:
+        if not self._is_due(refused) or not self._turn.acquire(blocking=wait):
+            return
+        try:
+            if self._is_due(refused):
+                self._fetch(refused)
+        finally:
+            self._turn.release()
+
+    def _is_due(self, refused: Callable[[Token], bool]) -> bool:
+        if self.fault is not None and self._clock.monotonic() < self.fault.until:
+            return False
+        token = self._token
+        return token is None or self._is_worn(token, refused)
+
+    def _is_worn(self, token: Token, refused: Callable[[Token], bool]) -> bool:
+        if self.stage(token) != "fresh":
+            return True
+        return refused(token) and not is_young(token, self._clock.wall(), FETCH_SECONDS)
+
+    def _fetch(self, refused: Callable[[Token], bool]) -> None:
+        before, asked = self._token, self._clock.wall()
+        try:
+            found = self._source.token()
+        except SourceFailed as failed:
+            self._rests(str(failed), FETCH_SECONDS)
+            return
+        same = before is not None and before.access_token == found.access_token
+        since = obtained_at(before) if same and before else asked
+        token = replace(found, extra={**found.extra, "obtainedAt": since})
+        self._token, self._fetched, self.fault = token, self._clock.monotonic(), None
+        if self._is_worn(token, refused):  # a program may keep its token to the last second, as gcloud does
+            self._rests("Its source still gives the same token.", rest(FETCH_SECONDS, token))
+
+    def _rests(self, message: str, seconds: float) -> None:
+        self.fault = Fault("", message, True, self._clock.monotonic() + seconds)
+
+
+class Reread:
+    """A token in a file, which costs a look, so that nothing of it is kept. As safe for many threads as its source."""
+
+    def __init__(self, source: TokenSource, clock: Clock) -> None:
+        self.fault: Fault | None = None
+        self._source = source
+        self._clock = clock
+
+    def token(self) -> Token | None:
+        try:
+            token = self._source.token()
+        except SourceFailed as failed:
+            self.fault = Fault("", str(failed), True, self._clock.monotonic())
+            return None
+        self.fault = None
+        return token
+
+    def stage(self, token: Token) -> Stage:
+        return stage(token, self._clock.wall())
+
+    def renew(self, refused: Callable[[Token], bool], *, wait: bool) -> None:
+        """Nothing: the next `token` is the newest."""

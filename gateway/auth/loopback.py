@@ -1,0 +1,172 @@
+"""The few seconds of web server that a browser login needs: one path, on 127.0.0.1, for one answer.
+
+It knows HTTP and nothing of OAuth: it hands a query on and shows one of four fixed pages. The pages are constants, so
+nothing from the address can come back in them. Any program and any web page on this machine can connect, so it checks
+the Host (DNS rebinding), takes GET only, and bounds time, size and number of connections.
+
+Source: RFC 8252 sections 7.3 and 8.3.
+"""
+
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler
+from socketserver import ThreadingTCPServer
+from types import TracebackType
+from typing import Any, Final, Literal
+from urllib.parse import urlsplit
+
+ADDRESS: Final = "127.0.0.1"
+HANDLER_SECONDS: Final = 10.0
+MAX_CONNECTIONS: Final = 32
+"""Browsers open a few; what is over that is refused."""
+POLL_SECONDS: Final = 0.05
+
+Page = Literal["received", "refused", "unknown", "over"]
+Arrived = Callable[[str], tuple[Page, Callable[[], None]]]
+"""Given a query: the page to show, and what to call when it has been written."""
+
+_PAGES: Final[dict[Page, tuple[int, str, str]]] = {
+    "received": (200, "Answer received", "You can close this page. The result is shown where you started the login."),
+    "refused": (200, "Not logged in", "The server refused. The reason is shown where you started the login."),
+    "unknown": (400, "Not an answer to this login", "The login is still waiting. Use the address that it has shown."),
+    "over": (410, "This login is over", "You can close this page."),
+}
+_HTML: Final = (
+    '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>LLM Gateway</title></head>'
+    "<body><h1>{title}</h1><p>{text}</p></body></html>"
+)
+_HEADERS: Final = (
+    ("Content-Type", "text/html; charset=utf-8"),
+    ("Cache-Control", "no-store"),
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("Referrer-Policy", "no-referrer"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Connection", "close"),
+)
+
+
+class LoopbackListener:
+    """Listens from its making until `close`, which ends every connection and thread of it.
+
+    Args:
+        host: as the redirect address has it; `localhost` too is served on 127.0.0.1.
+        port: 0 for a free one.
+        path: the only one that is answered.
+
+    Raises:
+        OSError: the port cannot be listened on.
+    """
+
+    def __init__(self, host: str, port: int, path: str) -> None:
+        self._server = _Server(port, path)
+        self.port: int = self._server.server_address[1]
+        self.redirect_uri = f"http://{host}:{self.port}{path}"
+        self._thread: threading.Thread | None = None
+
+    def start(self, arrived: Arrived) -> None:
+        """Answer from now on."""
+        self._server.arrived = arrived
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(POLL_SECONDS,), name="login-callback", daemon=True
+        )
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop listening. Idempotent."""
+        if self._thread is not None:
+            self._server.shutdown()
+            self._thread.join()
+            self._thread = None
+        self._server.server_close()
+
+    def __enter__(self) -> "LoopbackListener":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _Server(ThreadingTCPServer):
+    """A thread a connection, all of them ended by server_close. (HTTPServer asks the DNS for our name, so not that.)"""
+
+    daemon_threads = False  # only such threads are joined
+    allow_reuse_address = sys.platform != "win32"  # there it would let another program take the port over
+    request_queue_size = MAX_CONNECTIONS
+
+    def __init__(self, port: int, path: str) -> None:
+        self.path = path
+        self.arrived: Arrived | None = None
+        self._open: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        super().__init__((ADDRESS, port), _Handler)
+        port = self.server_address[1]
+        self.hosts = {f"{name}:{port}" for name in (ADDRESS, "localhost")}
+        if port == 80:
+            self.hosts |= {ADDRESS, "localhost"}
+
+    def server_bind(self) -> None:
+        if sys.platform == "win32":
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        super().server_bind()
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ANN401 - socketserver's
+        with self._lock:
+            room = len(self._open) < MAX_CONNECTIONS
+            if room:
+                self._open.add(request)
+            return room
+
+    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401
+        with self._lock:
+            self._open.discard(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+        """A browser that hung up is no news, and a traceback might show the query."""
+
+    def server_close(self) -> None:
+        with self._lock:
+            for connection in self._open:
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)  # wakes a thread that waits for a request
+        super().server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    timeout = HANDLER_SECONDS
+    server_version = "LLM-Gateway"
+    sys_version = ""
+
+    def do_GET(self) -> None:
+        address = urlsplit(self.path)
+        hosts = self.headers.get_all("host", [])
+        if len(hosts) != 1 or hosts[0].strip().lower() not in self.server.hosts:
+            return self._show(421, "Wrong host", "")
+        if address.path != self.server.path or self.server.arrived is None:
+            return self._show(404, "Not found", "")
+        page, settle = self.server.arrived(address.query)
+        try:
+            self._show(*_PAGES[page])
+        finally:
+            settle()
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """The library's own page quotes the request."""
+        self._show(code, "Not understood", "")
+
+    def log_message(self, format: str, *args: object) -> None:
+        """The query has the code in it: nothing is logged."""
+
+    def _show(self, status: int, title: str, text: str) -> None:
+        body = _HTML.format(title=title, text=text).encode()
+        self.send_response(status)
+        for name, value in (*_HEADERS, ("Content-Length", str(len(body)))):
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)

@@ -1,0 +1,153 @@
+"""The client's side of OAuth: the requests to an authorization server, and what its answers mean.
+
+One method is one request. It is sent once and judged once: when to ask again, and what to do with a token, is for the
+flows and for the renewal. Failures are only the two of oauth.py, and whatever a server says about one is taken for a
+text that might repeat our secrets.
+
+Sources: RFC 6749 sections 2.3.1, 4.1.3, 5 and 6, RFC 8628 section 3, RFC 7009, RFC 8707; what servers do beside them is
+said where it is handled.
+"""
+
+import base64
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+from urllib.parse import quote, quote_plus, urlencode
+
+from gateway.auth.oauth import OAuthRefused, OAuthSettings, TokenReply
+from gateway.auth.oauth_answer import DeviceGrant, read_answer, read_grant, read_tokens
+from gateway.auth.oauth_http import OAuthHttp
+from gateway.core.clock import Clock
+from gateway.core.jsontext import JsonObject, dumps
+from gateway.core.secrets import Secret
+
+__all__ = ["DeviceGrant", "OAuthClient"]
+
+DEVICE_GRANT: Final = "urn:ietf:params:oauth:grant-type:device_code"
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What goes out: its headers and body may hold secrets, which are listed in `secrets`."""
+
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    secrets: tuple[Secret, ...]
+
+
+class OAuthClient:
+    """Asks one provider's authorization server. Safe to use from many threads.
+
+    Every method raises OAuthRefused (the server said no, or the settings lack an endpoint) and OAuthUnreachable (no
+    connection within 5 s, no whole answer within 30 s, or one that is none), and nothing else.
+
+    Args:
+        settings: with the endpoints that are going to be asked.
+        environ: where REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and SSL_CERT_FILE are read.
+        clock: measures how long an answer takes.
+    """
+
+    def __init__(self, settings: OAuthSettings, environ: Mapping[str, str], clock: Clock | None = None) -> None:
+        self._settings = settings
+        self._http = OAuthHttp(environ, clock=clock)
+
+    def start_device(self, code_challenge: str | None = None) -> DeviceGrant:
+        """Ask for a code that a person confirms (RFC 8628 section 3.1).
+
+        Args:
+            code_challenge: of PKCE with S256, for servers that want it here.
+        """
+        settings = self._settings
+        pkce = {"code_challenge": code_challenge, "code_challenge_method": "S256"} if code_challenge else {}
+        fields = {
+            **settings.extra_auth_params,
+            **({"scope": " ".join(settings.scopes)} if settings.scopes else {}),
+            **({"audience": settings.audience} if settings.audience else {}),
+            **({"resource": settings.resource} if settings.resource else {}),
+            **pkce,
+        }
+        endpoint = settings.device_authorization_endpoint
+        return read_grant(self._ask("deviceAuthorizationEndpoint", endpoint, fields))
+
+    def poll_device(self, device_code: Secret, code_verifier: Secret | None = None) -> TokenReply:
+        """Ask once whether the person has confirmed (RFC 8628 section 3.4)."""
+        return self._tokens(DEVICE_GRANT, {"device_code": device_code, "code_verifier": code_verifier})
+
+    def exchange(self, code: Secret, redirect_uri: str, code_verifier: Secret | None) -> TokenReply:
+        """Spend an authorization code (RFC 6749 section 4.1.3, RFC 7636 section 4.5)."""
+        secrets = {"code": code, "code_verifier": code_verifier}
+        return self._tokens("authorization_code", secrets, {"redirect_uri": redirect_uri})
+
+    def refresh(self, refresh_token: Secret) -> TokenReply:
+        """Ask for a new access token (RFC 6749 section 6). The reply may replace the refresh token, too."""
+        return self._tokens("refresh_token", {"refresh_token": refresh_token})
+
+    def revoke(self, token: Secret, hint: Literal["refresh_token", "access_token"]) -> None:
+        """End a token (RFC 7009). A server says yes to one that it does not know."""
+        fields = {"token_type_hint": hint}
+        self._ask("revocationEndpoint", self._settings.revocation_endpoint, fields, {"token": token})
+
+    def close(self) -> None:
+        """Let go of what the client holds. Idempotent."""
+        self._http.close()
+
+    def _tokens(
+        self, grant_type: str, secrets: Mapping[str, Secret | None], fields: Mapping[str, str] | None = None
+    ) -> TokenReply:
+        settings = self._settings
+        resource = {"resource": settings.resource} if settings.resource else {}
+        all_fields = {**settings.extra_token_params, **resource, **(fields or {}), "grant_type": grant_type}
+        return read_tokens(self._ask("tokenEndpoint", settings.token_endpoint, all_fields, secrets))
+
+    def _ask(
+        self,
+        setting: str,
+        endpoint: str | None,
+        fields: Mapping[str, str],
+        secrets: Mapping[str, Secret | None] | None = None,
+    ) -> JsonObject:
+        """The fields of an answer that is not a no."""
+        if not endpoint:
+            raise OAuthRefused("not_configured", f"{setting} is neither configured nor published by the server")
+        sent = _request(self._settings, fields, {name: each for name, each in (secrets or {}).items() if each})
+        return read_answer(self._http.post(endpoint, sent.headers, sent.body), endpoint, sent.secrets)
+
+
+def _request(settings: OAuthSettings, fields: Mapping[str, str], secrets: Mapping[str, Secret]) -> _Request:
+    """The fields with the client's name on them, in the way the settings say."""
+    known = settings.client_secret or Secret("")
+    revealed = {name: secret.reveal() for name, secret in secrets.items()}
+    body = {**fields, **revealed}
+    headers: dict[str, str] = {}
+    if settings.auth_method == "client_secret_basic":
+        headers["Authorization"] = f"Basic {_basic(settings.client_id, known)}"
+    else:
+        body["client_id"] = settings.client_id
+        if settings.auth_method == "client_secret_post" and known:
+            body["client_secret"] = known.reveal()
+    if settings.request_format == "json":
+        headers["Content-Type"] = "application/json"
+        content = dumps({**body})
+    else:
+        headers["Content-Type"] = "application/x-www-form-urlencoded"
+        content = urlencode(body, errors="replace").encode()
+    return _Request(headers, content, tuple(_hidden(settings, secrets.values())))
+
+
+def _basic(client_id: str, secret: Secret) -> str:
+    """Both halves are form-urlencoded before they are joined (RFC 6749 section 2.3.1), which most libraries forget:
+    without it a colon in the id, or a percent sign in the secret, is another client."""
+    halves = (quote_plus(half, errors="replace") for half in (client_id, secret.reveal()))
+    return base64.b64encode(":".join(halves).encode()).decode()
+
+
+def _hidden(settings: OAuthSettings, secrets: Iterable[Secret]) -> Iterator[Secret]:
+    """What must not come back in a server's words: the secrets, as they are and as they may have been written."""
+    client = settings.client_secret
+    for secret in (*secrets, *((client,) if client else ())):
+        yield secret
+        yield Secret(secret.reveal().strip())
+        yield Secret(quote_plus(secret.reveal(), errors="replace"))
+        yield Secret(quote(secret.reveal(), errors="replace"))
+    if client:
+        yield Secret(_basic(settings.client_id, client))

@@ -1,0 +1,174 @@
+"""One question to an authorization server, and its answer, bounded in size and time.
+
+Nothing happens by itself here: no redirect is followed (it would carry a code or a secret to a place that nobody
+configured), nothing is asked twice (a refresh token may be good for one use only), no connection is kept for the next
+question, which comes in minutes or hours and would find it half closed. The libraries' own words do not leave this
+file: they hold addresses, and may hold a header.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import urlsplit
+
+import requests
+from urllib3.exceptions import HTTPError
+
+from gateway.auth.oauth import OAuthRefused, OAuthUnreachable
+from gateway.core.clock import Clock, SystemClock
+from gateway.core.errors import ProviderFailure, Silent
+from gateway.upstream.byte_stream import ByteStream
+from gateway.upstream.session import LOOPBACK, plain_session
+from gateway.upstream.user_agents import own_name
+
+CONNECT_SECONDS: Final = 5.0
+READ_SECONDS: Final = 30.0
+MAX_ANSWER: Final = 65_536
+"""Bytes. A token answer has a few KB, a discovery document under 20."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: any status but a redirect. The body may hold a token, so it is out of the repr."""
+
+    status: int
+    content_type: str
+    body: bytes = field(repr=False)
+
+
+def trusted_address(url: str) -> bool:
+    """Whether secrets may be sent there: https, or http to this machine; no user name, no fragment."""
+    try:
+        address = urlsplit(url)
+        host, _ = address.hostname, address.port
+    except ValueError:
+        return False
+    plain = url.isascii() and url.isprintable() and not any(mark in url for mark in ' \\"<>')
+    if not host or not plain or "@" in address.netloc or address.fragment:
+        return False
+    return address.scheme == "https" or (address.scheme == "http" and host in LOOPBACK)
+
+
+class OAuthHttp:
+    """Asks authorization servers. Safe to use from many threads.
+
+    Args:
+        environ: where REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and SSL_CERT_FILE are read.
+        read_seconds: limit for the head of an answer, and then for its whole body.
+        clock: measures that.
+    """
+
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        read_seconds: float = READ_SECONDS,
+        clock: Clock | None = None,
+    ) -> None:
+        self._environ = environ
+        self._read_seconds = read_seconds
+        self._clock = clock or SystemClock()
+        self._sessions: dict[str, requests.Session] = {}
+        self._lock = threading.Lock()  # over the sessions
+
+    def get(self, url: str) -> Answer:
+        """Fetch a document; raises what `post` raises."""
+        return self._ask("GET", url, {}, None)
+
+    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """Send, once.
+
+        Raises:
+            OAuthRefused: `url` is no trusted_address; nothing was sent.
+            OAuthUnreachable: no connection, no whole answer in time, more than MAX_ANSWER bytes, or a redirect.
+        """
+        return self._ask("POST", url, headers, body)
+
+    def close(self) -> None:
+        """Let go of what the sessions hold. Idempotent."""
+        with self._lock:
+            sessions = list(self._sessions.values())
+            self._sessions.clear()
+        for session in sessions:
+            session.close()
+
+    def _ask(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
+        if not trusted_address(url):
+            raise OAuthRefused("untrusted_endpoint", "an endpoint must be an https address, or one on this machine")
+        host = urlsplit(url).hostname or ""
+        sent = self._send(method, url, headers, body)
+        if isinstance(sent, str):  # raised here, where no library's exception is near to be chained to it
+            raise OAuthUnreachable(f"{host} {sent}")
+        stream = ByteStream(sent, host)
+        try:
+            return Answer(stream.status, stream.headers.get("content-type", ""), self._body(stream, host))
+        finally:
+            stream.cut()  # even where the server would keep it: the pool would offer it to the next question
+            stream.close()
+
+    def _body(self, stream: ByteStream, host: str) -> bytes:
+        if 300 <= stream.status < 400:
+            raise OAuthUnreachable(f"{host} answered with a redirect ({stream.status}), which is not followed")
+        try:
+            return stream.read_all(MAX_ANSWER, self._timeouts())
+        except Silent:
+            why = f"{host} did not send its whole answer within {self._read_seconds:g} s"
+        except ProviderFailure as failure:
+            why = failure.message.rstrip(".")
+        raise OAuthUnreachable(why)
+
+    def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> requests.Response | str:
+        """The answer's head, or why there is none."""
+        fields = {
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            "Connection": "close",
+            "User-Agent": own_name(),
+            **headers,
+        }
+        try:
+            return self._session(url).request(
+                method,
+                url,
+                headers=fields,
+                data=body,
+                stream=True,
+                allow_redirects=False,
+                timeout=(CONNECT_SECONDS, self._read_seconds),
+            )
+        except (requests.RequestException, HTTPError, OSError, ValueError) as fault:  # ValueError: not a header's text
+            return self._why(fault)
+
+    def _session(self, url: str) -> requests.Session:
+        """The session for that host: each may have a proxy of its own."""
+        origin = urlsplit(url).netloc
+        with self._lock:
+            if origin not in self._sessions:
+                self._sessions[origin] = plain_session(url, self._environ)
+            return self._sessions[origin]
+
+    def _timeouts(self) -> Iterator[float]:
+        """What is left for each read, so that a body that trickles in has an end too."""
+        deadline = self._clock.monotonic() + self._read_seconds
+        while True:
+            yield max(deadline - self._clock.monotonic(), 0.001)
+
+    def _why(self, fault: Exception) -> str:
+        if isinstance(fault, requests.ReadTimeout):
+            return f"did not answer within {self._read_seconds:g} s"
+        if isinstance(fault, requests.ConnectTimeout):
+            return f"could not be reached within {CONNECT_SECONDS:g} s"
+        if isinstance(fault, requests.exceptions.SSLError):
+            return "could not be reached: the TLS handshake failed"
+        return f"could not be reached ({_cause(fault)})"
+
+
+def _cause(fault: BaseException) -> str:
+    """The innermost cause that the system has words for: `Connection refused`; else the class."""
+    words = type(fault).__name__
+    seen: BaseException | None = fault
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.strerror:
+            words = seen.strerror
+        seen = seen.__cause__ or seen.__context__
+    return words

@@ -1,0 +1,184 @@
+"""From a provider's settings to where its credential comes from.
+
+`authType` says it; where it is absent, the settings that are there do. What is missing is told by the name of the
+setting, because the user has a file to mend. Nothing is asked of the network here: what discovery finds is filled in
+when someone logs in or a token is renewed.
+"""
+
+from collections.abc import Mapping
+from typing import Final, Literal, TypeAlias
+
+from gateway.auth.oauth import AuthMethod, OAuthSettings
+from gateway.auth.sources import (
+    AdcSource,
+    ApiKey,
+    CommandSource,
+    CredentialSource,
+    NoCredential,
+    StoredToken,
+    TokenFileSource,
+    TokenPaths,
+)
+from gateway.config import schema
+from gateway.config.faults import named
+from gateway.core.secrets import Secret
+
+AuthType: TypeAlias = Literal["api_key", "device", "authorization_code", "token_file", "adc", "command", "none"]
+LOGINS: Final = ("device", "authorization_code")
+
+
+class CannotResolve(Exception):
+    """What is missing or wrong, at which key of the provider."""
+
+    def __init__(self, key: str, message: str) -> None:
+        super().__init__(message)
+        self.key = key
+        self.message = message
+
+
+def source(
+    name: str, settings: schema.Provider, vendors_key: str | None, environ: Mapping[str, str]
+) -> CredentialSource:
+    """Where the provider's credential comes from.
+
+    Args:
+        name: the provider's.
+        settings: its part of the configuration.
+        vendors_key: the environment variable that its vendor's key usually stands in; None where there is no such
+            vendor, or the address is not the vendor's own.
+        environ: where keys may stand.
+
+    Raises:
+        CannotResolve: a setting is missing.
+    """
+    kind = settings.auth_type
+    if kind == "none":
+        return NoCredential()
+    if kind == "adc":
+        return AdcSource(_scopes(settings))
+    if kind in LOGINS:
+        return StoredToken(oauth_settings(name, settings, environ))
+    if kind == "token_file" or (kind is None and settings.token_file is not None and not _has_key(settings)):
+        return _token_file(settings)
+    if kind == "command" or (kind is None and settings.command and not _has_key(settings)):
+        return _command(settings)
+    if kind is None and not _has_key(settings) and _has_login(settings):
+        return StoredToken(oauth_settings(name, settings, environ))
+    return _key(settings, vendors_key, environ)
+
+
+def oauth_settings(name: str, settings: schema.Provider, environ: Mapping[str, str]) -> OAuthSettings:
+    """How to log in.
+
+    Raises:
+        CannotResolve: a setting is missing without which nobody can.
+    """
+    _check_addresses(settings)
+    if settings.client_id is None:
+        raise CannotResolve("clientId", "is missing: a login needs the client id that the vendor's console gave you")
+    secret = _client_secret(settings, environ)
+    return OAuthSettings(
+        provider=name,
+        client_id=settings.client_id,
+        client_secret=secret,
+        issuer=settings.issuer,
+        authorization_endpoint=settings.auth_endpoint,
+        token_endpoint=settings.token_endpoint,
+        device_authorization_endpoint=settings.device_authorization_endpoint,
+        revocation_endpoint=settings.revocation_endpoint,
+        scopes=_scopes(settings),
+        audience=settings.audience,
+        resource=settings.resource,
+        extra_auth_params=settings.extra_auth_params,
+        extra_token_params=settings.extra_token_params,
+        auth_method=_auth_method(settings, secret),
+        request_format=settings.token_request_format,
+        pkce=settings.pkce,
+        redirect_host=settings.redirect_host,
+        redirect_port=settings.redirect_port,
+        redirect_path=settings.redirect_path,
+        prefers=settings.auth_type if settings.auth_type in LOGINS else None,
+    )
+
+
+def _check_addresses(settings: schema.Provider) -> None:
+    """Discovery finds the rest from the issuer, or from where the authorization endpoint is."""
+    findable = settings.issuer or settings.auth_endpoint
+    if settings.auth_type == "device" and not (findable or settings.device_authorization_endpoint):
+        raise CannotResolve("deviceAuthorizationEndpoint", "is missing: give it, or issuer to find it")
+    if settings.auth_type == "authorization_code" and not findable:
+        raise CannotResolve("authEndpoint", "is missing: give it, or issuer to find it")
+    if not (findable or settings.token_endpoint):
+        raise CannotResolve("tokenEndpoint", "is missing: give it, or issuer to find it")
+
+
+def _client_secret(settings: schema.Provider, environ: Mapping[str, str]) -> Secret | None:
+    if settings.client_secret_env is None:
+        return settings.client_secret or None
+    return _variable("clientSecretEnv", settings.client_secret_env, environ)
+
+
+def _auth_method(settings: schema.Provider, secret: Secret | None) -> AuthMethod:
+    method = settings.token_endpoint_auth_method or ("client_secret_post" if secret else "none")
+    if method != "none" and secret is None:
+        raise CannotResolve("clientSecret", f"is missing: tokenEndpointAuthMethod is {method}")
+    return method
+
+
+def _has_key(settings: schema.Provider) -> bool:
+    return bool(settings.api_key) or settings.api_key_env is not None
+
+
+def _has_login(settings: schema.Provider) -> bool:
+    return any(
+        (
+            settings.client_id,
+            settings.issuer,
+            settings.auth_endpoint,
+            settings.token_endpoint,
+            settings.device_authorization_endpoint,
+        )
+    )
+
+
+def _key(settings: schema.Provider, vendors_key: str | None, environ: Mapping[str, str]) -> CredentialSource:
+    if settings.api_key:
+        return ApiKey(settings.api_key)
+    if settings.api_key_env is not None:
+        return ApiKey(_variable("apiKeyEnv", settings.api_key_env, environ))
+    if vendors_key is None:
+        if settings.auth_type == "api_key":
+            raise CannotResolve("apiKey", "is missing: authType is api_key; give apiKey or apiKeyEnv")
+        return NoCredential()
+    key = environ.get(vendors_key, "").strip()
+    if not key:
+        raise CannotResolve(
+            "apiKey", f"is missing: give apiKey, set {vendors_key} in the environment, or set enabled: false"
+        )
+    return ApiKey(Secret(key))
+
+
+def _variable(key: str, name: str, environ: Mapping[str, str]) -> Secret:
+    value = environ.get(name, "").strip()
+    if not value:
+        raise CannotResolve(key, f"{named('the environment variable', name)} is not set, or empty")
+    return Secret(value)
+
+
+def _token_file(settings: schema.Provider) -> TokenFileSource:
+    told = settings.token_file
+    if told is None:
+        raise CannotResolve("tokenFile", "is missing: authType is token_file; give the file's path")
+    if isinstance(told, str):
+        return TokenFileSource(told)
+    return TokenFileSource(told.path, told.format, TokenPaths(told.access_token_path, told.expiry_path))
+
+
+def _command(settings: schema.Provider) -> CommandSource:
+    if not settings.command:
+        raise CannotResolve("command", "is missing: authType is command; give the program and its arguments as a list")
+    return CommandSource(settings.command)
+
+
+def _scopes(settings: schema.Provider) -> tuple[str, ...]:
+    return tuple(settings.scopes.split()) if isinstance(settings.scopes, str) else settings.scopes
