@@ -22,7 +22,7 @@ class ServeByDefault(click.Group):
     """A group whose options belong to `serve` where no verb is given."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if not args or (args[0] not in self.commands and args[0] not in ("--help", "-h", "--version")):
+        if not args or (args[0].startswith("-") and args[0] not in ("--help", "-h", "--version")):
             args = ["serve", *args]
         return super().parse_args(ctx, args)
 
@@ -41,7 +41,7 @@ config_option = click.option(
 def commands() -> None:
     """LLM Gateway: one local server between every LLM client and every provider.
 
-    Without a command it serves.
+    Without a command it serves, with the options of `serve`: -c FILE, --host HOST, --port PORT.
     """
 
 
@@ -55,7 +55,7 @@ def serve(path: Path | None, host: str | None, port: int | None) -> None:
     from gateway.server.http import BindError
 
     try:
-        code = run(at(_configuration(path), host, port), os.environ)
+        code = run(at(_configuration(path, port), host, port), os.environ)
     except BindError as fault:
         raise _Failed(str(fault)) from None
     sys.exit(code)
@@ -93,7 +93,7 @@ class _BadConfig(_Failed):
     exit_code = 2
 
 
-def _configuration(path: Path | None) -> Loaded:
+def _configuration(path: Path | None, port: int | None = None) -> Loaded:
     from gateway.providers import catalog
     from gateway.system import without_file
 
@@ -101,7 +101,7 @@ def _configuration(path: Path | None) -> Loaded:
     if chosen is None:
         return without_file(os.environ)
     try:
-        return load(chosen, env=os.environ, checks=(catalog.check(os.environ),))
+        return load(chosen, env=os.environ, checks=(catalog.check(os.environ, port),))
     except ConfigError as fault:
         raise _BadConfig(str(fault)) from None
 

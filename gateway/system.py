@@ -21,7 +21,7 @@ from gateway.handler.failover import Failover
 from gateway.handler.request_handler import RequestHandler
 from gateway.handler.response_transformer import ResponseTransformer
 from gateway.limits.rate_limiter import RateLimiters
-from gateway.observe.logs import CallLog
+from gateway.observe.logs import CallLog, Masker
 from gateway.providers import catalog
 from gateway.providers.base import Provider
 from gateway.providers.openai import OpenAIProvider
@@ -34,6 +34,8 @@ from gateway.upstream.user_agents import UserAgentPool
 from gateway.wires.openai_chat import OpenAIChat
 
 MIB = 1 << 20
+MOST_THREADS = 1024
+"""An idle one takes about 30 KB; each caller that waits has a connection too, of which the server takes 1,000."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,11 @@ class Part:
 
     provider: Provider
     source: CredentialSource
+
+    @property
+    def key(self) -> Secret | None:
+        """Its API key, if it has one."""
+        return self.source.secret if isinstance(self.source, ApiKey) else None
 
 
 def without_file(environ: Mapping[str, str]) -> Loaded:
@@ -56,8 +63,20 @@ def without_file(environ: Mapping[str, str]) -> Loaded:
     return Loaded(config=schema.Config(model_aliases=aliases, providers=providers), path=None, warnings=())
 
 
+def threads_for(config: schema.Config) -> int:
+    """The threads to have: those for running calls, and one for each caller that may wait in line for a rate limit.
+
+    Without the latter two busy limited providers would hold every thread, and calls to all others would wait as well.
+    """
+    return min(MOST_THREADS, config.gateway.threads + sum(limit.max_queue_size for limit in config.rate_limits))
+
+
 class System:
     """The running parts. Close it, and nothing of them stays.
+
+    Attributes:
+        threads: for the server.
+        secrets: those known by value, for masking.
 
     Args:
         loaded: the configuration and where it was.
@@ -70,27 +89,26 @@ class System:
         config = loaded.config
         self._clock = clock or SystemClock()
         self._environ = environ
-        self._threads = config.gateway.threads
-        self._wire = OpenAIChat()
+        self.threads = threads_for(config)
+        self._outbound = OpenAIChat()
         self._demo: DemoProvider | None = None
         self.switch = Switch()
         self.parts = {name: self._part(name, each) for name, each in config.providers.items() if each.enabled}
+        self.secrets = (*_configured(config), *(part.key for part in self.parts.values() if part.key))
+        self._inbound = OpenAIChat(Masker(self.secrets).mask)
+        self.limiters = RateLimiters(config.rate_limits, self._clock)
         self.calls = Calls()
         router = Router(config.model_aliases, config.providers)
         self.proxy = GatewayProxy(
             handler=self._handler(loaded, router),
             router=router,
             guard=Guard.of(config.gateway, port),
-            wire=self._wire,
+            wire=self._inbound,
             clock=self._clock,
             switch=self.switch,
             timeout=config.gateway.request_timeout_seconds,
             max_body=config.gateway.max_body_mib * MIB,
         )
-
-    def secrets(self) -> tuple[Secret, ...]:
-        """The secrets known by value now, for masking."""
-        return tuple(part.source.secret for part in self.parts.values() if isinstance(part.source, ApiKey))
 
     def close(self) -> None:
         """Close every connection and thread. Idempotent."""
@@ -106,14 +124,14 @@ class System:
         attempt = Attempt(
             providers={name: part.provider for name, part in self.parts.items()},
             timeouts=timeouts,
-            limiters=RateLimiters(config.rate_limits, self._clock),
+            limiters=self.limiters,
             auth=self._auth(loaded),
         )
         return RequestHandler(
-            wire=self._wire,
+            wire=self._inbound,
             router=router,
             failover=Failover(attempt, Health(self._clock)),
-            transformer=ResponseTransformer(self._wire, config.gateway.response_model),
+            transformer=ResponseTransformer(self._inbound, config.gateway.response_model),
             timeouts=timeouts,
             calls=self.calls,
             log=CallLog(),
@@ -141,7 +159,7 @@ class System:
         session = UpstreamSession(
             name,
             endpoint,
-            pool_size=self._threads,
+            pool_size=self.threads,
             connect_seconds=settings.timeouts.connect_seconds,
             environ=self._environ,
         )
@@ -150,7 +168,7 @@ class System:
             endpoint,
             session=session,
             user_agents=UserAgentPool(settings.user_agents, sticky=settings.user_agent_rotation == "credential"),
-            wire=self._wire,
+            wire=self._outbound,
             stream_usage=found.stream_usage,
             clock=self._clock,
         )
@@ -163,7 +181,7 @@ class System:
         return self._demo
 
 
-def config_secrets(config: schema.Config) -> tuple[Secret, ...]:
+def _configured(config: schema.Config) -> tuple[Secret, ...]:
     """Every secret that the configuration holds."""
     own = [secret for each in config.providers.values() for secret in (each.api_key, each.client_secret) if secret]
     return (*config.gateway.api_keys, *own)

@@ -119,7 +119,10 @@ class Timeouts(Struct, frozen=True):
     connect_seconds: Seconds = 5.0
     first_token_seconds: Annotated[
         Literal["auto"] | Seconds,
-        Meta(description="Until the first content; auto: 120 where another candidate stands ready, else the deadline."),
+        Meta(
+            description="Until the first content, or the head of an answer that is not streamed; "
+            "auto: 120 where another candidate stands ready, else the deadline."
+        ),
     ] = "auto"
     stall_seconds: Annotated[
         Literal["auto"] | Seconds, Meta(description="Silence allowed between two pieces of a stream; auto: 120.")

@@ -239,6 +239,14 @@ class Server(TcpWSGIServer):
         """Run `action` on the loop's thread, soon. Any thread."""
         self._pull(action)
 
+    def maintenance(self, now: int) -> None:
+        """Close who has been idle, and who takes nothing: waitress only marks the latter, and waits for a socket to
+        become writable that never will."""
+        super().maintenance(now)
+        for channel in self.channels:
+            if channel.total_outbufs_len and now - channel.last_activity > self.adj.channel_timeout:
+                channel.handle_close()
+
     def stop_accepting(self) -> None:
         """Close the listening socket and the idle connections; the others close when their answers are out."""
         self.draining = True
