@@ -5,6 +5,7 @@
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,7 +28,7 @@ class ServeByDefault(click.Group):
     """A group whose options belong to `serve` where no verb is given."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if not args or (args[0] not in self.commands and args[0] not in ("--help", "-h", "--version")):
+        if not args or (args[0].startswith("-") and args[0] not in ("--help", "-h", "--version")):
             args = ["serve", *args]
         return super().parse_args(ctx, args)
 
@@ -46,7 +47,7 @@ config_option = click.option(
 def commands() -> None:
     """LLM Gateway: one local server between every LLM client and every provider.
 
-    Without a command it serves.
+    Without a command it serves, with the options of `serve`: -c FILE, --host HOST, --port PORT.
     """
 
 
@@ -60,7 +61,7 @@ def serve(path: Path | None, host: str | None, port: int | None) -> None:
     from gateway.server.http import BindError
 
     try:
-        code = run(at(_configuration(path), host, port), os.environ)
+        code = run(at(_configuration(path, port), host, port), os.environ)
     except BindError as fault:
         raise _Failed(str(fault)) from None
     sys.exit(code)
@@ -141,12 +142,12 @@ class _BadConfig(_Failed):
     exit_code = 2
 
 
-def _configuration(path: Path | None) -> Loaded:
+def _configuration(path: Path | None, port: int | None = None) -> Loaded:
     from gateway.providers import catalog
     from gateway.system import without_file
 
     chosen = _chosen(path)
-    return without_file(os.environ) if chosen is None else _load(chosen, catalog.check(os.environ))
+    return without_file(os.environ) if chosen is None else _load(chosen, catalog.check(os.environ, port))
 
 
 def _accounts(path: Path | None) -> "Accounts":
@@ -197,6 +198,7 @@ def _in_this_folder() -> Path | None:
 
 def main() -> None:
     """Run the command line. Output survives a cp1252 console: what it cannot show is escaped."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # app.py has put it off until here
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

@@ -4,11 +4,12 @@ The main thread only waits for a signal; waitress's loop has a thread of its own
 the middle of the loop's bookkeeping, and it is the same on Windows, where a blocked lock does not see signals.
 """
 
+import contextlib
 import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from types import FrameType
 from typing import Final
@@ -22,6 +23,8 @@ from gateway.observe import logs
 from gateway.server.http import HttpServer, bind
 from gateway.system import MIB, System
 
+M_ARENA_MAX: Final = -8
+"""Of glibc's malloc.h."""
 CUT_SECONDS: Final = 2.0
 """What an answer that is cut at the end of the drain gets to say so."""
 
@@ -45,7 +48,7 @@ class Gateway:
         self.url = f"http://[{address}]:{self.port}" if ":" in address else f"http://{address}:{self.port}"
         self.system = System(loaded, environ, port=self.port)
         self._server = HttpServer(
-            self.system.proxy.app, self._sockets, threads=settings.threads, max_body=settings.max_body_mib * MIB
+            self.system.proxy.app, self._sockets, threads=self.system.threads, max_body=settings.max_body_mib * MIB
         )
 
     def start(self) -> None:
@@ -56,6 +59,7 @@ class Gateway:
         """Refuse new connections, let running answers end; how many had to be cut after gateway.drainSeconds."""
         self.system.switch.draining = True
         self._server.stop_accepting()
+        self.system.calls.end_queued()
         if self._server.wait_idle(self._settings.drain_seconds):
             return 0
         cut = self.system.calls.end_all()
@@ -118,6 +122,7 @@ def run(loaded: Loaded, environ: Mapping[str, str]) -> int:
     Raises:
         BindError: the address cannot be listened on.
     """
+    _few_arenas()
     signals = StopSignals()
     gateway = Gateway(loaded, environ)
     settings = loaded.config.logging
@@ -149,9 +154,19 @@ def greeting(loaded: Loaded, gateway: Gateway) -> str:
         lines.append(f"Configuration: {loaded.path}")
     lines.append(f"Models: {', '.join(names) or 'no aliases; use PROVIDER/MODEL'}")
     lines.extend(f"Warning: {warning}" for warning in loaded.warnings)
+    lines.extend(_credential_lines(gateway.system))
     if names:
         lines.append(f"Try: curl {gateway.url}/v1/chat/completions {_curl_data(names[0])}")
     return "\n".join(lines)
+
+
+def _credential_lines(system: System) -> Iterator[str]:
+    """Who cannot be called yet, and what mends it."""
+    for name in system.parts:
+        status = system.auth.status(name)
+        if status.problem is not None:
+            remedy = f" Run: {status.remedy}" if status.remedy else ""
+            yield f"Warning: {status.problem}{remedy}"
 
 
 def _curl_data(model: str) -> str:
@@ -163,4 +178,16 @@ def _curl_data(model: str) -> str:
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)
+    """Print, if anyone reads: a closed pipe is no reason to stop serving."""
+    with contextlib.suppress(OSError, ValueError):
+        print(text, flush=True)
+
+
+def _few_arenas() -> None:
+    """Keep glibc to two memory arenas. It gives each thread its own and hands little of them back: after some rounds of
+    30 answers of 5 MB at once, 64 threads held 657 MB; with two arenas 284 MB (2026-11-23, Linux x86_64)."""
+    if sys.platform == "linux":
+        with contextlib.suppress(ImportError, OSError, AttributeError):  # no ctypes, or another C library
+            import ctypes  # noqa: PLC0415 - here only, and some Pythons are built without it
+
+            ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from gateway.auth.adc import AdcTokens
-from gateway.auth.auth_manager import AuthManager, Credential
+from gateway.auth.auth_manager import AuthManager
 from gateway.auth.clients import Clients, RenewingClient
 from gateway.auth.command import CommandTokens
 from gateway.auth.sources import (
@@ -48,6 +48,8 @@ from gateway.upstream.user_agents import UserAgentPool
 from gateway.wires.openai_chat import OpenAIChat
 
 MIB = 1 << 20
+MOST_THREADS = 1024
+"""An idle one takes about 30 KB; each caller that waits has a connection too, of which the server takes 1,000."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +59,6 @@ class Part:
     provider: Provider
     source: CredentialSource
     tokens: TokenSource | None
-
-
-class LearningAuth(AuthManager):
-    """The AuthManager, except that a credential is known to the log's mask before anybody has it.
-
-    Tokens come from files, programs and other processes at any time; all of them pass here on their way out.
-    """
-
-    learn: Callable[[Secret], None]
-
-    def credential(self, provider: str) -> Credential:
-        credential = super().credential(provider)
-        if credential.secret is not None:
-            self.learn(credential.secret)
-        return credential
 
 
 def without_file(environ: Mapping[str, str]) -> Loaded:
@@ -86,8 +73,21 @@ def without_file(environ: Mapping[str, str]) -> Loaded:
     return Loaded(config=schema.Config(model_aliases=aliases, providers=providers), path=None, warnings=())
 
 
+def threads_for(config: schema.Config) -> int:
+    """The threads to have: those for running calls, and one for each caller that may wait in line for a rate limit.
+
+    Without the latter two busy limited providers would hold every thread, and calls to all others would wait as well.
+    """
+    return min(MOST_THREADS, config.gateway.threads + sum(limit.max_queue_size for limit in config.rate_limits))
+
+
 class System:
     """The running parts. Close it, and nothing of them stays.
+
+    Attributes:
+        auth: the credentials.
+        threads: for the server.
+        masker: takes secrets out of texts.
 
     Args:
         loaded: the configuration and where it was.
@@ -101,10 +101,10 @@ class System:
         self._clock = clock or SystemClock()
         self._environ = environ
         self._base = loaded.path.parent if loaded.path else None
-        self._threads = config.gateway.threads
-        self._wire = OpenAIChat()
+        self.threads = threads_for(config)
+        self._outbound = OpenAIChat()
         self._demo: DemoProvider | None = None
-        self.masker = Masker(config_secrets(config))
+        self.masker = Masker(_configured(config))
         self.switch = Switch()
         self.parts = {name: self._part(name, each) for name, each in config.providers.items() if each.enabled}
         self._store = TokenStore(resolve(config.auth.token_store_path, self._base), self._clock)
@@ -115,13 +115,16 @@ class System:
         )
         for secret in self.secrets():
             self.masker.learn(secret)
+        self.auth = self._auth()
+        self._inbound = OpenAIChat(self.masker.mask)
+        self.limiters = RateLimiters(config.rate_limits, self._clock)
         self.calls = Calls()
         router = Router(config.model_aliases, config.providers)
         self.proxy = GatewayProxy(
             handler=self._handler(loaded, router),
             router=router,
             guard=Guard.of(config.gateway, port),
-            wire=self._wire,
+            wire=self._inbound,
             clock=self._clock,
             switch=self.switch,
             timeout=config.gateway.request_timeout_seconds,
@@ -155,30 +158,29 @@ class System:
         attempt = Attempt(
             providers={name: part.provider for name, part in self.parts.items()},
             timeouts=timeouts,
-            limiters=RateLimiters(config.rate_limits, self._clock),
-            auth=self._auth(),
+            limiters=self.limiters,
+            auth=self.auth,
         )
         return RequestHandler(
-            wire=self._wire,
+            wire=self._inbound,
             router=router,
             failover=Failover(attempt, Health(self._clock)),
-            transformer=ResponseTransformer(self._wire, config.gateway.response_model),
+            transformer=ResponseTransformer(self._inbound, config.gateway.response_model),
             timeouts=timeouts,
             calls=self.calls,
             log=CallLog(),
         )
 
     def _auth(self) -> AuthManager:
-        auth = LearningAuth(
+        return AuthManager(
             {name: part.source for name, part in self.parts.items()},
             self._store,
             self._watched,
             self._clock,
             clients=self._clients,
             fetched={name: part.tokens for name, part in self.parts.items() if part.tokens is not None},
+            learned=self.masker.learn,
         )
-        auth.learn = self.masker.learn
-        return auth
 
     def _watch(self, settings: schema.Auth) -> WatchedFiles:
         """The files of other tools; our own store among them would only be read twice."""
@@ -219,7 +221,7 @@ class System:
         session = UpstreamSession(
             name,
             endpoint,
-            pool_size=self._threads,
+            pool_size=self.threads,
             connect_seconds=settings.timeouts.connect_seconds,
             environ=self._environ,
         )
@@ -228,7 +230,7 @@ class System:
             endpoint,
             session=session,
             user_agents=UserAgentPool(settings.user_agents, sticky=settings.user_agent_rotation == "credential"),
-            wire=self._wire,
+            wire=self._outbound,
             stream_usage=found.stream_usage,
             clock=self._clock,
             api_key_header=settings.api_key_header,
@@ -250,7 +252,7 @@ def _quota_project(settings: schema.Provider, tokens: TokenSource | None) -> Cal
     return lambda: settings.quota_project
 
 
-def config_secrets(config: schema.Config) -> tuple[Secret, ...]:
+def _configured(config: schema.Config) -> tuple[Secret, ...]:
     """Every secret that the configuration holds."""
     own = [secret for each in config.providers.values() for secret in (each.api_key, each.client_secret) if secret]
     return (*config.gateway.api_keys, *own)

@@ -671,7 +671,7 @@ def test_a_caller_that_leaves_meanwhile_blames_nobody(scene: Scene, failure: Pro
     assert isinstance(error, CallerLeft)
     assert scene.tries() == [1, 0, 0]
     assert scene.health.order([Target("a", "m")])[1] == []
-    assert call.attempts == []
+    assert attempts_text(call) == "a/m=caller_left"
 
 
 @pytest.mark.parametrize("reason", [CallerLeft("left"), Draining("stop")], ids=str)

@@ -3,12 +3,26 @@
 import http.client
 import json
 import math
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import requests
 
 from tests.running import Running, alias, chat, events, provider, running
-from tests.upstream_script import ScriptedUpstream, Stall, json_answer
+from tests.upstream_script import (
+    Cut,
+    Json,
+    Request,
+    ScriptedUpstream,
+    Send,
+    Sse,
+    Stall,
+    Step,
+    json_answer,
+    sse_events,
+)
 
 USER = {"role": "user", "content": "hi"}
 CANARY = "canary-prompt-4711"
@@ -304,3 +318,86 @@ class TestAnswers:
             config = {"providers": {"a": provider(up.base_url)}, "modelAliases": [alias("best", "a/m")]}
             with running(config) as served:
                 assert served.post(chat("best")).json()["choices"] == good["choices"]
+
+
+class TestWhatAProviderMayDo:
+    """A provider is not trusted with the caller's eyes, with our threads, or with our word."""
+
+    def test_it_may_repeat_its_key_and_the_caller_does_not_see_it(self) -> None:
+        key = "canary-key-0123456789"
+        error = {"message": f"wrong key {key}", "type": key, "param": key, "code": f"x {key}"}
+        with ScriptedUpstream() as up:
+            config = {
+                "providers": {"a": provider(up.base_url, apiKey=key)},
+                "modelAliases": [alias("best", "a/m")],
+            }
+            with running(config) as served:
+                up.plays(Json(401, {"error": error}))
+                whole = served.post(chat("best"))
+                up.plays(Sse([*sse_events("one two")[:2], json.dumps({"error": error})]))
+                streamed = served.post(chat("best", stream=True))
+        assert up.requests[0].headers["authorization"] == f"Bearer {key}"
+        assert whole.status_code == 401
+        assert "***" in whole.text
+        assert "***" in streamed.text
+        assert key not in whole.text + streamed.text + str(whole.headers)
+
+    def test_a_head_that_drips_is_over_at_the_deadline(self) -> None:
+        may_end = threading.Event()
+
+        def drip(request: Request) -> Iterator[Step]:
+            yield Send(b"HTTP/1.1 200 OK\r\n")
+            while not may_end.wait(0.05) and not request.client_gone.is_set():
+                yield Send(b"x")
+
+        with ScriptedUpstream() as up:
+            up.answers(drip)  # type: ignore[arg-type]
+            config = {
+                "gateway": {"requestTimeoutSeconds": 0.5},
+                "providers": {"a": provider(up.base_url)},
+                "modelAliases": [alias("best", "a/m")],
+            }
+            with running(config) as served:
+                reply = served.post(chat("best"))
+                may_end.set()
+        assert reply.status_code == 504
+        assert error_of(reply)["code"] == "deadline_exceeded"
+        assert reply.headers["x-gateway-attempts"] == "a/m=deadline_exceeded"
+
+    def test_a_choice_that_never_came_is_missed(self) -> None:
+        with ScriptedUpstream() as up:
+            up.plays(Sse(sse_events("one")), Cut())
+            config = {"providers": {"a": provider(up.base_url)}, "modelAliases": [alias("best", "a/m")]}
+            with running(config) as served:
+                reply = served.post(chat("best", stream=True, n=2))
+        assert events(reply.text)[-1] != "[DONE]"
+        assert "stream_interrupted" in reply.text
+
+    def test_a_busy_minute_at_google_is_no_spent_quota(self) -> None:
+        message = "You exceeded your current quota, please check your plan and billing details. Please retry in 27.9s."
+        with ScriptedUpstream() as up:
+            up.plays(Json(429, [{"error": {"code": 429, "message": message, "status": "RESOURCE_EXHAUSTED"}}]))
+            config = {"providers": {"a": provider(up.base_url)}, "modelAliases": [alias("best", "a/m")]}
+            with running(config) as served:
+                reply = served.post(chat("best"))
+        assert reply.status_code == 429
+        assert reply.headers["retry-after"] == "28"
+
+    def test_callers_that_wait_for_one_provider_do_not_stop_another(self) -> None:
+        with ScriptedUpstream() as slow, ScriptedUpstream() as free:
+            config = {
+                "gateway": {"threads": 4},
+                "providers": {"slow": provider(slow.base_url), "free": provider(free.base_url)},
+                "rateLimits": [{"provider": "slow", "requestsPerMinute": 1, "maxQueueSize": 6, "maxWaitSeconds": 3600}],
+            }
+            with running(config) as served, ThreadPoolExecutor(6) as pool:
+                assert served.post(chat("slow/m")).status_code == 200
+                url = f"{served.url}/v1/chat/completions"
+                waiting = [pool.submit(requests.post, url, json=chat("slow/m"), timeout=60) for _ in range(6)]
+                limiter = served.gateway.system.limiters.of("slow")
+                assert limiter is not None
+                while limiter.waiting < 6:
+                    threading.Event().wait(0.01)
+                assert served.post(chat("free/m")).status_code == 200
+                served.gateway.system.calls.end_queued()
+                assert {each.result().status_code for each in waiting} == {503}

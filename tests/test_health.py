@@ -82,8 +82,8 @@ def test_a_time_that_was_told_is_kept_to_however_often_it_failed(kind: type[Prov
     assert rest_after(kind("x", evidence=told(17)), times=4) == 17
 
 
-def test_a_told_time_of_nothing_is_no_rest() -> None:
-    assert rest_after(RateLimited("x", evidence=told(0))) == 0
+def test_a_told_time_of_nothing_is_the_shortest_rest() -> None:
+    assert rest_after(RateLimited("x", evidence=told(0))) == 1
 
 
 def test_a_told_time_is_never_longer_than_a_day() -> None:

@@ -4,6 +4,7 @@ import json
 import select
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
@@ -707,3 +708,33 @@ def test_a_bound_port_is_free_again_after_its_connections() -> None:
     first.close()
     (second,) = bind("127.0.0.1", address[1])
     second.close()
+
+
+def test_a_client_that_takes_nothing_is_given_up() -> None:
+    """Its answer waits in our buffers; waitress alone would keep it, and the connection's place, for ever."""
+
+    def large(environ: "WSGIEnvironment", start_response: "StartResponse") -> list[bytes]:
+        start_response("200 OK", [("Content-Length", str(64 * MIB))])
+        return [bytes(64 * MIB)]
+
+    with Served(large) as served, served.connect() as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        (server,) = served.server._servers
+        looked = threading.Event()
+
+        def act(later: float) -> None:
+            server.maintenance(int(time.time() + later))
+            looked.set()
+
+        def look(later: float) -> None:
+            looked.clear()
+            server.call_in_loop(lambda: act(later))
+            assert looked.wait(LIMIT)
+
+        while not any(channel.total_outbufs_len > 16 * MIB for channel in server.channels):
+            look(0)
+        look(30)
+        assert served.server.busy == 1, "half a minute is a slow client, not a dead one"
+        look(90)
+        assert served.server.wait_idle(LIMIT)
+        assert not server.channels

@@ -254,3 +254,33 @@ class TestVerbs:
         assert "groq" in said
         assert "mistral" not in said
         assert "canary" not in said
+
+
+@posix_only
+def test_a_reader_of_stdout_that_is_gone_stops_nothing(
+    upstream: ScriptedUpstream, config: Path, tmp_path: Path
+) -> None:
+    go_on = threading.Event()
+    upstream.plays(Sse(sse_events("one two")[:2]), WaitFor(go_on), Sse(sse_events("one two")[2:]), Done())
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "app.py"), "--port", "0", "-c", str(config)],
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        gateway = Served(process)
+        connection, response = gateway.stream("best")
+        assert b"role" in response.readline()
+        assert process.stdout is not None
+        process.stdout.close()
+        process.send_signal(signal.SIGTERM)
+        go_on.set()
+        assert response.read().rstrip().endswith(b"data: [DONE]")
+        connection.close()
+        assert process.wait(HANG) == 0
+    finally:
+        process.kill()
+        process.wait(HANG)

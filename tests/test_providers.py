@@ -31,7 +31,7 @@ from gateway.providers import openai
 from gateway.providers.base import Cuttable, OpenStream, Terms
 from gateway.providers.openai import OpenAIProvider
 from gateway.upstream.byte_stream import ByteStream
-from gateway.upstream.session import UpstreamSession
+from gateway.upstream.session import UpstreamSession, uncounted
 from gateway.upstream.user_agents import UserAgentPool
 from gateway.upstream.waiting import Wait
 from gateway.wires.openai_chat import OpenAIChat
@@ -108,6 +108,7 @@ class Asking:
             deadline=self.clock.monotonic() + self.deadline,
             first_content=self.first_content,
             waiting=self.waited.append,
+            sent=uncounted,
         )
 
     def send(self, **fields: object) -> dict[str, object]:
@@ -550,14 +551,17 @@ def test_an_error_event_after_content_belongs_to_the_stream(up: ScriptedUpstream
 
 @pytest.mark.parametrize("steps", [(Stall(),), (Head(), Stall()), (Sse([ROLE]), Stall())], ids=["head", "body", "role"])
 def test_no_content_in_time_is_silence(up: ScriptedUpstream, steps: tuple[Step, ...]) -> None:
-    with closing(Asking(up, first_content=0.3)) as asking:
-        for ask in both(asking):
-            up.plays(*steps)
-            with pytest.raises(Silent) as caught:
-                ask()
-            assert "acme" in caught.value.message
-    for asked in up.wait_for_requests(2):
-        assert asked.client_gone.wait(LONG)
+    up.plays(*steps)
+    with closing(Asking(up, first_content=0.3)) as asking, pytest.raises(Silent, match="acme"):
+        asking.open()
+    assert up.requests[0].client_gone.wait(LONG)
+
+
+def test_no_head_in_time_is_silence_for_a_whole_answer_too(up: ScriptedUpstream) -> None:
+    up.plays(Stall())
+    with closing(Asking(up, first_content=0.3)) as asking, pytest.raises(Silent, match="acme"):
+        asking.send()
+    assert up.requests[0].client_gone.wait(LONG)
 
 
 def test_the_deadline_ends_it_before_the_limit_of_the_first_content(up: ScriptedUpstream) -> None:
@@ -570,17 +574,28 @@ def test_the_deadline_ends_it_before_the_limit_of_the_first_content(up: Scripted
     assert len(up.requests) == 1, "past the deadline nobody is asked"
 
 
-@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
-def test_a_head_that_takes_the_whole_limit_leaves_none_for_the_body(up: ScriptedUpstream, stream: bool) -> None:
-    clock = FakeClock()
+def slow_head(clock: FakeClock, *answer: Step) -> Callable[[Request], Sequence[Step]]:
+    """Answers in a way that takes 11 seconds until the head."""
 
-    def slow(_: Request) -> Sequence[Step]:
+    def answers(_: Request) -> Sequence[Step]:
         clock.advance(11)
-        return (Sse(sse_events("late")), Done()) if stream else (json_answer("late"),)
+        return answer
 
-    up.answers(slow)
+    return answers
+
+
+def test_a_head_that_takes_the_whole_limit_leaves_none_for_the_first_content(up: ScriptedUpstream) -> None:
+    clock = FakeClock()
+    up.answers(slow_head(clock, Sse(sse_events("late")), Done()))
     with closing(Asking(up, clock=clock, first_content=10, deadline=600)) as asking, pytest.raises(Silent):
-        both(asking)[stream]()
+        asking.open()
+
+
+def test_a_whole_answer_that_has_begun_has_until_the_deadline(up: ScriptedUpstream) -> None:
+    clock = FakeClock()
+    up.answers(slow_head(clock, json_answer("late")))
+    with closing(Asking(up, clock=clock, first_content=10, deadline=600)) as asking:
+        assert "late" in json.dumps(asking.send())
 
 
 def test_the_limit_of_the_first_content_does_not_bind_what_follows(up: ScriptedUpstream) -> None:

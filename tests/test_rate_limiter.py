@@ -180,7 +180,7 @@ def test_a_deadline_that_passes_because_the_slot_came_late_ends_the_wait() -> No
         (0.2, "1 second"),
         (45, "45 seconds"),
         (60, "60 seconds"),
-        (61, "2 minutes"),
+        (61, "1 minute 1 second"),
         (3600, "1 hour"),
         (7500, "2 hours 5 minutes"),
     ],

@@ -362,13 +362,17 @@ def test_a_request_that_cannot_be_read_is_a_reply_too(tmp_path: Path, calls: Cal
     assert (scene.line.status, scene.line.error, scene.line.target) == (400, "invalid_request_error", None)
 
 
-@pytest.mark.parametrize("name", ["bset", "x\r\nSet-Cookie: a=b", "\x1b[2J", "a\u2028b", "\ud800"])
+@pytest.mark.parametrize("name", ["x\r\nSet-Cookie: a=b", "\x1b[2J", "a\u2028b", "a/\x00", "\ud800"])
+def test_a_name_that_no_model_has_is_refused(tmp_path: Path, calls: Calls, name: str) -> None:
+    scene = Scene(tmp_path, calls, {"a": FakeProvider()})
+    assert scene.ask(name).status == 400
+    assert scene.line.attempts == ""
+
+
+@pytest.mark.parametrize("name", ["bset", "모델", "x/y"])
 def test_an_unknown_model_is_not_found(tmp_path: Path, calls: Calls, name: str) -> None:
     scene = Scene(tmp_path, calls, {"a": FakeProvider()})
     reply = scene.ask(name)
-    if name == "\ud800":
-        assert reply.status == 400, "that is no text in JSON"
-        return
     error = error_of(reply)
     assert (reply.status, error["code"], error["param"]) == (404, "model_not_found", "model")
     assert str(error["message"]).isprintable()
@@ -477,7 +481,7 @@ def test_a_fault_of_our_own_passes_and_nothing_runs_on(tmp_path: Path, calls: Ca
 
 # Names from outside in headers -------------------------------------------------------------------------------------
 
-HOSTILE_MODELS = ("m\r\nSet-Cookie: a=b", "m,b/x=200", "m=%", "mödel 模型", "\x00\x1b[2J", "a b\tc", "m\u2028n")
+HOSTILE_MODELS = ("m; Set-Cookie: a=b", "m,b/x=200", "m=%", "mödel 模型", "a b c", "%0d%0aX: y")
 
 
 @pytest.mark.parametrize("model", HOSTILE_MODELS)
@@ -723,7 +727,7 @@ def test_a_caller_that_leaves_while_the_provider_is_silent_closes_it_within_two_
     thread.join(LONG)
     assert asked.client_gone.wait(2.0)
     assert [reply.status for reply in replies] == [499]
-    assert (wired.line.error, wired.line.attempts) == ("caller_left", "")
+    assert (wired.line.error, wired.line.attempts) == ("caller_left", "a/m=caller_left")
     assert not wired.rests("a")
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.sse import DONE, Event, SseDecoder, SseTooLarge, comment, encode
+from gateway.core.sse import DONE, Event, SseDecoder, SseTooLarge, encode
 
 PIECES = [
     b"data:",
@@ -203,9 +203,3 @@ def test_a_line_end_in_a_type_is_refused(kind: str) -> None:
 def test_encoding_has_the_form_that_every_client_reads() -> None:
     assert encode(DONE) == b"data: [DONE]\n\n"
     assert encode(b"{}", "ping") == b"event: ping\ndata: {}\n\n"
-    assert comment("keep-alive") == b": keep-alive\n\n"
-
-
-@given(st.text())
-def test_a_comment_is_never_an_event(text: str) -> None:
-    assert decode([comment(text), encode(b"x")]) == [Event(b"x")]

@@ -101,6 +101,30 @@ def test_the_limit_holds_for_any_times_not_only_round_ones(limit: int, seconds: 
         assert one_too_many >= first + seconds
 
 
+@given(
+    limit=st.integers(1, 4),
+    steps=st.lists(st.tuples(st.floats(0, 7), st.sampled_from(["ask", "send"])), max_size=80),
+)
+def test_what_arrives_late_keeps_the_limit_where_it_is_counted(limit: int, steps: list[tuple[float, str]]) -> None:
+    """Grants and arrivals are two things: a connection may take a while to open, and the provider counts arrivals."""
+    seconds, now = 10.0, 0.0
+    window = SlidingWindow(limit, seconds)
+    opening: list[float] = []
+    arrivals: list[float] = []
+    for pause, step in steps:
+        now += pause
+        opening = [grant for grant in opening if grant + seconds > now]  # who takes longer has given up
+        if step == "ask" and window.has_room(now):
+            window.take(now)
+            opening.append(now)
+        elif step == "send" and opening:
+            opening.pop()  # whichever: connections do not open in the order of their grants
+            window.sent(now)
+            arrivals.append(now)
+    for first, one_too_many in zip(arrivals, arrivals[limit:], strict=False):
+        assert one_too_many >= first + seconds
+
+
 @given(start=st.floats(0, 1e9), seconds=st.floats(1e-3, 1e5), limit=st.integers(1, 5))
 def test_a_slot_is_there_at_the_very_moment_it_is_due_and_not_before(start: float, seconds: float, limit: int) -> None:
     window = SlidingWindow(limit, seconds)

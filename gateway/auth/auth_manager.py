@@ -78,6 +78,7 @@ class AuthManager:
         clients: who renews that provider's logins; without it nobody does. It keeps and closes what it gives.
         fetched: the working side of each provider's TokenFileSource, AdcSource or CommandSource.
         random: gives numbers from 0 to 1; the system's where not said.
+        learned: is given each key or token before it goes out, so that the log knows what to mask.
     """
 
     def __init__(  # noqa: PLR0913 - the floor's parts, handed in once
@@ -90,8 +91,10 @@ class AuthManager:
         clients: Callable[[str], Refresher] | None = None,
         fetched: Mapping[str, TokenSource] | None = None,
         random: Callable[[], float] | None = None,
+        learned: Callable[[Secret], None] | None = None,
     ) -> None:
         self._sources = dict(sources)
+        self._learned = learned
         self._store = store
         self._watched = watched
         self._clock = clock
@@ -120,6 +123,12 @@ class AuthManager:
             LoginRequired: it needs a token, and none is at hand that is valid and not refused.
             RenewalFailed: the same, and it is the login's server that has to be waited for.
         """
+        credential = self._picked(provider)
+        if self._learned is not None and credential.secret is not None:
+            self._learned(credential.secret)
+        return credential
+
+    def _picked(self, provider: str) -> Credential:
         source = self._sources[provider]
         if isinstance(source, NoCredential):
             return Credential("none", None, "")

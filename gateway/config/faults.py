@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from gateway.config.schema import Config
+from gateway.config.schema import SETTING_NAMES, Config
 
 KeyPath = tuple[str | int, ...]
 MAX_FAULTS: Final = 100  # nobody reads more, and a hostile file could hold 200,000
-MAX_SHOWN: Final = 40
+MAX_SHOWN: Final = 24  # of a text; what is longer may be a key in the wrong place
+MAX_DIGITS: Final = 40
 
-_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,39}")
+_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,23}")
 _TOKEN = re.compile(r"(?=[A-Za-z]*[0-9])[A-Za-z0-9]{16}|^(?:sk|pk|gsk|xai|ghp|AIza|ya29|eyJ)[-_.A-Za-z0-9]{4}")
 
 
@@ -126,7 +127,7 @@ def dotted(path: KeyPath) -> str:
 
 
 def can_show(key: str) -> bool:
-    return bool(_KEY.fullmatch(key)) and not looks_secret(key)
+    return key in SETTING_NAMES or (bool(_KEY.fullmatch(key)) and not looks_secret(key))
 
 
 def named(kind: str, key: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Final
 
-from gateway.config.faults import Check, KeyPath, Problem, nearest
+from gateway.config.faults import Check, KeyPath, Problem, named, nearest
 from gateway.config.schema import Config, Provider, WatchFile
 
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
@@ -58,7 +58,7 @@ def known_providers(config: Config) -> Iterator[Problem]:
         if name not in config.providers:
             known = ", ".join(config.providers) or "none"
             hint = nearest(name, config.providers) or f"; providers in this file: {known}"
-            yield Problem(path, f'unknown provider "{name}"{hint}', fatal=True)
+            yield Problem(path, f"{named('unknown provider', name)}{hint}", fatal=True)
 
 
 def _references(config: Config) -> Iterator[tuple[KeyPath, str]]:
@@ -70,6 +70,13 @@ def _references(config: Config) -> Iterator[tuple[KeyPath, str]]:
     for index, file in enumerate(config.auth.watch_files):
         if isinstance(file, WatchFile) and file.provider is not None:
             yield ("auth", "watchFiles", index, "provider"), file.provider
+
+
+def loopback_host(config: Config) -> Iterator[Problem]:
+    """The gateway listens on this machine only."""
+    host = config.gateway.host
+    if not _is_loopback("" if ":" in host else host, host.strip("[]") if ":" in host else ""):
+        yield Problem(("gateway", "host"), "must be a loopback address: 127.0.0.1, ::1 or localhost", fatal=True)
 
 
 def answered_aliases(config: Config) -> Iterator[Problem]:
@@ -236,6 +243,7 @@ RULES: Final[tuple[Check, ...]] = (
     unique_aliases,
     unique_limits,
     known_providers,
+    loopback_host,
     answered_aliases,
     sound_addresses,
     one_credential,

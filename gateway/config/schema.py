@@ -7,7 +7,7 @@ them as JSON Schema, and everything above takes the values from here. The keys i
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta, field
+from msgspec import Meta, field, structs
 
 from gateway.core.secrets import Secret
 
@@ -120,7 +120,10 @@ class Timeouts(Struct, frozen=True):
     connect_seconds: Seconds = 5.0
     first_token_seconds: Annotated[
         Literal["auto"] | Seconds,
-        Meta(description="Until the first content; auto: 120 where another candidate stands ready, else the deadline."),
+        Meta(
+            description="Until the first content, or the head of an answer that is not streamed; "
+            "auto: 120 where another candidate stands ready, else the deadline."
+        ),
     ] = "auto"
     stall_seconds: Annotated[
         Literal["auto"] | Seconds, Meta(description="Silence allowed between two pieces of a stream; auto: 120.")
@@ -247,3 +250,7 @@ class Config(Struct, frozen=True):
     rate_limits: tuple[RateLimit, ...] = ()
     providers: dict[Name, Provider] = {}
     logging: Logging = Logging()
+
+
+SETTING_NAMES = frozenset(field.encode_name for section in Struct.__subclasses__() for field in structs.fields(section))
+"""Every name that the file may hold on its left side."""

@@ -14,7 +14,7 @@ from typing import Final
 from msgspec import inspect
 
 from gateway.config.expand import expand
-from gateway.config.faults import Faults, KeyPath, named, nearest
+from gateway.config.faults import Faults, KeyPath, can_show, named, nearest
 from gateway.config.nodes import Broken, Entry, Listing, Node, Scalar, Section
 from gateway.config.scalars import boolean, length_fault, matches, number, numeric, one_line, text_hint, within
 from gateway.config.words import expected, found, members
@@ -273,6 +273,9 @@ class Reading:
 
     def _unset(self, place: Place, names: Iterable[str]) -> Left:
         for name in names:
+            if not can_show(name):  # someone put the key itself between the braces
+                self._fault(place, "`${...}` must hold the name of an environment variable that is set")
+                continue
             do_without = f"write ${{{name}:-}} to do without"
             switch = f", or switch this section off with `{SWITCH}: false`" if place.switchable else ""
             self._fault(place, f"the environment variable {name} is not set (or empty); set it, {do_without}{switch}")

@@ -8,7 +8,7 @@ from typing import Any, Final, get_args
 
 from msgspec import inspect
 
-from gateway.config.faults import MAX_SHOWN, looks_secret
+from gateway.config.faults import MAX_DIGITS, MAX_SHOWN, looks_secret
 from gateway.config.nodes import Broken, Listing, Node, Scalar, Section
 from gateway.config.schema import HeaderName, HeaderText, Name
 
@@ -96,5 +96,6 @@ def found(node: Node, text: str | None = None) -> str:
 
 
 def _shown(text: str, kind: str) -> str:
-    start = text[:MAX_SHOWN]
-    return (repr(start) if kind == "text" else start) + ("..." if len(text) > MAX_SHOWN else "")
+    most = MAX_SHOWN if kind == "text" else MAX_DIGITS
+    start = text[:most]
+    return (repr(start) if kind == "text" else start) + ("..." if len(text) > most else "")

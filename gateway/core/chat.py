@@ -28,12 +28,16 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """What a caller asks. `wants_usage`: token counts at the end of a stream were asked for."""
+    """What a caller asks.
+
+    `wants_usage`: token counts at the end of a stream were asked for. `choices`: how many answers beside each other.
+    """
 
     model: str
     stream: bool
     wants_usage: bool
     source: Source
+    choices: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,13 @@ import math
 
 
 def in_words(seconds: float) -> str:
-    """A span, rounded up: `1 second`, `45 seconds`, `3 minutes`, `2 hours 5 minutes`."""
-    seconds = round(seconds, 6)  # 60.000000000001 is what remains of a sum, not a second more
-    if seconds <= 60:
-        whole = math.ceil(seconds)
+    """A span, rounded up: `1 second`, `45 seconds`, `2 minutes 10 seconds`; from an hour on without the seconds."""
+    whole = math.ceil(round(seconds, 6))  # 60.000000000001 is what remains of a sum, not a second more
+    if whole <= 60:
         return f"{whole} {plural('second', whole)}"
-    hours, minutes = divmod(math.ceil(seconds / 60), 60)
-    parts = [(hours, "hour"), (minutes, "minute")]
+    minutes, rest = divmod(whole, 60) if whole < 3600 else (math.ceil(whole / 60), 0)
+    hours, minutes = divmod(minutes, 60)
+    parts = [(hours, "hour"), (minutes, "minute"), (rest, "second")]
     return " ".join(f"{count} {plural(unit, count)}" for count, unit in parts if count)
 
 

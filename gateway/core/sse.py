@@ -170,10 +170,5 @@ def encode(data: bytes, event: str = "") -> bytes:
     return b"%bdata: %b\n\n" % (kind, data)
 
 
-def comment(text: str) -> bytes:
-    """A comment: keeps a connection alive, and every client skips it."""
-    return b"".join(b": %b\n" % line for line in _split(text.encode(errors="replace"))) + b"\n"
-
-
 def _split(data: bytes) -> list[bytes]:
     return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")

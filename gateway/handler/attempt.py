@@ -13,6 +13,7 @@ from gateway.handler.call import Call
 from gateway.limits.rate_limiter import RateLimiters
 from gateway.providers.base import Answer, OpenStream, Provider, Terms
 from gateway.routing.router import Target
+from gateway.upstream.session import uncounted
 
 AUTO_FIRST_CONTENT: Final = 120.0
 """Seconds a target may take to its first content where another stands ready. Reasoning models need most of it."""
@@ -106,12 +107,15 @@ class Attempt:
             deadline=call.deadline,
             first_content=self._patience(target, call, last=last),
             waiting=call.hold,
+            sent=limiter.sent if (limiter := self._limiters.of(target.provider)) else uncounted,
         )
         try:
             answer = provider.open(request, terms) if request.stream else provider.send(request, terms)
         except ProviderFailure as failure:
-            call.check()  # a connection cut because the caller left is nobody's failure
-            call.attempts.append((target, label(failure)))
+            over = call.over()  # a connection cut because the caller left is nobody's failure
+            call.attempts.append((target, label(over or failure)))
+            if over is not None:
+                raise over from None
             if isinstance(failure, CredentialRefused):
                 # a marked token is not offered again, and there is no reason to keep its successor waiting
                 failure.held_against = not self._auth.refused(target.provider, credential)
@@ -132,11 +136,14 @@ class Attempt:
             if limiter.try_acquire():
                 return 0.0
             raise Limited(f"The rate limit of {target.provider} has no room now.", retry_after=limiter.expected_wait())
+        call.in_queue = True
         try:
             waited = limiter.acquire(deadline=call.deadline, left=lambda: call.left() or call.ended is not None)
         except CallerLeft:
             call.check()  # it may be the gateway that stops, and then the caller is to be told
             raise
+        finally:
+            call.in_queue = False
         call.queued += waited
         return waited
 

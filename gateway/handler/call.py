@@ -1,13 +1,20 @@
 """One request on its way: what is known of it, what it holds, and what the log will say of it."""
 
+import logging
 import threading
 from collections.abc import Callable
+from typing import Final
 
 from gateway.core.chat import Usage
 from gateway.core.clock import Clock
 from gateway.core.errors import CallerLeft, DeadlineExceeded, Draining, GatewayError
 from gateway.providers.base import Cuttable
 from gateway.routing.router import Target
+
+logger = logging.getLogger(__name__)
+
+DRAINING_RETRY: Final = 5.0
+"""Seconds after which a gateway that was told to stop may be there again."""
 
 
 class Call:
@@ -29,6 +36,7 @@ class Call:
         self.streamed = False
         self.target: Target | None = None
         self.attempts: list[tuple[Target, str]] = []
+        self.in_queue = False
         self.queued = 0.0
         self.first_content: float | None = None
         self.usage: Usage | None = None
@@ -64,14 +72,20 @@ class Call:
         if held is not None:
             held.cut()
 
-    def check(self) -> None:
-        """Raises CallerLeft, Draining or DeadlineExceeded where going on makes no sense."""
+    def over(self) -> GatewayError | None:
+        """Why going on makes no sense (CallerLeft, Draining, DeadlineExceeded), if it does not."""
         if self._ended is not None:
-            raise self._ended
+            return self._ended
         if self.left():
-            raise CallerLeft("The caller has left.")
+            return CallerLeft("The caller has left.")
         if self.remaining() <= 0:
-            raise DeadlineExceeded("No answer within gateway.requestTimeoutSeconds.")
+            return DeadlineExceeded("No answer within gateway.requestTimeoutSeconds.")
+        return None
+
+    def check(self) -> None:
+        """Raises what `over` gives."""
+        if (why := self.over()) is not None:
+            raise why
 
     @property
     def ended(self) -> GatewayError | None:
@@ -82,8 +96,9 @@ class Call:
 class Calls:
     """The calls that are running, and the thread that looks after them.
 
-    A thread that waits for a silent provider cannot notice that its caller has left. So one thread looks at all of
-    them a few times a second, and ends those whose caller is gone.
+    A thread that waits for a silent provider cannot notice that its caller has left, and a provider that sends a byte
+    now and then never seems silent. So one thread looks at all calls a few times a second, and ends those whose caller
+    is gone or whose time is over.
     """
 
     INTERVAL = 0.25
@@ -91,6 +106,7 @@ class Calls:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._running: set[Call] = set()
+        self._draining = False
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="callers", daemon=True)
         self._thread.start()
@@ -108,11 +124,19 @@ class Calls:
         with self._lock:
             self._running.discard(call)
 
+    def end_queued(self) -> None:
+        """End the calls that wait for a rate limit, now and later: the gateway stops, and nobody has been asked yet."""
+        self._draining = True
+        for call in self._list():
+            if call.in_queue:
+                call.end(Draining("The gateway is shutting down.", retry_after=DRAINING_RETRY))
+
     def end_all(self) -> int:
         """End every running call because the gateway stops; how many there were."""
         running = self._list()
         for call in running:
-            call.end(Draining("The gateway was stopped before the answer was complete."))
+            why = "The gateway was stopped before the answer was complete."
+            call.end(Draining(why, retry_after=DRAINING_RETRY))
         return len(running)
 
     def close(self) -> None:
@@ -126,6 +150,15 @@ class Calls:
 
     def _watch(self) -> None:
         while not self._closing.wait(self.INTERVAL):
+            if self._draining:
+                self.end_queued()  # also those that have come to a queue since
             for call in self._list():
-                if call.left():
-                    call.end(CallerLeft("The caller has left."))
+                self._look_after(call)
+
+    def _look_after(self, call: Call) -> None:
+        try:
+            if (why := call.over()) is not None:
+                call.end(why)
+        except Exception:
+            # whatever it is, the other calls still need looking after
+            logger.exception("request %s could not be ended", call.request_id)

@@ -52,10 +52,15 @@ class Failover:
                 if not self._goes_on(target, failure):
                     break
             else:
-                self._health.answered(target)
+                if isinstance(answer, Answer):
+                    self._health.answered(target)
                 call.target = target
                 return answer
         raise most_telling(failures)
+
+    def ended(self, target: Target) -> None:
+        """A stream has ended well. Its begin says little: some targets break every stream in the middle."""
+        self._health.answered(target)
 
     def broke(self, target: Target, failure: ProviderFailure) -> None:
         """A stream that had begun to answer broke."""

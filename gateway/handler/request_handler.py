@@ -1,5 +1,6 @@
 """A chat request's walk: read, routed, answered by the first who can, written down."""
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -21,6 +22,7 @@ AUTO_STALL: Final = 120.0
 """Seconds of silence allowed between two pieces of a stream where the configuration does not say."""
 FORWARDED: Final = "x-ratelimit-"
 """Headers of a provider that are passed on: what clients read to pace themselves."""
+CODE: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 HEADER_SAFE: Final = frozenset(chr(code) for code in range(0x21, 0x7F)) - set(",=%")
 
 
@@ -98,7 +100,9 @@ class RequestHandler:
 
         def closed(ended: RunningAnswer, error: GatewayError | None) -> None:
             call.usage, call.skipped_events = ended.usage, ended.skipped
-            if isinstance(error, ProviderFailure) and call.target is not None:
+            if error is None and call.target is not None:
+                self._failover.ended(call.target)
+            elif isinstance(error, ProviderFailure) and call.target is not None:
                 self._failover.broke(call.target, error)
             self._finished(call, 200, error)
 
@@ -123,7 +127,7 @@ class RequestHandler:
                 target=str(call.target) if call.target else None,
                 attempts=attempts_text(call),
                 status=status,
-                error=error.code or error.type if error else None,
+                error=_word(error) if error else None,
                 streamed=call.streamed,
                 queue_ms=round(call.queued * 1000),
                 first_ms=None if call.first_content is None else round(call.first_content * 1000),
@@ -134,6 +138,11 @@ class RequestHandler:
                 skipped_events=call.skipped_events,
             )
         )
+
+
+def _word(error: GatewayError) -> str:
+    """What the log calls an error. A provider's own code may be any text, and a prompt with it."""
+    return error.code if error.code and CODE.fullmatch(error.code) else type(error).code or type(error).type
 
 
 def attempts_text(call: Call) -> str:

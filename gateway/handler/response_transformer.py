@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator
-from typing import Literal
+from typing import Final, Literal
 
 from gateway.core.errors import (
     CallerLeft,
@@ -17,6 +17,8 @@ from gateway.handler.call import Call
 from gateway.handler.running_answer import RunningAnswer
 from gateway.providers.base import Answer, OpenStream
 from gateway.wires.base import InboundWire, Naming
+
+TOO_LONG: Final = "The answer took longer than gateway.requestTimeoutSeconds."
 
 logger = logging.getLogger(__name__)
 
@@ -110,14 +112,14 @@ class StreamedBody:
             return self._machine.begin(self._stream.first)
         patience, left = self._machine.patience, self._call.remaining()
         if left <= 0:
-            return self._machine.failed(DeadlineExceeded("The answer took longer than gateway.requestTimeoutSeconds."))
+            return self._machine.failed(DeadlineExceeded(TOO_LONG))
         try:
             data = self._stream.body.read(min(patience, left))
             if not data and self._call.ended:
                 return self._machine.failed(self._call.ended)  # a connection that was cut can look like its end
             return self._machine.received(data)
         except Silent:
-            return self._machine.silent() if patience <= left else b""  # the deadline's time: the next look sees it
+            return self._machine.silent() if patience <= left else self._machine.failed(DeadlineExceeded(TOO_LONG))
         except ProviderFailure as failure:
             broken = StreamBroken(f"{failure.message} The answer above is incomplete.")
             return self._machine.failed(self._call.ended or broken)

@@ -72,7 +72,7 @@ class RunningAnswer:
         if self._decoder.fault:
             fault = self._decoder.fault
             broken = StreamBroken(fault.message, evidence=fault.evidence, param=fault.param, type=fault.type)
-            out += self._fail(broken)
+            out += self._fail(broken if fault.held_against else fault)
         elif self._decoder.done:
             out += self._finish()
         return bytes(out)

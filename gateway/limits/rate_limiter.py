@@ -68,6 +68,11 @@ class RateLimiter:
         with self._lock:
             return self._walks_in(self._clock.monotonic())
 
+    def sent(self) -> None:
+        """A call that has its slot is on its way to the provider, who counts it from now on."""
+        with self._lock:
+            self._window.sent(self._clock.monotonic())
+
     def acquire(self, *, deadline: float, left: Callable[[], bool]) -> float:
         """Take a slot, waiting in line for it. Who gets none consumes none.
 

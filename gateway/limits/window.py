@@ -30,11 +30,14 @@ class SlidingWindow:
         self.limit = limit
         self.seconds = seconds
         self._grants: deque[float] = deque()  # at most `limit` of them
+        self._unsent: deque[float] = deque()  # those whose call is not known to be on its way
 
     def count(self, now: float) -> int:
         """Grants that still count."""
         while self._grants and self._grants[0] + self.seconds <= now:
             self._grants.popleft()
+        while self._unsent and self._unsent[0] + self.seconds <= now:
+            self._unsent.popleft()
         return len(self._grants)
 
     def has_room(self, now: float) -> bool:
@@ -52,6 +55,18 @@ class SlidingWindow:
         if not self.has_room(now):
             raise ValueError("the window has no room")
         self._grants.append(now)
+        self._unsent.append(now)
+
+    def sent(self, now: float) -> None:
+        """A granted call is on its way: from now on it counts as made now, not when it was granted.
+
+        The provider counts what arrives. A connection may take seconds to open, and without this the next call, on an
+        open connection, would arrive less than a window after it. Whose grant it was does not matter to the count.
+        """
+        self.count(now)
+        if self._unsent:
+            self._grants.remove(self._unsent.popleft())
+            self._grants.append(now)
 
     def due(self, now: float, ahead: int) -> float:
         """When a caller with `ahead` others before it gets its grant, if all take theirs as soon as they may.

@@ -136,6 +136,7 @@ class JsonFormatter(logging.Formatter):
         line = getattr(record, "call", None)
         if isinstance(line, CallLine):
             fields.update(asdict(line))
+        fields.update(getattr(record, "fields", {}))
         if record.exc_info:
             fields["traceback"] = self.formatException(record.exc_info)
         text = dumps({name: self._masked(value) for name, value in fields.items()}).decode()

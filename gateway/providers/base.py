@@ -31,6 +31,7 @@ class Terms:
         deadline: monotonic seconds after which nobody wants the answer.
         first_content: seconds until the first content.
         waiting: is given what the try waits for next, so that it can be cut from outside.
+        sent: is called when the request has left for the provider.
     """
 
     model: str
@@ -38,6 +39,7 @@ class Terms:
     deadline: float
     first_content: float
     waiting: Callable[[Cuttable], None]
+    sent: Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)

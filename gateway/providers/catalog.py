@@ -92,8 +92,13 @@ def resolve(name: str, settings: schema.Provider, environ: Mapping[str, str]) ->
     )
 
 
-def check(environ: Mapping[str, str]) -> Check:
-    """The catalog's part in checking a configuration, for the loader."""
+def check(environ: Mapping[str, str], port: int | None = None) -> Check:
+    """The catalog's part in checking a configuration, for the loader.
+
+    Args:
+        environ: where the vendors' keys are looked up.
+        port: the one that will be served, where it is not the configured one.
+    """
 
     def problems(config: schema.Config) -> Iterable[Problem]:
         for name, settings in config.providers.items():
@@ -106,18 +111,18 @@ def check(environ: Mapping[str, str]) -> Check:
                     continue  # the loader's own rules have said so, and more
                 yield Problem(("providers", name, fault.key), fault.message, fatal=True)
                 continue
-            yield from _doubts(resolved, config)
+            yield from _doubts(resolved, config, config.gateway.port if port is None else port)
 
     return problems
 
 
-def _doubts(resolved: Resolved, config: schema.Config) -> Iterable[Problem]:
+def _doubts(resolved: Resolved, config: schema.Config, served: int) -> Iterable[Problem]:
     """What is legal and will not work as hoped."""
     at = ("providers", resolved.name)
     address = urlsplit(resolved.endpoint or "")
     ours = {"localhost", "127.0.0.1", "::1", config.gateway.host}
     port = address.port or (443 if address.scheme == "https" else 80)
-    if address.hostname in ours and port == config.gateway.port:
+    if address.hostname in ours and port == served:
         yield Problem(
             (*at, "apiEndpoint"),
             f"is the gateway's own address (port {port}); give one of the two another port",

@@ -1,6 +1,8 @@
 """OpenAI, and every API that is compatible with it: one address, one wire, a Bearer key or one in its own header."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Final
 
 from gateway.auth.auth_manager import Credential
@@ -60,10 +62,9 @@ class OpenAIProvider:
 
     def send(self, request: ChatRequest, terms: Terms) -> Answer:
         rendered = self._wire.render_request(request, terms.model, ask_usage=False)
-        waits = self._waits(terms)
-        body = self._post(rendered, terms, waits)
+        body = self._post(rendered, terms, self._waits(terms))
         try:
-            content = body.read_all(MAX_ANSWER, waits)
+            content = body.read_all(MAX_ANSWER, self._waits(replace(terms, first_content=math.inf)))
         finally:
             body.close()
         return Answer(self._wire.parse_response(content, self._now()), body.headers, rendered.dropped)
@@ -73,7 +74,7 @@ class OpenAIProvider:
         waits = self._waits(terms)
         body = self._post(rendered, terms, waits)
         try:
-            decoder = self._wire.decoder(self._now())
+            decoder = self._wire.decoder(self._now(), request.choices)
             first = self._first_content(body, decoder, waits)
         except BaseException:
             body.close()
@@ -86,7 +87,7 @@ class OpenAIProvider:
     def _post(self, rendered: Rendered, terms: Terms, waits: Iterator[float]) -> ByteStream:
         """The opened answer, if its status is 200; the meaning of its status otherwise."""
         call = Post(self._url, self._headers(terms.credential), rendered.body)
-        body = self._session.post(call, next(waits), terms.waiting)
+        body = self._session.post(call, next(waits), terms.waiting, terms.sent)
         terms.waiting(body)
         if body.status == 200:
             return body
@@ -115,7 +116,7 @@ class OpenAIProvider:
     def _first_content(self, body: ByteStream, decoder: Decoder, waits: Iterator[float]) -> list[ChatChunk]:
         """Read until something is said. What is not a stream of chunks has said nothing by its end."""
         data = body.read(next(waits))
-        if data.lstrip().startswith(b"{"):  # no line of a stream begins so
+        if data.lstrip().startswith((b"{", b"[")):  # no line of a stream begins so
             raise self._instead(data + body.read_all(MAX_ERROR, waits))
         chunks = decoder.feed(data)
         while not any(chunk.has_content for chunk in chunks):

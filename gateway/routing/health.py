@@ -77,6 +77,6 @@ class Health:
 def _seconds(failure: ProviderFailure, failures: int) -> float:
     told = failure.evidence.retry_after
     if told is not None and math.isfinite(told):
-        return min(told, LONGEST_TOLD)
+        return min(max(told, FAILED.first), LONGEST_TOLD)  # 0 is no rest, and the next call would hit it again
     pace = SPENT if isinstance(failure, QuotaExhausted) else LIMITED if isinstance(failure, RateLimited) else FAILED
     return min(pace.first * 2.0 ** min(failures - 1, 30), pace.longest)

@@ -146,8 +146,9 @@ class GatewayProxy:
         return response
 
     def _failed(self, error: GatewayError) -> Response:
-        told = (g.get("request_id", "-"), request.method, _shown(request.path), error.status, error.code)
-        logger.warning("%s %s %s refused: %s [%s]", *told)
+        told = {"request_id": g.get("request_id", "-"), "method": request.method, "path": _shown(request.path)}
+        words = (*told.values(), error.status, error.code)
+        logger.warning("%s %s %s refused: %s [%s]", *words, extra={"fields": {**told, "status": error.status}})
         response = _response(error_reply(error, self._wire))
         if error.status == 401:
             response.headers["WWW-Authenticate"] = 'Bearer realm="llm-gateway"'

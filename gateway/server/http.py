@@ -197,7 +197,7 @@ def bind(host: str, port: int, *, resolve_localhost: Callable[[], list[str]] = _
 
 
 def _loopback_addresses(host: str, resolve_localhost: Callable[[], list[str]]) -> list[str]:
-    if host.lower() != "localhost":
+    if host.lower().rstrip(".") != "localhost":
         addresses = [host[1:-1] if host.startswith("[") and host.endswith("]") else host]
     else:
         try:

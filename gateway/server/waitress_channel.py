@@ -162,6 +162,14 @@ class Channel(HTTPChannel):
                 self.close_when_flushed = True
             self.server.pull_trigger()
 
+    def _flush_outbufs_below_high_watermark(self) -> None:
+        """waitress waits here for the loop to take bytes away, and would wait for ever if the loop closed the channel
+        between its look and its lock."""
+        if self.total_outbufs_len > self.adj.outbuf_high_watermark:
+            with self.outbuf_lock:
+                if self.connected:
+                    super()._flush_outbufs_below_high_watermark()
+
     def close_if_idle(self) -> None:
         """Close unless something runs, waits, or has just come; on the loop's thread."""
         with self.requests_lock:
@@ -238,6 +246,14 @@ class Server(TcpWSGIServer):
     def call_in_loop(self, action: Callable[[], None]) -> None:
         """Run `action` on the loop's thread, soon. Any thread."""
         self._pull(action)
+
+    def maintenance(self, now: int) -> None:
+        """Close who has been idle, and who takes nothing: waitress only marks the latter, and waits for a socket to
+        become writable that never will."""
+        super().maintenance(now)
+        for channel in self.channels:
+            if channel.total_outbufs_len and now - channel.last_activity > self.adj.channel_timeout:
+                channel.handle_close()
 
     def stop_accepting(self) -> None:
         """Close the listening socket and the idle connections; the others close when their answers are out."""

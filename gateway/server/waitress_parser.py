@@ -91,8 +91,8 @@ class Parser(HTTPRequestParser):
         codings = _TRANSFER_ENCODING.findall(header_plus)
         try:
             super().parse_header(header_plus)
-        except ValueError:  # urlsplit's, for a target such as http://[
-            raise ParsingError("the request target is malformed") from None
+        except ValueError:  # urlsplit's, for a target such as http://[, or int's, for a length of 5,000 digits
+            raise ParsingError("the request target or Content-Length is malformed") from None
         if codings:
             self._check_coding(codings)
         self._check_target()

@@ -15,7 +15,7 @@ import urllib3
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from gateway.core.errors import BrokenAnswer, ProviderFailure, Silent
-from gateway.upstream.waiting import shut_down
+from gateway.upstream.waiting import plain, shut_down
 
 READ_SIZE = 65_536
 DRAIN_SECONDS = 0.05
@@ -60,7 +60,7 @@ class ByteStream:
         try:
             data = self._raw.read1(READ_SIZE, decode_content=True)
         except (ReadTimeoutError, TimeoutError):
-            raise Silent(f"{self._provider} sent nothing for {timeout:.0f} s.") from None
+            raise Silent(f"{self._provider} was silent for too long.") from None
         except (HTTPError, OSError, ValueError, AttributeError) as fault:
             # ValueError, AttributeError: what http.client raises when the response is closed under its feet
             why = type(fault).__name__
@@ -121,4 +121,4 @@ def _socket_of(raw: urllib3.HTTPResponse) -> socket.socket | None:
     if own is None:
         reader = getattr(getattr(raw, "_fp", None), "fp", None)
         own = getattr(getattr(reader, "raw", None), "_sock", None)
-    return own if isinstance(own, socket.socket) else None
+    return None if own is None else plain(own)

@@ -7,6 +7,7 @@ and looks the proxy up at every call; so all of that is off, and the proxy and t
 import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http.client import RemoteDisconnected
 from http.cookiejar import DefaultCookiePolicy
 from urllib.parse import urlsplit
 
@@ -28,6 +29,10 @@ class Post:
     url: str
     headers: Mapping[str, str]
     body: bytes
+
+
+def uncounted() -> None:
+    """Where nobody limits the calls, nobody counts them."""
 
 
 class _PlainSession(requests.Session):
@@ -62,7 +67,7 @@ class UpstreamSession:
         provider: the name for messages.
         endpoint: the base address, which decides on a proxy.
         pool_size: connections kept; at least the number of threads, or urllib3 throws them away.
-        connect_seconds: limit for DNS, TCP and TLS together, and for each 16 KiB of a request on its way out.
+        connect_seconds: limit for each address tried, TLS included, and for each 16 KiB of a request on its way out.
         environ: where REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and SSL_CERT_FILE are read.
     """
 
@@ -77,28 +82,32 @@ class UpstreamSession:
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
 
-    def post(self, call: Post, timeout: float, waiting: Callable[[Wait], None]) -> ByteStream:
+    def post(
+        self, call: Post, timeout: float, waiting: Callable[[Wait], None], sent: Callable[[], None] = uncounted
+    ) -> ByteStream:
         """Send and wait for the head of the answer.
 
         Args:
             call: what to send.
             timeout: seconds to wait for the head once the request is out.
             waiting: is given the wait before it begins, so that it can be cut.
+            sent: is called when the request has left.
 
         Raises:
             ConnectionFailed: no connection, or it broke before the head.
             Silent: no head in time.
         """
         headers = {"Accept-Encoding": "identity", "Content-Type": "application/json", **call.headers}
-        wait = self._waits.current = Wait()
+        wait = self._waits.current = Wait(sent)
         waiting(wait)
         try:
-            response = self._session.post(
-                call.url,
-                # as a file it leaves in pieces with a time limit each; in one piece it had connect_seconds in all,
-                # which a few images on a slow line do not keep
-                data=io.BytesIO(call.body),
-                headers=headers,
+            # Prepared by itself, not by the session: that would merge cookies, settings and auth of its own, a fifth
+            # of a call's cost. As a file the body leaves in pieces with a time limit each; in one piece it had
+            # connect_seconds in all, which a few images on a slow line do not keep.
+            prepared = requests.PreparedRequest()
+            prepared.prepare("POST", call.url, headers=headers, data=io.BytesIO(call.body))
+            response = self._session.send(
+                prepared,
                 stream=True,
                 allow_redirects=False,
                 timeout=(min(self._connect_seconds, timeout), timeout),
@@ -130,7 +139,9 @@ def _cause(fault: BaseException) -> str:
     seen: BaseException | None = fault
     words = type(fault).__name__
     while seen is not None:
-        if isinstance(seen, OSError) and seen.strerror:
+        if isinstance(seen, RemoteDisconnected):
+            words = "it closed the connection without an answer"
+        elif isinstance(seen, OSError) and seen.strerror:
             words = seen.strerror
         inner = getattr(seen, "reason", None)
         following = seen.__cause__ or seen.__context__

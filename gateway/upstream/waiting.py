@@ -7,6 +7,7 @@ the connection tells which socket it is about to wait on, and whoever wants the 
 import contextlib
 import socket
 import threading
+from collections.abc import Callable
 
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPResponse, HTTPSConnectionPool, ProxyManager
@@ -14,9 +15,14 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 
 class Wait:
-    """One wait. From its end on `cut` does nothing, for the socket may be another call's by then."""
+    """One wait. From its end on `cut` does nothing, for the socket may be another call's by then.
 
-    def __init__(self) -> None:
+    Args:
+        begun: is called when it begins: the request has left.
+    """
+
+    def __init__(self, begun: Callable[[], None]) -> None:
+        self._begun = begun
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self._cut = False
@@ -24,6 +30,7 @@ class Wait:
 
     def on(self, waited_for: socket.socket | None) -> None:
         """The socket that is waited for."""
+        self._begun()
         with self._lock:
             self._socket = waited_for
             if self._cut:
@@ -57,7 +64,15 @@ def shut_down(connection: socket.socket | None) -> None:
     """Wake whoever reads from it. Not SSLSocket.shutdown: that takes the TLS object away under a reader."""
     if connection is not None:
         with contextlib.suppress(OSError):
-            socket.socket.shutdown(connection, socket.SHUT_RDWR)
+            socket.socket.shutdown(plain(connection), socket.SHUT_RDWR)
+
+
+def plain(connection: object) -> socket.socket:
+    """The socket of a connection. Inside a proxy's TLS, urllib3 has an object of its own around it (SSLTransport)."""
+    found = connection if isinstance(connection, socket.socket) else getattr(connection, "socket", None)
+    if not isinstance(found, socket.socket):
+        raise TypeError(f"{type(connection).__name__} has no socket")
+    return found
 
 
 class WatchedAdapter(HTTPAdapter):

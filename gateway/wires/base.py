@@ -78,8 +78,8 @@ class OutboundWire(Protocol):
     def parse_response(self, body: bytes, now: int) -> ChatResponse:
         """A whole answer that came at `now`, in seconds since the epoch. Raises ProviderFailure."""
 
-    def decoder(self, now: int) -> Decoder:
-        """A fresh decoder for one stream that begins at `now`, in seconds since the epoch."""
+    def decoder(self, now: int, choices: int = 1) -> Decoder:
+        """A fresh decoder for one stream of so many choices that begins at `now`, in seconds since the epoch."""
 
     def parse_error(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderFailure:
         """What a status other than 2xx means."""

@@ -4,7 +4,7 @@ Source: https://platform.openai.com/docs/api-reference/chat. Between a caller an
 JSON passes as it came; `response.py` and `stream.py` mend only what known servers get wrong and known clients break on.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from gateway.core.chat import ChatRequest, ChatResponse, Rendered
 from gateway.core.errors import GatewayError, ProviderFailure
@@ -13,7 +13,14 @@ from gateway.wires.openai_chat import errors, request, response, stream
 
 
 class OpenAIChat:
-    """The wire as one object, both halves of the contract in gateway.wires.base."""
+    """The wire as one object, both halves of the contract in gateway.wires.base.
+
+    Args:
+        mask: takes secrets out of an error's texts before a caller sees them.
+    """
+
+    def __init__(self, mask: Callable[[str], str] = errors.unmasked) -> None:
+        self._mask = mask
 
     def parse_request(self, body: bytes) -> ChatRequest:
         return request.parse(body)
@@ -27,14 +34,14 @@ class OpenAIChat:
     def render_response(self, answer: ChatResponse, naming: Naming) -> bytes:
         return response.render(answer, naming)
 
-    def decoder(self, now: int) -> Decoder:
-        return stream.ChunkDecoder(now)
+    def decoder(self, now: int, choices: int = 1) -> Decoder:
+        return stream.ChunkDecoder(now, choices)
 
     def encoder(self, naming: Naming) -> Encoder:
-        return stream.ChunkEncoder(naming)
+        return stream.ChunkEncoder(naming, self._mask)
 
     def parse_error(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderFailure:
         return errors.parse(status, headers, body)
 
     def render_error(self, error: GatewayError) -> bytes:
-        return errors.render_error(error)
+        return errors.render_error(error, self._mask)

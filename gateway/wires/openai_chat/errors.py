@@ -8,6 +8,7 @@ Source: https://platform.openai.com/docs/guides/error-codes.
 import math
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import Final
 
@@ -25,7 +26,7 @@ from gateway.core.errors import (
     TargetModelMissing,
     Unavailable,
 )
-from gateway.core.jsontext import JsonFault, JsonObject, JsonValue, dumps, loads
+from gateway.core.jsontext import JsonFault, JsonValue, dumps, loads
 
 WIRE: Final = "openai_chat"
 MESSAGE_SHOWN: Final = 2_000
@@ -37,19 +38,28 @@ _CONTEXT: Final = re.compile(
     re.IGNORECASE,
 )
 _POLICY: Final = re.compile(r"content.?(filter|policy|management)|safety system|moderation", re.IGNORECASE)
+_RETRY: Final = re.compile(r"(?:retry|try again) in ([0-9]{1,5}(?:\.[0-9]{1,12})?) ?s\b", re.IGNORECASE)
+SOON: Final = 60.0
+"""Seconds. A quota that is back within a minute is a rate limit."""
 _QUOTA: Final = re.compile(
     r"insufficient.?(quota|balance|credit|funds)|billing|per.?day|daily|quota.{0,20}exhausted", re.IGNORECASE
 )
 
 
-def render_error(error: GatewayError) -> bytes:
-    """The error as the JSON body every OpenAI client reads; all four keys are always there."""
-    return dumps({"error": describe(error)})
+def unmasked(text: str) -> str:
+    """The text as it is, where no secret can be in it."""
+    return text
 
 
-def describe(error: GatewayError) -> JsonObject:
-    """The inner object: message, type, param, code."""
-    return {"message": error.message, "type": error.type, "param": error.param, "code": error.code}
+def render_error(error: GatewayError, mask: Callable[[str], str] = unmasked) -> bytes:
+    """The error as the JSON body every OpenAI client reads; all four keys are always there.
+
+    Args:
+        error: its texts may be a provider's, and a provider may repeat the key it was called with.
+        mask: takes secrets out of a text.
+    """
+    told = {"message": error.message, "type": error.type, "param": error.param, "code": error.code}
+    return dumps({"error": {name: None if text is None else mask(text) for name, text in told.items()}})
 
 
 def parse(status: int, headers: Mapping[str, str], body: bytes) -> ProviderFailure:
@@ -67,6 +77,10 @@ def parse(status: int, headers: Mapping[str, str], body: bytes) -> ProviderFailu
         retry_after=retry_after(headers),
     )
     failure = meaning(status, code or "", f"{kind or ''} {message}")
+    if evidence.retry_after is None and (told := _RETRY.search(message)):
+        evidence = replace(evidence, retry_after=float(told[1]))
+    if failure is QuotaExhausted and (code or "") not in _BY_CODE and (evidence.retry_after or math.inf) <= SOON:
+        failure = RateLimited  # Google speaks of plan and billing in every 429, those for a busy minute included
     return failure(
         message[:MESSAGE_SHOWN] or f"The provider answered {status} without a message.",
         evidence=evidence,

@@ -31,7 +31,7 @@ FIELDS: Final[dict[str, _Kind]] = {
     "function_call": _CHOICE,
     "functions": _ARRAY,
     "logit_bias": _OBJECT,
-    "logprobs": _BOOLEAN,
+    "logprobs": ("true or false", (bool, int)),  # a number is how Together asks for it
     "max_completion_tokens": _INTEGER,
     "max_tokens": _INTEGER,
     "metadata": _OBJECT,
@@ -82,6 +82,8 @@ def parse(body: bytes) -> ChatRequest:
     model = fields.get("model")
     if not isinstance(model, str) or not model.strip():
         raise _wrong("model", "a string that names a model", model)
+    if not model.isprintable():
+        raise InvalidRequest("model has characters that no name of a model has.", param="model")
     if len(model) > MAX_MODEL:
         raise InvalidRequest(f"model must have at most {MAX_MODEL} characters.", param="model")
     for name, kind in FIELDS.items():
@@ -92,8 +94,13 @@ def parse(body: bytes) -> ChatRequest:
     wants = options.get("include_usage") if isinstance(options, dict) else None
     if wants is not None and not isinstance(wants, bool):
         raise _wrong("stream_options.include_usage", "true or false", wants)
+    choices = fields.get("n")
     return ChatRequest(
-        model=model, stream=fields.get("stream") is True, wants_usage=wants is True, source=Source(WIRE, fields)
+        model=model,
+        stream=fields.get("stream") is True,
+        wants_usage=wants is True,
+        source=Source(WIRE, fields),
+        choices=choices if isinstance(choices, int) else 1,
     )
 
 
@@ -178,7 +185,7 @@ def _check(fields: JsonObject, name: str, kind: _Kind, path: str) -> None:
 
 def _wrong(path: str, wanted: str, value: JsonValue) -> InvalidRequest:
     """The fault in words; the value itself stays out of it, for it may be a prompt."""
-    found = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "missing"}
+    found = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "missing or null"}
     got = found.get(type(value), "a number")
     if value == [] or (isinstance(value, str) and not value.strip()):
         got = got.replace("a string", "an empty string").replace("an array", "an empty array")

@@ -6,7 +6,7 @@ usage from callers that did not ask for it.
 Source: https://platform.openai.com/docs/api-reference/chat-streaming.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -43,8 +43,9 @@ class _Choice:
 class ChunkDecoder:
     """A provider's bytes to chunks; the contract is Decoder in gateway.wires.base."""
 
-    def __init__(self, now: int) -> None:
+    def __init__(self, now: int, choices: int) -> None:
         self._now = now
+        self._asked = choices
         self._events = SseDecoder()
         self._choices: dict[int, _Choice] = {}
         self._envelope: Envelope | None = None
@@ -54,7 +55,8 @@ class ChunkDecoder:
 
     @property
     def complete(self) -> bool:
-        return bool(self._choices) and all(choice.finish and not choice.went_on for choice in self._choices.values())
+        ended = sum(choice.finish is not None and not choice.went_on for choice in self._choices.values())
+        return ended >= max(len(self._choices), self._asked, 1)
 
     def feed(self, data: bytes) -> list[ChatChunk]:
         try:
@@ -165,8 +167,9 @@ def _say_arguments(delta: JsonObject, seen: _Choice) -> None:
 class ChunkEncoder:
     """Chunks to the caller's events; the contract is Encoder in gateway.wires.base."""
 
-    def __init__(self, naming: Naming) -> None:
+    def __init__(self, naming: Naming, mask: Callable[[str], str]) -> None:
         self._naming = naming
+        self._mask = mask
 
     def encode(self, chunk: ChatChunk) -> bytes:
         body = chunk.source.body
@@ -180,4 +183,4 @@ class ChunkEncoder:
         return encode(DONE)
 
     def error(self, error: GatewayError) -> bytes:
-        return encode(render_error(error))
+        return encode(render_error(error, self._mask))

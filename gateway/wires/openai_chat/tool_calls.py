@@ -5,7 +5,7 @@ every call, say the name again each time or a new id each time; each of these ma
 What OpenAI sends passes as it came. Apart from the stream because it is a small machine of its own.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from secrets import token_hex
 
 from gateway.core.jsontext import JsonFault, JsonObject, JsonValue, loads
@@ -19,13 +19,14 @@ class _Call:
     id: JsonValue
     is_function: bool
     name: str = ""
-    arguments: str = ""
+    arguments: list[str] = field(default_factory=list)
 
     @property
     def whole(self) -> bool:
         """Its arguments are complete: the beginning of an object is never an object."""
+        arguments = "".join(self.arguments)
         try:
-            return self.arguments.rstrip().endswith("}") and isinstance(loads(self.arguments.encode()), dict)
+            return arguments.rstrip().endswith("}") and isinstance(loads(arguments.encode()), dict)
         except JsonFault:
             return False
 
@@ -89,7 +90,8 @@ class ToolCalls:
             _continue(fragment, said, self._calls[index])
         call = self._calls[index]
         call.name = call.name or said.name
-        call.arguments += said.arguments
+        if said.arguments:
+            call.arguments.append(said.arguments)
 
     def _place(self, said: _Said, position: int | None) -> int:
         """The index of the call that the fragment belongs to, or that of a new one."""
