@@ -168,7 +168,7 @@ class Channel(HTTPChannel):
         if self.total_outbufs_len > self.adj.outbuf_high_watermark:
             with self.outbuf_lock:
                 if self.connected:
-                    super()._flush_outbufs_below_high_watermark()
+                    super()._flush_outbufs_below_high_watermark()  # type: ignore[misc]  # not in the stubs
 
     def close_if_idle(self) -> None:
         """Close unless something runs, waits, or has just come; on the loop's thread."""
