@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from gateway.auth.expiry import Stage, fingerprint, is_young, rest, stage
+from gateway.auth.expiry import Stage, fingerprint, rest, stage
 from gateway.auth.oauth import OAuthError, OAuthRefused, TokenReply, token_from
 from gateway.auth.token_file import Token
 from gateway.auth.token_store import LOCK_SECONDS, HeldStore, TokenStore
@@ -114,6 +114,7 @@ class Renewal:
         self._turn = turn
         self._random = random
         self._jitter = random()
+        self._again = -math.inf  # monotonic seconds before which a refusal is no reason to renew
         self._fault: Fault | None = None
         self._unsaved: tuple[Secret, Token] | None = None  # what was spent for it, and a token that the disk lacks
 
@@ -162,7 +163,7 @@ class Renewal:
         now = self._clock.wall()
         if stage(token, now, self._jitter) != "fresh":
             return True
-        return refused(token) and not is_young(token, now, RETRY_SECONDS)
+        return refused(token) and self._clock.monotonic() >= self._again
 
     def _renew(self, held: HeldStore, refused: Callable[[Token], bool]) -> None:
         """Under both locks: what the store has now counts, and it stays so but for programs that know no lock."""
@@ -181,6 +182,9 @@ class Renewal:
                     return
                 before = after  # another program was faster, and this is what it got
             else:
+                if stage(before, asked, self._jitter) == "fresh":
+                    # It was refused. A provider that refuses every token would have the server asked at every call.
+                    self._again = self._clock.monotonic() + rest(RETRY_SECONDS, before)
                 self._keep(held, self._spent(sent), token_from(reply, asked, before))
                 return
 
