@@ -72,6 +72,32 @@ def write_token(token: Token) -> JsonObject:
     return entry
 
 
+def signature_of(found: os.stat_result) -> Signature:
+    """What tells a file from what it was, without reading it."""
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def has_settled(found: os.stat_result, now: float) -> bool:
+    """Whether a further write would bear another time than the last one; `now` in wall seconds."""
+    return abs(now - found.st_mtime) > _SETTLED
+
+
+def read_whole(path: Path, found: os.stat_result) -> bytes:
+    """The content of a token file.
+
+    Raises:
+        OSError: it cannot be read, or is no regular file: opening a pipe would wait for its writer.
+        JsonFault: it is larger than any token file.
+    """
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "it is not a regular file")
+    with open(path, "rb") as file:
+        content = file.read(MAX_FILE + 1)
+    if len(content) > MAX_FILE:
+        raise JsonFault(f"it is over {MAX_FILE} bytes")
+    return content
+
+
 class PolledFile(Generic[T]):
     """A JSON file that others may write at any time, also in place: read when it has changed, whole or not at all.
 
@@ -98,33 +124,23 @@ class PolledFile(Generic[T]):
         try:
             found = os.stat(self.path)
             self.missing = False
-            signature = (found.st_mtime_ns, found.st_size, found.st_ino)
+            signature = signature_of(found)
             if signature == self._seen:
                 return None
             self._seen = None
-            value = self._parse(loads(self._content(found.st_mode)))
+            value = self._parse(loads(read_whole(self.path, found)))
         except (OSError, JsonFault) as fault:
             self._seen = None
             self.missing = isinstance(fault, FileNotFoundError)
             self.fault = None if self.missing else fault
             return None
         self.fault = None
-        if abs(self._clock.wall() - found.st_mtime) > _SETTLED:  # else a second write could bear the same time
-            self._seen = signature
+        self._seen = signature if has_settled(found, self._clock.wall()) else None
         return value
 
     def forget(self) -> None:
         """Read it at the next poll, whatever it looks like."""
         self._seen = None
-
-    def _content(self, mode: int) -> bytes:
-        if not stat.S_ISREG(mode):
-            raise OSError(errno.EINVAL, "it is not a regular file")  # opening a pipe would wait for its writer
-        with open(self.path, "rb") as file:
-            content = file.read(MAX_FILE + 1)
-        if len(content) > MAX_FILE:
-            raise JsonFault(f"it is over {MAX_FILE} bytes")
-        return content
 
     @property
     def problem(self) -> str | None:

@@ -5,10 +5,8 @@ Their owners renew the tokens, often writing the file in place, so a file that i
 interest when a call needs one.
 """
 
-import errno
 import hashlib
 import os
-import stat
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -16,7 +14,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from gateway.auth.sources import SourceFailed, TokenFileSource
-from gateway.auth.token_file import MAX_FILE, Signature, Token
+from gateway.auth.token_file import Signature, Token, has_settled, read_whole, signature_of
 from gateway.auth.token_formats import read_tokens
 from gateway.config.schema import WatchFile
 from gateway.core.clock import Clock
@@ -28,7 +26,6 @@ HASH_EVERY: Final = 30.0
 """Seconds after which a file is read again although its time and size are as they were: some writers keep both."""
 LOOK_AGAIN: Final = (0.05, 0.2, 1.0)
 """Seconds after a file was first found unreadable. An in-place write is over by then; what is wrong later is told."""
-_SETTLED: Final = 2.0  # seconds: the coarsest file times in use (FAT)
 
 Parse: TypeAlias = Callable[[JsonValue, float], Mapping[str, Token]]
 
@@ -78,18 +75,17 @@ class ForeignFile:
 
     def _look(self, now: float) -> None:
         found = os.stat(self.path)
-        signature = (found.st_mtime_ns, found.st_size, found.st_ino)
+        signature = signature_of(found)
         if signature == self._seen and now - self._hashed < HASH_EVERY:
             return
-        content = self._content(found.st_mode)
+        content = read_whole(self.path, found)
         digest = hashlib.sha256(content).digest()
         if digest != self._digest:
             value = loads(content)
             self._digest = digest
             self._take(value, found.st_mtime)
         self._hashed = now
-        settled = abs(self._clock.wall() - found.st_mtime) > _SETTLED
-        self._seen = signature if settled else None  # a second write could bear the same time
+        self._seen = signature if has_settled(found, self._clock.wall()) else None
 
     def _take(self, value: JsonValue, written: float) -> None:
         """What it says now. Where that is whole and no token, there is nothing to wait for."""
@@ -117,15 +113,6 @@ class ForeignFile:
     def _forget(self) -> None:
         """Read it at the next look, whatever it looks like."""
         self._seen, self._digest = None, b""
-
-    def _content(self, mode: int) -> bytes:
-        if not stat.S_ISREG(mode):
-            raise OSError(errno.EINVAL, "it is not a regular file")  # opening a pipe would wait for its writer
-        with open(self.path, "rb") as file:
-            content = file.read(MAX_FILE + 1)
-        if len(content) > MAX_FILE:
-            raise JsonFault(f"it is over {MAX_FILE} bytes")
-        return content
 
 
 class WatchedFiles:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import click
 
 from gateway.observe.logs import Masker
+from gateway.upstream.session import LOOPBACK
 
 MAX_FOREIGN: Final = 300
 """Characters of a server's words that are shown."""
@@ -23,7 +24,6 @@ MAX_PASTED: Final = 1 << 16
 """Bytes. An address of that length is none."""
 
 _OPENABLE: Final = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&()*+,;=%]+")
-_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class Console:
@@ -88,7 +88,7 @@ def may_open(address: str) -> bool:
         return False
     if not _OPENABLE.fullmatch(address) or not host or parts.username is not None:
         return False
-    return parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK)
+    return parts.scheme == "https" or (parts.scheme == "http" and host in LOOPBACK)
 
 
 def has_screen(environ: Mapping[str, str], platform: str = sys.platform) -> bool:

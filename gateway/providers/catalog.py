@@ -15,6 +15,7 @@ from gateway.config import schema
 from gateway.config.loader import Check, Problem
 from gateway.providers import credentials
 from gateway.providers.credentials import CannotResolve
+from gateway.upstream.session import LOOPBACK
 
 __all__ = ["VENDORS", "CannotResolve", "Resolved", "Vendor", "check", "from_environment", "resolve"]
 
@@ -120,7 +121,7 @@ def _doubts(resolved: Resolved, config: schema.Config, served: int) -> Iterable[
     """What is legal and will not work as hoped."""
     at = ("providers", resolved.name)
     address = urlsplit(resolved.endpoint or "")
-    ours = {"localhost", "127.0.0.1", "::1", config.gateway.host}
+    ours = {*LOOPBACK, config.gateway.host}
     port = address.port or (443 if address.scheme == "https" else 80)
     if address.hostname in ours and port == served:
         yield Problem(

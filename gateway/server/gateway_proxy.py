@@ -7,7 +7,6 @@ not, is an OpenAI error object with a request id.
 import logging
 import re
 from collections.abc import Callable
-from secrets import token_hex
 from typing import Final
 
 from flask import Flask, Response, g, request
@@ -31,10 +30,10 @@ from gateway.handler.reply import JSON_TYPE, Reply, error_reply
 from gateway.handler.request_handler import RequestHandler
 from gateway.routing.router import Router
 from gateway.server.guard import Guard
+from gateway.server.headers import ALWAYS, new_request_id
 from gateway.wires.base import InboundWire
 
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
-ALWAYS: Final = (("X-Content-Type-Options", "nosniff"), ("Cross-Origin-Resource-Policy", "same-origin"))
 
 logger = logging.getLogger(__name__)
 
@@ -105,7 +104,7 @@ class GatewayProxy:
     def _admit(self) -> Response | None:
         """Before every request, whatever its path."""
         told = request.headers.get("x-request-id", "")
-        g.request_id = told if REQUEST_ID.fullmatch(told) else f"req_{token_hex(12)}"
+        g.request_id = told if REQUEST_ID.fullmatch(told) else new_request_id()
         self._guard.check(request.environ)
         if request.method == "OPTIONS":
             empty = Response(status=204)
@@ -140,7 +139,7 @@ class GatewayProxy:
 
     def _finish(self, response: Response) -> Response:
         """After every request, refused or not."""
-        response.headers["x-request-id"] = g.get("request_id") or f"req_{token_hex(12)}"
+        response.headers["x-request-id"] = g.get("request_id") or new_request_id()
         for name, value in (*ALWAYS, *self._guard.cors_headers(request.environ)):
             response.headers[name] = value
         return response

@@ -10,7 +10,6 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
-from secrets import token_hex
 from typing import TYPE_CHECKING, Final, cast
 
 from waitress import wasyncore
@@ -22,6 +21,7 @@ from waitress.trigger import trigger
 from waitress.utilities import Error
 
 from gateway.core.errors import BadHttp, BodyTooLarge, GatewayError, HeadersTooLarge, InternalFault, NotImplementedHttp
+from gateway.server.headers import ALWAYS, new_request_id
 from gateway.server.waitress_lanes import Lanes
 from gateway.server.waitress_parser import Parser
 from gateway.wires.openai_chat.errors import render_error
@@ -81,9 +81,8 @@ class JsonErrorTask(ErrorTask):
         self.status = f"{error.status} {fault.reason}"
         self.response_headers = [
             ("Content-Type", "application/json"),
-            ("X-Request-Id", f"req_{token_hex(12)}"),
-            ("X-Content-Type-Options", "nosniff"),
-            ("Cross-Origin-Resource-Policy", "same-origin"),
+            ("X-Request-Id", new_request_id()),
+            *ALWAYS,
         ]
         self.set_close_on_finish()
         self.content_length = len(body)
