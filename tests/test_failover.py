@@ -18,7 +18,7 @@ from gateway.auth.token_file import Token
 from gateway.auth.token_store import TokenStore
 from gateway.auth.watch_files import WatchedFiles
 from gateway.config import schema
-from gateway.core.chat import ChatRequest
+from gateway.core.chat import ChatRequest, Rendered
 from gateway.core.errors import (
     BrokenAnswer,
     CallerLeft,
@@ -56,7 +56,7 @@ from tests.fakes import FakeClock
 from tests.upstream_script import json_answer
 
 WIRE = OpenAIChat()
-ANSWER = Answer(WIRE.parse_response(json.dumps(json_answer("hi").value).encode(), 0), {}, ())
+ANSWER = Answer(WIRE.parse_response(json.dumps(json_answer("hi").value).encode(), 0, Rendered(b"")), {}, ())
 TIMEOUT = 600.0
 
 Outcome = Answer | OpenStream | Exception | Callable[[], Answer]

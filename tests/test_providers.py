@@ -10,7 +10,7 @@ import pytest
 
 from gateway.auth.auth_manager import Credential
 from gateway.auth.expiry import fingerprint
-from gateway.core.chat import ChatChunk, ChatRequest
+from gateway.core.chat import ChatRequest
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.errors import (
     BrokenAnswer,
@@ -27,6 +27,7 @@ from gateway.core.errors import (
     Unavailable,
 )
 from gateway.core.secrets import Secret
+from gateway.core.stream import ChatChunk
 from gateway.providers import openai
 from gateway.providers.base import Cuttable, OpenStream, Terms
 from gateway.providers.openai import OpenAIProvider

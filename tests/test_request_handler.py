@@ -16,7 +16,7 @@ from gateway.auth.sources import ApiKey, CredentialSource, NoCredential, StoredT
 from gateway.auth.token_store import TokenStore
 from gateway.auth.watch_files import WatchedFiles
 from gateway.config import schema
-from gateway.core.chat import ChatRequest
+from gateway.core.chat import ChatRequest, Rendered
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.errors import (
     BrokenAnswer,
@@ -108,13 +108,13 @@ def sse(*events: str) -> bytes:
 
 def stream_of(body: FakeBody, first: str = "one ") -> OpenStream:
     """A stream that has said its first word; `body` brings the rest."""
-    decoder = WIRE.decoder(0)
+    decoder = WIRE.decoder(0, Rendered(b""))
     return OpenStream(decoder.feed(sse(*sse_events(first, finish=None))), decoder, cast(ByteStream, body), ())
 
 
 def whole(text: str = "hi", dropped: tuple[str, ...] = (), headers: Mapping[str, str] | None = None) -> Answer:
     value = json_answer(text, model="own-name", usage=USAGE).value
-    return Answer(WIRE.parse_response(json.dumps(value).encode(), 0), headers or {}, dropped)
+    return Answer(WIRE.parse_response(json.dumps(value).encode(), 0, Rendered(b"")), headers or {}, dropped)
 
 
 class FakeProvider:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import pytest
 
-from gateway.core.chat import ChatChunk, ChatResponse, Source
+from gateway.core.chat import ChatResponse, Rendered, Source
 from gateway.core.errors import (
     BrokenAnswer,
     CallerLeft,
@@ -18,6 +18,7 @@ from gateway.core.errors import (
 )
 from gateway.core.jsontext import JsonObject, dumps
 from gateway.core.sse import DONE, encode
+from gateway.core.stream import ChatChunk
 from gateway.handler.call import Call
 from gateway.handler.response_transformer import ResponseTransformer, StreamedBody
 from gateway.handler.running_answer import AFTER_FINISH, RunningAnswer
@@ -96,7 +97,7 @@ class Scene:
         self.call = Call("req-1", self.clock, timeout=TIMEOUT, left=lambda: False)
         self.stream = FakeStream(self.clock, steps)
         self.told: list[GatewayError | None] = []
-        decoder = OpenAIChat().decoder(NOW)
+        decoder = OpenAIChat().decoder(NOW, Rendered(b""))
         opened = OpenStream(decoder.feed(first), decoder, self.stream, ())
         self.machine = ResponseTransformer(OpenAIChat(), "alias").streamed(opened, "alias", usage=False, stall=STALL)
         self.body = StreamedBody(self.machine, opened, self.call, self._closed)
@@ -300,7 +301,7 @@ def test_a_stream_carries_the_name_that_is_configured_and_usage_where_it_was_ask
     own: str, model: str, usage: bool
 ) -> None:
     transformer = ResponseTransformer(OpenAIChat(), "upstream" if own == "upstream" else "alias")
-    opened = OpenStream([], OpenAIChat().decoder(NOW), FakeStream(FakeClock(), ()), ())
+    opened = OpenStream([], OpenAIChat().decoder(NOW, Rendered(b"")), FakeStream(FakeClock(), ()), ())
     answer = transformer.streamed(opened, "fast", usage=usage, stall=STALL)
     assert answer.patience == STALL
     body: JsonObject = {"model": "theirs", "choices": [{}], "usage": {"prompt_tokens": 9}}

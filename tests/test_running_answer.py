@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.chat import ChatChunk, Source, Usage
+from gateway.core.chat import Rendered, Source, Usage
 from gateway.core.errors import BrokenAnswer, DeadlineExceeded, Evidence, GatewayError, ProviderFailure, StreamBroken
 from gateway.core.jsontext import dumps
 from gateway.core.sse import DONE, encode
+from gateway.core.stream import ChatChunk
 from gateway.handler.running_answer import AFTER_FINISH, RunningAnswer
 from gateway.wires.base import Naming
 from gateway.wires.openai_chat import OpenAIChat
@@ -180,7 +181,7 @@ def test_however_a_stream_is_cut_it_says_the_same_and_ends_once(text: str, place
 
 def test_on_the_real_wire_a_broken_stream_has_no_finish_and_no_done() -> None:
     wire = OpenAIChat()
-    answer = RunningAnswer(wire.decoder(1), wire.encoder(Naming("alias", usage=False)), STALL)
+    answer = RunningAnswer(wire.decoder(1, Rendered(b"")), wire.encoder(Naming("alias", usage=False)), STALL)
     said = answer.received(
         encode(
             dumps({"choices": [{"index": 0, "delta": {"role": "assistant", "content": "a"}, "finish_reason": None}]})

@@ -24,8 +24,9 @@ from gateway.core.errors import (
     Unavailable,
 )
 from gateway.core.jsontext import JsonValue, dumps
+from gateway.wires.meaning import MESSAGE_SHOWN
 from gateway.wires.openai_chat import OpenAIChat
-from gateway.wires.openai_chat.errors import MESSAGE_SHOWN, parse_in_stream
+from gateway.wires.openai_chat.errors import parse_in_stream
 
 NONE: Mapping[str, str] = {}
 DATE = "Tue, 15 Nov 1994 08:12:31 GMT"

@@ -1,11 +1,15 @@
 """A chat call in our own few words, with what it came from.
 
 The values are small and frozen. Each keeps its `Source`: the wire format it was written in and the JSON as it came,
-so that between two ends that speak the same wire everything passes, fields invented tomorrow included. Only what the
-gateway itself acts on has a word here.
+so that between two ends that speak the same wire everything passes, fields invented tomorrow included. Our own words
+are for the other case, where one wire's request becomes another's: they are read from the source only when that
+happens (`ChatRequest.prompt`). What a vendor put beside a value (a thought signature) stays with it as `extra`, under
+the vendor's name; nobody but that vendor's wire looks into it, and it is never shown as text.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
 
 from gateway.core.jsontext import JsonObject
 
@@ -18,52 +22,305 @@ class Source:
     body: JsonObject
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens, as the provider counted them."""
+# What is said ------------------------------------------------------------------------------------------------------
 
-    prompt: int
-    completion: int
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Words. `extra`: by vendor, what belongs to them."""
+
+    text: str
+    extra: JsonObject = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Thought:
+    """What a model thought before it spoke."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a model would not answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """An image, a sound or a file: its bytes, or where they are.
+
+    Attributes:
+        kind: what it was called in its wire.
+        mime_type: lower case, without parameters; "" where nobody said.
+        data: in base64; "" where `uri` says where it is.
+        uri: "" where `data` has it.
+        detail: how closely an image is to be looked at (low, high, auto), if said.
+        name: a file's, if said.
+    """
+
+    kind: Literal["image", "audio", "file"]
+    mime_type: str = ""
+    data: str = ""
+    uri: str = ""
+    detail: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file that the caller has stored with a vendor, by the vendor's id for it."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A tool that a model calls.
+
+    Attributes:
+        id: "" in wires without ids.
+        name: of the tool.
+        arguments: the text as the model wrote it: JSON for a function, anything for a custom tool.
+        kind: what the tool takes.
+        extra: by vendor, what belongs to it.
+    """
+
+    id: str
+    name: str
+    arguments: str
+    kind: Literal["function", "custom"] = "function"
+    extra: JsonObject = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Unworded:
+    """A part of a message for which there is no word here; `kind` is its wire's name for it."""
+
+    kind: str
+
+
+Part: TypeAlias = Text | Thought | Refusal | Media | StoredFile | ToolCall | Unworded
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message.
+
+    Attributes:
+        role: `system` is also what OpenAI calls developer.
+        parts: in their order; an assistant's tool calls come last.
+        call_id: of a tool's message, the call that it answers ("" in wires without ids).
+        name: of a tool's message, the tool's, if said; else the participant's.
+        extra: by vendor, what belongs to the message.
+    """
+
+    role: Literal["system", "user", "assistant", "tool"]
+    parts: tuple[Part, ...]
+    call_id: str = ""
+    name: str | None = None
+    extra: JsonObject = field(default_factory=dict)
+
+
+# What is asked -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A tool that the model may call. `parameters`: its JSON Schema; None where it was given none. A custom tool takes
+    one text."""
+
+    name: str
+    description: str = ""
+    parameters: JsonObject | None = None
+    kind: Literal["function", "custom"] = "function"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolChoice:
+    """Whether tools are to be called: `required` is at least one; `names` are the only ones allowed, if any are."""
+
+    mode: Literal["auto", "none", "required"]
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class JsonOutput:
+    """The answer is to be JSON, by this JSON Schema if there is one."""
+
+    schema: JsonObject | None = None
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """How to answer; None is "as the provider thinks best".
+
+    Attributes:
+        max_tokens: of the answer, thinking included.
+        stop: texts at which to stop.
+        logprobs: whether the tokens' probabilities are wanted.
+        top_logprobs: how many alternatives of each token.
+        effort: how long to think: none, minimal, low, medium, high, xhigh, max.
+        output: what shape the answer has; None is text.
+        modalities: lower case (text, image, audio).
+        parallel_calls: whether several tools may be called at once.
+    """
+
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    max_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    logprobs: bool = False
+    top_logprobs: int | None = None
+    effort: str | None = None
+    output: JsonOutput | None = None
+    modalities: tuple[str, ...] = ()
+    parallel_calls: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A request in our words.
+
+    Attributes:
+        messages: the conversation.
+        tools: what may be called.
+        tool_choice: None where nothing was said.
+        params: how to answer.
+        extra: by vendor, what the caller says to that vendor alone.
+        unworded: the request's fields that these words leave out, by their wire's names.
+    """
+
+    messages: tuple[Message, ...]
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice | None = None
+    params: Params = Params()
+    extra: JsonObject = field(default_factory=dict)
+    unworded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
     """What a caller asks.
 
-    `wants_usage`: token counts at the end of a stream were asked for. `choices`: how many answers beside each other.
+    Attributes:
+        model: as the caller calls it.
+        stream: the answer is to come as it is made.
+        wants_usage: token counts at the end of a stream were asked for.
+        source: the request as it came.
+        prompt: the request in our words, read anew at each call. Raises InvalidRequest.
+        choices: how many answers beside each other.
     """
 
     model: str
     stream: bool
     wants_usage: bool
     source: Source
+    prompt: Callable[[], Prompt]
     choices: int = 1
 
 
 @dataclass(frozen=True, slots=True)
-class ChatResponse:
-    """A whole answer."""
-
-    usage: Usage | None
-    source: Source
-
-
-@dataclass(frozen=True, slots=True)
-class ChatChunk:
-    """One piece of a streamed answer.
-
-    `has_content`: it says something to the caller (text, reasoning, a tool call, a finish), so a stream that has
-    brought one is a stream that answers.
-    """
-
-    has_content: bool
-    usage: Usage | None
-    source: Source
-
-
-@dataclass(frozen=True, slots=True)
 class Rendered:
-    """A request in a provider's wire format; `dropped` names what that wire cannot say."""
+    """A request in a provider's wire format.
+
+    Attributes:
+        body: the bytes to send.
+        dropped: what that wire cannot say, by the names of the caller's wire.
+        choices: how many answers it asks for.
+        tools: what its answer may call, by the name it was sent with; empty where names pass as they are.
+    """
 
     body: bytes
     dropped: tuple[str, ...] = ()
+    choices: int = 1
+    tools: Mapping[str, Tool] = field(default_factory=dict)
+
+
+# What is answered --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens, as the provider counted them: `cached` are among `prompt`, `reasoning` among `completion`."""
+
+    prompt: int
+    completion: int
+    cached: int = 0
+    reasoning: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What every object of one answer carries: its id, when it began (seconds since the epoch), who answers."""
+
+    id: str
+    created: int
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """A token, the logarithm of its probability, and its alternatives."""
+
+    token: str
+    logprob: float
+    top: tuple["TokenLogprob", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A page that the text between two characters of the answer rests on."""
+
+    url: str
+    title: str
+    start: int
+    end: int
+
+
+Finish: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter"]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What one choice of an answer says, or, in a chunk, what it says further.
+
+    Attributes:
+        index: which choice.
+        text, thought, refusal: "" where there is none.
+        calls: tools called, each whole.
+        images: made by the model.
+        citations: what the text rests on.
+        logprobs: of the text's tokens.
+        finish: why it ended; None while it has not.
+        native_finish: the provider's own word for that.
+        extra: by vendor, what belongs to it.
+    """
+
+    index: int
+    text: str = ""
+    thought: str = ""
+    refusal: str = ""
+    calls: tuple[ToolCall, ...] = ()
+    images: tuple[Media, ...] = ()
+    citations: tuple[Citation, ...] = ()
+    logprobs: tuple[TokenLogprob, ...] = ()
+    finish: Finish | None = None
+    native_finish: str | None = None
+    extra: JsonObject = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ChatResponse:
+    """A whole answer. `said` is it in our words, one a choice; empty where only its own wire can read its source."""
+
+    usage: Usage | None
+    source: Source
+    envelope: Envelope | None = None
+    said: tuple[Said, ...] = ()

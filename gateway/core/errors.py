@@ -282,6 +282,14 @@ class ContextTooLong(ProviderFailure):
     held_against = False
 
 
+class CannotSay(ProviderFailure):
+    """The request holds what this target's wire has no words for, and leaving it out would change its meaning. Nobody
+    was asked; another candidate may be able to."""
+
+    status, type, code = 400, INVALID, "unsupported_by_provider"
+    held_against = False
+
+
 class ContentRefused(ProviderFailure):
     """The provider's policy refused the content. Never routed around."""
 

@@ -6,8 +6,9 @@ values. Whoever drives it (gateway.handler.response_transformer does, as an iter
 
 from typing import Final
 
-from gateway.core.chat import ChatChunk, Usage
+from gateway.core.chat import Usage
 from gateway.core.errors import GatewayError, StreamBroken
+from gateway.core.stream import ChatChunk
 from gateway.wires.base import Decoder, Encoder
 
 AFTER_FINISH: Final = 5.0
@@ -58,7 +59,10 @@ class RunningAnswer:
 
     def failed(self, error: GatewayError) -> bytes:
         """It cannot go on: fine after a finish, which was all that mattered; an error before."""
-        return self._finish() if self._decoder.complete else self._fail(error)
+        if not self._decoder.complete:
+            return self._fail(error)
+        said = self._write(self._decoder.close())
+        return said if self.over else said + self._finish()
 
     def _ended_early(self, how: str) -> bytes:
         """The end came without being said."""

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.auth.auth_manager import Credential
-from gateway.core.chat import ChatChunk, ChatRequest, ChatResponse
+from gateway.core.chat import ChatRequest, ChatResponse
+from gateway.core.stream import ChatChunk
 from gateway.upstream.byte_stream import ByteStream
 from gateway.wires.base import Decoder
 

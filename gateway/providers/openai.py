@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import Final
 
 from gateway.auth.auth_manager import Credential
-from gateway.core.chat import ChatChunk, ChatRequest, Rendered
+from gateway.core.chat import ChatRequest, Rendered
 from gateway.core.clock import Clock
 from gateway.core.errors import BrokenAnswer, CredentialRefused, ProviderFailure, Silent
+from gateway.core.stream import ChatChunk
 from gateway.providers.base import Answer, OpenStream, Terms
 from gateway.upstream.byte_stream import ByteStream
 from gateway.upstream.session import Post, UpstreamSession
@@ -67,15 +68,15 @@ class OpenAIProvider:
             content = body.read_all(MAX_ANSWER, self._waits(replace(terms, first_content=math.inf)))
         finally:
             body.close()
-        return Answer(self._wire.parse_response(content, self._now()), body.headers, rendered.dropped)
+        return Answer(self._wire.parse_response(content, self._now(), rendered), body.headers, rendered.dropped)
 
     def open(self, request: ChatRequest, terms: Terms) -> OpenStream:
         rendered = self._wire.render_request(request, terms.model, ask_usage=self._stream_usage)
         waits = self._waits(terms)
         body = self._post(rendered, terms, waits)
         try:
-            decoder = self._wire.decoder(self._now(), request.choices)
-            first = self._first_content(body, decoder, waits)
+            decoder = self._wire.decoder(self._now(), rendered)
+            first = self._first_content(body, decoder, waits, rendered)
         except BaseException:
             body.close()
             raise
@@ -113,11 +114,13 @@ class OpenAIProvider:
             headers[QUOTA_PROJECT] = project
         return headers
 
-    def _first_content(self, body: ByteStream, decoder: Decoder, waits: Iterator[float]) -> list[ChatChunk]:
+    def _first_content(
+        self, body: ByteStream, decoder: Decoder, waits: Iterator[float], rendered: Rendered
+    ) -> list[ChatChunk]:
         """Read until something is said. What is not a stream of chunks has said nothing by its end."""
         data = body.read(next(waits))
         if data.lstrip().startswith((b"{", b"[")):  # no line of a stream begins so
-            raise self._instead(data + body.read_all(MAX_ERROR, waits))
+            raise self._instead(data + body.read_all(MAX_ERROR, waits), rendered)
         chunks = decoder.feed(data)
         while not any(chunk.has_content for chunk in chunks):
             if decoder.fault:
@@ -130,10 +133,10 @@ class OpenAIProvider:
                 raise decoder.fault or BrokenAnswer(f"{self.name} ended its stream without saying anything.")
         return chunks
 
-    def _instead(self, content: bytes) -> ProviderFailure:
+    def _instead(self, content: bytes, rendered: Rendered) -> ProviderFailure:
         """What a JSON object in place of a stream means: mostly it is an error under a 200."""
         try:
-            self._wire.parse_response(content, self._now())
+            self._wire.parse_response(content, self._now(), rendered)
         except ProviderFailure as failure:
             return failure
         return BrokenAnswer(f"{self.name} sent a whole answer where a stream was asked for.")

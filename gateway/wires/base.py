@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from gateway.core.chat import ChatChunk, ChatRequest, ChatResponse, Rendered, Usage
+from gateway.core.chat import ChatRequest, ChatResponse, Rendered, Usage
 from gateway.core.errors import GatewayError, ProviderFailure
+from gateway.core.stream import ChatChunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Decoder(Protocol):
         """The chunks that `data` completes. Raises BrokenAnswer when a limit is passed."""
 
     def close(self) -> list[ChatChunk]:
-        """The body ended: the chunks that were still held."""
+        """The body ended, or nobody waits for its end: the chunks that were still held."""
 
 
 class InboundWire(Protocol):
@@ -73,13 +74,16 @@ class OutboundWire(Protocol):
     """The provider's half."""
 
     def render_request(self, request: ChatRequest, model: str, *, ask_usage: bool) -> Rendered:
-        """The request for the provider, asking for `model`; `ask_usage`: token counts at a stream's end are wanted."""
+        """The request for the provider, asking for `model`; `ask_usage`: token counts at a stream's end are wanted.
 
-    def parse_response(self, body: bytes, now: int) -> ChatResponse:
-        """A whole answer that came at `now`, in seconds since the epoch. Raises ProviderFailure."""
+        Raises InvalidRequest where no provider could make sense of it, CannotSay where only this wire cannot.
+        """
 
-    def decoder(self, now: int, choices: int = 1) -> Decoder:
-        """A fresh decoder for one stream of so many choices that begins at `now`, in seconds since the epoch."""
+    def parse_response(self, body: bytes, now: int, asked: Rendered) -> ChatResponse:
+        """A whole answer to `asked` that came at `now`, in seconds since the epoch. Raises ProviderFailure."""
+
+    def decoder(self, now: int, asked: Rendered) -> Decoder:
+        """A fresh decoder for one stream that answers `asked` and begins at `now`, in seconds since the epoch."""
 
     def parse_error(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderFailure:
         """What a status other than 2xx means."""

@@ -28,14 +28,14 @@ class OpenAIChat:
     def render_request(self, chat: ChatRequest, model: str, *, ask_usage: bool) -> Rendered:
         return request.render(chat, model, ask_usage=ask_usage)
 
-    def parse_response(self, body: bytes, now: int) -> ChatResponse:
+    def parse_response(self, body: bytes, now: int, asked: Rendered) -> ChatResponse:
         return response.parse(body, now)
 
     def render_response(self, answer: ChatResponse, naming: Naming) -> bytes:
         return response.render(answer, naming)
 
-    def decoder(self, now: int, choices: int = 1) -> Decoder:
-        return stream.ChunkDecoder(now, choices)
+    def decoder(self, now: int, asked: Rendered) -> Decoder:
+        return stream.ChunkDecoder(now, asked.choices)
 
     def encoder(self, naming: Naming) -> Encoder:
         return stream.ChunkEncoder(naming, self._mask)

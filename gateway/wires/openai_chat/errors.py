@@ -9,11 +9,9 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 from gateway.core.errors import (
-    BrokenAnswer,
     ContentRefused,
     ContextTooLong,
     CredentialRefused,
@@ -22,28 +20,16 @@ from gateway.core.errors import (
     ProviderFailure,
     QuotaExhausted,
     RateLimited,
-    RequestRejected,
     TargetModelMissing,
     Unavailable,
 )
 from gateway.core.jsontext import JsonFault, JsonValue, dumps, loads
+from gateway.wires.meaning import MESSAGE_SHOWN, by_text_or_status, retry_after
 
 WIRE: Final = "openai_chat"
-MESSAGE_SHOWN: Final = 2_000
-"""Characters of a provider's message that are passed on."""
-
-_CONTEXT: Final = re.compile(
-    r"context.{0,20}(length|window|size)|maximum context|too many (input )?tokens|prompt is too long"
-    r"|exceeds?.{0,40}(max|limit).{0,20}tokens|input.{0,20}too long",
-    re.IGNORECASE,
-)
-_POLICY: Final = re.compile(r"content.?(filter|policy|management)|safety system|moderation", re.IGNORECASE)
 _RETRY: Final = re.compile(r"(?:retry|try again) in ([0-9]{1,5}(?:\.[0-9]{1,12})?) ?s\b", re.IGNORECASE)
 SOON: Final = 60.0
 """Seconds. A quota that is back within a minute is a rate limit."""
-_QUOTA: Final = re.compile(
-    r"insufficient.?(quota|balance|credit|funds)|billing|per.?day|daily|quota.{0,20}exhausted", re.IGNORECASE
-)
 
 
 def unmasked(text: str) -> str:
@@ -109,14 +95,7 @@ def holds_error(value: JsonValue) -> bool:
 
 def meaning(status: int, code: str, text: str) -> type[ProviderFailure]:
     """The failure a status, an error code and a text stand for. Codes are surer than texts, so they go first."""
-    if code in _BY_CODE:
-        return _BY_CODE[code]
-    for found, failure in _BY_TEXT:
-        if found(status, text):
-            return failure
-    if status < 400:
-        return BrokenAnswer  # a redirect, or no status at all: nothing the API defines
-    return _BY_STATUS.get(status, Unavailable if status >= 500 else RequestRejected)
+    return _BY_CODE.get(code) or by_text_or_status(status, text)
 
 
 _BY_CODE: Final[Mapping[str, type[ProviderFailure]]] = {
@@ -131,44 +110,6 @@ _BY_CODE: Final[Mapping[str, type[ProviderFailure]]] = {
     "server_error": Unavailable,
     "overloaded_error": Unavailable,
 }
-_BY_TEXT: Final[tuple[tuple[Callable[[int, str], bool], type[ProviderFailure]], ...]] = (
-    (lambda status, text: status in (400, 413, 422) and bool(_CONTEXT.search(text)), ContextTooLong),
-    (lambda status, text: status in (400, 403) and bool(_POLICY.search(text)), ContentRefused),
-    (lambda status, text: status == 429 and bool(_QUOTA.search(text)), QuotaExhausted),
-)
-_BY_STATUS: Final[Mapping[int, type[ProviderFailure]]] = {
-    401: CredentialRefused,
-    402: QuotaExhausted,
-    403: CredentialRefused,
-    404: TargetModelMissing,
-    408: Unavailable,
-    409: Unavailable,
-    425: Unavailable,
-    429: RateLimited,
-}
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait, from `retry-after-ms` or `Retry-After` (RFC 9110 section 10.2.3: seconds or a date)."""
-    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
-        text = headers.get(name)
-        if text is None:
-            continue
-        try:
-            seconds = float(text) / unit
-        except ValueError:
-            seconds = _until(text, headers.get("date"))
-        if math.isfinite(seconds) and seconds >= 0:
-            return seconds
-    return None
-
-
-def _until(date: str, now: str | None) -> float:
-    """Seconds between the provider's own two clocks, so that ours need not agree with them."""
-    try:
-        return (parsedate_to_datetime(date) - parsedate_to_datetime(now or "")).total_seconds()
-    except (TypeError, ValueError, OverflowError):
-        return math.nan
 
 
 def _read(body: bytes) -> tuple[str, str | None, str | None, str | None]:

@@ -6,10 +6,10 @@ was seen in the wild, and only fills or renames. What cannot be put right withou
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from secrets import token_hex
 from typing import Final
 
+from gateway.core.chat import Envelope
 from gateway.core.jsontext import JsonObject, JsonValue, dumps
 
 _FINISH: Final[Mapping[str, str]] = {
@@ -31,15 +31,6 @@ _KNOWN: Final = frozenset({"stop", "length", "tool_calls", "content_filter", "fu
 _TEXTS: Final = frozenset({"text", "thinking"})
 _LARGEST: Final = 2**53
 """No time and no count is larger; JSON's numbers can be."""
-
-
-@dataclass(frozen=True, slots=True)
-class Envelope:
-    """What every object of one answer carries: its id, when it began (seconds since the epoch), who answers."""
-
-    id: str
-    created: int
-    model: str
 
 
 def mend_envelope(body: JsonObject, kind: str, given: Envelope | None, now: int) -> Envelope:

@@ -11,6 +11,7 @@ from typing import Final
 from gateway.core.chat import ChatRequest, Rendered, Source
 from gateway.core.errors import InvalidRequest
 from gateway.core.jsontext import JsonFault, JsonObject, JsonValue, dumps, loads
+from gateway.wires.openai_chat import words
 from gateway.wires.openai_chat.errors import WIRE
 
 MAX_MODEL: Final = 256
@@ -100,6 +101,7 @@ def parse(body: bytes) -> ChatRequest:
         stream=fields.get("stream") is True,
         wants_usage=wants is True,
         source=Source(WIRE, fields),
+        prompt=lambda: words.read(fields),
         choices=choices if isinstance(choices, int) else 1,
     )
 
@@ -114,7 +116,7 @@ def render(chat: ChatRequest, model: str, *, ask_usage: bool) -> Rendered:
     if chat.stream and ask_usage and not chat.wants_usage:
         options = fields.get("stream_options")
         fields["stream_options"] = {**(options if isinstance(options, dict) else {}), "include_usage": True}
-    return Rendered(dumps(fields))
+    return Rendered(dumps(fields), choices=chat.choices)
 
 
 def _object_of(body: bytes) -> JsonObject:

@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from gateway.core.chat import ChatChunk, Source
+from gateway.core.chat import Envelope, Source
 from gateway.core.errors import BrokenAnswer, GatewayError, ProviderFailure
 from gateway.core.jsontext import JsonFault, JsonObject, JsonValue, dumps, loads
 from gateway.core.sse import DONE, Event, SseDecoder, SseTooLarge, encode
+from gateway.core.stream import ChatChunk
 from gateway.wires.base import Naming
 from gateway.wires.openai_chat.errors import WIRE, holds_error, parse_in_stream, render_error
 from gateway.wires.openai_chat.mend import (
     FAILED,
-    Envelope,
     finish_reason,
     flatten_content,
     mend_envelope,

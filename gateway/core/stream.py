@@ -1,0 +1,66 @@
+"""A streamed answer in our words, and what its pieces add up to.
+
+A whole answer is the sum of its stream, so a wire that reads pieces can read wholes with the same code, and a test can
+hold the two against each other.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from gateway.core.chat import ChatResponse, Envelope, Said, Source, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class ChatChunk:
+    """One piece of a streamed answer.
+
+    Attributes:
+        has_content: it says something to the caller (text, reasoning, a tool call, a finish), so a stream that has
+            brought one is a stream that answers.
+        usage: the token counts so far, which later ones replace.
+        source: the piece as it came.
+        envelope: None where only its own wire can read its source.
+        said: it in our words; empty where only its own wire can read its source.
+    """
+
+    has_content: bool
+    usage: Usage | None
+    source: Source
+    envelope: Envelope | None = None
+    said: tuple[Said, ...] = ()
+
+
+def assemble(chunks: Iterable[ChatChunk], source: Source) -> ChatResponse:
+    """What the chunks of a stream add up to.
+
+    Args:
+        chunks: of one answer, in our words, in their order.
+        source: the answer as it came.
+    """
+    usage: Usage | None = None
+    envelope: Envelope | None = None
+    sums: dict[int, Said] = {}
+    for chunk in chunks:
+        usage = chunk.usage or usage
+        envelope = envelope or chunk.envelope
+        for further in chunk.said:
+            so_far = sums.get(further.index)
+            sums[further.index] = further if so_far is None else add(so_far, further)
+    return ChatResponse(usage, source, envelope, tuple(sums[index] for index in sorted(sums)))
+
+
+def add(so_far: Said, further: Said) -> Said:
+    """One choice, and what it says further."""
+    return replace(
+        so_far,
+        text=so_far.text + further.text,
+        thought=so_far.thought + further.thought,
+        refusal=so_far.refusal + further.refusal,
+        calls=so_far.calls + further.calls,
+        images=so_far.images + further.images,
+        citations=so_far.citations + further.citations,
+        logprobs=so_far.logprobs + further.logprobs,
+        finish=further.finish or so_far.finish,
+        native_finish=further.native_finish or so_far.native_finish,
+        extra={**so_far.extra, **further.extra},
+    )

@@ -1,0 +1,36 @@
+"""Gemini's generateContent (v1beta), the provider's half.
+
+Source: https://ai.google.dev/api/generate-content. Nobody calls the gateway in this wire so far, so only the outbound
+half of the contract is here. One streamed event and a whole answer are the same object, GenerateContentResponse.
+"""
+
+from collections.abc import Mapping
+
+from gateway.core.chat import ChatRequest, ChatResponse, Rendered
+from gateway.core.errors import ProviderFailure
+from gateway.wires.base import Decoder
+from gateway.wires.gemini import errors, request, response, stream
+from gateway.wires.gemini.memory import CallMemory
+
+
+class Gemini:
+    """The outbound half of the contract in gateway.wires.base.
+
+    Args:
+        memory: what clients may not give back; shared by all providers that speak this wire.
+    """
+
+    def __init__(self, memory: CallMemory) -> None:
+        self._memory = memory
+
+    def render_request(self, chat: ChatRequest, model: str, *, ask_usage: bool) -> Rendered:  # noqa: ARG002 - the contract's
+        return request.render(chat, model, self._memory)
+
+    def parse_response(self, body: bytes, now: int, asked: Rendered) -> ChatResponse:
+        return response.parse(body, now, asked, self._memory)
+
+    def decoder(self, now: int, asked: Rendered) -> Decoder:
+        return stream.EventDecoder(now, asked, self._memory)
+
+    def parse_error(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderFailure:
+        return errors.parse(status, headers, body)

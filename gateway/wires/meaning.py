@@ -1,0 +1,87 @@
+"""What a provider's refusal means, where its wire leaves that to words: shared by the wires, because the servers behind
+one wire repeat the texts of another.
+
+Also the headers that say when to ask again, which are HTTP's and no wire's.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+from gateway.core.errors import (
+    BrokenAnswer,
+    ContentRefused,
+    ContextTooLong,
+    CredentialRefused,
+    ProviderFailure,
+    QuotaExhausted,
+    RateLimited,
+    RequestRejected,
+    TargetModelMissing,
+    Unavailable,
+)
+
+MESSAGE_SHOWN: Final = 2_000
+"""Characters of a provider's message that are passed on."""
+
+_CONTEXT: Final = re.compile(
+    r"context.{0,20}(length|window|size)|maximum context|too many (input )?tokens|prompt is too long"
+    r"|exceeds?.{0,40}(max|limit).{0,20}tokens|input.{0,20}too long",
+    re.IGNORECASE,
+)
+_POLICY: Final = re.compile(r"content.?(filter|policy|management)|safety system|moderation", re.IGNORECASE)
+_QUOTA: Final = re.compile(
+    r"insufficient.?(quota|balance|credit|funds)|billing|per.?day|daily|quota.{0,20}exhausted", re.IGNORECASE
+)
+
+
+def by_text_or_status(status: int, text: str) -> type[ProviderFailure]:
+    """The failure that a status and what was said beside it stand for."""
+    for found, failure in _BY_TEXT:
+        if found(status, text):
+            return failure
+    if status < 400:
+        return BrokenAnswer  # a redirect, or no status at all: nothing an API defines
+    return _BY_STATUS.get(status, Unavailable if status >= 500 else RequestRejected)
+
+
+_BY_TEXT: Final[tuple[tuple[Callable[[int, str], bool], type[ProviderFailure]], ...]] = (
+    (lambda status, text: status in (400, 413, 422) and bool(_CONTEXT.search(text)), ContextTooLong),
+    (lambda status, text: status in (400, 403) and bool(_POLICY.search(text)), ContentRefused),
+    (lambda status, text: status == 429 and bool(_QUOTA.search(text)), QuotaExhausted),
+)
+_BY_STATUS: Final[Mapping[int, type[ProviderFailure]]] = {
+    401: CredentialRefused,
+    402: QuotaExhausted,
+    403: CredentialRefused,
+    404: TargetModelMissing,
+    408: Unavailable,
+    409: Unavailable,
+    425: Unavailable,
+    429: RateLimited,
+}
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait, from `retry-after-ms` or `Retry-After` (RFC 9110 section 10.2.3: seconds or a date)."""
+    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+        text = headers.get(name)
+        if text is None:
+            continue
+        try:
+            seconds = float(text) / unit
+        except ValueError:
+            seconds = _until(text, headers.get("date"))
+        if math.isfinite(seconds) and seconds >= 0:
+            return seconds
+    return None
+
+
+def _until(date: str, now: str | None) -> float:
+    """Seconds between the provider's own two clocks, so that ours need not agree with them."""
+    try:
+        return (parsedate_to_datetime(date) - parsedate_to_datetime(now or "")).total_seconds()
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
