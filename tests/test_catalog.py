@@ -49,6 +49,7 @@ def test_a_vendor_is_resolved_with_the_key_of_its_environment_variable(name: str
     resolved = found(name, EVERY_KEY)
     assert (resolved.name, resolved.type, resolved.endpoint) == (name, name, vendor.endpoint)
     assert key_of(resolved) == f"key-of-{name}"
+    assert (resolved.wire, resolved.strict_history) == (vendor.wire, vendor.strict_history)
     assert resolved.stream_usage is vendor.stream_usage
 
 
@@ -137,22 +138,50 @@ def test_a_trailing_slash_does_not_become_two() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "used"),
+    ("name", "strict"), [("openai", True), ("groq", True), ("mistral", True), ("deepseek", False), ("gemini", False)]
+)
+def test_who_refuses_the_fields_of_others_is_known_and_can_be_told(name: str, strict: bool) -> None:
+    assert found(name, EVERY_KEY).strict_history is strict
+    assert found(name, EVERY_KEY, message_extras="strip").strict_history is True
+    assert found(name, EVERY_KEY, message_extras="keep").strict_history is False
+
+
+def test_a_compatible_server_is_taken_to_be_as_strict_as_openai() -> None:
+    assert found("mine", type="openai", api_endpoint="http://127.0.0.1:9/v1").strict_history is True
+
+
+@pytest.mark.parametrize("host", ["https://generativelanguage.googleapis.com", "http://127.0.0.1:9"])
+@pytest.mark.parametrize(
+    ("given", "api", "wire", "used"),
     [
-        ("https://generativelanguage.googleapis.com/v1beta", "/v1beta/openai"),
-        ("https://generativelanguage.googleapis.com/v1beta/", "/v1beta/openai"),
-        ("https://generativelanguage.googleapis.com/v1beta/openai", "/v1beta/openai"),
-        ("https://generativelanguage.googleapis.com/v1beta/openai/", "/v1beta/openai"),
+        ("/v1beta", None, "gemini", "/v1beta"),
+        ("/v1beta/", None, "gemini", "/v1beta"),
+        ("/v1beta/openai", None, "openai_chat", "/v1beta/openai"),
+        ("/v1beta/openai/", None, "openai_chat", "/v1beta/openai"),
+        ("/v1beta", "native", "gemini", "/v1beta"),
+        ("/v1beta/openai", "native", "gemini", "/v1beta"),
+        ("/v1beta/openai/", "native", "gemini", "/v1beta"),
+        ("/v1beta", "openai", "openai_chat", "/v1beta/openai"),
+        ("/v1beta/", "openai", "openai_chat", "/v1beta/openai"),
+        ("/v1beta/openai", "openai", "openai_chat", "/v1beta/openai"),
+        ("", None, "gemini", ""),
+        ("/openai-proxy", None, "gemini", "/openai-proxy"),
     ],
 )
-def test_googles_native_address_becomes_the_compatible_one(given: str, used: str) -> None:
-    resolved = found("gemini", EVERY_KEY, api_endpoint=given)
-    assert resolved.endpoint == f"https://generativelanguage.googleapis.com{used}"
-    assert key_of(resolved) == "key-of-gemini"
+def test_gemini_is_asked_in_its_own_wire_unless_the_compatible_one_is_named(
+    host: str, given: str, api: str | None, wire: str, used: str
+) -> None:
+    resolved = found("gemini", EVERY_KEY, api_endpoint=host + given, api=api)
+    assert (resolved.wire, resolved.endpoint) == (wire, host + used)
+    assert key_of(resolved) == ("key-of-gemini" if "google" in host else None)
 
 
-def test_another_address_of_type_gemini_stays_as_it_is() -> None:
-    assert found("gemini", {}, api_endpoint="http://127.0.0.1:9/v1").endpoint == "http://127.0.0.1:9/v1"
+def test_without_an_address_gemini_is_asked_at_google() -> None:
+    google = "https://generativelanguage.googleapis.com/v1beta"
+    assert found("gemini", EVERY_KEY).endpoint == google
+    compatible = found("work", EVERY_KEY, type="gemini", api="openai")
+    assert (compatible.wire, compatible.endpoint) == ("openai_chat", google + "/openai")
+    assert compatible.unsaid_calls
 
 
 # What cannot work --------------------------------------------------------------------------------------------------
@@ -221,13 +250,58 @@ def test_port_0_is_nobodys_address() -> None:
     assert problems(port=0, me=schema.Provider(type="openai", api_endpoint="http://127.0.0.1/v1")) == []
 
 
-def test_googles_v1_gets_a_warning() -> None:
-    settings = schema.Provider(api_endpoint="https://generativelanguage.googleapis.com/v1")
-    (problem,) = problems(EVERY_KEY, gemini=settings)
-    assert problem.fatal is False
-    assert "/v1beta" in problem.message
-    fine = schema.Provider(api_endpoint="https://generativelanguage.googleapis.com/v1beta")
-    assert problems(EVERY_KEY, gemini=fine) == []
+@pytest.mark.parametrize(
+    ("endpoint", "warned"),
+    [
+        ("https://generativelanguage.googleapis.com/v1", True),
+        ("https://generativelanguage.googleapis.com/v1/", True),
+        ("https://generativelanguage.googleapis.com/v1/openai", True),
+        ("https://proxy.example/google/v1", True),
+        ("http://127.0.0.1:9/v1", True),
+        ("https://generativelanguage.googleapis.com/v1beta", False),
+        ("https://generativelanguage.googleapis.com/v1beta/openai", False),
+        ("https://proxy.example/google", False),
+        ("https://aiplatform.googleapis.com/v1", False),
+        ("https://europe-west4-aiplatform.googleapis.com/v1", False),
+        ("https://evil-aiplatform.googleapis.com.example/v1", True),
+    ],
+)
+def test_a_gemini_at_v1_gets_a_warning_that_says_what_it_lacks(endpoint: str, warned: bool) -> None:
+    told = problems(EVERY_KEY, gemini=schema.Provider(api_endpoint=endpoint))
+    assert [(problem.path[-1], problem.fatal) for problem in told] == [("apiEndpoint", False)] * warned
+    lacks = ("system instruction", "tools", "JSON output", "thinking", "/v1beta")
+    assert all(word in problem.message for problem in told for word in lacks)
+
+
+def test_v1_is_right_for_every_other_vendor() -> None:
+    assert problems({}, mine=schema.Provider(type="openai", api_endpoint="https://proxy.example/v1")) == []
+
+
+@pytest.mark.parametrize("name", sorted(VENDORS.keys() - {"gemini"}))
+@pytest.mark.parametrize("api", ["native", "openai"])
+def test_who_has_one_api_gives_no_choice(name: str, api: str) -> None:
+    (problem,) = problems(EVERY_KEY, port=1, **{name: schema.Provider(api=api)})  # type: ignore[arg-type]
+    assert (problem.path, problem.fatal) == (("providers", name, "api"), True)
+    assert f"{name} has only one" in problem.message
+
+
+@pytest.mark.parametrize("api", ["native", "openai"])
+def test_gemini_gives_a_choice(api: str) -> None:
+    assert problems(EVERY_KEY, gemini=schema.Provider(api=api)) == []  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("settings", "key", "fatal"),
+    [
+        ({"message_extras": "strip"}, "messageExtras", True),
+        ({"stream_usage": False}, "streamUsage", False),
+        ({"quota_project": "my-project"}, "quotaProject", False),
+    ],
+)
+def test_what_geminis_own_api_has_no_use_for_is_told(settings: Mapping[str, object], key: str, fatal: bool) -> None:
+    (problem,) = problems(EVERY_KEY, gemini=schema.Provider(**settings))  # type: ignore[arg-type]
+    assert (problem.path, problem.fatal) == (("providers", "gemini", key), fatal)
+    assert problems(EVERY_KEY, gemini=schema.Provider(api="openai", **settings)) == []  # type: ignore[arg-type]
 
 
 def test_no_message_holds_a_key() -> None:

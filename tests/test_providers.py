@@ -28,7 +28,7 @@ from gateway.core.errors import (
 )
 from gateway.core.secrets import Secret
 from gateway.core.stream import ChatChunk
-from gateway.providers import openai
+from gateway.providers import http_provider
 from gateway.providers.base import Cuttable, OpenStream, Terms
 from gateway.providers.openai import OpenAIProvider
 from gateway.upstream.byte_stream import ByteStream
@@ -436,7 +436,7 @@ def test_a_status_says_enough_where_its_body_does_not(up: ScriptedUpstream, step
 def test_an_answer_over_the_limit_is_refused(
     up: ScriptedUpstream, acme: Asking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(openai, "MAX_ANSWER", 1_000)
+    monkeypatch.setattr(http_provider, "MAX_ANSWER", 1_000)
     up.plays(json_answer("x" * 2_000))
     with pytest.raises(BrokenAnswer, match="more than 1000 bytes"):
         acme.send()

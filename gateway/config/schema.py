@@ -144,7 +144,7 @@ class TokenFile(Struct, frozen=True):
 
 
 class Provider(Struct, frozen=True):
-    """Someone who answers: an OpenAI-compatible API, in the cloud or on this machine."""
+    """Someone who answers: Gemini, or an OpenAI-compatible API, in the cloud or on this machine."""
 
     type: (
         Annotated[str, Meta(description="openai for any compatible API, or a known vendor; defaults to the name.")]
@@ -155,7 +155,17 @@ class Provider(Struct, frozen=True):
         Annotated[Secret, Meta(description="The key; default: the vendor's usual environment variable.")] | None
     ) = None
     api_endpoint: (
-        Annotated[Address, Meta(description="The base address, up to and without /chat/completions.")] | None
+        Annotated[
+            Address, Meta(description="The base address, up to and without /chat/completions; Gemini's: /models.")
+        ]
+        | None
+    ) = None
+    api: (
+        Annotated[
+            Literal["native", "openai"],
+            Meta(description="Which API of a vendor that has two (gemini): its own, or its OpenAI-compatible one."),
+        ]
+        | None
     ) = None
     client_id: Annotated[Text, Meta(description="OAuth client id.")] | None = None
     client_secret: Annotated[Secret, Meta(description="OAuth client secret.")] | None = None
@@ -228,6 +238,15 @@ class Provider(Struct, frozen=True):
         Annotated[
             bool,
             Meta(description="Ask for token counts at the end of a stream; false for servers that refuse the option."),
+        ]
+        | None
+    ) = None
+    message_extras: (
+        Annotated[
+            Literal["strip", "keep"],
+            Meta(
+                description="Fields of messages that are another vendor's; absent: strip where the vendor refuses them."
+            ),
         ]
         | None
     ) = None

@@ -7,17 +7,21 @@ since when it is known and where it is written.
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from gateway.auth.sources import CredentialSource, StoredToken
+from gateway.auth.sources import ApiKey, CredentialSource, StoredToken
 from gateway.config import schema
+from gateway.config.faults import KeyPath
 from gateway.config.loader import Check, Problem
 from gateway.providers import credentials
 from gateway.providers.credentials import CannotResolve
 from gateway.upstream.session import LOOPBACK
 
 __all__ = ["VENDORS", "CannotResolve", "Resolved", "Vendor", "check", "from_environment", "resolve"]
+
+Wire: TypeAlias = Literal["openai_chat", "gemini"]
+COMPATIBLE: Final[Wire] = "openai_chat"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,22 +31,37 @@ class Vendor:
     Attributes:
         endpoint: the base address; None where only the configuration can know it.
         key_env: the vendor's usual environment variable for the key; None for servers that take no key.
+        wire: what its own API speaks.
+        compatible: where its OpenAI-compatible API is, under the base address; None where its own is that.
         stream_usage: whether it takes `stream_options` (a server that does not may refuse the whole request).
+        strict_history: whether it refuses messages with fields that OpenAI does not know, such as another vendor's.
+        unsaid_calls: whether its OpenAI-compatible streams may end with "stop" where a tool was called.
     """
 
     endpoint: str | None
     key_env: str | None = None
+    wire: Wire = COMPATIBLE
+    compatible: str | None = None
     stream_usage: bool = True
+    strict_history: bool = False
+    unsaid_calls: bool = False
 
 
 VENDORS: Final[Mapping[str, Vendor]] = {
-    "openai": Vendor("https://api.openai.com/v1", "OPENAI_API_KEY"),
-    # Google's own OpenAI-compatible endpoint: https://ai.google.dev/gemini-api/docs/openai (2026-11)
-    "gemini": Vendor("https://generativelanguage.googleapis.com/v1beta/openai", "GEMINI_API_KEY"),
+    "openai": Vendor("https://api.openai.com/v1", "OPENAI_API_KEY", strict_history=True),
+    # The compatible API: https://ai.google.dev/gemini-api/docs/openai (2026-11). Its streams end with "stop" where a
+    # tool was called: https://github.com/googleapis/python-genai/issues/2868 (open in 2026-08)
+    "gemini": Vendor(
+        "https://generativelanguage.googleapis.com/v1beta",
+        "GEMINI_API_KEY",
+        wire="gemini",
+        compatible="/openai",
+        unsaid_calls=True,
+    ),
     "openrouter": Vendor("https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"),
-    "groq": Vendor("https://api.groq.com/openai/v1", "GROQ_API_KEY"),
+    "groq": Vendor("https://api.groq.com/openai/v1", "GROQ_API_KEY", strict_history=True),
     # Sends usage at the end of every stream and refuses fields it does not know (docs.mistral.ai/api, 2026-11)
-    "mistral": Vendor("https://api.mistral.ai/v1", "MISTRAL_API_KEY", stream_usage=False),
+    "mistral": Vendor("https://api.mistral.ai/v1", "MISTRAL_API_KEY", stream_usage=False, strict_history=True),
     "deepseek": Vendor("https://api.deepseek.com/v1", "DEEPSEEK_API_KEY"),
     "xai": Vendor("https://api.x.ai/v1", "XAI_API_KEY"),
     "together": Vendor("https://api.together.xyz/v1", "TOGETHER_API_KEY"),
@@ -53,18 +72,22 @@ VENDORS: Final[Mapping[str, Vendor]] = {
     "llamacpp": Vendor("http://127.0.0.1:8080/v1"),
     "demo": Vendor(None),
 }
-GOOGLE: Final = "generativelanguage.googleapis.com"
+VERTEX: Final = "aiplatform.googleapis.com"
+"""And REGION-aiplatform.googleapis.com: its v1 is complete."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """A provider's settings with its row's defaults filled in."""
+    """A provider's settings with its row's defaults filled in; `wire` is the one that it is to be asked in."""
 
     name: str
     type: str
     endpoint: str | None
+    wire: Wire
     source: CredentialSource
     stream_usage: bool
+    strict_history: bool
+    unsaid_calls: bool
     settings: schema.Provider
 
 
@@ -81,16 +104,31 @@ def resolve(name: str, settings: schema.Provider, environ: Mapping[str, str]) ->
     endpoint = settings.api_endpoint.rstrip("/") if settings.api_endpoint else vendor.endpoint
     if not _is_sound(endpoint or ""):
         raise CannotResolve("apiEndpoint", "is malformed in its host or port")
-    if kind == "gemini" and endpoint is not None:
-        endpoint = _google_compatible(endpoint)
+    wire, endpoint = _spoken(vendor, settings.api, endpoint)
     return Resolved(
         name=name,
         type=kind,
         endpoint=endpoint,
+        wire=wire,
         source=credentials.source(name, settings, _vendors_key(vendor, endpoint), environ),
         stream_usage=vendor.stream_usage if settings.stream_usage is None else settings.stream_usage,
+        strict_history=(
+            vendor.strict_history if settings.message_extras is None else settings.message_extras == "strip"
+        ),
+        unsaid_calls=vendor.unsaid_calls,
         settings=settings,
     )
+
+
+def _spoken(vendor: Vendor, api: str | None, endpoint: str | None) -> tuple[Wire, str | None]:
+    """Which of a vendor's two APIs is asked, and its base address. Who gives the address of the compatible one and
+    says nothing else, as other tools have it in their settings, means that one."""
+    if vendor.compatible is None or endpoint is None:
+        return vendor.wire, endpoint
+    base = endpoint.removesuffix(vendor.compatible)
+    if api == "openai" or (api is None and base != endpoint):
+        return COMPATIBLE, base + vendor.compatible
+    return vendor.wire, base
 
 
 def check(environ: Mapping[str, str], port: int | None = None) -> Check:
@@ -129,13 +167,44 @@ def _doubts(resolved: Resolved, config: schema.Config, served: int) -> Iterable[
             f"is the gateway's own address (port {port}); give one of the two another port",
             fatal=True,
         )
-    if resolved.type == "gemini" and address.hostname == GOOGLE and address.path.startswith("/v1/"):
+    yield from _idle(resolved, at)
+    if resolved.type == "gemini":
+        yield from _google(resolved, at)
+
+
+def _idle(resolved: Resolved, at: KeyPath) -> Iterable[Problem]:
+    """Settings that would do nothing."""
+    settings = resolved.settings
+    if settings.api is not None and VENDORS[resolved.type].compatible is None:
+        message = f"chooses between a vendor's own API and an OpenAI-compatible one, and {resolved.type} has only one"
+        yield Problem((*at, "api"), f"{message}: take it out", fatal=True)
+    if settings.message_extras is not None and resolved.wire != COMPATIBLE:
+        message = "is for OpenAI-compatible APIs: take it out, or ask the compatible one by `api: openai`"
+        yield Problem((*at, "messageExtras"), message, fatal=True)
+    if settings.stream_usage is not None and resolved.wire != COMPATIBLE:
+        message = "is for OpenAI-compatible APIs, and does nothing here: token counts come without being asked for"
+        yield Problem((*at, "streamUsage"), message, fatal=False)
+
+
+def _google(resolved: Resolved, at: KeyPath) -> Iterable[Problem]:
+    """What Google does not do."""
+    address = urlsplit((resolved.endpoint or "").removesuffix(VENDORS["gemini"].compatible or ""))
+    vertex = address.hostname == VERTEX or (address.hostname or "").endswith(f"-{VERTEX}")
+    if address.path.endswith("/v1") and not vertex:
         yield Problem(
             (*at, "apiEndpoint"),
-            "Google's /v1 has no system instruction, tools, JSON output or OpenAI-compatible endpoint: use /v1beta",
+            "Gemini's /v1 has no system instruction, tools, JSON output, thinking or OpenAI-compatible API, and refuses"
+            " requests that use them: use /v1beta",
             fatal=False,
         )
-    if resolved.type == "gemini" and _is_googles_device_login(resolved.source):
+    if (
+        resolved.settings.quota_project is not None
+        and resolved.wire != COMPATIBLE
+        and isinstance(resolved.source, ApiKey)
+    ):
+        message = "is sent beside a token only: an API key is billed to the project that it is from"
+        yield Problem((*at, "quotaProject"), message, fatal=False)
+    if _is_googles_device_login(resolved.source):
         yield Problem(
             (*at, "authType"),
             "Google's device login has no scope for Gemini: use authorization_code, adc or an apiKey",
@@ -172,14 +241,6 @@ def _is_sound(address: str) -> bool:
         return urlsplit(address).port != 0
     except ValueError:
         return False
-
-
-def _google_compatible(endpoint: str) -> str:
-    """Google's native base address, as other tools have it in their settings, to the compatible one beside it."""
-    address = urlsplit(endpoint)
-    if address.hostname == GOOGLE and not address.path.endswith("/openai"):
-        return endpoint + "/openai"
-    return endpoint
 
 
 def _unknown_type(kind: str, *, given: bool) -> str:

@@ -64,15 +64,22 @@ FAILED: Final = "error"
 """The finish of an answer that broke off at the provider (OpenRouter's word); none of OpenAI's says that."""
 
 
-def finish_reason(value: JsonValue, *, called_tool: bool) -> str | None:
-    """A finish reason inside OpenAI's closed set; None stays None."""
+def finish_reason(value: JsonValue, *, called_tool: bool, over_stop: bool) -> str | None:
+    """A finish reason inside OpenAI's closed set; None stays None.
+
+    Args:
+        value: the server's.
+        called_tool: the choice called a tool.
+        over_stop: that it did tells more than a "stop" does. Not so at OpenAI, which says "stop" after a tool that it
+            was told to call by name.
+    """
     if not isinstance(value, str) or not value:
         return None
-    if value in _KNOWN:
-        return value
     lower = value.lower()
-    known = _FINISH.get(lower, lower)
-    return known if known in _KNOWN else ("tool_calls" if called_tool else "stop")
+    known = value if value in _KNOWN else _FINISH.get(lower, lower)
+    if known in _KNOWN and not (known == "stop" and over_stop):
+        return known
+    return "tool_calls" if called_tool else "stop"
 
 
 def mend_usage(body: JsonObject) -> None:

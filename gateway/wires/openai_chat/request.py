@@ -11,8 +11,9 @@ from typing import Final
 from gateway.core.chat import ChatRequest, Rendered, Source
 from gateway.core.errors import InvalidRequest
 from gateway.core.jsontext import JsonFault, JsonObject, JsonValue, dumps, loads
-from gateway.wires.openai_chat import words
+from gateway.wires.openai_chat import history, words
 from gateway.wires.openai_chat.errors import WIRE
+from gateway.wires.openai_chat.reading import wrong
 
 MAX_MODEL: Final = 256
 
@@ -82,7 +83,7 @@ def parse(body: bytes) -> ChatRequest:
     fields = _object_of(body)
     model = fields.get("model")
     if not isinstance(model, str) or not model.strip():
-        raise _wrong("model", "a string that names a model", model)
+        raise wrong("model", "a string that names a model", model)
     if not model.isprintable():
         raise InvalidRequest("model has characters that no name of a model has.", param="model")
     if len(model) > MAX_MODEL:
@@ -94,7 +95,7 @@ def parse(body: bytes) -> ChatRequest:
     options = fields.get("stream_options")
     wants = options.get("include_usage") if isinstance(options, dict) else None
     if wants is not None and not isinstance(wants, bool):
-        raise _wrong("stream_options.include_usage", "true or false", wants)
+        raise wrong("stream_options.include_usage", "true or false", wants)
     choices = fields.get("n")
     return ChatRequest(
         model=model,
@@ -106,17 +107,24 @@ def parse(body: bytes) -> ChatRequest:
     )
 
 
-def render(chat: ChatRequest, model: str, *, ask_usage: bool) -> Rendered:
+def render(chat: ChatRequest, model: str, *, ask_usage: bool, strict_history: bool = False) -> Rendered:
     """The body for a provider: what came, with its own name for the model.
 
-    With `ask_usage`, a stream is asked for token counts even where the caller did not (the encoder keeps them from
-    the caller then): without them the log could not tell what a stream has used.
+    Args:
+        chat: stays as it is, because the next candidate gets it too.
+        model: the provider's name for it.
+        ask_usage: a stream is asked for token counts even where the caller did not (the encoder keeps them from the
+            caller then): without them the log could not tell what a stream has used.
+        strict_history: the provider refuses messages that have more than OpenAI's API knows.
     """
     fields = {**chat.source.body, "model": model}
+    dropped: tuple[str, ...] = ()
+    if strict_history:
+        fields["messages"], dropped = history.clean(fields.get("messages"))
     if chat.stream and ask_usage and not chat.wants_usage:
         options = fields.get("stream_options")
         fields["stream_options"] = {**(options if isinstance(options, dict) else {}), "include_usage": True}
-    return Rendered(dumps(fields), choices=chat.choices)
+    return Rendered(dumps(fields), dropped, chat.choices)
 
 
 def _object_of(body: bytes) -> JsonObject:
@@ -127,29 +135,29 @@ def _object_of(body: bytes) -> JsonObject:
     except JsonFault as fault:
         raise InvalidRequest(f"The request body is not acceptable JSON: {fault}", param="body") from None
     if not isinstance(value, dict):
-        raise _wrong("body", "a JSON object", value)
+        raise wrong("body", "a JSON object", value)
     return value
 
 
 def _check_messages(messages: JsonValue) -> None:
     if not isinstance(messages, list) or not messages:
-        raise _wrong("messages", "an array with at least one message", messages)
+        raise wrong("messages", "an array with at least one message", messages)
     for index, message in enumerate(messages):
         path = f"messages[{index}]"
         if not isinstance(message, dict):
-            raise _wrong(path, "an object", message)
+            raise wrong(path, "an object", message)
         role = message.get("role")
         if not isinstance(role, str) or not role:
-            raise _wrong(f"{path}.role", "a string (system, developer, user, assistant or tool)", role)
+            raise wrong(f"{path}.role", "a string (system, developer, user, assistant or tool)", role)
         for name, kind in _MESSAGE_FIELDS.items():
             _check(message, name, kind, f"{path}.{name}")
         if role in _CONTENT_REQUIRED and message.get("content") is None:
-            raise _wrong(f"{path}.content", f"a string or an array of content parts for the role {role}", None)
+            raise wrong(f"{path}.content", f"a string or an array of content parts for the role {role}", None)
         if role == "tool" and message.get("tool_call_id") is None:
-            raise _wrong(f"{path}.tool_call_id", "the id of the tool call that this message answers", None)
+            raise wrong(f"{path}.tool_call_id", "the id of the tool call that this message answers", None)
         for part_path, part in (*_items(message, "content", path), *_items(message, "tool_calls", path)):
             if not isinstance(part, dict):
-                raise _wrong(part_path, "an object", part)
+                raise wrong(part_path, "an object", part)
             _check(part, "type", _STRING, f"{part_path}.type")
 
 
@@ -157,17 +165,17 @@ def _check_tools(tools: JsonValue) -> None:
     for index, tool in enumerate(tools if isinstance(tools, list) else ()):
         path = f"tools[{index}]"
         if not isinstance(tool, dict):
-            raise _wrong(path, "an object", tool)
+            raise wrong(path, "an object", tool)
         kind = tool.get("type")
         if not isinstance(kind, str):
-            raise _wrong(f"{path}.type", 'a string, such as "function"', kind)
+            raise wrong(f"{path}.type", 'a string, such as "function"', kind)
         if kind != "function":
             continue
         function = tool.get("function")
         if not isinstance(function, dict):
-            raise _wrong(f"{path}.function", "an object", function)
+            raise wrong(f"{path}.function", "an object", function)
         if not isinstance(function.get("name"), str) or not function["name"]:
-            raise _wrong(f"{path}.function.name", "a string", function.get("name"))
+            raise wrong(f"{path}.function.name", "a string", function.get("name"))
         _check(function, "parameters", _OBJECT, f"{path}.function.parameters")
 
 
@@ -182,13 +190,4 @@ def _check(fields: JsonObject, name: str, kind: _Kind, path: str) -> None:
     wanted, types = kind
     if value is None or (type(value) in types):  # type(): for JSON true is not a number, though bool is an int here
         return
-    raise _wrong(path, wanted, value)
-
-
-def _wrong(path: str, wanted: str, value: JsonValue) -> InvalidRequest:
-    """The fault in words; the value itself stays out of it, for it may be a prompt."""
-    found = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "missing or null"}
-    got = found.get(type(value), "a number")
-    if value == [] or (isinstance(value, str) and not value.strip()):
-        got = got.replace("a string", "an empty string").replace("an array", "an empty array")
-    return InvalidRequest(f"{path} must be {wanted}, but it is {got}.", param=path)
+    raise wrong(path, wanted, value)

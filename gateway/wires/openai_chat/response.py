@@ -1,19 +1,21 @@
 """A whole answer: read from a provider, shown to the caller."""
 
-from typing import Final
-
 from gateway.core.chat import ChatResponse, Source, Usage
 from gateway.core.errors import BrokenAnswer
 from gateway.core.jsontext import JsonFault, JsonObject, JsonValue, dumps, loads
 from gateway.wires.base import Naming, usage_of
+from gateway.wires.openai_chat.answer import OBJECT, whole
 from gateway.wires.openai_chat.errors import WIRE, holds_error, parse_in_stream
 from gateway.wires.openai_chat.mend import FAILED, finish_reason, mend_envelope, mend_message, mend_usage
 
-OBJECT: Final = "chat.completion"
 
+def parse(body: bytes, now: int, *, tool_calls_finish: bool = False) -> ChatResponse:
+    """Read a provider's whole answer.
 
-def parse(body: bytes, now: int) -> ChatResponse:
-    """Read a provider's whole answer; `now` (seconds since the epoch) stands in where it has no `created`.
+    Args:
+        body: as it came.
+        now: stands in where it has no `created`, in seconds since the epoch.
+        tool_calls_finish: a choice that called a tool has not just stopped, whatever the provider says.
 
     Raises:
         BrokenAnswer: it is a 200 without an answer: not JSON, no choices.
@@ -31,14 +33,17 @@ def parse(body: bytes, now: int) -> ChatResponse:
     if not isinstance(choices, list) or not choices:
         raise BrokenAnswer("The provider's answer has no choices.")
     for index, choice in enumerate(choices):
-        _mend_choice(index, choice)
+        _mend_choice(index, choice, tool_calls_finish=tool_calls_finish)
     mend_envelope(fields, OBJECT, None, now)
     mend_usage(fields)
     return ChatResponse(usage(fields), Source(WIRE, fields))
 
 
 def render(answer: ChatResponse, naming: Naming) -> bytes:
-    """The answer for the caller: what came, under the name that was asked for."""
+    """The answer for the caller: what came, under the name that was asked for; or our words, where it came in another
+    wire."""
+    if answer.source.wire != WIRE:
+        return dumps(whole(answer, naming))
     if naming.model is None or answer.source.body.get("model") == naming.model:
         return dumps(answer.source.body)
     return dumps({**answer.source.body, "model": naming.model})
@@ -50,7 +55,7 @@ def usage(fields: JsonObject) -> Usage | None:
     return usage_of(counts.get("prompt_tokens"), counts.get("completion_tokens")) if isinstance(counts, dict) else None
 
 
-def _mend_choice(index: int, choice: JsonValue) -> None:
+def _mend_choice(index: int, choice: JsonValue, *, tool_calls_finish: bool) -> None:
     message = choice.get("message") if isinstance(choice, dict) else None
     if not isinstance(choice, dict) or not isinstance(message, dict):
         raise BrokenAnswer("The provider's answer has a choice without a message.")
@@ -60,5 +65,5 @@ def _mend_choice(index: int, choice: JsonValue) -> None:
         raise BrokenAnswer("The provider broke its answer off with an error.")
     mend_message(message)
     called = bool(message.get("tool_calls"))
-    reason = finish_reason(choice.get("finish_reason"), called_tool=called)
+    reason = finish_reason(choice.get("finish_reason"), called_tool=called, over_stop=tool_calls_finish)
     choice["finish_reason"] = reason or ("tool_calls" if called else "stop")

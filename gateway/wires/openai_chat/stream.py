@@ -2,13 +2,12 @@
 
 The decoder keeps what a stream must keep to come out right for every client: one id and one `created`, a role in the
 first delta of a choice, one finish a choice, a tool call's name once. The encoder only renames the model and keeps
-usage from callers that did not ask for it.
+usage from callers that did not ask for it; what comes in our words, from another wire, `chunks.py` puts into OpenAI's.
 Source: https://platform.openai.com/docs/api-reference/chat-streaming.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Final
 
 from gateway.core.chat import Envelope, Source
 from gateway.core.errors import BrokenAnswer, GatewayError, ProviderFailure
@@ -16,6 +15,7 @@ from gateway.core.jsontext import JsonFault, JsonObject, JsonValue, dumps, loads
 from gateway.core.sse import DONE, Event, SseDecoder, SseTooLarge, encode
 from gateway.core.stream import ChatChunk
 from gateway.wires.base import Naming
+from gateway.wires.openai_chat.chunks import OBJECT, SpokenChunks
 from gateway.wires.openai_chat.errors import WIRE, holds_error, parse_in_stream, render_error
 from gateway.wires.openai_chat.mend import (
     FAILED,
@@ -26,8 +26,6 @@ from gateway.wires.openai_chat.mend import (
 )
 from gateway.wires.openai_chat.response import usage
 from gateway.wires.openai_chat.tool_calls import ToolCalls
-
-OBJECT: Final = "chat.completion.chunk"
 
 
 @dataclass(slots=True)
@@ -41,11 +39,18 @@ class _Choice:
 
 
 class ChunkDecoder:
-    """A provider's bytes to chunks; the contract is Decoder in gateway.wires.base."""
+    """A provider's bytes to chunks; the contract is Decoder in gateway.wires.base.
 
-    def __init__(self, now: int, choices: int) -> None:
+    Args:
+        now: when the stream begins, in seconds since the epoch.
+        choices: how many were asked for.
+        tool_calls_finish: a choice that called a tool has not just stopped, whatever the provider says.
+    """
+
+    def __init__(self, now: int, choices: int, *, tool_calls_finish: bool = False) -> None:
         self._now = now
         self._asked = choices
+        self._over_stop = tool_calls_finish
         self._events = SseDecoder()
         self._choices: dict[int, _Choice] = {}
         self._envelope: Envelope | None = None
@@ -118,8 +123,16 @@ class ChunkDecoder:
         seen.calls.mend(delta.get("tool_calls"))
         says = any(value for name, value in delta.items() if name not in ("role", "content_filter_results"))
         seen.went_on |= says and seen.finish is not None
-        _mend_finish(choice, delta, seen)
+        self._mend_finish(choice, delta, seen)
         return says or choice["finish_reason"] is not None
+
+    def _mend_finish(self, choice: JsonObject, delta: JsonObject, seen: _Choice) -> None:
+        given = choice.get("finish_reason")
+        reason = finish_reason(given, called_tool=bool(seen.calls), over_stop=self._over_stop)
+        choice["finish_reason"] = None if seen.finish else reason  # some servers repeat it on every chunk
+        if reason and not seen.finish:
+            seen.finish = reason
+            _say_arguments(delta, seen)
 
     def _unsaid_finish(self) -> list[ChatChunk]:
         """A stream that says [DONE] is complete; where a choice lacks its finish, say it."""
@@ -149,14 +162,6 @@ def _choices_of(body: JsonValue) -> list[JsonObject] | None:
     return found if len(found) == len(choices) else None
 
 
-def _mend_finish(choice: JsonObject, delta: JsonObject, seen: _Choice) -> None:
-    reason = finish_reason(choice.get("finish_reason"), called_tool=bool(seen.calls))
-    choice["finish_reason"] = None if seen.finish else reason  # some servers repeat it on every chunk
-    if reason and not seen.finish:
-        seen.finish = reason
-        _say_arguments(delta, seen)
-
-
 def _say_arguments(delta: JsonObject, seen: _Choice) -> None:
     """With the finish, give the calls that got no arguments the empty ones: clients parse them as JSON."""
     if unsaid := seen.calls.without_arguments():
@@ -170,8 +175,11 @@ class ChunkEncoder:
     def __init__(self, naming: Naming, mask: Callable[[str], str]) -> None:
         self._naming = naming
         self._mask = mask
+        self._spoken = SpokenChunks(naming)
 
     def encode(self, chunk: ChatChunk) -> bytes:
+        if chunk.source.wire != WIRE:
+            return _events(self._spoken.bodies(chunk))
         body = chunk.source.body
         if self._naming.model is not None:
             body["model"] = self._naming.model
@@ -180,7 +188,11 @@ class ChunkEncoder:
         return encode(dumps(body))
 
     def end(self) -> bytes:
-        return encode(DONE)
+        return _events(self._spoken.last()) + encode(DONE)
 
     def error(self, error: GatewayError) -> bytes:
         return encode(render_error(error, self._mask))
+
+
+def _events(bodies: Iterable[JsonObject]) -> bytes:
+    return b"".join(encode(dumps(body)) for body in bodies)

@@ -1,7 +1,22 @@
-"""An OpenAI request in our words, for a provider that speaks another wire."""
+"""An OpenAI request in our words, for a provider that speaks another wire.
+
+Only read when it is needed, because between two ends that speak OpenAI's the JSON passes as it came. What the words
+leave out is told by name, so that nothing is lost in silence.
+"""
+
+from typing import Final
 
 from gateway.core.chat import Prompt
 from gateway.core.jsontext import JsonObject
+from gateway.wires.openai_chat.messages import message
+from gateway.wires.openai_chat.params import params
+from gateway.wires.openai_chat.reading import Reader
+from gateway.wires.openai_chat.tools import choice, tools
+
+MAX_UNWORDED: Final = 64
+"""Names that are told; they go into a header. A request has hardly ten."""
+
+_ELSEWHERE: Final = ("model", "n", "stream", "stream_options")
 
 
 def read(fields: JsonObject) -> Prompt:
@@ -10,4 +25,18 @@ def read(fields: JsonObject) -> Prompt:
     Raises:
         InvalidRequest: naming the field in `param`.
     """
-    raise NotImplementedError
+    asked = Reader(fields)
+    asked.ignore(*_ELSEWHERE)  # ChatRequest has them
+    return Prompt(
+        messages=tuple(message(said) for said in asked.objects("messages")),
+        tools=tools(asked),
+        tool_choice=choice(asked),
+        params=params(asked),
+        extra=asked.json("extra_body") or {},
+        unworded=_unworded(asked),  # last: by now everything was asked for that has a word
+    )
+
+
+def _unworded(asked: Reader) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(asked.left()))
+    return names if len(names) <= MAX_UNWORDED else (*names[:MAX_UNWORDED], "...")

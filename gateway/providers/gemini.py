@@ -1,0 +1,79 @@
+"""Gemini's own API: the model stands in the address, and a key is shown in another way than a token.
+
+Source: https://ai.google.dev/api/generate-content (2026-11).
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Final
+
+from gateway.auth.auth_manager import Credential
+from gateway.core.clock import Clock
+from gateway.core.errors import TargetModelMissing
+from gateway.providers.http_provider import Api, HttpProvider
+from gateway.providers.openai import QUOTA_PROJECT
+from gateway.upstream.session import UpstreamSession
+from gateway.upstream.user_agents import UserAgentPool
+from gateway.wires.base import OutboundWire
+
+KEY_HEADER: Final = "x-goog-api-key"
+"""Never `?key=`: addresses end up in logs."""
+SHOWN: Final = 100
+_MODEL: Final = re.compile(r"(?P<kind>models/|tunedModels/)?(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)")
+
+
+class GeminiProvider(HttpProvider):
+    """A provider that speaks generateContent.
+
+    Args:
+        name: as in the configuration.
+        endpoint: the base address, without a trailing slash.
+        session: connections to it; closed with the provider.
+        user_agents: what to call ourselves.
+        wire: the outbound half to speak.
+        clock: for deadlines.
+        api_key_header: the header that the credential is sent in, as it is; None sends a key in `x-goog-api-key` and
+            a token as a Bearer token.
+        quota_project: the Google project that a token's calls are billed to, if one is known by now. A key has its own.
+    """
+
+    def __init__(  # noqa: PLR0913 - one place puts a provider together
+        self,
+        name: str,
+        endpoint: str,
+        *,
+        session: UpstreamSession,
+        user_agents: UserAgentPool,
+        wire: OutboundWire,
+        clock: Clock,
+        api_key_header: str | None = None,
+        quota_project: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        api = Api(wire, partial(_address, endpoint), partial(_headers, api_key_header, quota_project))
+        super().__init__(name, api, session=session, user_agents=user_agents, clock=clock)
+
+
+def _address(endpoint: str, model: str, stream: bool) -> str:
+    """Callers may name any model (`gemini/NAME`), so what is no name never gets into a path."""
+    found = _MODEL.fullmatch(model)
+    if found is None:
+        raise TargetModelMissing(
+            f"{model[:SHOWN]!a} cannot be the name of a Gemini model: a name has letters, digits, dots, underscores and"
+            " hyphens, and may begin with models/ or tunedModels/.",
+            param="model",
+        )
+    method = "streamGenerateContent?alt=sse" if stream else "generateContent"
+    return f"{endpoint}/{found['kind'] or 'models/'}{found['name']}:{method}"
+
+
+def _headers(own: str | None, quota_project: Callable[[], str | None], credential: Credential) -> Mapping[str, str]:
+    """A key or a token, never both: Google would have to choose."""
+    if credential.secret is None:
+        return {}
+    value = credential.secret.reveal()
+    if credential.kind == "api_key":
+        return {own or KEY_HEADER: value}
+    project = quota_project()
+    billed = {QUOTA_PROJECT: project} if project else {}
+    return {**({"Authorization": f"Bearer {value}"} if own is None else {own: value}), **billed}

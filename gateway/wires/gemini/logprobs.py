@@ -1,0 +1,26 @@
+"""Probabilities of an answer's tokens.
+
+Source: https://ai.google.dev/api/generate-content#LogprobsResult: `topCandidates` has one entry for each of
+`chosenCandidates`, in the same order.
+"""
+
+from gateway.core.chat import TokenLogprob
+from gateway.core.jsontext import JsonObject, JsonValue
+from gateway.wires.gemini.shapes import an_object, number, objects, text
+
+
+def read_logprobs(result: JsonValue) -> tuple[TokenLogprob, ...]:
+    """Each token that was chosen, with those that were not."""
+    found = an_object(result)
+    tops, chosen = found.get("topCandidates"), found.get("chosenCandidates")
+    beside = tops if isinstance(tops, list) else []
+    read: list[TokenLogprob] = []
+    for place, token in enumerate(chosen if isinstance(chosen, list) else []):
+        if isinstance(token, dict):
+            top = an_object(beside[place]) if place < len(beside) else {}
+            read.append(_token(token, tuple(_token(one) for one in objects(top.get("candidates")))))
+    return tuple(read)
+
+
+def _token(told: JsonObject, top: tuple[TokenLogprob, ...] = ()) -> TokenLogprob:
+    return TokenLogprob(text(told.get("token")), number(told.get("logProbability")), top)

@@ -1,0 +1,181 @@
+"""Images, sounds and files as Gemini takes them: bytes with a type it knows, or where they are.
+
+A type is needed beside bytes and often not told, or told in a name that Gemini does not know, so it is found in what
+there is: what the caller said, a name's ending, how the bytes begin, what the kind most often is.
+
+Source: https://ai.google.dev/api/caching#Part, and the pages on images, audio and documents beside it.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from gateway.core.chat import Media, StoredFile
+from gateway.core.errors import CannotSay, InvalidRequest
+from gateway.core.jsontext import JsonObject
+
+Drop = Callable[[str], None]
+
+_FILES: Final = "https://generativelanguage.googleapis.com/"
+_FILES_VERSION: Final = f"{_FILES}v1beta/"
+_FILE_NAME: Final = re.compile(r"files/[A-Za-z0-9_-]+")
+_REMOTE: Final = re.compile(r"(?:https?|gs)://[^\s/?#]\S*", re.IGNORECASE)
+_MIME: Final = re.compile(r"[\w.+-]+/[\w.+-]+", re.ASCII)
+_OTHER_NAMES: Final[Mapping[str, str]] = {
+    "image/jpg": "image/jpeg",
+    "image/pjpeg": "image/jpeg",
+    "image/x-png": "image/png",
+    "audio/x-wav": "audio/wav",
+    "audio/wave": "audio/wav",
+    "audio/vnd.wave": "audio/wav",
+    "audio/mpeg": "audio/mp3",
+    "audio/x-mp3": "audio/mp3",
+    "audio/x-flac": "audio/flac",
+    "audio/x-aac": "audio/aac",
+    "audio/x-aiff": "audio/aiff",
+    "application/x-pdf": "application/pdf",
+    "video/quicktime": "video/mov",
+    "video/x-msvideo": "video/avi",
+    "application/octet-stream": "",  # says nothing
+    "binary/octet-stream": "",
+}
+_BY_ENDING: Final[Mapping[str, str]] = {
+    "aac": "audio/aac",
+    "aiff": "audio/aiff",
+    "avi": "video/avi",
+    "css": "text/css",
+    "csv": "text/csv",
+    "flac": "audio/flac",
+    "gif": "image/gif",
+    "heic": "image/heic",
+    "heif": "image/heif",
+    "htm": "text/html",
+    "html": "text/html",
+    "jpeg": "image/jpeg",
+    "jpg": "image/jpeg",
+    "json": "application/json",
+    "md": "text/markdown",
+    "mov": "video/mov",
+    "mp3": "audio/mp3",
+    "mp4": "video/mp4",
+    "mpeg": "video/mpeg",
+    "mpg": "video/mpeg",
+    "ogg": "audio/ogg",
+    "pdf": "application/pdf",
+    "png": "image/png",
+    "rtf": "text/rtf",
+    "txt": "text/plain",
+    "wav": "audio/wav",
+    "webm": "video/webm",
+    "webp": "image/webp",
+    "xml": "text/xml",
+}
+_BY_BEGINNING: Final[tuple[tuple[str, str], ...]] = (  # of the base64, so that nothing is decoded to look
+    ("iVBORw0KGgo", "image/png"),
+    ("/9j/", "image/jpeg"),
+    ("R0lGOD", "image/gif"),
+    ("JVBERi0", "application/pdf"),
+    ("SUQz", "audio/mp3"),
+    ("ZkxhQ", "audio/flac"),
+    ("T2dnU", "audio/ogg"),
+)
+_BY_KIND: Final[Mapping[str, str]] = {"image": "image/jpeg", "audio": "audio/wav", "file": "application/pdf"}
+_FIELD: Final[Mapping[str, str]] = {"image": "image_url", "audio": "input_audio", "file": "file"}
+_RESOLUTION: Final[Mapping[str, str]] = {"low": "MEDIA_RESOLUTION_LOW", "high": "MEDIA_RESOLUTION_HIGH"}
+
+
+def part(media: Media, generation: int, drop: Drop) -> JsonObject:
+    """The part of a Content that holds it.
+
+    Args:
+        generation: the model's; how closely an image is to be looked at is said beside it from the third on.
+        drop: told what is left out.
+
+    Raises:
+        InvalidRequest: it has neither bytes nor an address.
+    """
+    if media.name:
+        drop(f"{field(media)}.filename")
+    if media.data:
+        said: JsonObject = {"inlineData": blob(media)}
+    else:
+        said = {"fileData": _address(media)}
+    level = _RESOLUTION.get(media.detail or "")
+    if level and generation >= 3:
+        said["mediaResolution"] = {"level": level}
+    elif level:
+        drop(f"{field(media)}.detail")
+    return said
+
+
+def blob(media: Media) -> JsonObject:
+    """Its bytes with their type. Raises InvalidRequest where they are not base64."""
+    data = _base64(media.data)
+    return {"mimeType": _known_type(media) or _by_beginning(data) or _BY_KIND[media.kind], "data": data}
+
+
+def stored(file: StoredFile) -> JsonObject:
+    """The part for a file that is stored with Google, by its address or its name.
+
+    Raises:
+        CannotSay: it is stored elsewhere, or nobody knows where.
+    """
+    if _FILE_NAME.fullmatch(file.id):
+        return {"fileData": {"fileUri": f"{_FILES_VERSION}{file.id}"}}
+    if file.id.startswith(_FILES) and _REMOTE.fullmatch(file.id):
+        return {"fileData": {"fileUri": file.id}}
+    raise CannotSay("The request names a stored file, and Gemini has only files stored with Google.", param="messages")
+
+
+def field(media: Media) -> str:
+    """What it is in the caller's terms, for what is told of it."""
+    return f"messages.content.{_FIELD[media.kind]}"
+
+
+def _address(media: Media) -> JsonObject:
+    if not _REMOTE.fullmatch(media.uri):
+        raise InvalidRequest(
+            f"{field(media)} holds no data, and no URL that begins with https, http or gs.", param="messages"
+        )
+    mime = _known_type(media)
+    return {"fileUri": media.uri, **({"mimeType": mime} if mime else {})}
+
+
+def _known_type(media: Media) -> str:
+    """As the caller said it or as a name's ending says it, in Gemini's words; "" if neither does."""
+    mime = media.mime_type.partition(";")[0].strip().lower()
+    mime = _OTHER_NAMES.get(mime, mime)
+    if _MIME.fullmatch(mime):
+        return mime
+    return _by_ending(media.name or "") or _by_ending(re.split(r"[?#]", media.uri, maxsplit=1)[0])
+
+
+def _by_ending(name: str) -> str:
+    return _BY_ENDING.get(name.rpartition("/")[2].rpartition(".")[2].lower(), "")
+
+
+def _by_beginning(data: str) -> str:
+    if data.startswith("UklGR"):  # RIFF: what it holds stands eight bytes on
+        return {b"WEBP": "image/webp", b"WAVE": "audio/wav"}.get(base64.b64decode(data[:16])[8:12], "")
+    return next((mime for beginning, mime in _BY_BEGINNING if data.startswith(beginning)), "")
+
+
+def _base64(data: str) -> str:
+    """As it is where it is standard base64, else put right: the URL-safe alphabet, white space, no padding."""
+    if _is_base64(data):
+        return data
+    bare = "".join(data.split()).replace("-", "+").replace("_", "/").rstrip("=")
+    whole = bare + "=" * (-len(bare) % 4)
+    if not bare or not _is_base64(whole):
+        raise InvalidRequest("The data of an image, a sound or a file in the messages is not base64.", param="messages")
+    return whole
+
+
+def _is_base64(data: str) -> bool:
+    try:
+        binascii.a2b_base64(data, strict_mode=True)
+    except ValueError:
+        return False
+    return True

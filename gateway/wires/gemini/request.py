@@ -1,0 +1,129 @@
+"""A chat in Gemini's words: the GenerateContentRequest, of which each part is made in a module of its own.
+
+Always from our words, because no caller speaks this wire. The model is in the URL and streaming is another method, so
+neither is in the body.
+
+Source: https://ai.google.dev/api/generate-content, and for what a caller says to Google alone
+https://ai.google.dev/gemini-api/docs/openai#extra-body.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from gateway.core.chat import ChatRequest, Prompt, Rendered, ToolCall
+from gateway.core.jsontext import JsonObject, JsonValue, dumps
+from gateway.wires.gemini import contents, params, tools
+from gateway.wires.gemini.media import Drop
+from gateway.wires.gemini.memory import CallMemory
+from gateway.wires.gemini.models import traits
+from gateway.wires.gemini.names import ToolNames
+from gateway.wires.gemini.signatures import VENDOR, Signatures
+
+_UNPRINTABLE: Final = re.compile(r"[^!-+\--~]")  # a comma parts the names in a header
+_NAME_SHOWN: Final = 128
+_HARM: Final = re.compile(r"HARM_CATEGORY_[A-Z_]+")
+_THRESHOLD: Final = re.compile(r"[A-Z_]+")
+_GOOGLE: Final = f"extra_body.{VENDOR}"
+
+
+def render(chat: ChatRequest, model: str, memory: CallMemory) -> Rendered:
+    """The body for Google.
+
+    Args:
+        model: as Google calls it, with or without "models/".
+        memory: what is known of the calls in the history.
+
+    Raises:
+        InvalidRequest: no provider could make sense of it.
+        CannotSay: Gemini has no words for what cannot be left out.
+    """
+    prompt, about = chat.prompt(), traits(model)
+    drop = _Dropped()
+    for name in prompt.unworded:
+        drop(name)
+    names = ToolNames(_names(prompt))
+    setting = contents.Setting(about.generation, names, Signatures(memory), drop)
+    conversation = contents.render(prompt.messages, setting)
+    system = [*conversation.system, *_some(params.schema_as_words(prompt, about))]
+    config = params.render(prompt, chat.choices, about, drop)
+    body: JsonObject = {
+        "contents": conversation.contents,
+        **({"systemInstruction": {"parts": [{"text": text} for text in system]}} if system else {}),
+        **tools.render(prompt, names, drop),
+        **({"generationConfig": config} if config else {}),
+        **_to_google(prompt, drop),
+    }
+    choices = config.get("candidateCount")
+    return Rendered(
+        body=dumps(body),
+        dropped=drop.names,
+        choices=choices if isinstance(choices, int) else 1,
+        tools=tools.sent(prompt, names),
+    )
+
+
+class _Dropped:
+    """What is left out, each name once and fit for a header."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, None] = {}
+
+    def __call__(self, name: str) -> None:
+        self._names[_UNPRINTABLE.sub("?", name[:_NAME_SHOWN])] = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._names)
+
+
+def _names(prompt: Prompt) -> Iterator[str]:
+    """Every tool that is named anywhere in the request."""
+    for tool in prompt.tools:
+        yield tool.name
+    for message in prompt.messages:
+        for part in message.parts:
+            if isinstance(part, ToolCall):
+                yield part.name
+    if prompt.tool_choice:
+        yield from prompt.tool_choice.names
+
+
+def _some(text: str | None) -> list[str]:
+    return [text] if text else []
+
+
+def _to_google(prompt: Prompt, drop: Drop) -> JsonObject:
+    """What the caller says to Google beside OpenAI's fields, in snake_case or camelCase as Google's JSON allows.
+    `thinking_config` is among the params."""
+    said = prompt.extra.get(VENDOR)
+    body: JsonObject = {}
+    for key, value in said.items() if isinstance(said, dict) else ():  # where it is none, the params say so
+        match key.replace("_", "").lower():
+            case "thinkingconfig":
+                continue
+            case "cachedcontent" if isinstance(value, str) and value:
+                body["cachedContent"] = value
+                continue
+            case "safetysettings" if settings := _safety(value):
+                body["safetySettings"] = settings
+                if settings == value:
+                    continue
+        if value not in (None, [], {}):
+            drop(f"{_GOOGLE}.{key}")
+    return body
+
+
+def _safety(settings: JsonValue) -> list[JsonValue]:
+    """Those that say which harm, and from where on it is refused."""
+    return [
+        {"category": setting["category"], "threshold": setting["threshold"]}
+        for setting in (settings if isinstance(settings, list) else ())
+        if isinstance(setting, dict)
+        and _is(_HARM, setting.get("category"))
+        and _is(_THRESHOLD, setting.get("threshold"))
+    ]
+
+
+def _is(pattern: re.Pattern[str], value: JsonValue) -> bool:
+    return isinstance(value, str) and pattern.fullmatch(value) is not None

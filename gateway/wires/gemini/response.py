@@ -1,0 +1,31 @@
+"""A whole Gemini answer: the sum of a stream of one event, or of the array that a stream without `alt=sse` is."""
+
+from gateway.core.chat import ChatResponse, Rendered, Source
+from gateway.core.errors import BrokenAnswer
+from gateway.core.jsontext import JsonFault, JsonValue, loads
+from gateway.core.stream import assemble
+from gateway.wires.gemini.memory import CallMemory
+from gateway.wires.gemini.reading import WIRE, AnswerReader
+from gateway.wires.gemini.shapes import objects
+
+
+def parse(body: bytes, now: int, asked: Rendered, memory: CallMemory) -> ChatResponse:
+    """Read a whole answer to `asked` that came at `now`, in seconds since the epoch.
+
+    Raises:
+        BrokenAnswer: it is a 200 without an answer: not JSON, no candidates, nothing said, or broken off by the model.
+        ProviderFailure: it is a 200 that holds an error.
+    """
+    try:
+        found = loads(body)
+    except JsonFault as fault:
+        raise BrokenAnswer(f"The provider's answer is not JSON: {fault}") from None
+    reader = AnswerReader(now, asked, memory)
+    events: list[JsonValue] = found if isinstance(found, list) else [found]
+    chunks = [chunk for event in events for chunk in reader.read(event)]
+    chunks += reader.end(whole=True)
+    if reader.fault:
+        raise reader.fault
+    if not reader.done:
+        raise BrokenAnswer("The provider's answer has no candidates.")
+    return assemble(chunks, Source(WIRE, (objects(events) or [{}])[-1]))

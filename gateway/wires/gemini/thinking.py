@@ -1,0 +1,138 @@
+"""How long to think: OpenAI's word for the effort as a level or a budget, whichever the model takes.
+
+Google answers 400 to a level and a budget together, so there is one rule for which of them goes out, and it is here.
+A caller may also say it in Google's own words (`extra_body: {"google": {"thinking_config": {...}}}`, as documented for
+Google's OpenAI endpoint); these win over the effort and are bounded by what the model takes.
+
+Source: https://ai.google.dev/gemini-api/docs/thinking and https://ai.google.dev/gemini-api/docs/openai.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.core.chat import Prompt
+from gateway.core.errors import InvalidRequest
+from gateway.core.jsontext import JsonObject, JsonValue
+from gateway.wires.gemini.models import Traits
+
+_DYNAMIC: Final = -1
+"""The budget that leaves it to the model."""
+_MOST: Final = 2**31 - 1
+_BUDGETS: Final[Mapping[str, int]] = {
+    "none": 0,
+    "minimal": 512,
+    "low": 1_024,
+    "medium": 8_192,
+    "high": 24_576,
+    "xhigh": _MOST,
+    "max": _MOST,
+}
+"""Tokens by effort, before the model's bounds; low, medium and high as Google's OpenAI endpoint has them."""
+_LEVELS: Final[Mapping[str, tuple[str, ...]]] = {
+    "none": ("MINIMAL", "LOW"),
+    "minimal": ("MINIMAL", "LOW"),
+    "low": ("LOW", "MINIMAL"),
+    "medium": ("MEDIUM", "HIGH"),
+    "high": ("HIGH",),
+    "xhigh": ("HIGH",),
+    "max": ("HIGH",),
+}
+"""Levels by effort, the first that the model has counts."""
+_CONFIG: Final = "extra_body.google.thinking_config"
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the caller said in Google's words; None where nothing."""
+
+    level: str | None = None
+    budget: int | None = None
+    thoughts: bool | None = None
+
+
+def render(prompt: Prompt, traits: Traits, drop: Callable[[str], None]) -> JsonObject:
+    """`thinkingConfig`, empty where nothing is to be said.
+
+    The model's thoughts are asked for with any effort but none: who asks for an effort wants to see what it bought.
+
+    Raises:
+        InvalidRequest: an effort that OpenAI does not have, or a thinking_config that Google does not.
+    """
+    effort = prompt.params.effort
+    if effort is not None and effort not in _BUDGETS:
+        raise InvalidRequest(f"reasoning_effort must be one of {', '.join(_BUDGETS)}.", param="reasoning_effort")
+    asked = _read(prompt.extra, drop)
+    if not traits.thinks:
+        if effort not in (None, "none"):
+            drop("reasoning_effort")
+        if asked != _Asked():
+            drop(_CONFIG)
+        return {}
+    config = _of_asked(asked, traits) or ({} if effort is None else _of_effort(effort, traits))
+    thoughts = asked.thoughts if asked.thoughts is not None else effort not in (None, "none")
+    return {**config, "includeThoughts": True} if thoughts else config
+
+
+def _of_asked(asked: _Asked, traits: Traits) -> JsonObject:
+    """What was asked in the model's own kind counts; the other kind is translated."""
+    if asked.budget is not None and not (traits.levels and asked.level):
+        if traits.levels and asked.budget == 0:
+            return _of_effort("none", traits)
+        return {"thinkingBudget": _bounded(asked.budget, traits)}
+    return _of_effort(asked.level, traits) if asked.level else {}
+
+
+def _of_effort(effort: str, traits: Traits) -> JsonObject:
+    if traits.levels:
+        fitting = [level for level in _LEVELS[effort] if level in traits.levels]
+        return {"thinkingLevel": fitting[0] if fitting else traits.levels[-1]}
+    return {"thinkingBudget": _bounded(_BUDGETS[effort], traits)}
+
+
+def _bounded(budget: int, traits: Traits) -> int:
+    if budget == _DYNAMIC or (budget == 0 and traits.can_be_off):
+        return budget
+    return min(max(budget, traits.budget_min), traits.budget_max)
+
+
+def _read(extra: JsonObject, drop: Callable[[str], None]) -> _Asked:
+    """The thinking_config, with names in snake_case or camelCase as Google's JSON allows."""
+    config = _object(_object(extra, "google", "extra_body.google"), "thinking_config", _CONFIG, "thinkingConfig")
+    fields = {name.replace("_", "").lower(): value for name, value in config.items() if value is not None}
+    asked = _Asked(
+        _level(fields.pop("thinkinglevel", None)),
+        _budget(fields.pop("thinkingbudget", None)),
+        _thoughts(fields.pop("includethoughts", None)),
+    )
+    if fields or (asked.level and asked.budget is not None):
+        drop(_CONFIG)
+    return asked
+
+
+def _object(fields: JsonObject, name: str, path: str, other_name: str = "") -> JsonObject:
+    value = fields.get(name, fields.get(other_name))
+    if value is None or isinstance(value, dict):
+        return value or {}
+    raise InvalidRequest(f"{path} must be an object.", param=path)
+
+
+def _level(value: JsonValue) -> str | None:
+    """A level as an effort: Google's names are the same, in capitals."""
+    if value is None or value == "THINKING_LEVEL_UNSPECIFIED":
+        return None
+    if isinstance(value, str) and value.lower() in _LEVELS:
+        return value.lower()
+    raise InvalidRequest(f"{_CONFIG}.thinking_level must be minimal, low, medium or high.", param=_CONFIG)
+
+
+def _budget(value: JsonValue) -> int | None:
+    if value is None or (type(value) is int and value >= _DYNAMIC):
+        return value
+    raise InvalidRequest(f"{_CONFIG}.thinking_budget must be a number of tokens, or -1.", param=_CONFIG)
+
+
+def _thoughts(value: JsonValue) -> bool | None:
+    if value is None or isinstance(value, bool):
+        return value
+    raise InvalidRequest(f"{_CONFIG}.include_thoughts must be true or false.", param=_CONFIG)

@@ -1,0 +1,92 @@
+"""Our words as the chunks of an OpenAI stream, for a provider that streams in another wire.
+
+A chunk says one thing: clients that look for content before they look for reasoning, or stop at the first they find,
+lose nothing then. What comes in a list has an index, by which openai-python's stream helper joins lists. Two things
+wait for the end: a finish, because some servers repeat theirs with every chunk and speak on after it, so that a choice
+has one, the last, and a stream that breaks has none; and `extra_content`, whose texts that helper would join.
+Source: https://platform.openai.com/docs/api-reference/chat-streaming.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from gateway.core.chat import Finish, Said, Usage
+from gateway.core.jsontext import JsonObject
+from gateway.core.stream import ChatChunk
+from gateway.wires.base import Naming
+from gateway.wires.openai_chat.answer import citation, finish, head, image, logprobs, tool_call, usage
+
+OBJECT: Final = "chat.completion.chunk"
+
+
+@dataclass(slots=True)
+class _Choice:
+    """What a choice has said so far, as far as what follows depends on it."""
+
+    calls: int = 0
+    images: int = 0
+    citations: int = 0
+    extra: JsonObject = field(default_factory=dict)
+    finish: Finish | None = None
+    native_finish: str | None = None
+
+
+class SpokenChunks:
+    """Chunks in our words to OpenAI's, as JSON. One a stream: it keeps the one id, and counts.
+
+    Args:
+        naming: which model is shown, and whether usage is.
+    """
+
+    def __init__(self, naming: Naming) -> None:
+        self._naming = naming
+        self._head: JsonObject | None = None
+        self._choices: dict[int, _Choice] = {}
+        self._usage: Usage | None = None
+
+    def bodies(self, chunk: ChatChunk) -> Iterator[JsonObject]:
+        """The chunks that a chunk becomes; none where it says nothing to the caller."""
+        self._usage = chunk.usage or self._usage
+        if self._head is None:
+            self._head = head(chunk.envelope, OBJECT, self._naming)
+        for said in chunk.said:
+            if said.index not in self._choices:
+                self._choices[said.index] = _Choice()
+                yield self._body(said.index, {"role": "assistant", "content": ""})
+            yield from self._further(said, self._choices[said.index])
+
+    def last(self) -> Iterator[JsonObject]:
+        """What closes the stream before [DONE]: every choice's finish, and usage where it is wanted."""
+        for index, choice in self._choices.items():
+            if choice.extra:
+                yield self._body(index, {"extra_content": choice.extra})
+            more: JsonObject = {"native_finish_reason": choice.native_finish} if choice.native_finish else {}
+            reason = finish(choice.finish, called_tool=choice.calls > 0)
+            yield self._body(index, {}, {"finish_reason": reason, **more})
+        if self._usage and self._naming.usage:
+            yield {**(self._head or {}), "choices": [], "usage": usage(self._usage)}
+
+    def _further(self, said: Said, choice: _Choice) -> Iterator[JsonObject]:
+        if said.thought:
+            yield self._body(said.index, {"reasoning_content": said.thought})
+        if said.text or said.logprobs:
+            yield self._body(said.index, {"content": said.text}, {"logprobs": logprobs(said.logprobs)})
+        if said.refusal:
+            yield self._body(said.index, {"refusal": said.refusal})
+        for call in said.calls:
+            yield self._body(said.index, {"tool_calls": [{"index": choice.calls, **tool_call(call)}]})
+            choice.calls += 1
+        for media in said.images:
+            yield self._body(said.index, {"images": [image(media, choice.images)]})
+            choice.images += 1
+        for found in said.citations:
+            yield self._body(said.index, {"annotations": [{"index": choice.citations, **citation(found)}]})
+            choice.citations += 1
+        choice.extra = {**choice.extra, **said.extra}
+        choice.finish = said.finish or choice.finish
+        choice.native_finish = said.native_finish or choice.native_finish
+
+    def _body(self, index: int, delta: JsonObject, more: JsonObject | None = None) -> JsonObject:
+        choice: JsonObject = {"index": index, "delta": delta, "logprobs": None, "finish_reason": None, **(more or {})}
+        return {**(self._head or {}), "choices": [choice]}

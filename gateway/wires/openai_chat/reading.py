@@ -1,0 +1,166 @@
+"""Reading a JSON object from outside: what is asked for has its type, and what nobody asked for is known.
+
+A request holds objects in objects, any of which may be anything. The reader asks for each value by its name and type,
+so a mistake is named where it is, and remembers what was asked for, so that what our words leave out can be told.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from gateway.core.errors import InvalidRequest
+from gateway.core.jsontext import JsonObject, JsonValue
+
+NAME_SHOWN: Final = 64
+"""Characters of a caller's own name for a thing that are repeated."""
+
+_NOTHING: Final[tuple[JsonValue, ...]] = ("", [], {})
+_UNPRINTABLE: Final = re.compile(r"[^!-+\--~]")  # a comma parts the names in a header
+
+
+def wrong(path: str, wanted: str, value: JsonValue) -> InvalidRequest:
+    """The fault in words; the value itself stays out of it, for it may be a prompt."""
+    found = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "missing or null"}
+    got = found.get(type(value), "a number")
+    if value == [] or (isinstance(value, str) and not value.strip()):
+        got = got.replace("a string", "an empty string").replace("an array", "an empty array")
+    return InvalidRequest(f"{path} must be {wanted}, but it is {got}.", param=path)
+
+
+def printable(name: str) -> str:
+    """A caller's name for a thing, fit for a header and a log: short, ASCII, without spaces and commas."""
+    return _UNPRINTABLE.sub("?", name[:NAME_SHOWN]) or "?"
+
+
+class Reader:
+    """One object that is being read. null is absent everywhere.
+
+    Args:
+        fields: the object.
+        path: where it is in the request, in OpenAI's notation; "" for the request itself.
+    """
+
+    def __init__(self, fields: JsonObject, path: str = "") -> None:
+        self._fields = fields
+        self._path = path
+        self._read: set[str] = set()
+        self._inner: list[Reader] = []
+        self._skipped = False
+        self._instead: list[str] = []
+
+    def at(self, key: str) -> str:
+        """Where a field is in the request."""
+        return f"{self._path}.{key}" if self._path else key
+
+    def wrong(self, key: str, wanted: str) -> InvalidRequest:
+        """The field is not what is wanted."""
+        return wrong(self.at(key), wanted, self._fields.get(key))
+
+    def raw(self, key: str) -> JsonValue:
+        """Whatever is there."""
+        self._read.add(key)
+        return self._fields.get(key)
+
+    def text(self, key: str) -> str | None:
+        """A string. Raises InvalidRequest for anything else, as all of these do for their own type."""
+        value = self.raw(key)
+        if value is None or isinstance(value, str):
+            return value
+        raise self.wrong(key, "a string")
+
+    def needed_text(self, key: str) -> str:
+        """A string that must be there and say something."""
+        value = self.text(key)
+        if not value:
+            raise self.wrong(key, "a string")
+        return value
+
+    def number(self, key: str) -> float | None:
+        value = self.raw(key)
+        if value is None or (isinstance(value, (int, float)) and not isinstance(value, bool)):
+            return value
+        raise self.wrong(key, "a number")
+
+    def integer(self, key: str) -> int | None:
+        value = self.raw(key)
+        if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+            return value
+        raise self.wrong(key, "an integer")
+
+    def flag(self, key: str) -> bool | None:
+        value = self.raw(key)
+        if value is None or isinstance(value, bool):
+            return value
+        raise self.wrong(key, "true or false")
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """An array of strings."""
+        value = self.raw(key)
+        if value is None:
+            return ()
+        if not isinstance(value, list):
+            raise self.wrong(key, "an array of strings")
+        for index, item in enumerate(value):
+            if not isinstance(item, str):
+                raise wrong(f"{self.at(key)}[{index}]", "a string", item)
+        return tuple(item for item in value if isinstance(item, str))
+
+    def json(self, key: str) -> JsonObject | None:
+        """An object that is passed on as it is."""
+        value = self.raw(key)
+        if value is None or isinstance(value, dict):
+            return value
+        raise self.wrong(key, "an object")
+
+    def object(self, key: str) -> "Reader | None":
+        """An object that is read in its turn."""
+        value = self.json(key)
+        return None if value is None else self._enter(value, self.at(key))
+
+    def needed_object(self, key: str) -> "Reader":
+        inner = self.object(key)
+        if inner is None:
+            raise self.wrong(key, "an object")
+        return inner
+
+    def objects(self, key: str) -> "list[Reader]":
+        """An array of objects that are read in their turn."""
+        value = self.raw(key)
+        if value is None:
+            return []
+        if not isinstance(value, list):
+            raise self.wrong(key, "an array")
+        inner = []
+        for index, item in enumerate(value):
+            path = f"{self.at(key)}[{index}]"
+            if not isinstance(item, dict):
+                raise wrong(path, "an object", item)
+            inner.append(self._enter(item, path))
+        return inner
+
+    def ignore(self, *keys: str) -> None:
+        """They say nothing that our words would miss."""
+        self._read.update(keys)
+
+    def skip(self, instead: str | None = None) -> None:
+        """It is not read at all; `instead` is what is told of it, if anything is."""
+        self._skipped = True
+        if instead is not None:
+            self._instead.append(printable(instead))
+
+    def left(self) -> Iterator[str]:
+        """The names of what was not asked for, without the indexes of arrays: our words leave it out. Inside the
+        request, what is empty says nothing: OpenAI's own messages come back with empty `annotations`."""
+        yield from self._instead
+        if self._skipped:
+            return
+        for key, value in self._fields.items():
+            if key not in self._read and value is not None and not (self._path and value in _NOTHING):
+                yield re.sub(r"\[\d+\]", "", self._path) + ("." if self._path else "") + printable(key)
+        for inner in self._inner:
+            yield from inner.left()
+
+    def _enter(self, fields: JsonObject, path: str) -> "Reader":
+        inner = Reader(fields, path)
+        self._inner.append(inner)
+        return inner

@@ -1,0 +1,100 @@
+"""The tools of a request, and which of them are to be called, in our words.
+
+Source: https://platform.openai.com/docs/api-reference/chat/create, `tools`, `tool_choice`, `functions` and
+`function_call`.
+"""
+
+from collections.abc import Mapping
+from typing import Final, Literal
+
+from gateway.core.chat import Tool, ToolChoice
+from gateway.core.errors import InvalidRequest
+from gateway.wires.openai_chat.reading import Reader
+
+_MODES: Final[Mapping[str, Literal["auto", "none", "required"]]] = {
+    "auto": "auto",
+    "none": "none",
+    "required": "required",
+    "any": "required",  # Mistral's word
+}
+
+
+def tools(asked: Reader) -> tuple[Tool, ...]:
+    """What may be called. Tools that only their vendor can run have no word and are told by their type."""
+    found = [tool for declared in asked.objects("tools") if (tool := _tool(declared))]
+    return (*found, *(_function(declared) for declared in asked.objects("functions")))
+
+
+def choice(asked: Reader) -> ToolChoice | None:
+    """Whether tools are to be called, and which."""
+    if asked.raw("tool_choice") is not None:
+        asked.ignore("function_call")
+        return _choice(asked, "tool_choice")
+    return _choice(asked, "function_call")
+
+
+def _tool(declared: Reader) -> Tool | None:
+    kind = declared.needed_text("type")
+    if kind == "function":
+        return _function(declared.needed_object("function"))
+    if kind == "custom":
+        return _custom(declared.needed_object("custom"))
+    declared.skip(f"tools.{kind}")
+    return None
+
+
+def _function(of: Reader) -> Tool:
+    of.ignore("strict")  # how sure the arguments' form is to be: no part of what is asked
+    return Tool(of.needed_text("name"), of.text("description") or "", of.json("parameters"))
+
+
+def _custom(of: Reader) -> Tool:
+    form = of.object("format")
+    if form and form.text("type") == "text":
+        form.skip()  # what a custom tool takes anyway
+    return Tool(of.needed_text("name"), of.text("description") or "", kind="custom")
+
+
+def _choice(asked: Reader, key: str) -> ToolChoice | None:
+    value = asked.raw(key)
+    if value is None:
+        return None
+    if isinstance(value, str):
+        if value not in _MODES:
+            raise InvalidRequest(f"{key} must be none, auto, required or an object.", param=key)
+        return ToolChoice(_MODES[value])
+    chosen = asked.needed_object(key)
+    if key == "function_call":
+        return ToolChoice("required", (chosen.needed_text("name"),))
+    return _chosen(chosen)
+
+
+def _chosen(chosen: Reader) -> ToolChoice | None:
+    kind = chosen.needed_text("type")
+    if kind in _MODES:
+        return ToolChoice(_MODES[kind])
+    if kind in ("function", "custom"):
+        return ToolChoice("required", (chosen.needed_object(kind).needed_text("name"),))
+    if kind == "allowed_tools":
+        return _allowed(chosen.needed_object(kind))
+    chosen.skip("tool_choice")
+    return None
+
+
+def _allowed(allowed: Reader) -> ToolChoice:
+    mode = allowed.needed_text("mode")
+    if mode not in ("auto", "required"):
+        raise InvalidRequest(f"{allowed.at('mode')} must be auto or required.", param=allowed.at("mode"))
+    entries = allowed.objects("tools")
+    if not entries:
+        raise allowed.wrong("tools", "an array with at least one tool")
+    names = tuple(name for entry in entries if (name := _named(entry)))
+    return ToolChoice(_MODES[mode], names) if names else ToolChoice("none")  # nothing that is allowed can be called
+
+
+def _named(entry: Reader) -> str | None:
+    kind = entry.needed_text("type")
+    if kind in ("function", "custom"):
+        return entry.needed_object(kind).needed_text("name")
+    entry.skip("tool_choice")
+    return None
