@@ -273,6 +273,13 @@ def test_a_gemini_at_v1_gets_a_warning_that_says_what_it_lacks(endpoint: str, wa
     assert all(word in problem.message for problem in told for word in lacks)
 
 
+def test_gemini_under_another_type_gets_a_warning() -> None:
+    google = "https://generativelanguage.googleapis.com/v1beta/openai"
+    (problem,) = problems({}, mine=schema.Provider(type="openai", api_key=Secret("k"), api_endpoint=google))
+    assert (problem.path[-1], problem.fatal) == ("apiEndpoint", False)
+    assert "type: gemini" in problem.message
+
+
 def test_v1_is_right_for_every_other_vendor() -> None:
     assert problems({}, mine=schema.Provider(type="openai", api_endpoint="https://proxy.example/v1")) == []
 

@@ -27,7 +27,7 @@ from gateway.core.errors import InvalidRequest
 from gateway.core.jsontext import JsonObject, JsonValue, dumps
 from gateway.wires.openai_chat import OpenAIChat
 from gateway.wires.openai_chat.request import FIELDS
-from gateway.wires.openai_chat.words import MAX_UNWORDED
+from gateway.wires.openai_chat.words import MAX_UNWORDED, read
 
 GOLDEN = Path(__file__).parent / "golden" / "openai" / "requests"
 SECRET = "my-private-prompt"
@@ -481,6 +481,7 @@ CHOICE = "tool_choice.allowed_tools"
         (content(image("/home/a.png")), URL),
         (content(image("https://")), URL),
         (content(image("https:a.png")), URL),
+        (content(image("https://a/b c.png")), URL),
         (content(image("data:image/png;base64")), URL),
         (content(image("data:image/png;base64,")), URL),
         (content(image("data:image/png,")), URL),
@@ -561,6 +562,23 @@ CHOICE = "tool_choice.allowed_tools"
 )
 def test_a_mistake_is_named_where_it_is(body: JsonObject, param: str) -> None:
     assert refusal(body).param == param
+
+
+@pytest.mark.parametrize("wrong", [SECRET, True, 7.5, [[]], {SECRET: 1}])
+@pytest.mark.parametrize("name", sorted(WORDED - {"n", "stream", "stream_options", "functions", "tools"}))
+def test_reading_does_not_lean_on_the_check_of_the_fields(name: str, wrong: JsonValue) -> None:
+    try:
+        read(ask(**{name: wrong}))
+    except InvalidRequest as error:
+        assert error.param is not None and error.param.startswith(name)
+    else:
+        assert type(wrong) in FIELDS[name][1]
+
+
+def test_content_that_is_neither_text_nor_parts_is_named() -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        read({"messages": [{"role": "user", "content": 7}]})
+    assert caught.value.param == "messages[0].content"
 
 
 NAMES = [

@@ -72,6 +72,7 @@ VENDORS: Final[Mapping[str, Vendor]] = {
     "llamacpp": Vendor("http://127.0.0.1:8080/v1"),
     "demo": Vendor(None),
 }
+GOOGLE: Final = "generativelanguage.googleapis.com"
 VERTEX: Final = "aiplatform.googleapis.com"
 """And REGION-aiplatform.googleapis.com: its v1 is complete."""
 
@@ -170,6 +171,12 @@ def _doubts(resolved: Resolved, config: schema.Config, served: int) -> Iterable[
     yield from _idle(resolved, at)
     if resolved.type == "gemini":
         yield from _google(resolved, at)
+    elif address.hostname == GOOGLE:
+        yield Problem(
+            (*at, "apiEndpoint"),
+            "is Gemini's: say `type: gemini`, which gives Gemini its thought signatures back and reads its errors",
+            fatal=False,
+        )
 
 
 def _idle(resolved: Resolved, at: KeyPath) -> Iterable[Problem]:

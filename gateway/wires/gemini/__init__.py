@@ -23,7 +23,7 @@ class Gemini:
     def __init__(self, memory: CallMemory) -> None:
         self._memory = memory
 
-    def render_request(self, chat: ChatRequest, model: str, *, ask_usage: bool) -> Rendered:  # noqa: ARG002 - the contract's
+    def render_request(self, chat: ChatRequest, model: str, *, ask_usage: bool) -> Rendered:
         return request.render(chat, model, self._memory)
 
     def parse_response(self, body: bytes, now: int, asked: Rendered) -> ChatResponse:

@@ -18,7 +18,7 @@ from gateway.wires.gemini.json_schema_cycles import REF, break_cycles, pruned
 from gateway.wires.gemini.json_schema_reading import EXACT, LOWER, UPPER, Whole, list_of
 
 MAX_DEPTH: Final = 32
-"""Schemas within schemas; the tools of coding agents stay under 10."""
+"""Schemas within schemas; real tools stay under 10."""
 MAX_SCHEMAS: Final = 20_000
 """Schemas that are looked at for one, what is referred to included; a large tool has some hundred."""
 MAX_DEFINITIONS: Final = 256

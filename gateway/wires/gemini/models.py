@@ -43,7 +43,7 @@ _ROWS: Final[tuple[tuple[str, Traits], ...]] = (
     (r"gemini-2\.5-flash", Traits(2, (), 0, 24_576, can_be_off=True)),
     (r"gemini-2\.5-pro", Traits(2, (), 128, 32_768)),
     (r"gemini-2\.[5-9]", Traits(2, (), 512, 24_576)),  # what all of them take
-    # An alias moves on. Since 2026 these are of the third generation (livekit/agents#6011), where the levels differ
+    # An alias moves on. Since 2026 these are of the third generation and want signatures back; there the levels differ
     # from one model to the next and every model takes a budget; 3.5-flash-lite takes no 0 (maragudk/gai#369).
     (r"gemini-flash-lite-latest", Traits(3, (), 512, 24_576)),
     (r"gemini-flash-latest", Traits(3, (), 0, 24_576, can_be_off=True)),

@@ -13,7 +13,7 @@ from urllib.parse import unquote, unquote_to_bytes
 _MIME: Final = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/]+")
 _WHITE: Final = re.compile(r"\s+")
-_REMOTE: Final = re.compile(r"(?:https?|gs)://[^\s/?#]", re.IGNORECASE)
+_REMOTE: Final = re.compile(r"(?:https?|gs)://[^\s/?#]\S*", re.IGNORECASE)
 
 
 class UrlFault(ValueError):
@@ -28,7 +28,7 @@ def is_data(url: str) -> bool:
 def is_remote(url: str) -> bool:
     """Whether it says where on the net something is: http, https, or gs (Google Cloud Storage). A file on this machine
     is nobody's business."""
-    return _REMOTE.match(url) is not None
+    return _REMOTE.fullmatch(url) is not None
 
 
 def split_data(url: str) -> tuple[str, str]:

@@ -8,7 +8,7 @@ than 40 characters. A conversation that fails over to it, or moves there by an a
 import hashlib
 import re
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeGuard
 
 from gateway.core.jsontext import JsonObject, JsonValue
 
@@ -38,11 +38,13 @@ def clean(messages: JsonValue) -> tuple[JsonValue, tuple[str, ...]]:
     if not isinstance(messages, list) or not any(_is_foreign(message) for message in messages):
         return messages, ()
     dropped: dict[str, None] = {}
-    cleaned = [_message(message, dropped.setdefault) if _is_foreign(message) else message for message in messages]
+    cleaned: list[JsonValue] = [
+        _message(message, dropped.setdefault) if _is_foreign(message) else message for message in messages
+    ]
     return cleaned, tuple(dropped)
 
 
-def _is_foreign(message: JsonValue) -> bool:
+def _is_foreign(message: JsonValue) -> TypeGuard[JsonObject]:
     if not isinstance(message, dict):
         return False
     if "tool_call_id" in message and _is_foreign_id(message["tool_call_id"]):
@@ -63,22 +65,18 @@ def _is_foreign_id(id: JsonValue) -> bool:
     return isinstance(id, str) and _ID.fullmatch(id) is None
 
 
-def _message(message: JsonValue, drop: Callable[[str], object]) -> JsonValue:
-    if not isinstance(message, dict):
-        return message
+def _message(message: JsonObject, drop: Callable[[str], object]) -> JsonObject:
     if message.get("role") != "assistant":
         return {**message, "tool_call_id": _id(message.get("tool_call_id"))}
     kept = _without(message, _FOREIGN, "messages", drop)
     if "tool_call_id" in kept:
         kept["tool_call_id"] = _id(kept["tool_call_id"])
     if isinstance(calls := kept.get("tool_calls"), list):
-        kept["tool_calls"] = [_call(call, drop) for call in calls]
+        kept["tool_calls"] = [_call(call, drop) if isinstance(call, dict) else call for call in calls]
     return kept
 
 
-def _call(call: JsonValue, drop: Callable[[str], object]) -> JsonValue:
-    if not isinstance(call, dict):
-        return call
+def _call(call: JsonObject, drop: Callable[[str], object]) -> JsonObject:
     kept = _without(call, _FOREIGN_TO_CALLS, "messages.tool_calls", drop)
     if "id" in kept:
         kept["id"] = _id(kept["id"])
