@@ -18,6 +18,7 @@ from msgspec import structs
 
 from gateway import __version__
 from gateway.config.loader import Loaded
+from gateway.core.clock import Clock
 from gateway.core.jsontext import dumps
 from gateway.observe import logs
 from gateway.server.http import HttpServer, bind
@@ -35,20 +36,21 @@ class Gateway:
     Args:
         loaded: the configuration.
         environ: the process's environment, for keys.
+        clock: the time.
 
     Raises:
         BindError: the address cannot be listened on.
     """
 
-    def __init__(self, loaded: Loaded, environ: Mapping[str, str]) -> None:
+    def __init__(self, loaded: Loaded, environ: Mapping[str, str], clock: Clock | None = None) -> None:
         settings = loaded.config.gateway
         self._settings = settings
         self._sockets = bind(settings.host, settings.port)
         address, self.port = self._sockets[0].getsockname()[:2]
         self.url = f"http://[{address}]:{self.port}" if ":" in address else f"http://{address}:{self.port}"
-        self.system = System(loaded, environ, port=self.port)
+        self.system = System(loaded, environ, port=self.port, clock=clock)
         self._server = HttpServer(
-            self.system.proxy.app, self._sockets, threads=self.system.threads, max_body=settings.max_body_mib * MIB
+            self.system.proxy.wsgi, self._sockets, threads=self.system.threads, max_body=settings.max_body_mib * MIB
         )
 
     def start(self) -> None:

@@ -7,6 +7,7 @@ reading this file tells what the running gateway consists of.
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from random import random
 from typing import Literal
 
 from gateway.auth.adc import AdcTokens
@@ -30,7 +31,7 @@ from gateway.config.loader import Loaded, resolve
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.secrets import Secret
 from gateway.demo import DemoProvider
-from gateway.handler.attempt import Attempt
+from gateway.handler.attempt import Attempt, Paces
 from gateway.handler.call import Calls
 from gateway.handler.failover import Failover
 from gateway.handler.request_handler import RequestHandler
@@ -42,6 +43,7 @@ from gateway.providers.base import Provider
 from gateway.providers.gemini import GeminiProvider
 from gateway.providers.openai import OpenAIProvider
 from gateway.routing.health import Health
+from gateway.routing.retry_budget import RetryBudgets
 from gateway.routing.router import Router
 from gateway.server.gateway_proxy import GatewayProxy, Switch
 from gateway.server.guard import Guard
@@ -122,7 +124,7 @@ class System:
         self.auth = self._auth()
         self._inbound = OpenAIChat(self.masker.mask)
         self.limiters = RateLimiters(config.rate_limits, self._clock)
-        self.calls = Calls()
+        self.calls = Calls(self._clock, config.gateway.threads)
         router = Router(config.model_aliases, config.providers)
         self.proxy = GatewayProxy(
             handler=self._handler(loaded, router),
@@ -159,20 +161,23 @@ class System:
     def _handler(self, loaded: Loaded, router: Router) -> RequestHandler:
         config = loaded.config
         timeouts = {name: settings.timeouts for name, settings in config.providers.items()}
+        health = Health(self._clock, random)
+        log = CallLog()
         attempt = Attempt(
             providers={name: part.provider for name, part in self.parts.items()},
-            timeouts=timeouts,
-            limiters=self.limiters,
+            paces=Paces(self.limiters, health, RetryBudgets(), timeouts),
             auth=self.auth,
+            log=log,
+            random=random,
         )
         return RequestHandler(
             wire=self._inbound,
             router=router,
-            failover=Failover(attempt, Health(self._clock)),
+            failover=Failover(attempt, health, self._clock),
             transformer=ResponseTransformer(self._inbound, config.gateway.response_model),
             timeouts=timeouts,
             calls=self.calls,
-            log=CallLog(),
+            log=log,
         )
 
     def _auth(self) -> AuthManager:

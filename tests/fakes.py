@@ -1,6 +1,7 @@
 """Small stand-ins for what the gateway is given: so far, time."""
 
 import threading
+import time
 
 
 class FakeClock:
@@ -80,3 +81,24 @@ class DrivenClock(FakeClock):
         """Blocks until the thread with this identifier waits."""
         with self._changed:
             assert self._changed.wait_for(lambda: thread in self._asleep, 30), "the thread does not wait"
+
+
+class FastClock:
+    """Real time, so many times as fast: for tests on real sockets whose rules speak of many seconds.
+
+    Args:
+        factor: seconds of its time in a real one.
+    """
+
+    def __init__(self, factor: float) -> None:
+        self._factor = factor
+        self._began = time.monotonic()
+
+    def monotonic(self) -> float:
+        return 1000.0 + (time.monotonic() - self._began) * self._factor
+
+    def wall(self) -> float:
+        return self.monotonic()
+
+    def wait(self, condition: threading.Condition, timeout: float) -> bool:
+        return condition.wait(max(timeout, 0.0) / self._factor)

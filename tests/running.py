@@ -9,6 +9,7 @@ import openai
 import requests
 
 from gateway.config.loader import Loaded, parse
+from gateway.core.clock import Clock
 from gateway.providers import catalog
 from gateway.serve import Gateway, at
 from gateway.system import without_file
@@ -49,11 +50,13 @@ def loaded(config: Mapping[str, object], env: Mapping[str, str] | None = None) -
 
 
 @contextmanager
-def running(config: Mapping[str, object] | None = None, env: Mapping[str, str] | None = None) -> Iterator[Running]:
+def running(
+    config: Mapping[str, object] | None = None, env: Mapping[str, str] | None = None, clock: Clock | None = None
+) -> Iterator[Running]:
     """A gateway that serves `config`, or what is served without a file. Asserts that nothing of it stays."""
     before = set(threading.enumerate())
     served = without_file(env or {}) if config is None else loaded(config, env)
-    gateway = Gateway(at(served, None, 0), env or {})
+    gateway = Gateway(at(served, None, 0), env or {}, clock)
     try:
         gateway.start()
         with ExitStack() as closing:

@@ -1,12 +1,12 @@
-"""A call on its way, and the thread that ends those whose caller has gone."""
+"""A call on its way, and the thread that looks after all of them."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from gateway.core.errors import CallerLeft, DeadlineExceeded, Draining
-from gateway.handler.call import Call, Calls
+from gateway.handler.call import KEEP_ALIVE, MAX_TRIES, Call, Calls
 from tests.fakes import FakeClock
 
 LONG = 20.0  # seconds; only a hang takes so long
@@ -40,7 +40,7 @@ def call_of(caller: Caller | None = None, clock: FakeClock | None = None, timeou
 
 @pytest.fixture
 def calls() -> Iterator[Calls]:
-    running = Calls()
+    running = Calls(FakeClock())
     yield running
     running.close()
 
@@ -86,32 +86,25 @@ def test_the_first_reason_counts() -> None:
     assert isinstance(call.ended, CallerLeft)
 
 
-def test_ending_a_call_cuts_what_it_waits_for() -> None:
-    call, held = call_of(), Held()
-    call.hold(held)
-    assert held.cuts == 0
-    call.end(CallerLeft("left"))
-    assert held.cuts == 1
-
-
-def test_only_the_latest_thing_is_waited_for() -> None:
+def test_ending_a_call_cuts_every_run_of_it() -> None:
     call, first, second = call_of(), Held(), Held()
-    call.hold(first)
-    call.hold(second)
+    call.enter(first)
+    call.enter(second)
+    assert (first.cuts, second.cuts) == (0, 0)
     call.end(CallerLeft("left"))
-    assert (first.cuts, second.cuts) == (0, 1)
+    assert (first.cuts, second.cuts) == (1, 1)
 
 
-def test_what_is_held_after_the_end_is_cut_at_once() -> None:
-    call, held = call_of(), Held()
+def test_a_run_that_enters_after_the_end_is_cut_at_once() -> None:
+    call, run = call_of(), Held()
     call.end(CallerLeft("left"))
-    call.hold(held)
-    assert held.cuts == 1
+    call.enter(run)
+    assert run.cuts == 1
 
 
-def test_hold_and_end_at_once_always_cut() -> None:
+def test_enter_and_end_at_once_always_cut() -> None:
     for _ in range(200):
-        call, held = call_of(), Held()
+        call, run = call_of(), Held()
         together = threading.Barrier(2, timeout=LONG)
 
         def end(call: Call = call, together: threading.Barrier = together) -> None:
@@ -121,9 +114,9 @@ def test_hold_and_end_at_once_always_cut() -> None:
         thread = threading.Thread(target=end)
         thread.start()
         together.wait()
-        call.hold(held)
+        call.enter(run)
         thread.join(LONG)
-        assert held.cuts >= 1
+        assert run.cuts >= 1
 
 
 def test_a_cut_may_look_at_the_call_that_cuts_it() -> None:
@@ -131,13 +124,33 @@ def test_a_cut_may_look_at_the_call_that_cuts_it() -> None:
 
     class Curious:
         def cut(self) -> None:
-            call.hold(Held())
+            call.enter(Held())
+            call.take_try()
 
-    call.hold(Curious())
+    call.enter(Curious())
     thread = threading.Thread(target=lambda: call.end(CallerLeft("left")), daemon=True)
     thread.start()
-    thread.join(2.0)
+    thread.join(LONG)
     assert not thread.is_alive(), "the lock is held while something is cut"
+
+
+def test_a_call_has_six_tries_however_many_threads_take_them() -> None:
+    call = call_of()
+    taken: list[bool] = []
+    together = threading.Barrier(8, timeout=LONG)
+
+    def take() -> None:
+        together.wait()
+        taken.extend(call.take_try() for _ in range(3))
+
+    threads = [threading.Thread(target=take) for _ in range(8)]
+    assert call.has_tries
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(LONG)
+    assert (taken.count(True), taken.count(False)) == (MAX_TRIES, 24 - MAX_TRIES)
+    assert not call.has_tries
 
 
 # All calls ---------------------------------------------------------------------------------------------------------
@@ -160,8 +173,8 @@ def test_a_call_whose_caller_leaves_is_ended_within_two_seconds(calls: Calls) ->
     leaving, staying = Caller(), Caller()
     gone, there = call_of(leaving), call_of(staying)
     cut, whole = Held(), Held()
-    gone.hold(cut)
-    there.hold(whole)
+    gone.enter(cut)
+    there.enter(whole)
     calls.add(gone)
     calls.add(there)
     leaving.gone = True
@@ -178,7 +191,7 @@ def test_a_call_that_has_ended_is_not_looked_after(calls: Calls) -> None:
     calls.remove(done)
     caller.gone = other.gone = True
     held = Held()
-    watched.hold(held)
+    watched.enter(held)
     assert held.was_cut.wait(2.0)
     assert done.ended is None
 
@@ -187,7 +200,7 @@ def test_stopping_ends_every_running_call(calls: Calls) -> None:
     running = [call_of() for _ in range(5)]
     held = [Held() for _ in running]
     for call, each in zip(running, held, strict=True):
-        call.hold(each)
+        call.enter(each)
         calls.add(call)
     assert calls.end_all() == 5
     assert [each.cuts for each in held] == [1] * 5
@@ -198,7 +211,7 @@ def test_stopping_ends_every_running_call(calls: Calls) -> None:
 
 def test_the_thread_ends_with_close_and_close_may_come_twice() -> None:
     before = threading.active_count()
-    calls = Calls()
+    calls = Calls(FakeClock())
     assert threading.active_count() == before + 1
     calls.close()
     calls.close()
@@ -219,3 +232,166 @@ def test_calls_come_and_go_while_they_are_looked_after(calls: Calls) -> None:
     for thread in threads:
         thread.join(LONG)
     assert len(calls) == 0
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_gateway_that_stops_ends_the_calls_that_wait_in_a_queue_now_and_later(calls: Calls, waits: bool) -> None:
+    queued, working, run = call_of(), call_of(), Held()
+    queued.enter(run)
+    calls.add(queued)
+    calls.add(working)
+    queued.in_queue = waits
+    calls.end_queued()
+    queued.in_queue = True
+    assert run.was_cut.wait(2.0)
+    assert isinstance(queued.ended, Draining)
+    assert working.ended is None
+
+
+# Asking a second target beside a slow one --------------------------------------------------------------------------
+
+
+class Slow:
+    """A race whose every look wants one more thread, with the same work in each."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self.work = work
+        self.spawned: list[bool] = []
+        self.looked = threading.Semaphore(0)
+
+    def hedge(self, spawn: Callable[[Callable[[], None]], bool]) -> None:
+        self.spawned.append(spawn(self.work))
+        self.looked.release()
+
+    def until_looked(self, times: int) -> None:
+        for _ in range(times):
+            assert self.looked.acquire(timeout=LONG)
+
+
+def test_what_a_slow_call_wants_beside_it_runs_in_a_thread_that_ends_with_the_work() -> None:
+    before = threading.active_count()
+    calls = Calls(FakeClock())
+    names: list[str] = []
+    race = Slow(lambda: names.append(threading.current_thread().name))
+    call = call_of()
+    call.race = race
+    calls.add(call)
+    race.until_looked(2)
+    calls.close()
+    assert len(names) == race.spawned.count(True) >= 2
+    assert set(names) == {"beside"}
+    assert threading.active_count() == before
+
+
+def test_there_are_only_so_many_threads_beside_and_one_that_ends_makes_room() -> None:
+    calls, done = Calls(FakeClock(), most_beside=1), threading.Semaphore(0)
+    race, call = Slow(lambda: assert_acquired(done)), call_of()
+    call.race = race
+    calls.add(call)
+    race.until_looked(2)
+    assert race.spawned[:2] == [True, False]
+    done.release(2)
+    while race.spawned.count(True) < 2:
+        race.until_looked(1)
+    done.release(len(race.spawned) + 10)
+    calls.close()
+
+
+def assert_acquired(done: threading.Semaphore) -> None:
+    assert done.acquire(timeout=LONG)
+
+
+def test_a_system_without_threads_is_told_as_no_room(monkeypatch: pytest.MonkeyPatch, calls: Calls) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    race, call = Slow(lambda: None), call_of()
+    call.race = race
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    calls.add(call)
+    race.until_looked(2)
+    assert set(race.spawned) == {False}
+
+
+def test_a_call_that_is_over_asks_nobody_beside_it(calls: Calls) -> None:
+    caller, run = Caller(), Held()
+    call = call_of(caller)
+    race = Slow(lambda: None)
+    caller.gone = True
+    call.race = race
+    call.enter(run)
+    calls.add(call)
+    assert run.was_cut.wait(LONG)
+    assert race.spawned == []
+
+
+def test_a_call_that_cannot_be_looked_after_does_not_end_the_looking(
+    calls: Calls, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken:
+        def hedge(self, spawn: Callable[[Callable[[], None]], bool]) -> None:
+            raise ZeroDivisionError
+
+    bad, caller, run = call_of(), Caller(), Held()
+    bad.race = Broken()
+    calls.add(bad)
+    good = call_of(caller)
+    good.enter(run)
+    calls.add(good)
+    caller.gone = True
+    assert run.was_cut.wait(LONG)
+    calls.close()
+    assert "request req_1 could not be looked after" in caplog.text
+
+
+# Signs of life -----------------------------------------------------------------------------------------------------
+
+
+class Line:
+    """To a caller who has heard nothing since the time zero."""
+
+    quiet_since = 0.0
+
+    def __init__(self) -> None:
+        self.alive = threading.Event()
+
+    def keep_alive(self) -> bool:
+        self.alive.set()
+        return True
+
+    def settle(self) -> bool:
+        return False
+
+
+class LookedAt(FakeClock):
+    """Says when it has been read so many times from the thread that looks after calls."""
+
+    def __init__(self, start: float) -> None:
+        super().__init__(start)
+        self.looks = threading.Semaphore(0)
+
+    def monotonic(self) -> float:
+        if threading.current_thread().name == "callers":
+            self.looks.release()
+        return super().monotonic()
+
+    def until_read(self, times: int) -> None:
+        for _ in range(times):
+            assert self.looks.acquire(timeout=LONG)
+
+
+@pytest.mark.parametrize(
+    ("quiet", "streamed", "hears"),
+    [(KEEP_ALIVE, True, True), (KEEP_ALIVE - 0.1, True, False), (KEEP_ALIVE, False, False)],
+)
+def test_who_waits_for_a_stream_hears_after_a_while_that_it_still_waits(
+    quiet: float, streamed: bool, hears: bool
+) -> None:
+    clock, line = LookedAt(quiet), Line()
+    calls = Calls(clock)
+    call = Call("req_1", clock, timeout=100.0, left=lambda: False, line=line)
+    call.streamed = streamed
+    calls.add(call)
+    clock.until_read(4)
+    calls.close()
+    assert line.alive.is_set() == hears

@@ -1,27 +1,20 @@
 """The loop over candidates: who is asked, in which order, what is remembered, and what the caller is told."""
 
-import json
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from gateway.auth.auth_manager import AuthManager
 from gateway.auth.oauth import OAuthSettings, OAuthUnreachable, TokenReply, token_from
-from gateway.auth.renewal import Refresher
-from gateway.auth.sources import ApiKey, CredentialSource, NoCredential, StoredToken
+from gateway.auth.sources import ApiKey, StoredToken
 from gateway.auth.token_file import Token
-from gateway.auth.token_store import TokenStore
-from gateway.auth.watch_files import WatchedFiles
 from gateway.config import schema
-from gateway.core.chat import ChatRequest, Rendered
+from gateway.core.chat import Rendered
 from gateway.core.errors import (
     BrokenAnswer,
     CallerLeft,
+    CannotSay,
     ConnectionFailed,
     ContentRefused,
     ContextTooLong,
@@ -30,6 +23,7 @@ from gateway.core.errors import (
     Draining,
     Evidence,
     GatewayError,
+    InternalFault,
     Limited,
     LoginRequired,
     ModelNotFound,
@@ -43,149 +37,33 @@ from gateway.core.errors import (
     Unavailable,
 )
 from gateway.core.secrets import Secret
-from gateway.handler.attempt import AUTO_FIRST_CONTENT, Attempt
-from gateway.handler.call import Call
-from gateway.handler.failover import Failover, most_telling
+from gateway.handler.attempt import BACKOFF, LONGEST_TOLD
+from gateway.handler.call import MAX_TRIES, Call
+from gateway.handler.failover import Resumed, most_telling
 from gateway.handler.request_handler import attempts_text
-from gateway.limits.rate_limiter import RateLimiters
-from gateway.providers.base import Answer, OpenStream, Terms
-from gateway.routing.health import Health
-from gateway.routing.router import Route, Target
-from gateway.wires.openai_chat import OpenAIChat
-from tests.fakes import FakeClock
-from tests.upstream_script import json_answer
-
-WIRE = OpenAIChat()
-ANSWER = Answer(WIRE.parse_response(json.dumps(json_answer("hi").value).encode(), 0, Rendered(b"")), {}, ())
-TIMEOUT = 600.0
-
-Outcome = Answer | OpenStream | Exception | Callable[[], Answer]
-
-
-class FakeProvider:
-    """Plays outcomes in turn, the last one for ever, and remembers on which terms it was asked."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.outcomes: list[Outcome] = [ANSWER]
-        self.terms: list[Terms] = []
-
-    def plays(self, *outcomes: Outcome) -> None:
-        self.outcomes = list(outcomes)
-
-    def send(self, request: ChatRequest, terms: Terms) -> Answer:
-        answer = self._next(terms)
-        assert isinstance(answer, Answer)
-        return answer
-
-    def open(self, request: ChatRequest, terms: Terms) -> OpenStream:
-        answer = self._next(terms)
-        assert isinstance(answer, OpenStream)
-        return answer
-
-    def _next(self, terms: Terms) -> Answer | OpenStream:
-        self.terms.append(terms)
-        outcome = self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0]
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome if isinstance(outcome, Answer | OpenStream) else outcome()
-
-    def close(self) -> None:
-        pass
-
-
-class WatchedClock(FakeClock):
-    """Calls `meanwhile` at the begin of every wait."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.meanwhile: Callable[[], object] = list
-
-    def wait(self, condition: threading.Condition, timeout: float) -> bool:
-        self.meanwhile()
-        return super().wait(condition, timeout)
-
-
-class Scene:
-    """The providers a, b and c behind the real loop, limits, credentials and memory; time stands still."""
-
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        limits: Mapping[str, schema.RateLimit] | None = None,
-        sources: Mapping[str, CredentialSource] | None = None,
-        timeouts: Mapping[str, schema.Timeouts] | None = None,
-        logins: Refresher | None = None,
-    ) -> None:
-        self.clock = WatchedClock()
-        self.providers = {name: FakeProvider(name) for name in "abc"}
-        self.health = Health(self.clock)
-        self.limiters = RateLimiters([*(limits or {}).values()], self.clock)
-        self.store = TokenStore(folder / "tokens.json", self.clock)
-        self.gone = False
-        attempt = Attempt(
-            self.providers,
-            {name: schema.Timeouts() for name in "abc"} | dict(timeouts or {}),
-            self.limiters,
-            AuthManager(
-                {name: NoCredential() for name in "abc"} | dict(sources or {}),
-                self.store,
-                WatchedFiles([], self.clock),
-                self.clock,
-                clients=None if logins is None else lambda _: logins,
-            ),
-        )
-        self.failover = Failover(attempt, self.health)
-
-    def __getitem__(self, name: str) -> FakeProvider:
-        return self.providers[name]
-
-    def call(self) -> Call:
-        return Call("req_1", self.clock, timeout=TIMEOUT, left=lambda: self.gone)
-
-    def ask(self, names: str, *, when_limited: Literal["next", "wait"] = "next", call: Call | None = None) -> Call:
-        """Ask the targets m of the providers; the call as it is after an answer."""
-        call = call or self.call()
-        route = Route("best", tuple(Target(name, "m") for name in names), when_limited)
-        assert self.failover.first_that_answers(route, REQUEST, call) is ANSWER
-        return call
-
-    def fails(self, names: str, *, when_limited: Literal["next", "wait"] = "next") -> tuple[GatewayError, Call]:
-        """The failure that the caller is told."""
-        call = self.call()
-        with pytest.raises(GatewayError) as caught:
-            self.ask(names, when_limited=when_limited, call=call)
-        assert call.target is None
-        return caught.value, call
-
-    def tries(self, names: str = "abc") -> list[int]:
-        """How often each provider was asked."""
-        return [len(self.providers[name].terms) for name in names]
-
-    def takes(self, name: str, count: int) -> None:
-        """Use up `count` slots of a provider's limit."""
-        limiter = self.limiters.of(name)
-        assert limiter is not None
-        for _ in range(count):
-            assert limiter.try_acquire()
-
-
-REQUEST = WIRE.parse_request(json.dumps({"model": "best", "messages": [{"role": "user", "content": "hi"}]}).encode())
-
-
-def limit(name: str, per_minute: int = 1, *, queue: int = 50, wait: float = 3_600.0) -> dict[str, schema.RateLimit]:
-    rule = schema.RateLimit(provider=name, requests_per_minute=per_minute, max_queue_size=queue, max_wait_seconds=wait)
-    return {name: rule}
+from gateway.providers.base import Answer, OpenStream
+from gateway.routing.breaker import FIRST_OPENING, IN_A_ROW
+from gateway.routing.router import Target
+from tests.failover_scene import (
+    ANSWER,
+    BROKEN_LINE,
+    DOWN,
+    REQUEST,
+    TIMEOUT,
+    TOO_MANY,
+    WIRE,
+    NoBody,
+    Scene,
+    asked,
+    limit,
+    route,
+    told,
+)
 
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Scene:
     return Scene(tmp_path)
-
-
-def told(seconds: float, status: int = 429) -> Evidence:
-    return Evidence(status=status, retry_after=seconds)
 
 
 # The order ---------------------------------------------------------------------------------------------------------
@@ -201,118 +79,266 @@ def test_the_first_that_answers_is_the_only_one_asked(scene: Scene) -> None:
 @pytest.mark.parametrize(
     ("failure", "word"),
     [
-        (Unavailable("x", evidence=Evidence(status=503)), "503"),
-        (RateLimited("x", evidence=Evidence(status=429)), "429"),
+        (RateLimited("x", evidence=told(LONGEST_TOLD + 0.1)), "429"),
+        (Unavailable("x", evidence=told(LONGEST_TOLD + 0.1, 503)), "503"),
         (QuotaExhausted("x", evidence=Evidence(status=402)), "402"),
         (Silent("x"), "provider_timeout"),
-        (BrokenAnswer("x"), "provider_invalid_response"),
         (CredentialRefused("x", evidence=Evidence(status=401)), "401"),
         (TargetModelMissing("x", evidence=Evidence(status=404)), "404"),
         (ContextTooLong("x", evidence=Evidence(status=400)), "400"),
+        (CannotSay("x"), "unsupported_by_provider"),
     ],
-    ids=str,
+    ids=lambda value: type(value).__name__ if isinstance(value, ProviderFailure) else value,
 )
-def test_who_fails_is_asked_once_and_the_next_one_after_it(scene: Scene, failure: ProviderFailure, word: str) -> None:
+def test_who_would_fail_again_is_asked_once_and_the_next_one_after_it(
+    scene: Scene, failure: ProviderFailure, word: str
+) -> None:
     scene["a"].plays(failure)
     call = scene.ask("ab")
     assert scene.tries() == [1, 1, 0]
     assert attempts_text(call) == f"a/m={word},b/m=200"
-    assert call.target == Target("b", "m")
+    assert (call.target, call.age()) == (Target("b", "m"), 0.0)
 
 
 @pytest.mark.parametrize("kind", [ContentRefused, RequestRejected])
 def test_what_another_would_refuse_too_ends_the_loop(scene: Scene, kind: type[ProviderFailure]) -> None:
     failure = kind("no", evidence=Evidence(status=400))
-    scene["a"].plays(Unavailable("x", evidence=Evidence(status=500)))
+    scene["a"].plays(BrokenAnswer("x"))
     scene["b"].plays(failure)
     error, call = scene.fails("abc")
     assert error is failure
-    assert scene.tries() == [1, 1, 0]
-    assert attempts_text(call) == "a/m=500,b/m=400"
-
-
-def test_a_connection_that_failed_is_tried_exactly_twice(scene: Scene) -> None:
-    scene["a"].plays(ConnectionFailed("x"))
-    call = scene.ask("ab")
     assert scene.tries() == [2, 1, 0]
-    assert attempts_text(call) == "a/m=provider_unreachable,a/m=provider_unreachable,b/m=200"
+    assert attempts_text(call) == "a/m=provider_invalid_response,a/m=provider_invalid_response,b/m=400"
 
 
-def test_a_connection_that_failed_once_costs_nothing_more(scene: Scene) -> None:
-    scene["a"].plays(ConnectionFailed("x"), ANSWER)
+def test_a_fault_of_our_own_ends_the_call_and_is_nobodys_failure(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene["a"].plays(ZeroDivisionError("secret detail"))
+    error, call = scene.fails("ab")
+    assert isinstance(error, InternalFault)
+    assert "secret" not in error.message
+    assert "ZeroDivisionError" in caplog.text
+    assert (scene.tries(), scene.failures("a"), call.attempts) == ([1, 0, 0], 0, [])
+
+
+# Second tries ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("failure", "word", "pause"),
+    [
+        (BROKEN_LINE, "provider_unreachable", 0.0),
+        (BrokenAnswer("x"), "provider_invalid_response", 0.0),
+        (DOWN, "503", BACKOFF / 2),
+        (TOO_MANY, "429", BACKOFF / 2),
+        (RateLimited("x", evidence=told(2.0)), "429", 2.0),
+        (RateLimited("x", evidence=told(0.0)), "429", 0.0),
+        (Unavailable("x", evidence=told(LONGEST_TOLD, 503)), "503", LONGEST_TOLD),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, ProviderFailure) else str(value),
+)
+def test_who_may_do_better_is_asked_exactly_once_more_after_its_pause(
+    scene: Scene, failure: ProviderFailure, word: str, pause: float
+) -> None:
+    scene["a"].plays(failure, ANSWER)
     call = scene.ask("ab")
-    assert scene.tries() == [2, 0, 0]
-    assert attempts_text(call) == "a/m=provider_unreachable,a/m=200"
-    assert scene.health.order([Target("a", "m")])[1] == []
-
-
-def test_a_second_try_needs_a_slot_of_its_own(tmp_path: Path) -> None:
-    scene = Scene(tmp_path, limits={"a": schema.RateLimit(provider="a", requests_per_minute=1)})
-    scene["a"].plays(ConnectionFailed("x"))
+    assert attempts_text(call) == f"a/m={word},a/m=200"
+    assert call.age() == pytest.approx(pause)
+    scene.clock.advance(60)
+    scene["a"].plays(failure)
     call = scene.ask("ab")
-    assert scene.tries() == [1, 1, 0]
-    assert attempts_text(call) == "a/m=provider_unreachable,b/m=200"
-    assert scene.health.order([Target("a", "m")])[1] == [Target("a", "m")]
+    assert attempts_text(call) == f"a/m={word},a/m={word},b/m=200"
+    assert scene.tries() == [4, 1, 0]
+
+
+def test_a_target_that_did_better_at_once_has_nothing_against_it(scene: Scene) -> None:
+    scene["a"].plays(BROKEN_LINE, ANSWER)
+    scene.ask("ab")
+    assert (scene.rests("a"), scene.failures("a")) == (False, 0)
 
 
 def test_the_second_try_may_fail_for_another_reason(scene: Scene) -> None:
-    scene["a"].plays(ConnectionFailed("x"), Unavailable("y", evidence=Evidence(status=503)))
+    scene["a"].plays(BROKEN_LINE, last := Unavailable("y", evidence=Evidence(status=500)))
+    error, call = scene.fails("a")
+    assert error is last
+    assert attempts_text(call) == "a/m=provider_unreachable,a/m=500"
+
+
+def test_a_second_try_needs_a_slot_of_its_own(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, limits=limit("a"))
+    scene["a"].plays(BROKEN_LINE)
     call = scene.ask("ab")
-    assert attempts_text(call) == "a/m=provider_unreachable,a/m=503,b/m=200"
+    assert scene.tries() == [1, 1, 0]
+    assert attempts_text(call) == "a/m=provider_unreachable,b/m=200"
+    assert scene.health.open() == []
 
 
-def test_a_fault_of_our_own_is_nobodys_failure(scene: Scene) -> None:
-    scene["a"].plays(ZeroDivisionError())
-    with pytest.raises(ZeroDivisionError):
-        scene.ask("ab")
-    assert scene.health.order([Target("a", "m")])[1] == []
+def test_a_second_try_that_is_not_made_takes_no_slot(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, limits=limit("a", 2))
+    scene.has_failed("a", *[BROKEN_LINE] * (IN_A_ROW - 1))
+    scene["a"].plays(BROKEN_LINE)
+    assert attempts_text(scene.ask("ab")) == "a/m=provider_unreachable,b/m=200"
+    scene.takes("a", 1)
+
+
+def test_a_provider_whose_retries_are_spent_is_asked_once_a_call_until_it_has_earned_another(scene: Scene) -> None:
+    while scene.budgets.take("a"):
+        pass
+    scene["a"].plays(BROKEN_LINE)
+    assert attempts_text(scene.ask("ab")) == "a/m=provider_unreachable,b/m=200"
+    scene["a"].plays(ANSWER)
+    for _ in range(5):
+        scene.ask("a")
+    scene["a"].plays(BROKEN_LINE, ANSWER)
+    assert attempts_text(scene.ask("ab")) == "a/m=provider_unreachable,a/m=200"
+
+
+def test_a_call_makes_at_most_six_requests(scene: Scene) -> None:
+    for name in "abc":
+        scene[name].plays(BROKEN_LINE)
+    error, call = scene.fails("abcd")
+    assert isinstance(error, ConnectionFailed)
+    assert scene.tries("abcd") == [2, 2, 2, 0]
+    assert len(call.attempts) == MAX_TRIES
+
+
+def test_the_sixth_request_has_no_second_try(scene: Scene) -> None:
+    for name, failure in (("a", BROKEN_LINE), ("b", BROKEN_LINE), ("c", Silent("x")), ("d", BROKEN_LINE)):
+        scene[name].plays(failure)
+    scene.fails("abcd")
+    assert scene.tries("abcd") == [2, 2, 1, 1]
+
+
+@pytest.mark.parametrize("reason", [CallerLeft("left"), Draining("stop")], ids=str)
+def test_a_call_that_is_ended_in_a_pause_says_why(scene: Scene, reason: GatewayError) -> None:
+    call = scene.call()
+    scene.clock.meanwhile = lambda: call.end(reason)
+    scene["a"].plays(DOWN)
+    with pytest.raises(type(reason)) as caught:
+        scene.ask("ab", call=call)
+    assert caught.value is reason
+    assert scene.tries() == [1, 0, 0]
 
 
 # Who rests ---------------------------------------------------------------------------------------------------------
 
 
-def test_who_failed_rests_and_the_record_says_so(scene: Scene) -> None:
-    scene["a"].plays(Unavailable("x", evidence=Evidence(status=503)))
-    scene.ask("ab")
-    call = scene.ask("ab")
-    assert scene.tries() == [1, 2, 0]
-    assert attempts_text(call) == "a/m=resting,b/m=200"
-    scene.clock.advance(1)
-    scene["a"].plays(ANSWER)
+def test_who_failed_once_is_asked_again_by_the_next_call(scene: Scene) -> None:
+    scene["a"].plays(DOWN, DOWN, ANSWER)
+    assert attempts_text(scene.ask("ab")) == "a/m=503,a/m=503,b/m=200"
     assert attempts_text(scene.ask("ab")) == "a/m=200"
+
+
+def test_five_failures_in_a_row_make_a_target_rest_and_the_record_says_so(scene: Scene) -> None:
+    scene["a"].plays(DOWN)
+    records = [attempts_text(scene.ask("ab")) for _ in range(4)]
+    twice, once = "a/m=503,a/m=503,b/m=200", "a/m=503,b/m=200"
+    assert records == [twice, twice, once, "a/m=resting,b/m=200"]
+    assert scene.tries() == [IN_A_ROW, 4, 0]
+
+
+def test_who_rested_is_probed_once_and_is_back_with_one_answer(scene: Scene) -> None:
+    scene.has_failed("a", *[DOWN] * IN_A_ROW)
+    scene["a"].plays(DOWN)
+    scene.clock.advance(FIRST_OPENING)
+    assert attempts_text(scene.ask("ab")) == "a/m=503,b/m=200", "a probe that fails has no second try"
+    scene.clock.advance(2 * FIRST_OPENING - 1)
+    scene["a"].plays(ANSWER)
+    assert attempts_text(scene.ask("ab")) == "a/m=resting,b/m=200"
+    scene.clock.advance(1)
+    assert [attempts_text(scene.ask("ab")) for _ in range(2)] == ["a/m=200", "a/m=200"]
+    assert scene.failures("a") == 0
+
+
+def test_while_a_probe_is_under_way_no_other_call_asks(scene: Scene) -> None:
+    scene.has_failed("a", *[DOWN] * IN_A_ROW)
+    scene.clock.advance(FIRST_OPENING)
+    others: list[str] = []
+
+    def meanwhile() -> Answer:
+        others.append(attempts_text(scene.ask("ab")))
+        return ANSWER
+
+    scene["a"].plays(meanwhile, ANSWER)
+    assert attempts_text(scene.ask("ab")) == "a/m=200"
+    assert others == ["a/m=resting,b/m=200"]
+
+
+def test_a_single_target_is_asked_however_often_it_has_failed_but_once_a_call(scene: Scene) -> None:
+    scene.has_failed("a", *[DOWN] * IN_A_ROW)
+    scene["a"].plays(DOWN, DOWN, ANSWER)
+    assert [attempts_text(scene.fails("a")[1]) for _ in range(2)] == ["a/m=503", "a/m=503"]
+    assert attempts_text(scene.ask("a")) == "a/m=200"
+    assert attempts_text(scene.ask("ab")) == "a/m=200", "one answer ends the rest"
+
+
+@pytest.mark.parametrize(
+    ("failure", "rest"),
+    [
+        (RateLimited("x", evidence=told(30.0)), 30.0),
+        (QuotaExhausted("x", evidence=told(7_200.0)), 7_200.0),
+        (TargetModelMissing("x", evidence=Evidence(status=404)), 60.0),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_who_says_so_is_left_in_peace_for_that_time_without_counting_as_failed(
+    scene: Scene, failure: ProviderFailure, rest: float
+) -> None:
+    scene["a"].plays(failure, ANSWER)
+    scene.ask("ab")
+    assert scene.failures("a") == 0
+    scene.clock.advance(rest - 0.1)
+    assert attempts_text(scene.ask("ab")) == "a/m=resting,b/m=200"
+    scene.clock.advance(0.1)
+    assert attempts_text(scene.ask("ab")) == "a/m=200"
+
+
+def test_who_says_no_time_is_left_in_peace_for_some_seconds(scene: Scene) -> None:
+    scene["a"].plays(TOO_MANY, TOO_MANY, ANSWER)
+    assert attempts_text(scene.ask("ab")) == "a/m=429,a/m=429,b/m=200"
+    assert attempts_text(scene.ask("ab")) == "a/m=resting,b/m=200"
+    scene.clock.advance(60)
+    assert attempts_text(scene.ask("ab")) == "a/m=200"
+
+
+def test_a_model_that_is_missing_says_nothing_of_its_providers_other_models(scene: Scene) -> None:
+    scene["a"].plays(TargetModelMissing("x"))
+    scene.ask("ab")
+    assert scene.rests("a")
+    assert scene.health.order([other := Target("a", "other")])[0] == [other]
 
 
 def test_who_rests_is_asked_after_the_others(scene: Scene) -> None:
-    scene["a"].plays(Unavailable("x", evidence=Evidence(status=503)), ANSWER)
-    scene.ask("ab")
-    scene["b"].plays(Unavailable("x", evidence=Evidence(status=500)))
+    scene.has_failed("a", RateLimited("x", evidence=told(3_600.0)))
+    scene["b"].plays(DOWN)
     call = scene.ask("ab")
-    assert attempts_text(call) == "a/m=resting,b/m=500,a/m=200"
+    assert attempts_text(call) == "a/m=resting,b/m=503,b/m=503,a/m=200"
 
 
-def test_where_all_rest_the_one_due_soonest_is_asked(scene: Scene) -> None:
+def test_where_all_rest_only_the_one_due_soonest_is_asked(scene: Scene) -> None:
     for name, seconds in (("a", 30.0), ("b", 10.0), ("c", 20.0)):
-        scene.health.failed(Target(name, "m"), RateLimited("x", evidence=told(seconds)))
+        scene.has_failed(name, RateLimited("x", evidence=told(seconds)))
+    scene["b"].plays(DOWN, ANSWER)
+    error, call = scene.fails("abc")
+    assert (error, attempts_text(call)) == (DOWN, "b/m=503")
     assert attempts_text(scene.ask("abc")) == "b/m=200"
-    assert scene.tries() == [0, 1, 0]
+    assert scene.tries() == [0, 2, 0]
 
 
-def test_one_answer_clears_the_memory(scene: Scene) -> None:
-    scene["a"].plays(Unavailable("x"), ANSWER)
-    scene.ask("ab")
-    scene.ask("a")
-    assert attempts_text(scene.ask("ab")) == "a/m=200"
-
-
-@pytest.mark.parametrize("kind", [ContextTooLong, ContentRefused, RequestRejected])
+@pytest.mark.parametrize("kind", [ContextTooLong, CannotSay, ContentRefused, RequestRejected])
 def test_what_is_the_requests_fault_is_not_held_against_the_target(scene: Scene, kind: type[ProviderFailure]) -> None:
     scene["a"].plays(kind("x"))
     scene.fails("a")
     assert scene.health.order([Target("a", "m")])[1] == []
 
 
-def test_a_stream_that_breaks_is_held_against_its_target(scene: Scene) -> None:
-    scene.failover.broke(Target("a", "m"), StreamBroken("x"))
+def test_a_stream_that_breaks_counts_against_its_target_although_it_began_well(scene: Scene) -> None:
+    scene["a"].plays(OpenStream([], WIRE.decoder(0, Rendered(b"")), NoBody(), ()))
+    for _ in range(IN_A_ROW):
+        reached = scene.reach("ab", asked("hi", stream=True), call=scene.call())
+        assert scene.health.open() == [reached.trial], "it has not ended well yet"
+        reached.trial.failed(StreamBroken("x"))
     assert attempts_text(scene.ask("ab")) == "a/m=resting,b/m=200"
 
 
@@ -347,10 +373,11 @@ def test_a_refused_token_is_not_offered_again(tmp_path: Path) -> None:
     assert scene.tries() == [1, 2, 0]
 
 
-def test_a_refused_key_makes_its_target_rest_because_nothing_else_remembers_it(tmp_path: Path) -> None:
+def test_a_refused_key_counts_against_its_target_because_nothing_else_remembers_it(tmp_path: Path) -> None:
     scene = Scene(tmp_path, sources={"a": ApiKey(Secret("sk-1"))})
     scene["a"].plays(CredentialRefused("no", evidence=Evidence(status=401)))
-    assert attempts_text(scene.ask("ab")) == "a/m=401,b/m=200"
+    for _ in range(IN_A_ROW):
+        assert attempts_text(scene.ask("ab")) == "a/m=401,b/m=200"
     assert attempts_text(scene.ask("ab")) == "a/m=resting,b/m=200"
 
 
@@ -369,9 +396,11 @@ class FakeLogins:
     def __init__(self) -> None:
         self.asked = 0
         self.down = False
+        self.meanwhile: Callable[[], object] = list
 
     def refresh(self, refresh_token: Secret) -> TokenReply:
         self.asked += 1
+        self.meanwhile()
         if self.down:
             raise OAuthUnreachable("no connection")
         return TokenReply(Secret(f"token-{self.asked + 1}"), Secret(f"refresh-{self.asked + 1}"), 3_600.0)
@@ -417,6 +446,13 @@ def test_a_second_refusal_goes_on_to_the_next_and_is_not_held_against_the_target
     assert attempts_text(scene.ask("ab")) == "a/m=200"
 
 
+def test_a_token_is_renewed_also_for_a_target_that_is_asked_although_it_rests(tmp_path: Path) -> None:
+    scene = LoginScene(tmp_path)
+    scene.has_failed("a", *[DOWN] * IN_A_ROW)
+    scene["a"].plays(CredentialRefused("no", evidence=Evidence(status=401)), ANSWER)
+    assert attempts_text(scene.ask("a")) == "a/m=401,a/m=200"
+
+
 def test_where_nobody_else_is_there_a_second_refusal_is_what_the_caller_is_told(tmp_path: Path) -> None:
     scene = LoginScene(tmp_path)
     scene["a"].plays(CredentialRefused("first"), second := CredentialRefused("second"))
@@ -451,17 +487,22 @@ def test_no_target_is_tried_three_times_whatever_the_reasons(tmp_path: Path, ref
     assert scene.tries() == [2, 1, 0]
 
 
-def test_who_leaves_during_a_renewal_is_not_asked_for_again(tmp_path: Path) -> None:
+def test_who_leaves_while_a_refused_token_is_renewed_is_not_asked_for_again(tmp_path: Path) -> None:
     scene = LoginScene(tmp_path)
+    scene.logins.meanwhile = lambda: scene.clock.advance(TIMEOUT)
+    scene["a"].plays(CredentialRefused("no", evidence=Evidence(status=401)), ANSWER)
+    error, call = scene.fails("ab")
+    assert isinstance(error, DeadlineExceeded)
+    assert (scene.tries(), attempts_text(call)) == ([1, 0, 0], "a/m=401")
 
-    def refuse_and_leave() -> Answer:
-        scene.clock.advance(TIMEOUT)
-        raise CredentialRefused("no", evidence=Evidence(status=401))
 
-    scene["a"].plays(refuse_and_leave, ANSWER)
+def test_who_leaves_while_a_token_is_renewed_before_the_first_try_costs_no_call(tmp_path: Path) -> None:
+    scene = LoginScene(tmp_path)
+    scene.clock.advance(3_600)
+    scene.logins.meanwhile = lambda: scene.clock.advance(TIMEOUT)
     error, _ = scene.fails("ab")
     assert isinstance(error, DeadlineExceeded)
-    assert scene.tries() == [1, 0, 0]
+    assert (scene.tries(), scene.logins.asked, scene.health.open()) == ([0, 0, 0], 1, [])
 
 
 def test_a_credential_is_looked_up_again_after_a_wait_for_a_slot(tmp_path: Path) -> None:
@@ -510,7 +551,7 @@ def test_a_limited_one_is_waited_for_where_the_others_fail(tmp_path: Path) -> No
     scene.takes("a", 1)
     scene["b"].plays(Unavailable("x", evidence=Evidence(status=503)))
     call = scene.ask("ab")
-    assert attempts_text(call) == "a/m=limited,b/m=503,a/m=200"
+    assert attempts_text(call) == "a/m=limited,b/m=503,b/m=503,a/m=200"
 
 
 def test_a_single_target_without_room_is_waited_for_and_the_record_is_plain(tmp_path: Path) -> None:
@@ -567,7 +608,7 @@ def test_the_provider_has_the_last_word_over_our_own_limit(tmp_path: Path) -> No
     scene["b"].plays(Unavailable("x", evidence=Evidence(status=503)))
     error, call = scene.fails("ab")
     assert isinstance(error, Unavailable)
-    assert attempts_text(call) == "a/m=limited,b/m=503,a/m=limited"
+    assert attempts_text(call) == "a/m=limited,b/m=503,b/m=503,a/m=limited"
 
 
 def test_every_try_takes_a_slot(tmp_path: Path) -> None:
@@ -586,38 +627,22 @@ def patience(scene: Scene, name: str) -> float:
     return scene[name].terms[-1].first_content
 
 
-def test_while_another_stands_ready_the_first_content_has_a_limit(scene: Scene) -> None:
-    scene["a"].plays(Silent("x"))
-    scene.clock.advance(0)
-    scene.ask("ab")
-    assert patience(scene, "a") == AUTO_FIRST_CONTENT
-    assert patience(scene, "b") == TIMEOUT
-    assert [scene[name].terms[0].deadline for name in "ab"] == [scene.clock.monotonic() + TIMEOUT] * 2
+def test_with_no_limit_of_its_own_every_try_may_take_what_is_left_of_the_deadline(scene: Scene) -> None:
+    def slow() -> Answer:
+        scene.clock.advance(100)
+        raise Silent("x")
+
+    scene["a"].plays(slow)
+    call = scene.ask("ab")
+    assert (patience(scene, "a"), patience(scene, "b")) == (TIMEOUT, TIMEOUT - 100)
+    assert [scene[name].terms[0].deadline for name in "ab"] == [call.deadline] * 2
 
 
-def test_who_waited_for_a_slot_as_the_only_target_has_the_whole_deadline(tmp_path: Path) -> None:
+def test_a_wait_for_a_slot_is_part_of_the_deadline(tmp_path: Path) -> None:
     scene = Scene(tmp_path, limits=limit("a"))
     scene.takes("a", 1)
     scene.ask("a")
     assert patience(scene, "a") == pytest.approx(TIMEOUT - 60)
-
-
-def test_of_those_who_were_crowded_only_the_last_has_the_whole_deadline(tmp_path: Path) -> None:
-    scene = Scene(tmp_path, limits=limit("a") | limit("b"))
-    scene.takes("a", 1)
-    scene.clock.advance(1)
-    scene.takes("b", 1)
-    scene["a"].plays(Silent("x"))
-    scene.ask("ab")
-    assert patience(scene, "a") == AUTO_FIRST_CONTENT
-    assert patience(scene, "b") == pytest.approx(TIMEOUT - 60)
-
-
-def test_while_a_crowded_one_is_left_the_last_of_the_row_has_a_limit(tmp_path: Path) -> None:
-    scene = Scene(tmp_path, limits=limit("a"))
-    scene.takes("a", 1)
-    scene.ask("ab")
-    assert patience(scene, "b") == AUTO_FIRST_CONTENT
 
 
 def test_a_configured_limit_means_that_number_everywhere(tmp_path: Path) -> None:
@@ -728,33 +753,88 @@ def test_else_whatever_there_is() -> None:
     assert isinstance(most_telling([]), ModelNotFound)
 
 
-OUTCOMES: Mapping[str, tuple[Outcome, Sequence[str], bool]] = {
-    "answers": (ANSWER, ["200"], False),
-    "down": (Unavailable("x", evidence=Evidence(status=503)), ["503"], True),
-    "unreachable": (ConnectionFailed("x"), ["provider_unreachable"] * 2, True),
-    "rejects": (RequestRejected("x", evidence=Evidence(status=422)), ["422"], False),
-    "too-long": (ContextTooLong("x", evidence=Evidence(status=400)), ["400"], True),
-}
+def test_no_time_is_told_where_the_next_request_may_come_at_once(scene: Scene) -> None:
+    scene["a"].plays(ConnectionFailed("x"))
+    error, _ = scene.fails("a")
+    assert error.retry_after is None
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.sampled_from(sorted(OUTCOMES)), min_size=3, max_size=3))
-def test_the_record_tells_exactly_who_was_asked_in_order_until_the_loop_ended(tmp_path: Path, kinds: list[str]) -> None:
-    scene = Scene(tmp_path)
-    expected: list[str] = []
-    ended = False
-    for name, kind in zip("abc", kinds, strict=True):
-        outcome, words, goes_on = OUTCOMES[kind]
-        scene[name].plays(outcome)
-        if not ended:
-            expected += [f"{name}/m={word}" for word in words]
-        ended = ended or not goes_on
+@pytest.mark.parametrize("names", ["a", "ab"])
+def test_where_all_rest_the_time_until_the_first_may_be_asked_is_told(scene: Scene, names: str) -> None:
+    for name in names:
+        scene.has_failed(name, *[DOWN] * IN_A_ROW)
+        scene[name].plays(Unavailable("x", evidence=Evidence(status=503)))
+        scene.clock.advance(1)
+    error, _ = scene.fails(names)
+    assert error.retry_after == pytest.approx(FIRST_OPENING - len(names))
+
+
+def test_what_a_provider_told_is_passed_on(scene: Scene) -> None:
+    scene["a"].plays(RateLimited("x", evidence=told(17.0)))
+    error, _ = scene.fails("a")
+    assert error.retry_after == 17.0
+
+
+# Going on where a stream broke -------------------------------------------------------------------------------------
+
+CONTINUED = asked("go on")
+
+
+def resume(scene: Scene, names: str, *, broke: str) -> tuple[Resumed, Call]:
+    """Someone to go on where the streams of `broke` have broken."""
     call = scene.call()
-    try:
-        scene.ask("abc", call=call)
-    except ProviderFailure as error:
-        assert call.target is None
-        assert error in [OUTCOMES[kind][0] for kind in kinds]
-    else:
-        assert call.target == Target("abc"[kinds.index("answers")], "m")
-    assert attempts_text(call) == ",".join(expected)
+    call.broke = [Target(name, "m") for name in broke]
+    return scene.failover.resume(route(names), REQUEST, CONTINUED, call), call
+
+
+def test_the_next_candidate_is_asked_to_go_on_and_not_the_one_that_broke(scene: Scene) -> None:
+    resumed, call = resume(scene, "abc", broke="a")
+    assert (resumed.reached.target, resumed.restarted) == (Target("b", "m"), False)
+    assert (call.target, scene.tries()) == (Target("b", "m"), [0, 1, 0])
+    assert scene["b"].requests == [CONTINUED]
+
+
+@pytest.mark.parametrize("kind", [RequestRejected, ContextTooLong, CannotSay])
+def test_who_will_not_go_on_is_asked_to_begin_anew(scene: Scene, kind: type[ProviderFailure]) -> None:
+    scene["b"].plays(kind("no prefill", evidence=Evidence(status=400)), ANSWER)
+    resumed, call = resume(scene, "ab", broke="a")
+    assert (resumed.reached.target, resumed.restarted) == (Target("b", "m"), True)
+    assert scene["b"].requests == [CONTINUED, REQUEST]
+    assert attempts_text(call) == "b/m=400,b/m=200"
+    assert scene.failures("b") == 0
+
+
+@pytest.mark.parametrize("failure", [ContentRefused("x"), QuotaExhausted("x")], ids=lambda value: type(value).__name__)
+def test_who_fails_to_go_on_for_another_reason_is_not_asked_to_begin_anew(
+    scene: Scene, failure: ProviderFailure
+) -> None:
+    scene["b"].plays(failure)
+    with pytest.raises(type(failure)):
+        resume(scene, "ab", broke="a")
+    assert scene["b"].requests == [CONTINUED]
+
+
+def test_where_all_have_broken_nobody_goes_on(scene: Scene) -> None:
+    with pytest.raises(GatewayError):
+        resume(scene, "ab", broke="ab")
+    assert scene.tries() == [0, 0, 0]
+
+
+def test_going_on_is_part_of_the_six_requests_of_a_call(scene: Scene) -> None:
+    call = scene.call()
+    for _ in range(MAX_TRIES - 1):
+        assert call.take_try()
+    call.broke = [Target("a", "m")]
+    scene["b"].plays(BROKEN_LINE)
+    with pytest.raises(ConnectionFailed):
+        scene.failover.resume(route("abc"), REQUEST, CONTINUED, call)
+    assert scene.tries() == [0, 1, 0]
+
+
+def test_somebody_stands_by_who_is_another_and_does_not_rest(scene: Scene) -> None:
+    a = Target("a", "m")
+    assert scene.failover.stands_by(route("ab"), a)
+    assert not scene.failover.stands_by(route("a"), a)
+    scene.has_failed("b", *[DOWN] * IN_A_ROW)
+    assert not scene.failover.stands_by(route("ab"), a)
+    assert scene.failover.stands_by(route("abc"), a)

@@ -1,7 +1,8 @@
-"""Who rests after a failure, for how long, and in which order the others are asked."""
+"""Who may be asked, who rests for what and for how long, and what a call's turn at a target leaves behind."""
 
 import math
 import threading
+from collections.abc import Callable, Iterable
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.core.errors import (
     BrokenAnswer,
+    CannotSay,
     ConnectionFailed,
     ContentRefused,
     ContextTooLong,
@@ -23,204 +25,607 @@ from gateway.core.errors import (
     TargetModelMissing,
     Unavailable,
 )
-from gateway.routing.health import REMEMBERED, Health
+from gateway.routing.health import REMEMBERED, Health, Standing, Trial
 from gateway.routing.router import Target
 from tests.fakes import FakeClock
 
 A, B, C = Target("a", "m"), Target("b", "m"), Target("c", "m")
+DOWN = Unavailable("down")
+LIMITED = RateLimited("too many")
+DAY = 86_400
 
 
 def told(seconds: float) -> Evidence:
     return Evidence(status=429, retry_after=seconds)
 
 
-def rest_after(failure: ProviderFailure, *, times: int = 1) -> float:
-    """Seconds that a target rests once it has failed so for the last of `times`."""
-    clock = FakeClock()
-    health = Health(clock)
-    for _ in range(times):
-        health.failed(A, failure)
-    began = clock.monotonic()
-    while health.order([A])[1]:
-        clock.advance(0.25)
-    return clock.monotonic() - began
+class Scene:
+    """A health without jitter, and the time."""
+
+    def __init__(self, random: Callable[[], float] = lambda: 0.0) -> None:
+        self.clock = FakeClock()
+        self.health = Health(self.clock, random)
+
+    def later(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+
+    def turn(self, target: Target = A) -> Trial:
+        """A turn that is given without force."""
+        trial = self.health.enter(target)
+        assert trial is not None, f"{target} is not ready"
+        return trial
+
+    def forced(self, target: Target = A) -> Trial:
+        trial = self.health.enter(target, forced=True)
+        assert trial is not None, "a forced turn is always given"
+        return trial
+
+    def fail(self, *failures: ProviderFailure, target: Target = A) -> None:
+        for failure in failures:
+            self.forced(target).failed(failure)
+
+    def answer(self, target: Target = A) -> None:
+        self.forced(target).answered()
+
+    def opened(self) -> "Scene":
+        self.fail(*[DOWN] * 5)
+        assert self.state() == "open"
+        return self
+
+    def probe(self, target: Target = A) -> Trial:
+        self.later(self.due(target))
+        trial = self.turn(target)
+        assert trial.probing
+        return trial
+
+    def due(self, *targets: Target) -> float:
+        due = self.health.due(targets or [A])
+        assert due is not None
+        return due
+
+    def ready(self, *targets: Target) -> list[Target]:
+        return self.health.order(targets or [A])[0]
+
+    def resting(self, *targets: Target) -> list[Target]:
+        return self.health.order(targets or [A])[1]
+
+    def standing(self, target: Target = A) -> Standing:
+        return self.health.describe(target)
+
+    def state(self, target: Target = A) -> str:
+        return self.standing(target).state
 
 
-def test_nobody_rests_at_first() -> None:
-    assert Health(FakeClock()).order([B, A]) == ([B, A], [])
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
 
 
-def test_who_failed_goes_behind_the_others_until_its_rest_is_over() -> None:
-    clock = FakeClock()
-    health = Health(clock)
-    health.failed(A, Unavailable("down"))
-    assert health.order([A, B, C]) == ([B, C], [A])
-    clock.advance(0.99)
-    assert health.order([A, B, C]) == ([B, C], [A])
-    clock.advance(0.01)
-    assert health.order([A, B, C]) == ([A, B, C], [])
+class TestOrder:
+    def test_all_are_ready_at_first_in_the_order_given(self, scene: Scene) -> None:
+        assert scene.health.order([B, A, C]) == ([B, A, C], [])
+
+    def test_who_rests_goes_behind_the_others_until_its_rest_is_over(self, scene: Scene) -> None:
+        scene.fail(RateLimited("x", evidence=told(5)))
+        assert scene.health.order([A, B, C]) == ([B, C], [A])
+        scene.later(4.75)
+        assert scene.health.order([A, B, C]) == ([B, C], [A])
+        scene.later(0.25)
+        assert scene.health.order([A, B, C]) == ([A, B, C], [])
+
+    def test_where_all_rest_the_one_due_soonest_is_first(self, scene: Scene) -> None:
+        for target, seconds in ((A, 30), (B, 10), (C, 20)):
+            scene.fail(RateLimited("x", evidence=told(seconds)), target=target)
+        assert scene.health.order([A, B, C]) == ([], [B, C, A])
+        assert scene.due(A, B, C) == 10
+
+    def test_the_same_provider_with_another_model_does_not_rest(self, scene: Scene) -> None:
+        other = Target("a", "other")
+        scene.fail(TargetModelMissing("no such model"))
+        assert scene.health.order([A, other]) == ([other], [A])
+
+    def test_a_target_that_is_probed_is_not_ready_until_the_probe_has_spoken(self, scene: Scene) -> None:
+        probe = scene.opened().probe()
+        assert scene.health.order([A, B]) == ([B], [A])
+        probe.speaks(0.5, streamed=True)
+        assert scene.health.order([A, B]) == ([A, B], [])
+
+    def test_there_is_nothing_to_wait_for_without_targets(self, scene: Scene) -> None:
+        assert scene.health.order([]) == ([], [])
+        assert scene.health.due([]) is None
+
+    def test_one_that_may_be_asked_now_is_due_now(self, scene: Scene) -> None:
+        scene.fail(LIMITED)
+        assert scene.due(A) == 5
+        assert scene.due(A, B) == 0
 
 
-@pytest.mark.parametrize(
-    ("failure", "rests"),
-    [
-        (Unavailable("x"), [1, 2, 4, 8, 16, 30, 30]),
-        (ConnectionFailed("x"), [1, 2, 4, 8, 16, 30, 30]),
-        (RateLimited("x"), [5, 10, 20, 40, 60, 60]),
-        (QuotaExhausted("x"), [600, 1200, 2400, 3600, 3600]),
-    ],
-    ids=["unavailable", "connection", "rate-limit", "quota"],
-)
-def test_a_rest_doubles_with_each_failure_in_a_row_up_to_its_longest(
-    failure: ProviderFailure, rests: list[float]
-) -> None:
-    assert [rest_after(failure, times=times) for times in range(1, len(rests) + 1)] == rests
+class TestTurns:
+    def test_a_ready_target_takes_any_number_of_calls(self, scene: Scene) -> None:
+        assert not any(scene.turn().probing for _ in range(100))
+
+    def test_a_resting_target_takes_none(self, scene: Scene) -> None:
+        scene.fail(LIMITED)
+        assert scene.health.enter(A) is None
+
+    def test_an_open_target_takes_one_probe_once_its_time_is_over(self, scene: Scene) -> None:
+        scene.opened()
+        assert scene.health.enter(A) is None
+        scene.later(5)
+        assert scene.turn().probing
+        assert scene.health.enter(A) is None
+        assert scene.due() > 0, "who waits for the probe does not spin"
+
+    def test_a_forced_turn_is_given_while_the_target_rests_and_is_no_probe(self, scene: Scene) -> None:
+        assert not scene.opened().forced().probing
+        scene.later(5)
+        assert scene.forced().probing
+        assert not scene.forced().probing
+
+    def test_a_probe_that_is_closed_leaves_its_place_to_the_next_call(self, scene: Scene) -> None:
+        scene.opened().probe().close()
+        assert scene.turn().probing
+
+    @pytest.mark.parametrize("failure", [ContextTooLong("x"), CannotSay("x"), ContentRefused("x")])
+    def test_a_probe_that_says_nothing_about_the_target_leaves_its_place(
+        self, scene: Scene, failure: ProviderFailure
+    ) -> None:
+        scene.opened().probe().failed(failure)
+        assert scene.state() == "half-open"
+        assert scene.turn().probing
+
+    def test_a_probe_that_is_answered_closes(self, scene: Scene) -> None:
+        scene.opened().probe().answered()
+        assert scene.standing().state == "closed"
+        assert scene.standing().failures == 0
+
+    def test_a_probe_that_fails_doubles_the_opening(self, scene: Scene) -> None:
+        scene.opened().probe().failed(Silent("x"))
+        assert scene.due() == 10
+
+    @pytest.mark.parametrize(
+        ("failure", "why", "rest"),
+        [
+            (LIMITED, "rate_limited", 5),
+            (QuotaExhausted("x"), "quota", 600),
+            (TargetModelMissing("x"), "model_missing", 60),
+        ],
+    )
+    def test_a_probe_that_is_turned_away_shows_the_provider_alive(
+        self, scene: Scene, failure: ProviderFailure, why: str, rest: float
+    ) -> None:
+        scene.opened().probe().failed(failure)
+        standing = scene.standing()
+        assert (standing.state, standing.why, standing.due, standing.failures) == ("resting", why, rest, 0)
+        scene.later(rest)
+        assert not scene.turn().probing
+
+    def test_a_stream_that_speaks_and_breaks_opens_it_again(self, scene: Scene) -> None:
+        probe = scene.opened().probe()
+        probe.speaks(1, streamed=True)
+        assert scene.state() == "half-open"
+        probe.failed(StreamBroken("cut"))
+        assert (scene.state(), scene.due()) == ("open", 10)
+
+    def test_the_first_verdict_counts(self, scene: Scene) -> None:
+        trial = scene.turn()
+        trial.answered()
+        for _ in range(10):
+            trial.failed(DOWN)
+        assert scene.standing().failures == 0
+        trial = scene.turn()
+        for _ in range(10):
+            trial.failed(DOWN)
+        trial.answered()
+        trial.close()
+        assert scene.standing().failures == 1
+
+    def test_a_closed_turn_says_nothing_more(self, scene: Scene) -> None:
+        trial = scene.turn()
+        trial.close()
+        trial.close()
+        trial.speaks(3, streamed=True)
+        trial.failed(LIMITED)
+        assert scene.standing() == Health(FakeClock(), lambda: 0.0).describe(A)
+
+    def test_it_names_itself_for_people(self, scene: Scene) -> None:
+        trial = scene.turn()
+        assert repr(trial) == "Trial(a/m)"
+        trial.close()
+        assert repr(trial) == "Trial(a/m, over)"
+        assert repr(scene.opened().probe()) == "Trial(a/m, probing)"
 
 
-@pytest.mark.parametrize("kind", [RateLimited, QuotaExhausted, Unavailable])
-def test_a_time_that_was_told_is_kept_to_however_often_it_failed(kind: type[ProviderFailure]) -> None:
-    assert rest_after(kind("x", evidence=told(17)), times=4) == 17
+class TestRests:
+    @pytest.mark.parametrize(
+        ("failure", "rests"),
+        [
+            (RateLimited("x"), [5, 10, 20, 40, 60, 60]),
+            (QuotaExhausted("x"), [600, 1200, 2400, 3600, 3600]),
+            (TargetModelMissing("x"), [60, 120, 240, 480, 600, 600]),
+        ],
+        ids=["rate-limit", "quota", "model"],
+    )
+    def test_a_rest_doubles_each_time_in_a_row_up_to_its_longest(
+        self, scene: Scene, failure: ProviderFailure, rests: list[float]
+    ) -> None:
+        seen = []
+        for _ in rests:
+            scene.turn().failed(failure)
+            seen.append(scene.due())
+            scene.later(scene.due())
+        assert seen == rests
+
+    def test_three_thousand_in_a_row_overflow_nothing(self, scene: Scene) -> None:
+        scene.fail(*[LIMITED] * 3_000)
+        assert scene.due() == 60
+
+    @pytest.mark.parametrize("kind", [RateLimited, QuotaExhausted])
+    def test_a_time_that_was_told_is_kept_to_however_often_it_came(
+        self, scene: Scene, kind: type[ProviderFailure]
+    ) -> None:
+        scene.fail(*[kind("x", evidence=told(17))] * 4)
+        assert scene.due() == 17
+
+    @pytest.mark.parametrize(
+        ("seconds", "rest"), [(0, 1), (-3, 1), (0.25, 1), (2.5, 2.5), (1e9, DAY), (math.inf, 5), (math.nan, 5)]
+    )
+    def test_a_told_time_is_a_second_at_least_and_a_day_at_most_or_no_number(
+        self, scene: Scene, seconds: float, rest: float
+    ) -> None:
+        scene.fail(RateLimited("x", evidence=told(seconds)))
+        assert scene.due() == rest
+
+    @pytest.mark.parametrize(("seconds", "rest"), [(0, 1), (1e9, DAY), (math.inf, 600)])
+    def test_so_is_the_time_told_for_a_quota(self, scene: Scene, seconds: float, rest: float) -> None:
+        scene.fail(QuotaExhausted("x", evidence=told(seconds)))
+        assert scene.due() == rest
+
+    def test_a_missing_model_listens_to_no_told_time(self, scene: Scene) -> None:
+        scene.fail(TargetModelMissing("x", evidence=told(5)))
+        assert scene.due() == 60
+
+    @pytest.mark.parametrize("failure", [LIMITED, QuotaExhausted("x"), TargetModelMissing("x")])
+    def test_being_turned_away_is_not_counted_by_the_breaker(self, scene: Scene, failure: ProviderFailure) -> None:
+        scene.fail(*[failure] * 20)
+        standing = scene.standing()
+        assert (standing.state, standing.failures) == ("resting", 0)
+
+    @pytest.mark.parametrize(
+        "failure",
+        [ContextTooLong("x"), CannotSay("x"), ContentRefused("x"), RequestRejected("x", evidence=told(30))],
+    )
+    def test_what_is_not_the_targets_fault_leaves_no_trace(self, scene: Scene, failure: ProviderFailure) -> None:
+        scene.fail(*[failure] * 20)
+        assert (scene.state(), scene.due(), scene.standing().failures) == ("closed", 0, 0)
+
+    def test_a_failure_taken_back_leaves_no_trace(self, scene: Scene) -> None:
+        refused = CredentialRefused("the token is marked, and the target has nothing to rest for")
+        refused.held_against = False
+        scene.fail(*[refused] * 20)
+        assert scene.ready() == [A]
+
+    @pytest.mark.parametrize(
+        "kind", [ConnectionFailed, Unavailable, Silent, BrokenAnswer, StreamBroken, CredentialRefused]
+    )
+    def test_every_other_failure_counts_in_the_breaker(self, scene: Scene, kind: type[ProviderFailure]) -> None:
+        scene.fail(*[kind("x")] * 4)
+        assert scene.ready() == [A]
+        scene.fail(kind("x"))
+        standing = scene.standing()
+        assert (standing.state, standing.why, standing.due) == ("open", "failures", 5)
+
+    @pytest.mark.parametrize(("seconds", "rest"), [(12, 12), (0, 0), (3600, 60), (math.nan, 0)])
+    def test_a_503_that_tells_a_time_rests_so_long_but_a_minute_at_most(
+        self, scene: Scene, seconds: float, rest: float
+    ) -> None:
+        scene.fail(Unavailable("x", evidence=told(seconds)))
+        assert scene.due() == rest
+        assert scene.standing().why == ("failures" if rest else None)
+
+    def test_a_503_that_tells_nothing_does_not_shorten_the_rest_told_before(self, scene: Scene) -> None:
+        scene.fail(Unavailable("x", evidence=told(40)), DOWN)
+        assert scene.due() == 40
+
+    def test_of_two_rests_the_longer_one_binds(self, scene: Scene) -> None:
+        scene.fail(QuotaExhausted("x"), LIMITED)
+        assert (scene.due(), scene.standing().why) == (600, "quota")
+
+    def test_a_rest_that_outlasts_the_opening_binds(self, scene: Scene) -> None:
+        scene.fail(*[DOWN] * 4, Unavailable("x", evidence=told(20)))
+        assert (scene.state(), scene.due()) == ("resting", 20)
+        scene.later(5)
+        assert scene.health.enter(A) is None, "its opening is over, its rest is not"
+        scene.later(15)
+        assert scene.turn().probing
+
+    def test_a_newly_told_time_replaces_the_one_before(self, scene: Scene) -> None:
+        scene.fail(RateLimited("x", evidence=told(60)), RateLimited("x", evidence=told(3)))
+        assert scene.due() == 3
+
+    def test_ten_calls_that_hit_one_limit_together_are_one_hit(self, scene: Scene) -> None:
+        for trial in [scene.turn() for _ in range(10)]:
+            trial.failed(LIMITED)
+            scene.later(0.5)
+        assert scene.ready() == [A], "five seconds after the first of them"
+        scene.turn().failed(LIMITED)
+        assert scene.due() == 10
+
+    def test_of_several_times_told_together_the_longest_binds(self, scene: Scene) -> None:
+        trials = [scene.turn() for _ in range(3)]
+        for trial, seconds in zip(trials, (10, 30, 20), strict=True):
+            trial.failed(RateLimited("x", evidence=told(seconds)))
+        assert scene.due() == 30
+
+    def test_a_hit_that_comes_after_the_rest_is_over_is_another_one(self, scene: Scene) -> None:
+        early, late = scene.turn(), scene.turn()
+        early.failed(LIMITED)
+        scene.later(5)
+        late.failed(LIMITED)
+        assert scene.due() == 10
 
 
-def test_a_told_time_of_nothing_is_the_shortest_rest() -> None:
-    assert rest_after(RateLimited("x", evidence=told(0))) == 1
+class TestAnswers:
+    @pytest.mark.parametrize(
+        "failure", [LIMITED, QuotaExhausted("x"), TargetModelMissing("x"), Unavailable("x", evidence=told(50))]
+    )
+    def test_a_forced_turn_that_is_answered_ends_the_rest_and_the_doubling(
+        self, scene: Scene, failure: ProviderFailure
+    ) -> None:
+        scene.fail(failure)
+        once = scene.due()
+        scene.fail(failure)
+        scene.answer()
+        assert (scene.state(), scene.due(), scene.standing().why) == ("closed", 0, None)
+        scene.fail(failure)
+        assert scene.due() == once
+
+    def test_an_answer_after_the_rest_ends_the_doubling(self, scene: Scene) -> None:
+        scene.fail(LIMITED)
+        scene.later(5)
+        scene.turn().answered()
+        scene.turn().failed(LIMITED)
+        assert scene.due() == 5
+
+    def test_the_end_of_an_old_stream_does_not_lift_a_limit_told_since(self, scene: Scene) -> None:
+        old, limited, latest = scene.turn(), scene.turn(), scene.turn()
+        limited.failed(RateLimited("x", evidence=told(30)))
+        old.answered()
+        latest.answered()
+        assert scene.due() == 30
+
+    def test_the_end_of_an_old_stream_closes_a_breaker(self, scene: Scene) -> None:
+        old = scene.turn()
+        scene.opened()
+        old.answered()
+        assert scene.ready() == [A]
+
+    def test_a_failure_after_an_answer_is_the_first_in_a_row(self, scene: Scene) -> None:
+        scene.fail(*[DOWN] * 4)
+        scene.answer()
+        scene.fail(*[DOWN] * 4)
+        assert scene.state() == "closed"
+        assert scene.standing().failures == 4
 
 
-def test_a_told_time_is_never_longer_than_a_day() -> None:
-    clock = FakeClock()
-    health = Health(clock)
-    health.failed(A, QuotaExhausted("x", evidence=told(1e9)))
-    clock.advance(86_400)
-    assert health.order([A]) == ([A], [])
+class TestFirstContentLimit:
+    def test_a_target_never_asked_has_twelve_seconds(self, scene: Scene) -> None:
+        assert scene.health.limit(A, streamed=True) == 12
+        assert scene.health.limit(A, streamed=False) == 12
+
+    def test_streams_and_whole_answers_have_a_past_each(self, scene: Scene) -> None:
+        for _ in range(5):
+            scene.turn().speaks(4, streamed=True)
+            scene.turn().speaks(30, streamed=False)
+        assert scene.health.limit(A, streamed=True) == 12
+        assert scene.health.limit(A, streamed=False) == 90
+        assert scene.health.limit(B, streamed=False) == 12
+        standing = scene.standing()
+        assert (standing.stream_limit, standing.stream_samples) == (12, 5)
+        assert (standing.whole_limit, standing.whole_samples) == (90, 5)
+
+    def test_only_the_first_content_of_a_turn_counts(self, scene: Scene) -> None:
+        trial = scene.turn()
+        trial.speaks(4, streamed=True)
+        trial.speaks(9, streamed=True)
+        assert scene.standing().stream_samples == 1
+
+    def test_a_turn_that_fails_after_its_first_content_keeps_the_sample(self, scene: Scene) -> None:
+        trial = scene.turn()
+        trial.speaks(4, streamed=True)
+        trial.failed(StreamBroken("cut"))
+        assert (scene.standing().stream_samples, scene.standing().failures) == (1, 1)
 
 
-@pytest.mark.parametrize("seconds", [math.inf, math.nan])
-def test_a_told_time_that_is_no_number_counts_as_none_told(seconds: float) -> None:
-    assert rest_after(RateLimited("x", evidence=told(seconds))) == 5
+# Properties --------------------------------------------------------------------------------------------------------
 
-
-def test_a_million_failures_in_a_row_overflow_nothing() -> None:
-    clock = FakeClock()
-    health = Health(clock)
-    for _ in range(3_000):
-        health.failed(A, Unavailable("down"))
-    clock.advance(30)
-    assert health.order([A]) == ([A], [])
-
-
-@pytest.mark.parametrize("kind", [ContextTooLong, ContentRefused, RequestRejected])
-def test_what_is_not_the_targets_fault_is_not_held_against_it(kind: type[ProviderFailure]) -> None:
-    health = Health(FakeClock())
-    health.failed(A, kind("x"))
-    assert health.order([A]) == ([A], [])
-
-
-@pytest.mark.parametrize("kind", [Silent, BrokenAnswer, StreamBroken, CredentialRefused, TargetModelMissing])
-def test_every_failure_of_its_own_makes_it_rest(kind: type[ProviderFailure]) -> None:
-    assert rest_after(kind("x")) == 1
-
-
-def test_one_answer_clears_the_memory() -> None:
-    clock = FakeClock()
-    health = Health(clock)
-    for _ in range(5):
-        health.failed(A, Unavailable("down"))
-    health.answered(A)
-    assert health.order([A, B]) == ([A, B], [])
-    health.failed(A, Unavailable("down"))
-    clock.advance(1)
-    assert health.order([A, B]) == ([A, B], [])
-
-
-def test_a_failure_after_the_rest_still_counts_as_one_in_a_row() -> None:
-    clock = FakeClock()
-    health = Health(clock)
-    health.failed(A, Unavailable("down"))
-    clock.advance(20)
-    health.failed(A, Unavailable("down"))
-    clock.advance(1)
-    assert health.order([A]) == ([], [A])
-    clock.advance(1)
-    assert health.order([A]) == ([A], [])
-
-
-def test_where_all_rest_the_one_due_soonest_is_first() -> None:
-    health = Health(FakeClock())
-    for target, seconds in ((A, 30), (B, 10), (C, 20)):
-        health.failed(target, RateLimited("x", evidence=told(seconds)))
-    assert health.order([A, B, C]) == ([], [B, C, A])
-
-
-def test_the_same_provider_with_another_model_does_not_rest() -> None:
-    health = Health(FakeClock())
-    health.failed(A, TargetModelMissing("no such model"))
-    other = Target("a", "other")
-    assert health.order([A, other]) == ([other], [A])
-
-
+TOLD = RateLimited("x", evidence=told(3))
 FAILURES = st.sampled_from(
-    [Unavailable("x"), RateLimited("x"), RateLimited("x", evidence=told(3)), ContextTooLong("x")]
+    [DOWN, LIMITED, TOLD, QuotaExhausted("x"), ContextTooLong("x"), Unavailable("x", evidence=told(9))]
 )
 TARGETS = st.sampled_from([Target("p", str(number)) for number in range(5)])
-EVENTS = st.lists(st.tuples(TARGETS, FAILURES | st.none(), st.floats(min_value=0, max_value=40)), max_size=30)
+ENDS = FAILURES | st.sampled_from(["answered", "closed", "speaks", "under way"])
+EVENTS = st.lists(st.tuples(TARGETS, ENDS, st.floats(min_value=0, max_value=40)), max_size=40)
+Events = list[tuple[Target, ProviderFailure | str, float]]
+
+
+def play(scene: Scene, events: Events) -> list[Trial]:
+    """Let calls come and end so; those still under way."""
+    under_way = []
+    for target, end, pause in events:
+        trial = scene.forced(target)
+        if isinstance(end, ProviderFailure):
+            trial.failed(end)
+        elif end == "answered":
+            trial.answered()
+        elif end == "closed":
+            trial.close()
+        else:
+            under_way.append(trial)
+            if end == "speaks":
+                trial.speaks(1, streamed=True)
+        scene.later(pause)
+    return under_way
 
 
 @given(EVENTS, st.lists(TARGETS, max_size=8))
-def test_the_order_is_always_a_permutation_of_the_targets(
-    events: list[tuple[Target, ProviderFailure | None, float]], targets: list[Target]
-) -> None:
-    clock = FakeClock()
-    health = Health(clock)
-    for target, failure, pause in events:
-        if failure is None:
-            health.answered(target)
-        else:
-            health.failed(target, failure)
-        clock.advance(pause)
-    ready, resting = health.order(targets)
+def test_the_order_is_always_a_permutation_of_the_targets(events: Events, targets: list[Target]) -> None:
+    scene = Scene()
+    play(scene, events)
+    ready, resting = scene.health.order(targets)
     assert sorted(map(str, [*ready, *resting])) == sorted(map(str, targets))
     assert not set(ready) & set(resting)
     assert ready == [target for target in targets if target in ready]
+    waits = [scene.due(target) for target in resting]
+    assert waits == sorted(waits)
+    assert all(wait > 0 for wait in waits)
+    assert all(scene.due(target) == 0 for target in ready)
 
 
-def held(health: Health) -> int:
-    return len(health._rests)
+@given(EVENTS, TARGETS)
+def test_who_is_ready_is_let_in_and_who_rests_only_by_force(events: Events, target: Target) -> None:
+    scene = Scene()
+    play(scene, events)
+    ready = scene.ready(target) == [target]
+    assert (scene.standing(target).due == 0) == ready
+    trial = scene.health.enter(target)
+    assert (trial is not None) == ready
+    if trial is not None:
+        trial.close()
+    assert scene.health.enter(target, forced=True) is not None
 
 
-def test_memory_does_not_grow_with_targets_that_answer() -> None:
-    health = Health(FakeClock())
-    for number in range(500):
-        health.answered(Target("p", str(number)))
-        health.failed(Target("p", str(number)), Unavailable("x"))
-        health.answered(Target("p", str(number)))
-        health.failed(Target("p", str(number)), ContextTooLong("x"))
-    assert held(health) == 0
+@given(EVENTS, st.floats(0, 1))
+def test_there_is_never_more_than_one_probe_of_a_target_until_it_has_spoken(events: Events, share: float) -> None:
+    scene = Scene(lambda: share)
+    for target in {target for target, _, _ in events}:
+        scene.fail(*[DOWN] * 5, target=target)
+    probes: dict[Target, Trial] = {}
+    for target, end, pause in events:
+        trial = scene.forced(target)
+        if trial.probing:
+            assert target not in probes, "the one before is still under way"
+            if end == "under way":
+                probes[target] = trial
+        if isinstance(end, ProviderFailure):
+            trial.failed(end)
+        elif end == "closed":
+            trial.close()
+        elif end == "answered":
+            trial.answered()
+            probes.pop(target, None)  # the target is in order, and its probe has nothing left to find out
+        scene.later(pause)
 
 
-def test_memory_does_not_grow_with_model_names_that_callers_invent() -> None:
-    health = Health(FakeClock())
-    health.failed(A, RateLimited("x", evidence=told(1000)))
-    for number in range(3 * REMEMBERED):
-        health.failed(Target("p", str(number)), TargetModelMissing("no such model"))
-        if number % 100 == 0:
-            health.failed(A, RateLimited("x", evidence=told(1000)))
-    assert held(health) == REMEMBERED
-    assert health.order([A]) == ([], [A]), "who keeps failing is not forgotten"
+FAULTS = st.lists(
+    st.tuples(st.sampled_from([DOWN, Silent("x"), StreamBroken("x")]), st.floats(0, 40)), min_size=1, max_size=60
+)
+
+
+@given(FAULTS, st.floats(0, 1), st.floats(0.125, 1), st.sampled_from(["forced", "in turn"]))
+def test_a_target_that_has_recovered_is_used_again_within_thirty_seconds(
+    faults: list[tuple[ProviderFailure, float]], share: float, pause: float, how: str
+) -> None:
+    scene = Scene(lambda: share)
+    for failure, gap in faults:
+        scene.later(gap)
+        if trial := scene.health.enter(A, forced=how == "forced"):
+            trial.failed(failure)
+    recovered = scene.clock.monotonic()
+    assert scene.due() <= 30
+    while (trial := scene.health.enter(A)) is None:
+        scene.later(pause)
+    assert scene.clock.monotonic() - recovered <= 30 + pause, "the first call that comes once 30 s are over"
+    trial.answered()
+    assert scene.standing().state == "closed"
+
+
+# Memory and threads ------------------------------------------------------------------------------------------------
+
+
+def remembered(scene: Scene) -> int:
+    return len(scene.health._records)
+
+
+def invented(count: int) -> Iterable[Target]:
+    return (Target("p", str(number)) for number in range(count))
+
+
+def test_asking_about_a_target_does_not_make_it_remembered(scene: Scene) -> None:
+    for target in invented(50):
+        scene.health.order([target])
+        scene.health.due([target])
+        scene.health.limit(target, streamed=True)
+        scene.health.describe(target)
+    assert remembered(scene) == 0
+
+
+def test_memory_does_not_grow_with_model_names_that_callers_invent(scene: Scene) -> None:
+    scene.fail(QuotaExhausted("x"))
+    for number, target in enumerate(invented(3 * REMEMBERED)):
+        scene.fail(TargetModelMissing("no such model"), target=target)
+        if number % 500 == 0:
+            scene.forced(A).close()
+        assert remembered(scene) <= REMEMBERED
+    assert scene.resting() == [A], "who is asked now and then is not forgotten"
+    assert scene.ready(Target("p", "0")) == [Target("p", "0")], "who was not asked again is"
+
+
+def test_a_target_with_a_call_under_way_is_not_forgotten(scene: Scene) -> None:
+    probe = scene.opened().probe()
+    for target in invented(2 * REMEMBERED):
+        scene.turn(target).close()
+    assert scene.health.enter(A) is None, "the probe is still known"
+    probe.failed(DOWN)
+    assert scene.due() == 10
+    assert remembered(scene) == REMEMBERED
+
+
+def test_more_calls_under_way_than_targets_remembered_are_let_go_when_they_end(scene: Scene) -> None:
+    trials = [scene.turn(target) for target in invented(REMEMBERED + 50)]
+    assert remembered(scene) == REMEMBERED + 50
+    for trial in trials:
+        trial.close()
+    scene.turn(A).close()
+    assert remembered(scene) == REMEMBERED
+
+
+def test_of_many_threads_exactly_one_probes() -> None:
+    scene = Scene().opened()
+    scene.later(5)
+    start = threading.Barrier(8)
+    trials: list[Trial | None] = []
+
+    def enter() -> None:
+        start.wait(10)
+        trials.append(scene.health.enter(A))
+
+    run(enter, threads=8)
+    assert [trial.probing for trial in trials if trial] == [True]
 
 
 def test_many_threads_may_tell_at_once() -> None:
-    health = Health(FakeClock())
-    targets = [Target("p", str(number)) for number in range(8)]
+    scene = Scene()
+    targets = list(invented(4))
 
-    def tell(target: Target) -> None:
-        for _ in range(300):
-            health.failed(target, Unavailable("x"))
-            health.order(targets)
-            health.answered(target)
+    def tell() -> None:
+        for target in targets * 50:
+            scene.forced(target).failed(DOWN)
+            scene.health.order(targets)
+            trial = scene.forced(target)
+            trial.speaks(0.5, streamed=True)
+            trial.answered()
 
-    threads = [threading.Thread(target=tell, args=(target,)) for target in targets]
-    for thread in threads:
+    run(tell, threads=8)
+    for target in targets:
+        scene.answer(target)
+    assert scene.health.order(targets) == (targets, [])
+    assert [scene.standing(target).stream_samples for target in targets] == [50] * 4
+
+
+def run(work: Callable[[], None], *, threads: int) -> None:
+    running = [threading.Thread(target=work) for _ in range(threads)]
+    for thread in running:
         thread.start()
-    for thread in threads:
-        thread.join(10)
-    assert health.order(targets) == (targets, [])
+    for thread in running:
+        thread.join(30)

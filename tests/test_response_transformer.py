@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import pytest
 
-from gateway.core.chat import ChatResponse, Rendered, Source
+from gateway.core.chat import ChatRequest, ChatResponse, Rendered, Source
 from gateway.core.errors import (
     BrokenAnswer,
     CallerLeft,
@@ -13,16 +13,21 @@ from gateway.core.errors import (
     Draining,
     GatewayError,
     InternalFault,
+    ModelNotFound,
     Silent,
     StreamBroken,
 )
 from gateway.core.jsontext import JsonObject, dumps
 from gateway.core.sse import DONE, encode
 from gateway.core.stream import ChatChunk
+from gateway.handler.attempt import Reached
 from gateway.handler.call import Call
+from gateway.handler.failover import Resumed
 from gateway.handler.response_transformer import ResponseTransformer, StreamedBody
-from gateway.handler.running_answer import AFTER_FINISH, RunningAnswer
+from gateway.handler.running_answer import AFTER_FINISH, RunningAnswer, Stall
 from gateway.providers.base import Answer, OpenStream
+from gateway.routing.health import Health
+from gateway.routing.router import Target
 from gateway.upstream.byte_stream import ByteStream
 from gateway.wires.openai_chat import OpenAIChat
 from tests.fakes import FakeClock
@@ -83,6 +88,12 @@ def event(delta: JsonObject, finish: str | None = None) -> bytes:
     return encode(dumps({"id": "chatcmpl-1", "created": NOW, "model": "theirs", "choices": [choice]}))
 
 
+def request(model: str, *, usage: bool = False) -> ChatRequest:
+    asked = {"model": model, "stream": True, "stream_options": {"include_usage": usage}}
+    return OpenAIChat().parse_request(json.dumps({**asked, "messages": [{"role": "user", "content": "a"}]}).encode())
+
+
+TARGET = Target("theirs", "m")
 FIRST = event({"role": "assistant", "content": "a"})
 MORE = event({"content": "b"})
 SLOW: tuple[Step, ...] = (STALL - 1, MORE) * 5
@@ -99,8 +110,13 @@ class Scene:
         self.told: list[GatewayError | None] = []
         decoder = OpenAIChat().decoder(NOW, Rendered(b""))
         opened = OpenStream(decoder.feed(first), decoder, self.stream, ())
-        self.machine = ResponseTransformer(OpenAIChat(), "alias").streamed(opened, "alias", usage=False, stall=STALL)
-        self.body = StreamedBody(self.machine, opened, self.call, self._closed)
+        self.health = Health(self.clock, lambda: 0.0)
+        trial = self.health.enter(TARGET)
+        assert trial is not None
+        self.machine = ResponseTransformer(OpenAIChat(), "alias").streamed(
+            opened, request("alias"), Stall(STALL, STALL), resumable=False
+        )
+        self.body = StreamedBody(self.machine, Reached(TARGET, opened, trial), self.call, self)
 
     def play(self) -> list[str]:
         """The whole body in short: words of content, a finish, [DONE], the code of an error. Closes it, twice."""
@@ -116,7 +132,10 @@ class Scene:
         assert len(self.told) == 1, f"not told once: {self.told}"
         return " ".join(self.stream.events), type(self.told[0]) if self.told[0] else None
 
-    def _closed(self, machine: RunningAnswer, error: GatewayError | None) -> None:
+    def resume(self, said: str) -> Resumed:
+        raise ModelNotFound("Nobody else is there.")
+
+    def closed(self, machine: RunningAnswer, error: GatewayError | None) -> None:
         assert machine is self.machine
         self.told.append(error)
 
@@ -279,7 +298,7 @@ def test_the_deadline_after_the_finish_is_a_proper_end() -> None:
 @pytest.mark.parametrize("looks", [b"", BrokenAnswer("cut")], ids=["like its end", "like a break"])
 def test_a_call_that_is_ended_from_outside_blames_nobody_else(why: GatewayError, looks: Step) -> None:
     scene = Scene(MORE, lambda: scene.call.end(why), looks)
-    scene.call.hold(scene.stream)
+    scene.call.enter(scene.stream)
     assert scene.play() == ["a", "b", f"error {why.code}"]
     assert scene.told == [why] and scene.ended == ("cut close", type(why))
 
@@ -302,7 +321,7 @@ def test_a_stream_carries_the_name_that_is_configured_and_usage_where_it_was_ask
 ) -> None:
     transformer = ResponseTransformer(OpenAIChat(), "upstream" if own == "upstream" else "alias")
     opened = OpenStream([], OpenAIChat().decoder(NOW, Rendered(b"")), FakeStream(FakeClock(), ()), ())
-    answer = transformer.streamed(opened, "fast", usage=usage, stall=STALL)
+    answer = transformer.streamed(opened, request("fast", usage=usage), Stall(STALL, STALL), resumable=False)
     assert answer.patience == STALL
     body: JsonObject = {"model": "theirs", "choices": [{}], "usage": {"prompt_tokens": 9}}
     said = answer.begin([ChatChunk(has_content=True, usage=None, source=Source("openai_chat", dict(body)))])

@@ -13,7 +13,7 @@ from gateway.core.errors import BrokenAnswer, DeadlineExceeded, Evidence, Gatewa
 from gateway.core.jsontext import dumps
 from gateway.core.sse import DONE, encode
 from gateway.core.stream import ChatChunk
-from gateway.handler.running_answer import AFTER_FINISH, RunningAnswer
+from gateway.handler.running_answer import AFTER_FINISH, RunningAnswer, Stall
 from gateway.wires.base import Naming
 from gateway.wires.openai_chat import OpenAIChat
 
@@ -57,8 +57,11 @@ class WordDecoder:
 
 
 class WordEncoder:
-    def encode(self, chunk: ChatChunk) -> bytes:
-        return str(chunk.source.body["word"]).encode()
+    def encode(self, chunk: ChatChunk, skip: int = 0) -> bytes:
+        return str(chunk.source.body["word"])[skip:].encode()
+
+    def resumed(self, by: str, spent: Usage | None) -> bytes:
+        return f"<resumed on {by}>".encode()
 
     def end(self) -> bytes:
         return END
@@ -69,7 +72,7 @@ class WordEncoder:
 
 def machine() -> tuple[RunningAnswer, WordDecoder]:
     decoder = WordDecoder()
-    return RunningAnswer(decoder, WordEncoder(), STALL), decoder
+    return RunningAnswer(decoder, WordEncoder(), Stall(5.0, STALL)), decoder
 
 
 def test_what_comes_goes_out_and_the_end_is_said_once() -> None:
@@ -181,7 +184,9 @@ def test_however_a_stream_is_cut_it_says_the_same_and_ends_once(text: str, place
 
 def test_on_the_real_wire_a_broken_stream_has_no_finish_and_no_done() -> None:
     wire = OpenAIChat()
-    answer = RunningAnswer(wire.decoder(1, Rendered(b"")), wire.encoder(Naming("alias", usage=False)), STALL)
+    answer = RunningAnswer(
+        wire.decoder(1, Rendered(b"")), wire.encoder(Naming("alias", usage=False)), Stall(5.0, STALL)
+    )
     said = answer.received(
         encode(
             dumps({"choices": [{"index": 0, "delta": {"role": "assistant", "content": "a"}, "finish_reason": None}]})

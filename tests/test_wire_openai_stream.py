@@ -24,7 +24,7 @@ from gateway.core.chat import Rendered
 from gateway.core.errors import BrokenAnswer, StreamBroken
 from gateway.core.jsontext import JsonObject, JsonValue, dumps
 from gateway.core.sse import DEFAULT_MAX_EVENT, DONE, Event, SseDecoder, encode
-from gateway.handler.running_answer import RunningAnswer
+from gateway.handler.running_answer import RunningAnswer, Stall
 from gateway.wires.base import Naming
 from gateway.wires.openai_chat import OpenAIChat
 
@@ -59,7 +59,7 @@ each_transcript = pytest.mark.parametrize("name", TRANSCRIPTS)
 
 def machine(*, usage: bool, model: str | None = "alias") -> RunningAnswer:
     wire = OpenAIChat()
-    return RunningAnswer(wire.decoder(NOW, Rendered(b"")), wire.encoder(Naming(model, usage)), stall=120.0)
+    return RunningAnswer(wire.decoder(NOW, Rendered(b"")), wire.encoder(Naming(model, usage)), Stall(20.0, 120.0))
 
 
 def sent_bytes(line: str, noise: bytes) -> bytes:

@@ -120,6 +120,12 @@ class ScriptedUpstream:
         with self._lock:
             return list(self._requests)
 
+    def forget(self) -> None:
+        """Remember no request that has come so far."""
+        with self._lock:
+            self._requests.clear()
+            self._threads = [thread for thread in self._threads if thread.is_alive()]
+
     @property
     def connections(self) -> int:
         """The connections so far."""

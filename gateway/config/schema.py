@@ -97,7 +97,7 @@ class Alias(Struct, frozen=True):
     ] = "next"
     stream_recovery: Annotated[
         Literal["resume", "error"],
-        Meta(description="For a stream that breaks after content went out; in this version both end it with an error."),
+        Meta(description="For a stream that breaks after content went out: another goes on, or it ends with an error."),
     ] = "resume"
 
 
@@ -122,11 +122,11 @@ class Timeouts(Struct, frozen=True):
         Literal["auto"] | Seconds,
         Meta(
             description="Until the first content, or the head of an answer that is not streamed; "
-            "auto: 120 where another candidate stands ready, else the deadline."
+            "auto: the request's time, with a candidate that stands ready asked beside a slow one."
         ),
     ] = "auto"
     stall_seconds: Annotated[
-        Literal["auto"] | Seconds, Meta(description="Silence allowed between two pieces of a stream; auto: 120.")
+        Literal["auto"] | Seconds, Meta(description="Silence allowed between two pieces of a stream; auto: 20 or 120.")
     ] = "auto"
 
 

@@ -216,6 +216,7 @@ class ChatRequest:
         source: the request as it came.
         prompt: the request in our words, read anew at each call. Raises InvalidRequest.
         choices: how many answers beside each other.
+        plain: the answer can only be text and tool calls: one choice, no JSON by a schema, no probabilities, no sound.
     """
 
     model: str
@@ -224,6 +225,7 @@ class ChatRequest:
     source: Source
     prompt: Callable[[], Prompt]
     choices: int = 1
+    plain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +256,14 @@ class Usage:
     completion: int
     cached: int = 0
     reasoning: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            self.prompt + other.prompt,
+            self.completion + other.completion,
+            self.cached + other.cached,
+            self.reasoning + other.reasoning,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ said. Nothing here knows HTTP libraries, Flask or a wire format, because every f
 """
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import ClassVar
 
 INVALID = "invalid_request_error"
@@ -188,21 +189,32 @@ class Evidence:
     retry_after: float | None = None
 
 
+class Again(Enum):
+    """Whether the same target is asked once more. Where the provider told a time, that is when, unless it is long."""
+
+    NEVER = "never"
+    AT_ONCE = "at once"
+    AFTER_BACKOFF = "after a random pause"
+
+
 class ProviderFailure(GatewayError):
     """A try at one target that brought no answer.
 
+    The attributes of the classes are the table of what a failure means: who reads them (attempt, race, health) knows no
+    class by name unless its row says something that no attribute can.
+
     Attributes:
+        again: whether the same target is asked once more.
         next_candidate: whether another candidate may be asked.
-        held_against: whether the target rests for it. Of one failure it can be taken back: where a refused token is
-            marked, the target has nothing to rest for.
-        same_target: whether the same target may be asked once more, at once.
+        held_against: whether it counts against the target's health. Of one failure it can be taken back: where a
+            refused token is marked, the target is not to blame.
     """
 
     status = 502
     code: str | None = "provider_failure"
+    again: ClassVar[Again] = Again.NEVER
     next_candidate: ClassVar[bool] = True
     held_against: bool = True
-    same_target: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -224,19 +236,21 @@ class ConnectionFailed(ProviderFailure):
     """No connection, or it broke before a byte of the answer: DNS, TCP, TLS, reset."""
 
     code = "provider_unreachable"
-    same_target = True
+    again = Again.AT_ONCE
 
 
 class Unavailable(ProviderFailure):
     """500, 502, 503, 504, 529 and whatever other status says that it is the provider's fault."""
 
     status, code = 503, "provider_unavailable"
+    again = Again.AFTER_BACKOFF
 
 
 class RateLimited(ProviderFailure):
-    """429: the target rests for the time told."""
+    """429: the target rests for the time told, which is not held against it otherwise."""
 
     status, type, code = 429, "rate_limit_error", "rate_limit_exceeded"
+    again = Again.AFTER_BACKOFF
 
 
 class QuotaExhausted(ProviderFailure):
@@ -255,6 +269,7 @@ class BrokenAnswer(ProviderFailure):
     """A 200 that is no answer: empty, HTML, not JSON, no choices; or a stream that ended before any content."""
 
     code = "provider_invalid_response"
+    again = Again.AT_ONCE
 
 
 class StreamBroken(ProviderFailure):

@@ -170,5 +170,10 @@ def encode(data: bytes, event: str = "") -> bytes:
     return b"%bdata: %b\n\n" % (kind, data)
 
 
+def comment(text: str) -> bytes:
+    """A comment as bytes: clients pass over it, people see it. `text` is one line, or is made one."""
+    return f": {' '.join(text.split())}\n\n".encode(errors="replace")
+
+
 def _split(data: bytes) -> list[bytes]:
     return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")

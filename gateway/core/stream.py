@@ -19,6 +19,8 @@ class ChatChunk:
             brought one is a stream that answers.
         usage: the token counts so far, which later ones replace.
         source: the piece as it came.
+        plain: the text that it adds, where it says nothing but text and thoughts in one choice; None where it says
+            anything else. "" for what says nothing.
         envelope: None where only its own wire can read its source.
         said: it in our words; empty where only its own wire can read its source.
     """
@@ -26,8 +28,18 @@ class ChatChunk:
     has_content: bool
     usage: Usage | None
     source: Source
+    plain: str | None = None
     envelope: Envelope | None = None
     said: tuple[Said, ...] = ()
+
+
+def plain_text(said: tuple[Said, ...]) -> str | None:
+    """The text that words add to an answer, where they are nothing but text and thoughts in the first choice."""
+    if not said:
+        return ""
+    one = said[0]
+    other = one.index != 0 or one.refusal or one.calls or one.images or one.logprobs
+    return None if other or len(said) > 1 else one.text
 
 
 def assemble(chunks: Iterable[ChatChunk], source: Source) -> ChatResponse:

@@ -1,22 +1,89 @@
-"""One candidate's turn: its credential, its slot in the rate limit, its answer or its failure."""
+"""One candidate's turn: its credential, its slot in the rate limit, its answer or its failure, and its second try."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
-from tenacity import Retrying, retry_if_exception, stop_after_attempt
+from tenacity import RetryCallState, Retrying, stop_after_attempt
 
 from gateway.auth.auth_manager import AuthManager, Credential
 from gateway.config.schema import Timeouts
 from gateway.core.chat import ChatRequest
-from gateway.core.errors import CallerLeft, CredentialRefused, GatewayError, Limited, LoginRequired, ProviderFailure
+from gateway.core.errors import (
+    Again,
+    CallerLeft,
+    CredentialRefused,
+    GatewayError,
+    Limited,
+    LoginRequired,
+    ProviderFailure,
+    RateLimited,
+    Silent,
+)
 from gateway.handler.call import Call
+from gateway.handler.run import Beaten, Run
 from gateway.limits.rate_limiter import RateLimiters
+from gateway.observe.logs import AttemptLine, CallLog
 from gateway.providers.base import Answer, OpenStream, Provider, Terms
+from gateway.routing.health import Health, Trial
+from gateway.routing.retry_budget import RetryBudgets
 from gateway.routing.router import Target
-from gateway.upstream.session import uncounted
 
-AUTO_FIRST_CONTENT: Final = 120.0
-"""Seconds a target may take to its first content where another stands ready. Reasoning models need most of it."""
+BACKOFF: Final = 0.25
+"""Seconds at most before a second try; there is no third that would wait longer."""
+LONGEST_TOLD: Final = 3.0
+"""Seconds. A provider that says "in 3 s" is asked again then; one that says more is left for the next."""
+
+
+class Resting(Exception):
+    """The target is not to be asked now."""
+
+
+class TriesSpent(Exception):
+    """The call has had its share of requests to providers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A target that is to be asked. `wait`: in line, where its rate limit has no room now; `forced`: although it rests,
+    because nobody else is left."""
+
+    target: Target
+    wait: bool = False
+    forced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """Who answers, and with what. `trial` is open until a stream has ended."""
+
+    target: Target
+    answer: Answer | OpenStream
+    trial: Trial
+
+    def close(self) -> None:
+        """Nobody wants it after all. Idempotent."""
+        self.trial.close()
+        if isinstance(self.answer, OpenStream):
+            self.answer.body.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """What a try needs."""
+
+    trial: Trial
+    credential: Credential
+
+
+@dataclass(frozen=True, slots=True)
+class Paces:
+    """What decides on when a target is asked: its rate limit, its health, and how many second tries there may be."""
+
+    limiters: RateLimiters
+    health: Health
+    budgets: RetryBudgets
+    timeouts: Mapping[str, Timeouts]
 
 
 class Attempt:
@@ -24,134 +91,221 @@ class Attempt:
 
     Args:
         providers: by name.
-        timeouts: by provider name.
-        limiters: the rate limits.
+        paces: when.
         auth: the credentials.
+        log: gets a line for every try that failed.
+        random: a number from 0 to 1, for pauses.
     """
 
     def __init__(
         self,
         providers: Mapping[str, Provider],
-        timeouts: Mapping[str, Timeouts],
-        limiters: RateLimiters,
+        paces: Paces,
         auth: AuthManager,
+        log: CallLog,
+        random: Callable[[], float],
     ) -> None:
         self._providers = providers
-        self._timeouts = timeouts
-        self._limiters = limiters
+        self._paces = paces
         self._auth = auth
-        self._twice = Retrying(stop=stop_after_attempt(2), retry=retry_if_exception(_asks_again), reraise=True)
+        self._log = log
+        self._random = random
 
-    def make(self, target: Target, request: ChatRequest, call: Call, *, wait: bool, last: bool) -> Answer | OpenStream:
-        """Ask `target`.
-
-        Args:
-            target: whom.
-            request: what.
-            call: on whose behalf; its attempts get a line for every try.
-            wait: whether to queue where the rate limit has no room now.
-            last: no other candidate stands ready.
+    def make(self, turn: Turn, request: ChatRequest, run: Run) -> Reached:
+        """Give a target its turn: one try, and a second one where that makes sense.
 
         Raises:
             ProviderFailure: it did not answer.
+            Resting: it is not to be asked now.
+            TriesSpent: the call has had its share of requests.
             Limited: there is no room, or not in time.
             LoginRequired: there is no valid token.
-            CallerLeft, DeadlineExceeded: nobody wants the answer any more.
+            Beaten: another run was faster.
+            CallerLeft, Draining, DeadlineExceeded: nobody wants the answer any more.
         """
-        credential = self._admitted(target, call, wait=wait)
+        ready = self._ready(turn, run)
         failed: list[ProviderFailure] = []
 
-        def once() -> Answer | OpenStream:
-            nonlocal credential
-            if failed and isinstance(failed[0], CredentialRefused):
-                better = self._auth.renewed(target.provider, credential)
-                if better is None:
-                    raise failed[0]
-                call.check()  # a renewal may have taken its time
-                credential = better
-            if failed and not self._has_slot(target):
-                raise failed[0]  # to ask again is another request, and the rate limit has no room for it
+        def once() -> Reached:
+            now = self._ready_again(failed[0], turn, run, ready.credential) if failed else ready
             try:
-                return self._ask(target, request, call, credential, last=last)
+                return self._ask(turn.target, request, run, now)
             except ProviderFailure as failure:
                 failed.append(failure)
                 raise
+            except TriesSpent:
+                if not failed:
+                    raise
+                raise failed[0] from None  # the last one went to another run meanwhile
 
-        return self._twice(once)
+        twice = Retrying(
+            stop=stop_after_attempt(2),
+            retry=lambda state: self._is_worth_repeating(state, turn, run.call),
+            wait=self._pause,
+            sleep=run.pause,
+            reraise=True,
+        )
+        return twice(once)
 
     def expected_wait(self, target: Target) -> float:
         """Seconds until the target's rate limit has room."""
-        limiter = self._limiters.of(target.provider)
+        limiter = self._paces.limiters.of(target.provider)
         return limiter.expected_wait() if limiter else 0.0
 
-    def _admitted(self, target: Target, call: Call, *, wait: bool) -> Credential:
+    def _is_worth_repeating(self, state: RetryCallState, turn: Turn, call: Call) -> bool:
+        """Whether the same target is asked once more."""
+        failure = state.outcome.exception() if state.outcome else None
+        if not isinstance(failure, ProviderFailure) or state.attempt_number > 1 or not call.has_tries:
+            return False
+        if isinstance(failure, CredentialRefused):
+            return True  # with another credential, if there is one
+        if turn.forced or failure.again is Again.NEVER or (failure.evidence.retry_after or 0.0) > LONGEST_TOLD:
+            return False
+        return self._paces.budgets.take(turn.target.provider)
+
+    def _pause(self, state: RetryCallState) -> float:
+        """Seconds before the second try: what the provider told, else at random (full jitter), so that callers who
+        failed together do not come back together."""
+        failure = state.outcome.exception() if state.outcome else None
+        if not isinstance(failure, ProviderFailure) or isinstance(failure, CredentialRefused):
+            return 0.0
+        if failure.evidence.retry_after is not None:
+            return failure.evidence.retry_after
+        return 0.0 if failure.again is Again.AT_ONCE else self._random() * BACKOFF
+
+    def _ready(self, turn: Turn, run: Run) -> _Ready:
+        trial = self._paces.health.enter(turn.target, forced=turn.forced)
+        if trial is None:
+            raise Resting(f"{turn.target} rests.")
+        try:
+            return _Ready(trial, self._admitted(turn, run))
+        except BaseException:
+            trial.close()
+            raise
+
+    def _ready_again(self, failure: ProviderFailure, turn: Turn, run: Run, credential: Credential) -> _Ready:
+        """What the second try needs, else the first one's failure: to ask again is another request, and the rate limit
+        must have room for it."""
+        target = turn.target
+        if isinstance(failure, CredentialRefused):
+            better = self._auth.renewed(target.provider, credential)
+            if better is None:
+                raise failure
+            run.check()  # a renewal may have taken its time
+            credential = better
+        forced = turn.forced or isinstance(failure, RateLimited)  # which made it rest, for this pause
+        trial = self._paces.health.enter(target, forced=forced)
+        if trial is None:
+            raise failure
+        limiter = self._paces.limiters.of(target.provider)
+        if limiter is not None and not limiter.try_acquire():
+            trial.close()
+            raise failure
+        return _Ready(trial, credential)
+
+    def _admitted(self, turn: Turn, run: Run) -> Credential:
         """What to call with, once the rate limit has room."""
+        target = turn.target
         try:
             credential = self._auth.credential(target.provider)  # before the queue: who cannot call takes no slot
-            if self._slot(target, call, wait=wait) > 0:
+            if self._slot(turn, run) > 0:
                 credential = self._auth.credential(target.provider)  # a token may have run out while waiting
         except LoginRequired as failure:
-            call.attempts.append((target, label(failure)))
+            run.call.attempts.append((target, label(failure)))
             raise
-        call.check()
+        run.check()
         return credential
 
-    def _ask(
-        self, target: Target, request: ChatRequest, call: Call, credential: Credential, *, last: bool
-    ) -> Answer | OpenStream:
-        """One try, with its line on the record."""
-        provider = self._providers[target.provider]
-        terms = Terms(
-            model=target.model,
-            credential=credential,
-            deadline=call.deadline,
-            first_content=self._patience(target, call, last=last),
-            waiting=call.hold,
-            sent=limiter.sent if (limiter := self._limiters.of(target.provider)) else uncounted,
-        )
-        try:
-            answer = provider.open(request, terms) if request.stream else provider.send(request, terms)
-        except ProviderFailure as failure:
-            over = call.over()  # a connection cut because the caller left is nobody's failure
-            call.attempts.append((target, label(over or failure)))
-            if over is not None:
-                raise over from None
-            if isinstance(failure, CredentialRefused):
-                # a marked token is not offered again, and there is no reason to keep its successor waiting
-                failure.held_against = not self._auth.refused(target.provider, credential)
-            raise
-        call.attempts.append((target, "200"))
-        return answer
-
-    def _has_slot(self, target: Target) -> bool:
-        limiter = self._limiters.of(target.provider)
-        return limiter is None or limiter.try_acquire()
-
-    def _slot(self, target: Target, call: Call, *, wait: bool) -> float:
+    def _slot(self, turn: Turn, run: Run) -> float:
         """Take a slot of the rate limit; seconds waited for it."""
-        limiter = self._limiters.of(target.provider)
+        provider, call = turn.target.provider, run.call
+        limiter = self._paces.limiters.of(provider)
         if limiter is None:
             return 0.0
-        if not wait:
+        if not turn.wait:
             if limiter.try_acquire():
                 return 0.0
-            raise Limited(f"The rate limit of {target.provider} has no room now.", retry_after=limiter.expected_wait())
+            raise Limited(f"The rate limit of {provider} has no room now.", retry_after=limiter.expected_wait())
         call.in_queue = True
         try:
-            waited = limiter.acquire(deadline=call.deadline, left=lambda: call.left() or call.ended is not None)
+            waited = limiter.acquire(deadline=call.deadline, left=run.gone)
         except CallerLeft:
-            call.check()  # it may be the gateway that stops, and then the caller is to be told
+            run.check()  # it may be the gateway that stops, and then the caller is to be told
             raise
         finally:
             call.in_queue = False
         call.queued += waited
         return waited
 
-    def _patience(self, target: Target, call: Call, *, last: bool) -> float:
-        told = self._timeouts[target.provider].first_token_seconds
-        if isinstance(told, float):
-            return told
-        return call.remaining() if last else AUTO_FIRST_CONTENT
+    def _ask(self, target: Target, request: ChatRequest, run: Run, ready: _Ready) -> Reached:
+        """One try, with its verdict on the target."""
+        if not run.call.take_try():
+            ready.trial.close()
+            raise TriesSpent("The request has been tried often enough.")
+        provider = self._providers[target.provider]
+        terms = self._terms(target, request, run, ready.credential)
+        try:
+            answer = provider.open(request, terms) if request.stream else provider.send(request, terms)
+        except ProviderFailure as failure:
+            run.end()
+            raise self._judged(failure, target, run, ready) from None
+        except BaseException:
+            ready.trial.close()
+            raise
+        run.end()
+        self._paces.budgets.succeeded(target.provider)
+        ready.trial.speaks(run.took(), streamed=request.stream)
+        if isinstance(answer, Answer):
+            ready.trial.answered()
+        return Reached(target, answer, ready.trial)
+
+    def _terms(self, target: Target, request: ChatRequest, run: Run, credential: Credential) -> Terms:
+        told = self._paces.timeouts[target.provider].first_token_seconds
+        run.begin(self._paces.health.limit(target, streamed=request.stream) if told == "auto" else None)
+        limiter = self._paces.limiters.of(target.provider)
+
+        def sent() -> None:
+            run.sent()
+            if limiter is not None:
+                limiter.sent()
+
+        return Terms(
+            model=target.model,
+            credential=credential,
+            deadline=run.call.deadline,
+            first_content=run.call.remaining() if told == "auto" else told,
+            waiting=run.hold,
+            sent=sent,
+        )
+
+    def _judged(
+        self, failure: ProviderFailure, target: Target, run: Run, ready: _Ready
+    ) -> ProviderFailure | Beaten | GatewayError:
+        """Whose fault it was: a connection that was cut from here is not the target's, unless it was cut for being
+        slow. Puts it on the record and gives what to raise."""
+        over = run.over()
+        if isinstance(over, Beaten) and over.slow:
+            ready.trial.failed(Silent(f"{target} had said nothing when another target had answered."))
+        elif over is not None:
+            ready.trial.close()
+        else:
+            if isinstance(failure, CredentialRefused):
+                # a marked token is not offered again, and there is no reason to keep its successor waiting
+                failure.held_against = not self._auth.refused(target.provider, ready.credential)
+            ready.trial.failed(failure)
+        outcome = str(over) if isinstance(over, Beaten) else label(over or failure)
+        run.call.attempts.append((target, outcome))
+        self._log.attempt_failed(
+            AttemptLine(
+                request_id=run.call.request_id,
+                target=str(target),
+                outcome=outcome,
+                kind=type(over or failure).__name__,
+                provider_request_id=failure.evidence.request_id,
+                ms=round(run.took() * 1000),
+            )
+        )
+        return over or failure
 
 
 def label(failure: GatewayError) -> str:
@@ -159,8 +313,3 @@ def label(failure: GatewayError) -> str:
     if isinstance(failure, ProviderFailure) and failure.evidence.status is not None:
         return str(failure.evidence.status)
     return failure.code or "failed"
-
-
-def _asks_again(failure: BaseException) -> bool:
-    """Whether the same target may be asked once more: at once, or with another credential if there is one."""
-    return isinstance(failure, CredentialRefused) or (isinstance(failure, ProviderFailure) and failure.same_target)

@@ -3,18 +3,32 @@
 import logging
 import threading
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from gateway.core.chat import Usage
 from gateway.core.clock import Clock
 from gateway.core.errors import CallerLeft, DeadlineExceeded, Draining, GatewayError
+from gateway.handler.caller_line import CallerLine, NoLine
 from gateway.providers.base import Cuttable
 from gateway.routing.router import Target
 
 logger = logging.getLogger(__name__)
 
+MAX_TRIES: Final = 6
+"""Requests to providers on behalf of one call. More helps nobody: clients try again by themselves."""
+MOST_BESIDE: Final = 64
+"""Threads. Past it a slow target is waited for, as if no other stood ready."""
+KEEP_ALIVE: Final = 15.0
+"""Seconds of silence after which a caller that waits for a stream is told that it still waits."""
 DRAINING_RETRY: Final = 5.0
 """Seconds after which a gateway that was told to stop may be there again."""
+
+
+class Hedged(Protocol):
+    """What may ask a second target beside a slow one."""
+
+    def hedge(self, spawn: Callable[[Callable[[], None]], bool]) -> None:
+        """Do so, if it is time; `spawn` runs something in a thread of its own, or says that there is none."""
 
 
 class Call:
@@ -25,17 +39,22 @@ class Call:
         clock: for its deadline and its durations.
         timeout: seconds until the deadline.
         left: whether the caller has hung up.
+        line: to the caller, for signs of life; none where they have no way.
     """
 
-    def __init__(self, request_id: str, clock: Clock, *, timeout: float, left: Callable[[], bool]) -> None:
+    def __init__(
+        self, request_id: str, clock: Clock, *, timeout: float, left: Callable[[], bool], line: CallerLine | None = None
+    ) -> None:
         self.request_id = request_id
         self.left = left
+        self.line: CallerLine = line or NoLine()
         self.started = clock.monotonic()
         self.deadline = self.started + timeout
         self.model = ""
         self.streamed = False
         self.target: Target | None = None
         self.attempts: list[tuple[Target, str]] = []
+        self.broke: list[Target] = []
         self.in_queue = False
         self.queued = 0.0
         self.first_content: float | None = None
@@ -44,7 +63,9 @@ class Call:
         self.skipped_events = 0
         self._clock = clock
         self._lock = threading.Lock()
-        self._held: Cuttable | None = None
+        self.race: Hedged | None = None
+        self._runs: list[Cuttable] = []
+        self._tries = 0
         self._ended: GatewayError | None = None
 
     def age(self) -> float:
@@ -55,22 +76,40 @@ class Call:
         """Seconds until its deadline."""
         return self.deadline - self._clock.monotonic()
 
-    def hold(self, held: Cuttable) -> None:
-        """`held` is what it now waits for; ends it at once if the call was ended meanwhile."""
+    def enter(self, run: Cuttable) -> None:
+        """`run` works on it; ends that at once if the call was ended meanwhile."""
         with self._lock:
-            self._held = held
+            self._runs.append(run)
             ended = self._ended is not None
         if ended:
-            held.cut()
+            run.cut()
+
+    def forget(self) -> None:
+        """It has ended: what its runs held is theirs no more, and is free at once."""
+        with self._lock:
+            self._runs.clear()
 
     def end(self, why: GatewayError) -> None:
         """End it from another thread: what it waits for is cut, and `check` raises `why`."""
         with self._lock:
             if self._ended is None:
                 self._ended = why
-            held = self._held
-        if held is not None:
-            held.cut()
+            runs = list(self._runs)
+        for run in runs:
+            run.cut()
+
+    @property
+    def has_tries(self) -> bool:
+        """Whether a provider may be asked once more on its behalf."""
+        return self._tries < MAX_TRIES
+
+    def take_try(self) -> bool:
+        """Count one more request to a provider; False where it has had its share."""
+        with self._lock:
+            if self._tries >= MAX_TRIES:
+                return False
+            self._tries += 1
+            return True
 
     def over(self) -> GatewayError | None:
         """Why going on makes no sense (CallerLeft, Draining, DeadlineExceeded), if it does not."""
@@ -97,13 +136,21 @@ class Calls:
     """The calls that are running, and the thread that looks after them.
 
     A thread that waits for a silent provider cannot notice that its caller has left, and a provider that sends a byte
-    now and then never seems silent. So one thread looks at all calls a few times a second, and ends those whose caller
-    is gone or whose time is over.
+    now and then never seems silent. So one thread looks at all calls a few times a second: it ends those whose caller
+    is gone or whose time is over, has a second target asked beside a slow one, and lets callers hear that they still
+    wait.
+
+    Args:
+        clock: for their silence.
+        most_beside: threads for targets that are asked beside others.
     """
 
     INTERVAL = 0.25
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock, most_beside: int = MOST_BESIDE) -> None:
+        self._clock = clock
+        self._most_beside = most_beside
+        self._beside: set[threading.Thread] = set()
         self._lock = threading.Lock()
         self._running: set[Call] = set()
         self._draining = False
@@ -123,6 +170,7 @@ class Calls:
         """It has ended. Idempotent."""
         with self._lock:
             self._running.discard(call)
+        call.forget()
 
     def end_queued(self) -> None:
         """End the calls that wait for a rate limit, now and later: the gateway stops, and nobody has been asked yet."""
@@ -143,6 +191,11 @@ class Calls:
         """End the thread. Idempotent."""
         self._closing.set()
         self._thread.join()
+        self.end_all()
+        with self._lock:
+            beside = list(self._beside)
+        for thread in beside:
+            thread.join()
 
     def _list(self) -> list[Call]:
         with self._lock:
@@ -159,6 +212,32 @@ class Calls:
         try:
             if (why := call.over()) is not None:
                 call.end(why)
+                return
+            if (race := call.race) is not None:
+                race.hedge(self._spawn)
+            if call.streamed and self._clock.monotonic() - call.line.quiet_since >= KEEP_ALIVE:
+                call.line.keep_alive()
         except Exception:
             # whatever it is, the other calls still need looking after
-            logger.exception("request %s could not be ended", call.request_id)
+            logger.exception("request %s could not be looked after", call.request_id)
+
+    def _spawn(self, work: Callable[[], None]) -> bool:
+        thread = threading.Thread(target=self._run, args=(work,), name="beside", daemon=True)
+        with self._lock:
+            if len(self._beside) >= self._most_beside:
+                return False
+            self._beside.add(thread)
+        try:
+            thread.start()
+        except RuntimeError:  # the system has no more threads
+            with self._lock:
+                self._beside.discard(thread)
+            return False
+        return True
+
+    def _run(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        finally:
+            with self._lock:
+                self._beside.discard(threading.current_thread())

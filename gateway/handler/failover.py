@@ -1,95 +1,106 @@
-"""The loop over candidates: the first that answers, or the failure that tells most.
+"""From a route to whoever answers: who is asked, and what the caller is told where nobody does.
 
 It runs before anything has gone out to the caller, for whole answers and streams alike, so a true status is still
-possible whatever happens here.
+possible; and once more where a stream has broken, so that another candidate may go on.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from gateway.core.chat import ChatRequest
-from gateway.core.errors import GatewayError, Limited, LoginRequired, ModelNotFound, ProviderFailure
-from gateway.handler.attempt import Attempt
+from gateway.core.clock import Clock
+from gateway.core.errors import (
+    Again,
+    CannotSay,
+    ContextTooLong,
+    GatewayError,
+    Limited,
+    ModelNotFound,
+    ProviderFailure,
+    RequestRejected,
+)
+from gateway.handler.attempt import Attempt, Reached
 from gateway.handler.call import Call
-from gateway.providers.base import Answer, OpenStream
+from gateway.handler.race import NobodyAnswered, Plan, Race
 from gateway.routing.health import Health
 from gateway.routing.router import Route, Target
 
+UNFIT = (RequestRejected, ContextTooLong, CannotSay)
+"""How a candidate says that it will not take a request to go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """Who goes on with an answer. `restarted`: from its beginning, because nobody took the request to go on."""
+
+    reached: Reached
+    restarted: bool
+
 
 class Failover:
-    """Asks a route's targets in turn.
+    """Asks a route's targets.
 
     Args:
         attempt: how one is asked.
         health: who rests.
+        clock: for pauses.
     """
 
-    def __init__(self, attempt: Attempt, health: Health) -> None:
+    def __init__(self, attempt: Attempt, health: Health, clock: Clock) -> None:
         self._attempt = attempt
         self._health = health
+        self._clock = clock
 
-    def first_that_answers(self, route: Route, request: ChatRequest, call: Call) -> Answer | OpenStream:
+    def first_that_answers(self, route: Route, request: ChatRequest, call: Call) -> Reached:
         """The first answer; `call.target` says whose it is.
 
         Raises:
             GatewayError: nobody answered; the most telling failure.
         """
-        failures: list[GatewayError] = []
-        crowded: list[Target] = []
-        plan = self._plan(route, call)
-        for target, wait, last in self._turns(plan, crowded, queue=route.when_limited == "wait"):
-            call.check()
-            try:
-                answer = self._attempt.make(target, request, call, wait=wait, last=last)
-            except Limited as full:
-                failures.append(full)
-                if not wait:
-                    crowded.append(target)
-                if wait or len(plan) > 1:
-                    call.attempts.append((target, "limited"))
-            except (ProviderFailure, LoginRequired) as failure:
-                failures.append(failure)
-                if not self._goes_on(target, failure):
-                    break
-            else:
-                if isinstance(answer, Answer):
-                    self._health.answered(target)
-                call.target = target
-                return answer
-        raise most_telling(failures)
-
-    def ended(self, target: Target) -> None:
-        """A stream has ended well. Its begin says little: some targets break every stream in the middle."""
-        self._health.answered(target)
-
-    def broke(self, target: Target, failure: ProviderFailure) -> None:
-        """A stream that had begun to answer broke."""
-        self._health.failed(target, failure)
-
-    def _plan(self, route: Route, call: Call) -> Sequence[Target]:
-        """The ready ones in their order, then those that rest; who is passed over for resting is on the record."""
         ready, resting = self._health.order(route.targets)
         if ready:
             before = route.targets[: route.targets.index(ready[0])]
             call.attempts.extend((target, "resting") for target in before)
-        return [*ready, *resting]
+        plan = Plan(ready, resting, queue=route.when_limited == "wait")
+        race = Race(self._attempt, plan, request, call, self._clock)
+        call.race = race
+        try:
+            reached = race.run()
+        except NobodyAnswered:
+            raise self._advised(most_telling(race.failures), route) from None
+        finally:
+            call.race = None
+        call.target = reached.target
+        return reached
 
-    def _turns(
-        self, plan: Sequence[Target], crowded: list[Target], *, queue: bool
-    ) -> Iterator[tuple[Target, bool, bool]]:
-        """Whom to ask, whether to queue there, and whether nobody else is left. Those without room come again at the
-        end, the soonest first."""
-        for left, target in enumerate(plan, start=1 - len(plan)):
-            yield target, queue, left == 0 and not crowded
-        again = sorted(crowded, key=self._attempt.expected_wait)
-        for left, target in enumerate(again, start=1 - len(again)):
-            yield target, True, left == 0
+    def resume(self, route: Route, request: ChatRequest, continued: ChatRequest, call: Call) -> Resumed:
+        """Someone else to go on with an answer that broke off.
 
-    def _goes_on(self, target: Target, failure: GatewayError) -> bool:
-        if not isinstance(failure, ProviderFailure):
-            return True
-        self._health.failed(target, failure)
-        return failure.next_candidate
+        Args:
+            route: of the call.
+            request: as the caller made it.
+            continued: the request to go on where the answer broke off.
+            call: on whose behalf; the targets whose streams broke are not asked again.
+
+        Raises:
+            GatewayError: nobody can.
+        """
+        others = replace(route, targets=tuple(target for target in route.targets if target not in call.broke))
+        try:
+            return Resumed(self.first_that_answers(others, continued, call), restarted=False)
+        except UNFIT:
+            return Resumed(self.first_that_answers(others, request, call), restarted=True)
+
+    def stands_by(self, route: Route, target: Target) -> bool:
+        """Whether somebody else of the route could take over now."""
+        return bool(self._health.order([other for other in route.targets if other != target])[0])
+
+    def _advised(self, failure: GatewayError, route: Route) -> GatewayError:
+        """The failure, with the time from which on asking again makes sense, where waiting may mend it."""
+        if isinstance(failure, ProviderFailure) and failure.again is not Again.NEVER and failure.retry_after is None:
+            failure.retry_after = self._health.due(route.targets) or None
+        return failure
 
 
 def most_telling(failures: Sequence[GatewayError]) -> GatewayError:

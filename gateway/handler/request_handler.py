@@ -1,5 +1,6 @@
 """A chat request's walk: read, routed, answered by the first who can, written down."""
 
+import logging
 import re
 from collections.abc import Mapping
 from typing import Final
@@ -7,23 +8,28 @@ from typing import Final
 from gateway.config.schema import Timeouts
 from gateway.core.chat import ChatRequest
 from gateway.core.durations import in_words
-from gateway.core.errors import GatewayError, ProviderFailure
+from gateway.core.errors import GatewayError, InternalFault, ProviderFailure
+from gateway.handler.attempt import Reached
 from gateway.handler.call import Call, Calls
-from gateway.handler.failover import Failover
+from gateway.handler.failover import Failover, Resumed
 from gateway.handler.reply import JSON_TYPE, LONGEST_ADVICE, SSE_TYPE, Headers, Reply, error_reply
 from gateway.handler.response_transformer import ResponseTransformer, StreamedBody
-from gateway.handler.running_answer import RunningAnswer
+from gateway.handler.running_answer import RunningAnswer, Stall
 from gateway.observe.logs import CallLine, CallLog
 from gateway.providers.base import Answer, OpenStream
-from gateway.routing.router import Route, Router
+from gateway.routing.router import Route, Router, Target
 from gateway.wires.base import InboundWire
 
-AUTO_STALL: Final = 120.0
-"""Seconds of silence allowed between two pieces of a stream where the configuration does not say."""
+STALL_REPLACEABLE: Final = 20.0
+STALL_ALONE: Final = 120.0
+"""Seconds of silence allowed between two pieces of a stream: where another candidate could go on, and where none."""
+SSE_HEADERS: Final = (("Content-Type", SSE_TYPE), ("Cache-Control", "no-cache"), ("X-Accel-Buffering", "no"))
 FORWARDED: Final = "x-ratelimit-"
 """Headers of a provider that are passed on: what clients read to pace themselves."""
 CODE: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 HEADER_SAFE: Final = frozenset(chr(code) for code in range(0x21, 0x7F)) - set(",=%")
+
+logger = logging.getLogger(__name__)
 
 
 class RequestHandler:
@@ -66,6 +72,13 @@ class RequestHandler:
         except GatewayError as error:
             self._finished(call, error.status, error)
             return self._refusal(call, error)
+        except Exception:
+            if not call.line.settle():
+                raise
+            logger.exception("request %s failed on a fault of the gateway", call.request_id)
+            fault = InternalFault("The gateway failed on a fault of its own; its log has the details.")
+            self._finished(call, fault.status, fault)
+            return self._refusal(call, fault)
         except BaseException:
             self._calls.remove(call)
             raise
@@ -74,12 +87,12 @@ class RequestHandler:
         request = self._wire.parse_request(body)
         call.model, call.streamed = request.model, request.stream
         route = self._router.candidates(request.model)
-        answer = self._failover.first_that_answers(route, request, call)
+        reached = self._failover.first_that_answers(route, request, call)
         call.first_content = call.age()
-        call.dropped = answer.dropped
-        if isinstance(answer, Answer):
-            return self._whole(answer, route, call)
-        return self._streamed(answer, route, request, call)
+        call.dropped = reached.answer.dropped
+        if isinstance(reached.answer, Answer):
+            return self._whole(reached.answer, route, call)
+        return self._streamed(reached, reached.answer, route, request, call)
 
     def _whole(self, answer: Answer, route: Route, call: Call) -> Reply:
         content = self._transformer.whole(answer, route.name)
@@ -88,33 +101,38 @@ class RequestHandler:
         self._finished(call, 200, None)
         return Reply(200, headers, content)
 
-    def _streamed(self, stream: OpenStream, route: Route, request: ChatRequest, call: Call) -> Reply:
-        machine = self._transformer.streamed(stream, route.name, usage=request.wants_usage, stall=self._stall(call))
-        headers = (
-            ("Content-Type", SSE_TYPE),
-            ("Cache-Control", "no-cache"),
-            ("X-Accel-Buffering", "no"),
-            *_told(call),
-            *_forwarded(stream.headers),
-        )
+    def _streamed(self, reached: Reached, stream: OpenStream, route: Route, request: ChatRequest, call: Call) -> Reply:
+        resumable = request.plain and route.stream_recovery == "resume" and len(route.targets) > 1
+        stall = self._stall(route, reached.target, resumable=resumable)
+        machine = self._transformer.streamed(stream, request, stall, resumable=resumable)
+        headers = (*SSE_HEADERS, *_told(call), *_forwarded(stream.headers))
+        call.line.settle()
+        return Reply(200, headers, StreamedBody(machine, reached, call, _Ends(self, route, request, call)))
 
-        def closed(ended: RunningAnswer, error: GatewayError | None) -> None:
-            call.usage, call.skipped_events = ended.usage, ended.skipped
-            if error is None and call.target is not None:
-                self._failover.ended(call.target)
-            elif isinstance(error, ProviderFailure) and call.target is not None:
-                self._failover.broke(call.target, error)
-            self._finished(call, 200, error)
+    def resume(self, route: Route, request: ChatRequest, call: Call, said: str) -> Resumed:
+        """Another candidate's stream, where that of `call.target` has broken off after `said`."""
+        if call.target is not None:
+            call.broke.append(call.target)
+        continued = self._wire.continued(request, said) if said else request
+        return self._failover.resume(route, request, continued, call)
 
-        return Reply(200, headers, StreamedBody(machine, stream, call, closed))
+    def closed(self, call: Call, machine: RunningAnswer, error: GatewayError | None) -> None:
+        """A stream is over."""
+        call.usage, call.skipped_events = machine.usage, machine.skipped
+        self._finished(call, 200, error)
 
-    def _stall(self, call: Call) -> float:
-        told = self._timeouts[call.target.provider].stall_seconds if call.target else "auto"
-        return told if isinstance(told, float) else AUTO_STALL
+    def _stall(self, route: Route, target: Target, *, resumable: bool) -> Stall:
+        told = self._timeouts[target.provider].stall_seconds
+        if told != "auto":
+            return Stall(told, told)
+        short = resumable and self._failover.stands_by(route, target)
+        return Stall(STALL_REPLACEABLE if short else STALL_ALONE, STALL_ALONE)
 
     def _refusal(self, call: Call, error: GatewayError) -> Reply:
         if isinstance(error, ProviderFailure) and (error.retry_after or 0.0) > LONGEST_ADVICE:
             error.message += f" Try again in {in_words(error.retry_after or 0.0)}."
+        if call.line.settle():
+            return Reply(200, (*SSE_HEADERS, *_told(call)), self._transformer.failed(error))
         reply = error_reply(error, self._wire)
         return Reply(reply.status, (*reply.headers, *_told(call)), reply.body)
 
@@ -138,6 +156,22 @@ class RequestHandler:
                 skipped_events=call.skipped_events,
             )
         )
+
+
+class _Ends:
+    """What a stream's body asks its handler, with what the answer is to know."""
+
+    def __init__(self, handler: RequestHandler, route: Route, request: ChatRequest, call: Call) -> None:
+        self._handler = handler
+        self._route = route
+        self._request = request
+        self._call = call
+
+    def resume(self, said: str) -> Resumed:
+        return self._handler.resume(self._route, self._request, self._call, said)
+
+    def closed(self, machine: RunningAnswer, error: GatewayError | None) -> None:
+        self._handler.closed(self._call, machine, error)
 
 
 def _word(error: GatewayError) -> str:

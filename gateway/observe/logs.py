@@ -50,11 +50,29 @@ class CallLine:
     skipped_events: int
 
 
+@dataclass(frozen=True, slots=True)
+class AttemptLine:
+    """What is told of one try that failed: at whom, how, the provider's own id for it, and how long it took."""
+
+    request_id: str
+    target: str
+    outcome: str
+    kind: str
+    provider_request_id: str | None
+    ms: int
+
+
 class CallLog:
-    """Writes a line a call."""
+    """Writes a line a call, and one for each try of it that failed."""
 
     def __init__(self) -> None:
         self._logger = logging.getLogger(f"{ROOT}.calls")
+
+    def attempt_failed(self, line: AttemptLine) -> None:
+        """A provider did not answer; another one, or another try, may."""
+        theirs = f", their id {_plain(line.provider_request_id)}" if line.provider_request_id else ""
+        words = (line.request_id, _plain(line.target), _plain(line.outcome), line.kind, line.ms, theirs)
+        self._logger.warning("%s %s failed: %s (%s) after %d ms%s", *words, extra={"fields": asdict(line)})
 
     def finished(self, line: CallLine) -> None:
         """The call has ended, well or not."""

@@ -1,82 +1,238 @@
-"""What is remembered of failures, so that a target that fails is not asked first again at once.
+"""What is known of the targets: who may be asked now, who rests, and how long each takes to begin.
 
-A target that failed rests; while it rests, the others go before it. It is never left out: when nobody else is there
-the one due soonest is asked, rather than failing without having asked.
+A call takes its turn at a target (`Health.enter`) and says how it went (`Trial`). Here each kind of failure gets its
+meaning; the arithmetic is in breaker.py, rests.py and latency.py, which know no clock and no lock. Nobody is ever left
+out for good: where all rest, a call may force its turn rather than fail without having asked.
 """
 
-import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from itertools import islice
+from typing import Final, Literal
 
 from gateway.core.clock import Clock
-from gateway.core.errors import ProviderFailure, QuotaExhausted, RateLimited
+from gateway.core.errors import ProviderFailure, QuotaExhausted, RateLimited, TargetModelMissing
+from gateway.routing.breaker import Breaker, BreakerState, Entry
+from gateway.routing.latency import FirstContent
+from gateway.routing.rests import Rests, Why
 from gateway.routing.router import Target
 
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """Seconds a target rests after its first failure in a row; doubled at each further one, up to `longest`."""
-
-    first: float
-    longest: float
-
-
-LIMITED: Final = Pace(first=5.0, longest=60.0)
-SPENT: Final = Pace(first=600.0, longest=3600.0)
-FAILED: Final = Pace(first=1.0, longest=30.0)
-LONGEST_TOLD: Final = 86_400.0
 REMEMBERED: Final = 1_000
-"""Targets. Callers may write `provider/anything`, and what fails there must not fill the memory."""
+"""Targets. Callers may write `provider/anything`, and what they invent must not fill the memory."""
+
+TURNED_AWAY: Final[tuple[tuple[type[ProviderFailure], Why], ...]] = (
+    (RateLimited, "rate_limited"),
+    (QuotaExhausted, "quota"),
+    (TargetModelMissing, "model_missing"),
+)
+"""Failures that only a working provider gives: they make a target rest and are not counted by its breaker."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rest:
-    """Failures in a row, and until when (monotonic seconds) the target rests for them."""
+class Standing:
+    """How a target stands, for people.
 
+    Attributes:
+        state: "resting" where a rest binds, else the breaker's.
+        due: seconds until it may be asked; 0 where it may be now.
+        why: what it rests for; None where it does not.
+        failures: in a row, as far as its breaker counts them.
+        stream_limit, whole_limit: seconds it has for the first content of a stream and of a whole answer.
+        stream_samples, whole_samples: answers that these limits rest on.
+    """
+
+    state: BreakerState | Literal["resting"]
+    due: float
+    why: Why | None
     failures: int
-    until: float
+    stream_limit: float
+    whole_limit: float
+    stream_samples: int
+    whole_samples: int
+
+
+class _Record:
+    """What is known of one target."""
+
+    __slots__ = ("breaker", "rests", "streams", "under_way", "wholes")
+
+    def __init__(self, random: Callable[[], float]) -> None:
+        self.breaker = Breaker(random)
+        self.rests = Rests()
+        self.streams = FirstContent()
+        self.wholes = FirstContent()
+        self.under_way = 0
+
+    def due(self, now: float) -> float:
+        return max(self.rests.due(now), self.breaker.due(now))
+
+    def first_content(self, *, streamed: bool) -> FirstContent:
+        return self.streams if streamed else self.wholes
+
+    def standing(self, now: float) -> Standing:
+        state = self.breaker.state(now)
+        resting = self.rests.why(now)
+        return Standing(
+            state="resting" if resting else state,
+            due=self.due(now),
+            why=resting or ("failures" if state != "closed" else None),
+            failures=self.breaker.failures,
+            stream_limit=self.streams.limit(),
+            whole_limit=self.wholes.limit(),
+            stream_samples=self.streams.samples,
+            whole_samples=self.wholes.samples,
+        )
+
+    def failed(self, entry: Entry, failure: ProviderFailure, now: float) -> None:
+        if not failure.held_against:
+            self.breaker.gives_back(entry)
+            return
+        why: Why = next((why for kind, why in TURNED_AWAY if isinstance(failure, kind)), "failures")
+        if why == "failures":
+            self.breaker.failed(entry, now)
+        else:
+            self.breaker.lives(entry)
+        self.rests.begin(why, now, failure.evidence.retry_after, entry=entry, entered=self.breaker.entered)
+
+
+class Trial:
+    """One call's turn at a target. The first verdict (`answered`, `failed`, `close`) counts, and any later one is
+    ignored; every turn needs one, or a probe would be under way for ever. Any thread may say it.
+
+    Attributes:
+        target: whose turn it is.
+        probing: whether this call is the one that finds out if the target is back.
+    """
+
+    def __init__(self, target: Target, record: _Record, entry: Entry, lock: threading.Lock, clock: Clock) -> None:
+        self.target = target
+        self.probing = entry.probing
+        self._record = record
+        self._entry = entry
+        self._lock = lock
+        self._clock = clock
+        self._spoke = False
+        self._over = False
+
+    def __repr__(self) -> str:
+        return f"Trial({self.target}{', probing' if self.probing else ''}{', over' if self._over else ''})"
+
+    def speaks(self, seconds: float, *, streamed: bool) -> None:
+        """First content is there. A verdict may follow; only the first content of a turn counts.
+
+        Args:
+            seconds: from asking to first content.
+            streamed: whether the answer comes as a stream.
+        """
+        with self._lock:
+            if self._over or self._spoke:
+                return
+            self._spoke = True
+            self._record.first_content(streamed=streamed).add(seconds)
+            self._record.breaker.speaking(self._entry)
+
+    def answered(self) -> None:
+        """It ended well: the target is in order, and what it rested for when this call went in is forgotten."""
+        with self._lock:
+            if self._ends():
+                self._record.breaker.succeeded(self._clock.monotonic())
+                self._record.rests.lift(self._entry)
+
+    def failed(self, failure: ProviderFailure) -> None:
+        """It failed. What that means for the target is the failure's to say."""
+        with self._lock:
+            if self._ends():
+                self._record.failed(self._entry, failure, self._clock.monotonic())
+
+    def close(self) -> None:
+        """It ended without a verdict: the caller left, another target was faster, the fault is ours."""
+        with self._lock:
+            if self._ends():
+                self._record.breaker.gives_back(self._entry)
+
+    def _ends(self) -> bool:
+        """Whether this verdict is the first."""
+        if self._over:
+            return False
+        self._over = True
+        self._record.under_way -= 1
+        return True
 
 
 class Health:
-    """The rests of the targets. Holds an entry for each that failed last, up to REMEMBERED, the latest of them; none
-    for one that answered last."""
+    """The health of all targets, safe to use from any thread. Remembers REMEMBERED targets, the latest asked, and
+    beyond that only those with a call under way.
 
-    def __init__(self, clock: Clock) -> None:
+    Args:
+        clock: the time.
+        random: a value from 0 to 1, so that gateways that saw the same failure do not come back in step.
+    """
+
+    def __init__(self, clock: Clock, random: Callable[[], float]) -> None:
         self._clock = clock
+        self._random = random
         self._lock = threading.Lock()
-        self._rests: dict[Target, Rest] = {}
+        self._records: dict[Target, _Record] = {}  # the least recently asked first
 
     def order(self, targets: Sequence[Target]) -> tuple[list[Target], list[Target]]:
-        """Who may be asked now, as given; and who rests, the one due soonest first."""
-        now = self._clock.monotonic()
+        """Who may be asked now, in the order given; and the others, the one due soonest first."""
         with self._lock:
-            due = {target: rest.until for target in targets if (rest := self._rests.get(target)) and rest.until > now}
-        ready = [target for target in targets if target not in due]
-        return ready, sorted((target for target in targets if target in due), key=due.__getitem__)
+            now = self._clock.monotonic()
+            due = {target: self._due(target, now) for target in targets}
+        ready = [target for target in targets if due[target] <= 0]
+        return ready, sorted((target for target in targets if due[target] > 0), key=due.__getitem__)
 
-    def answered(self, target: Target) -> None:
-        """It answered: nothing is held against it any more."""
+    def due(self, targets: Sequence[Target]) -> float | None:
+        """Seconds until the first of them may be asked, 0 where one may be now; None where there are none.
+
+        Where another call probes a target, that is not known, and a second is given."""
         with self._lock:
-            self._rests.pop(target, None)
+            now = self._clock.monotonic()
+            return min((self._due(target, now) for target in targets), default=None)
 
-    def failed(self, target: Target, failure: ProviderFailure) -> None:
-        """It failed: it rests, if the failure is its own."""
-        if not failure.held_against:
-            return
-        now = self._clock.monotonic()
+    def enter(self, target: Target, *, forced: bool = False) -> Trial | None:
+        """Take a turn at the target.
+
+        Args:
+            target: whom to ask.
+            forced: ask it even while it rests. It is a probe only where one is due.
+
+        Returns:
+            The turn, to be ended by its taker; None where the target rests or another call is probing it.
+        """
         with self._lock:
-            before = self._rests.pop(target, None)  # put in again, so that the first entry is the oldest
-            failures = (before.failures if before else 0) + 1
-            self._rests[target] = Rest(failures, now + _seconds(failure, failures))
-            if len(self._rests) > REMEMBERED:
-                del self._rests[next(iter(self._rests))]
+            now = self._clock.monotonic()
+            if not forced and self._due(target, now) > 0:
+                return None
+            record = self._latest(target)
+            record.under_way += 1
+            return Trial(target, record, record.breaker.enter(now), self._lock, self._clock)
 
+    def limit(self, target: Target, *, streamed: bool) -> float:
+        """Seconds that the target has for its first content, judged by its own past."""
+        with self._lock:
+            return self._known(target).first_content(streamed=streamed).limit()
 
-def _seconds(failure: ProviderFailure, failures: int) -> float:
-    told = failure.evidence.retry_after
-    if told is not None and math.isfinite(told):
-        return min(max(told, FAILED.first), LONGEST_TOLD)  # 0 is no rest, and the next call would hit it again
-    pace = SPENT if isinstance(failure, QuotaExhausted) else LIMITED if isinstance(failure, RateLimited) else FAILED
-    return min(pace.first * 2.0 ** min(failures - 1, 30), pace.longest)
+    def describe(self, target: Target) -> Standing:
+        """How it stands now, for people."""
+        with self._lock:
+            return self._known(target).standing(self._clock.monotonic())
+
+    def _due(self, target: Target, now: float) -> float:
+        record = self._records.get(target)
+        return record.due(now) if record else 0.0
+
+    def _known(self, target: Target) -> _Record:
+        """To read only: asking about a target does not make it remembered."""
+        return self._records.get(target) or _Record(self._random)
+
+    def _latest(self, target: Target) -> _Record:
+        record = self._records.pop(target, None) or _Record(self._random)
+        spare = len(self._records) + 1 - REMEMBERED
+        if spare > 0:
+            idle = (each for each, known in self._records.items() if not known.under_way)
+            for each in list(islice(idle, spare)):
+                del self._records[each]
+        self._records[target] = record
+        return record

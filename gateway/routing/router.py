@@ -27,6 +27,7 @@ class Route:
     name: str
     targets: tuple[Target, ...]
     when_limited: Literal["next", "wait"]
+    stream_recovery: Literal["resume", "error"] = "resume"
 
 
 class Router:
@@ -62,7 +63,7 @@ class Router:
     def _route(self, alias: schema.Alias) -> Route:
         ranked = sorted(alias.providers, key=lambda target: target.priority)  # stable: equals stay in file order
         targets = tuple(Target(each.provider, each.model) for each in ranked if each.provider in self._providers)
-        return Route(alias.alias, targets, alias.when_limited)
+        return Route(alias.alias, targets, alias.when_limited, alias.stream_recovery)
 
     def _direct(self, model: str) -> Route | None:
         provider, slash, own = model.partition("/")

@@ -6,13 +6,14 @@ not, is an OpenAI error object with a request id.
 
 import logging
 import re
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Final, cast
 
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.exceptions import MethodNotAllowed as FlaskMethodNotAllowed
 
+from gateway.core import sse
 from gateway.core.clock import Clock
 from gateway.core.errors import (
     BodyTooLarge,
@@ -26,12 +27,17 @@ from gateway.core.errors import (
 )
 from gateway.core.jsontext import JsonObject, dumps
 from gateway.handler.call import Call
-from gateway.handler.reply import JSON_TYPE, Reply, error_reply
+from gateway.handler.caller_line import EVENT_STREAM
+from gateway.handler.reply import JSON_TYPE, Headers, Reply, error_reply
 from gateway.handler.request_handler import RequestHandler
 from gateway.routing.router import Router
+from gateway.server.caller_line import LINE, Line
 from gateway.server.guard import Guard
 from gateway.server.headers import ALWAYS, new_request_id
 from gateway.wires.base import InboundWire
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
@@ -46,7 +52,7 @@ class Switch:
 
 
 class GatewayProxy:
-    """The WSGI application.
+    """The WSGI application; `wsgi` is what a server calls.
 
     Args:
         handler: answers chat requests.
@@ -79,11 +85,15 @@ class GatewayProxy:
         self._switch = switch
         self._timeout = timeout
         self._created = int(clock.wall())
-        self.app = Flask("gateway", static_folder=None)
-        self.app.config["MAX_CONTENT_LENGTH"] = max_body
-        self.app.url_map.strict_slashes = False
-        self.app.url_map.merge_slashes = False
+        self._app = Flask("gateway", static_folder=None)
+        self._app.config["MAX_CONTENT_LENGTH"] = max_body
+        self._app.url_map.strict_slashes = False
+        self._app.url_map.merge_slashes = False
         self._register()
+
+    def wsgi(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        """Answer a request, on a line that another thread may give signs of life on."""
+        return Line(environ, start_response, self._clock).answer(self._app, environ)
 
     def _register(self) -> None:
         routes: tuple[tuple[str, str, Callable[..., Response]], ...] = (
@@ -93,13 +103,13 @@ class GatewayProxy:
         )
         for method, path, view in routes:
             for prefix in ("/v1", ""):
-                self.app.add_url_rule(prefix + path, prefix + path, view, methods=[method])
-        self.app.add_url_rule("/health", "/health", self._health, methods=["GET"])
-        self.app.before_request(self._admit)
-        self.app.after_request(self._finish)
-        self.app.register_error_handler(GatewayError, self._failed)
-        self.app.register_error_handler(HTTPException, self._refused)
-        self.app.register_error_handler(Exception, self._crashed)
+                self._app.add_url_rule(prefix + path, prefix + path, view, methods=[method])
+        self._app.add_url_rule("/health", "/health", self._health, methods=["GET"])
+        self._app.before_request(self._admit)
+        self._app.after_request(self._finish)
+        self._app.register_error_handler(GatewayError, self._failed)
+        self._app.register_error_handler(HTTPException, self._refused)
+        self._app.register_error_handler(Exception, self._crashed)
 
     def _admit(self) -> Response | None:
         """Before every request, whatever its path."""
@@ -118,7 +128,9 @@ class GatewayProxy:
         if request.environ.get("gateway.overloaded"):
             raise Overloaded("Every thread is busy and the queue for one is full.", retry_after=1.0)
         gone = request.environ.get("waitress.client_disconnected", _never)
-        call = Call(g.request_id, self._clock, timeout=self._timeout, left=gone)
+        line = _line()
+        line.allow((*EVENT_STREAM, *self._always()))
+        call = Call(g.request_id, self._clock, timeout=self._timeout, left=gone, line=line)
         return _response(self._handler.handle(call, request.get_data(cache=False)))
 
     def _models(self) -> Response:
@@ -139,16 +151,23 @@ class GatewayProxy:
 
     def _finish(self, response: Response) -> Response:
         """After every request, refused or not."""
-        response.headers["x-request-id"] = g.get("request_id") or new_request_id()
-        for name, value in (*ALWAYS, *self._guard.cors_headers(request.environ)):
+        for name, value in self._always():
             response.headers[name] = value
         return response
+
+    def _always(self) -> Headers:
+        """What every reply to this request carries."""
+        request_id = g.get("request_id") or new_request_id()
+        return (("x-request-id", request_id), *ALWAYS, *self._guard.cors_headers(request.environ))
 
     def _failed(self, error: GatewayError) -> Response:
         told = {"request_id": g.get("request_id", "-"), "method": request.method, "path": _shown(request.path)}
         words = (*told.values(), error.status, error.code)
         logger.warning("%s %s %s refused: %s [%s]", *words, extra={"fields": {**told, "status": error.status}})
-        response = _response(error_reply(error, self._wire))
+        reply = error_reply(error, self._wire)
+        if _line().settle():
+            return _response(Reply(200, EVENT_STREAM, sse.encode(cast(bytes, reply.body))))
+        response = _response(reply)
         if error.status == 401:
             response.headers["WWW-Authenticate"] = 'Bearer realm="llm-gateway"'
         return response
@@ -181,6 +200,10 @@ def _translated(error: HTTPException) -> GatewayError:
 def _shown(path: str) -> str:
     """A path from outside, fit for a message and a log line."""
     return ascii(path[:200])[1:-1]
+
+
+def _line() -> Line:
+    return cast(Line, request.environ[LINE])
 
 
 def _response(reply: Reply) -> Response:

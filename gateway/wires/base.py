@@ -23,8 +23,13 @@ class Naming:
 class Encoder(Protocol):
     """Chunks to the caller's stream."""
 
-    def encode(self, chunk: ChatChunk) -> bytes:
-        """The bytes for one chunk; empty where the caller is not to see it."""
+    def encode(self, chunk: ChatChunk, skip: int = 0) -> bytes:
+        """The bytes for one chunk without the first `skip` characters of its plain text; empty where the caller is not
+        to see it."""
+
+    def resumed(self, by: str, spent: Usage | None) -> bytes:
+        """The chunks that follow are another stream's, which goes on where the first broke: to the caller they are one
+        answer. Gives a comment that names `by`; `spent` is added to the token counts from here on."""
 
     def end(self) -> bytes:
         """What closes a stream that is complete."""
@@ -59,6 +64,9 @@ class InboundWire(Protocol):
 
     def parse_request(self, body: bytes) -> ChatRequest:
         """Raises InvalidRequest naming the field."""
+
+    def continued(self, request: ChatRequest, said: str) -> ChatRequest:
+        """The request to go on exactly where an answer broke off that had said so much."""
 
     def render_response(self, response: ChatResponse, naming: Naming) -> bytes:
         """The whole answer for the caller."""

@@ -13,7 +13,7 @@ from typing import Final
 from gateway.core.chat import Envelope, Rendered, Said, Source
 from gateway.core.errors import BrokenAnswer, ProviderFailure
 from gateway.core.jsontext import JsonObject, JsonValue
-from gateway.core.stream import ChatChunk
+from gateway.core.stream import ChatChunk, plain_text
 from gateway.wires.gemini.citations import read_citations
 from gateway.wires.gemini.errors import holds_error, in_band
 from gateway.wires.gemini.finish import FAILED, STOP, UNSAID, failure, finish, refusal
@@ -112,8 +112,9 @@ class AnswerReader:
         if self.fault:
             return []
         answers = any(map(_says, said)) or self._ends_without_words()
-        chunk = ChatChunk(answers, read_usage(event.get("usageMetadata")), Source(WIRE, event), self._envelope)
-        return [replace(chunk, said=tuple(said)), *self._blocked(event)]
+        usage, words = read_usage(event.get("usageMetadata")), tuple(said)
+        chunk = ChatChunk(answers, usage, Source(WIRE, event), plain_text(words), self._envelope, words)
+        return [chunk, *self._blocked(event)]
 
     def end(self, *, whole: bool = False) -> list[ChatChunk]:
         """The answer has ended: the finishes, if every choice has one, and what could not be said before.
@@ -136,8 +137,8 @@ class AnswerReader:
 
     def _close(self, after: tuple[Said, ...], finishes: tuple[Said, ...], *, says: bool) -> list[ChatChunk]:
         self.done = True
-        last = ChatChunk(says, None, Source(WIRE, {}), self._envelope, finishes)
-        return [replace(last, said=after), last] if after else [last]
+        parts = [said for said in (after, finishes) if said]
+        return [ChatChunk(says, None, Source(WIRE, {}), plain_text(said), self._envelope, said) for said in parts]
 
     def _name(self, event: JsonObject) -> None:
         known = self._envelope

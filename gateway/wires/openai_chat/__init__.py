@@ -12,7 +12,7 @@ from typing import Literal
 from gateway.core.chat import ChatRequest, ChatResponse, Rendered
 from gateway.core.errors import GatewayError, ProviderFailure
 from gateway.wires.base import Decoder, Encoder, Naming
-from gateway.wires.openai_chat import errors, request, response, stream
+from gateway.wires.openai_chat import errors, request, response, resuming, stream
 
 
 class OpenAIChat:
@@ -40,6 +40,9 @@ class OpenAIChat:
 
     def parse_request(self, body: bytes) -> ChatRequest:
         return request.parse(body)
+
+    def continued(self, chat: ChatRequest, said: str) -> ChatRequest:
+        return resuming.continued(chat, said)
 
     def render_request(self, chat: ChatRequest, model: str, *, ask_usage: bool) -> Rendered:
         return request.render(chat, model, ask_usage=ask_usage, strict_history=self._strict_history)

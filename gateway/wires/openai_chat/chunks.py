@@ -8,7 +8,7 @@ Source: https://platform.openai.com/docs/api-reference/chat-streaming.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from gateway.core.chat import Finish, Said, Usage
@@ -37,23 +37,30 @@ class SpokenChunks:
 
     Args:
         naming: which model is shown, and whether usage is.
+        joined: the head of an earlier stream that this one goes on for; its roles are said.
+        spent: the tokens of earlier streams.
     """
 
-    def __init__(self, naming: Naming) -> None:
+    def __init__(self, naming: Naming, joined: JsonObject | None = None, spent: Usage | None = None) -> None:
         self._naming = naming
-        self._head: JsonObject | None = None
+        self._joined = bool(joined)
+        self._spent = spent
+        self.head = joined or None
         self._choices: dict[int, _Choice] = {}
         self._usage: Usage | None = None
 
-    def bodies(self, chunk: ChatChunk) -> Iterator[JsonObject]:
-        """The chunks that a chunk becomes; none where it says nothing to the caller."""
+    def bodies(self, chunk: ChatChunk, skip: int = 0) -> Iterator[JsonObject]:
+        """The chunks that a chunk becomes, without its first `skip` characters; none where it says nothing."""
         self._usage = chunk.usage or self._usage
-        if self._head is None:
-            self._head = head(chunk.envelope, OBJECT, self._naming)
+        if self.head is None:
+            self.head = head(chunk.envelope, OBJECT, self._naming)
         for said in chunk.said:
             if said.index not in self._choices:
                 self._choices[said.index] = _Choice()
-                yield self._body(said.index, {"role": "assistant", "content": ""})
+                if not self._joined:
+                    yield self._body(said.index, {"role": "assistant", "content": ""})
+            if skip:
+                said = replace(said, text=said.text[skip:])  # noqa: PLW2901 - only plain chunks, of one choice, are cut
             yield from self._further(said, self._choices[said.index])
 
     def last(self) -> Iterator[JsonObject]:
@@ -65,7 +72,8 @@ class SpokenChunks:
             reason = finish(choice.finish, called_tool=choice.calls > 0)
             yield self._body(index, {}, {"finish_reason": reason, **more})
         if self._usage and self._naming.usage:
-            yield {**(self._head or {}), "choices": [], "usage": usage(self._usage)}
+            counted = self._usage if self._spent is None else self._usage + self._spent
+            yield {**(self.head or {}), "choices": [], "usage": usage(counted)}
 
     def _further(self, said: Said, choice: _Choice) -> Iterator[JsonObject]:
         if said.thought:
@@ -89,4 +97,4 @@ class SpokenChunks:
 
     def _body(self, index: int, delta: JsonObject, more: JsonObject | None = None) -> JsonObject:
         choice: JsonObject = {"index": index, "delta": delta, "logprobs": None, "finish_reason": None, **(more or {})}
-        return {**(self._head or {}), "choices": [choice]}
+        return {**(self.head or {}), "choices": [choice]}

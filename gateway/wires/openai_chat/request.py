@@ -14,6 +14,7 @@ from gateway.core.jsontext import JsonFault, JsonObject, JsonValue, dumps, loads
 from gateway.wires.openai_chat import history, words
 from gateway.wires.openai_chat.errors import WIRE
 from gateway.wires.openai_chat.reading import wrong
+from gateway.wires.openai_chat.resuming import is_plain
 
 MAX_MODEL: Final = 256
 
@@ -104,6 +105,7 @@ def parse(body: bytes) -> ChatRequest:
         source=Source(WIRE, fields),
         prompt=lambda: words.read(fields),
         choices=choices if isinstance(choices, int) else 1,
+        plain=is_plain(fields),
     )
 
 

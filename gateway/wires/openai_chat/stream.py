@@ -9,10 +9,10 @@ Source: https://platform.openai.com/docs/api-reference/chat-streaming.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from gateway.core.chat import Envelope, Source
+from gateway.core.chat import Envelope, Source, Usage
 from gateway.core.errors import BrokenAnswer, GatewayError, ProviderFailure
 from gateway.core.jsontext import JsonFault, JsonObject, JsonValue, dumps, loads
-from gateway.core.sse import DONE, Event, SseDecoder, SseTooLarge, encode
+from gateway.core.sse import DONE, Event, SseDecoder, SseTooLarge, comment, encode
 from gateway.core.stream import ChatChunk
 from gateway.wires.base import Naming
 from gateway.wires.openai_chat.chunks import OBJECT, SpokenChunks
@@ -25,6 +25,7 @@ from gateway.wires.openai_chat.mend import (
     mend_usage,
 )
 from gateway.wires.openai_chat.response import usage
+from gateway.wires.openai_chat.resuming import HEAD, Joint, skip_text, text_of
 from gateway.wires.openai_chat.tool_calls import ToolCalls
 
 
@@ -102,7 +103,7 @@ class ChunkDecoder:
         self._envelope = mend_envelope(body, OBJECT, self._envelope, self._now)
         says = [self._mend_choice(choice) for choice in choices]
         mend_usage(body)
-        return ChatChunk(has_content=any(says), usage=usage(body), source=Source(WIRE, body))
+        return ChatChunk(any(says), usage(body), Source(WIRE, body), text_of(choices))
 
     def _mend_choice(self, choice: JsonObject) -> bool:
         """Put one choice right; True when it says something."""
@@ -145,7 +146,7 @@ class ChunkDecoder:
                 body: JsonObject = {"choices": [{"index": index, "delta": delta, "finish_reason": seen.finish}]}
                 self._envelope = mend_envelope(body, OBJECT, self._envelope, self._now)
                 # not content: a stream that said nothing else has said nothing
-                chunks.append(ChatChunk(has_content=False, usage=None, source=Source(WIRE, body)))
+                chunks.append(ChatChunk(has_content=False, usage=None, source=Source(WIRE, body), plain=""))
         return chunks
 
 
@@ -176,16 +177,30 @@ class ChunkEncoder:
         self._naming = naming
         self._mask = mask
         self._spoken = SpokenChunks(naming)
+        self._head: JsonObject | None = None
+        self._joint: Joint | None = None
 
-    def encode(self, chunk: ChatChunk) -> bytes:
+    def encode(self, chunk: ChatChunk, skip: int = 0) -> bytes:
         if chunk.source.wire != WIRE:
-            return _events(self._spoken.bodies(chunk))
+            return _events(self._spoken.bodies(chunk, skip))
         body = chunk.source.body
+        if skip and not skip_text(body, skip):
+            return b""
         if self._naming.model is not None:
             body["model"] = self._naming.model
+        if self._head is None:
+            self._head = {name: body.get(name) for name in HEAD}
+        if self._joint is not None:
+            self._joint.put_right(body)
         if not self._naming.usage and body.pop("usage", None) and not body.get("choices"):
             return b""  # the usage chunk, which we asked for and the caller did not
         return encode(dumps(body))
+
+    def resumed(self, by: str, spent: Usage | None) -> bytes:
+        head = self._spoken.head or self._head or {}
+        self._joint = Joint(head, spent)
+        self._spoken = SpokenChunks(self._naming, joined=head, spent=spent)
+        return comment(f"resumed on {by}")
 
     def end(self) -> bytes:
         return _events(self._spoken.last()) + encode(DONE)

@@ -1,0 +1,71 @@
+"""What a second stream says again of an answer whose first part the caller has already.
+
+A model that is asked to go on may begin anew, and a model that is asked anew does. As long as what it says is word for
+word what the caller has, it is held back; at the first new character the rest goes out.
+"""
+
+from gateway.core.stream import ChatChunk
+
+Piece = tuple[ChatChunk, int]
+"""A chunk to write, and how many characters of its text the caller has already."""
+
+
+class Diverged(Exception):
+    """An answer that was begun anew is another answer."""
+
+
+class Repetition:
+    """The comparison.
+
+    Args:
+        said: what the caller has.
+        anew: the stream was not asked to go on, so it must say all of `said` first.
+    """
+
+    def __init__(self, said: str, *, anew: bool) -> None:
+        self._said = said
+        self._anew = anew
+        self._matched = 0
+        self._held: list[Piece] = []
+        self._over = not said
+
+    def take(self, chunk: ChatChunk) -> list[Piece]:
+        """What of the stream is to be written now.
+
+        Raises:
+            Diverged: it was begun anew and says something else.
+        """
+        if self._over:
+            return [(chunk, 0)]
+        if chunk.plain is None:
+            return self._differs(chunk)
+        left = len(self._said) - self._matched
+        again = chunk.plain[:left]
+        if not self._said.startswith(again, self._matched):
+            return self._differs(chunk)
+        self._matched += len(again)
+        if self._matched < len(self._said):
+            self._held.append((chunk, 0))
+            return []
+        self._over = True
+        self._held.clear()
+        return [(chunk, len(again))]
+
+    def end(self) -> list[Piece]:
+        """The stream has ended: what is held was no repetition then, only alike.
+
+        Raises:
+            Diverged: it was begun anew and ended before it was where the other broke off.
+        """
+        if not self._over and self._anew:
+            raise Diverged
+        return self._release()
+
+    def _differs(self, chunk: ChatChunk) -> list[Piece]:
+        if self._anew:
+            raise Diverged
+        return [*self._release(), (chunk, 0)]
+
+    def _release(self) -> list[Piece]:
+        held, self._held, self._over = self._held, [], True
+        return held

@@ -1,0 +1,238 @@
+"""Targets that play what they are told to, behind the real failover."""
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from gateway.auth.auth_manager import AuthManager
+from gateway.auth.renewal import Refresher
+from gateway.auth.sources import CredentialSource, NoCredential
+from gateway.auth.token_store import TokenStore
+from gateway.auth.watch_files import WatchedFiles
+from gateway.config import schema
+from gateway.core.chat import ChatRequest, Rendered
+from gateway.core.errors import (
+    ConnectionFailed,
+    Evidence,
+    GatewayError,
+    ProviderFailure,
+    RateLimited,
+    Unavailable,
+)
+from gateway.handler.attempt import Attempt, Paces, Reached
+from gateway.handler.call import Call
+from gateway.handler.failover import Failover
+from gateway.limits.rate_limiter import RateLimiters
+from gateway.observe.logs import CallLog
+from gateway.providers.base import Answer, OpenStream, Terms
+from gateway.routing.health import Health, Trial
+from gateway.routing.retry_budget import RetryBudgets
+from gateway.routing.router import Route, Target
+from gateway.upstream.byte_stream import ByteStream
+from gateway.wires.openai_chat import OpenAIChat
+from tests.fakes import FakeClock
+from tests.upstream_script import json_answer
+
+WIRE = OpenAIChat()
+ANSWER = Answer(WIRE.parse_response(json.dumps(json_answer("hi").value).encode(), 0, Rendered(b"")), {}, ())
+TIMEOUT = 600.0
+
+Outcome = Answer | OpenStream | Exception | Callable[[], Answer]
+
+
+class NoBody(ByteStream):
+    """A body that is never read."""
+
+    def __init__(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class FakeProvider:
+    """Plays outcomes in turn, the last one for ever, and remembers what it was asked on which terms."""
+
+    def __init__(self, name: str, played: list[tuple[str, Outcome]]) -> None:
+        self.name = name
+        self.outcomes: list[Outcome] = [ANSWER]
+        self.requests: list[ChatRequest] = []
+        self.terms: list[Terms] = []
+        self._played = played
+
+    def plays(self, *outcomes: Outcome) -> None:
+        self.outcomes = list(outcomes)
+
+    def send(self, request: ChatRequest, terms: Terms) -> Answer:
+        answer = self._next(request, terms)
+        assert isinstance(answer, Answer)
+        return answer
+
+    def open(self, request: ChatRequest, terms: Terms) -> OpenStream:
+        answer = self._next(request, terms)
+        assert isinstance(answer, OpenStream)
+        return answer
+
+    def _next(self, request: ChatRequest, terms: Terms) -> Answer | OpenStream:
+        self.requests.append(request)
+        self.terms.append(terms)
+        outcome = self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0]
+        self._played.append((self.name, outcome))
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome if isinstance(outcome, Answer | OpenStream) else outcome()
+
+    def close(self) -> None:
+        pass
+
+
+class WatchedClock(FakeClock):
+    """Calls `meanwhile` at the begin of every wait."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.meanwhile: Callable[[], object] = list
+
+    def wait(self, condition: threading.Condition, timeout: float) -> bool:
+        self.meanwhile()
+        return super().wait(condition, timeout)
+
+
+class WatchedHealth(Health):
+    """Remembers every turn that was taken."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__(clock, lambda: 0.0)
+        self.trials: list[Trial] = []
+
+    def enter(self, target: Target, *, forced: bool = False) -> Trial | None:
+        trial = super().enter(target, forced=forced)
+        if trial is not None:
+            self.trials.append(trial)
+        return trial
+
+    def open(self) -> list[Trial]:
+        """Turns without a verdict."""
+        return [trial for trial in self.trials if not repr(trial).endswith("over)")]
+
+
+class Scene:
+    """The providers a to d behind the real loop, limits, credentials and memory; time moves only where one waits."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        limits: Mapping[str, schema.RateLimit] | None = None,
+        sources: Mapping[str, CredentialSource] | None = None,
+        timeouts: Mapping[str, schema.Timeouts] | None = None,
+        logins: Refresher | None = None,
+    ) -> None:
+        self.clock = WatchedClock()
+        self.played: list[tuple[str, Outcome]] = []
+        self.providers = {name: FakeProvider(name, self.played) for name in "abcd"}
+        self.health = WatchedHealth(self.clock)
+        self.budgets = RetryBudgets()
+        self.limiters = RateLimiters([*(limits or {}).values()], self.clock)
+        self.store = TokenStore(folder / "tokens.json", self.clock)
+        self.gone = False
+        attempt = Attempt(
+            self.providers,
+            Paces(
+                self.limiters,
+                self.health,
+                self.budgets,
+                {name: schema.Timeouts() for name in "abcd"} | dict(timeouts or {}),
+            ),
+            AuthManager(
+                {name: NoCredential() for name in "abcd"} | dict(sources or {}),
+                self.store,
+                WatchedFiles([], self.clock),
+                self.clock,
+                clients=None if logins is None else lambda _: logins,
+            ),
+            CallLog(),
+            lambda: 0.5,
+        )
+        self.failover = Failover(attempt, self.health, self.clock)
+
+    def __getitem__(self, name: str) -> FakeProvider:
+        return self.providers[name]
+
+    def call(self) -> Call:
+        return Call("req_1", self.clock, timeout=TIMEOUT, left=lambda: self.gone)
+
+    def ask(self, names: str, *, when_limited: Literal["next", "wait"] = "next", call: Call | None = None) -> Call:
+        """Ask the targets m of the providers; the call as it is after an answer."""
+        call = call or self.call()
+        assert self.reach(names, REQUEST, when_limited=when_limited, call=call).answer is ANSWER
+        return call
+
+    def reach(
+        self, names: str, request: ChatRequest, *, when_limited: Literal["next", "wait"] = "next", call: Call
+    ) -> Reached:
+        """Whoever answers."""
+        return self.failover.first_that_answers(route(names, when_limited), request, call)
+
+    def fails(self, names: str, *, when_limited: Literal["next", "wait"] = "next") -> tuple[GatewayError, Call]:
+        """The failure that the caller is told."""
+        call = self.call()
+        with pytest.raises(GatewayError) as caught:
+            self.ask(names, when_limited=when_limited, call=call)
+        assert call.target is None
+        return caught.value, call
+
+    def tries(self, names: str = "abc") -> list[int]:
+        """How often each provider was asked."""
+        return [len(self.providers[name].terms) for name in names]
+
+    def has_failed(self, name: str, *failures: ProviderFailure) -> None:
+        """Calls before had these failures there."""
+        for failure in failures:
+            trial = self.health.enter(Target(name, "m"), forced=True)
+            assert trial is not None
+            trial.failed(failure)
+
+    def failures(self, name: str) -> int:
+        """Failures in a row that count against the provider's target."""
+        return self.health.describe(Target(name, "m")).failures
+
+    def rests(self, name: str) -> bool:
+        return self.health.order([Target(name, "m")])[1] != []
+
+    def takes(self, name: str, count: int) -> None:
+        """Use up `count` slots of a provider's limit."""
+        limiter = self.limiters.of(name)
+        assert limiter is not None
+        for _ in range(count):
+            assert limiter.try_acquire()
+
+
+def asked(text: str, *, stream: bool = False) -> ChatRequest:
+    body = {"model": "best", "stream": stream, "messages": [{"role": "user", "content": text}]}
+    return WIRE.parse_request(json.dumps(body).encode())
+
+
+def route(names: str, when_limited: Literal["next", "wait"] = "next") -> Route:
+    return Route("best", tuple(Target(name, "m") for name in names), when_limited)
+
+
+REQUEST = asked("hi")
+
+
+def limit(name: str, per_minute: int = 1, *, queue: int = 50, wait: float = 3_600.0) -> dict[str, schema.RateLimit]:
+    rule = schema.RateLimit(provider=name, requests_per_minute=per_minute, max_queue_size=queue, max_wait_seconds=wait)
+    return {name: rule}
+
+
+def told(seconds: float, status: int = 429) -> Evidence:
+    return Evidence(status=status, retry_after=seconds)
+
+
+DOWN = Unavailable("down", evidence=Evidence(status=503))
+TOO_MANY = RateLimited("too many", evidence=Evidence(status=429))
+BROKEN_LINE = ConnectionFailed("no connection")
