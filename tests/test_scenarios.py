@@ -15,6 +15,7 @@ import pytest
 import requests
 
 from gateway.handler.call import Calls
+from tests import gemini_answers as gemini
 from tests.fakes import FastClock
 from tests.running import Running, alias, events, provider, running
 from tests.upstream_script import (
@@ -64,14 +65,22 @@ class Told:
 class Scene:
     """A gateway on a fast clock, a primary `a` that misbehaves and a fallback `b` that does not."""
 
-    def __init__(self, closing: ExitStack, config: Mapping[str, object], fallback: Respond | None) -> None:
+    def __init__(
+        self,
+        closing: ExitStack,
+        config: Mapping[str, object],
+        fallback: Respond | None,
+        google: ScriptedUpstream | None,
+    ) -> None:
         self.clock = FastClock(FACTOR)
         self.primary, self.fallback, self.last = (closing.enter_context(ScriptedUpstream()) for _ in "abc")
         self.times: list[float] = []
         self.fallback.answers(fallback or answers_all)
         self.last.answers(goes_on)
+        native = {"type": "gemini", "apiEndpoint": f"{google.url}/v1beta", "apiKey": "k"} if google else None
         settings = {
             "providers": {
+                **({"g": native} if native else {}),
                 "a": provider(self.primary.base_url, apiKey="k", **HELD),
                 "b": provider(self.fallback.base_url, apiKey="k", **HELD),
                 "c": provider(self.last.base_url, apiKey="k", **HELD),
@@ -156,7 +165,7 @@ def first(count: int, *then: Step) -> Sequence[Step]:
 def scene(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Scene]]:
     monkeypatch.setattr(Calls, "INTERVAL", 0.01)
     with ExitStack() as closing:
-        yield lambda fallback=None, **config: Scene(closing, config, fallback)
+        yield lambda fallback=None, google=None, **config: Scene(closing, config, fallback, google)
 
 
 Make = Callable[..., Scene]
@@ -374,6 +383,32 @@ def test_a_second_break_is_resumed_too(scene: Make) -> None:
     assert (told.finishes, len(told.ids)) == (1, 1)
     assert ": resumed on b/two\n" in told.reply.text
     assert ": resumed on c/three\n" in told.reply.text
+
+
+def gemini_goes_on(request: Request) -> Sequence[Step]:
+    """Likewise, in Gemini's own wire."""
+    contents = request.json()["contents"]
+    assert [turn["role"] for turn in contents] == ["user", "model", "user"]
+    rest = TEXT[len(contents[1]["parts"][0]["text"]) :]
+    return gemini.stream(gemini.said(gemini.text(rest[:30]), finish=None), gemini.said(gemini.text(rest[30:])))
+
+
+def gemini_breaks(request: Request) -> Sequence[Step]:
+    """Gemini's stream, broken off after forty words."""
+    return [*gemini.stream(gemini.said(gemini.text(" ".join(WORDS[:40]) + " "), finish=None)), Cut()]
+
+
+@pytest.mark.parametrize("first_wire", ["openai", "gemini"])
+def test_a_broken_stream_is_made_whole_across_wires(scene: Make, first_wire: str) -> None:
+    names = ("a/one", "g/gemini-2.5-flash") if first_wire == "openai" else ("g/gemini-2.5-flash", "c/three")
+    with ScriptedUpstream() as google:
+        google.answers(gemini_goes_on if first_wire == "openai" else gemini_breaks)
+        s = scene(google=google, modelAliases=[alias("best", *names)])
+        s.plays(lambda n, r: first(40, Cut()))
+        told = s.stream()
+        assert told.whole
+        assert (told.finishes, len(told.ids)) == (1, 1)
+        assert told.reply.text.count('"role"') == 1
 
 
 def test_where_nobody_can_go_on_the_caller_has_what_was_said_and_the_truth(scene: Make) -> None:
