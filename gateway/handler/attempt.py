@@ -226,14 +226,12 @@ class Attempt:
             if limiter.try_acquire():
                 return 0.0
             raise Limited(f"The rate limit of {provider} has no room now.", retry_after=limiter.expected_wait())
-        call.in_queue = True
         try:
-            waited = limiter.acquire(deadline=call.deadline, left=run.gone)
+            with call.in_line():
+                waited = limiter.acquire(deadline=call.deadline, left=run.gone)
         except CallerLeft:
             run.check()  # it may be the gateway that stops, and then the caller is to be told
             raise
-        finally:
-            call.in_queue = False
         call.queued += waited
         return waited
 
@@ -252,6 +250,8 @@ class Attempt:
         except BaseException:
             ready.trial.close()
             raise
+        finally:
+            run.call.tried()
         run.end()
         self._paces.budgets.succeeded(target.provider)
         ready.trial.speaks(run.took(), streamed=request.stream)
