@@ -17,6 +17,7 @@ from gateway.core.errors import StreamBroken
 from gateway.core.sse import encode
 from gateway.handler.call import Call
 from gateway.handler.caller_line import EVENT_STREAM, CallerLine, NoLine
+from gateway.handler.explain import Explainer
 from gateway.handler.reply import JSON_TYPE, Reply, error_reply
 from gateway.handler.request_handler import RequestHandler
 from gateway.routing.router import Router
@@ -161,6 +162,7 @@ class Scene:
         self.proxy = GatewayProxy(
             handler=cast(RequestHandler, self.handler),
             router=Router((), {}),
+            explainer=cast(Explainer, None),
             guard=Guard(port=1, allowed_hosts=frozenset(), allowed_origins=origins, key_digests=()),
             wire=OpenAIChat(),
             clock=self.clock,

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final, cast
 
+import msgspec
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.exceptions import MethodNotAllowed as FlaskMethodNotAllowed
@@ -28,6 +29,7 @@ from gateway.core.errors import (
 from gateway.core.jsontext import JsonObject, dumps
 from gateway.handler.call import Call
 from gateway.handler.caller_line import EVENT_STREAM
+from gateway.handler.explain import Explainer
 from gateway.handler.reply import JSON_TYPE, Headers, Reply, error_reply
 from gateway.handler.request_handler import RequestHandler
 from gateway.routing.router import Router
@@ -39,6 +41,7 @@ from gateway.wires.base import InboundWire
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+EXPLAIN: Final = "/gateway/explain"
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 logger = logging.getLogger(__name__)
@@ -57,6 +60,7 @@ class GatewayProxy:
     Args:
         handler: answers chat requests.
         router: knows the model names.
+        explainer: how a name would be routed now.
         guard: decides who may ask.
         wire: for errors.
         clock: for deadlines and `created`.
@@ -70,6 +74,7 @@ class GatewayProxy:
         *,
         handler: RequestHandler,
         router: Router,
+        explainer: Explainer,
         guard: Guard,
         wire: InboundWire,
         clock: Clock,
@@ -79,6 +84,7 @@ class GatewayProxy:
     ) -> None:
         self._handler = handler
         self._router = router
+        self._explainer = explainer
         self._guard = guard
         self._wire = wire
         self._clock = clock
@@ -105,6 +111,7 @@ class GatewayProxy:
             for prefix in ("/v1", ""):
                 self._app.add_url_rule(prefix + path, prefix + path, view, methods=[method])
         self._app.add_url_rule("/health", "/health", self._health, methods=["GET"])
+        self._app.add_url_rule(EXPLAIN, EXPLAIN, self._explain, methods=["GET"])
         self._app.before_request(self._admit)
         self._app.after_request(self._finish)
         self._app.register_error_handler(GatewayError, self._failed)
@@ -143,6 +150,13 @@ class GatewayProxy:
 
     def _describe(self, name: str) -> JsonObject:
         return {"id": name, "object": "model", "created": self._created, "owned_by": "llm-gateway"}
+
+    def _explain(self) -> Response:
+        """What `python app.py explain` asks of a gateway that runs."""
+        model = request.args.get("model")
+        if not model:
+            raise InvalidRequest(f"Which model? Ask {EXPLAIN}?model=NAME.", param="model")
+        return Response(msgspec.json.encode(self._explainer.explain(model)), content_type=JSON_TYPE)
 
     def _health(self) -> Response:
         if self._switch.draining:
