@@ -9,7 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -154,6 +154,16 @@ def _rss() -> float:
     return pages * 4096 / 2**20
 
 
+def _sockets() -> int:
+    """Sockets that this process has open."""
+    gc.collect()
+    opened = 0
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # closed meanwhile: the descriptor that lists them is one
+            opened += os.readlink(descriptor).startswith("socket:")
+    return opened
+
+
 def _settled(ups: Sequence[ScriptedUpstream]) -> float:
     """MiB of this process without what the scripted providers remember."""
     for up in ups:
@@ -167,7 +177,7 @@ def _settled(ups: Sequence[ScriptedUpstream]) -> float:
 def test_in_three_minutes_of_chaos_nobody_is_lied_to_and_nothing_stays() -> None:
     seconds = float(os.environ.get("CHAOS_SECONDS", "180"))
     weather, tally = Weather(7), Tally()
-    threads = set(threading.enumerate())
+    threads, sockets = set(threading.enumerate()), _sockets()
     with ExitStack() as closing:
         logging.disable(logging.CRITICAL)  # what the test runner keeps of log lines is not the gateway's memory
         closing.callback(logging.disable, logging.NOTSET)
@@ -223,3 +233,4 @@ def test_in_three_minutes_of_chaos_nobody_is_lied_to_and_nothing_stays() -> None
             up.close()
     left = [each for each in threading.enumerate() if each not in threads]
     assert not left, left
+    assert _sockets() <= sockets, "sockets stay open"
