@@ -16,7 +16,8 @@ from gateway.core.errors import BrokenAnswer, CredentialRefused, ProviderFailure
 from gateway.core.stream import ChatChunk
 from gateway.providers.base import Answer, OpenStream, Terms
 from gateway.upstream.byte_stream import ByteStream
-from gateway.upstream.session import Post, UpstreamSession
+from gateway.upstream.session import UpstreamSession
+from gateway.upstream.transport import Post
 from gateway.upstream.user_agents import UserAgentPool
 from gateway.wires.base import Decoder, OutboundWire
 
