@@ -18,8 +18,9 @@ from msgspec import structs
 
 from gateway import __version__
 from gateway.config.loader import Loaded
-from gateway.core.clock import Clock
+from gateway.core.clock import Clock, SystemClock
 from gateway.core.jsontext import dumps
+from gateway.handler.relay import Relay
 from gateway.observe import logs
 from gateway.server.http import HttpServer, bind
 from gateway.system import MIB, System
@@ -37,12 +38,15 @@ class Gateway:
         loaded: the configuration.
         environ: the process's environment, for keys.
         clock: the time.
+        relayed: whether streams that have begun leave their threads.
 
     Raises:
         BindError: the address cannot be listened on.
     """
 
-    def __init__(self, loaded: Loaded, environ: Mapping[str, str], clock: Clock | None = None) -> None:
+    def __init__(
+        self, loaded: Loaded, environ: Mapping[str, str], clock: Clock | None = None, *, relayed: bool = True
+    ) -> None:
         settings = loaded.config.gateway
         self._settings = settings
         self._sockets = bind(settings.host, settings.port)
@@ -50,7 +54,11 @@ class Gateway:
         self.url = f"http://[{address}]:{self.port}" if ":" in address else f"http://{address}:{self.port}"
         self.system = System(loaded, environ, port=self.port, clock=clock)
         self._server = HttpServer(
-            self.system.proxy.wsgi, self._sockets, threads=self.system.threads, max_body=settings.max_body_mib * MIB
+            self.system.proxy.wsgi,
+            self._sockets,
+            threads=self.system.threads,
+            max_body=settings.max_body_mib * MIB,
+            relay=Relay(clock or SystemClock()) if relayed else None,
         )
 
     def start(self) -> None:

@@ -21,7 +21,9 @@ from waitress.trigger import trigger
 from waitress.utilities import Error
 
 from gateway.core.errors import BadHttp, BodyTooLarge, GatewayError, HeadersTooLarge, InternalFault, NotImplementedHttp
+from gateway.handler.relay import Relay
 from gateway.server.headers import ALWAYS, new_request_id
+from gateway.server.relayed import Handed, HandedOver, RelayedAnswer
 from gateway.server.waitress_lanes import Lanes
 from gateway.server.waitress_parser import Parser
 from gateway.wires.openai_chat.errors import render_error
@@ -129,14 +131,24 @@ class Request(WSGITask):
             self.set_close_on_finish()
         return super().build_response_header()
 
+    def finish(self) -> None:
+        if cast(Channel, self.channel).handed is not None:
+            raise HandedOver(self)
+        super().finish()
+
 
 class Channel(HTTPChannel):
-    """One connection."""
+    """One connection.
+
+    Attributes:
+        handed: an answer under way that the relay is to carry, once the thread that began it leaves it.
+    """
 
     task_class = Request
     error_task_class = JsonErrorTask
     parser_class = Parser
     overloaded = False
+    handed: Handed | None = None
     requests_lock: threading.Lock
 
     @property
@@ -152,14 +164,40 @@ class Channel(HTTPChannel):
         return bool(self.requests) or self.total_outbufs_len > 0
 
     def service(self) -> None:
-        """Answer the first request; on a worker thread."""
-        super().service()
+        """Answer the first request; on a worker thread. A stream is only begun here, where a relay can carry it."""
+        try:
+            super().service()
+        except HandedOver as left:
+            self._relay(left.task)
+            return
         if cast(Server, self.server).draining:
             with self.requests_lock:
                 if self.requests:
                     return
                 self.close_when_flushed = True
             self.server.pull_trigger()
+
+    @property
+    def can_be_relayed(self) -> bool:
+        """Whether the answer to the first request may be handed over."""
+        return cast(Server, self.server).relay is not None and bool(self.requests) and self.requests[0].version == "1.1"
+
+    def relayed(self) -> None:
+        """The answer that was handed over has its end: close behind it, as waitress does after any of unknown length.
+        Any thread."""
+        with self.requests_lock:
+            self.close_when_flushed = True
+            for request in self.requests:
+                request.close()
+            self.requests = []
+        if self.connected:
+            self.server.pull_trigger()
+
+    def _relay(self, task: WSGITask) -> None:
+        handed, self.handed = self.handed, None
+        relay = cast(Server, self.server).relay
+        if handed is not None and relay is not None:
+            relay.carry(handed.drive, handed.source, RelayedAnswer(self, task, handed.body))
 
     def _flush_outbufs_below_high_watermark(self) -> None:
         """waitress waits here for the loop to take bytes away, and would wait for ever if the loop closed the channel
@@ -203,6 +241,9 @@ def _throw_input_away(connection: socket.socket) -> None:
 class Server(TcpWSGIServer):
     """One listening socket and its connections. Unless said otherwise, methods belong to the loop's thread.
 
+    Attributes:
+        relay: carries streams that have begun; without one each keeps its thread.
+
     Args:
         app: the application.
         listener: bound; not yet listened on by this.
@@ -213,6 +254,7 @@ class Server(TcpWSGIServer):
 
     channel_class = Channel
     draining = False
+    relay: Relay | None = None
 
     def __init__(
         self, app: "WSGIApplication", listener: socket.socket, lanes: Lanes, adj: Adjustments, loop_map: SocketMap
