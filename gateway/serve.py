@@ -22,11 +22,14 @@ from gateway.core.clock import Clock, SystemClock
 from gateway.core.jsontext import dumps
 from gateway.handler.relay import Relay
 from gateway.observe import logs
-from gateway.server.http import HttpServer, bind
+from gateway.server.http import HttpServer
+from gateway.server.listening import bind
 from gateway.system import MIB, System
 
 M_ARENA_MAX: Final = -8
 """Of glibc's malloc.h."""
+DESCRIPTORS: Final = 4096
+"""Two for each connection that the server takes, and plenty for the rest."""
 CUT_SECONDS: Final = 2.0
 """What an answer that is cut at the end of the drain gets to say so."""
 
@@ -58,7 +61,7 @@ class Gateway:
             self._sockets,
             threads=self.system.threads,
             max_body=settings.max_body_mib * MIB,
-            relay=Relay(clock or SystemClock()) if relayed else None,
+            relay=Relay(SystemClock()) if relayed else None,  # what it measures is a socket's silence
         )
 
     def start(self) -> None:
@@ -133,6 +136,7 @@ def run(loaded: Loaded, environ: Mapping[str, str]) -> int:
         BindError: the address cannot be listened on.
     """
     _few_arenas()
+    enough_descriptors()
     signals = StopSignals()
     gateway = Gateway(loaded, environ)
     settings = loaded.config.logging
@@ -191,6 +195,20 @@ def _say(text: str) -> None:
     """Print, if anyone reads: a closed pipe is no reason to stop serving."""
     with contextlib.suppress(OSError, ValueError):
         print(text, flush=True)
+
+
+def enough_descriptors() -> None:
+    """Let the process have as many sockets as it serves connections: with a stream each of them has a second one, to
+    the provider. Systems begin with 256 or 1024 for both, and let a process have more where it asks."""
+    if sys.platform == "win32":
+        return
+    import resource  # noqa: PLC0415 - Windows has none
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):  # macOS has a lower limit than it tells
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _few_arenas() -> None:

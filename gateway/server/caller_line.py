@@ -102,7 +102,7 @@ class Line:
             if self._over or not may_write or self._channel is None:
                 return False
             with self._channel.outbuf_lock:
-                if not self._channel.connected or self._channel.total_outbufs_len:
+                if self._has_left() or self._channel.total_outbufs_len:
                     return False
                 return self._comment(self._write or self._commit())
 
@@ -115,6 +115,8 @@ class Line:
             if self._hand_over():
                 raise StopIteration
         piece = next(self._pieces)
+        if self._has_left():
+            raise ClientDisconnected
         if piece:
             self._begun = True
             self.quiet_since = self._clock.monotonic()
@@ -148,6 +150,11 @@ class Line:
         self._handed_over = True
         channel.handed = Handed(*detached, self)
         return True
+
+    def _has_left(self) -> bool:
+        """Whether nobody waits. Who has closed its half counts too: a stream to one that never comes back costs tokens,
+        and the socket would tell only with the second piece."""
+        return self._channel is not None and self._channel.check_client_disconnected()
 
     def _started(self, status: str, headers: list[tuple[str, str]], exc_info: "OptExcInfo | None" = None, /) -> Write:
         """The application's start_response. A second head is not sent: the first one holds."""

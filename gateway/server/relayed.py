@@ -69,10 +69,12 @@ class RelayedAnswer:
 
     @property
     def left(self) -> bool:
-        return not self._channel.connected
+        return self._channel.check_client_disconnected()
 
     def write(self, piece: bytes) -> bool:
         """See Outlet. waitress waits only above a mark that is far beyond what the relay leaves untaken."""
+        if self.left:
+            return False
         self._body.said()
         try:
             self._task.write(piece)
