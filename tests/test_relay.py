@@ -206,7 +206,13 @@ def test_a_caller_that_takes_nothing_has_its_provider_not_read_and_hinders_no_ot
         caller = Caller(gateway, "plain", buffer=4096)
         caller.until(b"www")
         assert full.wait(LIMIT), "the caller took everything"
-        assert unchunked(Caller(gateway, "plain").rest()).endswith(b"data: [DONE]\n\n")
+        go = threading.Event()
+        closing.callback(go.set)
+        up.plays(Sse(PIECES[:3]), WaitFor(go), Sse(PIECES[3:]), Done())
+        other = Caller(gateway, "plain")
+        other.until(b"one")
+        go.set()
+        assert unchunked(other.rest()).endswith(b"data: [DONE]\n\n")
         body = unchunked(caller.rest()).decode()
         assert re.findall(r'"content":"(w+) ?"', body) == words
         assert most[0] < UNTAKEN + 2 * READ_SIZE

@@ -11,19 +11,18 @@ How many streams there are at most is the server's limit of connections, each of
 
 import logging
 import selectors
-import socket
 import ssl
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import chain
-from typing import Final, Protocol
+from typing import Final
 
 from gateway.core.clock import Clock
 from gateway.core.errors import ProviderFailure
-from gateway.handler.response_transformer import StreamedBody
-from gateway.handler.stream_drive import Patience, StreamDrive
+from gateway.handler.relayed_stream import Outlet, RelayedStream
+from gateway.handler.resumptions import MOST, Resumptions
+from gateway.handler.stream_drive import StreamDrive
+from gateway.handler.wakeup import Wakeup
 from gateway.upstream.byte_stream import DRAIN_READS, DRAIN_SECONDS, READ_SIZE, Detached
 
 UNTAKEN: Final = 262_144
@@ -32,44 +31,9 @@ TICK: Final = 0.05
 """Seconds between two looks at what no socket tells: silence, and an injected clock."""
 PAUSED_TICK: Final = 0.01
 """Seconds between two looks at callers that have to take something first."""
-MOST_RESUMED: Final = 64
-"""Threads for streams that broke; the next one waits for one of them."""
 STOP_SECONDS: Final = 5.0
 
 logger = logging.getLogger(__name__)
-
-
-class Outlet(Protocol):
-    """The way to one caller, whose head and first piece are out."""
-
-    @property
-    def untaken(self) -> int:
-        """Bytes that the caller has not taken yet."""
-
-    @property
-    def left(self) -> bool:
-        """Nobody takes anything any more."""
-
-    def write(self, piece: bytes) -> bool:
-        """Send it, without waiting as long as little is untaken; False where the caller has left."""
-
-    def close(self) -> None:
-        """Close the drive and end the answer. Once."""
-
-
-@dataclass(eq=False, slots=True)
-class _Stream:
-    """One stream; of the relay's thread, but while a thread asks another candidate on its behalf."""
-
-    drive: StreamDrive
-    outlet: Outlet
-    source: Detached | None
-    patience: Patience = Patience(0.0, to_deadline=False)  # noqa: RUF009 - frozen
-    due: float = 0.0
-    watched: bool = False
-    paused: bool = False
-    framing_reads: int | None = None
-    """Reads that are left to find the end of the framing; None while it answers."""
 
 
 class Relay:
@@ -80,23 +44,19 @@ class Relay:
         most_resumed: threads for streams that broke.
     """
 
-    def __init__(self, clock: Clock, most_resumed: int = MOST_RESUMED) -> None:
+    def __init__(self, clock: Clock, most_resumed: int = MOST) -> None:
         self._clock = clock
-        self._most_resumed = most_resumed
         self._selector = selectors.DefaultSelector()
-        self._woken, self._waker = socket.socketpair()  # a pipe is no socket on Windows
-        self._woken.setblocking(False)
-        self._waker.setblocking(False)
-        self._selector.register(self._woken, selectors.EVENT_READ, None)
+        self._wakeup = Wakeup()
+        self._selector.register(self._wakeup.reader, selectors.EVENT_READ, None)
         self._lock = threading.Lock()  # over the three below
         self._inbox: deque[Callable[[], None]] = deque()
         self._carried = 0
         self._closing = False
-        self._streams: set[_Stream] = set()
-        self._paused: set[_Stream] = set()
-        self._again: list[_Stream] = []
-        self._resuming: set[threading.Thread] = set()
-        self._broken: deque[_Stream] = deque()
+        self._streams: set[RelayedStream] = set()
+        self._paused: set[RelayedStream] = set()
+        self._again: list[RelayedStream] = []
+        self._resumptions = Resumptions(self._came_back, most_resumed)
         self._next_look = 0.0
         self._thread = threading.Thread(target=self._run, name="gateway-relay", daemon=True)
         self._thread.start()
@@ -107,7 +67,7 @@ class Relay:
 
     def carry(self, drive: StreamDrive, source: Detached, outlet: Outlet) -> None:
         """Carry a stream to its end. From any thread, which has no more to do with it."""
-        stream = _Stream(drive, outlet, source)
+        stream = RelayedStream(drive, outlet, source)
         with self._lock:
             refused = self._closing
             if not refused:
@@ -117,13 +77,13 @@ class Relay:
             outlet.write(drive.stopped())
             outlet.close()
         else:
-            self._wake()
+            self._wakeup.wake()
 
     def close(self) -> None:
         """End every stream, and the thread. Idempotent; not from a thread of the relay."""
         with self._lock:
             self._closing = True
-        self._wake()
+        self._wakeup.wake()
         self._thread.join(STOP_SECONDS)
 
     # On the relay's thread -------------------------------------------------------------------------------------------
@@ -132,7 +92,7 @@ class Relay:
         while not (self._closing and self._is_empty()):
             for key, _ in self._selector.select(self._sleep()):
                 if key.data is None:
-                    self._hear()
+                    self._wakeup.hear()
                 else:
                     self._guarded(key.data, self._read)
             self._do_what_came()
@@ -145,8 +105,7 @@ class Relay:
             if self._closing:
                 self._stop()
         self._selector.close()
-        self._woken.close()
-        self._waker.close()
+        self._wakeup.close()
 
     def _is_empty(self) -> bool:
         with self._lock:
@@ -159,19 +118,6 @@ class Relay:
             return PAUSED_TICK
         return TICK if self._streams else None
 
-    def _wake(self) -> None:
-        try:
-            self._waker.send(b"\0")
-        except OSError:
-            return  # full, so it wakes anyway; or closed, so there is nobody to wake
-
-    def _hear(self) -> None:
-        try:
-            while self._woken.recv(4096):
-                pass
-        except BlockingIOError:
-            return
-
     def _do_what_came(self) -> None:
         while self._inbox:
             self._inbox.popleft()()
@@ -179,9 +125,9 @@ class Relay:
     def _post(self, act: Callable[[], None]) -> None:
         """Have it done by the relay's thread."""
         self._inbox.append(act)
-        self._wake()
+        self._wakeup.wake()
 
-    def _guarded(self, stream: _Stream, act: Callable[[_Stream], None]) -> None:
+    def _guarded(self, stream: RelayedStream, act: Callable[[RelayedStream], None]) -> None:
         """Do something for one stream. Whatever it raises ends that one, and none of the others."""
         try:
             act(stream)
@@ -193,7 +139,7 @@ class Relay:
         finally:
             self._end(stream)
 
-    def _take_up(self, stream: _Stream) -> None:
+    def _take_up(self, stream: RelayedStream) -> None:
         """Begin, or go on with another candidate's stream."""
         self._streams.add(stream)
         source = stream.source
@@ -212,7 +158,7 @@ class Relay:
         if stream.source is source and stream in self._streams and isinstance(source.connection, ssl.SSLSocket):
             self._again.append(stream)  # it may have decrypted more than was read
 
-    def _read(self, stream: _Stream) -> None:
+    def _read(self, stream: RelayedStream) -> None:
         """There is something to read, or there may be."""
         source = stream.source
         if source is None:
@@ -234,7 +180,7 @@ class Relay:
         else:
             self._read_framing(stream, source, data)
 
-    def _took(self, stream: _Stream, source: Detached, data: bytes) -> bytes:
+    def _took(self, stream: RelayedStream, source: Detached, data: bytes) -> bytes:
         """What the caller hears of `data`, as StreamedBody's reads would give it."""
         drive = stream.drive
         said = b""
@@ -249,13 +195,13 @@ class Relay:
             said += drive.broke(failure)
         return said
 
-    def _say(self, stream: _Stream, said: bytes) -> None:
+    def _say(self, stream: RelayedStream, said: bytes) -> None:
         if said and not stream.outlet.write(said):
             self._end(stream)
         else:
             self._settle(stream)
 
-    def _settle(self, stream: _Stream) -> None:
+    def _settle(self, stream: RelayedStream) -> None:
         """How it goes on: to its end, with somebody else, later, or as before."""
         if stream.drive.over:
             self._finish(stream)
@@ -269,7 +215,7 @@ class Relay:
         else:
             self._watch(stream)
 
-    def _finish(self, stream: _Stream) -> None:
+    def _finish(self, stream: RelayedStream) -> None:
         """The answer is over. The rest of the provider's framing is awaited for a moment, so that its connection can
         serve again (as ByteStream.finish does)."""
         source = stream.source
@@ -285,7 +231,7 @@ class Relay:
         self._next_look = min(self._next_look, stream.due)
         self._watch(stream)
 
-    def _read_framing(self, stream: _Stream, source: Detached, data: bytes) -> None:
+    def _read_framing(self, stream: RelayedStream, source: Detached, data: bytes) -> None:
         stream.framing_reads = (stream.framing_reads or 0) - 1
         try:
             source.feed(data)
@@ -295,7 +241,7 @@ class Relay:
             pass  # the answer was whole before
         self._end(stream)
 
-    def _end(self, stream: _Stream) -> None:
+    def _end(self, stream: RelayedStream) -> None:
         if stream not in self._streams:
             return
         self._unwatch(stream)
@@ -310,19 +256,19 @@ class Relay:
             with self._lock:
                 self._carried -= 1
 
-    def _watch(self, stream: _Stream) -> None:
+    def _watch(self, stream: RelayedStream) -> None:
         if not stream.watched and stream.source is not None:
             self._selector.register(stream.source.connection, selectors.EVENT_READ, stream)
             stream.watched = True
 
-    def _unwatch(self, stream: _Stream) -> None:
+    def _unwatch(self, stream: RelayedStream) -> None:
         if stream.watched and stream.source is not None:
             stream.watched = False
             self._selector.unregister(stream.source.connection)
 
     # Time ------------------------------------------------------------------------------------------------------------
 
-    def _renew(self, stream: _Stream) -> None:
+    def _renew(self, stream: RelayedStream) -> None:
         """Its provider has said something: from here on silence counts."""
         stream.patience = stream.drive.patience()
         stream.due = self._clock.monotonic() + stream.patience.seconds
@@ -336,7 +282,7 @@ class Relay:
             self._guarded(stream, self._give_up_waiting)
         self._next_look = min((each.due for each in self._streams if each.watched), default=now)
 
-    def _give_up_waiting(self, stream: _Stream) -> None:
+    def _give_up_waiting(self, stream: RelayedStream) -> None:
         if stream.framing_reads is None:
             self._say(stream, stream.drive.silent(stream.patience))
         else:
@@ -349,7 +295,7 @@ class Relay:
             elif stream.outlet.untaken <= UNTAKEN or stream.drive.ended:
                 self._guarded(stream, self._unpause)
 
-    def _unpause(self, stream: _Stream) -> None:
+    def _unpause(self, stream: RelayedStream) -> None:
         self._paused.discard(stream)
         stream.paused = False
         if stream.drive.ended:
@@ -361,54 +307,26 @@ class Relay:
 
     # When it breaks, and when the gateway stops ---------------------------------------------------------------------
 
-    def _resume(self, stream: _Stream) -> None:
-        """Have another candidate asked; the stream is that thread's until it comes back."""
-        stream.source = None
-        if len(self._resuming) >= self._most_resumed:
-            self._broken.append(stream)
-            return
-        thread = threading.Thread(target=self._go_on, args=(stream,), name="gateway-resume", daemon=True)
-        self._resuming.add(thread)
-        try:
-            thread.start()
-        except RuntimeError as error:  # the system has no more threads
-            self._resuming.discard(thread)
-            self._say(stream, stream.drive.crashed(error))
+    def _resume(self, stream: RelayedStream) -> None:
+        self._resumptions.ask(stream)
 
-    def _go_on(self, stream: _Stream) -> None:
-        """On a thread of its own."""
-        drive, outlet = stream.drive, stream.outlet
-        there = True
-        try:
-            said = drive.go_on()
-            waits = not drive.over and not drive.interrupted
-            source = drive.body.detach() if waits else None
-            if waits and source is None:  # only a thread can read it
-                there = all(outlet.write(piece) for piece in chain([said], StreamedBody(drive, begun=True)) if piece)
-            elif said:
-                there = outlet.write(said)
-            if source is None and drive.whole:
-                drive.body.finish()
-            stream.source = source
-        except Exception as error:  # noqa: BLE001 - logged there
-            there = outlet.write(drive.crashed(error))
-        me = threading.current_thread()
-        self._post(lambda: self._came_back(stream, me, there=there))
+    def _came_back(self, stream: RelayedStream, there: bool) -> None:  # noqa: FBT001 - see Resumptions
+        """On the thread that asked."""
+        self._post(lambda: self._go_on(stream, self._take_up if there else self._end))
 
-    def _came_back(self, stream: _Stream, thread: threading.Thread, *, there: bool) -> None:
-        self._resuming.discard(thread)
-        self._guarded(stream, self._take_up if there else self._end)
-        if self._broken:
-            self._guarded(self._broken.popleft(), self._resume)
+    def _go_on(self, stream: RelayedStream, act: Callable[[RelayedStream], None]) -> None:
+        self._guarded(stream, act)
+        waiting = self._resumptions.one_came_back()
+        if waiting is not None:
+            self._guarded(waiting, self._resume)
 
     def _stop(self) -> None:
         """End what is carried; those that ask another candidate end when they come back."""
         self._do_what_came()
-        broken, self._broken = self._broken, deque()
-        for stream in [*broken, *(each for each in self._streams if each.watched or each.paused)]:
+        for stream in [*self._resumptions.forget(), *(each for each in self._streams if each.watched or each.paused)]:
             self._guarded(stream, self._cut_short)
 
-    def _cut_short(self, stream: _Stream) -> None:
+    def _cut_short(self, stream: RelayedStream) -> None:
         if not stream.drive.over:
             stream.outlet.write(stream.drive.stopped())
         self._end(stream)
