@@ -24,6 +24,7 @@ MAX_TRAILER: Final = 16_384
 """Bytes of the fields after the last chunk, which nobody reads."""
 
 EARLY: Final = "it closed the connection before the end"
+NOT_HTTP: Final = "its answer is not HTTP/1.1"
 LONG_LINE: Final = "a line between the pieces of its answer is too long"
 
 _WORD: Final = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
@@ -87,6 +88,8 @@ class PostHead:
 
     def __init__(self, host: str, fields: Mapping[str, str]) -> None:
         self._taken = _FRAMING
+        if not _TARGET.fullmatch(host):
+            raise Http1Fault("its host has characters that cannot be sent")
         every = _lines({"Host": host}, frozenset()) + _lines(fields, self._taken)
         self._start = f" HTTP/1.1\r\n{every}"
         self._taken |= {name.lower() for name in fields}
@@ -201,10 +204,10 @@ class ResponseReader:
         while self.status is None:
             end = _HEAD_END.search(data, self._searched)
             if end is None or end.end() > MAX_HEAD:
+                if not data.startswith(b"HTTP/1."[: len(data)]):
+                    raise Http1Fault(NOT_HTTP)
                 if len(data) > MAX_HEAD:
                     raise Http1Fault("the head of its answer is too long")
-                if not data.startswith(b"HTTP/1."[: len(data)]):
-                    raise Http1Fault("its answer is not HTTP/1.1")
                 self._head, self._searched = data, max(len(data) - 2, 0)
                 return b""
             self._take_head(data[: end.end()].decode("latin-1"))
@@ -215,7 +218,7 @@ class ResponseReader:
         # a folded line is a blank (section 5.2); there is none, so it is looked for only where nothing else explains
         found = _HEAD.fullmatch(text) or _HEAD.fullmatch(_FOLD.sub(" ", text))
         if found is None:
-            raise Http1Fault("the head of its answer is not HTTP/1.1")
+            raise Http1Fault(NOT_HTTP)
         status = int(found["status"])
         if status < 200:
             self._interim += 1
@@ -242,7 +245,7 @@ def _values(fields: list[tuple[str, str]]) -> dict[str, str]:
 
 
 def _list(value: str) -> set[str]:
-    return {item.strip(" \t").lower() for item in value.split(",")} if value else set()
+    return {item.strip(" \t").lower() for item in value.split(",")}
 
 
 def _body(status: int, values: Mapping[str, str]) -> _Body:
