@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.upstream.content_coding import PORTION, Unpacker
-from gateway.upstream.http1 import Http1Fault
+from gateway.upstream.framing import Http1Fault
 
 
 def bare(data: bytes) -> bytes:

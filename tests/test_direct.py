@@ -394,6 +394,15 @@ def test_a_kept_connection_that_breaks_is_not_asked_twice_and_no_other_kept_one_
     assert up.connections == 4, "the second try is on a new one"
 
 
+def test_a_call_that_was_cut_says_nothing_of_the_other_connections(up: ScriptedUpstream, session: Transport) -> None:
+    for stream in [open_stream(session, up) for _ in range(2)]:
+        everything(stream)
+    with pytest.raises(ConnectionFailed):
+        session.post(post(up.base_url), LONG, Wait.cut)
+    everything(open_stream(session, up))
+    assert up.connections == 2
+
+
 # Reading -----------------------------------------------------------------------------------------------------------
 
 

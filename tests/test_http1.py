@@ -8,14 +8,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from gateway.upstream.framing import MAX_SIZE_LINE, MAX_TRAILER, Http1Fault
 from gateway.upstream.http1 import (
     MAX_FIELDS,
     MAX_HEAD,
     MAX_INTERIM,
-    MAX_SIZE_LINE,
-    MAX_TRAILER,
     Headers,
-    Http1Fault,
     PostHead,
     ResponseReader,
 )

@@ -5,10 +5,12 @@ Where they differ on purpose, it is because ours is stricter: `DIFFERENT` says i
 
 import gzip
 import itertools
+import time
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from statistics import median
 
 import pytest
 from hypothesis import given
@@ -49,6 +51,14 @@ class Sides:
     def tell(self, pieces: Sequence[bytes]) -> dict[str, Told]:
         """What each tells of an answer that comes in these pieces and ends with the connection."""
         return {name: self._told(transport, pieces) for name, transport in self._transports.items()}
+
+    def ask(self, name: str) -> None:
+        """One call in order, answered by a healthy provider."""
+        stream = self._transports[name].post(post(self._up.base_url), LONG, unwatched)
+        try:
+            stream.read_all(LIMIT, forever())
+        finally:
+            stream.close()
 
     def _told(self, transport: Transport, pieces: Sequence[bytes]) -> Told:
         self._up.plays(*map(Send, pieces), Cut())
@@ -230,3 +240,16 @@ def test_both_tell_the_same_of_whatever_is_in_order_however_it_comes(
 ) -> None:
     at = sorted({0, len(answer), *(cut % len(answer) for cut in cuts)})
     same(sides, *(answer[start:end] for start, end in itertools.pairwise(at)))
+
+
+@pytest.mark.slow
+def test_a_call_costs_a_third_of_what_it_costs_through_requests(sides: Sides) -> None:
+    """It is a tenth; the bound is for noisy machines."""
+    costs: dict[str, list[float]] = {name: [] for name in BOTH}
+    for _ in range(5):
+        for name in BOTH:
+            began = time.thread_time()
+            for _ in range(200):
+                sides.ask(name)
+            costs[name].append(time.thread_time() - began)
+    assert median(costs["direct"]) * 3 < median(costs["requests"])
