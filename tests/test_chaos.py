@@ -1,5 +1,6 @@
 """Three minutes of random faults on three providers with fifty callers: nobody is lied to, and nothing stays behind."""
 
+import faulthandler
 import gc
 import logging
 import os
@@ -176,6 +177,7 @@ def _settled(ups: Sequence[ScriptedUpstream]) -> float:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc for memory and sockets")
 def test_in_three_minutes_of_chaos_nobody_is_lied_to_and_nothing_stays() -> None:
     seconds = float(os.environ.get("CHAOS_SECONDS", "180"))
+    faulthandler.dump_traceback_later(seconds + 120, exit=True)  # in place of pytest's, which ends what takes so long
     weather, tally = Weather(7), Tally()
     threads, sockets = set(threading.enumerate()), _sockets()
     with ExitStack() as closing:
