@@ -103,7 +103,7 @@ def ask(proxy: GatewayProxy, asked: dict[str, Any], *, flask: bool) -> Told:
 
 
 GOOD = json.dumps(chat("best")).encode()
-STREAMED = json.dumps(chat("best", stream=True)).encode()  # type: ignore[arg-type]
+STREAMED = json.dumps(chat("best", stream=True)).encode()
 UNKNOWN = json.dumps(chat("bets")).encode()
 REQUESTS: Mapping[str, tuple[bytes, Mapping[str, object]]] = {
     "whole": (GOOD, {}),
