@@ -10,10 +10,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.running import chat
 
 ROOT = Path(__file__).parent.parent
 HANG = 30
+posix_only = pytest.mark.skipif(sys.platform == "win32", reason="signals to a process are POSIX's")
 
 
 def environment(**more: str) -> dict[str, str]:

@@ -13,10 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.running import alias, provider
-from tests.served import HANG, ROOT, Served, environment, run, serving
+from tests.served import HANG, ROOT, Served, environment, posix_only, run, serving
 from tests.upstream_script import Done, ScriptedUpstream, Sse, Stall, WaitFor, sse_events
-
-posix_only = pytest.mark.skipif(sys.platform == "win32", reason="signals to a process are POSIX's")
 
 
 @pytest.fixture
