@@ -180,7 +180,7 @@ def _first_content(candidate: Candidate) -> str:
     health = candidate.health
     stream = f"{health.stream_limit:.1f} s for a stream ({health.stream_samples} known)"
     whole = f"{health.whole_limit:.1f} s for a whole answer ({health.whole_samples} known)"
-    return f"{stream}, {whole}, then another that is ready is asked beside it"
+    return f"{stream}, {whole}, then another is asked beside it"
 
 
 def _limit(candidate: Candidate) -> str:

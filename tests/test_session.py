@@ -2,24 +2,33 @@
 
 import gzip
 import http.client
-import itertools
 import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 
 from gateway.core.errors import BrokenAnswer, ConnectionFailed, GatewayError, Silent
-from gateway.upstream.byte_stream import ByteStream
-from gateway.upstream.requests_transport import RequestsTransport
-from gateway.upstream.session import UpstreamSession
 from gateway.upstream.transport import Post, Transport
 from gateway.upstream.waiting import Wait, plain, shut_down
+from tests.transports import (
+    BOTH,
+    KEY,
+    LONG,
+    SHORT,
+    Opening,
+    everything,
+    forever,
+    in_thread,
+    open_stream,
+    post,
+    through_requests,
+    unwatched,
+)
 from tests.upstream_script import (
     Body,
     Cut,
@@ -36,10 +45,6 @@ from tests.upstream_script import (
     json_answer,
 )
 
-KEY = "canary-key-3141592653"
-LONG = 20.0  # seconds; only a hang takes so long
-SHORT = 0.05
-
 
 @pytest.fixture
 def up() -> Iterator[ScriptedUpstream]:
@@ -47,24 +52,9 @@ def up() -> Iterator[ScriptedUpstream]:
         yield upstream
 
 
-class Opening(Protocol):
-    """Opens a transport: one of the two, or the session that decides between them."""
-
-    def __call__(self, url: str, *, pool_size: int = 8, environ: Mapping[str, str] | None = None) -> Transport: ...
-
-
-def chosen(url: str, *, pool_size: int = 8, environ: Mapping[str, str] | None = None) -> Transport:
-    return UpstreamSession("acme", url, pool_size=pool_size, connect_seconds=LONG, environ=environ or {})
-
-
-def through_requests(url: str, *, pool_size: int = 8, environ: Mapping[str, str] | None = None) -> Transport:
-    return RequestsTransport("acme", url, pool_size=pool_size, connect_seconds=LONG, environ=environ or {})
-
-
-@pytest.fixture(params=[chosen, through_requests], ids=["direct", "requests"])
+@pytest.fixture(params=BOTH)
 def session_to(request: pytest.FixtureRequest) -> Opening:
-    opening: Opening = request.param
-    return opening
+    return BOTH[request.param]
 
 
 @pytest.fixture
@@ -73,39 +63,10 @@ def session(up: ScriptedUpstream, session_to: Opening) -> Iterator[Transport]:
         yield opened
 
 
-def post(url: str, body: bytes = b"{}") -> Post:
-    return Post(f"{url}/chat/completions", {"User-Agent": "Test/1", "Authorization": f"Bearer {KEY}"}, body)
-
-
-def open_stream(session: Transport, up: ScriptedUpstream, timeout: float = LONG) -> ByteStream:
-    return session.post(post(up.base_url), timeout, unwatched)
-
-
-def unwatched(wait: Wait) -> None:
-    """Nobody is going to cut it."""
-
-
-def forever(timeout: float = LONG) -> Iterator[float]:
-    return itertools.repeat(timeout)
-
-
-def everything(stream: ByteStream) -> bytes:
-    try:
-        return stream.read_all(1 << 20, forever())
-    finally:
-        stream.close()
-
-
 def says_nothing_private(failure: GatewayError, up: ScriptedUpstream) -> bool:
     port = up.url.rpartition(":")[2]
     texts = (str(failure), repr(failure), failure.message)
     return not any(part in text for text in texts for part in ("127.0.0.1", port, "http", KEY, "/v1", "Bearer"))
-
-
-def in_thread(work: Callable[[], object]) -> threading.Thread:
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    return thread
 
 
 # What is sent ------------------------------------------------------------------------------------------------------
@@ -437,7 +398,7 @@ def test_each_read_has_a_time_of_its_own(
         settimeout(each, timeout)
 
     go_on = [threading.Event() for _ in range(3)]
-    up.plays(Head(), *itertools.chain(*((WaitFor(event), Body(b"x")) for event in go_on)))
+    up.plays(Head(), *(step for event in go_on for step in (WaitFor(event), Body(b"x"))))
     stream = open_stream(session, up, timeout=11.0)
     monkeypatch.setattr(socket.socket, "settimeout", noted, raising=False)
     for event, timeout in zip(go_on, (7.0, 0.5, 13.0), strict=True):

@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
@@ -195,12 +196,12 @@ def ca_bundle(environ: Mapping[str, str]) -> str | None:
 
 def _context(bundle: str) -> ssl.SSLContext:
     try:
-        context = ssl.create_default_context(cafile=bundle)
-    except OSError:
-        try:  # a folder of hashed files, as `openssl rehash` makes it
+        if Path(bundle).is_dir():  # of files named by hash, as `openssl rehash` makes it
             context = ssl.create_default_context(capath=bundle)
-        except OSError:
-            raise OSError(errno.ENOENT, "its CA bundle cannot be read") from None
+        else:
+            context = ssl.create_default_context(cafile=bundle)
+    except OSError:
+        raise OSError(errno.ENOENT, "its CA bundle cannot be read") from None
     context.set_alpn_protocols(["http/1.1"])
     return context
 

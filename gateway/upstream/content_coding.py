@@ -10,7 +10,7 @@ RFC 1951 that some servers mean by it.
 import zlib
 from typing import TYPE_CHECKING, Final
 
-from gateway.upstream.http1 import Http1Fault
+from gateway.upstream.framing import Http1Fault
 
 if TYPE_CHECKING:
     from zlib import _Decompress

@@ -8,7 +8,8 @@ from gateway.core.errors import BrokenAnswer, Silent
 from gateway.upstream.byte_stream import ByteStream, Detached
 from gateway.upstream.connection import Connection
 from gateway.upstream.content_coding import Unpacker
-from gateway.upstream.http1 import Http1Fault, ResponseReader
+from gateway.upstream.framing import Http1Fault
+from gateway.upstream.http1 import ResponseReader
 from gateway.upstream.waiting import shut_down
 
 

@@ -10,7 +10,8 @@ from gateway.core.errors import ConnectionFailed, ProviderFailure, Silent
 from gateway.upstream.byte_stream import ByteStream
 from gateway.upstream.connection import Connection, Dialer, Origin
 from gateway.upstream.direct_stream import DirectStream
-from gateway.upstream.http1 import Http1Fault, PostHead, ResponseReader
+from gateway.upstream.framing import Http1Fault
+from gateway.upstream.http1 import PostHead, ResponseReader
 from gateway.upstream.pool import Pool
 from gateway.upstream.transport import OWN_FIELDS, Post, uncounted
 from gateway.upstream.waiting import Wait
@@ -61,15 +62,17 @@ class DirectTransport:
         waiting(wait)
         connection: Connection | None = None
         try:
-            limit = min(self._connect_seconds, timeout)
+            limit = max(min(self._connect_seconds, timeout), 0.001)
             connection = self._pool.take() or self._dial(wait, limit)
             wait.watch(connection.socket)
             self._send(connection, head, call.body, limit)
             wait.begun()
             reader, early = self._answer(connection, timeout)
-        except BaseException:
+        except BaseException as failure:
             if connection is not None:
                 connection.close()
+                if connection.reused and isinstance(failure, ConnectionFailed) and not wait.was_cut:
+                    self._pool.clear()  # who has ended one has ended them all: a second try needs a new one
             raise
         finally:
             wait.over()
@@ -124,8 +127,6 @@ class DirectTransport:
             if reader.status is not None:
                 return reader, early
             if reader.fault is not None:
-                if not data and connection.reused:
-                    self._pool.clear()  # who has closed one has closed them all: the second try takes a new one
                 raise self._unreached(reader.fault)
             left = until - self._clock.monotonic()
 
@@ -135,8 +136,6 @@ class DirectTransport:
         except TimeoutError:
             raise Silent(f"{self._provider} did not answer within {timeout:.0f} s.") from None
         except OSError as fault:
-            if connection.reused:
-                self._pool.clear()
             raise self._unreached(_words(fault)) from None
 
     def _unreached(self, why: object) -> ProviderFailure:
