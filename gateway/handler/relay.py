@@ -310,7 +310,7 @@ class Relay:
     def _resume(self, stream: RelayedStream) -> None:
         self._resumptions.ask(stream)
 
-    def _came_back(self, stream: RelayedStream, there: bool) -> None:  # noqa: FBT001 - see Resumptions
+    def _came_back(self, stream: RelayedStream, there: bool) -> None:
         """On the thread that asked."""
         self._post(lambda: self._go_on(stream, self._take_up if there else self._end))
 
