@@ -69,9 +69,12 @@ class Body:
 
 def _size(line: bytes) -> int:
     try:
-        return int(line.partition(b";")[0], 16)
+        size = int(line.partition(b";")[0], 16)
     except ValueError:
-        raise Unmeasurable(f"a chunk's size is {line[:MOST_SIZE_LINE]!r}") from None
+        size = -1
+    if size < 0:
+        raise Unmeasurable(f"a chunk's size is {line[:MOST_SIZE_LINE]!r}")
+    return size
 
 
 class Answer:

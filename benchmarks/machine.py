@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Final
 
 PROC: Final = Path("/proc")
+BUSY: Final = 0.5
+"""Programs that want to run, on average over a minute."""
 MB: Final = 1_000_000
 AFTER_NAME: Final = 2
 """Fields of /proc/PID/stat that come before those counted here: the number and the name (proc(5))."""
@@ -22,6 +24,15 @@ def describe() -> str:
     cores = os.cpu_count() or 0
     system = f"{platform.system()} {platform.release()} {platform.machine()}"
     return f"{_processor()}, {cores} cores; Python {platform.python_version()}; {system}"
+
+
+def others_load() -> str:
+    """How busy the machine is with other things, to be asked before anything is started."""
+    if sys.platform == "win32":
+        return "How busy the machine was is not known."
+    load = os.getloadavg()[0]
+    doubt = " Other programs ran: compare processor times rather than rates." if load > BUSY else ""
+    return f"Load average before the run: {load:.1f}.{doubt}"
 
 
 def _processor() -> str:

@@ -2,8 +2,7 @@
 
     python -m benchmarks.profiled FOLDER -c FILE --port N
 
-serves as `app.py` does and at its end leaves a profile in FOLDER for each kind of thread, for `pstats`. Since Python
-3.12 cProfile sees all threads at once and mixes them up; there the slower `profile` takes its place.
+serves as `app.py` does and at its end leaves a profile in FOLDER for each kind of thread, for `pstats`.
 """
 
 import cProfile
@@ -12,18 +11,11 @@ import pstats
 import re
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.thread_profiler import thread_profiler
 from gateway import cli
-
-
-def profiler() -> cProfile.Profile | profile.Profile:
-    """One that sees its own thread only."""
-    if sys.version_info < (3, 12):
-        return cProfile.Profile()
-    return profile.Profile(time.perf_counter)
 
 
 class Profiles:
@@ -37,7 +29,7 @@ class Profiles:
         """A thread's `run`, profiled."""
 
         def profiled(thread: threading.Thread) -> None:
-            own = profiler()
+            own = thread_profiler()
             try:
                 own.runcall(run, thread)
             finally:

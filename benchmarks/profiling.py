@@ -1,9 +1,10 @@
-"""Where the gateway's time goes: its functions by their own time, under a load of small whole answers.
+"""Where the gateway's time goes: its functions by their own processor time, under a load of small whole answers.
 
-One request at a time, so that threads do not wait for each other's turn, and without the functions that only wait. A
-clock of processor time would leave those out by itself, but reading it for every call costs more than most calls. A
-profile makes short functions look dearer than they are: read it for the order, and take sums from `python -m
-benchmarks`.
+Processor time of each thread, so that waiting for a provider, for a lock, or for other programs counts nothing.
+Reading that clock costs more than most calls do: a profiled request takes several times what it should. So the same
+load goes to a gateway without a profiler first, and what a call costs the profiler is the amount that, taken off for
+every call from the function called and from its caller, makes the profile add up to what was used without one. An
+estimate: read it for the order of things.
 """
 
 import pstats
@@ -20,64 +21,113 @@ from benchmarks.faults import Unmeasurable
 from benchmarks.options import Options
 from benchmarks.processes import ROOT, healthy
 from benchmarks.rounds import check, start_upstream
+from benchmarks.scenarios import cpu
 from benchmarks.traffic import small_chat
 from benchmarks.whole_load import Load
 
-CONNECTIONS: Final = 1
-WAITING: Final = ("'acquire'", "'recv'", "'recv_into'", "'poll'", "'select'", "'accept'")
-"""Methods written in C that mostly wait; what they cost themselves is a system call."""
+CONNECTIONS: Final = 4
 MOST: Final = 25
+MOST_TOLL: Final = 1e-3
+HALVINGS: Final = 40
 
 Function = tuple[str, int, str]
 """File, line, name."""
-Profile = Mapping[Function, tuple[int, int, float, float, object]]
-"""pstats' own form: primitive calls, calls, own seconds, seconds with what it calls, callers."""
+Callers = Mapping[Function, tuple[int, int, float, float]]
+Table = Mapping[Function, tuple[int, int, float, float, Callers]]
+"""pstats' own form: primitive calls, calls, own seconds, seconds with what it calls, callers likewise."""
 
 
 def run(options: Options) -> int:
-    """Profile and print."""
+    """Profile and print. Raises Unmeasurable."""
     cores = machine.Cores()
     with ExitStack() as closing:
         folder = Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="benchmarks-")))
         port = start_upstream(folder, cores, closing)
-        with cores.first():
-            served = Gateway(("-m", "benchmarks.profiled", str(folder))).start(Place(folder, port, options))
-        child, target = served.child, served.target
-        if child is None:
-            raise Unmeasurable("the gateway has no process")
-        closing.callback(child.stop)
-        child.wait_until(lambda: healthy(target.port, target.health))
-        check(target)
-        with cores.second():
-            figures = Load(target.port, target.post(small_chat(target.model)), CONNECTIONS).run(options.seconds)
-        child.stop()
+        place = Place(folder, port, options)
+        _, used, _ = _loaded(Gateway(), place, cores)
+        requests, _, words = _loaded(Gateway(("-m", "benchmarks.profiled", str(folder))), place, cores)
         profiles = {path.stem: pstats.Stats(str(path)) for path in sorted(folder.glob("*.profile"))}
-    if not profiles or not figures["requests"]:
-        raise Unmeasurable(f"no profile was left: {child.last_words()}")
-    print(report(profiles, int(figures["requests"])))
+    if not profiles:
+        raise Unmeasurable(f"no profile was left: {words}")
+    print(report(profiles, requests, used))
     return 0
 
 
-def report(profiles: Mapping[str, pstats.Stats], requests: int) -> str:
-    """The kinds of threads and the functions in Markdown, in microseconds a request."""
+def _loaded(gateway: Gateway, place: Place, cores: machine.Cores) -> tuple[int, float | None, str]:
+    """The requests that it has answered, the processor seconds for each where the system tells, its last words."""
+    with cores.first():
+        served = gateway.start(place)
+    child, target = served.child, served.target
+    if child is None:
+        raise Unmeasurable("the gateway has no process")
+    try:
+        child.wait_until(lambda: healthy(target.port, target.health))
+        check(target)
+        before = cpu(served)
+        with cores.second():
+            load = Load(target.port, target.post(small_chat(target.model)), CONNECTIONS)
+            requests = int(load.run(place.options.seconds)["requests"])
+        after = cpu(served)
+    finally:
+        child.stop()
+    if not requests or load.failed:
+        raise Unmeasurable(f"{load.failed} of {requests} requests failed: {child.last_words()}")
+    return requests, None if before is None or after is None else (after - before) / requests, child.last_words()
+
+
+def report(profiles: Mapping[str, pstats.Stats], requests: int, used: float | None) -> str:
+    """The kinds of threads and the functions in Markdown, in microseconds a request.
+
+    Args:
+        profiles: by the kind of thread.
+        requests: answered under the profiler.
+        used: processor seconds a request without it; None leaves what the profiler took in the figures.
+    """
     everything = pstats.Stats()
-    lines = [f"{requests} small whole answers; time under the profiler without waiting, for each of them.", ""]
-    lines += ["| threads | us a request |", "| --- | ---: |"]
-    for kind, stats in profiles.items():
+    for stats in profiles.values():
         everything.add(stats)
-        own = sum(each[2] for each in entries(stats).values())
-        lines.append(f"| {kind} | {own * 1e6 / requests:.1f} |")
+    functions = table(everything)
+    toll = 0.0 if used is None else fitted(functions, used * requests)
+    told = f"{used * 1e6:.0f} us a request without the profiler" if used is not None else "not corrected"
+    lines = [
+        f"{requests} small whole answers; {told}; {toll * 1e6:.2f} us taken off for each end of a call.",
+        "",
+        *("| threads | us a request |", "| --- | ---: |"),
+    ]
+    for kind, stats in profiles.items():
+        lines.append(f"| {kind} | {sum(own_times(table(stats), toll).values()) * 1e6 / requests:.1f} |")
     lines += ["", "| own us | calls | function |", "| ---: | ---: | --- |"]
-    ranked = sorted(entries(everything).items(), key=lambda item: item[1][2], reverse=True)
-    for function, (_, calls, own, _, _) in ranked[:MOST]:
-        lines.append(f"| {own * 1e6 / requests:.1f} | {calls / requests:.1f} | {named(function)} |")
+    ranked = sorted(own_times(functions, toll).items(), key=lambda item: item[1], reverse=True)
+    for function, own in ranked[:MOST]:
+        lines.append(f"| {own * 1e6 / requests:.1f} | {functions[function][1] / requests:.1f} | {named(function)} |")
     return "\n".join(lines)
 
 
-def entries(stats: pstats.Stats) -> Profile:
-    """The table behind pstats' printing, which has no public name in its types; without what only waits."""
-    table: Profile = stats.stats  # type: ignore[attr-defined]
-    return {each: told for each, told in table.items() if each[0] != "~" or not any(w in each[2] for w in WAITING)}
+def fitted(functions: Table, seconds: float) -> float:
+    """What a call costs the profiler, at either end, if the functions took so many seconds in all without it."""
+    low, high = 0.0, MOST_TOLL
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        if sum(own_times(functions, middle).values()) > seconds:
+            low = middle
+        else:
+            high = middle
+    return high if low else 0.0
+
+
+def own_times(functions: Table, toll: float) -> dict[Function, float]:
+    """Own seconds of each function without what the profiler took: for its calls, and for those that it made."""
+    made: dict[Function, int] = {}
+    for _, _, _, _, callers in functions.values():
+        for caller, told in callers.items():
+            made[caller] = made.get(caller, 0) + told[0]
+    return {each: max(0.0, told[2] - toll * (told[1] + made.get(each, 0))) for each, told in functions.items()}
+
+
+def table(stats: pstats.Stats) -> Table:
+    """What is behind pstats' printing, which has no public name in its types."""
+    functions: Table = stats.stats  # type: ignore[attr-defined]
+    return functions
 
 
 def named(function: Function) -> str:
@@ -86,8 +136,6 @@ def named(function: Function) -> str:
     if file == "~":
         return name
     path = Path(file)
-    for base in (ROOT, *(Path(each) for each in sys.path if each)):
-        if path.is_relative_to(base) and base.name not in ("lib", ""):
-            path = path.relative_to(base)
-            break
-    return f"{path.as_posix()}:{line} {name}"
+    bases = (*(Path(each) for each in sys.path if each.endswith("site-packages")), ROOT)
+    base = next((each for each in bases if path.is_relative_to(each)), path.parent.parent)
+    return f"{path.relative_to(base).as_posix()}:{line} {name}" if path.is_absolute() else f"{file}:{line} {name}"

@@ -35,12 +35,14 @@ class Contest:
     contenders: dict[str, Contender] = field(default_factory=dict)
     places: dict[str, Place] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
+    no_streams: dict[str, str] = field(default_factory=dict)
 
 
 def run(options: Options) -> int:
     """Measure and print the report; 1 where the gateway could not be measured in every scenario."""
     scenarios = chosen(options)
     cores = machine.Cores()
+    others = machine.others_load()
     with ExitStack() as closing:
         folder = Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="benchmarks-")))
         port = start_upstream(folder, cores, closing)
@@ -49,7 +51,7 @@ def run(options: Options) -> int:
         tools = Tools(options.seconds, wrk.find(), cores)
         results = [(scenario, _turns(scenario, contest, tools, options)) for scenario in scenarios]
     when = datetime.datetime.now(datetime.UTC)
-    head = Head(machine.describe(), when, options.rounds, options.seconds, _notes(tools, contest, options))
+    head = Head(machine.describe(), when, options.rounds, options.seconds, _notes(tools, contest, options, others))
     print(render(head, results))
     if options.json:
         options.json.write_text(json.dumps(as_json(head, results), indent=1) + "\n", encoding="utf-8")
@@ -91,6 +93,10 @@ def start_all(options: Options, at: Place, cores: machine.Cores, closing: ExitSt
         except (Unmeasurable, OSError) as fault:
             contest.faults[contender.name] = f"not measured: {fault}"
             continue
+        try:
+            check_stream(served.target)
+        except Unmeasurable as fault:
+            contest.no_streams[contender.name] = f"streams not measured: {fault}"
         contest.running[contender.name] = served
         contest.contenders[contender.name] = contender
         contest.places[contender.name] = place
@@ -114,6 +120,14 @@ def check(target: Target) -> None:
     whole = _ask(target, small_chat(target.model))
     if SPEECH.encode() not in whole:
         raise Unmeasurable(f"its answer is not the upstream's: {whole[:MOST_TOLD]!r}")
+
+
+def check_stream(target: Target) -> None:
+    """Likewise for streams.
+
+    Raises:
+        Unmeasurable: it streams something else.
+    """
     stream = _ask(target, streamed_chat(target.model, CHECK_CHUNKS, 100))
     stamps = [int(each) for each in STAMP.findall(stream)]
     if len(stamps) != CHECK_CHUNKS or stamps != sorted(stamps) or b"data: [DONE]" not in stream:
@@ -142,6 +156,9 @@ def _turns(scenario: Scenario, contest: Contest, tools: Tools, options: Options)
     rounds = options.rounds if not isinstance(scenario, ColdStart) or options.quick else max(STARTS, options.rounds)
     for number in range(rounds):
         for name, served in contest.running.items():
+            if scenario.kind in ("streams", "bulk") and name in contest.no_streams:
+                faults[name] = contest.no_streams[name]
+                continue
             print(f"{scenario.name} {number + 1}/{rounds} {name}   ", end="\r", file=sys.stderr, flush=True)
             try:
                 figures = dict(scenario.measure(served, tools))
@@ -154,12 +171,12 @@ def _turns(scenario: Scenario, contest: Contest, tools: Tools, options: Options)
     return [Row(name, tuple(rows), faults.get(name)) for name, rows in found.items()]
 
 
-def _notes(tools: Tools, contest: Contest, options: Options) -> tuple[str, ...]:
+def _notes(tools: Tools, contest: Contest, options: Options, others: str) -> tuple[str, ...]:
     load = "wrk" if tools.wrk else "the benchmark's own generator in Python (no wrk on PATH), which limits the rates"
     where = tools.cores.warning or "contenders on one core, upstream and load on another"
     return (
         f"Whole answers asked for by {load}; streams by the benchmark's own client.",
-        f"Cores: {where}.",
+        f"Cores: {where}. {others}",
         f"The gateway: {options.threads} threads, a key, a limit that never binds, an alias of two targets, JSON logs.",
         *(f"{name}: {fault}" for name, fault in contest.faults.items()),
     )
