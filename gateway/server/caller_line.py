@@ -53,7 +53,7 @@ class Line:
         self._channel = _channel(environ)
         self._start_response = start_response
         self._lock = threading.Lock()
-        self._head: Headers | None = None
+        self._head: Callable[[], Headers] | None = None
         self._write: Write | None = None
         self._settled = False
         self._committed = False  # by a sign of life
@@ -80,8 +80,8 @@ class Line:
         self._body, self._pieces = body, iter(body)
         return self
 
-    def allow(self, head: Headers) -> None:
-        """From here on a sign of life may commit the reply: to status 200 and `head`, which is an event stream's."""
+    def allow(self, head: Callable[[], Headers]) -> None:
+        """From here on a sign of life may commit the reply: to status 200 and what `head` gives, an event stream's."""
         self._head = head
 
     def settle(self) -> bool:
@@ -130,7 +130,7 @@ class Line:
         return self._write
 
     def _commit(self) -> Write:
-        self._write = self._start_response("200 OK", list(self._head or ()))
+        self._write = self._start_response("200 OK", list(self._head() if self._head else ()))
         self._committed = self._head_is_out = True
         return self._write
 
