@@ -20,7 +20,8 @@ def main() -> int:
     if unknown:
         print(f"Unknown: {', '.join(unknown)}; --list says what there is.", file=sys.stderr)
         return 2
-    signal.signal(signal.SIGTERM, _stop)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell may have had the first one ignored
+        signal.signal(number, _stop)
     raise_descriptor_limit()
     try:
         if options.verb == "list":
@@ -43,7 +44,7 @@ def _unknown(options: Options) -> list[str]:
 
 
 def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
-    """SIGTERM ends a run as Ctrl-C does, so that what it has started ends too."""
+    """What ends a run from outside ends what it has started, too."""
     raise KeyboardInterrupt
 
 
