@@ -197,7 +197,6 @@ def test_a_request_costs_the_same_however_much_is_configured(few: tuple[int, int
     assert costs[1] <= costs[0]
 
 
-@pytest.mark.xfail(strict=True, reason="SlidingWindow.sent looks for its grant among all those of the last minute")
 def test_a_request_compares_as_few_times_in_a_busy_minute_as_in_a_quiet_one() -> None:
     costs = []
     with gateway(clock=ComparingClock()) as served:
