@@ -36,8 +36,6 @@ from tests.upstream_script import (
     sse_events,
 )
 
-pytestmark = pytest.mark.usefixtures("each_driver")
-
 CALLERS = 50
 DEADLINE = 15.0
 TEXT = " ".join(f"word{number}" for number in range(60))
