@@ -79,9 +79,9 @@ class Served:
         self.server.start()
 
     def let_time_be_read(self) -> None:
-        """Have the loop look at the clock; what is due has been done when this returns."""
+        """Have the loop accept and read what has come, and look at the clock: what is due has been done on return."""
         (listener,) = self.server._servers
-        for _ in range(2):  # it looks after a round: before the next one is that of the first
+        for _ in range(3):  # accepted in one round, read in the next; it looks at the clock between two
             ran = threading.Event()
             listener.call_in_loop(ran.set)
             assert ran.wait(LIMIT)

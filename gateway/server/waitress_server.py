@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 CONNECTIONS: Final = 400 if sys.platform == "win32" else 1000
 """Windows has no poll(), and its select() takes 512 sockets, of which calls to providers need a part."""
 SPARE: Final = 16
-"""Places that are kept free for new connections as long as an idle one can be closed for it."""
+"""Places that are kept free for new connections as long as idle ones can be closed for it."""
 
 SocketMap = dict[int, socket.socket]
 """The loop's connections by descriptor. What it holds are waitress's dispatchers; its type says sockets."""
@@ -168,7 +168,8 @@ class Server(TcpWSGIServer):
 
 def make_room(loop_map: SocketMap, limit: int) -> None:
     """Close connections on which no request is under way until SPARE places are free: those first that have had none
-    for longest, be it that nothing came or that it comes slowly.
+    for longest, be it that nothing came or that it comes slowly. The SPARE youngest stay as long as there is a place at
+    all: what they ask for may be on its way.
 
     Args:
         loop_map: the loop's.
@@ -178,7 +179,8 @@ def make_room(loop_map: SocketMap, limit: int) -> None:
     if short <= 0:
         return
     idle = [each for each in loop_map.values() if isinstance(each, Channel) and not each.busy]
-    for channel in sorted(idle, key=_waiting_since):
+    idle.sort(key=_waiting_since)
+    for channel in idle[: max(len(idle) - SPARE, len(loop_map) >= limit)]:
         if channel.is_receiving or not channel.has_input():
             channel.handle_close()
             short -= 1
