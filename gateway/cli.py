@@ -63,7 +63,7 @@ def commands() -> None:
 def serve(path: Path | None, host: str | None, port: int | None) -> None:
     """Serve until Ctrl-C (the default command)."""
     from gateway.serve import at, run
-    from gateway.server.http import BindError
+    from gateway.server.listening import BindError
 
     try:
         code = run(at(_configuration(path, port), host, port), os.environ)

@@ -21,7 +21,8 @@ from gateway.config.loader import Loaded
 from gateway.core.clock import Clock
 from gateway.core.jsontext import dumps
 from gateway.observe import logs
-from gateway.server.http import HttpServer, bind
+from gateway.server.http import HttpServer
+from gateway.server.listening import bind
 from gateway.system import MIB, System
 
 M_ARENA_MAX: Final = -8

@@ -1,10 +1,25 @@
-"""How properties are looked for: fewer examples than Hypothesis's own, so that the suite stays quick.
+"""What every test may use.
 
-`pytest --hypothesis-profile=thorough` takes its time. No deadline, because a busy machine is no fault of the code.
+How properties are looked for: fewer examples than Hypothesis's own, so that the suite stays quick; `pytest
+--hypothesis-profile=thorough` takes its time. No deadline, because a busy machine is no fault of the code.
 """
 
+from collections.abc import Iterator
+
+import pytest
 from hypothesis import settings
+
+from tests.edge import App
 
 settings.register_profile("quick", max_examples=50, deadline=None)
 settings.register_profile("thorough", max_examples=1000, deadline=None)
 settings.load_profile("quick")
+
+
+@pytest.fixture
+def app() -> Iterator[App]:
+    """A small application; whatever it holds back is let go in the end."""
+    made = App()
+    yield made
+    made.let_go.set()
+    made.pieces.release(100)

@@ -24,7 +24,8 @@ from gateway.routing.router import Router
 from gateway.server.caller_line import KEEP_ALIVE, Line
 from gateway.server.gateway_proxy import GatewayProxy, Switch
 from gateway.server.guard import Guard
-from gateway.server.http import HttpServer, bind
+from gateway.server.http import HttpServer
+from gateway.server.listening import bind
 from gateway.wires.openai_chat import OpenAIChat
 from tests.fakes import FakeClock
 

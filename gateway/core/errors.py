@@ -90,6 +90,18 @@ class BodyTooLarge(GatewayError):
     status, type, code = 413, INVALID, "request_too_large"
 
 
+class ReceivedTooSlowly(GatewayError):
+    """A request did not come whole in the time that requests get."""
+
+    status, type, code = 408, INVALID, "request_too_slow"
+
+
+class TargetTooLong(GatewayError):
+    """The request target is over the limit."""
+
+    status, type, code = 414, INVALID, "target_too_long"
+
+
 class HeadersTooLarge(GatewayError):
     """The request line and headers are over the limit."""
 
@@ -136,9 +148,15 @@ class InternalFault(GatewayError):
 
 
 class NotImplementedHttp(GatewayError):
-    """HTTP we do not speak (a transfer coding other than chunked)."""
+    """HTTP we do not speak: a method nobody knows, CONNECT, a transfer coding other than chunked."""
 
     status, code = 501, "not_implemented"
+
+
+class HttpVersionRefused(GatewayError):
+    """A version other than HTTP/1.0 and HTTP/1.1."""
+
+    status, type, code = 505, INVALID, "http_version_not_supported"
 
 
 class Draining(GatewayError):

@@ -97,7 +97,7 @@ class Line:
             if self._over or not may_write or self._channel is None:
                 return False
             with self._channel.outbuf_lock:
-                if not self._channel.connected or self._channel.total_outbufs_len:
+                if self._has_left() or self._channel.total_outbufs_len:
                     return False
                 return self._comment(self._write or self._commit())
 
@@ -108,6 +108,8 @@ class Line:
         if self._begun:
             self._head_is_out = True  # waitress comes for more when it has written what it got
         piece = next(self._pieces)
+        if self._has_left():
+            raise ClientDisconnected
         if piece:
             self._begun = True
             self.quiet_since = self._clock.monotonic()
@@ -120,6 +122,11 @@ class Line:
         close: Callable[[], object] | None = getattr(body, "close", None)
         if close is not None:
             close()
+
+    def _has_left(self) -> bool:
+        """Whether nobody waits. Who has closed its half counts too: a stream to one that never comes back costs tokens,
+        and the socket would tell only with the second piece."""
+        return self._channel is not None and self._channel.check_client_disconnected()
 
     def _started(self, status: str, headers: list[tuple[str, str]], exc_info: "OptExcInfo | None" = None, /) -> Write:
         """The application's start_response. A second head is not sent: the first one holds."""

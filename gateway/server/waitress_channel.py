@@ -1,149 +1,70 @@
-"""waitress's channel, tasks and server, with our words where waitress has its own.
+"""waitress's channel: one connection, with a caller who may be slow, take nothing, or leave.
 
-What waitress answers by itself (400, 413, 431, 500, 501) is an OpenAI error object like every other error, the
-application is told what only the server knows, and a server can be drained. waitress runs the loop; `http.py` owns it
-and the threads.
+waitress closes who is idle, and counts every byte as a sign of life: one byte a minute keeps a connection for ever, and
+so does an answer that nobody takes. Here a request has a time in which it must have come whole, and an answer one in
+which some of it must have been taken. Time is the server's clock; waitress's own stamps are wall-clock time and are
+not read. Methods belong to the loop's thread unless they say otherwise.
 """
 
-import select
 import socket
-import sys
 import threading
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, cast
 
-from waitress import wasyncore
-from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
-from waitress.server import TcpWSGIServer
-from waitress.task import ErrorTask, ThreadedTaskDispatcher, WSGITask
-from waitress.trigger import trigger
-from waitress.utilities import Error
 
-from gateway.core.errors import BadHttp, BodyTooLarge, GatewayError, HeadersTooLarge, InternalFault, NotImplementedHttp
-from gateway.server.headers import ALWAYS, new_request_id
-from gateway.server.waitress_lanes import Lanes
+from gateway.core.errors import ReceivedTooSlowly
 from gateway.server.waitress_parser import Parser
-from gateway.wires.openai_chat.errors import render_error
+from gateway.server.waitress_tasks import JsonErrorTask, Request
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
+    from gateway.server.waitress_server import Server
 
-MIB: Final = 1 << 20
-CONNECTIONS: Final = 400 if sys.platform == "win32" else 1000
-"""Windows has no poll(), and its select() takes 512 sockets, of which calls to providers need a part."""
-
-MAX_HEADER: Final = 32_768
-BACKLOG: Final = 1024
-LOOP_SECONDS: Final = 1
-"""How long the loop sleeps at most when nothing happens."""
+IDLE_SECONDS: Final = 60.0
+"""After which a connection without a request is closed."""
+STALL_SECONDS: Final = 60.0
+"""After which an answer is given up of which the caller has taken nothing more."""
+RECEIVE_SECONDS: Final = 30.0
+"""From a request's first byte to its last, and one second more for each LEAST_RATE bytes of its body that have come."""
+LEAST_RATE: Final = 65_536
+"""Bytes a second. A client on this machine sends thousands of times as many."""
 
 UNREAD_READS: Final = 16
 UNREAD_BYTES: Final = 65_536
 """At most these many reads of these many bytes before a connection is closed."""
 
-SocketMap = dict[int, socket.socket]
-"""The loop's connections by descriptor. What it holds are waitress's dispatchers; its type says sockets."""
-
-
-def adjustments(threads: int, max_body: int) -> Adjustments:
-    """waitress's settings.
-
-    Args:
-        threads: of all lanes together.
-        max_body: the largest request body, in bytes.
-    """
-    return Adjustments(
-        threads=threads,
-        connection_limit=CONNECTIONS,
-        backlog=BACKLOG,
-        asyncore_loop_timeout=LOOP_SECONDS,
-        asyncore_use_poll=hasattr(select, "poll"),  # select() ends the process at descriptor 1024
-        channel_request_lookahead=1,  # or a caller that leaves is noticed only by the next write
-        channel_timeout=60,
-        cleanup_interval=5,
-        recv_bytes=65_536,
-        max_request_header_size=MAX_HEADER,
-        max_request_body_size=max_body + 1,  # waitress refuses what reaches this
-        ident=None,
-        expose_tracebacks=False,
-        clear_untrusted_proxy_headers=False,  # nobody reads them
-    )
-
-
-class JsonErrorTask(ErrorTask):
-    """Answers a request that never reached the application."""
-
-    def execute(self) -> None:
-        fault = cast(Error, cast(Parser, self.request).error)
-        error = _translated(fault, self.channel.adj)
-        body = render_error(error)
-        self.status = f"{error.status} {fault.reason}"
-        self.response_headers = [
-            ("Content-Type", "application/json"),
-            ("X-Request-Id", new_request_id()),
-            *ALWAYS,
-        ]
-        self.set_close_on_finish()
-        self.content_length = len(body)
-        self.write(body)
-
-
-def _translated(fault: Error, limits: Adjustments) -> GatewayError:
-    """waitress's error in our words. Its texts may quote a header line, and with it a key, so they end at a quote."""
-    match fault.code:
-        case 400:
-            reason, _, _ = fault.body.partition(' "')
-            return BadHttp(f"The request is not valid HTTP/1.1: {reason}.")
-        case 413:
-            most = (limits.max_request_body_size - 1) / MIB
-            return BodyTooLarge(f"The request body is larger than {most:g} MiB, the limit set by gateway.maxBodyMiB.")
-        case 431:
-            return HeadersTooLarge(
-                f"The request line and headers are larger than {limits.max_request_header_size // 1024} KiB."
-            )
-        case 501:
-            return NotImplementedHttp("Transfer-Encoding other than chunked is not supported.")
-        case _:
-            return InternalFault("The gateway failed on a fault of its own; its log has the details.")
-
-
-class Request(WSGITask):
-    """Answers a request by the application."""
-
-    def get_environment(self) -> "WSGIEnvironment":
-        """WSGI's environ and what only the server knows.
-
-        `gateway.authority`: of an absolute-form target, else absent. `gateway.overloaded`: whether to refuse this model
-        call, for want of a thread. `waitress.client_disconnected`: a function that tells whether the caller left.
-        """
-        environ = super().get_environment()
-        environ["gateway.overloaded"] = cast(Channel, self.channel).overloaded
-        authority = cast(Parser, self.request).authority
-        if authority is not None:
-            environ["gateway.authority"] = authority
-        return environ
-
-    def build_response_header(self) -> bytes:
-        if cast(Server, self.channel.server).draining:
-            self.set_close_on_finish()
-        return super().build_response_header()
-
 
 class Channel(HTTPChannel):
-    """One connection."""
+    """One connection.
+
+    Attributes:
+        overloaded: set by the lanes.
+        left: whether the caller will send nothing more: it has hung up, or it has closed its half and waits.
+    """
 
     task_class = Request
     error_task_class = JsonErrorTask
     parser_class = Parser
     overloaded = False
+    left = False
     requests_lock: threading.Lock
+    _active_at = 0.0
+    _receiving_since = 0.0
+    _untaken_since: float | None = None
+
+    @property
+    def last_activity(self) -> float:  # an attribute in waitress
+        """When a byte last came or went, on the server's clock."""
+        return self._active_at
+
+    @last_activity.setter
+    def last_activity(self, wall: float) -> None:
+        self._active_at = cast("Server", self.server).clock.monotonic()
 
     @property
     def is_model_call(self) -> bool:
         """Whether the first request may take as long as a provider does. Refused ones are answered at once."""
         request = cast(Parser, self.requests[0])
-        return request.method == "POST" and request.error is None
+        return request.method == "POST" and request.refusal is None
 
     @property
     def busy(self) -> bool:
@@ -151,15 +72,143 @@ class Channel(HTTPChannel):
         # In this order: a request is taken off the list after its last bytes were put into the buffer.
         return bool(self.requests) or self.total_outbufs_len > 0
 
+    @property
+    def is_receiving(self) -> bool:
+        """Whether a part of a request has come."""
+        return self.request is not None
+
+    @property
+    def waiting_since(self) -> float:
+        """When the request began that has not come whole, else when a byte last came or went."""
+        return self._active_at if self.request is None else self._receiving_since
+
+    def check_client_disconnected(self) -> bool:  # type: ignore[override]  # the stub says None
+        """Whether nobody waits for the answer. Any thread may ask."""
+        return self.left or not self.connected
+
+    def readable(self) -> bool:
+        return not self.left and super().readable()
+
+    def handle_read(self) -> None:
+        """Take what came. waitress closes when there is nothing more; but who has sent everything may close its half,
+        and still waits for the answer (RFC 9112 section 9.6)."""
+        if self.socket is None:
+            return
+        try:
+            data = self.socket.recv(self.adj.recv_bytes)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.handle_close()
+            return
+        if data:
+            self._active_at = cast("Server", self.server).clock.monotonic()
+            self.received(data)
+        else:
+            self._end_of_input()
+
+    def received(self, data: bytes) -> bool:
+        before = self.request
+        taken = super().received(data)
+        if self.request is not before:
+            self._receiving_since = self._active_at
+        return taken
+
     def service(self) -> None:
         """Answer the first request; on a worker thread."""
-        super().service()
-        if cast(Server, self.server).draining:
+        try:
+            super().service()
+        except BaseException:  # waitress answers for an Exception; of the others nobody would close the connection
+            self.cancel()
+            raise
+        if self.left or cast("Server", self.server).draining:
             with self.requests_lock:
                 if self.requests:
                     return
                 self.close_when_flushed = True
             self.server.pull_trigger()
+
+    def cancel(self) -> None:
+        """Give every request up and close. Any thread."""
+        with self.requests_lock:
+            for request in self.requests:
+                request.close()
+            self.requests = []
+            self.connected = False
+            self.will_close = True
+        self.server.pull_trigger()
+
+    def look_after(self, now: float) -> None:
+        """Close it, or answer with 408, if its time is over.
+
+        Args:
+            now: seconds on the server's clock.
+        """
+        if self.total_outbufs_len:
+            self._check_untaken(now)
+        else:
+            self._untaken_since = None
+        if self.busy:
+            self._receiving_since = now  # of the next request no more is read, so its time has not begun
+        elif self.request is not None:
+            parser = cast(Parser, self.request)
+            if now - self._receiving_since > RECEIVE_SECONDS + parser.body_bytes_received / LEAST_RATE:
+                self._refuse_slow(parser)
+        elif now - self._active_at > IDLE_SECONDS:
+            self.handle_close()
+
+    def close_if_idle(self) -> bool:
+        """Close unless something runs, waits, or has just come; whether it did."""
+        with self.requests_lock:
+            if self.busy or self.request is not None or self.has_input():
+                return False
+        self.handle_close()
+        return True
+
+    def handle_close(self) -> None:
+        """Close at once. Input that nobody will read goes first: left there, it would turn the close into a reset, and
+        a reset can take the answer away from a client that has not read it yet."""
+        self.left = True  # also where the connection broke
+        if self.connected and self.socket is not None:
+            _throw_input_away(self.socket)
+        super().handle_close()
+
+    def has_input(self) -> bool:
+        """Whether there are bytes that have not been read."""
+        if self.socket is None:
+            return False
+        try:
+            return bool(self.socket.recv(1, socket.MSG_PEEK))
+        except OSError:
+            return False
+
+    def _end_of_input(self) -> None:
+        self.left = True
+        with self.requests_lock:
+            if self.requests:
+                return  # `service` closes behind the last answer
+            if self.total_outbufs_len:
+                self.close_when_flushed = True
+                return
+        self.handle_close()
+
+    def _check_untaken(self, now: float) -> None:
+        """Bytes wait. Since when is known by looking only: a provider may have been silent for longer than a caller may
+        be, and then the answer has waited for no time at all."""
+        if self._untaken_since is None:
+            self._untaken_since = now
+        if now - max(self._untaken_since, self._active_at) > STALL_SECONDS:
+            self.handle_close()  # wakes a worker that waits for room
+
+    def _refuse_slow(self, parser: Parser) -> None:
+        if not parser.can_be_answered:
+            self.handle_close()
+            return
+        parser.refuse(ReceivedTooSlowly(f"The request did not come whole within {RECEIVE_SECONDS:g} s."))
+        with self.requests_lock:
+            self.request = None
+            self.requests = [parser]
+            self.server.add_task(self)  # type: ignore[arg-type]  # waitress's own word for what it hands over
 
     def _flush_outbufs_below_high_watermark(self) -> None:
         """waitress waits here for the loop to take bytes away, and would wait for ever if the loop closed the channel
@@ -169,27 +218,6 @@ class Channel(HTTPChannel):
                 if self.connected:
                     super()._flush_outbufs_below_high_watermark()  # type: ignore[misc]  # not in the stubs
 
-    def close_if_idle(self) -> None:
-        """Close unless something runs, waits, or has just come; on the loop's thread."""
-        with self.requests_lock:
-            if not self.busy and self.request is None and not self._has_input():
-                self.will_close = True
-
-    def handle_close(self) -> None:
-        """Close at once. Input that nobody will read goes first: left there, it would turn the close into a reset, and
-        a reset can take the answer away from a client that has not read it yet."""
-        if self.connected and self.socket is not None:
-            _throw_input_away(self.socket)
-        super().handle_close()
-
-    def _has_input(self) -> bool:
-        if self.socket is None:
-            return False
-        try:
-            return bool(self.socket.recv(1, socket.MSG_PEEK))
-        except OSError:
-            return False
-
 
 def _throw_input_away(connection: socket.socket) -> None:
     try:
@@ -198,88 +226,3 @@ def _throw_input_away(connection: socket.socket) -> None:
                 return
     except OSError:
         return  # nothing there, or a connection that is broken already
-
-
-class Server(TcpWSGIServer):
-    """One listening socket and its connections. Unless said otherwise, methods belong to the loop's thread.
-
-    Args:
-        app: the application.
-        listener: bound; not yet listened on by this.
-        lanes: the threads, shared with the other listeners.
-        adj: waitress's settings.
-        loop_map: the loop's connections, shared too.
-    """
-
-    channel_class = Channel
-    draining = False
-
-    def __init__(
-        self, app: "WSGIApplication", listener: socket.socket, lanes: Lanes, adj: Adjustments, loop_map: SocketMap
-    ) -> None:
-        self._trigger_lock = threading.Lock()
-        self._trigger_closed = False
-        super().__init__(
-            app,
-            loop_map,
-            False,
-            listener,
-            dispatcher=cast(ThreadedTaskDispatcher, lanes),
-            adj=adj,
-            sockinfo=(listener.family, listener.type, listener.proto, listener.getsockname()),
-            bind_socket=False,
-        )
-
-    @property
-    def channels(self) -> list[Channel]:
-        """The open connections. Any thread may ask: a dict is copied in one step."""
-        return list(cast(dict[int, Channel], self.active_channels).copy().values())
-
-    def set_reuse_addr(self) -> None:
-        """Nothing: whoever bound the socket has set its options."""
-
-    def pull_trigger(self) -> None:
-        """Wake the loop. Any thread, at any time: a closed trigger's descriptor may be someone else's by now."""
-        self._pull(None)
-
-    def call_in_loop(self, action: Callable[[], None]) -> None:
-        """Run `action` on the loop's thread, soon. Any thread."""
-        self._pull(action)
-
-    def maintenance(self, now: int) -> None:
-        """Close who has been idle, and who takes nothing: waitress only marks the latter, and waits for a socket to
-        become writable that never will."""
-        super().maintenance(now)
-        for channel in self.channels:
-            if channel.total_outbufs_len and now - channel.last_activity > self.adj.channel_timeout:
-                channel.handle_close()
-
-    def stop_accepting(self) -> None:
-        """Close the listening socket and the idle connections; the others close when their answers are out."""
-        self.draining = True
-        wasyncore.dispatcher.close(self)
-        for channel in self.channels:
-            channel.close_if_idle()
-
-    def close_connections(self) -> None:
-        """Close the listening socket and every connection."""
-        self.draining = True
-        wasyncore.dispatcher.close(self)
-        for channel in self.channels:
-            channel.handle_close()
-
-    def close_trigger(self) -> None:
-        """The last thing to close, when no loop runs. Any thread."""
-        with self._trigger_lock:
-            if not self._trigger_closed:
-                self._trigger_closed = True
-                self._trigger.close()
-
-    @property
-    def _trigger(self) -> trigger:
-        return cast(trigger, cast(object, self.trigger))
-
-    def _pull(self, action: Callable[[], None] | None) -> None:
-        with self._trigger_lock:
-            if not self._trigger_closed:
-                self._trigger.pull_trigger(cast("Callable[[None], None] | None", action))

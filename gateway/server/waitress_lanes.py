@@ -2,12 +2,14 @@
 
 A model call holds a thread for as long as the provider talks; everything else answers in milliseconds. On one set of
 threads, a few dozen slow calls would make /health and /v1/models wait for minutes. So model calls have most threads and
-a bounded queue, and the rest has a few threads of its own. Knows only that there are calls and whether one is for a
-model; built on waitress's thread pool.
+a line in which so many may wait for so long, and the rest has a few threads of its own. Knows only that there are calls
+and whether one is for a model; built on waitress's thread pool.
 """
 
 import threading
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final, Protocol, cast
 
 from waitress.task import Task, ThreadedTaskDispatcher
@@ -17,6 +19,9 @@ from gateway.core.clock import Clock
 MOST_RESERVED: Final = 4
 WAITING_PER_THREAD: Final = 4
 """Model calls that may wait, for each thread of the server; the next one is told at once."""
+LONGEST_WAIT: Final = 5.0
+"""Seconds that a model call waits for a thread; then it is told. A client's own second try finds the thread as well,
+and its people know by then."""
 
 
 class Call(Protocol):
@@ -29,6 +34,10 @@ class Call(Protocol):
     def is_model_call(self) -> bool:
         """Whether the first request may take as long as a provider does."""
 
+    @property
+    def left(self) -> bool:
+        """Whether the caller has hung up."""
+
     def service(self) -> None:
         """Answer the first request."""
 
@@ -36,21 +45,33 @@ class Call(Protocol):
         """Give every request up."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    call: Call
+    deadline: float
+
+
 class Lanes:
     """waitress's task dispatcher, with a lane for model calls and one for everything else.
 
+    Attributes:
+        clock: the time.
+
     Args:
-        clock: for the deadline of a shutdown.
+        clock: for how long calls wait, and for the deadline of a shutdown.
+        most_calls: model calls that may run and wait together, however many threads there are.
     """
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, clock: Clock, most_calls: int) -> None:
+        self.clock = clock
+        self._most_calls = most_calls
         self._models = _Threads("gateway-model")
         self._others = _Threads("gateway-other")
         self._lock = threading.Lock()
-        self._capacity = 0
-        self._admitted = 0
+        self._threads = 0
+        self._most_waiting = 0
         self._running = 0
+        self._line: deque[_Waiting] = deque()
 
     @property
     def running(self) -> int:
@@ -60,8 +81,13 @@ class Lanes:
     @property
     def waiting(self) -> int:
         """Model calls that wait for one."""
+        return len(self._line)
+
+    @property
+    def next_deadline(self) -> float | None:
+        """When `look_after` is due next, in seconds on the clock; None while no call waits."""
         with self._lock:
-            return self._admitted - self._running
+            return self._line[0].deadline if self._line else None
 
     def set_thread_count(self, count: int) -> None:
         """Start the threads.
@@ -71,21 +97,43 @@ class Lanes:
         """
         reserved = max(1, min(MOST_RESERVED, count // 8))
         with self._lock:
-            self._capacity = count - reserved + WAITING_PER_THREAD * count
+            self._threads = count - reserved
+            self._most_waiting = max(0, min(WAITING_PER_THREAD * count, self._most_calls - self._threads))
         self._models.set_thread_count(count - reserved)
         self._others.set_thread_count(reserved)
 
     def add_task(self, task: Call) -> None:
         """Have `task` served as soon as its lane has a thread; at once and marked, where too many wait already."""
-        model_call = task.is_model_call
-        with self._lock:
-            admitted = model_call and self._admitted < self._capacity
-            self._admitted += admitted
-        task.overloaded = model_call and not admitted
-        if admitted:
-            self._models.add_task(cast(Task, _ModelCall(task, self._started, self._left)))
-        else:
+        task.overloaded = False
+        if not task.is_model_call:
             self._others.add_task(cast(Task, task))
+            return
+        with self._lock:
+            has_thread = self._running < self._threads
+            waits = not has_thread and len(self._line) < self._most_waiting
+            self._running += has_thread
+            if waits:
+                self._line.append(_Waiting(task, self.clock.monotonic() + LONGEST_WAIT))
+        if has_thread:
+            self._run(task)
+        elif not waits:
+            self._refuse(task)
+
+    def look_after(self, now: float) -> None:
+        """Refuse the calls that have waited for too long, and give up those whose callers have left.
+
+        Args:
+            now: seconds on the clock.
+        """
+        with self._lock:
+            given_up = [each.call for each in self._line if each.call.left]
+            late = [each.call for each in self._line if each.deadline <= now and not each.call.left]
+            gone = {id(call) for call in (*given_up, *late)}
+            self._line = deque(each for each in self._line if id(each.call) not in gone)
+        for call in given_up:
+            call.cancel()
+        for call in late:
+            self._refuse(call)
 
     def shutdown(self, cancel_pending: bool = True, timeout: float = 5.0) -> bool:
         """End the threads and, by default, give up what waits.
@@ -97,43 +145,66 @@ class Lanes:
         Returns:
             Whether every thread has ended.
         """
-        deadline = self._clock.monotonic() + timeout
+        deadline = self.clock.monotonic() + timeout
         lanes = (self._models, self._others)
+        if cancel_pending:
+            self._cancel_line()  # first, or who ends would hand its thread on
         for lane in lanes:
             lane.set_thread_count(0)
-        ended = [lane.join(lambda: deadline - self._clock.monotonic()) for lane in lanes]
+        ended = [lane.join(lambda: deadline - self.clock.monotonic()) for lane in lanes]
         if cancel_pending:
             for lane in lanes:
                 lane.cancel_pending()
         return all(ended)
 
-    def _started(self) -> None:
-        with self._lock:
-            self._running += 1
+    def _run(self, call: Call) -> None:
+        """Have it served; a thread is free for it."""
+        self._models.add_task(cast(Task, _ModelCall(call, self._ended)))
 
-    def _left(self, had_started: bool) -> None:
+    def _refuse(self, call: Call) -> None:
+        call.overloaded = True
+        self._others.add_task(cast(Task, call))
+
+    def _ended(self) -> None:
+        """A thread is free again: for the first in the line whose caller still waits."""
+        given_up: list[Call] = []
+        following: Call | None = None
         with self._lock:
-            self._admitted -= 1
-            self._running -= had_started
+            while self._line and following is None:
+                call = self._line.popleft().call
+                if call.left:
+                    given_up.append(call)
+                else:
+                    following = call
+            self._running -= following is None
+        if following is not None:
+            self._run(following)
+        for call in given_up:
+            call.cancel()
+
+    def _cancel_line(self) -> None:
+        with self._lock:
+            waiting = [each.call for each in self._line]
+            self._line.clear()
+        for call in waiting:
+            call.cancel()
 
 
 class _ModelCall:
-    """A model call that is counted for as long as it waits and runs."""
+    """A model call that has a thread, from now until it has ended."""
 
-    def __init__(self, call: Call, started: Callable[[], None], left: Callable[[bool], None]) -> None:
+    def __init__(self, call: Call, ended: Callable[[], None]) -> None:
         self._call = call
-        self._started = started
-        self._left = left
+        self._ended = ended
 
     def service(self) -> None:
-        self._started()
         try:
             self._call.service()
         finally:
-            self._left(True)
+            self._ended()
 
     def cancel(self) -> None:
-        self._left(False)
+        self._ended()
         self._call.cancel()
 
 

@@ -1,33 +1,30 @@
-"""waitress's request parser, stricter about framing and more patient with bodies that are too large.
+"""One request as waitress's channel wants it: the head of `request_head`, then the body, in a buffer of waitress's.
 
-Framing: what two readers could understand differently is refused, not interpreted (RFC 9112 sections 5.2 and 6); the
-released waitress accepts a few such forms. Patience: a client that sends its whole body before it reads (most do) would
-get a reset instead of the 413, so a body over the limit is read and thrown away before the answer, up to a bound. Built
-on waitress alone; the channel above it takes the class.
+Patience: a client that sends its whole body before it reads (most do) would get a reset instead of the 413, so a body
+over the limit is read and thrown away before the answer, up to a bound. Doubt: after an error nothing more of the
+connection is read, since where the next request begins is anyone's guess. The channel above takes the class.
 """
 
-import re
 from io import BytesIO
 from typing import Final, cast
+from urllib.parse import unquote
 
 from waitress.adjustments import Adjustments
 from waitress.buffers import OverflowableBuffer
-from waitress.parser import HTTPRequestParser, ParsingError
-from waitress.receiver import ChunkedReceiver, FixedStreamReceiver
-from waitress.utilities import BadRequest, Error, RequestEntityTooLarge
+from waitress.parser import HTTPRequestParser
+from waitress.receiver import FixedStreamReceiver
+from waitress.utilities import Error
 
+from gateway.core.errors import BodyTooLarge, GatewayError
+from gateway.server.chunked_body import ChunkedBody
+from gateway.server.request_head import HeadReader, RequestHead
+
+MIB: Final = 1 << 20
 THROWN_AWAY: Final = 8
 """Times the body limit that is read at most, stored or not; beyond it the answer goes out at once."""
 
 LEAST_THROWN_AWAY: Final = 65_536
 """Bytes that are read in any case, so that a tiny limit has room for the chunk framing of a tiny body."""
-
-LONGEST_SIZE_LINE: Final = 1_024
-LONGEST_TRAILER: Final = 16_384
-"""Bytes of a chunked body's size line and trailer. waitress keeps them in memory and has no limit of its own."""
-
-_TRANSFER_ENCODING: Final = re.compile(rb"\r\ntransfer-encoding:([^\r\n]*)", re.IGNORECASE)
-_FOLDS: Final = (b"\r\n ", b"\r\n\t")
 
 
 class Discard:
@@ -47,111 +44,119 @@ class Discard:
 
 
 class Parser(HTTPRequestParser):
-    """One request, from its bytes.
+    """One request, from its bytes. Of waitress's parser only the way to read and to close the body is left.
 
     Attributes:
-        method: the request's method; empty until the request line was understood.
+        method: the request's method; empty until the head was understood.
         authority: the authority of an absolute-form target, None for any other form.
+        refusal: why the request is not served, if so.
     """
 
     method: str = ""
     authority: str | None = None
-    path: str = ""  # waitress names it in a log line even where the request line was never understood
+    path: str = ""  # waitress names it in a log line even where the head was never understood
+    refusal: GatewayError | None = None
+    version = "1.1"  # of the answer, where the head was never understood
     proxy_scheme: str
-    proxy_netloc: str
     request_uri: str
 
     def __init__(self, adj: Adjustments) -> None:
         super().__init__(adj)
-        self._largest = adj.max_request_body_size - 1  # waitress refuses what *reaches* its limit
+        self._largest = adj.max_request_body_size
         self._patience = max(THROWN_AWAY * self._largest, LEAST_THROWN_AWAY)
         self._too_large = False
+        self._head = HeadReader()
+        self._body: ChunkedBody | FixedStreamReceiver | None = None
+
+    @property
+    def can_be_answered(self) -> bool:
+        """Whether enough has come for an answer to make sense."""
+        return self.headers_finished or self._head.has_request_line
+
+    @property
+    def takes_no_body(self) -> bool:
+        """Whether its answer has none, whatever it says."""
+        return self.method == "HEAD" or self._head.is_head_request
 
     def received(self, data: bytes) -> int:
         """Take what came; how many bytes of it belong to this request."""
         if self.completed:
             return 0
-        if self.body_rcv is not None:
-            return self._receive_body(self.body_rcv, data)
-        consumed = super().received(data)
-        if isinstance(self.error, RequestEntityTooLarge):
-            self._throw_body_away()
-        if self.completed:
-            self.expect_continue = False  # no body is awaited, so none is asked for
+        try:
+            if self._body is not None:
+                return self._receive_body(self._body, data)
+            found = self._head.feed(data)
+            if found is None:
+                return len(data)
+            head, consumed = found
+            self._begin(head)
+        except GatewayError as error:
+            self.refuse(error)
+            return len(data)
         return consumed
 
-    def parse_header(self, header_plus: bytes) -> None:
-        """Understand the request line and headers.
+    def refuse(self, error: GatewayError) -> None:
+        """Answer with `error` instead of serving it, and read nothing more."""
+        self.refusal = error
+        self.error = cast(Error, error)  # that there is one is all that waitress looks at
+        self.headers_finished = self.completed = True
+        self.expect_continue = False
 
-        Raises:
-            ParsingError: they are not valid, or could be understood in two ways.
-        """
-        if any(fold in header_plus for fold in _FOLDS):
-            raise ParsingError("a header is folded over lines")
-        codings = _TRANSFER_ENCODING.findall(header_plus)
-        try:
-            super().parse_header(header_plus)
-        except ValueError:  # urlsplit's, for a target such as http://[, or int's, for a length of 5,000 digits
-            raise ParsingError("the request target or Content-Length is malformed") from None
-        if codings:
-            self._check_coding(codings)
-        self._check_target()
-        self.method = str(cast(object, self.command))
+    def _begin(self, head: RequestHead) -> None:
+        """The head is complete."""
+        self.method = head.method
+        self.command = cast(bytes, head.method)  # text, whatever the stub says
+        self.authority = head.authority
+        self.version = head.version
+        self.request_uri, self.query = head.target, head.query
+        self.path = unquote(head.path, "latin-1") if "%" in head.path else head.path
+        self.url_scheme = self.adj.url_scheme
+        self.headers = head.fields
+        if "CONNECTION" in head.fields:  # in one of the two words that waitress knows
+            head.fields["CONNECTION"] = "keep-alive" if head.persistent else "close"
+        self.headers_finished = True
+        self.content_length = head.length
+        self.chunked = head.chunked
+        self.expect_continue = head.expects_continue
+        self._await_body()
 
-    def _check_coding(self, codings: list[bytes]) -> None:
-        """RFC 9112 sections 6.1 and 6.3: one coding, chunked, once, in HTTP/1.1, without a Content-Length."""
-        if self.version != "1.1":
-            raise ParsingError("Transfer-Encoding came with a version other than HTTP/1.1")
-        if len(codings) > 1 or not self.chunked or b"," in codings[0]:
-            raise ParsingError("Transfer-Encoding is not chunked, once")
-        if "CONTENT_LENGTH" in self.headers:
-            raise ParsingError("there are both Transfer-Encoding and Content-Length")
+    def _await_body(self) -> None:
+        if self.content_length > self._largest:
+            self._too_large = True
+            # Who asked before sending, or would send without end, is told at once.
+            if self.expect_continue or self.content_length > self._patience:
+                raise self._refused_for_its_size()
+        if self.chunked:
+            self._body = ChunkedBody(self._buffer())
+        elif self.content_length:
+            self._body = FixedStreamReceiver(self.content_length, self._buffer())
+        else:
+            self.completed = True
+            self.expect_continue = False  # no body is awaited, so none is asked for
+        self.body_rcv = cast(FixedStreamReceiver | None, self._body)  # waitress reads it from there, and closes it
 
-    def _check_target(self) -> None:
-        """RFC 9112 section 3.2: a path, an absolute address, or * for OPTIONS."""
-        target = self.request_uri
-        if target.startswith("/") or target == "*":
-            return
-        if self.proxy_scheme not in ("http", "https"):
-            raise ParsingError("the request target is not a path")
-        self.authority = self.proxy_netloc
+    def _buffer(self) -> OverflowableBuffer:
+        return cast(OverflowableBuffer, Discard()) if self._too_large else OverflowableBuffer(self.adj.inbuf_overflow)
 
-    def _throw_body_away(self) -> None:
-        """The Content-Length is too large. Who asked before sending, or would send without end, is told at once."""
-        if self.expect_continue or self.content_length > self._patience:
-            return
-        self.error = None
-        self.completed = False
-        self._too_large = True
-        self.body_rcv = FixedStreamReceiver(self.content_length, cast(OverflowableBuffer, Discard()))
-
-    def _receive_body(self, body: ChunkedReceiver | FixedStreamReceiver, data: bytes) -> int:
+    def _receive_body(self, body: ChunkedBody | FixedStreamReceiver, data: bytes) -> int:
         consumed = body.received(data)
         self.body_bytes_received += consumed
         if len(body) > self._largest and not self._too_large:  # chunked: known only now
             self._too_large = True
             body.getbuf().close()
             body.buf = cast(OverflowableBuffer, Discard())
-        if (error := self._fault(body)) is not None:
-            self.error = error
-            self.completed = True
-        elif body.completed:
+        to_come = body.remaining if isinstance(body, ChunkedBody) else 0
+        if self.body_bytes_received + to_come > self._patience or (self._too_large and body.completed):
+            raise self._refused_for_its_size()
+        if body.completed:
             self._finish_body(body)
         return consumed
 
-    def _fault(self, body: ChunkedReceiver | FixedStreamReceiver) -> Error | None:
-        """Why no more of this body is read, if so."""
-        if body.error is not None:
-            return body.error
-        if isinstance(body, ChunkedReceiver) and (
-            len(body.control_line) > LONGEST_SIZE_LINE or len(body.trailer) > LONGEST_TRAILER
-        ):
-            return BadRequest("a chunk's size line or the trailer is too long")
-        if self.body_bytes_received > self._patience or (self._too_large and body.completed):
-            return RequestEntityTooLarge("")
-        return None
-
-    def _finish_body(self, body: ChunkedReceiver | FixedStreamReceiver) -> None:
+    def _finish_body(self, body: ChunkedBody | FixedStreamReceiver) -> None:
         self.completed = True
         if self.chunked:  # the application sees a body of known length, as waitress does it
             cast(dict[str, str], self.headers)["CONTENT_LENGTH"] = str(len(body))
+
+    def _refused_for_its_size(self) -> BodyTooLarge:
+        most = self._largest / MIB
+        return BodyTooLarge(f"The request body is larger than {most:g} MiB, the limit set by gateway.maxBodyMiB.")

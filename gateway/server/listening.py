@@ -1,0 +1,157 @@
+"""Listening sockets, on this machine's loopback addresses and on no others.
+
+The promise of the product is kept here: whatever the configuration says, no other machine can connect. Knows nothing of
+HTTP; a server takes the sockets over.
+"""
+
+import errno
+import ipaddress
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from typing import Final
+
+BACKLOG: Final = 1024
+"""Connections that the system holds until they are accepted."""
+PORT_TRIES: Final = 20
+"""Free ports that are tried until one is free on both loopback families."""
+
+_V4_LOOPBACK: Final = ipaddress.ip_network("127.0.0.0/8")
+_V6_LOOPBACK: Final = ipaddress.ip_address("::1")
+_OTHER_FAMILY: Final = {"127.0.0.1": "::1", "::1": "127.0.0.1"}
+_NO_SUCH_FAMILY: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
+
+
+class BindError(Exception):
+    """The address cannot be listened on; the text is one line for people."""
+
+
+class _PortTaken(BindError):
+    """Another program has the port."""
+
+
+def _localhost() -> list[str]:
+    found = socket.getaddrinfo("localhost", None, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+def bind(host: str, port: int, *, resolve_localhost: Callable[[], list[str]] = _localhost) -> list[socket.socket]:
+    """Sockets that listen; connections wait in them until a server accepts.
+
+    Args:
+        host: an address of 127.0.0.0/8, ::1, or localhost, which stands for whichever of the two it resolves to.
+        port: 0 picks a free one, the same for every socket.
+        resolve_localhost: the addresses of localhost.
+
+    Raises:
+        BindError: no loopback address, or it cannot be had; or a program on the other loopback family has the port, and
+            clients that say localhost would reach that one.
+    """
+    if not 0 <= port <= 65_535:
+        raise BindError(f"Port {port} does not exist; choose one from 0 to 65535 with --port.")
+    addresses = _loopback_addresses(host, resolve_localhost)
+    for _ in range(0 if port else PORT_TRIES - 1):
+        try:
+            return _listen_on(addresses, port)
+        except _PortTaken:
+            continue  # the free port of one family is taken on the other
+    return _listen_on(addresses, port)
+
+
+def _loopback_addresses(host: str, resolve_localhost: Callable[[], list[str]]) -> list[str]:
+    if host.lower().rstrip(".") != "localhost":
+        addresses = [host[1:-1] if host.startswith("[") and host.endswith("]") else host]
+    else:
+        try:
+            addresses = resolve_localhost()
+        except OSError:
+            raise BindError("localhost does not resolve on this machine; use 127.0.0.1.") from None
+    for address in addresses:
+        if not _is_loopback(address):
+            raise BindError(
+                f"The gateway listens on this machine only, and {ascii(address)[1:-1]} is not a loopback address; "
+                "use 127.0.0.1, ::1 or localhost."
+            )
+    return addresses
+
+
+def _is_loopback(text: str) -> bool:
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return address in _V4_LOOPBACK if isinstance(address, ipaddress.IPv4Address) else address == _V6_LOOPBACK
+
+
+def _listen_on(addresses: Sequence[str], port: int) -> list[socket.socket]:
+    sockets: list[socket.socket] = []
+    try:
+        for address in addresses:
+            sock = _bound(address, port, optional=len(addresses) > 1)
+            if sock is not None:
+                sockets.append(sock)
+                port = sock.getsockname()[1]
+                _listen(sock)  # from here on the port is ours; bound alone, another program could still take it
+        if not sockets:
+            raise BindError("This machine has no loopback address that can be listened on.")
+        if len(addresses) == 1:
+            _refuse_if_taken(_OTHER_FAMILY.get(addresses[0]), port)
+    except BaseException:
+        for sock in sockets:
+            sock.close()
+        raise
+    return sockets
+
+
+def _refuse_if_taken(address: str | None, port: int) -> None:
+    """Raise _PortTaken if another program serves the port on `address`."""
+    probe = None if address is None else _bound(address, port, optional=True)
+    if probe is not None:
+        probe.close()
+
+
+def _bound(address: str, port: int, *, optional: bool) -> socket.socket | None:
+    """A bound socket; None where it is optional and this machine has no such address.
+
+    Raises:
+        BindError: it cannot be had.
+    """
+    try:
+        return _open(address, port)
+    except OSError as error:
+        if optional and error.errno in _NO_SUCH_FAMILY:
+            return None
+        raise _refusal(address, port, error) from None
+
+
+def _listen(sock: socket.socket) -> None:
+    try:
+        sock.listen(BACKLOG)
+    except OSError as error:
+        address, port, *_ = sock.getsockname()
+        raise _refusal(address, port, error) from None
+
+
+def _refusal(address: str, port: int, error: OSError) -> BindError:
+    where = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    if error.errno == errno.EADDRINUSE:
+        return _PortTaken(f"{where} is in use by another program; choose another port with --port.")
+    if error.errno == errno.EACCES:
+        return BindError(f"{where} is not open to this user; choose another port with --port.")
+    return BindError(f"{where} cannot be listened on: {error.strerror or error}.")
+
+
+def _open(address: str, port: int) -> socket.socket:
+    sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        if sys.platform == "win32":
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)  # SO_REUSEADDR would share the port
+        else:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if ":" in address:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind((address, port))
+    except BaseException:
+        sock.close()
+        raise
+    return sock

@@ -1,0 +1,180 @@
+"""The HTTP server with a small application behind it, and bare sockets that talk to it."""
+
+import json
+import re
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from gateway.core.clock import Clock
+from gateway.server.http import HttpServer
+from gateway.server.listening import bind
+from gateway.server.waitress_server import CONNECTIONS
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+LIMIT = 20.0  # seconds; only a hang takes so long
+MIB = 1 << 20
+HEAD = b"Host: localhost\r\nContent-Type: application/json\r\n"
+
+
+class App:
+    """Says what it was asked; a POST to /hold waits for `let_go`, a GET of /stream for each of its pieces."""
+
+    def __init__(self) -> None:
+        self.let_go = threading.Event()
+        self.pieces = threading.Semaphore(0)
+        self.held = threading.Semaphore(0)
+        self.overloaded: list[bool] = []
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        self.overloaded.append(environ["gateway.overloaded"])
+        if path == "/crash":
+            raise RuntimeError("a fault of the application")
+        if path == "/stream":
+            start_response("200 OK", [("Content-Type", "text/event-stream")])
+            return self._stream(environ["waitress.client_disconnected"])
+        if path == "/hold" and not environ["gateway.overloaded"]:
+            self.held.release()
+            self.let_go.wait(LIMIT)
+        body = json.dumps(
+            {
+                "method": environ["REQUEST_METHOD"],
+                "path": path,
+                "length": len(environ["wsgi.input"].read()),
+                "authority": environ.get("gateway.authority"),
+                "host": environ.get("HTTP_HOST"),
+                "overloaded": environ["gateway.overloaded"],
+            }
+        ).encode()
+        start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+        return [body]
+
+    def _stream(self, left: Callable[[], bool]) -> Iterator[bytes]:
+        for number in range(3):
+            yield b"piece %d " % number
+            self.held.release()
+            assert self.pieces.acquire(timeout=LIMIT)
+        yield b"x" * (16 * MIB) + b" end"  # more than the kernel's buffers hold
+
+
+class Served:
+    """A running server and connections to it."""
+
+    def __init__(
+        self,
+        app: "WSGIApplication",
+        *,
+        threads: int = 4,
+        max_body: int = MIB,
+        clock: Clock | None = None,
+        connections: int = CONNECTIONS,
+    ) -> None:
+        sockets = bind("127.0.0.1", 0)
+        self.address: tuple[str, int] = sockets[0].getsockname()
+        self.server = HttpServer(app, sockets, threads=threads, max_body=max_body, clock=clock, connections=connections)
+        self.server.start()
+
+    def let_time_be_read(self) -> None:
+        """Have the loop accept and read what has come, and look at the clock: what is due has been done on return."""
+        (listener,) = self.server._servers
+        for _ in range(3):  # accepted in one round, read in the next; it looks at the clock between two
+            ran = threading.Event()
+            listener.call_in_loop(ran.set)
+            assert ran.wait(LIMIT)
+
+    @property
+    def open(self) -> int:
+        """Connections that the server holds."""
+        return sum(len(listener.channels) for listener in self.server._servers)
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(self.address, timeout=LIMIT)
+
+    def ask(self, request: bytes) -> "Answer":
+        """Send everything, then read: the way most clients do it."""
+        with self.connect() as connection:
+            connection.sendall(request)
+            return Answer(read_all(connection))
+
+    def __enter__(self) -> "Served":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.close()
+
+
+class Answer:
+    """A response, taken apart."""
+
+    def __init__(self, text: bytes) -> None:
+        head, _, self.body = text.partition(b"\r\n\r\n")
+        status, *lines = head.decode("latin-1").split("\r\n")
+        self.status = int(status.split()[1])
+        self.headers = dict(line.lower().split(": ", 1) for line in lines)
+
+    @property
+    def json(self) -> dict[str, object]:
+        value = json.loads(self.body[: int(self.headers["content-length"])])
+        assert isinstance(value, dict)
+        return value
+
+    @property
+    def error(self) -> dict[str, object]:
+        """The error object of an answer that has everything an error of the server must have."""
+        assert self.headers["content-type"] == "application/json"
+        assert self.headers["connection"] == "close"
+        assert self.headers["x-request-id"].startswith("req_")
+        assert self.headers["x-content-type-options"] == "nosniff"
+        assert self.headers["cross-origin-resource-policy"] == "same-origin"
+        assert "server" not in self.headers
+        error = self.json["error"]
+        assert isinstance(error, dict)
+        assert set(error) == {"message", "type", "param", "code"}
+        return error
+
+
+def read_all(connection: socket.socket) -> bytes:
+    parts = []
+    while part := connection.recv(1 << 16):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def read_answer(connection: socket.socket) -> Answer:
+    """One answer of a connection that stays open."""
+    text = b""
+    while b"\r\n\r\n" not in text:
+        text += received(connection)
+    answer = Answer(text)
+    while len(answer.body) < int(answer.headers["content-length"]):
+        answer.body += received(connection)
+    return answer
+
+
+def statuses(text: bytes) -> list[int]:
+    """Those of all answers that a connection gave."""
+    return [int(each) for each in re.findall(rb"HTTP/1\.[01] ([0-9]{3}) ", text)]
+
+
+def received(connection: socket.socket) -> bytes:
+    data = connection.recv(1 << 16)
+    assert data, "the server has closed the connection"
+    return data
+
+
+def post(path: bytes, body: bytes, *headers: bytes) -> bytes:
+    lines = b"".join(line + b"\r\n" for line in (b"Content-Length: %d" % len(body), *headers))
+    return b"POST " + path + b" HTTP/1.1\r\n" + HEAD + lines + b"\r\n" + body
+
+
+def get(path: bytes = b"/", *headers: bytes) -> bytes:
+    return b"GET " + path + b" HTTP/1.1\r\n" + HEAD + b"".join(line + b"\r\n" for line in headers) + b"\r\n"
+
+
+def chunked(path: bytes, chunks: Iterable[bytes]) -> bytes:
+    framed = b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in (*chunks, b""))
+    return b"POST " + path + b" HTTP/1.1\r\n" + HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + framed

@@ -1,0 +1,123 @@
+"""More connections than there is room for: /health is answered all the same, and nobody loses a running call."""
+
+import contextlib
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+from gateway.server.waitress_server import CONNECTIONS, SPARE
+from tests.edge import LIMIT, App, Served, get, post, read_answer
+from tests.fakes import FakeClock
+
+CROWD = 1_100
+
+
+@contextmanager
+def room_for_descriptors(count: int) -> Iterator[None]:
+    """As many as the system lets a test have; skips where that is too few."""
+    if sys.platform == "win32":
+        pytest.skip("select() takes 512 sockets, those of the test included")
+    import resource  # noqa: PLC0415 - not on Windows
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < count:
+        pytest.skip(f"a process may have {hard} descriptors here")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def crowd(served: Served, count: int, said: bytes, stack: ExitStack) -> list[socket.socket]:
+    """So many connections that have said that."""
+    connections = []
+    for _ in range(count):
+        connection = stack.enter_context(served.connect())
+        with contextlib.suppress(ConnectionError):  # who is old may be closed while it speaks
+            connection.sendall(said)
+        connections.append(connection)
+    return connections
+
+
+def health(served: Served) -> int:
+    with served.connect() as connection:
+        connection.sendall(get(b"/health"))
+        return read_answer(connection).status
+
+
+def closed(connections: list[socket.socket]) -> list[int]:
+    """The numbers of those that the server has closed."""
+    found = []
+    for number, connection in enumerate(connections):
+        connection.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            try:
+                found += [] if connection.recv(1) else [number]
+            except ConnectionError:
+                found.append(number)
+    return found
+
+
+@pytest.mark.parametrize("said", [b"", b"GET /health HTTP/1.1\r\nHost: loc"], ids=["idle", "half a head"])
+def test_1100_connections_do_not_shut_the_door(app: App, said: bytes) -> None:
+    with room_for_descriptors(3 * CROWD), Served(app) as served, ExitStack() as stack:
+        crowd(served, CROWD, said, stack)
+        assert health(served) == 200
+        assert served.open <= CONNECTIONS
+
+
+def test_the_longest_idle_connection_makes_room_first(app: App) -> None:
+    clock = FakeClock()
+    with Served(app, connections=2 * SPARE, clock=clock) as served, ExitStack() as stack:
+        connections = []
+        for _ in range(SPARE):
+            connections += crowd(served, 1, b"", stack)
+            served.let_time_be_read()
+            clock.advance(1)
+        connections[0].sendall(get())
+        assert read_answer(connections[0]).status == 200
+        assert closed(connections) == []
+        connections += crowd(served, 2, b"", stack)
+        served.let_time_be_read()
+        assert closed(connections) == [1, 2]
+
+
+def test_a_slow_head_makes_room_before_a_connection_that_has_just_come(app: App) -> None:
+    clock = FakeClock()
+    with Served(app, connections=2 * SPARE, clock=clock) as served, ExitStack() as stack:
+        connections = crowd(served, SPARE, get()[:10], stack)
+        served.let_time_be_read()
+        clock.advance(1)
+        for connection in connections:
+            connection.sendall(b"/")  # a byte more makes none of them younger
+        connections += crowd(served, 3, b"", stack)
+        served.let_time_be_read()
+        assert len(closed(connections[:SPARE])) == 3
+
+
+def test_no_connection_with_a_request_under_way_is_closed_for_another(app: App) -> None:
+    with Served(app, connections=2 * SPARE, threads=4) as served, ExitStack() as stack:
+        (call,) = crowd(served, 1, post(b"/hold", b"{}"), stack)
+        assert app.held.acquire(timeout=LIMIT)
+        crowd(served, 4 * SPARE, b"", stack)
+        assert health(served) == 200
+        app.let_go.set()
+        assert read_answer(call).status == 200
+
+
+def test_where_every_connection_is_busy_the_next_one_waits_for_its_turn(app: App) -> None:
+    with Served(app, connections=2, threads=4) as served, ExitStack() as stack:
+        calls = crowd(served, 2, post(b"/hold", b"{}"), stack)
+        for _ in calls:
+            assert app.held.acquire(timeout=LIMIT)
+        waiting = stack.enter_context(served.connect())
+        waiting.sendall(get(b"/health"))
+        served.let_time_be_read()
+        assert served.open == 2
+        app.let_go.set()
+        assert read_answer(waiting).status == 200
+        assert [read_answer(call).status for call in calls] == [200, 200]
