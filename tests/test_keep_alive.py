@@ -27,6 +27,8 @@ from tests.upstream_script import (
     sse_events,
 )
 
+pytestmark = pytest.mark.usefixtures("each_driver")
+
 FACTOR = 40.0
 SIGN = b": keep-alive\n"
 HEAD = Head(headers={"content-type": "text/event-stream"})

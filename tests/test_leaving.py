@@ -13,6 +13,8 @@ from gateway.limits.rate_limiter import RateLimiter
 from tests.running import Running, alias, chat, provider, running
 from tests.upstream_script import Head, ScriptedUpstream, Sse, Stall, Step, sse_events
 
+pytestmark = pytest.mark.usefixtures("each_driver")
+
 SOON: Final = 2.0  # seconds that a caller's leaving may take to be noticed
 LONG: Final = 20.0
 STREAM_HEAD: Final = Head(headers={"content-type": "text/event-stream"})

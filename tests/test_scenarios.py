@@ -37,6 +37,8 @@ from tests.upstream_script import (
 )
 from tests.upstream_steps import Respond
 
+pytestmark = pytest.mark.usefixtures("each_driver")
+
 FACTOR = 25.0
 REAL = 1.0
 WORDS = [f"word{number}" for number in range(60)]

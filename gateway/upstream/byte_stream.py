@@ -31,13 +31,15 @@ class Detached:
             to read (SSLWantReadError), for what it has decrypted no selector sees.
         early: what of the body was received already.
         feed: the body's bytes in what was received; b"" tells that the connection has ended. Raises BrokenAnswer.
-        ended: whether the body is complete.
+        ended: whether the body is complete. Raises BrokenAnswer: it will not be.
+        broken: the failure for what receiving raised.
     """
 
     connection: socket.socket
     early: bytes
     feed: Callable[[bytes], bytes]
     ended: Callable[[], bool]
+    broken: Callable[[OSError], BrokenAnswer]
 
 
 class ByteStream(ABC):

@@ -70,7 +70,7 @@ class DirectStream(ByteStream):
                 return None
             self._detached = True
         early, self._early = self._early, b""
-        return Detached(self._connection.socket, early, self._fed, self._ended)
+        return Detached(self._connection.socket, early, self._fed, self._ended, self._fell)
 
     def close(self) -> None:
         with self._lock:
@@ -144,13 +144,16 @@ class DirectStream(ByteStream):
         except TimeoutError:
             raise Silent(f"{self._provider} was silent for too long.") from None
         except OSError as fault:
-            raise self._broken(type(fault).__name__) from None
+            raise self._fell(fault) from None
         finally:
             with self._lock:
                 self._reading = False
                 closed = self._closed
             if closed:
                 self._connection.close()
+
+    def _fell(self, fault: OSError) -> BrokenAnswer:
+        return self._broken(type(fault).__name__)
 
     def _broken(self, why: object) -> BrokenAnswer:
         return BrokenAnswer(f"{self._provider} broke off in the middle of its answer ({why}).")
