@@ -69,8 +69,15 @@ class Carried:
         self.outlet = Outlet(scene.drive)
         scene.drive.begin()
 
-    def start(self, relay: Relay) -> None:
-        source = Detached(self._ours, b"", lambda data: data, lambda: False, lambda fault: BrokenAnswer(str(fault)))
+    def start(self, relay: Relay, early: bytes = b"", fault: BrokenAnswer | None = None) -> None:
+        """Have it carried: `early` has come already, and `fault` is what it has in its framing."""
+
+        def ended() -> bool:
+            if fault is not None:
+                raise fault
+            return False
+
+        source = Detached(self._ours, early, lambda data: data, ended, lambda fell: BrokenAnswer(str(fell)))
         relay.carry(self.scene.drive, source, self.outlet)
 
     def close(self) -> None:
@@ -104,6 +111,12 @@ def test_what_the_provider_says_is_written_at_once(stream: Carried, relay: Relay
     stream.provider.close()
     stream.outlet.wait_until_closed()
     assert stream.error is None
+
+
+def test_what_had_come_before_is_said_also_where_the_rest_is_broken(stream: Carried, relay: Relay) -> None:
+    stream.start(relay, early=MORE, fault=BrokenAnswer("No chunk."))
+    stream.outlet.wait_until_closed()
+    assert (stream.outlet.said, stream.error) == (["b", "error stream_interrupted"], StreamBroken)
 
 
 def test_silence_ends_it(stream: Carried, relay: Relay) -> None:

@@ -150,13 +150,7 @@ class Relay:
             return
         source.connection.setblocking(False)
         self._renew(stream)
-        try:
-            said = stream.drive.received(source.early) if source.early else b""
-            if not stream.drive.over and not stream.drive.interrupted and source.ended():
-                said += stream.drive.received(b"")
-        except ProviderFailure as failure:
-            said = stream.drive.broke(failure)
-        self._say(stream, said)
+        self._say(stream, self._heard(stream, source, source.early))
         if stream.source is source and stream in self._streams and isinstance(source.connection, ssl.SSLSocket):
             self._again.add(stream)  # it may have decrypted more than was read
 
@@ -183,15 +177,22 @@ class Relay:
             self._read_framing(stream, source, data)
 
     def _took(self, stream: RelayedStream, source: Detached, data: bytes) -> bytes:
-        """What the caller hears of `data`, as StreamedBody's reads would give it."""
+        """What the caller hears of `data`, which was received."""
+        try:
+            body = source.feed(data)
+        except ProviderFailure as failure:
+            return stream.drive.broke(failure)
+        return self._heard(stream, source, body, closed=not data)
+
+    def _heard(self, stream: RelayedStream, source: Detached, body: bytes, *, closed: bool = False) -> bytes:
+        """What the caller hears of `body`, and of its end if this is it: what two reads of StreamedBody would give."""
         drive = stream.drive
         said = b""
         try:
-            body = source.feed(data)
             if body:
                 said = drive.received(body)
                 self._renew(stream)
-            if not drive.over and not drive.interrupted and (not data or source.ended()):
+            if not drive.over and not drive.interrupted and (closed or source.ended()):
                 said += drive.received(b"")
         except ProviderFailure as failure:
             said += drive.broke(failure)
