@@ -262,22 +262,6 @@ class TestAnswers:
         assert done == "[DONE]"
         assert chunks[0]["choices"][0]["delta"]["role"] == "assistant"  # type: ignore[index]
 
-    def test_a_caller_that_leaves_closes_the_provider(self) -> None:
-        with ScriptedUpstream() as up:
-            up.plays(Stall())
-            config = {"providers": {"a": provider(up.base_url)}, "modelAliases": [alias("best", "a/m")]}
-            with running(config) as served:
-                for streamed in (True, False):
-                    up.plays(Stall())
-                    connection = http.client.HTTPConnection("127.0.0.1", served.gateway.port, timeout=10)
-                    headers = {"content-type": "application/json"}
-                    connection.request(
-                        "POST", "/v1/chat/completions", json.dumps(chat("best", stream=streamed)), headers
-                    )
-                    asked = up.wait_for_requests(2 - streamed)[-1]
-                    connection.close()
-                    assert asked.client_gone.wait(10), f"the provider was not told (streamed: {streamed})"
-
     def test_the_deadline_ends_a_silent_provider_with_504(self) -> None:
         with ScriptedUpstream() as up:
             up.plays(Stall())

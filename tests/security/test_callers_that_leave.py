@@ -1,0 +1,84 @@
+"""A caller that leaves is noticed while nothing is written to it, and whatever is done for it ends."""
+
+import json
+import socket
+import struct
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.edge import post, received
+from tests.running import Running, alias, chat, provider, running
+from tests.upstream_script import Request, ScriptedUpstream, Sse, Stall, sse_events
+
+LIMIT = 10
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[ScriptedUpstream]:
+    with ScriptedUpstream() as scripted:
+        yield scripted
+
+
+@pytest.fixture(scope="module")
+def gateway(upstream: ScriptedUpstream) -> Iterator[Running]:
+    config = {"providers": {"a": provider(upstream.base_url)}, "modelAliases": [alias("best", "a/m")]}
+    with running(config) as served:
+        yield served
+
+
+def hang_up(connection: socket.socket) -> None:
+    connection.close()
+
+
+def break_off(connection: socket.socket) -> None:
+    """With a reset, as a process does that is killed with an answer unread."""
+    linger = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    connection.close()
+
+
+def close_its_half(connection: socket.socket) -> None:
+    """It may still read, but can no longer say that it does: an answer of minutes is not made for it."""
+    connection.shutdown(socket.SHUT_WR)
+
+
+Leave = Callable[[socket.socket], None]
+WAYS = pytest.mark.parametrize("leave", [hang_up, break_off, close_its_half])
+KINDS = pytest.mark.parametrize("kind", ["whole", "before the stream", "in the stream"])
+
+
+@contextmanager
+def left(gateway: Running, upstream: ScriptedUpstream, kind: str, leave: Leave) -> Iterator[Request]:
+    """What the provider was asked on behalf of a caller that has now left."""
+    upstream.forget()
+    upstream.plays(*([Sse(sse_events("one two three")[:2])] if kind == "in the stream" else []), Stall())
+    body = json.dumps(chat("best", stream=kind != "whole")).encode()
+    with socket.create_connection(("127.0.0.1", gateway.gateway.port), timeout=LIMIT) as connection:
+        connection.sendall(post(b"/v1/chat/completions", body))
+        (asked,) = upstream.wait_for_requests(1)
+        text = b""
+        while kind == "in the stream" and b"one" not in text:
+            text += received(connection)
+        leave(connection)
+        yield asked
+
+
+@WAYS
+@KINDS
+def test_the_provider_is_left_too(gateway: Running, upstream: ScriptedUpstream, kind: str, leave: Leave) -> None:
+    with left(gateway, upstream, kind, leave) as asked:
+        assert asked.client_gone.wait(LIMIT)
+
+
+@pytest.mark.slow
+@WAYS
+@KINDS
+def test_it_is_left_within_a_second(gateway: Running, upstream: ScriptedUpstream, kind: str, leave: Leave) -> None:
+    with left(gateway, upstream, kind, leave) as asked:
+        began = time.monotonic()
+        assert asked.client_gone.wait(LIMIT)
+        assert time.monotonic() - began < 1.0
