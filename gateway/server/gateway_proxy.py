@@ -126,7 +126,9 @@ class GatewayProxy:
         if self._switch.draining:
             raise Draining("The gateway is shutting down.", retry_after=5.0)
         if request.environ.get("gateway.overloaded"):
-            raise Overloaded("Every thread is busy and the queue for one is full.", retry_after=1.0)
+            raise Overloaded(
+                "Every thread is busy, and too many calls wait for one or this one has for too long.", retry_after=1.0
+            )
         gone = request.environ.get("waitress.client_disconnected", _never)
         line = _line()
         line.allow((*EVENT_STREAM, *self._always()))
