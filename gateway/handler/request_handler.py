@@ -78,6 +78,7 @@ class RequestHandler:
             return self._refusal(call, error)
         except Exception:
             if not call.line.settle():
+                self._calls.remove(call)
                 raise
             logger.exception("request %s failed on a fault of the gateway", call.request_id)
             fault = InternalFault("The gateway failed on a fault of its own; its log has the details.")
@@ -94,9 +95,13 @@ class RequestHandler:
         reached = self._failover.first_that_answers(route, request, call)
         call.first_content = call.age()
         call.dropped = reached.answer.dropped
-        if isinstance(reached.answer, Answer):
-            return self._whole(reached.answer, route, call)
-        return self._streamed(reached, reached.answer, route, request, call)
+        try:
+            if isinstance(reached.answer, Answer):
+                return self._whole(reached.answer, route, call)
+            return self._streamed(reached, reached.answer, route, request, call)
+        except BaseException:
+            reached.close()
+            raise
 
     def _whole(self, answer: Answer, route: Route, call: Call) -> Reply:
         content = self._transformer.whole(answer, route.name)
