@@ -3,14 +3,19 @@
 import json
 import re
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+import pytest
 
 from gateway.core.clock import Clock
 from gateway.server.http import HttpServer
 from gateway.server.listening import bind
 from gateway.server.waitress_server import CONNECTIONS
+from tests.running import Running
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -178,3 +183,25 @@ def get(path: bytes = b"/", *headers: bytes) -> bytes:
 def chunked(path: bytes, chunks: Iterable[bytes]) -> bytes:
     framed = b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in (*chunks, b""))
     return b"POST " + path + b" HTTP/1.1\r\n" + HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + framed
+
+
+def connect_to(gateway: Running) -> socket.socket:
+    """A connection to a whole gateway."""
+    return socket.create_connection(("127.0.0.1", gateway.gateway.port), timeout=LIMIT)
+
+
+@contextmanager
+def room_for_descriptors(count: int) -> Iterator[None]:
+    """As many as the system lets a test have; skips where that is too few."""
+    if sys.platform == "win32":
+        pytest.skip("select() takes 512 sockets, those of the test included")
+    import resource  # noqa: PLC0415 - not on Windows
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < count:
+        pytest.skip(f"a process may have {hard} descriptors here")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

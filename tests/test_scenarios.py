@@ -230,8 +230,9 @@ def test_s06_a_silent_primary_is_asked_once_and_the_fallback_beside_it(scene: Ma
     reply = s.stream().reply if streamed else s.whole()
     assert 11.5 <= s.clock.monotonic() - began < 100
     assert (read(reply).text if streamed else reply.json()["choices"][0]["message"]["content"]) == TEXT
-    assert reply.headers["x-gateway-attempts"] == "a/one=slow,b/two=200"
-    assert len(s.times) == 1
+    if not streamed:  # on a busy machine a sign of life may have sent a stream's head before the fallback was there
+        assert reply.headers["x-gateway-attempts"] == "a/one=slow,b/two=200"
+    assert (len(s.times), len(s.fallback.requests)) == (1, 1)
     assert s.primary.requests[0].client_gone.wait(10), "the silent connection is closed"
 
 

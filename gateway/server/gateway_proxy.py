@@ -173,7 +173,9 @@ class GatewayProxy:
         if self._switch.draining:
             raise Draining("The gateway is shutting down.", retry_after=5.0)
         if environ.get("gateway.overloaded"):
-            raise Overloaded("Every thread is busy and the queue for one is full.", retry_after=1.0)
+            raise Overloaded(
+                "Every thread is busy, and too many calls wait for one or this one has for too long.", retry_after=1.0
+            )
         gone = environ.get("waitress.client_disconnected", _never)
         line = _line(environ)
         line.allow(lambda: (*EVENT_STREAM, *self._always(environ, request_id)))

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.edge import post, received
+from tests.edge import connect_to, post, received
 from tests.running import Running, alias, chat, provider, running
 from tests.upstream_script import Request, ScriptedUpstream, Sse, Stall, sse_events
 
@@ -57,7 +57,7 @@ def left(gateway: Running, upstream: ScriptedUpstream, kind: str, leave: Leave) 
     upstream.forget()
     upstream.plays(*([Sse(sse_events("one two three")[:2])] if kind == "in the stream" else []), Stall())
     body = json.dumps(chat("best", stream=kind != "whole")).encode()
-    with socket.create_connection(("127.0.0.1", gateway.gateway.port), timeout=LIMIT) as connection:
+    with connect_to(gateway) as connection:
         connection.sendall(post(b"/v1/chat/completions", body))
         (asked,) = upstream.wait_for_requests(1)
         text = b""

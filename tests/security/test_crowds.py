@@ -2,34 +2,15 @@
 
 import contextlib
 import socket
-import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 
 import pytest
 
 from gateway.server.waitress_server import CONNECTIONS, SPARE
-from tests.edge import LIMIT, App, Served, get, post, read_answer
+from tests.edge import LIMIT, App, Served, get, post, read_answer, room_for_descriptors
 from tests.fakes import FakeClock
 
 CROWD = 1_100
-
-
-@contextmanager
-def room_for_descriptors(count: int) -> Iterator[None]:
-    """As many as the system lets a test have; skips where that is too few."""
-    if sys.platform == "win32":
-        pytest.skip("select() takes 512 sockets, those of the test included")
-    import resource  # noqa: PLC0415 - not on Windows
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < count:
-        pytest.skip(f"a process may have {hard} descriptors here")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count), hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def crowd(served: Served, count: int, said: bytes, stack: ExitStack) -> list[socket.socket]:

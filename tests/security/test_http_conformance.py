@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.edge import LIMIT, Answer, read_all, read_answer, received, statuses
+from tests.edge import Answer, connect_to, read_all, read_answer, received, statuses
 from tests.running import Running, running
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n"
@@ -23,10 +23,6 @@ NOT_FOUND, NOT_JSON, BAD = 404, 415, 400
 def gateway() -> Iterator[Running]:
     with running() as served:
         yield served
-
-
-def connect(gateway: Running) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", gateway.gateway.port), timeout=LIMIT)
 
 
 class Case(NamedTuple):
@@ -115,7 +111,7 @@ def named(case: Case) -> str:
 
 @pytest.mark.parametrize("case", CASES, ids=named)
 def test_a_request_gets_the_status_that_the_rfc_asks_for(gateway: Running, case: Case) -> None:
-    with connect(gateway) as connection:
+    with connect_to(gateway) as connection:
         connection.sendall(case.sent)
         text = b""
         while b"\r\n\r\n" not in text:
@@ -125,7 +121,7 @@ def test_a_request_gets_the_status_that_the_rfc_asks_for(gateway: Running, case:
 
 @pytest.mark.parametrize("case", BAD_ONES, ids=named)
 def test_a_refused_request_gets_one_error_object_and_a_close(gateway: Running, case: Case) -> None:
-    with connect(gateway) as connection:
+    with connect_to(gateway) as connection:
         connection.sendall(case.sent)
         text = read_all(connection)
     assert statuses(text) == [case.status]
@@ -135,7 +131,7 @@ def test_a_refused_request_gets_one_error_object_and_a_close(gateway: Running, c
 @pytest.mark.parametrize("case", [case for case in CASES if case.status not in (400, 501, 505)], ids=named)
 def test_a_client_that_closes_its_half_gets_its_answer(gateway: Running, case: Case) -> None:
     """RFC 9112 section 9.6 lets it: it has sent all it will."""
-    with connect(gateway) as connection:
+    with connect_to(gateway) as connection:
         connection.sendall(case.sent)
         connection.shutdown(socket.SHUT_WR)
         assert Answer(read_all(connection)).status == case.status
@@ -146,7 +142,7 @@ UNFINISHED = GET + b"\r\n"
 
 @pytest.mark.parametrize("length", range(1, len(UNFINISHED)))
 def test_an_unfinished_head_is_waited_for(gateway: Running, length: int) -> None:
-    with connect(gateway) as connection:
+    with connect_to(gateway) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.sendall(UNFINISHED[:length])
         assert gateway.get("/health").status_code == 200, "the server has had its time to refuse it"
@@ -155,13 +151,13 @@ def test_an_unfinished_head_is_waited_for(gateway: Running, length: int) -> None
 
 
 def test_a_head_that_has_half_a_line_ending_is_not_waited_for(gateway: Running) -> None:
-    with connect(gateway) as connection:
+    with connect_to(gateway) as connection:
         connection.sendall(b"GET / HTTP/1.1\n")
         assert Answer(read_all(connection)).error["code"] == "bad_http"
 
 
 def test_whoever_speaks_tls_is_told_at_once(gateway: Running) -> None:
-    with connect(gateway) as connection:
+    with connect_to(gateway) as connection:
         connection.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
         assert Answer(read_all(connection)).status == BAD
 
@@ -170,14 +166,14 @@ def test_whoever_speaks_tls_is_told_at_once(gateway: Running) -> None:
 
 
 def test_a_connection_is_kept_in_http_1_1(gateway: Running) -> None:
-    with connect(gateway) as connection:
+    with connect_to(gateway) as connection:
         for _ in range(3):
             connection.sendall(GET + b"\r\n")
             assert read_answer(connection).status == NOT_FOUND
 
 
 def test_requests_may_come_before_the_answers_which_keep_their_order(gateway: Running) -> None:
-    with connect(gateway) as connection:
+    with connect_to(gateway) as connection:
         connection.sendall(GET + b"\r\n" + LAST.replace(b"Connection: close\r\n", b"") + LAST)
         text = read_all(connection)
     assert statuses(text) == [NOT_FOUND, 200, 200]
@@ -196,21 +192,21 @@ def test_requests_may_come_before_the_answers_which_keep_their_order(gateway: Ru
 def test_a_connection_is_closed_where_the_client_says_so_or_says_nothing_in_http_1_0(
     gateway: Running, sent: bytes
 ) -> None:
-    with connect(gateway) as connection:
+    with connect_to(gateway) as connection:
         connection.sendall(sent)
         answer = Answer(read_all(connection))
     assert (answer.status, answer.headers["connection"]) == (NOT_FOUND, "close")
 
 
 def test_an_http_1_0_client_may_ask_to_keep_it(gateway: Running) -> None:
-    with connect(gateway) as connection:
+    with connect_to(gateway) as connection:
         for _ in range(2):
             connection.sendall(b"GET / HTTP/1.0\r\nHost: localhost\r\nConnection: foo, keep-alive\r\n\r\n")
             assert read_answer(connection).headers["connection"] == "keep-alive"
 
 
 def test_an_http_1_0_request_without_host_reaches_nothing(gateway: Running) -> None:
-    with connect(gateway) as connection:
+    with connect_to(gateway) as connection:
         connection.sendall(b"GET /health HTTP/1.0\r\n\r\n")
         assert Answer(read_all(connection)).status == BAD
 
@@ -221,7 +217,7 @@ def test_an_http_1_0_request_without_host_reaches_nothing(gateway: Running) -> N
 @pytest.mark.parametrize("path", [b"/", b"/health", b"/v1/models", b"/v1/chat/completions"])
 def test_the_answer_to_head_has_the_length_of_a_body_and_none(gateway: Running, path: bytes) -> None:
     """Section 9.3.2."""
-    with connect(gateway) as connection:
+    with connect_to(gateway) as connection:
         connection.sendall(b"HEAD " + path + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         answer = Answer(read_all(connection))
     assert answer.body == b""
@@ -230,7 +226,7 @@ def test_the_answer_to_head_has_the_length_of_a_body_and_none(gateway: Running, 
 
 @pytest.mark.parametrize("rest", [b"\r\n", b"Host: localhost\r\nHost: localhost\r\n\r\n", b"X\n"])
 def test_a_refused_head_has_no_body_either(gateway: Running, rest: bytes) -> None:
-    with connect(gateway) as connection:
+    with connect_to(gateway) as connection:
         connection.sendall(b"HEAD / HTTP/1.1\r\n" + rest)
         answer = Answer(read_all(connection))
     assert (answer.status, answer.body) == (BAD, b"")
@@ -238,7 +234,7 @@ def test_a_refused_head_has_no_body_either(gateway: Running, rest: bytes) -> Non
 
 def test_a_client_that_asks_before_it_sends_is_told_to_go_on(gateway: Running) -> None:
     """Section 10.1.1."""
-    with connect(gateway) as connection:
+    with connect_to(gateway) as connection:
         connection.sendall(POST + b"Expect: 100-continue\r\nContent-Length: 5\r\n\r\n")
         assert received(connection) == b"HTTP/1.1 100 Continue\r\n\r\n"
         connection.sendall(b"hello")
@@ -246,6 +242,6 @@ def test_a_client_that_asks_before_it_sends_is_told_to_go_on(gateway: Running) -
 
 
 def test_an_expectation_with_nothing_to_send_is_answered(gateway: Running) -> None:
-    with connect(gateway) as connection:
+    with connect_to(gateway) as connection:
         connection.sendall(GET + b"Expect: 100-continue\r\n\r\n")
         assert read_answer(connection).status == NOT_FOUND
