@@ -41,6 +41,11 @@ config_option = click.option(
     help=f"The configuration file; else ${VARIABLE}, else ./{DEFAULT_FILE}, else the embedded demo.",
 )
 
+host_option = click.option("--host", help="Loopback address of the gateway, instead of gateway.host.")
+port_option = click.option(
+    "--port", type=click.IntRange(0, 65535), help="Port of the gateway, instead of gateway.port; 0 picks a free one."
+)
+
 
 @click.group(cls=ServeByDefault, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="llm-gateway", message="%(prog)s %(version)s")
@@ -53,8 +58,8 @@ def commands() -> None:
 
 @commands.command()
 @config_option
-@click.option("--host", help="Loopback address to listen on, instead of gateway.host.")
-@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on, instead of gateway.port; 0 picks one.")
+@host_option
+@port_option
 def serve(path: Path | None, host: str | None, port: int | None) -> None:
     """Serve until Ctrl-C (the default command)."""
     from gateway.serve import at, run
@@ -127,6 +132,30 @@ def status(path: Path | None, as_json: bool) -> None:
     clock = SystemClock()
     shown = login.overview(_accounts(path), clock)
     click.echo(json.dumps(login.as_json(shown), indent=2) if as_json else login.as_text(shown, clock.wall()))
+
+
+@commands.command()
+@click.argument("model")
+@config_option
+@host_option
+@port_option
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def explain(model: str, path: Path | None, host: str | None, port: int | None, as_json: bool) -> None:
+    """Say how MODEL would be routed right now, without asking any provider.
+
+    It asks the gateway that runs on the configured address, if one does.
+    """
+    from gateway import explain as verb
+    from gateway.core.clock import SystemClock
+    from gateway.core.errors import ModelNotFound
+    from gateway.serve import at
+
+    loaded, clock = at(_configuration(path, port), host, port), SystemClock()
+    try:
+        shown = verb.explained(model, loaded, os.environ, clock)
+    except ModelNotFound as unknown:
+        raise _Failed(unknown.message) from None
+    click.echo(verb.as_json(shown) if as_json else verb.as_text(shown, loaded.config.gateway, clock.wall()))
 
 
 class _Failed(click.ClickException):

@@ -18,8 +18,9 @@ from msgspec import structs
 
 from gateway import __version__
 from gateway.config.loader import Loaded
-from gateway.core.clock import Clock
+from gateway.core.clock import Clock, SystemClock
 from gateway.core.jsontext import dumps
+from gateway.handler.relay import Relay
 from gateway.observe import logs
 from gateway.server.http import HttpServer
 from gateway.server.listening import bind
@@ -27,6 +28,8 @@ from gateway.system import MIB, System
 
 M_ARENA_MAX: Final = -8
 """Of glibc's malloc.h."""
+DESCRIPTORS: Final = 4096
+"""Two for each connection that the server takes, and plenty for the rest."""
 CUT_SECONDS: Final = 2.0
 """What an answer that is cut at the end of the drain gets to say so."""
 
@@ -38,12 +41,15 @@ class Gateway:
         loaded: the configuration.
         environ: the process's environment, for keys.
         clock: the time.
+        relayed: whether streams that have begun leave their threads.
 
     Raises:
         BindError: the address cannot be listened on.
     """
 
-    def __init__(self, loaded: Loaded, environ: Mapping[str, str], clock: Clock | None = None) -> None:
+    def __init__(
+        self, loaded: Loaded, environ: Mapping[str, str], clock: Clock | None = None, *, relayed: bool = True
+    ) -> None:
         settings = loaded.config.gateway
         self._settings = settings
         self._sockets = bind(settings.host, settings.port)
@@ -51,7 +57,11 @@ class Gateway:
         self.url = f"http://[{address}]:{self.port}" if ":" in address else f"http://{address}:{self.port}"
         self.system = System(loaded, environ, port=self.port, clock=clock)
         self._server = HttpServer(
-            self.system.proxy.wsgi, self._sockets, threads=self.system.threads, max_body=settings.max_body_mib * MIB
+            self.system.proxy.wsgi,
+            self._sockets,
+            threads=self.system.threads,
+            max_body=settings.max_body_mib * MIB,
+            relay=Relay(SystemClock()) if relayed else None,  # what it measures is a socket's silence
         )
 
     def start(self) -> None:
@@ -126,6 +136,7 @@ def run(loaded: Loaded, environ: Mapping[str, str]) -> int:
         BindError: the address cannot be listened on.
     """
     _few_arenas()
+    enough_descriptors()
     signals = StopSignals()
     gateway = Gateway(loaded, environ)
     settings = loaded.config.logging
@@ -184,6 +195,20 @@ def _say(text: str) -> None:
     """Print, if anyone reads: a closed pipe is no reason to stop serving."""
     with contextlib.suppress(OSError, ValueError):
         print(text, flush=True)
+
+
+def enough_descriptors() -> None:
+    """Let the process have as many sockets as it serves connections: with a stream each of them has a second one, to
+    the provider. Systems begin with 256 or 1024 for both, and let a process have more where it asks."""
+    if sys.platform == "win32":
+        return
+    import resource  # noqa: PLC0415 - Windows has none
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):  # macOS has a lower limit than it tells
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _few_arenas() -> None:

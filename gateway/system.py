@@ -33,6 +33,7 @@ from gateway.core.secrets import Secret
 from gateway.demo import DemoProvider
 from gateway.handler.attempt import Attempt, Paces
 from gateway.handler.call import Calls
+from gateway.handler.explain import Explainer
 from gateway.handler.failover import Failover
 from gateway.handler.request_handler import RequestHandler
 from gateway.handler.response_transformer import ResponseTransformer
@@ -92,6 +93,7 @@ class System:
 
     Attributes:
         auth: the credentials.
+        explainer: how a model would be routed now.
         threads: for the server.
         masker: takes secrets out of texts.
 
@@ -125,10 +127,21 @@ class System:
         self._inbound = OpenAIChat(self.masker.mask)
         self.limiters = RateLimiters(config.rate_limits, self._clock)
         self.calls = Calls(self._clock, config.gateway.threads)
+        self._health = Health(self._clock, random)
+        self._timeouts = {name: settings.timeouts for name, settings in config.providers.items()}
         router = Router(config.model_aliases, config.providers)
-        self.proxy = GatewayProxy(
-            handler=self._handler(loaded, router),
+        self.explainer = Explainer(
             router=router,
+            health=self._health,
+            limiters=self.limiters,
+            auth=self.auth,
+            timeouts=self._timeouts,
+            configuration=str(loaded.path) if loaded.path else None,
+        )
+        self.proxy = GatewayProxy(
+            handler=self._handler(config.gateway, router),
+            router=router,
+            explainer=self.explainer,
             guard=Guard.of(config.gateway, port),
             wire=self._inbound,
             clock=self._clock,
@@ -158,14 +171,11 @@ class System:
         if self._demo is not None:
             self._demo.close()
 
-    def _handler(self, loaded: Loaded, router: Router) -> RequestHandler:
-        config = loaded.config
-        timeouts = {name: settings.timeouts for name, settings in config.providers.items()}
-        health = Health(self._clock, random)
+    def _handler(self, settings: schema.Gateway, router: Router) -> RequestHandler:
         log = CallLog()
         attempt = Attempt(
             providers={name: part.provider for name, part in self.parts.items()},
-            paces=Paces(self.limiters, health, RetryBudgets(), timeouts),
+            paces=Paces(self.limiters, self._health, RetryBudgets(), self._timeouts),
             auth=self.auth,
             log=log,
             random=random,
@@ -173,9 +183,9 @@ class System:
         return RequestHandler(
             wire=self._inbound,
             router=router,
-            failover=Failover(attempt, health, self._clock),
-            transformer=ResponseTransformer(self._inbound, config.gateway.response_model),
-            timeouts=timeouts,
+            failover=Failover(attempt, self._health, self._clock),
+            transformer=ResponseTransformer(self._inbound, settings.response_model),
+            timeouts=self._timeouts,
             calls=self.calls,
             log=log,
         )

@@ -9,11 +9,18 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+from tests import running
 from tests.edge import App
 
 settings.register_profile("quick", max_examples=50, deadline=None)
 settings.register_profile("thorough", max_examples=1000, deadline=None)
 settings.load_profile("quick")
+
+
+@pytest.fixture(params=[True, False], ids=["relayed", "a thread each"])
+def each_driver(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run what uses it twice: streams that have begun are carried by the relay, and each has a thread of its own."""
+    monkeypatch.setattr(running, "RELAYED", request.param)
 
 
 @pytest.fixture

@@ -50,6 +50,12 @@ class NoBody(ByteStream):
     def __init__(self) -> None:
         pass
 
+    def read(self, timeout: float) -> bytes:
+        raise AssertionError("nobody reads it here")
+
+    def cut(self) -> None:
+        pass
+
     def close(self) -> None:
         pass
 
@@ -140,6 +146,13 @@ class Scene:
         self.limiters = RateLimiters([*(limits or {}).values()], self.clock)
         self.store = TokenStore(folder / "tokens.json", self.clock)
         self.gone = False
+        self.auth = AuthManager(
+            {name: NoCredential() for name in "abcd"} | dict(sources or {}),
+            self.store,
+            WatchedFiles([], self.clock),
+            self.clock,
+            clients=None if logins is None else lambda _: logins,
+        )
         attempt = Attempt(
             self.providers,
             Paces(
@@ -148,13 +161,7 @@ class Scene:
                 self.budgets,
                 {name: schema.Timeouts() for name in "abcd"} | dict(timeouts or {}),
             ),
-            AuthManager(
-                {name: NoCredential() for name in "abcd"} | dict(sources or {}),
-                self.store,
-                WatchedFiles([], self.clock),
-                self.clock,
-                clients=None if logins is None else lambda _: logins,
-            ),
+            self.auth,
             CallLog(),
             lambda: 0.5,
         )

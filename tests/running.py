@@ -14,6 +14,9 @@ from gateway.providers import catalog
 from gateway.serve import Gateway, at
 from gateway.system import without_file
 
+RELAYED = True
+"""Whether streams that have begun leave their threads, in every gateway that is run. `each_driver` turns it."""
+
 
 class Running:
     """A gateway that serves, and the clients that talk to it; all of them are closed with it."""
@@ -56,7 +59,7 @@ def running(
     """A gateway that serves `config`, or what is served without a file. Asserts that nothing of it stays."""
     before = set(threading.enumerate())
     served = without_file(env or {}) if config is None else loaded(config, env)
-    gateway = Gateway(at(served, None, 0), env or {}, clock)
+    gateway = Gateway(at(served, None, 0), env or {}, clock, relayed=RELAYED)
     try:
         gateway.start()
         with ExitStack() as closing:

@@ -474,15 +474,21 @@ def test_the_status_of_a_login(login: LoginScene) -> None:
     login.own("own", 3600)
     assert login.auth.status("gemini") == CredentialStatus("token", NOW + 3600, NOW - 3600)
     login.clock.advance(3600)
-    status = login.auth.status("gemini")
-    assert (status.problem, status.remedy) == (
-        "The token for gemini expired at 01:00 UTC on 2026-01-01.",
-        "python app.py login gemini",
-    )
+    renewed_by_the_next_call = CredentialStatus("token", NOW + 3600, NOW - 3600)
+    assert login.auth.status("gemini") == renewed_by_the_next_call
     assert login.server.asked == 0
     login.fault()
     status = login.auth.status("gemini")
     assert (status.problem, status.remedy) == ("Its login server did not renew it: no connection within 5 s.", None)
+
+
+def test_the_status_of_a_login_that_nobody_can_renew(login: LoginScene) -> None:
+    login.store.put("gemini", Token(Secret("own"), None, NOW - 60))
+    status = login.auth.status("gemini")
+    assert (status.problem, status.remedy) == (
+        "The token for gemini expired at 23:59 UTC on 2025-12-31.",
+        "python app.py login gemini",
+    )
 
 
 def test_the_status_of_a_command_runs_it_not(fetch: FetchScene) -> None:

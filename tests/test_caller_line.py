@@ -17,6 +17,7 @@ from gateway.core.errors import StreamBroken
 from gateway.core.sse import encode
 from gateway.handler.call import Call
 from gateway.handler.caller_line import EVENT_STREAM, CallerLine, NoLine
+from gateway.handler.explain import Explainer
 from gateway.handler.reply import JSON_TYPE, Reply, error_reply
 from gateway.handler.request_handler import RequestHandler
 from gateway.routing.router import Router
@@ -162,6 +163,7 @@ class Scene:
         self.proxy = GatewayProxy(
             handler=cast(RequestHandler, self.handler),
             router=Router((), {}),
+            explainer=cast(Explainer, None),
             guard=Guard(port=1, allowed_hosts=frozenset(), allowed_origins=origins, key_digests=()),
             wire=OpenAIChat(),
             clock=self.clock,
@@ -543,7 +545,7 @@ def test_a_caller_that_leaves_in_the_moment_of_writing_is_no_error() -> None:
             raise ClientDisconnected
 
         line = Line(environ, lambda *_: gone, FakeClock())
-        line.allow(EVENT_STREAM)
+        line.allow(lambda: EVENT_STREAM)
         told.append(line.keep_alive())
         told.append(line.settle())
         start_response("200 OK", [("Content-Type", JSON_TYPE), ("Content-Length", "0")])
@@ -564,7 +566,7 @@ def start(status: str, headers: list[tuple[str, str]], exc_info: object = None, 
 
 def test_under_another_server_there_are_no_signs_of_life() -> None:
     line = Line({}, start, FakeClock())
-    line.allow(EVENT_STREAM)
+    line.allow(lambda: EVENT_STREAM)
     assert not line.keep_alive()
     assert not line.settle()
 
@@ -584,7 +586,7 @@ def test_a_crash_of_the_application_ends_the_line() -> None:
 
     def app(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         line = Line(environ, start_response, FakeClock())
-        line.allow(EVENT_STREAM)
+        line.allow(lambda: EVENT_STREAM)
         lines.append(line)
         return line.answer(crash, environ)
 

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -234,18 +235,35 @@ def test_calls_come_and_go_while_they_are_looked_after(calls: Calls) -> None:
     assert len(calls) == 0
 
 
-@pytest.mark.parametrize("waits", [True, False])
-def test_a_gateway_that_stops_ends_the_calls_that_wait_in_a_queue_now_and_later(calls: Calls, waits: bool) -> None:
+@pytest.mark.parametrize("waits_already", [True, False])
+def test_a_gateway_that_stops_ends_the_calls_that_wait_in_a_queue_now_and_later(
+    calls: Calls, waits_already: bool
+) -> None:
     queued, working, run = call_of(), call_of(), Held()
     queued.enter(run)
     calls.add(queued)
     calls.add(working)
-    queued.in_queue = waits
-    calls.end_queued()
-    queued.in_queue = True
-    assert run.was_cut.wait(2.0)
+    with ExitStack() as line:
+        if waits_already:
+            line.enter_context(queued.in_line())
+        calls.end_queued()
+        line.enter_context(queued.in_line())
+        assert run.was_cut.wait(2.0)
     assert isinstance(queued.ended, Draining)
     assert working.ended is None
+
+
+def test_a_call_that_is_answered_while_another_of_its_runs_waits_is_not_in_a_queue() -> None:
+    call = call_of()
+    with call.in_line():
+        assert call.in_queue
+        assert call.take_try()
+        assert not call.in_queue
+        call.tried()
+        assert call.in_queue
+        call.first_content = 1.0
+        assert not call.in_queue
+    assert not call.in_queue
 
 
 # Asking a second target beside a slow one --------------------------------------------------------------------------

@@ -373,12 +373,21 @@ def test_a_refused_token_is_not_offered_again(tmp_path: Path) -> None:
     assert scene.tries() == [1, 2, 0]
 
 
-def test_a_refused_key_counts_against_its_target_because_nothing_else_remembers_it(tmp_path: Path) -> None:
+def test_a_refused_key_makes_its_target_rest_at_once_and_is_tried_again_later(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, sources={"a": ApiKey(Secret("sk-1"))})
+    scene["a"].plays(CredentialRefused("no", evidence=Evidence(status=401)), ANSWER)
+    assert attempts_text(scene.ask("ab")) == "a/m=401,b/m=200"
+    assert attempts_text(scene.ask("ab")) == "a/m=resting,b/m=200"
+    scene.clock.advance(30)
+    assert attempts_text(scene.ask("ab")) == "a/m=200"
+
+
+def test_a_refused_key_is_shown_again_where_nobody_else_is_there(tmp_path: Path) -> None:
     scene = Scene(tmp_path, sources={"a": ApiKey(Secret("sk-1"))})
     scene["a"].plays(CredentialRefused("no", evidence=Evidence(status=401)))
-    for _ in range(IN_A_ROW):
-        assert attempts_text(scene.ask("ab")) == "a/m=401,b/m=200"
-    assert attempts_text(scene.ask("ab")) == "a/m=resting,b/m=200"
+    for _ in range(3):
+        error, call = scene.fails("a")
+        assert (type(error), attempts_text(call)) == (CredentialRefused, "a/m=401")
 
 
 def test_a_refused_token_makes_no_target_rest_so_that_the_next_token_is_used_at_once(tmp_path: Path) -> None:

@@ -30,7 +30,8 @@ from gateway.core.secrets import Secret
 from gateway.core.stream import ChatChunk
 from gateway.providers.base import OpenStream, Terms
 from gateway.providers.gemini import GeminiProvider
-from gateway.upstream.session import UpstreamSession, uncounted
+from gateway.upstream.session import UpstreamSession
+from gateway.upstream.transport import uncounted
 from gateway.upstream.user_agents import UserAgentPool
 from gateway.wires.gemini import Gemini
 from gateway.wires.gemini.memory import CallMemory

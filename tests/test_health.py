@@ -189,6 +189,7 @@ class TestTurns:
             (LIMITED, "rate_limited", 5),
             (QuotaExhausted("x"), "quota", 600),
             (TargetModelMissing("x"), "model_missing", 60),
+            (CredentialRefused("x"), "key_refused", 30),
         ],
     )
     def test_a_probe_that_is_turned_away_shows_the_provider_alive(
@@ -305,9 +306,13 @@ class TestRests:
         scene.fail(*[refused] * 20)
         assert scene.ready() == [A]
 
-    @pytest.mark.parametrize(
-        "kind", [ConnectionFailed, Unavailable, Silent, BrokenAnswer, StreamBroken, CredentialRefused]
-    )
+    def test_a_refused_key_rests_at_once_and_longer_each_time(self, scene: Scene) -> None:
+        for rest in (30, 60, 120, 240, 300, 300):
+            scene.fail(CredentialRefused("the key is wrong", evidence=told(3600)))
+            assert (scene.due(), scene.standing().why, scene.standing().failures) == (rest, "key_refused", 0)
+            scene.later(rest)
+
+    @pytest.mark.parametrize("kind", [ConnectionFailed, Unavailable, Silent, BrokenAnswer, StreamBroken])
     def test_every_other_failure_counts_in_the_breaker(self, scene: Scene, kind: type[ProviderFailure]) -> None:
         scene.fail(*[kind("x")] * 4)
         assert scene.ready() == [A]

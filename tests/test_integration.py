@@ -41,15 +41,17 @@ PERSON = {
 HELLO: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Hello there"}]
 
 
-@pytest.fixture(scope="module")
-def demo() -> Iterator[Running]:
+@pytest.fixture(scope="module", params=[True, False], ids=["relayed", "a thread each"])
+def demo(request: pytest.FixtureRequest) -> Iterator[Running]:
     """A gateway as it starts without a configuration file."""
-    with running() as gateway:
-        yield gateway
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("tests.running.RELAYED", request.param)
+        with running() as gateway:
+            yield gateway
 
 
 @pytest.fixture
-def upstream() -> Iterator[ScriptedUpstream]:
+def upstream(each_driver: None) -> Iterator[ScriptedUpstream]:
     with ScriptedUpstream() as scripted:
         yield scripted
 

@@ -28,7 +28,7 @@ from gateway.login.console import has_screen, line, may_open, read_lines
 from gateway.login.login import Flow, choose
 from tests.auth_server import AuthServer, Raw
 from tests.fakes import FakeClock
-from tests.test_process import HANG, ROOT, environment, posix_only
+from tests.served import HANG, ROOT, environment, posix_only
 
 SECRET = "canary-client-secret"
 JSON = {"Content-Type": "application/json"}

@@ -1,8 +1,6 @@
 """`python app.py` as a process: what it says, how it stops, and how it fails before it serves."""
 
-import http.client
 import json
-import os
 import re
 import signal
 import socket
@@ -10,69 +8,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.running import alias, chat, provider
+from tests.running import alias, provider
+from tests.served import HANG, ROOT, Served, environment, posix_only, run, serving
 from tests.upstream_script import Done, ScriptedUpstream, Sse, Stall, WaitFor, sse_events
-
-ROOT = Path(__file__).parent.parent
-posix_only = pytest.mark.skipif(sys.platform == "win32", reason="signals to a process are POSIX's")
-HANG = 30
-
-
-def environment(**more: str) -> dict[str, str]:
-    """The process's environment without any provider's key."""
-    kept = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}
-    return {**kept, "LLM_GATEWAY_CONFIG": "", "PYTHONUNBUFFERED": "1", **more}
-
-
-def run(*arguments: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    """The process, run to its end."""
-    command = [sys.executable, str(ROOT / "app.py"), *arguments]
-    return subprocess.run(
-        command, cwd=cwd, env=environment(**env), capture_output=True, text=True, timeout=HANG, check=False
-    )
-
-
-class Served:
-    """A gateway process that has said where it listens."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        assert process.stdout is not None
-        self.process = process
-        self.said = process.stdout.readline()
-        found = re.search(r"http://127\.0\.0\.1:(\d+)/v1", self.said)
-        assert found, f"the first line tells no address: {self.said!r}"
-        self.port = int(found[1])
-
-    def connect(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=HANG)
-
-    def stream(self, model: str) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
-        connection = self.connect()
-        body = json.dumps(chat(model, stream=True))
-        connection.request("POST", "/v1/chat/completions", body, {"content-type": "application/json"})
-        return connection, connection.getresponse()
-
-
-@contextmanager
-def serving(*arguments: str, cwd: Path) -> Iterator[Served]:
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / "app.py"), "--port", "0", *arguments],
-        cwd=cwd,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        yield Served(process)
-    finally:
-        process.kill()
-        process.communicate(timeout=HANG)
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from gateway.handler.call import Call
 from gateway.handler.failover import Resumed
 from gateway.handler.response_transformer import ResponseTransformer, StreamedBody
 from gateway.handler.running_answer import AFTER_FINISH, RunningAnswer, Stall
+from gateway.handler.stream_drive import StreamDrive
 from gateway.providers.base import Answer, OpenStream
 from gateway.routing.health import Health
 from gateway.routing.router import Target
@@ -116,7 +117,7 @@ class Scene:
         self.machine = ResponseTransformer(OpenAIChat(), "alias").streamed(
             opened, request("alias"), Stall(STALL, STALL), resumable=False
         )
-        self.body = StreamedBody(self.machine, Reached(TARGET, opened, trial), self.call, self)
+        self.body = StreamedBody(StreamDrive(self.machine, Reached(TARGET, opened, trial), self.call, self))
 
     def play(self) -> list[str]:
         """The whole body in short: words of content, a finish, [DONE], the code of an error. Closes it, twice."""

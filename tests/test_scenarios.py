@@ -2,7 +2,8 @@
 
 Every alias has a primary with the fault and a healthy fallback, and answers are compared word for word. The gateway's
 clock runs FACTOR times as fast, so that a rule that speaks of twelve seconds is tested in half of one; how long a
-socket may be silent is real time and therefore set in the configuration.
+socket may be silent is real time and therefore set in the configuration. One slow run has the real times:
+`pytest -m slow tests/test_scenarios.py`.
 """
 
 import json
@@ -36,11 +37,15 @@ from tests.upstream_script import (
 )
 from tests.upstream_steps import Respond
 
+pytestmark = pytest.mark.usefixtures("each_driver")
+
 FACTOR = 25.0
+REAL = 1.0
 WORDS = [f"word{number}" for number in range(60)]
 TEXT = " ".join(WORDS)
 USAGE = {"prompt_tokens": 9, "completion_tokens": 60, "total_tokens": 69}
-HELD: Mapping[str, object] = {"timeouts": {"stallSeconds": 0.5}}
+HELD: Mapping[float, Mapping[str, object]] = {FACTOR: {"timeouts": {"stallSeconds": 0.5}}, REAL: {}}
+"""By factor: with real time the limits are those of a user who has set none."""
 DOWN = Json(503, {"error": {"message": "down", "type": "server_error"}})
 
 
@@ -71,8 +76,10 @@ class Scene:
         config: Mapping[str, object],
         fallback: Respond | None,
         google: ScriptedUpstream | None,
+        factor: float,
     ) -> None:
-        self.clock = FastClock(FACTOR)
+        self.real = factor == REAL
+        self.clock = FastClock(factor)
         self.primary, self.fallback, self.last = (closing.enter_context(ScriptedUpstream()) for _ in "abc")
         self.times: list[float] = []
         self.fallback.answers(fallback or answers_all)
@@ -81,9 +88,9 @@ class Scene:
         settings = {
             "providers": {
                 **({"g": native} if native else {}),
-                "a": provider(self.primary.base_url, apiKey="k", **HELD),
-                "b": provider(self.fallback.base_url, apiKey="k", **HELD),
-                "c": provider(self.last.base_url, apiKey="k", **HELD),
+                "a": provider(self.primary.base_url, apiKey="k", **HELD[factor]),
+                "b": provider(self.fallback.base_url, apiKey="k", **HELD[factor]),
+                "c": provider(self.last.base_url, apiKey="k", **HELD[factor]),
             },
             "modelAliases": [alias("best", "a/one", "b/two")],
             **config,
@@ -161,11 +168,13 @@ def first(count: int, *then: Step) -> Sequence[Step]:
     return [Sse(sse_events(TEXT)[: 1 + count]), *then]
 
 
-@pytest.fixture
-def scene(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Scene]]:
-    monkeypatch.setattr(Calls, "INTERVAL", 0.01)
+@pytest.fixture(params=[FACTOR, pytest.param(REAL, marks=pytest.mark.slow)], ids=["fast", "real"])
+def scene(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Scene]]:
+    factor: float = request.param
+    if factor != REAL:
+        monkeypatch.setattr(Calls, "INTERVAL", 0.01)
     with ExitStack() as closing:
-        yield lambda fallback=None, google=None, **config: Scene(closing, config, fallback, google)
+        yield lambda fallback=None, google=None, **config: Scene(closing, config, fallback, google, factor)
 
 
 Make = Callable[..., Scene]
@@ -221,8 +230,9 @@ def test_s06_a_silent_primary_is_asked_once_and_the_fallback_beside_it(scene: Ma
     reply = s.stream().reply if streamed else s.whole()
     assert 11.5 <= s.clock.monotonic() - began < 100
     assert (read(reply).text if streamed else reply.json()["choices"][0]["message"]["content"]) == TEXT
-    assert reply.headers["x-gateway-attempts"] == "a/one=slow,b/two=200"
-    assert len(s.times) == 1
+    if not streamed:  # on a busy machine a sign of life may have sent a stream's head before the fallback was there
+        assert reply.headers["x-gateway-attempts"] == "a/one=slow,b/two=200"
+    assert (len(s.times), len(s.fallback.requests)) == (1, 1)
     assert s.primary.requests[0].client_gone.wait(10), "the silent connection is closed"
 
 
@@ -231,7 +241,7 @@ def test_s07_a_head_without_content_is_no_answer(scene: Make) -> None:
     s.plays(lambda n, r: [Head(headers={"content-type": "text/event-stream"}), Stall()])
     began = s.clock.monotonic()
     assert s.stream().whole
-    assert s.clock.monotonic() - began < 100
+    assert s.clock.monotonic() - began < (15 if s.real else 100)
     assert len(s.times) == 1
 
 
@@ -253,7 +263,9 @@ def test_s08_and_s14_a_stream_cut_in_the_middle_is_made_whole(scene: Make, fallb
 def test_s09_a_stream_that_stalls_is_taken_over_and_its_target_fit_afterwards(scene: Make) -> None:
     s = scene(goes_on)
     s.plays(lambda n, r: first(20, Stall()) if n == 0 else answers_all(r))
+    began = s.clock.monotonic()
     assert s.stream().whole
+    assert s.clock.monotonic() - began < 45
     assert s.stream().reply.headers["x-gateway-provider"] == "a"
 
 

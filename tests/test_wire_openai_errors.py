@@ -232,6 +232,60 @@ def test_when_to_ask_again(headers: Mapping[str, str], seconds: float | None) ->
     assert error.retry_after == seconds and error.evidence.retry_after == seconds
 
 
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("Please try again in 20s. Visit", 20.0),
+        ("Please try again in 7.66s", 7.66),
+        ("Please retry in 1.5 s.", 1.5),
+        ("Please try again in 120ms.", 0.12),
+        ("Please try again in 6m0s.", 360.0),
+        ("Please try again in 1h12m3.5s.", 4323.5),
+        ("try again in 5 seconds", 5.0),
+        ("try again in 5 semesters", None),
+        ("try again in a while", None),
+        ("try again in", None),
+    ],
+)
+def test_a_text_may_say_when_to_ask_again(text: str, seconds: float | None) -> None:
+    assert parse(429, {"error": {"message": f"Limit reached. {text}"}}).retry_after == seconds
+
+
+def limits(**fields: str) -> dict[str, str]:
+    """`x-ratelimit-` headers: reset_requests is `x-ratelimit-reset-requests`."""
+    return {f"x-ratelimit-{name.replace('_', '-')}": value for name, value in fields.items()}
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        (limits(remaining_requests="0", reset_requests="6m0s"), 360.0),
+        (limits(remaining_requests="0", reset_requests="120ms"), 0.12),
+        (limits(remaining_requests="0", reset_requests="8", remaining_tokens="90", reset_tokens="1h"), 8.0),
+        (limits(remaining_requests="0", reset_requests="8s", remaining_tokens="0", reset_tokens="2m59.5s"), 179.5),
+        (limits(remaining_requests="1", reset_requests="8s"), None),
+        (limits(reset_requests="8s", reset_tokens="9s"), None),
+        (limits(reset="30"), 30.0),
+        (limits(reset="soon"), None),
+        (limits(remaining="0", reset="784887211"), 784887211.0),
+        ({**limits(remaining="0", reset="1784887211000"), "date": "Fri, 24 Jul 2026 10:00:01 GMT"}, 10.0),
+        ({**limits(remaining="0", reset="1784887211"), "date": "Fri, 24 Jul 2026 10:00:01 GMT"}, 10.0),
+        ({**limits(remaining="0", reset="1784887211"), "date": "Fri, 24 Jul 2026 10:00:31 GMT"}, None),
+        (limits(remaining="0", reset="1784887211"), None),
+        ({**limits(remaining="0", reset="1784887211"), "date": "today"}, None),
+        ({**limits(remaining_requests="0", reset_requests="8s"), "retry-after": "2"}, 2.0),
+    ],
+)
+def test_a_limit_that_is_used_up_says_when_it_has_room(headers: Mapping[str, str], seconds: float | None) -> None:
+    assert parse(429, {}, headers).retry_after == seconds
+
+
+def test_a_text_goes_before_what_is_known_of_limits_which_is_for_429_alone() -> None:
+    headers = limits(remaining_requests="0", reset_requests="6m0s")
+    assert parse(429, {"error": {"message": "try again in 2s"}}, headers).retry_after == 2.0
+    assert parse(503, {}, headers).retry_after is None
+
+
 def test_the_providers_request_id_is_kept() -> None:
     assert parse(500, {}, {"x-request-id": "req_1"}).evidence.request_id == "req_1"
 
@@ -262,7 +316,9 @@ def test_what_an_error_inside_an_answer_means(
 @given(
     st.integers(100, 999),
     st.one_of(st.binary(max_size=80), values.map(dumps)),
-    st.dictionaries(st.sampled_from(["retry-after", "retry-after-ms", "date", "x-request-id"]), texts),
+    st.dictionaries(
+        st.sampled_from(["retry-after", "retry-after-ms", "date", "x-request-id", "x-ratelimit-reset"]), texts
+    ),
 )
 def test_any_status_headers_and_bytes_are_a_providers_failure(
     status: int, body: bytes, headers: Mapping[str, str]

@@ -15,6 +15,7 @@ a body shorter than its Content-Length, or raw bytes from Send, need Cut() where
 
 import json
 import socket
+import ssl
 import struct
 import sys
 import threading
@@ -78,9 +79,10 @@ HANG_SECONDS = 30.0  # longer than anything here takes; only a hang is
 
 
 class ScriptedUpstream:
-    """The listening socket, the script and the record of what was asked."""
+    """The listening socket, the script and the record of what was asked; with a server's context, over TLS."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self._lock = threading.Lock()
         self._came = threading.Condition(self._lock)
         self._script: deque[tuple[Step, ...]] = deque()
@@ -91,7 +93,7 @@ class ScriptedUpstream:
         self._threads: list[threading.Thread] = []
         self._closing = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._listener.getsockname()[1]}"
         self.base_url = f"{self.url}/v1"
         self._accepting = threading.Thread(target=self._accept, name="upstream-accept", daemon=True)
         self._accepting.start()
@@ -152,7 +154,7 @@ class ScriptedUpstream:
         with self._lock:
             for connection in self._open:
                 with suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
+                    socket.socket.shutdown(connection, socket.SHUT_RDWR)  # SSLSocket's own takes TLS from its reader
         for thread in self._threads:
             thread.join(HANG_SECONDS)
             assert not thread.is_alive(), "A connection of the scripted upstream did not end: does `respond` hang?"
@@ -165,6 +167,8 @@ class ScriptedUpstream:
             if self._closing.is_set():
                 connection.close()
                 return
+            if self._tls is not None:
+                connection = self._tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
             with self._lock:
                 number = len(self._threads)
                 thread = threading.Thread(
@@ -178,6 +182,8 @@ class ScriptedUpstream:
         """The life of a connection: requests and their answers, until one side closes."""
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if isinstance(connection, ssl.SSLSocket) and not _comes_to_terms(connection):
+                return
             with connection.makefile("rb") as stream:
                 while (request := self._next(stream, number)) and self._play(connection, request):
                     pass
@@ -214,6 +220,14 @@ class ScriptedUpstream:
             if answer.client_left and not self._closing.is_set():
                 request.client_gone.set()
         return stays and request.headers.get("connection", "").lower() != "close"
+
+
+def _comes_to_terms(connection: ssl.SSLSocket) -> bool:
+    """Whether the client likes our certificate, and speaks TLS at all."""
+    with suppress(OSError):
+        connection.do_handshake()
+        return True
+    return False
 
 
 class _Answer:
@@ -291,7 +305,7 @@ class _Answer:
     def _peer_closed(self) -> bool:
         self._connection.setblocking(False)
         try:
-            return self._connection.recv(1, socket.MSG_PEEK) == b""
+            return socket.socket.recv(self._connection, 1, socket.MSG_PEEK) == b""  # SSLSocket's own has no flags
         except BlockingIOError:
             return False
         finally:

@@ -191,8 +191,9 @@ class AuthManager:
         best, fault = self._best(provider), self._fault(provider)
         shown = best or max(self._found(provider), key=lambda token: token.expires_at or 0.0, default=None)
         never_asked = isinstance(source, AdcSource | CommandSource) and shown is None
-        wrong = None if best or never_asked else self._what_is_wrong(provider)
-        login = self._can_log_in(provider) and (fault.login if fault else best is None)
+        fine = best is not None or never_asked or (fault is None and self._is_renewed_by_next_call(provider))
+        wrong = None if fine else self._what_is_wrong(provider)
+        login = self._can_log_in(provider) and (fault.login if fault else not fine)
         return CredentialStatus(
             "token",
             expires_at=shown.expires_at if shown else None,
@@ -227,6 +228,11 @@ class AuthManager:
     def _fault(self, provider: str) -> Fault | None:
         renewable = self._renewables.get(provider)
         return renewable.fault if renewable else None
+
+    def _is_renewed_by_next_call(self, provider: str) -> bool:
+        renewable = self._renewables.get(provider)
+        token = renewable.token() if renewable and self._can_log_in(provider) else None
+        return token is not None and token.refresh_token is not None
 
     def _can_log_in(self, provider: str) -> bool:
         source = self._sources[provider]

@@ -19,7 +19,9 @@ from gateway.auth.oauth import OAuthRefused, OAuthUnreachable
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.errors import ProviderFailure, Silent
 from gateway.upstream.byte_stream import ByteStream
-from gateway.upstream.session import LOOPBACK, plain_session
+from gateway.upstream.proxies import LOOPBACK
+from gateway.upstream.requests_stream import RequestsStream
+from gateway.upstream.requests_transport import plain_session
 from gateway.upstream.user_agents import own_name
 
 CONNECT_SECONDS: Final = 5.0
@@ -99,7 +101,7 @@ class OAuthHttp:
         sent = self._send(method, url, headers, body)
         if isinstance(sent, str):  # raised here, where no library's exception is near to be chained to it
             raise OAuthUnreachable(f"{host} {sent}")
-        stream = ByteStream(sent, host)
+        stream = RequestsStream(sent, host)
         try:
             return Answer(stream.status, stream.headers.get("content-type", ""), self._body(stream, host))
         finally:

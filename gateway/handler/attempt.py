@@ -124,20 +124,18 @@ class Attempt:
             CallerLeft, Draining, DeadlineExceeded: nobody wants the answer any more.
         """
         ready = self._ready(turn, run)
-        failed: list[ProviderFailure] = []
+        try:
+            return self._ask(
+                turn.target, request, run, ready
+            )  # outside tenacity, so that who answers pays nothing for it
+        except ProviderFailure as failure:
+            first = failure
+        return self._tries_again(first, turn, request, run, ready.credential)
 
-        def once() -> Reached:
-            now = self._ready_again(failed[0], turn, run, ready.credential) if failed else ready
-            try:
-                return self._ask(turn.target, request, run, now)
-            except ProviderFailure as failure:
-                failed.append(failure)
-                raise
-            except TriesSpent:
-                if not failed:
-                    raise
-                raise failed[0] from None  # the last one went to another run meanwhile
-
+    def _tries_again(
+        self, first: ProviderFailure, turn: Turn, request: ChatRequest, run: Run, credential: Credential
+    ) -> Reached:
+        """The second try, where the `first` one's failure makes it worth while; else that failure."""
         twice = Retrying(
             stop=stop_after_attempt(2),
             retry=lambda state: self._is_worth_repeating(state, turn, run.call),
@@ -145,7 +143,15 @@ class Attempt:
             sleep=run.pause,
             reraise=True,
         )
-        return twice(once)
+        for attempt in twice:
+            with attempt:
+                if attempt.retry_state.attempt_number == 1:
+                    raise first
+                try:
+                    return self._ask(turn.target, request, run, self._ready_again(first, turn, run, credential))
+                except TriesSpent:
+                    raise first from None  # the last one went to another run meanwhile
+        raise first
 
     def expected_wait(self, target: Target) -> float:
         """Seconds until the target's rate limit has room."""
@@ -226,14 +232,12 @@ class Attempt:
             if limiter.try_acquire():
                 return 0.0
             raise Limited(f"The rate limit of {provider} has no room now.", retry_after=limiter.expected_wait())
-        call.in_queue = True
         try:
-            waited = limiter.acquire(deadline=call.deadline, left=run.gone)
+            with call.in_line():
+                waited = limiter.acquire(deadline=call.deadline, left=run.gone)
         except CallerLeft:
             run.check()  # it may be the gateway that stops, and then the caller is to be told
             raise
-        finally:
-            call.in_queue = False
         call.queued += waited
         return waited
 
@@ -252,6 +256,8 @@ class Attempt:
         except BaseException:
             ready.trial.close()
             raise
+        finally:
+            run.call.tried()
         run.end()
         self._paces.budgets.succeeded(target.provider)
         ready.trial.speaks(run.took(), streamed=request.stream)

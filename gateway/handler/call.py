@@ -2,7 +2,8 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final, Protocol
 
 from gateway.core.chat import Usage
@@ -55,7 +56,6 @@ class Call:
         self.target: Target | None = None
         self.attempts: list[tuple[Target, str]] = []
         self.broke: list[Target] = []
-        self.in_queue = False
         self.queued = 0.0
         self.first_content: float | None = None
         self.usage: Usage | None = None
@@ -66,6 +66,8 @@ class Call:
         self.race: Hedged | None = None
         self._runs: list[Cuttable] = []
         self._tries = 0
+        self._asking = 0
+        self._in_line = 0
         self._ended: GatewayError | None = None
 
     def age(self) -> float:
@@ -109,7 +111,29 @@ class Call:
             if self._tries >= MAX_TRIES:
                 return False
             self._tries += 1
+            self._asking += 1
             return True
+
+    def tried(self) -> None:
+        """A request that `take_try` counted has its answer, or none."""
+        with self._lock:
+            self._asking -= 1
+
+    @contextmanager
+    def in_line(self) -> Iterator[None]:
+        """While one of its runs waits for a rate limit."""
+        with self._lock:
+            self._in_line += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._in_line -= 1
+
+    @property
+    def in_queue(self) -> bool:
+        """Whether it only waits for a rate limit: nobody is asked on its behalf, and nothing has been said."""
+        return bool(self._in_line) and not self._asking and self.first_content is None
 
     def over(self) -> GatewayError | None:
         """Why going on makes no sense (CallerLeft, Draining, DeadlineExceeded), if it does not."""

@@ -15,6 +15,7 @@ from gateway.handler.failover import Failover, Resumed
 from gateway.handler.reply import JSON_TYPE, LONGEST_ADVICE, SSE_TYPE, Headers, Reply, error_reply
 from gateway.handler.response_transformer import ResponseTransformer, StreamedBody
 from gateway.handler.running_answer import RunningAnswer, Stall
+from gateway.handler.stream_drive import StreamDrive
 from gateway.observe.logs import CallLine, CallLog
 from gateway.providers.base import Answer, OpenStream
 from gateway.routing.router import Route, Router, Target
@@ -107,7 +108,8 @@ class RequestHandler:
         machine = self._transformer.streamed(stream, request, stall, resumable=resumable)
         headers = (*SSE_HEADERS, *_told(call), *_forwarded(stream.headers))
         call.line.settle()
-        return Reply(200, headers, StreamedBody(machine, reached, call, _Ends(self, route, request, call)))
+        drive = StreamDrive(machine, reached, call, _Ends(self, route, request, call))
+        return Reply(200, headers, StreamedBody(drive))
 
     def resume(self, route: Route, request: ChatRequest, call: Call, said: str) -> Resumed:
         """Another candidate's stream, where that of `call.target` has broken off after `said`."""

@@ -1,29 +1,15 @@
 """A provider's answer to the caller's wire: whole, or as a stream that can be closed at any time."""
 
-import logging
 from collections.abc import Iterator
-from typing import Final, Literal, Protocol
+from typing import Literal
 
 from gateway.core.chat import ChatRequest
-from gateway.core.errors import (
-    CallerLeft,
-    DeadlineExceeded,
-    GatewayError,
-    InternalFault,
-    ProviderFailure,
-    Silent,
-    StreamBroken,
-)
-from gateway.handler.attempt import Reached
-from gateway.handler.call import Call
-from gateway.handler.failover import Resumed
+from gateway.core.errors import GatewayError, ProviderFailure, Silent
 from gateway.handler.running_answer import RunningAnswer, Stall
+from gateway.handler.stream_drive import StreamDrive
 from gateway.providers.base import Answer, OpenStream
+from gateway.upstream.byte_stream import Detached
 from gateway.wires.base import InboundWire, Naming
-
-TOO_LONG: Final = "The answer took longer than gateway.requestTimeoutSeconds."
-
-logger = logging.getLogger(__name__)
 
 
 class ResponseTransformer:
@@ -62,121 +48,63 @@ class ResponseTransformer:
         return Naming(None if self._own_name else model, usage)
 
 
-class Ends(Protocol):
-    """What is beyond an iterator's knowledge: who else could answer, and what to write down."""
-
-    def resume(self, said: str) -> Resumed:
-        """Another candidate's stream, to go on after `said`. Raises GatewayError where there is none."""
-
-    def closed(self, machine: RunningAnswer, error: GatewayError | None) -> None:
-        """It is over; `error` is what ended it, if something did. Called once."""
-
-
 class StreamedBody:
-    """Drives a running answer as the iterator that WSGI wants.
+    """Drives a running answer as the iterator that WSGI wants: on a thread that waits for each piece.
 
     A class and not a generator: closing a generator that was never started runs none of its code, and then the
     provider's connection would stay.
 
     Args:
-        machine: the answer.
-        reached: where its bytes come from; closed with the body.
-        call: for its deadline, and for whether its caller is still there.
-        ends: what is to be done where it breaks, and at its end.
+        drive: the answer.
+        begun: whether its begin has been taken.
     """
 
-    def __init__(self, machine: RunningAnswer, reached: Reached, call: Call, ends: Ends) -> None:
-        self._machine = machine
-        self._reached = reached
-        self._stream = _stream_of(reached)
-        self._call = call
-        self._ends = ends
-        self._begun = False
-        self._judged = False
-        self._closed = False
+    def __init__(self, drive: StreamDrive, *, begun: bool = False) -> None:
+        self._drive = drive
+        self._begun = begun
+        self._detached = False
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
-        while not self._machine.over:
+        while not self._drive.over:
             try:
                 said = self._more()
-            except Exception:
-                logger.exception("request %s failed on a fault of the gateway", self._call.request_id)
-                said = self._machine.failed(InternalFault("The gateway failed on a fault of its own."))
+            except Exception as error:  # noqa: BLE001 - logged there
+                said = self._drive.crashed(error)
             if said:
                 return said
         raise StopIteration
 
-    def close(self) -> None:
-        if self._closed:
-            return
-        self._closed = True
-        error = self._machine.error or self._unread()
-        try:
-            if error is None:
-                self._stream.body.finish()
-        finally:
-            self._judge(error)
-            self._ends.closed(self._machine, error)
-
-    def _judge(self, error: GatewayError | None) -> None:
-        """Close the stream and say how its target did. Its begin says little: some break every stream in the middle."""
-        if self._judged:
-            return
-        self._judged = True
-        self._stream.body.close()
-        if error is None:
-            self._reached.trial.answered()
-        elif isinstance(error, ProviderFailure):
-            self._reached.trial.failed(error)
-        else:
-            self._reached.trial.close()
-
-    def _unread(self) -> GatewayError | None:
-        """Why it was closed before its end, if it was."""
-        if self._machine.over:
+    def detach(self) -> tuple[StreamDrive, Detached] | None:
+        """Hand the rest of the answer over to who waits for many at once, after its begin: the iterator is not asked
+        again, and closed at the answer's end. None where only a thread can go on, at least for now."""
+        if not self._begun or self._drive.over or self._drive.interrupted:
             return None
-        return self._call.ended or CallerLeft("The caller left in the middle of the answer.")
+        detached = self._drive.body.detach()
+        self._detached = detached is not None
+        return None if detached is None else (self._drive, detached)
+
+    def close(self) -> None:
+        try:
+            if self._drive.whole and not self._detached:
+                self._drive.body.finish()
+        finally:
+            self._drive.close()
 
     def _more(self) -> bytes:
         if not self._begun:
             self._begun = True
-            return self._machine.begin(self._stream.first)
-        if self._machine.interrupted is not None:
-            return self._go_on(self._machine.interrupted)
-        patience, left = self._machine.patience, self._call.remaining()
-        if left <= 0:
-            return self._machine.failed(DeadlineExceeded(TOO_LONG))
+            return self._drive.begin()
+        if self._drive.interrupted:
+            return self._drive.go_on()
+        patience = self._drive.patience()
+        if patience.seconds <= 0:
+            return self._drive.silent(patience)
         try:
-            data = self._stream.body.read(min(patience, left))
-            if not data and self._call.ended:
-                return self._machine.failed(self._call.ended)  # a connection that was cut can look like its end
-            return self._machine.received(data)
+            return self._drive.received(self._drive.body.read(patience.seconds))
         except Silent:
-            return self._machine.silent() if patience <= left else self._machine.failed(DeadlineExceeded(TOO_LONG))
+            return self._drive.silent(patience)
         except ProviderFailure as failure:
-            broken = StreamBroken(f"{failure.message} The answer above is incomplete.")
-            return self._machine.failed(self._call.ended or broken)
-
-    def _go_on(self, broken: StreamBroken) -> bytes:
-        """Another candidate's stream in the place of the one that broke, else the error."""
-        self._judge(broken)
-        try:
-            resumed = self._ends.resume(self._machine.said)
-        except CallerLeft as left:
-            return self._machine.failed(left)
-        except GatewayError:
-            return self._machine.give_up()
-        self._judged = False
-        self._reached = resumed.reached
-        self._stream = _stream_of(resumed.reached)
-        target = str(resumed.reached.target)
-        return self._machine.resume(self._stream.decoder, self._stream.first, target, anew=resumed.restarted)
-
-
-def _stream_of(reached: Reached) -> OpenStream:
-    if isinstance(reached.answer, OpenStream):
-        return reached.answer
-    raise TypeError("a whole answer is no stream")
+            return self._drive.broke(failure)

@@ -9,6 +9,7 @@ and wakes the next one. Everything is decided under the lock; the caller's `left
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from gateway.config import schema
@@ -20,6 +21,24 @@ from gateway.limits.window import SlidingWindow
 MINUTE: Final = 60.0
 LOOK: Final = 0.25
 """Seconds between two looks at whether a waiting caller is still there."""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitStanding:
+    """How a limit stands.
+
+    Attributes:
+        requests: calls allowed in any window of `seconds`.
+        used: of them, by now.
+        waiting: callers in line.
+        wait: seconds until a caller that came now would get a slot.
+    """
+
+    requests: int
+    seconds: float
+    used: int
+    waiting: int
+    wait: float
 
 
 class RateLimiter:
@@ -46,11 +65,16 @@ class RateLimiter:
         self._line: deque[threading.Condition] = deque()
 
     def __repr__(self) -> str:
+        now = self.standing()
+        room = f"{now.used}/{now.requests} in {now.seconds:g} s"
+        return f"RateLimiter({self.name}: {room}, {now.waiting} waiting, next slot in {now.wait:.1f} s)"
+
+    def standing(self) -> LimitStanding:
+        """How it stands now, for people."""
         with self._lock:
             now = self._clock.monotonic()
             used, waiting, wait = self._window.count(now), len(self._line), self._wait(now)
-        room = f"{used}/{self._window.limit} in {self._window.seconds:g} s"
-        return f"RateLimiter({self.name}: {room}, {waiting} waiting, next slot in {wait:.1f} s)"
+        return LimitStanding(self._window.limit, self._window.seconds, used, waiting, wait)
 
     @property
     def waiting(self) -> int:

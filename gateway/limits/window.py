@@ -7,6 +7,8 @@ nothing of threads, so that it can be held against a brute-force model; whoever 
 
 import math
 from collections import deque
+from heapq import merge
+from itertools import islice
 
 
 class SlidingWindow:
@@ -29,16 +31,17 @@ class SlidingWindow:
             raise ValueError(f"a window needs a length above 0 and finite, not {seconds}")
         self.limit = limit
         self.seconds = seconds
-        self._grants: deque[float] = deque()  # at most `limit` of them
-        self._unsent: deque[float] = deque()  # those whose call is not known to be on its way
+        self._sent: deque[float] = deque()  # calls on their way, by when they left
+        self._unsent: deque[float] = (
+            deque()
+        )  # grants whose call is not known to be on its way; with those, at most `limit`
 
     def count(self, now: float) -> int:
         """Grants that still count."""
-        while self._grants and self._grants[0] + self.seconds <= now:
-            self._grants.popleft()
-        while self._unsent and self._unsent[0] + self.seconds <= now:
-            self._unsent.popleft()
-        return len(self._grants)
+        for grants in (self._sent, self._unsent):
+            while grants and grants[0] + self.seconds <= now:
+                grants.popleft()
+        return len(self._sent) + len(self._unsent)
 
     def has_room(self, now: float) -> bool:
         """Whether a grant is allowed now."""
@@ -50,11 +53,10 @@ class SlidingWindow:
         Raises:
             ValueError: there is no room, or `now` is no time or one before the last grant. Each would break the limit.
         """
-        if not math.isfinite(now) or (self._grants and now < self._grants[-1]):
+        if not math.isfinite(now) or any(grants and now < grants[-1] for grants in (self._sent, self._unsent)):
             raise ValueError(f"{now} is not a time after the last grant")
         if not self.has_room(now):
             raise ValueError("the window has no room")
-        self._grants.append(now)
         self._unsent.append(now)
 
     def sent(self, now: float) -> None:
@@ -65,8 +67,8 @@ class SlidingWindow:
         """
         self.count(now)
         if self._unsent:
-            self._grants.remove(self._unsent.popleft())
-            self._grants.append(now)
+            self._unsent.popleft()
+            self._sent.append(now)
 
     def due(self, now: float, ahead: int) -> float:
         """When a caller with `ahead` others before it gets its grant, if all take theirs as soon as they may.
@@ -77,5 +79,5 @@ class SlidingWindow:
         """
         counting = self.count(now)
         windows, place = divmod(counting + ahead, self.limit)
-        follows = self._grants[place] if place < counting else now
+        follows = next(islice(merge(self._sent, self._unsent), place, None)) if place < counting else now
         return follows + windows * self.seconds

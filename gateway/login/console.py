@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import click
 
 from gateway.observe.logs import Masker
-from gateway.upstream.session import LOOPBACK
+from gateway.upstream.proxies import LOOPBACK
 
 MAX_FOREIGN: Final = 300
 """Characters of a server's words that are shown."""

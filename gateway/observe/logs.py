@@ -10,10 +10,12 @@ import logging
 import re
 import sys
 import threading
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Final, Literal, TextIO
 from urllib.parse import quote
+
+import msgspec
 
 from gateway.core.jsontext import JsonObject, JsonValue, dumps
 from gateway.core.secrets import MASK, Secret
@@ -72,7 +74,7 @@ class CallLog:
         """A provider did not answer; another one, or another try, may."""
         theirs = f", their id {_plain(line.provider_request_id)}" if line.provider_request_id else ""
         words = (line.request_id, _plain(line.target), _plain(line.outcome), line.kind, line.ms, theirs)
-        self._logger.warning("%s %s failed: %s (%s) after %d ms%s", *words, extra={"fields": asdict(line)})
+        self._logger.warning("%s %s failed: %s (%s) after %d ms%s", *words, extra={"fields": msgspec.to_builtins(line)})
 
     def finished(self, line: CallLine) -> None:
         """The call has ended, well or not."""
@@ -153,11 +155,14 @@ class JsonFormatter(logging.Formatter):
         fields: JsonObject = {"time": when, "level": record.levelname.lower(), "event": record.getMessage()}
         line = getattr(record, "call", None)
         if isinstance(line, CallLine):
-            fields.update(asdict(line))
-        fields.update(getattr(record, "fields", {}))
+            fields.update(msgspec.to_builtins(line))
+        fields |= {name: self._masked(value) for name, value in getattr(record, "fields", {}).items()}
         if record.exc_info:
             fields["traceback"] = self.formatException(record.exc_info)
-        text = dumps({name: self._masked(value) for name, value in fields.items()}).decode()
+        texts = "\n".join(_texts(fields.values()))
+        if self._masker.mask(texts) != texts:  # one look at all of them, because most lines hold no secret
+            fields = {name: self._masked(value) for name, value in fields.items()}
+        text = dumps(fields).decode()
         return _CONTROL.sub(lambda match: f"\\u{ord(match.group()):04x}", text)  # those that JSON leaves as they are
 
     def _masked(self, value: object) -> JsonValue:
@@ -167,6 +172,14 @@ class JsonFormatter(logging.Formatter):
         if isinstance(value, (tuple, list)):
             return [self._masked(each) for each in value]
         return value if isinstance(value, (int, float)) else None
+
+
+def _texts(values: Iterable[JsonValue]) -> Iterator[str]:
+    for value in values:
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, (list, tuple)):
+            yield from _texts(value)
 
 
 def pretty(line: CallLine) -> str:

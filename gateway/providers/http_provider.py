@@ -4,9 +4,8 @@ What differs between vendors comes in as an `Api`: the wire, the address and how
 is named here, and a vendor's module holds nothing else.
 """
 
-import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from gateway.auth.auth_manager import Credential
@@ -16,7 +15,8 @@ from gateway.core.errors import BrokenAnswer, CredentialRefused, ProviderFailure
 from gateway.core.stream import ChatChunk
 from gateway.providers.base import Answer, OpenStream, Terms
 from gateway.upstream.byte_stream import ByteStream
-from gateway.upstream.session import Post, UpstreamSession
+from gateway.upstream.session import UpstreamSession
+from gateway.upstream.transport import Post
 from gateway.upstream.user_agents import UserAgentPool
 from gateway.wires.base import Decoder, OutboundWire
 
@@ -65,9 +65,9 @@ class HttpProvider:
     def send(self, request: ChatRequest, terms: Terms) -> Answer:
         address = self._api.address(terms.model, False)
         rendered = self._api.wire.render_request(request, terms.model, ask_usage=False)
-        body = self._post(address, rendered, terms, self._waits(terms))
+        body = self._post(address, rendered, terms, self._first_waits(terms))
         try:
-            content = body.read_all(MAX_ANSWER, self._waits(replace(terms, first_content=math.inf)))
+            content = body.read_all(MAX_ANSWER, self._waits(terms.deadline))
         finally:
             body.close()
         return Answer(self._api.wire.parse_response(content, self._now(), rendered), body.headers, rendered.dropped)
@@ -75,7 +75,7 @@ class HttpProvider:
     def open(self, request: ChatRequest, terms: Terms) -> OpenStream:
         address = self._api.address(terms.model, True)
         rendered = self._api.wire.render_request(request, terms.model, ask_usage=self._api.stream_usage)
-        waits = self._waits(terms)
+        waits = self._first_waits(terms)
         body = self._post(address, rendered, terms, waits)
         try:
             decoder = self._api.wire.decoder(self._now(), rendered)
@@ -107,8 +107,11 @@ class HttpProvider:
         value = credential.secret.reveal() if credential.secret else ""
         if not (value.isascii() and value.isprintable()):  # an ellipsis or a line end that came along in copying
             raise CredentialRefused(f"The credential for {self.name} has characters that cannot be sent.")
-        own = {"User-Agent": self._user_agents.pick(credential.fingerprint), "Accept": "application/json"}
-        return {**own, **self._api.headers(credential)}
+        return {
+            "User-Agent": self._user_agents.pick(credential.fingerprint),
+            "Accept": "application/json",
+            **self._api.headers(credential),
+        }
 
     def _first_content(
         self, body: ByteStream, decoder: Decoder, waits: Iterator[float], rendered: Rendered
@@ -137,9 +140,12 @@ class HttpProvider:
             return failure
         return BrokenAnswer(f"{self.name} sent a whole answer where a stream was asked for.")
 
-    def _waits(self, terms: Terms) -> Iterator[float]:
-        """Seconds for each further wait of one try: what is left until the first content and until the deadline."""
-        limit = min(self._clock.monotonic() + terms.first_content, terms.deadline)
+    def _first_waits(self, terms: Terms) -> Iterator[float]:
+        """As `_waits`, until the first content is due."""
+        return self._waits(min(self._clock.monotonic() + terms.first_content, terms.deadline))
+
+    def _waits(self, limit: float) -> Iterator[float]:
+        """Seconds for each further wait of one try: what is left until the limit, in monotonic seconds."""
         while True:
             left = limit - self._clock.monotonic()
             if left <= 0:

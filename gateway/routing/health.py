@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Final, Literal
 
 from gateway.core.clock import Clock
-from gateway.core.errors import ProviderFailure, QuotaExhausted, RateLimited, TargetModelMissing
+from gateway.core.errors import CredentialRefused, ProviderFailure, QuotaExhausted, RateLimited, TargetModelMissing
 from gateway.routing.breaker import Breaker, BreakerState, Entry
 from gateway.routing.latency import FirstContent
 from gateway.routing.rests import Rests, Why
@@ -25,6 +25,7 @@ TURNED_AWAY: Final[tuple[tuple[type[ProviderFailure], Why], ...]] = (
     (RateLimited, "rate_limited"),
     (QuotaExhausted, "quota"),
     (TargetModelMissing, "model_missing"),
+    (CredentialRefused, "key_refused"),
 )
 """Failures that only a working provider gives: they make a target rest and are not counted by its breaker."""
 

@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from gateway.routing.breaker import Entry
 
-Why = Literal["rate_limited", "quota", "model_missing", "failures"]
+Why = Literal["rate_limited", "quota", "model_missing", "key_refused", "failures"]
 
 DAY: Final = 86_400.0
 
@@ -48,6 +48,7 @@ PACES: Final[Mapping[Why, Pace]] = MappingProxyType(
         "rate_limited": Pace(5.0, 60.0, (1.0, DAY)),  # 0 would be no rest, and the next call would hit it again
         "quota": Pace(600.0, 3600.0, (1.0, DAY)),
         "model_missing": Pace(60.0, 600.0, None),
+        "key_refused": Pace(30.0, 300.0, None),  # mended at the vendor, without a word to us
         "failures": Pace(0.0, 0.0, (0.0, 60.0)),  # only what was told: without it the breaker alone decides
     }
 )

@@ -12,6 +12,8 @@ channel.py):
   when waitress asks for the piece after the first.
 - `write_soon` waits where the caller takes nothing. A comment is written only where no byte waits, and the connection's
   lock is held from the look to the writing, so it never waits.
+- A stream that a relay can carry leaves its thread when waitress asks for the piece after the first: the line says that
+  it has ended, and goes on being the body of the answer for the relay.
 - The body is closed before waitress writes the chunk that ends it. So is the line.
 
 Knows waitress and WSGI, nothing of the routes.
@@ -25,6 +27,8 @@ from waitress.channel import ClientDisconnected
 
 from gateway.core.clock import Clock
 from gateway.handler.reply import Headers
+from gateway.handler.response_transformer import StreamedBody
+from gateway.server.relayed import Handed
 from gateway.server.waitress_channel import Channel
 
 if TYPE_CHECKING:
@@ -53,7 +57,7 @@ class Line:
         self._channel = _channel(environ)
         self._start_response = start_response
         self._lock = threading.Lock()
-        self._head: Headers | None = None
+        self._head: Callable[[], Headers] | None = None
         self._write: Write | None = None
         self._settled = False
         self._committed = False  # by a sign of life
@@ -61,6 +65,7 @@ class Line:
         self._head_is_out = False
         self._begun = False
         self._over = False
+        self._handed_over = False
         self._body: Iterable[bytes] = ()
         self._pieces: Iterator[bytes] = iter(())
 
@@ -80,8 +85,8 @@ class Line:
         self._body, self._pieces = body, iter(body)
         return self
 
-    def allow(self, head: Headers) -> None:
-        """From here on a sign of life may commit the reply: to status 200 and `head`, which is an event stream's."""
+    def allow(self, head: Callable[[], Headers]) -> None:
+        """From here on a sign of life may commit the reply: to status 200 and what `head` gives, an event stream's."""
         self._head = head
 
     def settle(self) -> bool:
@@ -107,6 +112,8 @@ class Line:
     def __next__(self) -> bytes:
         if self._begun:
             self._head_is_out = True  # waitress comes for more when it has written what it got
+            if self._hand_over():
+                raise StopIteration
         piece = next(self._pieces)
         if self._has_left():
             raise ClientDisconnected
@@ -116,12 +123,33 @@ class Line:
         return piece
 
     def close(self) -> None:
-        """The body has ended, or nobody takes it."""
+        """The body has ended, or nobody takes it; or its end is the relay's to tell."""
+        if not self._handed_over:
+            self.end()
+
+    def said(self) -> None:
+        """See gateway.server.relayed.Carried."""
+        self.quiet_since = self._clock.monotonic()
+
+    def end(self) -> None:
+        """Close the body."""
         self._end()
         body, self._body, self._pieces = self._body, (), iter(())  # a body may hold its call, and the call this line
         close: Callable[[], object] | None = getattr(body, "close", None)
         if close is not None:
             close()
+
+    def _hand_over(self) -> bool:
+        """Give the rest of the answer to the relay, if there is one and it can take it."""
+        body, channel = self._body, self._channel
+        if channel is None or not channel.can_be_relayed or not isinstance(body, StreamedBody):
+            return False
+        detached = body.detach()
+        if detached is None:
+            return False
+        self._handed_over = True
+        channel.handed = Handed(*detached, self)
+        return True
 
     def _has_left(self) -> bool:
         """Whether nobody waits. Who has closed its half counts too: a stream to one that never comes back costs tokens,
@@ -137,7 +165,7 @@ class Line:
         return self._write
 
     def _commit(self) -> Write:
-        self._write = self._start_response("200 OK", list(self._head or ()))
+        self._write = self._start_response("200 OK", list(self._head() if self._head else ()))
         self._committed = self._head_is_out = True
         return self._write
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from waitress import wasyncore
 
 from gateway.core.clock import Clock, SystemClock
+from gateway.handler.relay import Relay
 from gateway.server.waitress_lanes import Lanes
 from gateway.server.waitress_server import CONNECTIONS, Server, SocketMap, adjustments, make_room
 
@@ -38,7 +39,8 @@ class HttpServer:
         threads: of model calls and everything else together.
         max_body: the largest request body, in bytes.
         clock: the time.
-        connections: open at once at most.
+        connections: open at once at most, and with them the streams that are carried.
+        relay: carries streams that have begun, and is closed with the server; without one each keeps its thread.
     """
 
     def __init__(  # noqa: PLR0913 - what a server is given, by name
@@ -50,6 +52,7 @@ class HttpServer:
         max_body: int,
         clock: Clock | None = None,
         connections: int = CONNECTIONS,
+        relay: Relay | None = None,
     ) -> None:
         _quieten(logging.getLogger("waitress"))
         self._clock: Clock = clock or SystemClock()
@@ -58,6 +61,9 @@ class HttpServer:
         self._lanes = Lanes(self._clock, most_calls=connections - SPARE_CALLS)
         self._adj = adjustments(threads, max_body, connections + 2 * len(sockets))
         self._servers = [Server(app, each, self._lanes, self._adj, self._map) for each in sockets]
+        self._relay = relay
+        for server in self._servers:
+            server.relay = relay
         self._loop = threading.Thread(target=self._run, name="gateway-http", daemon=True)
         self._leaving = False
         self._next_look = self._clock.monotonic() + LOOK_AFTER_SECONDS
@@ -74,6 +80,11 @@ class HttpServer:
     def busy(self) -> int:
         """Connections with a request that runs or waits, or with bytes that have not left."""
         return sum(channel.busy for server in self._servers for channel in server.channels)
+
+    @property
+    def relayed(self) -> int:
+        """Streams that the relay carries: at most one a connection."""
+        return 0 if self._relay is None else len(self._relay)
 
     def start(self) -> None:
         """Accept connections. Once."""
@@ -98,7 +109,7 @@ class HttpServer:
         """
         deadline = self._clock.monotonic() + timeout
         with self._idle:
-            while self.busy or self._lanes.running or self._lanes.waiting:  # also for callers that have left
+            while self.busy or self._lanes.running or self._lanes.waiting or self.relayed:  # also for who has left
                 left = deadline - self._clock.monotonic()
                 if left <= 0:
                     return False
@@ -114,6 +125,8 @@ class HttpServer:
             self._in_loop(self._leave)
             if self._loop.ident is not None:
                 self._loop.join(STOP_SECONDS)
+            if self._relay is not None:
+                self._relay.close()
             self._lanes.shutdown(timeout=STOP_SECONDS)
             for server in self._servers:
                 server.close_trigger()

@@ -11,8 +11,10 @@ import threading
 from typing import TYPE_CHECKING, Final, cast
 
 from waitress.channel import HTTPChannel
+from waitress.task import WSGITask
 
 from gateway.core.errors import ReceivedTooSlowly
+from gateway.server.relayed import Handed, HandedOver, RelayedAnswer
 from gateway.server.waitress_parser import Parser
 from gateway.server.waitress_tasks import JsonErrorTask, Request
 
@@ -38,6 +40,7 @@ class Channel(HTTPChannel):
 
     Attributes:
         overloaded: set by the lanes.
+        handed: an answer under way that the relay is to carry, once the thread that began it leaves it.
         left: whether the caller will send nothing more: it has hung up, or it has closed its half and waits.
     """
 
@@ -45,6 +48,7 @@ class Channel(HTTPChannel):
     error_task_class = JsonErrorTask
     parser_class = Parser
     overloaded = False
+    handed: Handed | None = None
     left = False
     requests_lock: threading.Lock
     _active_at = 0.0
@@ -115,9 +119,12 @@ class Channel(HTTPChannel):
         return taken
 
     def service(self) -> None:
-        """Answer the first request; on a worker thread."""
+        """Answer the first request; on a worker thread. A stream is only begun here, where a relay can carry it."""
         try:
             super().service()
+        except HandedOver as over:
+            self._relay(over.task)
+            return
         except BaseException:  # waitress answers for an Exception; of the others nobody would close the connection
             self.cancel()
             raise
@@ -209,6 +216,29 @@ class Channel(HTTPChannel):
             self.request = None
             self.requests = [parser]
             self.server.add_task(self)  # type: ignore[arg-type]  # waitress's own word for what it hands over
+
+    @property
+    def can_be_relayed(self) -> bool:
+        """Whether the answer to the first request may be handed over."""
+        relay = cast("Server", self.server).relay
+        return relay is not None and bool(self.requests) and self.requests[0].version == "1.1"
+
+    def relayed(self) -> None:
+        """The answer that was handed over has its end: close behind it, as waitress does after any of unknown length.
+        Any thread."""
+        with self.requests_lock:
+            self.close_when_flushed = True
+            for request in self.requests:
+                request.close()
+            self.requests = []
+        if self.connected:
+            self.server.pull_trigger()
+
+    def _relay(self, task: WSGITask) -> None:
+        handed, self.handed = self.handed, None
+        relay = cast("Server", self.server).relay
+        if handed is not None and relay is not None:
+            relay.carry(handed.drive, handed.source, RelayedAnswer(self, task, handed.body))
 
     def _flush_outbufs_below_high_watermark(self) -> None:
         """waitress waits here for the loop to take bytes away, and would wait for ever if the loop closed the channel

@@ -20,6 +20,7 @@ from waitress.task import ThreadedTaskDispatcher
 from waitress.trigger import trigger
 
 from gateway.core.clock import Clock
+from gateway.handler.relay import Relay
 from gateway.server.listening import BACKLOG
 from gateway.server.waitress_channel import Channel
 from gateway.server.waitress_lanes import Lanes
@@ -63,6 +64,7 @@ class Server(TcpWSGIServer):
 
     Attributes:
         clock: for the connections.
+        relay: carries streams that have begun; without one each keeps its thread.
 
     Args:
         app: the application.
@@ -74,6 +76,7 @@ class Server(TcpWSGIServer):
 
     channel_class = Channel
     draining = False
+    relay: Relay | None = None
 
     def __init__(
         self, app: "WSGIApplication", listener: socket.socket, lanes: Lanes, adj: Adjustments, loop_map: SocketMap

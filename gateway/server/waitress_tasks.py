@@ -11,6 +11,7 @@ from waitress.task import ErrorTask, WSGITask
 
 from gateway.core.errors import InternalFault
 from gateway.server.headers import ALWAYS, new_request_id
+from gateway.server.relayed import HandedOver
 from gateway.server.waitress_parser import Parser
 from gateway.wires.openai_chat.errors import render_error
 
@@ -59,3 +60,8 @@ class Request(WSGITask):
         if cast("Server", self.channel.server).draining:
             self.set_close_on_finish()
         return super().build_response_header()
+
+    def finish(self) -> None:
+        if cast("Channel", self.channel).handed is not None:
+            raise HandedOver(self)
+        super().finish()

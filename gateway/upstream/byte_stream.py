@@ -1,49 +1,62 @@
 """A provider's answer as bytes: the owner of one response, who knows how long silence may last.
 
-requests sets one read timeout for a whole response; a model needs three (until the first word, between words, in all).
-So the owner sets the socket's timeout before each read. Closing is idempotent, and works from another thread while a
-read blocks: the socket is shut down first, which wakes the reader.
+A model needs three limits where HTTP clients have one (until the first word, between words, in all), so each read has
+its own. Closing is idempotent, and `cut` works from another thread while a read blocks.
 """
 
 import contextlib
 import socket
-import threading
-from collections.abc import Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
 
-import requests
-import urllib3
-from urllib3.exceptions import HTTPError, ReadTimeoutError
+from gateway.core.errors import BrokenAnswer, ProviderFailure
 
-from gateway.core.errors import BrokenAnswer, ProviderFailure, Silent
-from gateway.upstream.waiting import plain, shut_down
-
-READ_SIZE = 65_536
-DRAIN_SECONDS = 0.05
-DRAIN_READS = 8
+READ_SIZE: Final = 65_536
+DRAIN_SECONDS: Final = 0.05
+DRAIN_READS: Final = 8
 
 
-class ByteStream:
+@dataclass(frozen=True, slots=True)
+class Detached:
+    """A stream whose bytes come from now on to whoever waits for many sockets at once.
+
+    The stream stays the owner: `close` gives the connection back or ends it, whichever `ended` allows, and `cut` shuts
+    the socket down, which is then readable. So take the socket out of the selector before `close`, and leave its
+    closing to the stream.
+
+    Attributes:
+        connection: to be read without blocking. Over TLS it is an SSLSocket: after each wake it is read until it wants
+            to read (SSLWantReadError), for what it has decrypted no selector sees.
+        early: what of the body was received already.
+        feed: the body's bytes in what was received; b"" tells that the connection has ended. Raises BrokenAnswer.
+        ended: whether the body is complete. Raises BrokenAnswer: it will not be.
+        broken: the failure for what receiving raised.
+    """
+
+    connection: socket.socket
+    early: bytes
+    feed: Callable[[bytes], bytes]
+    ended: Callable[[], bool]
+    broken: Callable[[OSError], BrokenAnswer]
+
+
+class ByteStream(ABC):
     """One response of a provider.
 
     Args:
-        response: opened with `stream=True`; the stream owns it from here on.
         provider: the name for messages.
+        status: HTTP's.
+        headers: of the response; names are found whatever their case.
     """
 
-    def __init__(self, response: requests.Response, provider: str) -> None:
-        self._raw: urllib3.HTTPResponse = response.raw
-        # urllib3 gives the connection back with the last byte of the body. Here it is `close` that does: until then
-        # `cut` may shut the socket down, which must not be another call's by that time.
-        self._release = self._raw.release_conn
-        self._raw.release_conn = _nothing  # type: ignore[method-assign]
+    def __init__(self, provider: str, status: int, headers: Mapping[str, str]) -> None:
         self._provider = provider
-        self._socket = _socket_of(self._raw)
-        self._lock = threading.Lock()
-        self._closed = False
-        self._cut = False
-        self.status = response.status_code
-        self.headers: Mapping[str, str] = response.headers
+        self.status = status
+        self.headers = headers
 
+    @abstractmethod
     def read(self, timeout: float) -> bytes:
         """What has come, as soon as something has; b"" at the end of the body.
 
@@ -54,20 +67,6 @@ class ByteStream:
             Silent: nothing came in time.
             BrokenAnswer: the connection broke, or what came was not HTTP.
         """
-        if self._socket is not None:
-            with contextlib.suppress(OSError):  # closed meanwhile: the read below says so
-                self._socket.settimeout(max(timeout, 0.001))
-        try:
-            data = self._raw.read1(READ_SIZE, decode_content=True)
-        except (ReadTimeoutError, TimeoutError):
-            raise Silent(f"{self._provider} was silent for too long.") from None
-        except (HTTPError, OSError, ValueError, AttributeError) as fault:
-            # ValueError, AttributeError: what http.client raises when the response is closed under its feet
-            why = type(fault).__name__
-            raise BrokenAnswer(f"{self._provider} broke off in the middle of its answer ({why}).") from None
-        if not data and self._cut:  # where the connection's end is the body's end, a cut looks like one
-            raise BrokenAnswer(f"The answer of {self._provider} was cut.")
-        return data
 
     def read_all(self, limit: int, timeouts: Iterator[float]) -> bytes:
         """The whole body, of at most `limit` bytes; `timeouts` gives the seconds for each read."""
@@ -87,38 +86,15 @@ class ByteStream:
                 if not self.read(DRAIN_SECONDS):
                     return
 
+    def detach(self) -> Detached | None:
+        """Hand the reading over; nobody calls `read` or `finish` after that. None where only a thread can read: through
+        a proxy, or where the body is compressed."""
+        return None
+
+    @abstractmethod
     def close(self) -> None:
         """Give the connection back if its body was read to the end, else end it. Idempotent."""
-        with self._lock:
-            if self._closed:
-                return
-            self._closed = True
-        if self._cut or not self._ended():
-            shut_down(self._socket)
-            self._raw.close()
-        self._release()
 
+    @abstractmethod
     def cut(self) -> None:
         """End it from another thread: a blocked read fails at once. After `close` it does nothing."""
-        with self._lock:
-            if not self._closed:
-                self._cut = True
-                shut_down(self._socket)
-
-    def _ended(self) -> bool:
-        inner = getattr(self._raw, "_fp", None)
-        return inner is None or bool(inner.isclosed())
-
-
-def _nothing() -> None:
-    """Stands in for the release that comes too early."""
-
-
-def _socket_of(raw: urllib3.HTTPResponse) -> socket.socket | None:
-    """The socket under a response. http.client hands it from the connection to the response when the server says
-    `Connection: close`, so both places are looked at."""
-    own = getattr(getattr(raw, "connection", None), "sock", None)
-    if own is None:
-        reader = getattr(getattr(raw, "_fp", None), "fp", None)
-        own = getattr(getattr(reader, "raw", None), "_sock", None)
-    return None if own is None else plain(own)

@@ -1,149 +1,61 @@
-"""A pooled connection to one provider, with everything off that would act on its own.
+"""Connections to one provider: over our own client, or through requests where a proxy stands before it.
 
-requests follows redirects with the key on, takes credentials from ~/.netrc over ours, replays cookies between callers
-and looks the proxy up at every call; so all of that is off, and the proxy and the CA bundle are read once, here.
+Our own is some ten times as cheap a call. requests knows proxies, which are an art of its own, and what a proxy costs
+is far more than what requests does.
 """
 
-import io
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from http.client import RemoteDisconnected
-from http.cookiejar import DefaultCookiePolicy
-from urllib.parse import urlsplit
 
-import requests
-from requests.utils import get_environ_proxies
-from urllib3.exceptions import HTTPError
-
-from gateway.core.errors import ConnectionFailed, ProviderFailure, Silent
+from gateway.core.clock import Clock, SystemClock
 from gateway.upstream.byte_stream import ByteStream
-from gateway.upstream.waiting import Wait, Waits, WatchedAdapter
-
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-
-
-@dataclass(frozen=True, slots=True)
-class Post:
-    """One call: the address, the headers, the body."""
-
-    url: str
-    headers: Mapping[str, str]
-    body: bytes
-
-
-def uncounted() -> None:
-    """Where nobody limits the calls, nobody counts them."""
-
-
-class _PlainSession(requests.Session):
-    """Even where it is told not to follow a redirect, requests reads its body without a limit and parses its Location,
-    which may be none. So nothing is a redirect here, only a status."""
-
-    def get_redirect_target(self, resp: requests.Response) -> str | None:
-        return None
-
-
-def plain_session(endpoint: str, environ: Mapping[str, str]) -> requests.Session:
-    """A session that does nothing by itself: no redirects, cookies, netrc; the proxy and CA bundle as they are now.
-
-    Args:
-        endpoint: an address it will be used for, which decides on a proxy.
-        environ: where REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and SSL_CERT_FILE are read.
-    """
-    session = _PlainSession()
-    session.trust_env = False
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    session.headers.clear()
-    session.proxies = {} if urlsplit(endpoint).hostname in LOOPBACK else get_environ_proxies(endpoint)
-    names = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
-    session.verify = next((environ[name] for name in names if environ.get(name)), True)
-    return session
+from gateway.upstream.direct_transport import DirectTransport
+from gateway.upstream.proxies import is_proxied
+from gateway.upstream.requests_transport import RequestsTransport
+from gateway.upstream.transport import Post, Transport, uncounted
+from gateway.upstream.waiting import Wait
 
 
 class UpstreamSession:
-    """Connections to one provider.
+    """The transport for one provider, by the proxies that the environment names as it is made.
 
     Args:
         provider: the name for messages.
-        endpoint: the base address, which decides on a proxy.
-        pool_size: connections kept; at least the number of threads, or urllib3 throws them away.
-        connect_seconds: limit for each address tried, TLS included, and for each 16 KiB of a request on its way out.
+        endpoint: the base address of all calls.
+        pool_size: idle connections kept.
+        connect_seconds: limit for each address tried, TLS included, and for each piece of a request on its way out.
         environ: where REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and SSL_CERT_FILE are read.
+        clock: measures the limits.
     """
 
-    def __init__(
-        self, provider: str, endpoint: str, *, pool_size: int, connect_seconds: float, environ: Mapping[str, str]
+    def __init__(  # noqa: PLR0913 - what both transports need
+        self,
+        provider: str,
+        endpoint: str,
+        *,
+        pool_size: int,
+        connect_seconds: float,
+        environ: Mapping[str, str],
+        clock: Clock | None = None,
     ) -> None:
-        self._provider = provider
-        self._connect_seconds = connect_seconds
-        self._session = plain_session(endpoint, environ)
-        self._waits = Waits()
-        adapter = WatchedAdapter(self._waits, pool_size)
-        self._session.mount("https://", adapter)
-        self._session.mount("http://", adapter)
+        self._transport: Transport = (
+            RequestsTransport(provider, endpoint, pool_size=pool_size, connect_seconds=connect_seconds, environ=environ)
+            if is_proxied(endpoint)
+            else DirectTransport(
+                provider,
+                endpoint,
+                pool_size=pool_size,
+                connect_seconds=connect_seconds,
+                environ=environ,
+                clock=clock or SystemClock(),
+            )
+        )
 
     def post(
         self, call: Post, timeout: float, waiting: Callable[[Wait], None], sent: Callable[[], None] = uncounted
     ) -> ByteStream:
-        """Send and wait for the head of the answer.
-
-        Args:
-            call: what to send.
-            timeout: seconds to wait for the head once the request is out.
-            waiting: is given the wait before it begins, so that it can be cut.
-            sent: is called when the request has left.
-
-        Raises:
-            ConnectionFailed: no connection, or it broke before the head.
-            Silent: no head in time.
-        """
-        headers = {"Accept-Encoding": "identity", "Content-Type": "application/json", **call.headers}
-        wait = self._waits.current = Wait(sent)
-        waiting(wait)
-        try:
-            # Prepared by itself, not by the session: that would merge cookies, settings and auth of its own, a fifth
-            # of a call's cost. As a file the body leaves in pieces with a time limit each; in one piece it had
-            # connect_seconds in all, which a few images on a slow line do not keep.
-            prepared = requests.PreparedRequest()
-            prepared.prepare("POST", call.url, headers=headers, data=io.BytesIO(call.body))
-            response = self._session.send(
-                prepared,
-                stream=True,
-                allow_redirects=False,
-                timeout=(min(self._connect_seconds, timeout), timeout),
-            )
-        except (requests.RequestException, HTTPError, OSError, ValueError) as fault:  # ValueError: not a header's text
-            raise self._failed(fault, timeout) from None
-        finally:
-            self._waits.current = None
-            wait.over()
-        return ByteStream(response, self._provider)
+        """As gateway.upstream.transport.Transport has it."""
+        return self._transport.post(call, timeout, waiting, sent)
 
     def close(self) -> None:
         """Close the idle connections."""
-        self._session.close()
-
-    def _failed(self, fault: Exception, timeout: float) -> ProviderFailure:
-        """The failure without the library's text, which holds the address and may hold a header."""
-        if isinstance(fault, requests.ReadTimeout):
-            return Silent(f"{self._provider} did not answer within {timeout:.0f} s.")
-        if isinstance(fault, requests.ConnectTimeout):
-            return ConnectionFailed(f"{self._provider} could not be reached within {self._connect_seconds:g} s.")
-        if isinstance(fault, requests.exceptions.SSLError):
-            return ConnectionFailed(f"{self._provider} could not be reached: the TLS handshake failed.")
-        return ConnectionFailed(f"{self._provider} could not be reached ({_cause(fault)}).")
-
-
-def _cause(fault: BaseException) -> str:
-    """The innermost known cause in a word: `Connection refused`, `Name or service not known`, a class name."""
-    seen: BaseException | None = fault
-    words = type(fault).__name__
-    while seen is not None:
-        if isinstance(seen, RemoteDisconnected):
-            words = "it closed the connection without an answer"
-        elif isinstance(seen, OSError) and seen.strerror:
-            words = seen.strerror
-        inner = getattr(seen, "reason", None)
-        following = seen.__cause__ or seen.__context__
-        seen = inner if isinstance(inner, BaseException) else following
-    return words
+        self._transport.close()

@@ -1,13 +1,9 @@
 """What a provider's refusal means, where its wire leaves that to words: shared by the wires, because the servers behind
 one wire repeat the texts of another.
-
-Also the headers that say when to ask again, which are HTTP's and no wire's.
 """
 
-import math
 import re
 from collections.abc import Callable, Mapping
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 from gateway.core.errors import (
@@ -62,26 +58,3 @@ _BY_STATUS: Final[Mapping[int, type[ProviderFailure]]] = {
     425: Unavailable,
     429: RateLimited,
 }
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait, from `retry-after-ms` or `Retry-After` (RFC 9110 section 10.2.3: seconds or a date)."""
-    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
-        text = headers.get(name)
-        if text is None:
-            continue
-        try:
-            seconds = float(text) / unit
-        except ValueError:
-            seconds = _until(text, headers.get("date"))
-        if math.isfinite(seconds) and seconds >= 0:
-            return seconds
-    return None
-
-
-def _until(date: str, now: str | None) -> float:
-    """Seconds between the provider's own two clocks, so that ours need not agree with them."""
-    try:
-        return (parsedate_to_datetime(date) - parsedate_to_datetime(now or "")).total_seconds()
-    except (TypeError, ValueError, OverflowError):
-        return math.nan

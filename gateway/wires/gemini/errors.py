@@ -22,7 +22,8 @@ from gateway.core.errors import (
 )
 from gateway.core.jsontext import JsonFault, JsonObject, JsonValue, loads
 from gateway.wires.gemini.shapes import an_object, objects, text
-from gateway.wires.meaning import MESSAGE_SHOWN, by_text_or_status, retry_after
+from gateway.wires.meaning import MESSAGE_SHOWN, by_text_or_status
+from gateway.wires.patience import retry_after, span, told_in
 
 SOON: Final = 60.0
 """Seconds. No day's quota is back so soon: Google then tells when the minute's is, which was over too."""
@@ -62,9 +63,6 @@ _UNSUPPORTED: Final = re.compile(
 )
 _SPENT: Final = re.compile(r"per.?day|daily|credits?\b.{0,20}depleted|spend(ing)? (cap|limit)", re.IGNORECASE)
 _PER_DAY: Final = re.compile(r"per.?day", re.IGNORECASE)
-_DURATION: Final = r"(?:(?P<h>\d{1,6})h)?(?:(?P<m>\d{1,6})m(?!s))?(?:(?P<s>\d{1,9}(?:\.\d{1,12})?)(?P<ms>m?)s)?"
-_DELAY: Final = re.compile(_DURATION)
-_RETRY: Final = re.compile(rf"(?:retry|try again) in {_DURATION}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,17 +160,9 @@ def _shown(status: int, kind: type[ProviderFailure]) -> int | None:
 
 def _patience(kind: type[ProviderFailure], told: _Told, delay: float | None) -> float | None:
     """Seconds until asking again makes sense."""
-    if delay is None and (found := _RETRY.search(told.message)):
-        delay = _seconds(found)
+    if delay is None:
+        delay = told_in(told.message)
     return None if kind is QuotaExhausted and delay is not None and delay <= SOON else delay
-
-
-def _seconds(found: re.Match[str]) -> float | None:
-    """The duration that was found; None where it is of no parts at all."""
-    hours, minutes, seconds = (found[name] for name in ("h", "m", "s"))
-    if hours is minutes is seconds is None:
-        return None
-    return int(hours or 0) * 3600.0 + int(minutes or 0) * 60.0 + float(seconds or 0) / (1000.0 if found["ms"] else 1.0)
 
 
 def _read(value: JsonValue) -> _Told:
@@ -203,5 +193,4 @@ def _quotas(detail: JsonObject) -> list[str]:
 
 def _delay(detail: JsonObject) -> float | None:
     """Of a RetryInfo."""
-    found = _DELAY.fullmatch(text(detail.get("retryDelay")))
-    return _seconds(found) if found else None
+    return span(text(detail.get("retryDelay")))

@@ -8,7 +8,6 @@ Source: https://platform.openai.com/docs/guides/error-codes.
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Final
 
 from gateway.core.errors import (
@@ -24,10 +23,10 @@ from gateway.core.errors import (
     Unavailable,
 )
 from gateway.core.jsontext import JsonFault, JsonValue, dumps, loads
-from gateway.wires.meaning import MESSAGE_SHOWN, by_text_or_status, retry_after
+from gateway.wires.meaning import MESSAGE_SHOWN, by_text_or_status
+from gateway.wires.patience import reset_after, retry_after, told_in
 
 WIRE: Final = "openai_chat"
-_RETRY: Final = re.compile(r"(?:retry|try again) in ([0-9]{1,5}(?:\.[0-9]{1,12})?) ?s\b", re.IGNORECASE)
 SOON: Final = 60.0
 """Seconds. A quota that is back within a minute is a rate limit."""
 
@@ -60,11 +59,9 @@ def parse(status: int, headers: Mapping[str, str], body: bytes) -> ProviderFailu
     evidence = Evidence(
         status=status,
         request_id=headers.get("x-request-id"),
-        retry_after=retry_after(headers),
+        retry_after=_patience(status, headers, message),
     )
     failure = meaning(status, code or "", f"{kind or ''} {message}")
-    if evidence.retry_after is None and (told := _RETRY.search(message)):
-        evidence = replace(evidence, retry_after=float(told[1]))
     if failure is QuotaExhausted and (code or "") not in _BY_CODE and (evidence.retry_after or math.inf) <= SOON:
         failure = RateLimited  # Google speaks of plan and billing in every 429, those for a busy minute included
     return failure(
@@ -75,6 +72,14 @@ def parse(status: int, headers: Mapping[str, str], body: bytes) -> ProviderFailu
         type=kind,
         status=status if 400 <= status < 600 else None,
     )
+
+
+def _patience(status: int, headers: Mapping[str, str], message: str) -> float | None:
+    """Seconds until asking again makes sense: what was told for this refusal goes before what is known of limits."""
+    told = retry_after(headers)
+    if told is None:
+        told = told_in(message)
+    return reset_after(headers) if told is None and status == 429 else told
 
 
 def parse_in_stream(error: JsonValue) -> ProviderFailure:

@@ -89,8 +89,9 @@ def parse(body: bytes) -> ChatRequest:
         raise InvalidRequest("model has characters that no name of a model has.", param="model")
     if len(model) > MAX_MODEL:
         raise InvalidRequest(f"model must have at most {MAX_MODEL} characters.", param="model")
-    for name, kind in FIELDS.items():
-        _check(fields, name, kind, name)
+    for name in fields:
+        if (kind := FIELDS.get(name)) is not None:
+            _check(fields, name, kind, name)
     _check_messages(fields.get("messages"))
     _check_tools(fields.get("tools"))
     options = fields.get("stream_options")

@@ -1,0 +1,105 @@
+"""The command line."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+MOST: Final = 1024
+FEWEST_THREADS: Final = 4
+SHORTEST: Final = 0.1
+LONGEST: Final = 600.0
+ROUNDS: Final = 3
+SECONDS: Final = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What was asked for.
+
+    Attributes:
+        verb: what to do.
+        only: contenders by name; all that are there, where it is empty.
+        scenarios: by name; all, where it is empty.
+        rounds: every contender has a turn in each.
+        seconds: of one turn.
+        quick: few scenarios with small numbers: whether it works, not how fast it is.
+        threads: the gateway's `gateway.threads`.
+        json: where the figures of every round go, too.
+        litellm: its program.
+        portkey: its package's folder, or the one that it is installed in.
+    """
+
+    verb: Literal["run", "profile", "list"]
+    only: tuple[str, ...] = ()
+    scenarios: tuple[str, ...] = ()
+    rounds: int = ROUNDS
+    seconds: float = SECONDS
+    quick: bool = False
+    threads: int = 64
+    json: Path | None = None
+    litellm: Path | None = None
+    portkey: Path | None = None
+
+
+def read(arguments: Sequence[str]) -> Options:
+    """The options. Ends the process where they are wrong, as argparse does."""
+    told = _parser().parse_args(arguments)
+    quick = bool(told.quick)
+    return Options(
+        verb="list" if told.list else told.verb,
+        only=told.only,
+        scenarios=told.scenarios,
+        rounds=told.rounds or (1 if quick else ROUNDS),
+        seconds=told.seconds or (0.5 if quick else SECONDS),
+        quick=quick,
+        threads=told.threads,
+        json=told.json,
+        litellm=told.litellm,
+        portkey=told.portkey,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m benchmarks", description="What the gateway costs, beside others.")
+    add = parser.add_argument
+    add("verb", nargs="?", choices=("run", "profile"), default="run", help="profile: where the gateway's time goes")
+    add("--only", type=_names, default=(), metavar="A,B", help="these contenders; all that are installed otherwise")
+    add("--scenarios", type=_names, default=(), metavar="A,B", help="these scenarios only")
+    add("--rounds", type=_whole, metavar="N", help="turns of every contender (default 3)")
+    add("--seconds", type=_duration, metavar="S", help="length of a turn (default 3)")
+    add("--quick", action="store_true", help="small numbers and few scenarios: whether it works, not how fast it is")
+    add("--threads", type=_threads, default=64, metavar="N", help="gateway.threads (default 64)")
+    add("--json", type=Path, metavar="FILE", help="write every round's figures there, too")
+    add("--list", action="store_true", help="say which contenders and scenarios there are")
+    add("--litellm", type=Path, metavar="PATH", help="LiteLLM's program, where it is not on PATH")
+    add("--portkey", type=Path, metavar="PATH", help="the folder that @portkey-ai/gateway is installed in")
+    return parser
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _whole(text: str) -> int:
+    """A number of rounds or threads."""
+    number = int(text)
+    if not 1 <= number <= MOST:
+        raise argparse.ArgumentTypeError(f"{text} is not between 1 and {MOST}")
+    return number
+
+
+def _threads(text: str) -> int:
+    """What `gateway.threads` may be."""
+    number = _whole(text)
+    if number < FEWEST_THREADS:
+        raise argparse.ArgumentTypeError(f"{text} is less than {FEWEST_THREADS}, the least that the gateway takes")
+    return number
+
+
+def _duration(text: str) -> float:
+    seconds = float(text)
+    if not SHORTEST <= seconds <= LONGEST:
+        raise argparse.ArgumentTypeError(f"{text} is not between {SHORTEST} and {LONGEST:g} seconds")
+    return seconds

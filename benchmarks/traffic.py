@@ -1,0 +1,153 @@
+"""What goes over the wire: requests as openai-python sends them, answers as a large provider gives them.
+
+Real header counts matter: parsing sixteen headers costs several times what parsing five does, and a benchmark without
+them flatters whoever parses slowly. What the upstream is to do stands in the user's message, the one place that every
+gateway passes on untouched.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Final
+
+CHAT_PATH: Final = "/v1/chat/completions"
+HEALTH_PATH: Final = "/health"
+SPEECH: Final = "Hello! How can I help you today?"
+
+CLIENT_HEADERS: Final = (
+    ("Accept-Encoding", "gzip, deflate"),
+    ("Connection", "keep-alive"),
+    ("Accept", "application/json"),
+    ("Content-Type", "application/json"),
+    ("User-Agent", "OpenAI/Python 2.8.1"),
+    ("X-Stainless-Lang", "python"),
+    ("X-Stainless-Package-Version", "2.8.1"),
+    ("X-Stainless-OS", "Linux"),
+    ("X-Stainless-Arch", "x64"),
+    ("X-Stainless-Runtime", "CPython"),
+    ("X-Stainless-Runtime-Version", "3.12.1"),
+    ("X-Stainless-Async", "false"),
+    ("x-stainless-retry-count", "0"),
+    ("x-stainless-read-timeout", "600"),
+)
+"""As openai-python sends them; Host, Authorization and Content-Length come to these."""
+
+PROVIDER_HEADERS: Final = (
+    ("Date", "Mon, 24 Nov 2025 09:00:00 GMT"),
+    ("Connection", "keep-alive"),
+    ("access-control-expose-headers", "X-Request-ID"),
+    ("openai-organization", "org-benchmark"),
+    ("openai-processing-ms", "412"),
+    ("openai-version", "2020-10-01"),
+    ("x-ratelimit-limit-requests", "10000"),
+    ("x-ratelimit-limit-tokens", "2000000"),
+    ("x-ratelimit-remaining-requests", "9999"),
+    ("x-ratelimit-remaining-tokens", "1999968"),
+    ("x-ratelimit-reset-requests", "6ms"),
+    ("x-ratelimit-reset-tokens", "0s"),
+    ("x-request-id", "req_0123456789abcdef0123456789abcdef"),
+    ("strict-transport-security", "max-age=31536000; includeSubDomains; preload"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Server", "cloudflare"),
+)
+"""As a provider behind a content network sends them; Content-Type and the body's framing come to these."""
+
+STAMP: Final = re.compile(rb"@(\d{19})@")
+"""A chunk's content: when it was sent, by `time.perf_counter_ns`, which all processes of a machine share."""
+STREAM_WISH: Final = re.compile(rb"stream (\d+) chunks at (\d+)/s")
+DELAY_WISH: Final = re.compile(rb"answer after (\d+) ms")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where chats go, and as what.
+
+    Attributes:
+        port: on 127.0.0.1.
+        model: the name to ask for.
+        headers: a contender's own, beside those of every client.
+        health: the path that says that it is up.
+        path: of chats.
+    """
+
+    port: int
+    model: str
+    headers: tuple[tuple[str, str], ...]
+    health: str = HEALTH_PATH
+    path: str = CHAT_PATH
+
+    @property
+    def client_headers(self) -> tuple[tuple[str, str], ...]:
+        return (*CLIENT_HEADERS, *self.headers)
+
+    def post(self, body: bytes) -> bytes:
+        """A whole HTTP request with this body."""
+        fields = (("Host", f"127.0.0.1:{self.port}"), *self.client_headers, ("Content-Length", str(len(body))))
+        return head(f"POST {self.path} HTTP/1.1", fields) + body
+
+
+def head(first_line: str, fields: tuple[tuple[str, str], ...]) -> bytes:
+    """An HTTP message's head."""
+    return "\r\n".join([first_line, *(f"{name}: {value}" for name, value in fields), "", ""]).encode("ascii")
+
+
+def small_chat(model: str) -> bytes:
+    """A short question."""
+    return _chat(model, "Say hello in one short sentence.")
+
+
+def large_chat(model: str, size: int = 120_000) -> bytes:
+    """A conversation of about `size` bytes, with the escapes that code and prose bring along."""
+    piece = 'def f(x):\n\treturn "x" if x > 0 else None  # caf\u00e9, \u00fcber, and a "quote"\n'
+    turns = 24
+    text = piece * (size // turns // len(json.dumps(piece)) + 1)
+    history = [{"role": "user" if turn % 2 == 0 else "assistant", "content": text} for turn in range(turns)]
+    return json.dumps({"model": model, "messages": [*history, {"role": "user", "content": "Go on."}]}).encode()
+
+
+def streamed_chat(model: str, chunks: int, rate: int) -> bytes:
+    """A chat whose answer is `chunks` chunks, so many a second; as fast as they can be sent where `rate` is 0."""
+    return _chat(model, f"Please stream {chunks} chunks at {rate}/s", stream=True)
+
+
+def slow_chat(model: str, milliseconds: int) -> bytes:
+    """A chat whose whole answer takes so long."""
+    return _chat(model, f"Please answer after {milliseconds} ms")
+
+
+def _chat(model: str, text: str, **fields: object) -> bytes:
+    system = {"role": "system", "content": "You are a helpful assistant."}
+    messages = [system, {"role": "user", "content": text}]
+    return json.dumps({"model": model, "messages": messages, "temperature": 0.7, **fields}).encode()
+
+
+def whole_answer() -> bytes:
+    """A provider's answer to a short question: head and about 540 bytes of JSON."""
+    body = json.dumps(
+        {
+            "id": "chatcmpl-B1x2y3z4A5b6C7d8E9f0G1h2I3j4K",
+            "object": "chat.completion",
+            "created": 1763974800,
+            "model": "gpt-4o-2024-08-06",
+            "choices": [
+                {
+                    "index": 0,
+                    "message": {"role": "assistant", "content": SPEECH, "refusal": None, "annotations": []},
+                    "logprobs": None,
+                    "finish_reason": "stop",
+                }
+            ],
+            "usage": {
+                "prompt_tokens": 24,
+                "completion_tokens": 9,
+                "total_tokens": 33,
+                "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+                "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
+            },
+            "service_tier": "default",
+            "system_fingerprint": "fp_0123456789",
+        },
+        separators=(",", ":"),
+    ).encode()
+    fields = (("Content-Type", "application/json"), ("Content-Length", str(len(body))), *PROVIDER_HEADERS)
+    return head("HTTP/1.1 200 OK", fields) + body

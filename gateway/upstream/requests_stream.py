@@ -1,0 +1,88 @@
+"""A response that requests has opened, as a ByteStream.
+
+requests sets one read timeout for a whole response, so the socket's own is set before each read. Closing works from
+another thread while a read blocks: the socket is shut down first, which wakes the reader.
+"""
+
+import contextlib
+import socket
+import threading
+
+import requests
+import urllib3
+from urllib3.exceptions import HTTPError, ReadTimeoutError
+
+from gateway.core.errors import BrokenAnswer, Silent
+from gateway.upstream.byte_stream import READ_SIZE, ByteStream
+from gateway.upstream.waiting import plain, shut_down
+
+
+class RequestsStream(ByteStream):
+    """One response.
+
+    Args:
+        response: opened with `stream=True`; the stream owns it from here on.
+        provider: the name for messages.
+    """
+
+    def __init__(self, response: requests.Response, provider: str) -> None:
+        super().__init__(provider, response.status_code, response.headers)
+        self._raw: urllib3.HTTPResponse = response.raw
+        # urllib3 gives the connection back with the last byte of the body. Here it is `close` that does: until then
+        # `cut` may shut the socket down, which must not be another call's by that time.
+        self._release = self._raw.release_conn
+        self._raw.release_conn = _nothing  # type: ignore[method-assign]
+        self._socket = _socket_of(self._raw)
+        self._lock = threading.Lock()
+        self._closed = False
+        self._cut = False
+
+    def read(self, timeout: float) -> bytes:
+        if self._socket is not None:
+            with contextlib.suppress(OSError):  # closed meanwhile: the read below says so
+                self._socket.settimeout(max(timeout, 0.001))
+        try:
+            data = self._raw.read1(READ_SIZE, decode_content=True)
+        except (ReadTimeoutError, TimeoutError):
+            raise Silent(f"{self._provider} was silent for too long.") from None
+        except (HTTPError, OSError, ValueError, AttributeError) as fault:
+            # ValueError, AttributeError: what http.client raises when the response is closed under its feet
+            why = type(fault).__name__
+            raise BrokenAnswer(f"{self._provider} broke off in the middle of its answer ({why}).") from None
+        if not data and self._cut:  # where the connection's end is the body's end, a cut looks like one
+            raise BrokenAnswer(f"The answer of {self._provider} was cut.")
+        return data
+
+    def close(self) -> None:
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        if self._cut or not self._ended():
+            shut_down(self._socket)
+            self._raw.close()
+        self._release()
+
+    def cut(self) -> None:
+        with self._lock:
+            if not self._closed:
+                self._cut = True
+                shut_down(self._socket)
+
+    def _ended(self) -> bool:
+        inner = getattr(self._raw, "_fp", None)
+        return inner is None or bool(inner.isclosed())
+
+
+def _nothing() -> None:
+    """Stands in for the release that comes too early."""
+
+
+def _socket_of(raw: urllib3.HTTPResponse) -> socket.socket | None:
+    """The socket under a response. http.client hands it from the connection to the response when the server says
+    `Connection: close`, so both places are looked at."""
+    own = getattr(getattr(raw, "connection", None), "sock", None)
+    if own is None:
+        reader = getattr(getattr(raw, "_fp", None), "fp", None)
+        own = getattr(getattr(reader, "raw", None), "_sock", None)
+    return None if own is None else plain(own)

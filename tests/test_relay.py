@@ -1,0 +1,317 @@
+"""Streams on one thread: the caller gets what a thread of its own would have given, and nothing stays."""
+
+import gzip
+import json
+import re
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import pytest
+
+from gateway.handler.relay import UNTAKEN, Relay
+from gateway.serve import enough_descriptors
+from gateway.server.relayed import RelayedAnswer
+from gateway.upstream.byte_stream import READ_SIZE
+from tests import gemini_answers as gemini
+from tests.many_streams import LIMIT, TEXT, Caller, ManyStreams, unchunked
+from tests.running import Running, alias, provider, running
+from tests.upstream_script import (
+    Body,
+    Cut,
+    Done,
+    Head,
+    Request,
+    Reset,
+    ScriptedUpstream,
+    Send,
+    Sse,
+    Stall,
+    Status,
+    Step,
+    WaitFor,
+    sse_answer,
+    sse_events,
+)
+
+WORDS = "one two three four five six"
+PIECES = sse_events(WORDS)
+SSE = {"content-type": "text/event-stream"}
+CHANGES = re.compile(rb"(?im)^(date|x-request-id|x-gateway-queue-ms): .*$|\"created\":\d+|chatcmpl-[0-9a-f]{8,}")
+
+
+@pytest.fixture
+def carried(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """What was given to relays."""
+    given: list[object] = []
+    carry = Relay.carry
+
+    def counted(self: Relay, *stream: object) -> None:
+        given.append(stream)
+        carry(self, *stream)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Relay, "carry", counted)
+    return given
+
+
+@pytest.fixture(autouse=True)
+def short_wait_after_a_finish(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.handler.running_answer.AFTER_FINISH", 0.2)
+
+
+def text_of(body: bytes) -> str:
+    """What a stream's events say."""
+    return "".join(re.findall(r'"content":"([^"]*)"', body.decode()))
+
+
+def scene(closing: ExitStack, *, stall: float = 20.0, **settings: object) -> tuple[Running, Sequence[ScriptedUpstream]]:
+    """A gateway and its two scripted providers, a and b; `best` is both, `plain` and `google` one alone."""
+    ups = [closing.enter_context(ScriptedUpstream()) for _ in "ab"]
+    timeouts = {"timeouts": {"stallSeconds": stall}}
+    native = {"type": "gemini", "apiEndpoint": f"{ups[0].url}/v1beta", "apiKey": "k"}
+    config: Mapping[str, object] = {
+        "gateway": settings,
+        "providers": {"a": provider(ups[0].base_url, **timeouts), "b": provider(ups[1].base_url), "g": native},
+        "modelAliases": [alias("best", "a/m", "b/m"), alias("plain", "a/m"), alias("google", "g/gemini-2.5-pro")],
+    }
+    return closing.enter_context(running(config)), ups
+
+
+# The same bytes ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Script:
+    """What a provider plays around an event that the test sets, and whether the caller gets a whole answer."""
+
+    before: Sequence[Step]
+    after: Sequence[Step]
+    whole: bool = True
+    model: str = "plain"
+    stall: float = 20.0
+
+
+BEFORE: Sequence[Step] = (Sse(PIECES[:3]),)
+HALF = f"data: {PIECES[3]}\n\n".encode()
+SCRIPTS: Mapping[str, Script] = {
+    "whole": Script(BEFORE, (Sse(PIECES[3:]), Done())),
+    "until the connection closes": Script((Head(200, SSE, "close"), *BEFORE), (Sse(PIECES[3:]), Done(), Cut())),
+    "no [DONE]": Script(BEFORE, (Sse(PIECES[3:]),)),
+    "no finish": Script(BEFORE, (Sse(PIECES[3:5]),), whole=False),
+    "cut": Script(BEFORE, (Sse(PIECES[3:5]), Cut(b"data: {")), whole=False),
+    "cut in the framing of the end": Script(BEFORE, (Sse(PIECES[3:]), Done(), Cut())),
+    "reset": Script(BEFORE, (Reset(),), whole=False),
+    "not HTTP any more": Script(BEFORE, (Send(b"what?\r\n"), Stall()), whole=False),
+    "silent": Script(BEFORE, (Sse(PIECES[3:5]), Stall()), whole=False, stall=0.1),
+    "silent after the finish": Script(BEFORE, (Sse(PIECES[3:]), Stall())),
+    "an event that is no JSON": Script(BEFORE, (Sse(["{no", *PIECES[3:]]), Done())),
+    "an error": Script(BEFORE, (Sse(['{"error":{"message":"overloaded"}}']),), whole=False),
+    "an event in two halves": Script((*BEFORE, Body(HALF[:30])), (Body(HALF[30:]), Sse(PIECES[4:]), Done())),
+    "translated": Script(
+        gemini.stream(gemini.said(gemini.text("one two "), finish=None)),
+        (
+            gemini.event(gemini.said(gemini.text("three four "), finish=None)),
+            gemini.event(gemini.said(gemini.text("five six"))),
+        ),
+        model="google",
+    ),
+    "made whole by another": Script(BEFORE, (Sse(PIECES[3:5]), Cut()), model="best"),
+    "made whole by another after a silence": Script(BEFORE, (Stall(),), model="best", stall=0.1),
+}
+
+
+def continues(request: Request) -> Sequence[Step]:
+    """Goes on with the answer that has begun."""
+    last = request.json()["messages"][-1]
+    return sse_answer(WORDS.removeprefix(last["content"] if last["role"] == "assistant" else ""))
+
+
+def heard(script: str, monkeypatch: pytest.MonkeyPatch, *, relayed: bool) -> bytes:
+    """What the caller of a script gets; what differs from call to call is left out."""
+    played = SCRIPTS[script]
+    monkeypatch.setattr("tests.running.RELAYED", relayed)
+    with ExitStack() as closing:
+        gateway, (up, other) = scene(closing, stall=played.stall)
+        go = threading.Event()
+        closing.callback(go.set)
+        up.plays(*played.before, WaitFor(go), *played.after)
+        up.answers(lambda request: [Status(503)])
+        other.answers(continues)
+        caller = Caller(gateway, played.model)
+        caller.until(b"one")
+        go.set()
+        answer = caller.rest()
+        head, _, _ = answer.partition(b"\r\n\r\n")
+        return CHANGES.sub(b"-", head + b"\r\n\r\n" + unchunked(answer))
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_relayed_stream_is_byte_for_byte_what_a_thread_gives(
+    script: str, carried: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_a_thread = heard(script, monkeypatch, relayed=False)
+    assert not carried
+    assert (WORDS in text_of(on_a_thread), b"[DONE]" in on_a_thread) == (SCRIPTS[script].whole, SCRIPTS[script].whole)
+    assert heard(script, monkeypatch, relayed=True) == on_a_thread
+    assert len(carried) == 1
+
+
+# Many, slow and leaving --------------------------------------------------------------------------------------------
+
+
+def test_three_hundred_streams_at_once_need_eight_threads(carried: list[object]) -> None:
+    enough_descriptors()
+    with ManyStreams() as up:
+        config = {
+            "gateway": {"threads": 8},
+            "providers": {"a": provider(up.base_url)},
+            "modelAliases": [alias("plain", "a/m")],
+        }
+        with running(config) as gateway:
+            callers = []
+            for _ in range(300):
+                caller = Caller(gateway, "plain")
+                caller.until(b"one ")
+                callers.append(caller)
+            names = [each.name for each in threading.enumerate()]
+            assert sum(name.startswith(("gateway-model", "gateway-other")) for name in names) == 8
+            assert gateway.get("/health").status_code == 200
+            up.end_all()
+            for caller in callers:
+                body = unchunked(caller.rest())
+                assert text_of(body) == TEXT
+                assert body.endswith(b"data: [DONE]\n\n")
+    assert len(carried) == 300
+
+
+def test_a_caller_that_takes_nothing_has_its_provider_not_read_and_hinders_no_other(
+    carried: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most, full = [0], threading.Event()
+    write = RelayedAnswer.write
+
+    def measured(self: RelayedAnswer, piece: bytes) -> bool:
+        written = write(self, piece)
+        most[0] = max(most[0], self.untaken)
+        if self.untaken > UNTAKEN:
+            full.set()
+        return written
+
+    monkeypatch.setattr(RelayedAnswer, "write", measured)
+    words = ["w" * 4000] * 4000
+    with ExitStack() as closing:
+        gateway, (up, _) = scene(closing)
+        up.plays(*sse_answer(" ".join(words)))
+        caller = Caller(gateway, "plain", buffer=4096)
+        caller.until(b"www")
+        assert full.wait(LIMIT), "the caller took everything"
+        go = threading.Event()
+        closing.callback(go.set)
+        up.plays(Sse(PIECES[:3]), WaitFor(go), Sse(PIECES[3:]), Done())
+        other = Caller(gateway, "plain")
+        other.until(b"one")
+        go.set()
+        assert unchunked(other.rest()).endswith(b"data: [DONE]\n\n")
+        body = unchunked(caller.rest()).decode()
+        assert re.findall(r'"content":"(w+) ?"', body) == words
+        assert most[0] < UNTAKEN + 2 * READ_SIZE
+    assert len(carried) == 2
+
+
+def test_a_stream_to_http_1_0_keeps_its_thread(carried: list[object]) -> None:
+    with ExitStack() as closing:
+        gateway, (up, _) = scene(closing)
+        up.plays(Sse(PIECES), Done())
+        answer = Caller(gateway, "plain", version="1.0").rest()
+        assert answer.endswith(b"data: [DONE]\n\n")
+    assert not carried
+
+
+def test_a_stream_whose_candidate_only_a_thread_can_read_is_made_whole_on_one(carried: list[object]) -> None:
+    packed = gzip.compress("".join(f"data: {each}\n\n" for each in (*sse_events("four five six"), "[DONE]")).encode())
+    with ExitStack() as closing:
+        gateway, (up, other) = scene(closing)
+        go = threading.Event()
+        closing.callback(go.set)
+        up.plays(Sse(PIECES[:4]), WaitFor(go), Cut())
+        other.plays(Head(200, {**SSE, "content-encoding": "gzip"}), Body(packed))
+        caller = Caller(gateway, "best")
+        caller.until(b"three")
+        go.set()
+        body = unchunked(caller.rest())
+        assert text_of(body) == WORDS
+        assert body.endswith(b"data: [DONE]\n\n")
+    assert len(carried) == 1
+
+
+def test_the_provider_s_connection_serves_again_after_a_relayed_stream(carried: list[object]) -> None:
+    with ExitStack() as closing:
+        gateway, (up, _) = scene(closing)
+        for _ in range(3):
+            go = threading.Event()
+            up.plays(Sse(PIECES[:3]), WaitFor(go), Sse(PIECES[3:]), Done())
+            caller = Caller(gateway, "plain")
+            caller.until(b"one")
+            go.set()
+            assert unchunked(caller.rest()).endswith(b"data: [DONE]\n\n")
+        assert up.connections == 1
+    assert len(carried) == 3
+
+
+# The way down ------------------------------------------------------------------------------------------------------
+
+
+def drained(gateway: Running) -> tuple[threading.Thread, list[int]]:
+    """A thread that drains it, and how many answers that cut."""
+    cut: list[int] = []
+    thread = threading.Thread(target=lambda: cut.append(gateway.gateway.drain()))
+    thread.start()
+    return thread, cut
+
+
+def test_a_relayed_stream_may_end_while_the_gateway_drains(carried: list[object]) -> None:
+    with ExitStack() as closing:
+        gateway, (up, _) = scene(closing, drainSeconds=LIMIT)
+        go = threading.Event()
+        closing.callback(go.set)
+        up.plays(Sse(PIECES[:3]), WaitFor(go), Sse(PIECES[3:]), Done())
+        caller = Caller(gateway, "plain")
+        caller.until(b"one")
+        thread, cut = drained(gateway)
+        while not gateway.gateway.system.switch.draining:
+            threading.Event().wait(0.001)
+        assert not gateway.gateway.idle(timeout=0.05), "the stream does not count"
+        go.set()
+        assert unchunked(caller.rest()).endswith(b"data: [DONE]\n\n")
+        thread.join(LIMIT)
+        assert cut == [0]
+    assert len(carried) == 1
+
+
+def test_a_relayed_stream_that_does_not_end_in_time_is_told_so(carried: list[object]) -> None:
+    with ExitStack() as closing:
+        gateway, (up, _) = scene(closing, drainSeconds=0)
+        up.plays(Sse(PIECES[:3]), Stall())
+        caller = Caller(gateway, "plain")
+        caller.until(b"one")
+        thread, cut = drained(gateway)
+        body = unchunked(caller.rest()).decode()
+        thread.join(LIMIT)
+        assert cut == [1]
+        last = json.loads(body.strip().split("data: ")[-1])
+        assert last["error"]["message"] == "The gateway was stopped before the answer was complete."
+    assert len(carried) == 1
+
+
+def test_closing_the_gateway_ends_a_relayed_stream(carried: list[object]) -> None:
+    with ExitStack() as closing:
+        gateway, (up, _) = scene(closing)
+        up.plays(Sse(PIECES[:3]), Stall())
+        caller = Caller(gateway, "plain")
+        caller.until(b"one")
+        (asked,) = up.requests
+        gateway.gateway.close()
+        caller.connection.close()
+        assert asked.client_gone.wait(LIMIT)
+    assert len(carried) == 1
