@@ -4,6 +4,7 @@ import json
 import selectors
 import socket
 import threading
+from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
@@ -49,10 +50,16 @@ class ManyStreams:
         for each in (*self._open, self._listener):
             each.close()
 
+    @property
+    def begun(self) -> int:
+        """Answers so far."""
+        return len(self._open)
+
     def end_all(self) -> None:
-        """The rest of every answer."""
+        """The rest of every answer; a caller may have left meanwhile."""
         for each in self._open:
-            each.sendall(REST)
+            with suppress(OSError):
+                each.sendall(REST)
 
     def _serve(self) -> None:
         while not self._closing:

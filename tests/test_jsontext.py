@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.core.jsontext import JsonFault, JsonObject, JsonValue, as_object, dumps, loads
+from gateway.core.jsontext import MAX_CONTAINERS, JsonFault, JsonObject, JsonValue, as_object, dumps, loads
 
 SMALLEST, LARGEST = -(2**63), 2**64 - 1
 
@@ -95,6 +95,13 @@ def test_brackets_left_open_are_refused_at_any_number() -> None:
 
 def test_many_brackets_side_by_side_or_in_strings_are_no_depth() -> None:
     assert loads(b"[" + b"[],{}," * 500 + b'"' + b"[{" * 500 + b'"]') == [[], {}] * 500 + ["[{" * 500]
+
+
+@pytest.mark.parametrize("piece", [b"[],", b"{},"])
+def test_a_crowd_of_arrays_and_objects_is_refused_before_any_of_it_is_made(piece: bytes) -> None:
+    with pytest.raises(JsonFault, match="more than 2000000 arrays and objects"):
+        loads(b"[" + piece * MAX_CONTAINERS + b"0]")
+    assert loads(b"[" + piece * 1_000 + b"0]") == [*[{} if piece == b"{}," else []] * 1_000, 0]
 
 
 def test_the_depth_may_be_chosen() -> None:

@@ -208,8 +208,8 @@ def test_a_secret_is_masked_in_message_arguments_and_traceback(form: Literal["pr
             logger.exception("it failed")
         CallLog().finished(replace(LINE, model=secret, target=f"p/{secret}", error=secret, attempts=f"p/{secret}=200"))
     assert secret not in log.getvalue()
-    assert log.getvalue().count("***") >= 7
-    assert "ValueError: bad header: Bearer ***" in log.getvalue()
+    assert log.getvalue().count("***") >= 6
+    assert "ValueError" in log.getvalue() and "bad header: Bearer ***" not in log.getvalue()
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -358,6 +358,28 @@ def test_a_call_in_words_is_always_one_line(model: str, error: str) -> None:
     record.call = replace(LINE, model=model, target=model, error=error)
     text = PrettyFormatter(Masker()).format(record)
     assert text.splitlines() == [text]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_traceback_says_where_and_what_and_not_what_the_exceptions_say(form: Literal["pretty", "json"]) -> None:
+    """A fault of ours quotes what it stumbled over, and that may be a prompt."""
+    prompt = "my private prompt"
+    logger = logging.getLogger("gateway.test")
+    with logging_to(form) as log:
+        try:
+            try:
+                dict[str, str]()[prompt]
+            except KeyError as fault:
+                raise OSError(28, "No space left on device", prompt) from fault
+        except OSError as fault:
+            fault.__context__ = fault  # a chain may be a circle
+            record = logger.makeRecord("x", logging.ERROR, "x", 1, "it failed", (), sys.exc_info())
+            record.exc_text = f"as another handler has formatted it: {prompt}"
+            logger.handle(record)
+    told = log.getvalue()
+    assert str(record.exc_text).endswith(prompt), "that handler's text stays"
+    assert prompt not in told.replace("\\", "")
+    assert "KeyError" in told and "OSError: No space left on device" in told and "test_logs.py" in told
 
 
 def test_a_traceback_as_json_is_a_field() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.core.chat import Source
 from gateway.core.stream import ChatChunk
-from gateway.handler.repetition import Diverged, Piece, Repetition
+from gateway.handler.repetition import MOST_SILENT, Diverged, Piece, Repetition
 
 LETTERS = st.text("ab ", max_size=8)
 """Few letters, so that what is not a repetition begins like one often."""
@@ -104,6 +104,15 @@ def test_the_chunk_in_which_the_repetition_ends_is_written_from_there_on() -> No
     assert repetition.take(says("one ")) == []
     assert repetition.take(last := says("two three")) == [(last, 7 - 4)]
     assert repetition.take(further := says("one two")) == [(further, 0)], "later it may say what it likes"
+
+
+def test_a_stream_that_goes_on_without_a_word_is_not_held_back_for_ever() -> None:
+    silent = says("")
+    repetition, anew = Repetition("one", anew=False), Repetition("one", anew=True)
+    assert [repetition.take(silent) for _ in range(MOST_SILENT)] == [[]] * MOST_SILENT
+    assert repetition.take(silent) == [(silent, 0)] * (MOST_SILENT + 1)
+    with pytest.raises(Diverged):
+        through(anew, [silent] * (MOST_SILENT + 1))
 
 
 @pytest.mark.parametrize("anew", [True, False])

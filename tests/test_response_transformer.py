@@ -117,7 +117,8 @@ class Scene:
         self.machine = ResponseTransformer(OpenAIChat(), "alias").streamed(
             opened, request("alias"), Stall(STALL, STALL), resumable=False
         )
-        self.body = StreamedBody(StreamDrive(self.machine, Reached(TARGET, opened, trial), self.call, self))
+        self.drive = StreamDrive(self.machine, Reached(TARGET, opened, trial), self.call, self)
+        self.body = StreamedBody(self.drive)
 
     def play(self) -> list[str]:
         """The whole body in short: words of content, a finish, [DONE], the code of an error. Closes it, twice."""

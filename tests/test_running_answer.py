@@ -13,7 +13,7 @@ from gateway.core.errors import BrokenAnswer, DeadlineExceeded, Evidence, Gatewa
 from gateway.core.jsontext import dumps
 from gateway.core.sse import DONE, encode
 from gateway.core.stream import ChatChunk
-from gateway.handler.running_answer import AFTER_FINISH, RunningAnswer, Stall
+from gateway.handler.running_answer import AFTER_FINISH, MAX_SAID, RunningAnswer, Stall
 from gateway.wires.base import Naming
 from gateway.wires.openai_chat import OpenAIChat
 
@@ -143,6 +143,16 @@ def test_before_a_finish_any_end_is_an_error_and_nothing_that_looks_like_an_end(
     answer.received(b"a")
     assert ends(answer, how) == message
     assert answer.over and answer.error is not None
+
+
+@pytest.mark.parametrize(("length", "goes_on"), [(MAX_SAID, True), (MAX_SAID + 1, False)])
+def test_an_answer_too_long_to_be_said_to_another_candidate_is_not_kept_for_it(length: int, goes_on: bool) -> None:
+    answer = RunningAnswer(WordDecoder(), WordEncoder(), Stall(5.0, STALL), resumable=True)
+    text = "a" * length
+    answer.begin([ChatChunk(has_content=True, usage=None, source=Source("words", {"word": text}), plain=text)])
+    assert answer.said == (text if goes_on else "")
+    told = answer.silent()
+    assert (answer.interrupted is not None, answer.over, bool(told)) == (goes_on, not goes_on, not goes_on)
 
 
 def test_what_the_decoder_still_held_goes_out_at_the_end() -> None:

@@ -8,7 +8,7 @@ import itertools
 import time
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from statistics import median
 
@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from gateway.core.errors import BrokenAnswer, ConnectionFailed, ProviderFailure
 from gateway.upstream.transport import Transport
-from tests.transports import BOTH, LONG, forever, post, unwatched
+from tests.transports import BOTH, everything, forever, open_stream
 from tests.upstream_script import Cut, ScriptedUpstream, Send
 
 LIMIT = 100_000
@@ -28,7 +28,7 @@ OURS = ("content-type", "retry-after", "x-request-id", "x-ratelimit-left", "x-ma
 
 @dataclass(frozen=True)
 class Told:
-    """What a transport tells of an answer: these, or the type of its failure, after `failed_in`."""
+    """What a transport tells of an answer: these, or the type of its failure and where it failed."""
 
     status: int = 0
     headers: tuple[tuple[str, str | None], ...] = ()
@@ -37,53 +37,39 @@ class Told:
     in_body: bool = False
 
 
-class Sides:
-    """Both transports, asking one provider."""
+def tell(up: ScriptedUpstream, pieces: Sequence[bytes]) -> dict[str, Told]:
+    """What each tells of an answer that comes in these pieces and ends with the connection."""
+    told = {}
+    for name, opened in BOTH.items():
+        up.plays(*map(Send, pieces), Cut())
+        with closing(opened(up.base_url)) as transport:  # of its own: a kept connection would be closing by now
+            told[name] = told_by(transport, up)
+    return told
 
-    def __init__(self, up: ScriptedUpstream) -> None:
-        self._up = up
-        self._transports = {name: opened(up.base_url) for name, opened in BOTH.items()}
 
-    def close(self) -> None:
-        for transport in self._transports.values():
-            transport.close()
-
-    def tell(self, pieces: Sequence[bytes]) -> dict[str, Told]:
-        """What each tells of an answer that comes in these pieces and ends with the connection."""
-        return {name: self._told(transport, pieces) for name, transport in self._transports.items()}
-
-    def ask(self, name: str) -> None:
-        """One call in order, answered by a healthy provider."""
-        stream = self._transports[name].post(post(self._up.base_url), LONG, unwatched)
-        try:
-            stream.read_all(LIMIT, forever())
-        finally:
-            stream.close()
-
-    def _told(self, transport: Transport, pieces: Sequence[bytes]) -> Told:
-        self._up.plays(*map(Send, pieces), Cut())
-        try:
-            stream = transport.post(post(self._up.base_url), LONG, unwatched)
-        except ProviderFailure as failure:
-            return Told(failure=type(failure))
-        headers = tuple((name, stream.headers.get(name)) for name in OURS)
-        try:
-            body = stream.read_all(LIMIT, forever())
-        except ProviderFailure as failure:
-            return Told(stream.status, headers, failure=type(failure), in_body=True)
-        finally:
-            stream.close()
-        return Told(stream.status, headers, body)
+def told_by(transport: Transport, up: ScriptedUpstream) -> Told:
+    try:
+        stream = open_stream(transport, up)
+    except ProviderFailure as failure:
+        return Told(failure=type(failure))
+    headers = tuple((name, stream.headers.get(name)) for name in OURS)
+    try:
+        body = stream.read_all(LIMIT, forever())
+    except ProviderFailure as failure:
+        return Told(stream.status, headers, failure=type(failure), in_body=True)
+    finally:
+        stream.close()
+    return Told(stream.status, headers, body)
 
 
 @pytest.fixture(scope="module")
-def sides() -> Iterator[Sides]:
-    with ScriptedUpstream() as up, closing(Sides(up)) as both:
-        yield both
+def up() -> Iterator[ScriptedUpstream]:
+    with ScriptedUpstream() as upstream:
+        yield upstream
 
 
-def same(sides: Sides, *pieces: bytes) -> Told:
-    told = sides.tell(pieces)
+def same(up: ScriptedUpstream, *pieces: bytes) -> Told:
+    told = tell(up, pieces)
     assert told["direct"] == told["requests"]
     return told["direct"]
 
@@ -133,8 +119,8 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
-def test_both_tell_the_same_of_an_answer(sides: Sides, answer: bytes) -> None:
-    told = same(sides, answer)
+def test_both_tell_the_same_of_an_answer(up: ScriptedUpstream, answer: bytes) -> None:
+    told = same(up, answer)
     assert told.failure is None
     assert told.body in (b"", b"hello", b"hel", b"moved", b"{}", b"<p>", bytes(LIMIT))
 
@@ -162,13 +148,13 @@ BREAKS = {
 
 
 @pytest.mark.parametrize("answer", FAULTS.values(), ids=FAULTS)
-def test_both_fail_to_reach_one_who_answers_nonsense(sides: Sides, answer: bytes) -> None:
-    assert same(sides, *([answer] if answer else [])).failure is ConnectionFailed
+def test_both_fail_to_reach_one_who_answers_nonsense(up: ScriptedUpstream, answer: bytes) -> None:
+    assert same(up, *([answer] if answer else [])).failure is ConnectionFailed
 
 
 @pytest.mark.parametrize("answer", BREAKS.values(), ids=BREAKS)
-def test_both_tell_of_the_same_broken_answer(sides: Sides, answer: bytes) -> None:
-    told = same(sides, answer)
+def test_both_tell_of_the_same_broken_answer(up: ScriptedUpstream, answer: bytes) -> None:
+    told = same(up, answer)
     assert (told.failure, told.in_body) == (BrokenAnswer, True)
 
 
@@ -197,8 +183,8 @@ DIFFERENT = {
 
 
 @pytest.mark.parametrize(("answer", "ours"), DIFFERENT.values(), ids=DIFFERENT)
-def test_where_they_differ_ours_is_the_stricter(sides: Sides, answer: bytes, ours: Told) -> None:
-    told = sides.tell([answer])
+def test_where_they_differ_ours_is_the_stricter(up: ScriptedUpstream, answer: bytes, ours: Told) -> None:
+    told = tell(up, [answer])
     mine = told["direct"]
     assert Told(mine.status, (), mine.body, mine.failure, mine.in_body) == ours
     assert told["requests"] != mine
@@ -236,20 +222,22 @@ def answers(draw: st.DrawFn) -> bytes:
 
 @given(answers(), st.lists(st.integers(0, 10_000), max_size=4))
 def test_both_tell_the_same_of_whatever_is_in_order_however_it_comes(
-    sides: Sides, answer: bytes, cuts: list[int]
+    up: ScriptedUpstream, answer: bytes, cuts: list[int]
 ) -> None:
     at = sorted({0, len(answer), *(cut % len(answer) for cut in cuts)})
-    same(sides, *(answer[start:end] for start, end in itertools.pairwise(at)))
+    same(up, *(answer[start:end] for start, end in itertools.pairwise(at)))
 
 
 @pytest.mark.slow
-def test_a_call_costs_a_third_of_what_it_costs_through_requests(sides: Sides) -> None:
+def test_a_call_costs_a_third_of_what_it_costs_through_requests(up: ScriptedUpstream) -> None:
     """It is a tenth; the bound is for noisy machines."""
     costs: dict[str, list[float]] = {name: [] for name in BOTH}
-    for _ in range(5):
-        for name in BOTH:
-            began = time.thread_time()
-            for _ in range(200):
-                sides.ask(name)
-            costs[name].append(time.thread_time() - began)
+    with ExitStack() as opened:
+        sides = {name: opened.enter_context(closing(open_to(up.base_url))) for name, open_to in BOTH.items()}
+        for _ in range(5):
+            for name, transport in sides.items():
+                began = time.thread_time()
+                for _ in range(200):
+                    everything(open_stream(transport, up))
+                costs[name].append(time.thread_time() - began)
     assert median(costs["direct"]) * 3 < median(costs["requests"])

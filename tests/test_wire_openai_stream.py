@@ -27,6 +27,7 @@ from gateway.core.sse import DEFAULT_MAX_EVENT, DONE, Event, SseDecoder, encode
 from gateway.handler.running_answer import RunningAnswer, Stall
 from gateway.wires.base import Naming
 from gateway.wires.openai_chat import OpenAIChat
+from gateway.wires.openai_chat.tool_calls import ToolCalls
 
 GOLDEN = Path(__file__).parent / "golden" / "openai" / "streams"
 SENT = '"id":"chatcmpl-1","object":"chat.completion.chunk","created":1700000000,"model":"theirs",'
@@ -410,3 +411,23 @@ def test_a_stream_that_names_no_model_gets_one_even_when_the_providers_own_is_sh
     assert [json.loads(event.data)["model"] for event in events_of(named + unnamed)] == ["theirs", "theirs"]
     nameless = machine(usage=False, model=None).received(encode(b'{"model": null, "choices": []}'))
     assert json.loads(events_of(nameless)[0].data)["model"] == ""
+
+
+# Calls without an index --------------------------------------------------------------------------------------------
+
+
+@given(st.dictionaries(texts, values, max_size=3), st.lists(st.integers(0, 2**20), max_size=8), st.booleans())
+def test_a_function_that_is_named_again_is_another_call_once_its_arguments_are_complete(
+    arguments: JsonObject, places: list[int], spaced: bool
+) -> None:
+    """However they were cut, brackets and quotes in their texts included; a server may name it with every piece."""
+    text = json.dumps(arguments, indent=1 if spaced else None, ensure_ascii=False) + " " * spaced
+    cuts = sorted({place % len(text) for place in places} - {0})
+    pieces = [text[begin:end] for begin, end in itertools.pairwise([0, *cuts, len(text)])]
+    if "" in map(str.strip, pieces):
+        pieces = [text]  # what is nothing but blanks may belong to either
+    calls = ToolCalls()
+    found: list[JsonObject] = [{"function": {"name": "f", "arguments": piece}} for piece in pieces * 2]
+    for fragment in found:
+        calls.mend([fragment])
+    assert [fragment["index"] for fragment in found] == [0] * len(pieces) + [1] * len(pieces)

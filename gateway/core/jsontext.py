@@ -20,6 +20,10 @@ JsonObject: TypeAlias = dict[str, JsonValue]
 MAX_DEPTH: Final = 128
 """Levels of arrays and objects. Real chat requests stay under 20 (nested JSON schemas of tools)."""
 
+MAX_CONTAINERS: Final = 2_000_000
+"""Opening brackets in one text, those in strings included. Each may become 80 bytes, and all threads wait meanwhile: 32
+MiB of `[],` took 900 MB and three seconds. The probabilities of 20,000 tokens, 20 others each, have 900,000."""
+
 _BOM: Final = b"\xef\xbb\xbf"
 _SMALLEST, _LARGEST = -(2**63), 2**64 - 1
 _DIGITS_AS_ZERO: Final = bytes(ord("0") if chr(byte) in "0123456789" else 0 for byte in range(256))
@@ -53,6 +57,9 @@ def loads(text: bytes, *, max_depth: int = MAX_DEPTH) -> JsonValue:
     """
     start = len(_BOM) if text.startswith(_BOM) else 0
     body = text[start:] if start else text
+    brackets = body.count(b"[") + body.count(b"{")
+    if brackets > MAX_CONTAINERS:
+        raise JsonFault(f"more than {MAX_CONTAINERS} arrays and objects")
     try:
         value: JsonValue = msgspec.json.decode(body)
     except RecursionError:
@@ -60,7 +67,7 @@ def loads(text: bytes, *, max_depth: int = MAX_DEPTH) -> JsonValue:
     except (msgspec.DecodeError, UnicodeDecodeError) as fault:
         raise _explain(fault, body, start) from None
     # A depth takes as many opening brackets and an integer as many digits; most texts need no look at the value.
-    if body.count(b"[") + body.count(b"{") > max_depth:
+    if brackets > max_depth:
         _check_depth(value, max_depth)
     if _LONG_NUMBER in body.translate(_DIGITS_AS_ZERO):
         _check_integers(value)

@@ -315,7 +315,8 @@ class Attempt:
 
 
 def label(failure: GatewayError) -> str:
-    """A failed try in a word: the provider's status where it gave one, else what happened."""
-    if isinstance(failure, ProviderFailure) and failure.evidence.status is not None:
-        return str(failure.evidence.status)
+    """A failed try in a word: the provider's status where it gave one, else what happened. Never the provider's own
+    code, which may be any text, the key that it was called with included."""
+    if isinstance(failure, ProviderFailure):
+        return str(failure.evidence.status or type(failure).code or "failed")
     return failure.code or "failed"

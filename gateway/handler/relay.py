@@ -55,7 +55,7 @@ class Relay:
         self._closing = False
         self._streams: set[RelayedStream] = set()
         self._paused: set[RelayedStream] = set()
-        self._again: list[RelayedStream] = []
+        self._again: set[RelayedStream] = set()
         self._resumptions = Resumptions(self._came_back, most_resumed)
         self._next_look = 0.0
         self._thread = threading.Thread(target=self._run, name="gateway-relay", daemon=True)
@@ -96,7 +96,7 @@ class Relay:
                 else:
                     self._guarded(key.data, self._read)
             self._do_what_came()
-            again, self._again = self._again, []
+            again, self._again = self._again, set()
             for stream in again:
                 if stream.watched:
                     self._guarded(stream, self._read)
@@ -104,6 +104,7 @@ class Relay:
             self._look_at_silent()
             if self._closing:
                 self._stop()
+        self._resumptions.join(STOP_SECONDS)
         self._selector.close()
         self._wakeup.close()
 
@@ -133,11 +134,12 @@ class Relay:
             act(stream)
             return
         except Exception as error:  # noqa: BLE001 - logged there
-            said = stream.drive.crashed(error)
+            crash = error
         try:
-            stream.outlet.write(said)
-        finally:
-            self._end(stream)
+            stream.outlet.write(stream.drive.crashed(crash))
+        except Exception:
+            logger.exception("a caller could not be told that its stream failed")
+        self._end(stream)
 
     def _take_up(self, stream: RelayedStream) -> None:
         """Begin, or go on with another candidate's stream."""
@@ -156,7 +158,7 @@ class Relay:
             said = stream.drive.broke(failure)
         self._say(stream, said)
         if stream.source is source and stream in self._streams and isinstance(source.connection, ssl.SSLSocket):
-            self._again.append(stream)  # it may have decrypted more than was read
+            self._again.add(stream)  # it may have decrypted more than was read
 
     def _read(self, stream: RelayedStream) -> None:
         """There is something to read, or there may be."""
@@ -174,7 +176,7 @@ class Relay:
                 self._say(stream, stream.drive.broke(source.broken(fault)))
             return
         if isinstance(source.connection, ssl.SSLSocket):
-            self._again.append(stream)
+            self._again.add(stream)
         if stream.framing_reads is None:
             self._say(stream, self._took(stream, source, data))
         else:

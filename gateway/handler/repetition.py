@@ -4,8 +4,12 @@ A model that is asked to go on may begin anew, and a model that is asked anew do
 word what the caller has, it is held back; at the first new character the rest goes out.
 """
 
+from typing import Final
+
 from gateway.core.stream import ChatChunk
 
+MOST_SILENT: Final = 1_000
+"""Chunks without a text that are held back; each of the others takes up a character of what is compared."""
 Piece = tuple[ChatChunk, int]
 """A chunk to write, and how many characters of its text the caller has already."""
 
@@ -26,6 +30,7 @@ class Repetition:
         self._said = said
         self._anew = anew
         self._matched = 0
+        self._silent = 0
         self._held: list[Piece] = []
         self._over = not said
 
@@ -44,6 +49,9 @@ class Repetition:
         if not self._said.startswith(again, self._matched):
             return self._differs(chunk)
         self._matched += len(again)
+        self._silent += not again
+        if self._silent > MOST_SILENT:
+            return self._differs(chunk)
         if self._matched < len(self._said):
             self._held.append((chunk, 0))
             return []

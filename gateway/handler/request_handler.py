@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Mapping
+from itertools import islice
 from typing import Final
 
 from gateway.config.schema import Timeouts
@@ -25,8 +26,11 @@ STALL_REPLACEABLE: Final = 20.0
 STALL_ALONE: Final = 120.0
 """Seconds of silence allowed between two pieces of a stream: where another candidate could go on, and where none."""
 SSE_HEADERS: Final = (("Content-Type", SSE_TYPE), ("Cache-Control", "no-cache"), ("X-Accel-Buffering", "no"))
-FORWARDED: Final = "x-ratelimit-"
+FORWARDED: Final = re.compile(r"x-ratelimit-[a-z0-9-]{1,64}")
 """Headers of a provider that are passed on: what clients read to pace themselves."""
+MOST_FORWARDED: Final = 32
+LONGEST_FORWARDED: Final = 256
+"""Clients refuse a reply of more than 100 headers, so a provider that sends many would make an error of its answer."""
 CODE: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 HEADER_SAFE: Final = frozenset(chr(code) for code in range(0x21, 0x7F)) - set(",=%")
 
@@ -75,6 +79,7 @@ class RequestHandler:
             return self._refusal(call, error)
         except Exception:
             if not call.line.settle():
+                self._calls.remove(call)
                 raise
             logger.exception("request %s failed on a fault of the gateway", call.request_id)
             fault = InternalFault("The gateway failed on a fault of its own; its log has the details.")
@@ -91,9 +96,13 @@ class RequestHandler:
         reached = self._failover.first_that_answers(route, request, call)
         call.first_content = call.age()
         call.dropped = reached.answer.dropped
-        if isinstance(reached.answer, Answer):
-            return self._whole(reached.answer, route, call)
-        return self._streamed(reached, reached.answer, route, request, call)
+        try:
+            if isinstance(reached.answer, Answer):
+                return self._whole(reached.answer, route, call)
+            return self._streamed(reached, reached.answer, route, request, call)
+        except BaseException:
+            reached.close()
+            raise
 
     def _whole(self, answer: Answer, route: Route, call: Call) -> Reply:
         content = self._transformer.whole(answer, route.name)
@@ -200,11 +209,16 @@ def _told(call: Call) -> Headers:
 
 
 def _forwarded(headers: Mapping[str, str]) -> Headers:
-    return tuple(
+    found = (
         (name.lower(), value)
         for name, value in headers.items()
-        if name.lower().startswith(FORWARDED) and value.isascii() and value.isprintable()
+        if FORWARDED.fullmatch(name.lower()) and _can_stand(value)
     )
+    return tuple(islice(found, MOST_FORWARDED))
+
+
+def _can_stand(value: str) -> bool:
+    return len(value) <= LONGEST_FORWARDED and value.isascii() and value.isprintable()
 
 
 def _header_safe(text: str) -> str:

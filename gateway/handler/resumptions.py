@@ -26,16 +26,20 @@ class Resumptions:
         self._came_back = came_back
         self._most = most
         self._asking = 0
+        self._threads: set[threading.Thread] = set()
         self._waiting: deque[RelayedStream] = deque()
 
     def ask(self, stream: RelayedStream) -> None:
         """Have another candidate asked; the stream is that thread's until it comes back. Raises RuntimeError: the
         system has no more threads."""
         stream.source = None
+        self._threads = {each for each in self._threads if each.is_alive()}
         if self._asking >= self._most:
             self._waiting.append(stream)
             return
-        threading.Thread(target=self._ask, args=(stream,), name="gateway-resume", daemon=True).start()
+        thread = threading.Thread(target=self._ask, args=(stream,), name="gateway-resume", daemon=True)
+        thread.start()
+        self._threads.add(thread)
         self._asking += 1
 
     def one_came_back(self) -> RelayedStream | None:
@@ -47,6 +51,11 @@ class Resumptions:
         """Ask for none of those that wait."""
         waiting, self._waiting = [*self._waiting], deque()
         return waiting
+
+    def join(self, seconds: float) -> None:
+        """Wait for the threads, each of which has called `came_back`."""
+        for thread in self._threads:
+            thread.join(seconds)
 
     def _ask(self, stream: RelayedStream) -> None:
         try:

@@ -17,6 +17,9 @@ from gateway.wires.base import Decoder, Encoder
 
 AFTER_FINISH: Final = 5.0
 """Seconds that usage and [DONE] may still take once every choice has its finish; some servers never send them."""
+MAX_SAID: Final = 1 << 20
+"""Characters that another candidate is asked to go on after. The longest answers have a third of it, and what is kept
+of a stream must not grow for as long as a provider likes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ class RunningAnswer:
         self._stall = stall
         self._resumable = resumable
         self._said: list[str] = []
+        self._length = 0
         self._repetition: Repetition | None = None
         self._spent: Usage | None = None
         self._skipped = 0
@@ -150,9 +154,17 @@ class RunningAnswer:
                 self._resumable = False
                 self._said.clear()
             elif self._resumable and chunk.plain:
-                self._said.append(chunk.plain[skip:])
+                self._remember(chunk.plain[skip:])
             out += self._encoder.encode(chunk, skip)
         return bytes(out)
+
+    def _remember(self, text: str) -> None:
+        """It may have to be said to another candidate, as long as one could read it."""
+        self._said.append(text)
+        self._length += len(text)
+        if self._length > MAX_SAID:
+            self._resumable = False
+            self._said.clear()
 
     def _count(self, usage: Usage | None) -> None:
         if usage is None:

@@ -2,7 +2,8 @@
 
 Secrets are masked in the finished text, by value and by shape: whatever path a key took into a message or a traceback,
 it does not leave by this door. Text from outside is printed with its control characters escaped, and what needs several
-lines is indented, so that nobody writes a line of their own.
+lines is indented, so that nobody writes a line of their own. A traceback tells where and what kind, without the
+exception's own text: a fault of ours quotes what it stumbled over (`KeyError`, `int()`), and that may be a prompt.
 """
 
 import datetime
@@ -10,8 +11,10 @@ import logging
 import re
 import sys
 import threading
+import traceback
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Final, Literal, TextIO
 from urllib.parse import quote
 
@@ -25,6 +28,7 @@ SHORTEST_SECRET: Final = 6
 """Characters below which a value is not masked: it would blacken ordinary words."""
 MAX_LEARNED: Final = 200
 """Learned secrets that are remembered. A token lives for minutes or days, and the oldest have expired by then."""
+MOST_CAUSES: Final = 10
 _SHAPES: Final = re.compile(
     r"\b(?:sk|gsk|xai|pk|rk)[-_][A-Za-z0-9_\-]{16,}|\bAIza[A-Za-z0-9_\-]{20,}|\bya29\.[A-Za-z0-9_\-.]+"
     r"|\beyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-.]+|\bgh[pousr]_[A-Za-z0-9]{20,}"
@@ -125,15 +129,27 @@ def _forms(value: str) -> tuple[str, ...]:
     return value, repr(value)[1:-1], dumps(value).decode()[1:-1], quote(value, safe="", errors="replace")
 
 
-class PrettyFormatter(logging.Formatter):
-    """A line for a person."""
+_ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+
+
+class _Formatter(logging.Formatter):
+    """Masks, and prints exceptions without their text."""
 
     def __init__(self, masker: Masker) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S")
         self._masker = masker
 
+    def formatException(self, ei: _ExcInfo) -> str:  # noqa: N802 - logging's name
+        return "\n".join(_told(ei[1])) if ei[1] is not None else ""
+
+
+class PrettyFormatter(_Formatter):
+    """A line for a person."""
+
     def format(self, record: logging.LogRecord) -> str:
+        cached, record.exc_text = record.exc_text, None  # another handler's has the exception's text
         text = self._masker.mask(super().format(record))
+        record.exc_text = cached
         return _CONTROL.sub(lambda match: f"\\x{ord(match.group()):02x}", text).replace("\n", "\n    ")
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
@@ -143,12 +159,8 @@ class PrettyFormatter(logging.Formatter):
         return super().formatMessage(record).replace("\n", "\\x0a")  # a message is a line; only tracebacks have more
 
 
-class JsonFormatter(logging.Formatter):
+class JsonFormatter(_Formatter):
     """A line for a machine: one JSON object."""
-
-    def __init__(self, masker: Masker) -> None:
-        super().__init__()
-        self._masker = masker
 
     def format(self, record: logging.LogRecord) -> str:
         when = datetime.datetime.fromtimestamp(record.created, datetime.UTC).isoformat(timespec="milliseconds")
@@ -172,6 +184,19 @@ class JsonFormatter(logging.Formatter):
         if isinstance(value, (tuple, list)):
             return [self._masked(each) for each in value]
         return value if isinstance(value, (int, float)) else None
+
+
+def _told(fault: BaseException) -> Iterator[str]:
+    """Where it was raised and what it is, and the same of what it came from."""
+    seen: list[BaseException] = []
+    earlier: BaseException | None = fault
+    while earlier is not None and earlier not in seen and len(seen) < MOST_CAUSES:
+        yield from ("which came from:",) * bool(seen)
+        yield from (line.rstrip("\n") for line in traceback.format_tb(earlier.__traceback__))
+        words = f": {earlier.strerror}" if isinstance(earlier, OSError) and earlier.strerror else ""
+        yield f"{type(earlier).__module__}.{type(earlier).__qualname__}{words}".removeprefix("builtins.")
+        seen.append(earlier)
+        earlier = earlier.__cause__ or (None if earlier.__suppress_context__ else earlier.__context__)
 
 
 def _texts(values: Iterable[JsonValue]) -> Iterator[str]:

@@ -22,6 +22,8 @@ from gateway.wires.base import Decoder, OutboundWire
 
 MAX_ANSWER: Final = 64 << 20
 MAX_ERROR: Final = 64 << 10
+MAX_PRELUDE: Final = 1_000
+"""Pieces of a stream that say nothing before one does. Servers that read a long prompt may send one a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +123,16 @@ class HttpProvider:
         if data.lstrip().startswith((b"{", b"[")):  # no line of a stream begins so
             raise self._instead(data + body.read_all(MAX_ERROR, waits), rendered)
         chunks = decoder.feed(data)
+        size = len(data)
         while not any(chunk.has_content for chunk in chunks):
             if decoder.fault:
                 raise decoder.fault
+            if len(chunks) > MAX_PRELUDE or size > MAX_ANSWER:
+                raise BrokenAnswer(f"{self.name} sent a stream that goes on without saying anything.")
             if decoder.done:
                 raise BrokenAnswer(f"{self.name} ended its stream without saying anything.")
             data = data and body.read(next(waits))
+            size += len(data)
             chunks += decoder.feed(data) if data else decoder.close()
             if not data and not any(chunk.has_content for chunk in chunks):
                 raise decoder.fault or BrokenAnswer(f"{self.name} ended its stream without saying anything.")

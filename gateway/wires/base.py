@@ -5,11 +5,14 @@ Bytes and values only: a wire knows no socket and no other wire, so adding one t
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from gateway.core.chat import ChatRequest, ChatResponse, Rendered, Usage
 from gateway.core.errors import GatewayError, ProviderFailure
 from gateway.core.stream import ChatChunk
+
+MAX_CHOICES: Final = 128
+"""Choices of one answer: as many as OpenAI gives. What is kept of them must not grow as long as a provider likes."""
 
 
 @dataclass(frozen=True, slots=True)

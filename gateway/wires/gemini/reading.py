@@ -14,6 +14,7 @@ from gateway.core.chat import Envelope, Rendered, Said, Source
 from gateway.core.errors import BrokenAnswer, ProviderFailure
 from gateway.core.jsontext import JsonObject, JsonValue
 from gateway.core.stream import ChatChunk, plain_text
+from gateway.wires.base import MAX_CHOICES
 from gateway.wires.gemini.citations import read_citations
 from gateway.wires.gemini.errors import holds_error, in_band
 from gateway.wires.gemini.finish import FAILED, STOP, UNSAID, failure, finish, refusal
@@ -24,6 +25,10 @@ from gateway.wires.gemini.shapes import an_object, objects, text
 from gateway.wires.gemini.usage import read_usage
 
 WIRE: Final = "gemini"
+MAX_QUOTED: Final = 1 << 20
+"""Characters of a choice's text; the longest answers have a third of it."""
+MAX_GROUNDING: Final = 32
+"""Events that bring what a text rests on; mostly it is the last one."""
 _KNOWN: Final = frozenset({"candidates", "promptFeedback", "usageMetadata", "modelVersion", "responseId"})
 
 
@@ -32,7 +37,8 @@ class _Choice:
     """What has been seen of one choice.
 
     Attributes:
-        text: what it said, in pieces.
+        text: what it said, in pieces, until that is too long to look for quotations in. `length`: of all of it.
+        line_open: its text does not end with a line's end.
         spoke: it said, thought, called or made anything.
         called: it called a tool.
         finish: Google's word, "" while there is none; `told` is the explanation beside it.
@@ -41,6 +47,8 @@ class _Choice:
     """
 
     text: list[str] = field(default_factory=list)
+    length: int = 0
+    line_open: bool = False
     spoke: bool = False
     called: bool = False
     finish: str = ""
@@ -48,9 +56,16 @@ class _Choice:
     went_on: bool = False
     grounding: list[JsonObject] = field(default_factory=list)
 
-    @property
-    def line_open(self) -> bool:
-        return bool(self.text) and not self.text[-1].endswith("\n")
+    def hears(self, said: list[str]) -> None:
+        """It says more."""
+        if not said:
+            return
+        self.line_open = not said[-1].endswith("\n")
+        if self.length <= MAX_QUOTED:
+            self.text += said
+            self.length += sum(map(len, said))
+        if self.length > MAX_QUOTED:
+            self.text.clear()
 
     def ends(self, reason: str, told: str, *, says: bool) -> None:
         """One more event: with a finish or "", and with words or without."""
@@ -69,7 +84,7 @@ class _Choice:
         return Said(
             index=index,
             refusal=refusal("the answer", self.finish, self.told) if blocked else "",
-            citations=read_citations(self.grounding, "".join(self.text)),
+            citations=read_citations(self.grounding, "".join(self.text)) if self.length <= MAX_QUOTED else (),
         )
 
 
@@ -107,6 +122,9 @@ class AnswerReader:
             self.skipped += 1
             return []
         self._name(event)
+        if len(self._choices) > MAX_CHOICES:
+            self.fault = BrokenAnswer("The provider's stream has more choices than any answer has.")
+            return []
         found = sorted(_by_index(event.get("candidates")), key=lambda one: one[0])  # openai-python wants 0 to be first
         said = [self._hear(index, candidate) for index, candidate in found]
         if self.fault:
@@ -154,10 +172,10 @@ class AnswerReader:
         heard = self._parts.read(an_object(candidate.get("content")).get("parts"), line_open=choice.line_open)
         said = replace(heard.said(index), logprobs=read_logprobs(candidate.get("logprobsResult")))
         says = _says(said)
-        choice.text += heard.text
+        choice.hears(heard.text)
         choice.spoke |= says
         choice.called |= bool(said.calls)
-        if grounding := an_object(candidate.get("groundingMetadata")):
+        if (grounding := an_object(candidate.get("groundingMetadata"))) and len(choice.grounding) < MAX_GROUNDING:
             choice.grounding.append(grounding)
         reason, told = text(candidate.get("finishReason")), text(candidate.get("finishMessage"))
         choice.ends("" if reason in UNSAID else reason, told, says=says)

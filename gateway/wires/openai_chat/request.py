@@ -2,6 +2,7 @@
 
 Checked is the JSON type of every field that OpenAI documents, so that a mistake is named here in the API's own terms
 whichever provider would have received it. Fields that are not in the table pass unseen: the provider may know them.
+What would say whom to ask, or where media are, is looked at in `addresses.py`.
 Source: https://platform.openai.com/docs/api-reference/chat/create.
 """
 
@@ -12,6 +13,7 @@ from gateway.core.chat import ChatRequest, Rendered, Source
 from gateway.core.errors import InvalidRequest
 from gateway.core.jsontext import JsonFault, JsonObject, JsonValue, dumps, loads
 from gateway.wires.openai_chat import history, words
+from gateway.wires.openai_chat.addresses import check_fields, check_media
 from gateway.wires.openai_chat.errors import WIRE
 from gateway.wires.openai_chat.reading import wrong
 from gateway.wires.openai_chat.resuming import is_plain
@@ -89,6 +91,7 @@ def parse(body: bytes) -> ChatRequest:
         raise InvalidRequest("model has characters that no name of a model has.", param="model")
     if len(model) > MAX_MODEL:
         raise InvalidRequest(f"model must have at most {MAX_MODEL} characters.", param="model")
+    check_fields(fields)
     for name in fields:
         if (kind := FIELDS.get(name)) is not None:
             _check(fields, name, kind, name)
@@ -162,6 +165,7 @@ def _check_messages(messages: JsonValue) -> None:
             if not isinstance(part, dict):
                 raise wrong(part_path, "an object", part)
             _check(part, "type", _STRING, f"{part_path}.type")
+            check_media(part, part_path)
 
 
 def _check_tools(tools: JsonValue) -> None:

@@ -14,7 +14,7 @@ from gateway.core.errors import BrokenAnswer, GatewayError, ProviderFailure
 from gateway.core.jsontext import JsonFault, JsonObject, JsonValue, dumps, loads
 from gateway.core.sse import DONE, Event, SseDecoder, SseTooLarge, comment, encode
 from gateway.core.stream import ChatChunk
-from gateway.wires.base import Naming
+from gateway.wires.base import MAX_CHOICES, Naming
 from gateway.wires.openai_chat.chunks import OBJECT, SpokenChunks
 from gateway.wires.openai_chat.errors import WIRE, holds_error, parse_in_stream, render_error
 from gateway.wires.openai_chat.mend import (
@@ -102,6 +102,9 @@ class ChunkDecoder:
             return None
         self._envelope = mend_envelope(body, OBJECT, self._envelope, self._now)
         says = [self._mend_choice(choice) for choice in choices]
+        if len(self._choices) > MAX_CHOICES or any(choice.calls.too_many for choice in self._choices.values()):
+            self.fault = BrokenAnswer("The provider's stream has more choices or tool calls than any answer has.")
+            return None
         mend_usage(body)
         return ChatChunk(any(says), usage(body), Source(WIRE, body), text_of(choices))
 

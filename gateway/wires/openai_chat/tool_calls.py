@@ -5,30 +5,63 @@ every call, say the name again each time or a new id each time; each of these ma
 What OpenAI sends passes as it came. Apart from the stream because it is a small machine of its own.
 """
 
+import re
 from dataclasses import dataclass, field
 from secrets import token_hex
+from typing import Final
 
-from gateway.core.jsontext import JsonFault, JsonObject, JsonValue, loads
+from gateway.core.jsontext import JsonObject, JsonValue
 from gateway.wires.openai_chat.mend import text_arguments
+
+MAX_CALLS: Final = 512
+"""Calls of one choice; OpenAI has 128 tools at most, and models call a few at once."""
+MAX_NAMES: Final = 1 << 20
+"""Characters of their names and ids together."""
+
+_MARK: Final = re.compile(r'[\\"{}\[\]]')
+_BLANK: Final = re.compile(r"\s*\Z")
+
+
+@dataclass(slots=True)
+class _Arguments:
+    """The text of a call's arguments, of which no more is kept than how its brackets stand."""
+
+    said: bool = False
+    whole: bool = False
+    """They are a complete object: the beginning of an object never closes its bracket."""
+    _depth: int = 0
+    _in_string: bool = False
+    _escaped: bool = False
+
+    def add(self, text: str) -> None:
+        """It goes on with this."""
+        self.said |= bool(text)
+        self.whole &= _BLANK.match(text) is not None
+        at = 0
+        if self._escaped and text:
+            at, self._escaped = 1, False
+        while found := _MARK.search(text, at):
+            at = found.end()
+            if self._in_string:
+                if found[0] == "\\":
+                    self._escaped = at == len(text)
+                    at += 1
+                self._in_string = found[0] != '"'
+            elif found[0] == '"':
+                self._in_string = True
+            elif found[0] != "\\":
+                self._depth += 1 if found[0] in "{[" else -1
+                self.whole = self._depth == 0 and found[0] == "}" and _BLANK.match(text, at) is not None
 
 
 @dataclass(slots=True)
 class _Call:
     """What has come of one call; `is_function`: its arguments are JSON."""
 
-    id: JsonValue
+    id: str
     is_function: bool
     name: str = ""
-    arguments: list[str] = field(default_factory=list)
-
-    @property
-    def whole(self) -> bool:
-        """Its arguments are complete: the beginning of an object is never an object."""
-        arguments = "".join(self.arguments)
-        try:
-            return arguments.rstrip().endswith("}") and isinstance(loads(arguments.encode()), dict)
-        except JsonFault:
-            return False
+    arguments: _Arguments = field(default_factory=_Arguments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +69,7 @@ class _Said:
     """What one fragment says of itself; None and "" are nothing."""
 
     index: int | None
-    id: JsonValue
+    id: str
     name: str
     arguments: str
 
@@ -46,7 +79,7 @@ class _Said:
             return False
         if self.id:
             return self.id != known.id
-        return self.name != known.name or bool(self.arguments and known.whole)
+        return self.name != known.name or bool(self.arguments and known.arguments.whole)
 
 
 class ToolCalls:
@@ -56,6 +89,12 @@ class ToolCalls:
         self._calls: list[_Call] = []
         self._places: dict[int, int] = {}  # the server's index, or the place in a delta, to the caller's
         self._latest = 0
+        self._kept = 0
+
+    @property
+    def too_many(self) -> bool:
+        """There are more than any answer has."""
+        return len(self._calls) > MAX_CALLS or self._kept > MAX_NAMES
 
     def __bool__(self) -> bool:
         return bool(self._calls)
@@ -65,6 +104,8 @@ class ToolCalls:
         if not isinstance(fragments, list):
             return
         for position, fragment in enumerate(fragments):
+            if self.too_many:
+                return
             if isinstance(fragment, dict):
                 self._mend(fragment, position if len(fragments) > 1 else None)
 
@@ -73,25 +114,28 @@ class ToolCalls:
         return [
             {"index": index, "function": {"arguments": "{}"}}
             for index, call in enumerate(self._calls)
-            if call.is_function and not call.arguments
+            if call.is_function and not call.arguments.said
         ]
 
     def _mend(self, fragment: JsonObject, position: int | None) -> None:
         function = fragment.get("function")
         if isinstance(function, dict):
             text_arguments(function)
+        _text_id(fragment)
         said = _read(fragment)
         index = self._latest = self._place(said, position)
         if said.index != index:
             fragment["index"] = index
         if index == len(self._calls):
             self._calls.append(_begin(fragment))
+            self._kept += len(self._calls[index].id)
         else:
             _continue(fragment, said, self._calls[index])
         call = self._calls[index]
-        call.name = call.name or said.name
-        if said.arguments:
-            call.arguments.append(said.arguments)
+        if said.name and not call.name:
+            call.name = said.name
+            self._kept += len(said.name)
+        call.arguments.add(said.arguments)
 
     def _place(self, said: _Said, position: int | None) -> int:
         """The index of the call that the fragment belongs to, or that of a new one."""
@@ -107,19 +151,28 @@ class ToolCalls:
             self._places[claimed] = index
         return index
 
-    def _with_id(self, id: JsonValue, default: int) -> int:
+    def _with_id(self, id: str, default: int) -> int:
         return next((index for index, call in enumerate(self._calls) if call.id == id), default)
 
 
 def _read(fragment: JsonObject) -> _Said:
-    index, detail = fragment.get("index"), _detail(fragment)
+    index, id, detail = fragment.get("index"), fragment.get("id"), _detail(fragment)
     name, arguments = detail.get("name"), detail.get("arguments")
     return _Said(
         index if type(index) is int else None,
-        fragment.get("id"),
+        id if isinstance(id, str) else "",
         name if isinstance(name, str) else "",
         arguments if isinstance(arguments, str) else "",
     )
+
+
+def _text_id(fragment: JsonObject) -> None:
+    """An id is a text, which clients send back; what is no id is none."""
+    id = fragment.get("id")
+    if type(id) is int:
+        fragment["id"] = str(id)
+    elif id is not None and not isinstance(id, str):
+        del fragment["id"]
 
 
 def _detail(fragment: JsonObject) -> JsonObject:
@@ -131,11 +184,12 @@ def _detail(fragment: JsonObject) -> JsonObject:
 
 
 def _begin(fragment: JsonObject) -> _Call:
-    if not fragment.get("id"):
-        fragment["id"] = f"call_{token_hex(12)}"
+    id = fragment.get("id")
+    if not isinstance(id, str) or not id:
+        id = fragment["id"] = f"call_{token_hex(12)}"
     if not fragment.get("type"):
         fragment["type"] = "custom" if "custom" in fragment else "function"
-    return _Call(fragment["id"], fragment["type"] == "function")
+    return _Call(id, fragment["type"] == "function")
 
 
 def _continue(fragment: JsonObject, said: _Said, known: _Call) -> None:
