@@ -59,7 +59,8 @@ class HttpServer:
         self._count = threads
         self._map: SocketMap = {}
         self._lanes = Lanes(self._clock, most_calls=connections - SPARE_CALLS)
-        self._adj = adjustments(threads, max_body, connections + 2 * len(sockets))
+        self._limit = connections + 2 * len(sockets)
+        self._adj = adjustments(threads, max_body, self._limit)
         self._servers = [Server(app, each, self._lanes, self._adj, self._map) for each in sockets]
         self._relay = relay
         for server in self._servers:
@@ -154,6 +155,7 @@ class HttpServer:
             self._lanes.look_after(now)
         if now >= self._next_look:
             self._next_look = now + LOOK_AFTER_SECONDS
+            self._adj.connection_limit = self._limit  # it may have been lower for want of descriptors
             for server in self._servers:
                 server.look_after(now)
 

@@ -6,6 +6,7 @@ to be done between two of its rounds: nothing is closed while waitress goes thro
 loop's thread unless they say otherwise.
 """
 
+import logging
 import select
 import socket
 import sys
@@ -26,6 +27,8 @@ from gateway.server.waitress_channel import Channel
 from gateway.server.waitress_lanes import Lanes
 
 if TYPE_CHECKING:
+    from socket import _RetAddress
+
     from _typeshed.wsgi import WSGIApplication
 
 CONNECTIONS: Final = 400 if sys.platform == "win32" else 1000
@@ -35,6 +38,8 @@ SPARE: Final = 16
 
 SocketMap = dict[int, socket.socket]
 """The loop's connections by descriptor. What it holds are waitress's dispatchers; its type says sockets."""
+
+logger = logging.getLogger(__name__)
 
 
 def adjustments(threads: int, max_body: int, connections: int) -> Adjustments:
@@ -113,10 +118,14 @@ class Server(TcpWSGIServer):
         for _ in range(SPARE):
             if not self.readable():
                 return
-            before = len(self._sockets)
-            super().handle_accept()
-            if len(self._sockets) == before:
+            try:
+                accepted = self.accept()
+            except OSError as error:
+                self._accept_fewer(error)
                 return
+            if accepted is None:
+                return
+            self._admit(*accepted)
 
     def pull_trigger(self) -> None:
         """Wake the loop. Any thread, at any time: a closed trigger's descriptor may be someone else's by now."""
@@ -155,6 +164,20 @@ class Server(TcpWSGIServer):
             if not self._trigger_closed:
                 self._trigger_closed = True
                 self._trigger.close()
+
+    def _accept_fewer(self, error: OSError) -> None:
+        """The system gives no more descriptors, and asking on would take all the time there is. So what is open is the
+        limit for now: an idle connection makes room, and `HttpServer` sets the limit back within a second."""
+        self.adj.connection_limit = len(self._sockets)
+        logger.warning("A connection could not be accepted: %s. Idle ones make room.", error.strerror or error)
+
+    def _admit(self, connection: socket.socket, address: "_RetAddress") -> None:
+        try:
+            self.set_socket_options(connection)
+        except OSError:  # macOS, of a client that has left already
+            connection.close()
+            return
+        self.channel_class(self, connection, address, self.adj, map=self._sockets)
 
     @property
     def _trigger(self) -> trigger:

@@ -1,6 +1,7 @@
 """More connections than there is room for: /health is answered all the same, and nobody loses a running call."""
 
 import contextlib
+import errno
 import socket
 from contextlib import ExitStack
 
@@ -102,3 +103,47 @@ def test_where_every_connection_is_busy_the_next_one_waits_for_its_turn(app: App
         app.let_go.set()
         assert read_answer(waiting).status == 200
         assert [read_answer(call).status for call in calls] == [200, 200]
+
+
+def test_where_the_system_gives_no_more_descriptors_idle_connections_make_room(
+    app: App, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Served(app) as served, ExitStack() as stack:
+        crowd(served, 2 * SPARE, b"", stack)
+        served.let_time_be_read()
+        (listener,) = served.server._servers
+        accept, refusals = listener.accept, [OSError(errno.EMFILE, "Too many open files")]
+
+        def accept_later() -> object:
+            if refusals:
+                raise refusals.pop()
+            return accept()
+
+        listener.accept = accept_later  # type: ignore[method-assign, assignment]
+        assert health(served) == 200
+        assert served.open in (SPARE, SPARE + 1), "the newcomer may have left"
+        assert caplog.text.count("Too many open files") == 1
+
+
+def test_where_there_is_no_descriptor_and_nobody_idle_nobody_is_accepted_for_a_second(app: App) -> None:
+    clock = FakeClock()
+    with Served(app, clock=clock) as served, served.connect() as call, ExitStack() as stack:
+        call.sendall(post(b"/hold", b"{}"))
+        assert app.held.acquire(timeout=LIMIT)
+        (listener,) = served.server._servers
+        accept, asked = listener.accept, []
+
+        def refuse() -> object:
+            asked.append(True)
+            raise OSError(errno.EMFILE, "Too many open files")
+
+        listener.accept = refuse  # type: ignore[method-assign, assignment]
+        waiting = stack.enter_context(served.connect())
+        waiting.sendall(get(b"/health"))
+        served.let_time_be_read()
+        served.let_time_be_read()
+        assert len(asked) == 1
+        listener.accept = accept  # type: ignore[method-assign]
+        clock.advance(1)
+        served.let_time_be_read()
+        assert read_answer(waiting).status == 200
