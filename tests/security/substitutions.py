@@ -2,7 +2,7 @@
 
 import copy
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,10 +15,14 @@ INSTEAD: Final[tuple[Any, ...]] = (
 """Each kind of JSON, empty and not, at its edges."""
 
 
-def substituted(value: Any) -> Iterator[tuple[str, Any]]:
-    """The value with each of its places in turn holding each of INSTEAD, and where that is."""
+FEW: Final = (ABSENT, None, True, 7.5, 2**63, "x", [None], {"type": "x"})
+"""One of each, for where a look at all takes long."""
+
+
+def substituted(value: Any, instead: Sequence[Any] = INSTEAD) -> Iterator[tuple[str, Any]]:
+    """The value with each of its places in turn holding each of `instead`, and where that is."""
     for path in _places(value):
-        for other in INSTEAD:
+        for other in instead:
             yield (
                 f"{'.'.join(map(str, path))} = {'absent' if other is ABSENT else json.dumps(other)}",
                 _with(value, path, other),

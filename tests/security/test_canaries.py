@@ -3,7 +3,6 @@ is found in what it prints, answers, is called by or hands to a program; secrets
 """
 
 import json
-import logging
 import re
 import stat
 import sys
@@ -15,12 +14,12 @@ from typing import Any, Literal
 import pytest
 import requests
 
-from gateway.observe.logs import set_up
 from gateway.wires.openai_chat import OpenAIChat
 from tests.auth_server import AuthServer, Raw
 from tests.running import alias, chat, provider, running
 from tests.security.hostile import healthy_gemini
 from tests.served import HANG, Served, serving
+from tests.test_logs import logging_to
 from tests.upstream_script import (
     Body,
     Cut,
@@ -239,9 +238,8 @@ def test_tokens_on_the_disk_can_be_read_by_the_user_alone(world: World) -> None:
     assert {file.name for file in store.iterdir()} >= {"tokens.json", "tokens.json.bak"}
     for file in store.iterdir():
         assert stat.S_IMODE(file.stat().st_mode) == 0o600, file.name
-    holders = {
-        str(file.relative_to(world.folder)) for file in world.folder.rglob("*") if file.is_file() and _holds(file)
-    }
+    files = [file for file in world.folder.rglob("*") if file.is_file()]
+    holders = {file.relative_to(world.folder).as_posix() for file in files if _holds(file)}
     assert holders == {"gateway.yaml", "print_token.py", "store/tokens.json", "store/tokens.json.bak"}
 
 
@@ -250,37 +248,27 @@ def _holds(file: Path) -> bool:
 
 
 @pytest.mark.parametrize("form", ["pretty", "json"])
-def test_nobody_writes_a_line_of_the_log(form: Literal["pretty", "json"], tmp_path: Path) -> None:
-    with ScriptedUpstream() as up, (tmp_path / "log").open("w", newline="") as log:
+def test_nobody_writes_a_line_of_the_log(form: Literal["pretty", "json"]) -> None:
+    with ScriptedUpstream() as up:
         config = {"providers": {"a": provider(up.base_url)}, "modelAliases": [alias("best", "a/m")]}
         hostile = {"error": {"message": FORGED, "code": FORGED, "type": FORGED}}
         up.answers(lambda _: (Json(400, hostile, {"x-request-id": "a\x1b[31mb"}),))
-        handler = set_up("debug", form, [], log)
-        try:
-            with running(config) as gateway:
-                asked = [
-                    gateway.post(chat(f"a/{FORGED}")),
-                    gateway.post(chat("a/\u202eforged\u0007")),
-                    gateway.post(
-                        chat("best"), headers={"user-agent": "x\u00a0forged\u00ad", "x-request-id": "x forged"}
-                    ),
-                    gateway.post(chat("best"), path="/v1/%0d%0aforged%1b[31m"),
-                    gateway.get("/v1/models/%0d%0a12:00:00%20ERROR%20forged%E2%80%A8"),
-                    gateway.get("/%1b%5b31m%00"),
-                ]
-        finally:
-            handler.close()
-            logging.getLogger().removeHandler(handler)
-    written = (tmp_path / "log").read_text()
-    lines = written.splitlines()
+        with logging_to(form) as log, running(config) as gateway:
+            asked = [
+                gateway.post(chat(f"a/{FORGED}")),
+                gateway.post(chat("a/\u202eforged\u0007")),
+                gateway.post(chat("best"), headers={"user-agent": "forged\u00a0\u00ad", "x-request-id": "a b"}),
+                gateway.post(chat("best"), path="/v1/%0d%0aforged%1b[31m"),
+                gateway.get("/v1/models/%0d%0a12:00:00%20ERROR%20forged%E2%80%A8"),
+                gateway.get("/%1b%5b31m%00"),
+            ]
+    lines = log.getvalue().splitlines()
     assert len(lines) >= len(asked) and all(LINE[form].fullmatch(line) for line in lines)
-    assert all(line.isprintable() for line in lines) and "\x1b" not in written
+    assert all(line.isprintable() for line in lines)
     assert not any(line.startswith("12:00:00 ERROR   forged") for line in lines)
 
 
-def test_a_fault_of_ours_tells_the_caller_an_id_and_the_log_no_prompt(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_fault_of_ours_tells_the_caller_an_id_and_the_log_no_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
     """What crashes stumbles over a prompt and a key, and says so."""
 
     def crash(*_: object, **__: object) -> bytes:
@@ -288,26 +276,18 @@ def test_a_fault_of_ours_tells_the_caller_an_id_and_the_log_no_prompt(
 
     monkeypatch.setattr(OpenAIChat, "render_response", crash)
     monkeypatch.setattr(OpenAIChat, "encoder", crash)
-    with ScriptedUpstream() as up, (tmp_path / "log").open("w") as log:
-        config = {
-            "providers": {"a": provider(up.base_url, apiKey=SECRETS["api key"])},
-            "modelAliases": [alias("best", "a/m")],
-        }
-        handler = set_up("debug", "pretty", [], log)
-        try:
-            with running(config) as gateway:
-                for streamed in (False, True):
-                    reply = gateway.post(
-                        chat("best", PROMPT, stream=streamed), headers={"x-request-id": f"id-{streamed}"}
-                    )
-                    (error,) = reply.json().values()
-                    assert (reply.status_code, error["code"], error["type"]) == (500, "internal_error", "server_error")
-                    assert reply.headers["x-request-id"] == f"id-{streamed}"
-                    assert found_in(f"{reply.text} {reply.headers}", prompts=True) == []
-                    assert "KeyError" not in reply.text and "Traceback" not in reply.text and ".py" not in reply.text
-        finally:
-            handler.close()
-            logging.getLogger().removeHandler(handler)
-    written = (tmp_path / "log").read_text()
+    with ScriptedUpstream() as up:
+        providers = {"a": provider(up.base_url, apiKey=SECRETS["api key"])}
+        config = {"providers": providers, "modelAliases": [alias("best", "a/m")]}
+        with logging_to("pretty") as log, running(config) as gateway:
+            for streamed in (False, True):
+                asked = {"x-request-id": f"id-{streamed}"}
+                reply = gateway.post(chat("best", PROMPT, stream=streamed), headers=asked)
+                (error,) = reply.json().values()
+                assert (reply.status_code, error["code"], error["type"]) == (500, "internal_error", "server_error")
+                assert reply.headers["x-request-id"] == f"id-{streamed}"
+                assert found_in(f"{reply.text} {reply.headers}", prompts=True) == []
+                assert not re.search(r"KeyError|Traceback|\.py", reply.text)
+    written = log.getvalue()
     assert "id-False" in written and "id-True" in written and "KeyError" in written
     assert found_in(written, prompts=True) == []

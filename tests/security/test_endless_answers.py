@@ -92,14 +92,14 @@ class Case:
 
 PACKED = {"content-encoding": "gzip"}
 LIMITED = {
-    "a bomb for an answer": Case(lambda _: iter([Status(200, PACKED, bomb(100))]), 502, "provider_invalid_response"),
+    "a bomb for an answer": Case(lambda _: iter([Status(200, PACKED, bomb(70))]), 502, "provider_invalid_response"),
     "a bomb for a stream": Case(
-        lambda _: iter([Status(200, {**PACKED, "content-type": "text/event-stream"}, bomb(100))]),
+        lambda _: iter([Status(200, {**PACKED, "content-type": "text/event-stream"}, bomb(70))]),
         502,
         "provider_invalid_response",
         streamed=True,
     ),
-    "a bomb for an error": Case(lambda _: iter([Status(400, PACKED, bomb(100))]), 400, None),
+    "a bomb for an error": Case(lambda _: iter([Status(400, PACKED, bomb(70))]), 400, None),
     "an answer": Case(on_and_on(WHOLE, again=BLOCK), 502, "provider_invalid_response"),
     "an error": Case(on_and_on(Head(400, framing="close"), again=BLOCK), 400, None),
     "an answer for a stream": Case(
