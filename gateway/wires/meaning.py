@@ -21,6 +21,10 @@ from gateway.core.errors import (
 
 MESSAGE_SHOWN: Final = 2_000
 """Characters of a provider's message that are passed on."""
+MESSAGE_READ: Final = 20_000
+"""Characters of it that are looked at for what it means. An event of a stream may have sixteen million."""
+WORD_SHOWN: Final = 200
+"""Characters of a code, a type and a field's name; what is longer is none of these."""
 
 _CONTEXT: Final = re.compile(
     r"context.{0,20}(length|window|size)|maximum context|too many (input )?tokens|prompt is too long"
@@ -31,6 +35,15 @@ _POLICY: Final = re.compile(r"content.?(filter|policy|management)|safety system|
 _QUOTA: Final = re.compile(
     r"insufficient.?(quota|balance|credit|funds)|billing|per.?day|daily|quota.{0,20}exhausted", re.IGNORECASE
 )
+
+
+def shown(message: str) -> str:
+    """A provider's message as it is passed on. Where it is cut, no word is cut in two: half of a secret would not be
+    known for one, and so not be masked."""
+    if len(message) <= MESSAGE_SHOWN:
+        return message
+    *_, last = re.split(r"\s", message[: MESSAGE_SHOWN + 1])
+    return message[: MESSAGE_SHOWN + 1 - len(last)].rstrip()
 
 
 def by_text_or_status(status: int, text: str) -> type[ProviderFailure]:

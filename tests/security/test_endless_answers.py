@@ -277,3 +277,20 @@ def most_mib(pid: int) -> int:
     """The most memory that a process has had."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) // 1024
+
+
+LONG = "eyJaaaaaaaa-" * 200_000
+"""What a mask has looked for begins anew every few letters, and ends nowhere."""
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("place", ["message", "type", "param", "code"])
+def test_a_long_word_of_an_error_is_not_passed_on(
+    up: ScriptedUpstream, other: ScriptedUpstream, place: str, streamed: bool
+) -> None:
+    told = json.dumps({"error": {"message": "m", place: LONG}}).encode()
+    up.answers(lambda _: (Status(200, {}, b"data: %b\n\n" % told if streamed else told),))
+    with running(config(up, other)) as gateway:
+        reply = gateway.post(chat("oa", stream=streamed))
+    error = refused(reply)
+    assert "eyJ" not in reply.text and error["message"]

@@ -22,7 +22,7 @@ from gateway.core.errors import (
 )
 from gateway.core.jsontext import JsonFault, JsonObject, JsonValue, loads
 from gateway.wires.gemini.shapes import an_object, objects, text
-from gateway.wires.meaning import MESSAGE_SHOWN, by_text_or_status
+from gateway.wires.meaning import MESSAGE_READ, by_text_or_status, shown
 from gateway.wires.patience import retry_after, span, told_in
 
 SOON: Final = 60.0
@@ -100,7 +100,7 @@ def parse(status: int, headers: Mapping[str, str], body: bytes) -> ProviderFailu
     kind = _meaning(status, told)
     delay = told.delay if told.delay is not None else retry_after(headers)
     return kind(
-        told.message[:MESSAGE_SHOWN] or f"The provider answered {status} without a message.",
+        shown(told.message) or f"The provider answered {status} without a message.",
         evidence=Evidence(
             status=status,
             request_id=headers.get("x-request-id") or headers.get("x-goog-request-id"),
@@ -118,7 +118,7 @@ def in_band(error: JsonValue) -> ProviderFailure:
     status = numbered or _STATUS_OF.get(told.word)
     kind = _meaning(status or 0, told)
     return kind(
-        told.message[:MESSAGE_SHOWN] or "The provider reported an error inside its answer.",
+        shown(told.message) or "The provider reported an error inside its answer.",
         evidence=Evidence(status=status, retry_after=_patience(kind, told, told.delay)),
     )
 
@@ -172,11 +172,11 @@ def _read(value: JsonValue) -> _Told:
     if isinstance(value, dict) and value.get("error"):
         value = value["error"]
     if isinstance(value, str):
-        return _Told(value)
+        return _Told(value[:MESSAGE_READ])
     fields = an_object(value)
     details = objects(fields.get("details"))
     return _Told(
-        message=text(fields.get("message")),
+        message=text(fields.get("message"))[:MESSAGE_READ],
         word=text(fields.get("status")),
         code=fields.get("code"),
         reasons=frozenset(text(detail.get("reason")) for detail in details),

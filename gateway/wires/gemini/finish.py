@@ -7,7 +7,7 @@ from typing import Final
 
 from gateway.core.chat import Finish
 from gateway.core.errors import BrokenAnswer
-from gateway.wires.meaning import MESSAGE_SHOWN
+from gateway.wires.meaning import shown
 
 STOP: Final = "STOP"
 UNSAID: Final = frozenset({"", "FINISH_REASON_UNSPECIFIED", "BLOCK_REASON_UNSPECIFIED"})
@@ -73,4 +73,4 @@ def refusal(what: str, reason: str, told: str) -> str:
 
 
 def _sentence(begin: str, told: str) -> str:
-    return (f"{begin}: {told}" if told else f"{begin}.")[:MESSAGE_SHOWN]
+    return shown(f"{begin}: {told}" if told else f"{begin}.")

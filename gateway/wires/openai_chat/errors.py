@@ -23,7 +23,7 @@ from gateway.core.errors import (
     Unavailable,
 )
 from gateway.core.jsontext import JsonFault, JsonValue, dumps, loads
-from gateway.wires.meaning import MESSAGE_SHOWN, by_text_or_status
+from gateway.wires.meaning import MESSAGE_READ, WORD_SHOWN, by_text_or_status, shown
 from gateway.wires.patience import reset_after, retry_after, told_in
 
 WIRE: Final = "openai_chat"
@@ -65,7 +65,7 @@ def parse(status: int, headers: Mapping[str, str], body: bytes) -> ProviderFailu
     if failure is QuotaExhausted and (code or "") not in _BY_CODE and (evidence.retry_after or math.inf) <= SOON:
         failure = RateLimited  # Google speaks of plan and billing in every 429, those for a busy minute included
     return failure(
-        message[:MESSAGE_SHOWN] or f"The provider answered {status} without a message.",
+        shown(message) or f"The provider answered {status} without a message.",
         evidence=evidence,
         param=param,
         code=code,
@@ -87,7 +87,7 @@ def parse_in_stream(error: JsonValue) -> ProviderFailure:
     message, kind, param, code = _fields(error)
     status = int(code) if code is not None and re.fullmatch(r"[45]\d\d", code) else None
     failure = meaning(status or 0, code or "", f"{kind or ''} {message}")
-    text = message[:MESSAGE_SHOWN] or "The provider reported an error inside its answer."
+    text = shown(message) or "The provider reported an error inside its answer."
     return failure(text, evidence=Evidence(status=status), param=param, code=code, type=kind)
 
 
@@ -129,7 +129,7 @@ def _fields(value: JsonValue) -> tuple[str, str | None, str | None, str | None]:
     if isinstance(value, list):
         return _fields(value[0] if value else None)
     if isinstance(value, str):
-        return value, None, None, None
+        return value[:MESSAGE_READ], None, None, None
     if not isinstance(value, dict):
         return "", None, None, None
     inner = value.get("error")
@@ -140,8 +140,8 @@ def _fields(value: JsonValue) -> tuple[str, str | None, str | None, str | None]:
         message = dumps(detail).decode()
     code = value.get("code")
     code = str(code) if type(code) is int else code
-    return message, _text(value.get("type")), _text(value.get("param")), _text(code)
+    return message[:MESSAGE_READ], _word(value.get("type")), _word(value.get("param")), _word(code)
 
 
-def _text(value: JsonValue) -> str | None:
-    return value if isinstance(value, str) and value else None
+def _word(value: JsonValue) -> str | None:
+    return value if isinstance(value, str) and 0 < len(value) <= WORD_SHOWN else None
