@@ -413,9 +413,11 @@ def test_a_head_that_drips_has_no_more_time_than_one_that_does_not_come(up: Scri
 
 
 def test_framing_that_drips_does_not_begin_the_time_of_a_read_anew(up: ScriptedUpstream) -> None:
-    up.plays(Head(), Send(b"1"), Stall())
+    head_is_read = threading.Event()
+    up.plays(Head(), WaitFor(head_is_read), Send(b"1"), Stall())
     with closing(direct(up.base_url, clock=Leaping())) as session:
         stream = open_stream(session, up)
+        head_is_read.set()  # or it would come with the head, and be no drip
         with pytest.raises(Silent):
             stream.read(LONG)
         stream.close()
