@@ -144,6 +144,10 @@ LIMITED = {
     "headers": Case(on_and_on(Send(b"HTTP/1.1 200 OK\r\n"), again=b"X: y\r\n" * 1_000), 502, "provider_unreachable"),
     "a chunk's extension": Case(on_and_on(Send(CHUNKED + b"5;"), again=BLOCK), 502, "provider_invalid_response"),
     "a chunk's size": Case(on_and_on(Send(CHUNKED), again=b"0" * MIB), 502, "provider_invalid_response"),
+    "heads": Case(on_and_on(again=b"HTTP/1.1 100 Continue\r\n\r\n" * 900), 502, "provider_unreachable"),
+    "trailers": Case(
+        on_and_on(Send(CHUNKED + b"2\r\n{}\r\n0\r\n"), again=b"X: y\r\n" * 1_000), 502, "provider_invalid_response"
+    ),
     "brackets": Case(
         once(Status(200, {"content-type": "application/json"}, b"[%b0]" % (b"[]," * (MAX_CONTAINERS + 1)))),
         502,
@@ -178,7 +182,6 @@ UNTIL_THE_DEADLINE = {
         streamed=True,
         model="gm",
     ),
-    "heads": Case(on_and_on(again=b"HTTP/1.1 100 Continue\r\n\r\n" * 900), 504, "deadline_exceeded"),
 }
 
 
