@@ -31,7 +31,7 @@ class Gateway(Struct, frozen=True):
     )
     port: Annotated[int, Meta(ge=0, le=65_535, description="TCP port; 0 picks a free one and prints it.")] = 8080
     threads: Annotated[
-        int, Meta(ge=4, le=1024, description="One a request until its stream has begun; a few stay reserved for /health.")
+        int, Meta(ge=4, le=1024, description="One a request until its stream has begun; a few stay for /health.")
     ] = 64
     max_body_mib: Annotated[int, Meta(ge=1, le=1024, description="Largest request body, in MiB.")] = field(
         default=32, name="maxBodyMiB"
