@@ -12,8 +12,9 @@ from gateway.core.durations import in_words
 from gateway.core.errors import GatewayError, InternalFault, ProviderFailure
 from gateway.handler.attempt import Reached
 from gateway.handler.call import Call, Calls
+from gateway.handler.caller_line import EVENT_STREAM
 from gateway.handler.failover import Failover, Resumed
-from gateway.handler.reply import JSON_TYPE, LONGEST_ADVICE, SSE_TYPE, Headers, Reply, error_reply
+from gateway.handler.reply import JSON_TYPE, LONGEST_ADVICE, Headers, Reply, error_reply
 from gateway.handler.response_transformer import ResponseTransformer, StreamedBody
 from gateway.handler.running_answer import RunningAnswer, Stall
 from gateway.handler.stream_drive import StreamDrive
@@ -25,7 +26,6 @@ from gateway.wires.base import InboundWire
 STALL_REPLACEABLE: Final = 20.0
 STALL_ALONE: Final = 120.0
 """Seconds of silence allowed between two pieces of a stream: where another candidate could go on, and where none."""
-SSE_HEADERS: Final = (("Content-Type", SSE_TYPE), ("Cache-Control", "no-cache"), ("X-Accel-Buffering", "no"))
 FORWARDED: Final = re.compile(r"x-ratelimit-[a-z0-9-]{1,64}")
 """Headers of a provider that are passed on: what clients read to pace themselves."""
 MOST_FORWARDED: Final = 32
@@ -115,7 +115,7 @@ class RequestHandler:
         resumable = request.plain and route.stream_recovery == "resume" and len(route.targets) > 1
         stall = self._stall(route, reached.target, resumable=resumable)
         machine = self._transformer.streamed(stream, request, stall, resumable=resumable)
-        headers = (*SSE_HEADERS, *_told(call), *_forwarded(stream.headers))
+        headers = (*EVENT_STREAM, *_told(call), *_forwarded(stream.headers))
         call.line.settle()
         drive = StreamDrive(machine, reached, call, _Ends(self, route, request, call))
         return Reply(200, headers, StreamedBody(drive))
@@ -143,7 +143,7 @@ class RequestHandler:
         if isinstance(error, ProviderFailure) and (error.retry_after or 0.0) > LONGEST_ADVICE:
             error.message += f" Try again in {in_words(error.retry_after or 0.0)}."
         if call.line.settle():
-            return Reply(200, (*SSE_HEADERS, *_told(call)), self._transformer.failed(error))
+            return Reply(200, (*EVENT_STREAM, *_told(call)), self._transformer.failed(error))
         reply = error_reply(error, self._wire)
         return Reply(reply.status, (*reply.headers, *_told(call)), reply.body)
 

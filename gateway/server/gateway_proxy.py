@@ -29,7 +29,7 @@ from gateway.core.errors import (
     RouteNotFound,
 )
 from gateway.core.jsontext import JsonObject, dumps
-from gateway.handler.call import Call
+from gateway.handler.call import DRAINING_RETRY, Call
 from gateway.handler.caller_line import EVENT_STREAM
 from gateway.handler.explain import Explainer
 from gateway.handler.reply import JSON_TYPE, Headers, Reply, error_reply
@@ -171,7 +171,7 @@ class GatewayProxy:
 
     def _chat_reply(self, environ: "WSGIEnvironment", request_id: str, body: bytes) -> Reply:
         if self._switch.draining:
-            raise Draining("The gateway is shutting down.", retry_after=5.0)
+            raise Draining("The gateway is shutting down.", retry_after=DRAINING_RETRY)
         if environ.get("gateway.overloaded"):
             raise Overloaded(
                 "Every thread is busy, and too many calls wait for one or this one has for too long.", retry_after=1.0
