@@ -28,7 +28,8 @@ class Passage(Protocol):
 
     def take(self, data: bytes) -> tuple[bytes, str, bytes]:
         """What decoder and encoder would have made of the first part of `data`, in bytes; the plain text in it; and
-        the rest, which is for the decoder. Nothing is held back."""
+        the rest, which is for the decoder: it is to be given that before the next call, and nothing else. Nothing is
+        held back."""
 
 
 class Encoder(Protocol):

@@ -57,23 +57,32 @@ class ChunkPassage:
         self._writer = writer
         self._pattern: Pattern | None = None
         self._credit = CREDIT
+        self._is_open = False  # the decoder has been given nothing since it was seen to be in the middle of an answer
 
     def take(self, data: bytes) -> tuple[bytes, str, bytes]:
-        if not self._reader.is_speaking or not self._writer.has_begun or len(data) > MOST:
-            return b"", "", data
-        begun = self._reader.reclaim()
-        if begun is None:
-            return b"", "", data
-        if begun:
+        if not self._is_open:
+            begun = self._begun()
+            if begun is None:
+                return b"", "", data
             data = begun + data
+        if len(data) > MOST:
+            self._is_open = False
+            return b"", "", data
         pattern = self._pattern
         if pattern is None or not data.startswith(pattern.head):
             pattern = self._learn(data)
             if pattern is None:
+                self._is_open = False
                 return b"", "", data
-        said, shown, size = pattern.pass_on(data)
-        self._credit = min(self._credit + len(said), CREDIT)
-        return shown, "".join(said), data[size:]
+        count, said, shown, size = pattern.pass_on(data)
+        self._credit = min(self._credit + count, CREDIT)
+        rest = data[size:]
+        self._is_open = not rest
+        return shown, said, rest
+
+    def _begun(self) -> bytes | None:
+        """The begin of an event that the decoder gives back; None where events have to go to it."""
+        return self._reader.reclaim() if self._reader.is_speaking and self._writer.has_begun else None
 
     def _learn(self, data: bytes) -> Pattern | None:
         """From the first event, the pattern that is used from here on; None where it has none."""

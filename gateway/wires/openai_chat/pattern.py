@@ -16,6 +16,8 @@ TEXTS: Final = re.compile(
 )
 """What differs between events that say only text. Wherever these names stand, their texts pass as they are."""
 END: Final = b"\n\n"
+_PLAIN: Final = re.compile(rb"[ !#-\[\]-~]*")
+"""Characters that are written as they are read, so that a glance at many texts together will do."""
 _MARK: Final = b"the gateway's mark "
 
 Answer = Callable[[bytes], tuple[str, bytes] | None]
@@ -41,31 +43,40 @@ class Pattern:
         self._shown_joint = self._last + self._first
         self._said = said
 
-    def pass_on(self, data: bytes) -> tuple[list[str], bytes, int]:
+    def pass_on(self, data: bytes) -> tuple[int, str, bytes, int]:
         """The events at the beginning of `data` that are like this one, as far as they are whole.
 
         Args:
             data: which begins with `head`.
 
         Returns:
-            What each adds to the answer; the events for the caller; how many bytes of `data` they were.
+            How many they are; what they add to the answer; the events for the caller; how many bytes of `data`.
         """
         came = data[len(self.head) :].split(self._joint)
         came[-1], whole, _ = came[-1].partition(self._tail)
         if not whole:
             came.pop()
+        together = b"".join(came)
+        if not self._between and _PLAIN.fullmatch(together):
+            said, shown = "" if self._said is None else together.decode("ascii"), [b'"%b"' % text for text in came]
+        else:
+            said, shown = self._one_by_one(came)
+        count = len(shown)
+        size = sum(map(len, came[:count])) + count * len(self._joint)
+        return count, said, self._first + self._shown_joint.join(shown) + self._last if shown else b"", size
+
+    def _one_by_one(self, came: list[bytes]) -> tuple[str, list[bytes]]:
+        """What the events add to the answer, and their texts for the caller, up to one that only begins like them."""
         said: list[str] = []
         shown: list[bytes] = []
-        size = 0
         for event in came:
             try:
                 texts = self._texts(event)
-            except JsonFault:  # it only begins like the others
+            except JsonFault:
                 break
             said.append("" if self._said is None else texts[self._said])
             shown.append(self._written(texts))
-            size += len(event) + len(self._joint)
-        return said, self._first + self._shown_joint.join(shown) + self._last if shown else b"", size
+        return "".join(said), shown
 
     def _texts(self, event: bytes) -> list[str]:
         """Raises JsonFault: there is something else between or in them."""
