@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.core.chat import Rendered, Usage
@@ -14,7 +14,7 @@ from gateway.core.errors import BrokenAnswer, StreamBroken
 from gateway.core.jsontext import dumps, loads
 from gateway.core.sse import encode
 from gateway.core.stream import ChatChunk
-from gateway.handler.running_answer import MAX_SAID, RunningAnswer, Stall
+from gateway.handler.running_answer import AFTER_FINISH, MAX_SAID, RunningAnswer, Stall
 from gateway.wires.base import Decoder, Naming
 from gateway.wires.gemini.memory import CallMemory
 from gateway.wires.gemini.stream import EventDecoder
@@ -161,6 +161,7 @@ def decoder() -> ChunkDecoder:
 
 
 @given(streams, cuts, streams, cuts, st.sampled_from([None, "alias"]), st.booleans())
+@settings(suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no fault of the code
 def test_what_passes_is_what_decoder_and_encoder_give(
     stream: bytes, places: list[int], second: bytes, others: list[int], model: str | None, usage: bool
 ) -> None:
@@ -218,6 +219,16 @@ def test_an_answer_too_long_to_be_said_again_is_not_kept_for_it_either_where_it_
         assert answer.patience == STALL.replaceable
         answer.received(event_of("OpenAI's", piece))
     assert answer.said == "" and answer.patience == STALL.alone
+
+
+def test_what_is_said_after_a_finish_is_seen() -> None:
+    answer = RunningAnswer(decoder(), ChunkEncoder(Naming("alias", usage=False), unmasked), STALL)
+    answer.received(encode(OPENING.encode()))
+    answer.received(event_of("OpenAI's", "a"))
+    answer.received(event_of("with a finish", "b"))
+    assert answer.patience == AFTER_FINISH
+    answer.received(event_of("OpenAI's", "c"))
+    assert answer.patience == STALL.alone
 
 
 def test_there_is_no_way_past_a_decoder_of_another_wire() -> None:

@@ -124,7 +124,7 @@ def learn(event: bytes, answer: Answer) -> Pattern | None:
 
 
 def _parts(shown: bytes, marks: list[bytes]) -> list[bytes] | None:
-    """What stands around the marks; None where one does not stand there once, as a text, and in its turn."""
+    """What stands around the marks; None where one does not stand there, as a text and in its turn."""
     parts: list[bytes] = []
     for mark in marks:
         before, found, shown = shown.partition(b'"%b"' % mark)
@@ -132,4 +132,4 @@ def _parts(shown: bytes, marks: list[bytes]) -> list[bytes] | None:
         if not found:
             return None
     parts.append(shown)
-    return None if any(_MARK in part for part in parts) else parts
+    return parts
