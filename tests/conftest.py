@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+from gateway.handler.call import Calls
 from tests import running
 from tests.edge import App
 
@@ -21,6 +22,12 @@ settings.load_profile("quick")
 def each_driver(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run what uses it twice: streams that have begun are carried by the relay, and each has a thread of its own."""
     monkeypatch.setattr(running, "RELAYED", request.param)
+
+
+@pytest.fixture
+def often_looked_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls are looked after every hundredth of a second, for tests that wait for it and do not ask how soon it is."""
+    monkeypatch.setattr(Calls, "INTERVAL", 0.01)
 
 
 @pytest.fixture

@@ -224,7 +224,7 @@ class Scene:
 
 
 @pytest.fixture
-def calls() -> Iterator[Calls]:
+def calls(often_looked_after: None) -> Iterator[Calls]:
     running = Calls(SystemClock())
     yield running
     running.close()
