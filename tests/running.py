@@ -60,6 +60,8 @@ def running(
     before = set(threading.enumerate())
     served = without_file(env or {}) if config is None else loaded(config, env)
     gateway = Gateway(at(served, None, 0), env or {}, clock, relayed=RELAYED)
+    if (demo := gateway.system._demo) is not None:
+        demo.word_delay = 0.001  # word by word, but nobody reads along
     try:
         gateway.start()
         with ExitStack() as closing:
