@@ -13,7 +13,7 @@ from gateway.handler.call import Calls
 from tests import running
 from tests.edge import App
 
-settings.register_profile("quick", max_examples=50, deadline=None)
+settings.register_profile("quick", max_examples=25, deadline=None)
 settings.register_profile("thorough", max_examples=1000, deadline=None)
 settings.load_profile("quick")
 
