@@ -12,6 +12,7 @@ from hypothesis import settings
 from gateway.handler.call import Calls
 from tests import running
 from tests.edge import App
+from tests.upstream_script import ScriptedUpstream
 
 settings.register_profile("quick", max_examples=25, deadline=None)
 settings.register_profile("thorough", max_examples=1000, deadline=None)
@@ -28,6 +29,13 @@ def each_driver(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 def often_looked_after(monkeypatch: pytest.MonkeyPatch) -> None:
     """Calls are looked after every hundredth of a second, for tests that wait for it and do not ask how soon it is."""
     monkeypatch.setattr(Calls, "INTERVAL", 0.01)
+
+
+@pytest.fixture
+def up() -> Iterator[ScriptedUpstream]:
+    """A provider, healthy until told otherwise."""
+    with ScriptedUpstream() as upstream:
+        yield upstream
 
 
 @pytest.fixture

@@ -66,12 +66,6 @@ ROLE = json.dumps({"choices": [{"index": 0, "delta": {"role": "assistant", "cont
 USAGE = json.dumps({"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}})
 
 
-@pytest.fixture
-def up() -> Iterator[ScriptedUpstream]:
-    with ScriptedUpstream() as upstream:
-        yield upstream
-
-
 @dataclass
 class Asking:
     """A provider at the upstream, and how it is asked."""

@@ -230,12 +230,6 @@ def calls(often_looked_after: None) -> Iterator[Calls]:
     running.close()
 
 
-@pytest.fixture
-def up() -> Iterator[ScriptedUpstream]:
-    with ScriptedUpstream() as upstream:
-        yield upstream
-
-
 def header(reply: Reply, name: str) -> str | None:
     values = [value for each, value in reply.headers if each.lower() == name.lower()]
     assert len(values) <= 1, f"{name} is said twice"
