@@ -4,7 +4,8 @@ How properties are looked for: fewer examples than Hypothesis's own, so that the
 --hypothesis-profile=thorough` takes its time. No deadline, because a busy machine is no fault of the code.
 """
 
-from collections.abc import Iterator
+import gc
+from collections.abc import Generator, Iterator
 
 import pytest
 from hypothesis import settings
@@ -17,6 +18,17 @@ from tests.upstream_script import ScriptedUpstream
 settings.register_profile("quick", max_examples=25, deadline=None)
 settings.register_profile("thorough", max_examples=1000, deadline=None)
 settings.load_profile("quick")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is collected stays to the end: the garbage collector does not look through all of it again and again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 @pytest.fixture(params=[True, False], ids=["relayed", "a thread each"])
