@@ -143,7 +143,7 @@ def test_where_the_system_gives_no_more_descriptors_idle_connections_make_room(
 
         listener.accept = accept_later  # type: ignore[method-assign, assignment]
         assert health(served) == 200
-        assert served.open in (SPARE, SPARE + 1), "the newcomer may have left"
+        assert served.open - SPARE in (-1, 0, 1)  # the newcomer may have idled for a moment, and may have left
         assert caplog.text.count("Too many open files") == 1
 
 
@@ -169,3 +169,4 @@ def test_where_there_is_no_descriptor_and_nobody_idle_nobody_is_accepted_for_a_s
         clock.advance(1)
         served.let_time_be_read()
         assert read_answer(waiting).status == 200
+        app.let_go.set()
