@@ -1,7 +1,8 @@
 """Whose provider has said nothing for too long, among many streams.
 
-To note for every piece until when the next one has to come took a fifth of a stream's time in the relay. So a stream
-only notes when it heard something, and is looked at four times a second.
+To work out for every piece until when the next one has to come takes two looks at the clock and 1.2 us where all is in
+the processor's cache, which with many streams it is not. So a stream only notes when it heard something, and is looked
+at four times a second.
 """
 
 from collections.abc import Collection, Iterator
