@@ -53,7 +53,8 @@ class SlidingWindow:
         Raises:
             ValueError: there is no room, or `now` is no time or one before the last grant. Each would break the limit.
         """
-        if not math.isfinite(now) or any(grants and now < grants[-1] for grants in (self._sent, self._unsent)):
+        sent, unsent = self._sent, self._unsent
+        if not math.isfinite(now) or (sent and now < sent[-1]) or (unsent and now < unsent[-1]):
             raise ValueError(f"{now} is not a time after the last grant")
         if not self.has_room(now):
             raise ValueError("the window has no room")

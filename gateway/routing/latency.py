@@ -41,6 +41,8 @@ class FirstContent:
         """Seconds to wait for first content before another candidate is started."""
         if len(self._seconds) < ENOUGH:
             return UNKNOWN
+        if PATIENCE * max(self._seconds) <= SHORTEST:  # the usual case, without sorting them
+            return SHORTEST
         return min(max(PATIENCE * self._p95(), SHORTEST), LONGEST)
 
     def _p95(self) -> float:
