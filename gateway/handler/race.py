@@ -9,7 +9,8 @@ it.
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gateway.core.chat import ChatRequest
 from gateway.core.clock import Clock
@@ -22,8 +23,7 @@ from gateway.routing.router import Target
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """Whom to ask. `queue`: wait in line at the first, instead of trying the next; `resting`: the soonest due first."""
 
     ready: Sequence[Target]

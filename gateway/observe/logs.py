@@ -37,8 +37,7 @@ _SHAPES: Final = re.compile(
 _CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 
 
-@dataclass(frozen=True, slots=True)
-class CallLine:
+class CallLine(msgspec.Struct, frozen=True):
     """What is told of one call. Durations in milliseconds since it came; None where it never got that far."""
 
     request_id: str

@@ -4,8 +4,9 @@ Bytes and values only: a wire knows no socket and no other wire, so adding one t
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, Protocol
+
+from msgspec import Struct
 
 from gateway.core.chat import ChatRequest, ChatResponse, Rendered, Usage
 from gateway.core.errors import GatewayError, ProviderFailure
@@ -15,8 +16,7 @@ MAX_CHOICES: Final = 128
 """Choices of one answer: as many as OpenAI gives. What is kept of them must not grow as long as a provider likes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Naming:
+class Naming(Struct, frozen=True):
     """How an answer is shown: its `model` (None leaves the provider's own) and whether usage was asked for."""
 
     model: str | None

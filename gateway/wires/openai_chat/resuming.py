@@ -5,8 +5,9 @@ An assistant's message at the end ("prefill") is refused by many models, so what
 message that asks to go on.
 """
 
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from gateway.core.chat import ChatRequest, Source, Usage
 from gateway.core.jsontext import JsonObject, JsonValue
