@@ -193,7 +193,8 @@ def _word(error: GatewayError) -> str:
 
 def attempts_text(call: Call) -> str:
     """`openai/gpt-4=503,gemini/gemini-2.5-pro=200`; what would break the list is percent-encoded."""
-    return ",".join(f"{_header_safe(str(target))}={_header_safe(outcome)}" for target, outcome in call.attempts)
+    told = [f"{_header_safe(str(target))}={_header_safe(outcome)}" for target, outcome in call.attempts]
+    return ",".join(told)
 
 
 def _told(call: Call) -> Headers:
@@ -210,11 +211,8 @@ def _told(call: Call) -> Headers:
 
 
 def _forwarded(headers: Mapping[str, str]) -> Headers:
-    found = [
-        (lower, value)
-        for name, value in headers.items()
-        if (lower := name.lower()).startswith(FAMILY) and FORWARDED.fullmatch(lower) and _can_stand(value)
-    ]
+    family = [(lower, value) for name, value in headers.items() if (lower := name.lower())[: len(FAMILY)] == FAMILY]
+    found = [(name, value) for name, value in family if FORWARDED.fullmatch(name) and _can_stand(value)]
     return tuple(found[:MOST_FORWARDED])
 
 
@@ -223,4 +221,6 @@ def _can_stand(value: str) -> bool:
 
 
 def _header_safe(text: str) -> str:
+    if UNSAFE.search(text) is None:
+        return text
     return UNSAFE.sub(lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "replace")), text)

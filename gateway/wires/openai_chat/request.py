@@ -6,7 +6,6 @@ What would say whom to ask, or where media are, is looked at in `addresses.py`.
 Source: https://platform.openai.com/docs/api-reference/chat/create.
 """
 
-from collections.abc import Iterator
 from typing import Final
 
 from gateway.core.chat import ChatRequest, Rendered, Source
@@ -74,6 +73,7 @@ _MESSAGE_FIELDS: Final[dict[str, _Kind]] = {
     "tool_calls": _ARRAY,
     "refusal": _STRING,
 }
+_LISTS: Final = ("content", "tool_calls")
 _CONTENT_REQUIRED: Final = frozenset({"system", "developer", "user", "tool"})
 
 
@@ -134,11 +134,12 @@ def render(chat: ChatRequest, model: str, *, ask_usage: bool, strict_history: bo
 
 
 def _object_of(body: bytes) -> JsonObject:
-    if not body.strip():
-        raise InvalidRequest("The request has no body. Send a JSON object with `model` and `messages`.", param="body")
     try:
         value = loads(body)
     except JsonFault as fault:
+        if not body.strip():
+            why = "The request has no body. Send a JSON object with `model` and `messages`."
+            raise InvalidRequest(why, param="body") from None
         raise InvalidRequest(f"The request body is not acceptable JSON: {fault}", param="body") from None
     if not isinstance(value, dict):
         raise wrong("body", "a JSON object", value)
@@ -155,17 +156,16 @@ def _check_messages(messages: JsonValue) -> None:
         role = message.get("role")
         if not isinstance(role, str) or not role:
             raise wrong(f"{path}.role", "a string (system, developer, user, assistant or tool)", role)
-        for name, kind in _MESSAGE_FIELDS.items():
-            _check(message, name, kind, f"{path}.{name}")
+        for name, (wanted, types) in _MESSAGE_FIELDS.items():
+            if name in message and (value := message[name]) is not None and type(value) not in types:
+                raise wrong(f"{path}.{name}", wanted, value)
         if role in _CONTENT_REQUIRED and message.get("content") is None:
             raise wrong(f"{path}.content", f"a string or an array of content parts for the role {role}", None)
         if role == "tool" and message.get("tool_call_id") is None:
             raise wrong(f"{path}.tool_call_id", "the id of the tool call that this message answers", None)
-        for part_path, part in (*_items(message, "content", path), *_items(message, "tool_calls", path)):
-            if not isinstance(part, dict):
-                raise wrong(part_path, "an object", part)
-            _check(part, "type", _STRING, f"{part_path}.type")
-            check_media(part, part_path)
+        for name in _LISTS:
+            if isinstance(parts := message.get(name), list):
+                _check_parts(parts, f"{path}.{name}")
 
 
 def _check_tools(tools: JsonValue) -> None:
@@ -186,10 +186,12 @@ def _check_tools(tools: JsonValue) -> None:
         _check(function, "parameters", _OBJECT, f"{path}.function.parameters")
 
 
-def _items(message: JsonObject, name: str, path: str) -> Iterator[tuple[str, JsonValue]]:
-    value = message.get(name)
-    for index, item in enumerate(value if isinstance(value, list) else ()):
-        yield f"{path}.{name}[{index}]", item
+def _check_parts(parts: list[JsonValue], path: str) -> None:
+    for index, part in enumerate(parts):
+        if not isinstance(part, dict):
+            raise wrong(f"{path}[{index}]", "an object", part)
+        _check(part, "type", _STRING, f"{path}[{index}].type")
+        check_media(part, f"{path}[{index}]")
 
 
 def _check(fields: JsonObject, name: str, kind: _Kind, path: str) -> None:
