@@ -62,7 +62,7 @@ def loads(text: bytes, *, max_depth: int = MAX_DEPTH) -> JsonValue:
     """
     start = len(_BOM) if text.startswith(_BOM) else 0
     body = text[start:] if start else text
-    # Each look at all bytes of a large text costs as much as reading it, so only those are taken that can find something.
+    # a look at all bytes of a large text costs as much as reading it, so only one is taken that can find something
     if len(body) > MAX_CONTAINERS and body.count(b"[") + body.count(b"{") > MAX_CONTAINERS:
         raise JsonFault(f"more than {MAX_CONTAINERS} arrays and objects")
     try:
@@ -98,6 +98,11 @@ def as_object(value: JsonValue) -> JsonObject:
     raise JsonFault("a JSON object was expected")
 
 
+def fits(value: int) -> bool:
+    """Whether it fits into 64 bits, signed or unsigned."""
+    return _SMALLEST <= value <= _LARGEST
+
+
 def _may_have_long_number(body: bytes) -> bool:
     """Whether there are as many digits in a row as an integer of more than 64 bits has. Of 19 bytes in a row at least
     three are among every sixth, so mostly a sixth of the text is looked at."""
@@ -126,7 +131,7 @@ def _check_depth(value: JsonValue, max_depth: int) -> None:
 def _check_integers(value: JsonValue) -> None:
     holders = [[value], *(node for level in _levels(value) for node in level)]
     leaves = (leaf for node in holders for leaf in (node.values() if isinstance(node, dict) else node))
-    if any(type(leaf) is int and not _SMALLEST <= leaf <= _LARGEST for leaf in leaves):
+    if any(type(leaf) is int and not fits(leaf) for leaf in leaves):
         raise JsonFault("an integer does not fit into 64 bits")
 
 

@@ -8,10 +8,12 @@ Source: https://platform.openai.com/docs/api-reference/chat/create.
 
 from typing import Final
 
+from msgspec import Raw
+
 from gateway.core.chat import ChatRequest, Rendered, Source
 from gateway.core.errors import InvalidRequest
 from gateway.core.jsontext import JsonFault, JsonObject, JsonValue, dumps, loads
-from gateway.wires.openai_chat import history, words
+from gateway.wires.openai_chat import history, long_texts, words
 from gateway.wires.openai_chat.addresses import check_fields, check_media
 from gateway.wires.openai_chat.errors import WIRE
 from gateway.wires.openai_chat.reading import wrong
@@ -67,7 +69,7 @@ FIELDS: Final[dict[str, _Kind]] = {
     "web_search_options": _OBJECT,
 }
 _MESSAGE_FIELDS: Final[dict[str, _Kind]] = {
-    "content": ("a string or an array of content parts", (str, list)),
+    "content": ("a string or an array of content parts", (str, list, Raw)),
     "name": _STRING,
     "tool_call_id": _STRING,
     "tool_calls": _ARRAY,
@@ -107,7 +109,7 @@ def parse(body: bytes) -> ChatRequest:
         stream=fields.get("stream") is True,
         wants_usage=wants is True,
         source=Source(WIRE, fields),
-        prompt=lambda: words.read(fields),
+        prompt=lambda: words.read(long_texts.opened(fields)),
         choices=choices if isinstance(choices, int) else 1,
         plain=is_plain(fields),
     )
@@ -134,6 +136,8 @@ def render(chat: ChatRequest, model: str, *, ask_usage: bool, strict_history: bo
 
 
 def _object_of(body: bytes) -> JsonObject:
+    if (fields := long_texts.read(body)) is not None:
+        return fields
     try:
         value = loads(body)
     except JsonFault as fault:
@@ -150,22 +154,27 @@ def _check_messages(messages: JsonValue) -> None:
     if not isinstance(messages, list) or not messages:
         raise wrong("messages", "an array with at least one message", messages)
     for index, message in enumerate(messages):
-        path = f"messages[{index}]"
         if not isinstance(message, dict):
-            raise wrong(path, "an object", message)
-        role = message.get("role")
-        if not isinstance(role, str) or not role:
-            raise wrong(f"{path}.role", "a string (system, developer, user, assistant or tool)", role)
-        for name, (wanted, types) in _MESSAGE_FIELDS.items():
-            if name in message and (value := message[name]) is not None and type(value) not in types:
-                raise wrong(f"{path}.{name}", wanted, value)
-        if role in _CONTENT_REQUIRED and message.get("content") is None:
-            raise wrong(f"{path}.content", f"a string or an array of content parts for the role {role}", None)
-        if role == "tool" and message.get("tool_call_id") is None:
-            raise wrong(f"{path}.tool_call_id", "the id of the tool call that this message answers", None)
-        for name in _LISTS:
-            if isinstance(parts := message.get(name), list):
-                _check_parts(parts, f"{path}.{name}")
+            raise wrong(f"messages[{index}]", "an object", message)
+        _check_message(message, index)
+
+
+def _check_message(message: JsonObject, index: int) -> None:
+    role = message.get("role")
+    if not isinstance(role, str) or not role:
+        raise wrong(f"messages[{index}].role", "a string (system, developer, user, assistant or tool)", role)
+    for name, (wanted, types) in _MESSAGE_FIELDS.items():
+        if name in message and (value := message[name]) is not None and type(value) not in types:
+            raise wrong(f"messages[{index}].{name}", wanted, value)
+    if role in _CONTENT_REQUIRED and message.get("content") is None:
+        wanted = f"a string or an array of content parts for the role {role}"
+        raise wrong(f"messages[{index}].content", wanted, None)
+    if role == "tool" and message.get("tool_call_id") is None:
+        wanted = "the id of the tool call that this message answers"
+        raise wrong(f"messages[{index}].tool_call_id", wanted, None)
+    for name in _LISTS:
+        if name in message and isinstance(parts := message[name], list):
+            _check_parts(parts, f"messages[{index}].{name}")
 
 
 def _check_tools(tools: JsonValue) -> None:
