@@ -67,6 +67,8 @@ class Race:
         """
         while self._has_turns() and (own := self._enter()) is not None:
             self._work(own)
+            if self._is_decided():
+                break
             self._wait_for_others()
         if (over := self._call.over()) is not None:
             if self._winner is not None:

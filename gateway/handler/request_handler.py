@@ -25,8 +25,7 @@ from gateway.wires.base import InboundWire
 STALL_REPLACEABLE: Final = 20.0
 STALL_ALONE: Final = 120.0
 """Seconds of silence allowed between two pieces of a stream: where another candidate could go on, and where none."""
-FAMILY: Final = "x-ratelimit-"
-FORWARDED: Final = re.compile(rf"{FAMILY}[a-z0-9-]{{1,64}}")
+FORWARDED: Final = re.compile(r"^x-ratelimit-[a-z0-9-]{1,64}$", re.MULTILINE | re.IGNORECASE | re.ASCII)
 """Headers of a provider that are passed on: what clients read to pace themselves."""
 MOST_FORWARDED: Final = 32
 LONGEST_FORWARDED: Final = 256
@@ -211,8 +210,8 @@ def _told(call: Call) -> Headers:
 
 
 def _forwarded(headers: Mapping[str, str]) -> Headers:
-    family = [(lower, value) for name, value in headers.items() if (lower := name.lower())[: len(FAMILY)] == FAMILY]
-    found = [(name, value) for name, value in family if FORWARDED.fullmatch(name) and _can_stand(value)]
+    names = FORWARDED.findall("\n".join(headers))  # in one look: most names of a head are others
+    found = [(name.lower(), value) for name in names if _can_stand(value := headers[name])]
     return tuple(found[:MOST_FORWARDED])
 
 

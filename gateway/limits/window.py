@@ -38,10 +38,12 @@ class SlidingWindow:
 
     def count(self, now: float) -> int:
         """Grants that still count."""
-        for grants in (self._sent, self._unsent):
-            while grants and grants[0] + self.seconds <= now:
-                grants.popleft()
-        return len(self._sent) + len(self._unsent)
+        sent, unsent = self._sent, self._unsent
+        while sent and sent[0] + self.seconds <= now:
+            sent.popleft()
+        while unsent and unsent[0] + self.seconds <= now:
+            unsent.popleft()
+        return len(sent) + len(unsent)
 
     def has_room(self, now: float) -> bool:
         """Whether a grant is allowed now."""

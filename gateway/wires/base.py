@@ -102,9 +102,11 @@ class OutboundWire(Protocol):
 
 def usage_of(prompt: object, completion: object) -> Usage | None:
     """Usage from two JSON values, or None where neither is a count."""
-    counts = [
-        value if isinstance(value, int) and not isinstance(value, bool) else None for value in (prompt, completion)
-    ]
-    if counts == [None, None]:
+    asked, answered = _count(prompt), _count(completion)
+    if asked is None and answered is None:
         return None
-    return Usage(prompt=counts[0] or 0, completion=counts[1] or 0)
+    return Usage(asked or 0, answered or 0)
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

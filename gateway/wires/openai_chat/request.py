@@ -94,9 +94,9 @@ def parse(body: bytes) -> ChatRequest:
     if len(model) > MAX_MODEL:
         raise InvalidRequest(f"model must have at most {MAX_MODEL} characters.", param="model")
     check_fields(fields)
-    for name in fields:
-        if (kind := FIELDS.get(name)) is not None:
-            _check(fields, name, kind, name)
+    for name, value in fields.items():
+        if name in FIELDS and value is not None and type(value) not in FIELDS[name][1]:
+            raise wrong(name, FIELDS[name][0], value)
     _check_messages(fields.get("messages"))
     _check_tools(fields.get("tools"))
     options = fields.get("stream_options")
@@ -163,9 +163,9 @@ def _check_message(message: JsonObject, index: int) -> None:
     role = message.get("role")
     if not isinstance(role, str) or not role:
         raise wrong(f"messages[{index}].role", "a string (system, developer, user, assistant or tool)", role)
-    for name, (wanted, types) in _MESSAGE_FIELDS.items():
-        if name in message and (value := message[name]) is not None and type(value) not in types:
-            raise wrong(f"messages[{index}].{name}", wanted, value)
+    for name, value in message.items():
+        if name in _MESSAGE_FIELDS and value is not None and type(value) not in _MESSAGE_FIELDS[name][1]:
+            raise wrong(f"messages[{index}].{name}", _MESSAGE_FIELDS[name][0], value)
     if role in _CONTENT_REQUIRED and message.get("content") is None:
         wanted = f"a string or an array of content parts for the role {role}"
         raise wrong(f"messages[{index}].content", wanted, None)
