@@ -6,10 +6,10 @@ from types import FrameType
 from typing import NoReturn
 
 from benchmarks import profiling, rounds
-from benchmarks.contenders import ALL
 from benchmarks.faults import Unmeasurable
 from benchmarks.limits import raise_descriptor_limit
 from benchmarks.options import Options, read
+from benchmarks.others import ALL
 from benchmarks.scenarios import plan
 
 

@@ -1,10 +1,10 @@
 """Who is measured: a class each, which knows how to find its program, how to start it and how to ask it.
 
-All of them are given the same job, as far as they can do it: pass a chat on to one OpenAI-compatible upstream.
+All of them are given the same job, as far as they can do it: pass a chat on to one OpenAI-compatible upstream. Here are
+the gateway and the upstream alone; the others have a module of their own.
 """
 
 import json
-import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from benchmarks.options import Options
 from benchmarks.processes import ROOT, Child, free_port
-from benchmarks.traffic import CHAT_PATH, Target
+from benchmarks.traffic import Target
 
 KEY: Final = "sk-benchmark-0123456789abcdef"
 MODEL: Final = "bench-model"
@@ -43,6 +43,11 @@ class Served:
     child: Child | None
 
 
+def bearer() -> tuple[tuple[str, str], ...]:
+    """The header that shows KEY."""
+    return (("Authorization", f"Bearer {KEY}"),)
+
+
 class Contender(Protocol):
     """Someone who passes chats on."""
 
@@ -64,7 +69,7 @@ class Direct:
         return None
 
     def start(self, place: Place) -> Served:
-        return Served(Target(place.upstream, "gpt-4o", _bearer()), None)
+        return Served(Target(place.upstream, "gpt-4o", bearer()), None)
 
 
 class Gateway:
@@ -87,7 +92,7 @@ class Gateway:
         config.write_text(json.dumps(gateway_config(place.upstream, place.options.threads)), encoding="utf-8")
         port = free_port()
         command = [sys.executable, *self._program, "-c", str(config), "--port", str(port)]
-        return Served(Target(port, MODEL, _bearer()), Child(command, place.folder / "log"))
+        return Served(Target(port, MODEL, bearer()), Child(command, place.folder / "log"))
 
 
 def gateway_config(upstream: int, threads: int) -> dict[str, object]:
@@ -105,171 +110,3 @@ def gateway_config(upstream: int, threads: int) -> dict[str, object]:
         "providers": {"first": provider, "second": provider},
         "logging": {"level": "info", "format": "json"},
     }
-
-
-class Nginx:
-    """A reverse proxy in C that looks at nothing."""
-
-    name = "nginx"
-
-    def missing(self, options: Options) -> str | None:
-        return None if shutil.which("nginx") else "no nginx on PATH"
-
-    def start(self, place: Place) -> Served:
-        port = free_port()
-        config = place.folder / "nginx.conf"
-        config.write_text(_NGINX.format(folder=place.folder, port=port, upstream=place.upstream), encoding="utf-8")
-        command = ["nginx", "-p", str(place.folder), "-e", "stderr", "-c", str(config)]
-        return Served(Target(port, "gpt-4o", _bearer()), Child(command, place.folder / "log"))
-
-
-_NGINX: Final = """
-daemon off;
-worker_processes 1;
-pid {folder}/nginx.pid;
-error_log stderr error;
-events {{ worker_connections 8192; }}
-http {{
-  access_log {folder}/access.log;
-  client_body_temp_path {folder}/body;
-  proxy_temp_path {folder}/proxy;
-  fastcgi_temp_path {folder}/fastcgi;
-  uwsgi_temp_path {folder}/uwsgi;
-  scgi_temp_path {folder}/scgi;
-  client_body_buffer_size 256k;
-  keepalive_requests 100000000;
-  upstream provider {{ server 127.0.0.1:{upstream}; keepalive 1024; keepalive_requests 100000000; }}
-  server {{
-    listen 127.0.0.1:{port} backlog=1024;
-    location / {{
-      proxy_pass http://provider;
-      proxy_http_version 1.1;
-      proxy_set_header Connection "";
-      proxy_buffering off;
-    }}
-  }}
-}}
-"""
-
-
-class HAProxy:
-    """The same, and the fastest there is."""
-
-    name = "haproxy"
-
-    def missing(self, options: Options) -> str | None:
-        return None if shutil.which("haproxy") else "no haproxy on PATH"
-
-    def start(self, place: Place) -> Served:
-        port = free_port()
-        config = place.folder / "haproxy.cfg"
-        config.write_text(_HAPROXY.format(port=port, upstream=place.upstream), encoding="utf-8")
-        command = ["haproxy", "-db", "-f", str(config)]
-        return Served(Target(port, "gpt-4o", _bearer()), Child(command, place.folder / "log"))
-
-
-_HAPROXY: Final = """
-global
-  maxconn 4000
-  nbthread 1
-defaults
-  mode http
-  timeout connect 5s
-  timeout client 60s
-  timeout server 60s
-  http-reuse always
-  option http-no-delay  # or it holds small chunks back for up to 200 ms
-frontend callers
-  bind 127.0.0.1:{port} backlog 1024
-  default_backend provider
-backend provider
-  server upstream 127.0.0.1:{upstream}
-"""
-
-
-class LiteLLM:
-    """LiteLLM's proxy, in Python, with one worker."""
-
-    name = "litellm"
-
-    def missing(self, options: Options) -> str | None:
-        return None if _program(options.litellm, "litellm") else "no litellm on PATH; see --litellm"
-
-    def start(self, place: Place) -> Served:
-        port = free_port()
-        config = place.folder / "litellm.yaml"
-        config.write_text(json.dumps(_litellm_config(place.upstream)), encoding="utf-8")
-        program = _program(place.options.litellm, "litellm") or "litellm"
-        command = [program, "--config", str(config), "--host", "127.0.0.1", "--port", str(port), "--num_workers", "1"]
-        # Without this it fetches a price list from the network at its start.
-        child = Child(command, place.folder / "log", {"LITELLM_LOCAL_MODEL_COST_MAP": "True"})
-        return Served(Target(port, MODEL, _bearer(), health="/health/liveliness"), child)
-
-
-def _litellm_config(upstream: int) -> dict[str, object]:
-    params = {
-        "model": "openai/gpt-4o",
-        "api_base": f"http://127.0.0.1:{upstream}/v1",
-        "api_key": "sk-upstream-0123456789",
-    }
-    return {
-        "model_list": [{"model_name": MODEL, "litellm_params": params}],
-        "litellm_settings": {"telemetry": False},
-        "general_settings": {"master_key": KEY},
-    }
-
-
-class Portkey:
-    """Portkey's gateway, in TypeScript on Node."""
-
-    name = "portkey"
-
-    def missing(self, options: Options) -> str | None:
-        if not shutil.which("node"):
-            return "no node on PATH"
-        return None if _portkey(options.portkey) else "no @portkey-ai/gateway in ./node_modules; see --portkey"
-
-    def start(self, place: Place) -> Served:
-        port = free_port()
-        loopback = place.folder / "loopback.cjs"
-        loopback.write_text(_LOOPBACK, encoding="utf-8")
-        program = str(_portkey(place.options.portkey))
-        command = ["node", "--require", str(loopback), program, "--headless", f"--port={port}"]
-        headers = (
-            *_bearer(),
-            ("x-portkey-provider", "openai"),
-            ("x-portkey-custom-host", f"http://127.0.0.1:{place.upstream}/v1"),
-        )
-        child = Child(command, place.folder / "log", {"NODE_ENV": "production"})
-        return Served(Target(port, "gpt-4o", headers, health="/", path=CHAT_PATH), child)
-
-
-_LOOPBACK: Final = """
-// It listens on every address and has no setting for that; a benchmark is nobody else's to reach.
-const net = require('net');
-const listen = net.Server.prototype.listen;
-net.Server.prototype.listen = function (first, ...rest) {
-  const where = typeof first === 'object' ? first : { port: Number(first) };
-  return listen.call(this, { ...where, host: '127.0.0.1' }, ...rest.filter((each) => typeof each === 'function'));
-};
-"""
-
-
-def _portkey(told: Path | None) -> Path | None:
-    """Its program: in the folder told, which is the package's or has it installed, or in the one we are in."""
-    folder = told or Path()
-    starts = ("build/start-server.js", "node_modules/@portkey-ai/gateway/build/start-server.js")
-    return next((folder.resolve() / start for start in starts if (folder / start).is_file()), None)
-
-
-def _program(told: Path | None, usual: str) -> str | None:
-    if told is not None:
-        return str(told) if told.is_file() else None
-    return shutil.which(usual)
-
-
-def _bearer() -> tuple[tuple[str, str], ...]:
-    return (("Authorization", f"Bearer {KEY}"),)
-
-
-ALL: Final[tuple[Contender, ...]] = (Direct(), Gateway(), Nginx(), HAProxy(), LiteLLM(), Portkey())

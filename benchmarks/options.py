@@ -29,6 +29,7 @@ class Options:
         json: where the figures of every round go, too.
         litellm: its program.
         portkey: its package's folder, or the one that it is installed in.
+        tensorzero: a Python that has its package.
     """
 
     verb: Literal["run", "profile", "list"]
@@ -41,6 +42,7 @@ class Options:
     json: Path | None = None
     litellm: Path | None = None
     portkey: Path | None = None
+    tensorzero: Path | None = None
 
 
 def read(arguments: Sequence[str]) -> Options:
@@ -58,6 +60,7 @@ def read(arguments: Sequence[str]) -> Options:
         json=told.json,
         litellm=told.litellm,
         portkey=told.portkey,
+        tensorzero=told.tensorzero,
     )
 
 
@@ -75,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--list", action="store_true", help="say which contenders and scenarios there are")
     add("--litellm", type=Path, metavar="PATH", help="LiteLLM's program, where it is not on PATH")
     add("--portkey", type=Path, metavar="PATH", help="the folder that @portkey-ai/gateway is installed in")
+    add("--tensorzero", type=Path, metavar="PATH", help="a Python that has the package tensorzero")
     return parser
 
 

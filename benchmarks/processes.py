@@ -126,11 +126,11 @@ def free_port() -> int:
 
 
 def healthy(port: int, path: str) -> bool:
-    """Whether a GET is answered by 200."""
+    """Whether a GET is answered by 200; by anything, where there is no path for that question."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)
     try:
-        connection.request("GET", path)
-        return connection.getresponse().status == 200
+        connection.request("GET", path or "/")
+        return connection.getresponse().status == 200 or not path
     except (OSError, http.client.HTTPException):
         return False
     finally:

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks import machine, wrk
-from benchmarks.contenders import ALL, Contender, Place, Served
+from benchmarks.contenders import Contender, Place, Served
 from benchmarks.faults import Unmeasurable
 from benchmarks.figures import Figures, medians
 from benchmarks.options import Options
+from benchmarks.others import ALL
 from benchmarks.processes import Child, healthy
 from benchmarks.report import BASE, Head, Row, render
 from benchmarks.scenarios import ColdStart, Scenario, Tools, plan

@@ -66,7 +66,7 @@ class Target:
         port: on 127.0.0.1.
         model: the name to ask for.
         headers: a contender's own, beside those of every client.
-        health: the path that says that it is up.
+        health: the path that says that it is up; empty where there is none.
         path: of chats.
     """
 

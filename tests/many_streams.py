@@ -87,7 +87,8 @@ class Caller:
         self.came = b""
         content = json.dumps(chat(model, stream=True)).encode()
         head = f"POST /v1/chat/completions HTTP/{version}\r\nHost: {host}\r\nContent-Type: application/json\r\n"
-        self.connection.sendall(f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content)
+        head += f"Connection: close\r\nContent-Length: {len(content)}\r\n\r\n"
+        self.connection.sendall(head.encode() + content)
 
     def until(self, wanted: bytes) -> None:
         """Read until `wanted` has come."""

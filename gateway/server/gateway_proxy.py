@@ -129,9 +129,7 @@ class GatewayProxy:
             reply = self._refusal(error, environ, request_id)
         except Exception as error:  # noqa: BLE001 - told and logged as Flask's handler does it
             reply = self._refusal(_crash(error, request_id), environ, request_id)
-        always = self._always(environ, request_id)
-        fixed = {name.lower() for name, _ in always}
-        headers = [*(each for each in reply.headers if each[0].lower() not in fixed), *always]
+        headers = [*reply.headers, *self._always(environ, request_id)]
         status = f"{reply.status} {HTTP_STATUS_CODES.get(reply.status, 'Unknown').upper()}"
         if not isinstance(reply.body, bytes):
             start_response(status, headers)

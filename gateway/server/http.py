@@ -11,12 +11,11 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from waitress import wasyncore
-
 from gateway.core.clock import Clock, SystemClock
 from gateway.handler.relay import Relay
 from gateway.server.waitress_lanes import Lanes
-from gateway.server.waitress_server import CONNECTIONS, Server, SocketMap, adjustments, make_room
+from gateway.server.waitress_server import CONNECTIONS, Server, adjustments, make_room
+from gateway.server.watched_sockets import WatchedSockets
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -57,7 +56,7 @@ class HttpServer:
         _quieten(logging.getLogger("waitress"))
         self._clock: Clock = clock or SystemClock()
         self._count = threads
-        self._map: SocketMap = {}
+        self._map = WatchedSockets(each.fileno() for each in sockets)
         self._lanes = Lanes(self._clock, most_calls=connections - SPARE_CALLS)
         self._limit = connections + 2 * len(sockets)
         self._adj = adjustments(threads, max_body, self._limit)
@@ -131,12 +130,12 @@ class HttpServer:
             self._lanes.shutdown(timeout=STOP_SECONDS)
             for server in self._servers:
                 server.close_trigger()
+            self._map.close()
 
     def _run(self) -> None:
-        use_poll = self._adj.asyncore_use_poll
         try:
             while not self._leaving:
-                wasyncore.loop(self._sleep(), use_poll, self._map, count=1)
+                self._map.turn(self._sleep())
                 make_room(self._map, self._adj.connection_limit)
                 self._look_after(self._clock.monotonic())
         finally:

@@ -2,7 +2,7 @@
 
 waitress ends an answer on the thread that began it (task.py, channel.py of 3.0). Here that thread leaves in the middle,
 by an exception that waitress lets pass, and whoever carries the answer does the rest of the task: the pieces, the
-body's close, the last chunk, and the connection's close that follows any chunked answer.
+body's close, the last chunk, and what follows on the connection.
 """
 
 from dataclasses import dataclass
@@ -83,11 +83,13 @@ class RelayedAnswer:
         return True
 
     def close(self) -> None:
+        persists = False
         try:
             self._body.end()  # first, as waitress does it
             if self._channel.connected:
                 self._task.finish()
+                persists = not self._task.close_on_finish
         except (ClientDisconnected, OSError):
             return
         finally:
-            self._channel.relayed()
+            self._channel.answered(persists=persists)

@@ -1,73 +1,60 @@
-"""waitress's channel: one connection, with a caller who may be slow, take nothing, or leave.
+"""waitress's channel: one connection, its requests one after the other, and a caller who may be slow or leave.
 
-waitress closes who is idle, and counts every byte as a sign of life: one byte a minute keeps a connection for ever, and
-so does an answer that nobody takes. Here a request has a time in which it must have come whole, and an answer one in
-which some of it must have been taken. Time is the server's clock; waitress's own stamps are wall-clock time and are
-not read. Methods belong to the loop's thread unless they say otherwise.
+waitress closes who is idle, and counts every byte as a sign of life: one byte a minute keeps a connection for ever.
+Here a request has a time in which it must have come whole. And waitress hands a connection from its loop to a worker
+and back for every request, which takes longer than all that is done for a short answer. Here the worker that has
+answered a model call waits a moment for the next one on the same connection: a program that works through a list asks
+again at once. Whoever reads does so under `requests_lock`, so that bytes stay in order; who has the connection is said
+by `kept`, on which nothing depends but who is woken.
 """
 
+import contextlib
 import socket
 import threading
-from typing import TYPE_CHECKING, Final, cast
+from typing import Final
 
-from waitress.channel import HTTPChannel
-from waitress.task import WSGITask
+from waitress.channel import ClientDisconnected
+from waitress.task import Task, WSGITask
 
 from gateway.core.errors import ReceivedTooSlowly
+from gateway.server.readiness import is_readable
 from gateway.server.relayed import Handed, HandedOver, RelayedAnswer
+from gateway.server.waitress_output import OutputChannel
 from gateway.server.waitress_parser import Parser
 from gateway.server.waitress_tasks import JsonErrorTask, Request
 
-if TYPE_CHECKING:
-    from gateway.server.waitress_server import Server
-
 IDLE_SECONDS: Final = 60.0
 """After which a connection without a request is closed."""
-STALL_SECONDS: Final = 60.0
-"""After which an answer is given up of which the caller has taken nothing more."""
 RECEIVE_SECONDS: Final = 30.0
 """From a request's first byte to its last, and one second more for each LEAST_RATE bytes of its body that have come."""
 LEAST_RATE: Final = 65_536
 """Bytes a second. A client on this machine sends thousands of times as many."""
-
-UNREAD_READS: Final = 16
-UNREAD_BYTES: Final = 65_536
-"""At most these many reads of these many bytes before a connection is closed."""
+KEPT_CALL_SECONDS: Final = 0.05
+"""How long a call runs until the loop watches its connection again, to notice a caller who leaves."""
 
 
-class Channel(HTTPChannel):
+class Channel(OutputChannel):
     """One connection.
 
     Attributes:
         overloaded: set by the lanes.
         handed: an answer under way that the relay is to carry, once the thread that began it leaves it.
-        left: whether the caller will send nothing more: it has hung up, or it has closed its half and waits.
+        kept: whether a worker reads it, not the loop.
     """
 
-    task_class = Request
-    error_task_class = JsonErrorTask
-    parser_class = Parser
     overloaded = False
     handed: Handed | None = None
-    left = False
+    kept = False
     requests_lock: threading.Lock
-    _active_at = 0.0
+    requests: list[Parser]
+    request: Parser | None
     _receiving_since = 0.0
-    _untaken_since: float | None = None
-
-    @property
-    def last_activity(self) -> float:  # an attribute in waitress
-        """When a byte last came or went, on the server's clock."""
-        return self._active_at
-
-    @last_activity.setter
-    def last_activity(self, wall: float) -> None:
-        self._active_at = cast("Server", self.server).clock.monotonic()
+    _kept_call_since = 0.0
 
     @property
     def is_model_call(self) -> bool:
         """Whether the first request may take as long as a provider does. Refused ones are answered at once."""
-        request = cast(Parser, self.requests[0])
+        request = self.requests[0]
         return request.method == "POST" and request.refusal is None
 
     @property
@@ -86,54 +73,124 @@ class Channel(HTTPChannel):
         """When the request began that has not come whole, else when a byte last came or went."""
         return self._active_at if self.request is None else self._receiving_since
 
+    @property
+    def can_be_relayed(self) -> bool:
+        """Whether the answer to the first request may be handed over."""
+        return self.listener.relay is not None and bool(self.requests) and self.requests[0].version == "1.1"
+
     def check_client_disconnected(self) -> bool:  # type: ignore[override]  # the stub says None
-        """Whether nobody waits for the answer. Any thread may ask."""
+        """Whether nobody waits for the answer. Any thread may ask. Where a worker has the connection nobody would see
+        the caller leave, so the loop gets it back in good time."""
+        if self.kept and self.listener.clock.monotonic() - self._kept_call_since > KEPT_CALL_SECONDS:
+            self.let_go()
         return self.left or not self.connected
 
     def readable(self) -> bool:
-        return not self.left and super().readable()
+        return not self.left and not self.kept and super().readable()
 
     def handle_read(self) -> None:
-        """Take what came. waitress closes when there is nothing more; but who has sent everything may close its half,
-        and still waits for the answer (RFC 9112 section 9.6)."""
-        if self.socket is None:
-            return
+        """Take what came, and have it answered if it is a request."""
         try:
-            data = self.socket.recv(self.adj.recv_bytes)
-        except BlockingIOError:
-            return
+            with self.requests_lock:
+                if self.kept:
+                    return
+                runs = bool(self.requests)
+                more = self._read()
+                if self.requests and not runs:
+                    self._have_served()
         except OSError:
             self.handle_close()
             return
-        if data:
-            self._active_at = cast("Server", self.server).clock.monotonic()
-            self.received(data)
-        else:
+        if not more:
             self._end_of_input()
 
     def received(self, data: bytes) -> bool:
-        before = self.request
-        taken = super().received(data)
-        if self.request is not before:
-            self._receiving_since = self._active_at
-        return taken
+        """Take bytes: whole requests go to `requests`, of which one more may come while one is answered."""
+        if self.will_close or self.close_when_flushed:
+            return False
+        while data:
+            if self.request is None:
+                self.request = Parser(self.adj)
+                self._receiving_since = self._active_at
+            request = self.request
+            taken = request.received(data)
+            if not self.requests:
+                self._continue()
+            if request.completed:
+                self.sent_continue = False
+                self.requests.append(request)
+                self.request = None
+            data = data[taken:]
+        return True
 
     def service(self) -> None:
         """Answer the first request; on a worker thread. A stream is only begun here, where a relay can carry it."""
+        request = self.requests[0]
         try:
-            super().service()
+            persists = self._answer(request)
         except HandedOver as over:
             self._relay(over.task)
             return
-        except BaseException:  # waitress answers for an Exception; of the others nobody would close the connection
+        except BaseException:  # not an Exception: waitress answers for those, and of the others nobody would close
             self.cancel()
             raise
-        if self.left or cast("Server", self.server).draining:
-            with self.requests_lock:
-                if self.requests:
-                    return
+        self.answered(persists=persists)
+
+    def answered(self, *, persists: bool) -> None:
+        """The answer to the first request has left, or is in the buffer: go on with the next, or close. Any thread."""
+        if persists and len(self.requests) > 1:
+            self._flush_outbufs_below_high_watermark()
+        if self.current_outbuf_count:  # the next answer gets another buffer, or none would ever be freed
+            self.current_outbuf_count = self.adj.outbuf_high_watermark
+        with self.requests_lock:
+            self._active_at = self.listener.clock.monotonic()
+            for request in self.requests[: 1 if persists else None]:
+                request.close()
+            self.requests = self.requests[1:] if persists else []
+            if self.requests and self.connected:
+                self._have_served()
+            elif not persists or self.left or self.listener.draining:
                 self.close_when_flushed = True
-            self.server.pull_trigger()
+            else:
+                self._continue()
+                return  # the loop has nothing to look at: it goes on reading
+        self.tell()
+
+    def await_call(self, seconds: float) -> bool:
+        """Wait on this thread for the next request; a worker, after an answer.
+
+        Args:
+            seconds: the longest wait.
+
+        Returns:
+            Whether a model call has come, for this thread to serve. Otherwise the loop has the connection again.
+        """
+        with self.requests_lock:
+            self.kept = not (self.requests or self.left or self.will_close or self.close_when_flushed)
+        clock = self.listener.clock
+        until = clock.monotonic() + seconds
+        try:
+            while self.kept and is_readable(self.socket, until - clock.monotonic()):
+                with self.requests_lock:
+                    if self.requests or not self.connected or not self._read():
+                        break  # it was taken from us, or has ended, which is the loop's to find out
+                    if self.requests and self.is_model_call:
+                        self.overloaded = False
+                        self._kept_call_since = clock.monotonic()
+                        return True
+                    if self.requests:
+                        self._have_served()
+                        break
+        except (OSError, ValueError):  # broken, or closed by the loop
+            pass
+        self.let_go()
+        return False
+
+    def let_go(self) -> None:
+        """Let the loop read again. Any thread; nothing where it does."""
+        if self.kept:
+            self.kept = False
+            self.tell()
 
     def cancel(self) -> None:
         """Give every request up and close. Any thread."""
@@ -143,7 +200,7 @@ class Channel(HTTPChannel):
             self.requests = []
             self.connected = False
             self.will_close = True
-        self.server.pull_trigger()
+        self.tell()
 
     def look_after(self, now: float) -> None:
         """Close it, or answer with 408, if its time is over.
@@ -151,14 +208,11 @@ class Channel(HTTPChannel):
         Args:
             now: seconds on the server's clock.
         """
-        if self.total_outbufs_len:
-            self._check_untaken(now)
-        else:
-            self._untaken_since = None
+        self.close_untaken(now)
         if self.busy:
             self._receiving_since = now  # of the next request no more is read, so its time has not begun
         elif self.request is not None:
-            parser = cast(Parser, self.request)
+            parser = self.request
             if now - self._receiving_since > RECEIVE_SECONDS + parser.body_bytes_received / LEAST_RATE:
                 self._refuse_slow(parser)
         elif now - self._active_at > IDLE_SECONDS:
@@ -171,14 +225,6 @@ class Channel(HTTPChannel):
                 return False
         self.handle_close()
         return True
-
-    def handle_close(self) -> None:
-        """Close at once. Input that nobody will read goes first: left there, it would turn the close into a reset, and
-        a reset can take the answer away from a client that has not read it yet."""
-        self.left = True  # also where the connection broke
-        if self.connected and self.socket is not None:
-            _throw_input_away(self.socket)
-        super().handle_close()
 
     def has_input(self) -> bool:
         """Whether there are bytes that have not been read."""
@@ -199,60 +245,57 @@ class Channel(HTTPChannel):
                 return
         self.handle_close()
 
-    def _check_untaken(self, now: float) -> None:
-        """Bytes wait. Since when is known by looking only: a provider may have been silent for longer than a caller may
-        be, and then the answer has waited for no time at all."""
-        if self._untaken_since is None:
-            self._untaken_since = now
-        if now - max(self._untaken_since, self._active_at) > STALL_SECONDS:
-            self.handle_close()  # wakes a worker that waits for room
-
     def _refuse_slow(self, parser: Parser) -> None:
         if not parser.can_be_answered:
             self.handle_close()
             return
-        parser.refuse(ReceivedTooSlowly(f"The request did not come whole within {RECEIVE_SECONDS:g} s."))
         with self.requests_lock:
+            parser.refuse(ReceivedTooSlowly(f"The request did not come whole within {RECEIVE_SECONDS:g} s."))
             self.request = None
             self.requests = [parser]
-            self.server.add_task(self)  # type: ignore[arg-type]  # waitress's own word for what it hands over
-
-    @property
-    def can_be_relayed(self) -> bool:
-        """Whether the answer to the first request may be handed over."""
-        relay = cast("Server", self.server).relay
-        return relay is not None and bool(self.requests) and self.requests[0].version == "1.1"
-
-    def relayed(self) -> None:
-        """The answer that was handed over has its end: close behind it, as waitress does after any of unknown length.
-        Any thread."""
-        with self.requests_lock:
-            self.close_when_flushed = True
-            for request in self.requests:
-                request.close()
-            self.requests = []
-        if self.connected:
-            self.server.pull_trigger()
+            self._have_served()
 
     def _relay(self, task: WSGITask) -> None:
         handed, self.handed = self.handed, None
-        relay = cast("Server", self.server).relay
+        relay = self.listener.relay
+        self.let_go()  # whoever leaves a stream is noticed by the loop
         if handed is not None and relay is not None:
             relay.carry(handed.drive, handed.source, RelayedAnswer(self, task, handed.body))
 
-    def _flush_outbufs_below_high_watermark(self) -> None:
-        """waitress waits here for the loop to take bytes away, and would wait for ever if the loop closed the channel
-        between its look and its lock."""
-        if self.total_outbufs_len > self.adj.outbuf_high_watermark:
-            with self.outbuf_lock:
-                if self.connected:
-                    super()._flush_outbufs_below_high_watermark()  # type: ignore[misc]  # not in the stubs
+    def _answer(self, request: Parser) -> bool:
+        """Answer it; whether the connection may serve another one."""
+        if not self.connected:
+            return False
+        task: Task = Request(self, request) if request.error is None else JsonErrorTask(self, request)
+        try:
+            task.service()
+        except ClientDisconnected:
+            return False
+        except Exception:
+            self.logger.exception("Exception while serving %s", request.path)
+            if not task.wrote_header:
+                with contextlib.suppress(ClientDisconnected):
+                    JsonErrorTask(self, request).service()
+            return False
+        return not task.close_on_finish
 
+    def _have_served(self) -> None:
+        """The first request has come whole."""
+        self.server.add_task(self)  # type: ignore[arg-type]  # waitress's own word for what it hands over
 
-def _throw_input_away(connection: socket.socket) -> None:
-    try:
-        for _ in range(UNREAD_READS):
-            if not connection.recv(UNREAD_BYTES):
-                return
-    except OSError:
-        return  # nothing there, or a connection that is broken already
+    def _read(self) -> bool:
+        """Take what came, under the lock; whether more may come. Raises OSError: the connection is broken."""
+        try:
+            data = self.socket.recv(self.adj.recv_bytes)
+        except BlockingIOError:
+            return True
+        if data:
+            self._active_at = self.listener.clock.monotonic()
+            self.received(data)
+        return bool(data)
+
+    def _continue(self) -> None:
+        """Let the client send the body that it has announced: answers stand in order, so not before the last one."""
+        request = self.request
+        if request is not None and request.expect_continue and request.headers_finished and not self.sent_continue:
+            self.send_continue()

@@ -7,7 +7,6 @@ loop's thread unless they say otherwise.
 """
 
 import logging
-import select
 import socket
 import sys
 import threading
@@ -25,19 +24,17 @@ from gateway.handler.relay import Relay
 from gateway.server.listening import BACKLOG
 from gateway.server.waitress_channel import Channel
 from gateway.server.waitress_lanes import Lanes
+from gateway.server.watched_sockets import WatchedSockets
 
 if TYPE_CHECKING:
     from socket import _RetAddress
 
-    from _typeshed.wsgi import WSGIApplication
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
 CONNECTIONS: Final = 400 if sys.platform == "win32" else 1000
 """Windows has no poll(), and its select() takes 512 sockets, of which calls to providers need a part."""
 SPARE: Final = 16
 """Places that are kept free for new connections as long as idle ones can be closed for it."""
-
-SocketMap = dict[int, socket.socket]
-"""The loop's connections by descriptor. What it holds are waitress's dispatchers; its type says sockets."""
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +51,6 @@ def adjustments(threads: int, max_body: int, connections: int) -> Adjustments:
         threads=threads,
         connection_limit=connections,
         backlog=BACKLOG,
-        asyncore_use_poll=hasattr(select, "poll"),  # select() ends the process at descriptor 1024
         channel_request_lookahead=1,  # or a caller that leaves is noticed only by the next write
         recv_bytes=65_536,
         max_request_body_size=max_body,
@@ -69,6 +65,7 @@ class Server(TcpWSGIServer):
 
     Attributes:
         clock: for the connections.
+        environ: what WSGI is told of every request that comes here.
         relay: carries streams that have begun; without one each keeps its thread.
 
     Args:
@@ -81,10 +78,11 @@ class Server(TcpWSGIServer):
 
     channel_class = Channel
     draining = False
+    effective_port: int
     relay: Relay | None = None
 
     def __init__(
-        self, app: "WSGIApplication", listener: socket.socket, lanes: Lanes, adj: Adjustments, loop_map: SocketMap
+        self, app: "WSGIApplication", listener: socket.socket, lanes: Lanes, adj: Adjustments, loop_map: WatchedSockets
     ) -> None:
         self.clock: Clock = lanes.clock
         self._sockets = loop_map
@@ -100,6 +98,17 @@ class Server(TcpWSGIServer):
             sockinfo=(listener.family, listener.type, listener.proto, listener.getsockname()),
             bind_socket=False,
         )
+        self.environ: WSGIEnvironment = {
+            "SERVER_NAME": self.server_name,
+            "SERVER_PORT": str(self.effective_port),
+            "SCRIPT_NAME": "",
+            "wsgi.url_scheme": "http",
+            "wsgi.version": (1, 0),
+            "wsgi.multithread": True,
+            "wsgi.multiprocess": False,
+            "wsgi.run_once": False,
+            "wsgi.input_terminated": True,
+        }
 
     @property
     def channels(self) -> list[Channel]:
@@ -130,6 +139,16 @@ class Server(TcpWSGIServer):
     def pull_trigger(self) -> None:
         """Wake the loop. Any thread, at any time: a closed trigger's descriptor may be someone else's by now."""
         self._pull(None)
+
+    def look_again(self, descriptor: int | None) -> None:
+        """Have the loop look at what a connection waits for. Any thread.
+
+        Args:
+            descriptor: the connection's; None where it is closed.
+        """
+        if descriptor is not None:
+            self._sockets.changed(descriptor)
+            self._pull(None)
 
     def call_in_loop(self, action: Callable[[], None]) -> None:
         """Run `action` on the loop's thread, soon. Any thread."""
@@ -189,7 +208,7 @@ class Server(TcpWSGIServer):
                 self._trigger.pull_trigger(cast("Callable[[None], None] | None", action))
 
 
-def make_room(loop_map: SocketMap, limit: int) -> None:
+def make_room(loop_map: WatchedSockets, limit: int) -> None:
     """Close connections on which no request is under way until SPARE places are free: those first that have had none
     for longest, be it that nothing came or that it comes slowly. The SPARE youngest stay as long as there is a place at
     all: what they ask for may be on its way.
