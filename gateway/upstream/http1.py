@@ -84,7 +84,7 @@ class PostHead:
         every = _lines({"Host": host}, frozenset()) + _lines(fields, self._taken)
         self._start = f" HTTP/1.1\r\n{every}"
         self._taken |= {name.lower() for name in fields}
-        self._latest: tuple[str, Mapping[str, str], str] = ("", {}, "")
+        self._latest: tuple[str, Mapping[str, str], str] | None = None
 
     def render(self, target: str, fields: Mapping[str, str], length: int) -> bytes:
         """The head, in this order: Host, what every request has, `fields`, the length.
@@ -101,9 +101,8 @@ class PostHead:
 
     def _before_length(self, target: str, fields: Mapping[str, str]) -> str:
         """The latest one is kept (3 us a call): the next request mostly differs in nothing but its length."""
-        latest_target, latest_fields, before = self._latest
-        if target == latest_target and fields == latest_fields:
-            return before
+        if (latest := self._latest) is not None and latest[0] == target and latest[1] == fields:
+            return latest[2]
         if not _TARGET.fullmatch(target):
             raise Http1Fault("its address has characters that cannot be sent")
         before = f"POST {target}{self._start}{_lines(fields, self._taken)}"
