@@ -10,6 +10,7 @@ Sources: RFC 9112 sections 2.2 (lines), 3 (request line), 5 (fields), 6 (body le
 """
 
 import re
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from gateway.core.errors import (
@@ -51,6 +52,10 @@ _AUTHORITY: Final = re.compile(
 _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _STRAY: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n|\Z)|(?<!\r)\n")
 """An octet that no head holds, or half a line ending."""
+UNSAFE: Final = ""
+"""Stands for all names that WSGI could not tell from others."""
+USUAL_NAME: Final = 64
+"""Characters of a name whose spelling is remembered; what is remembered stays small."""
 _ONCE: Final = frozenset({"HOST", "CONTENT_LENGTH", "TRANSFER_ENCODING"})
 
 
@@ -227,16 +232,23 @@ def _read_fields(text: str, start: int) -> dict[str, str]:
         raise HeadersTooLarge(f"There are more than {MAX_FIELDS} header lines.")
     fields: dict[str, str] = {}
     for name, value in lines:
-        if "_" in name:
-            continue
-        key = name.upper().replace("-", "_")
+        key = _key(name) if len(name) <= USUAL_NAME else _spelled(name)
         if key not in fields:
             fields[key] = value.strip(" \t")
         elif key in _ONCE:
             raise BadHttp(_not_valid(f"there is more than one {key.title().replace('_', '-')}"))
         else:
             fields[key] += ", " + value.strip(" \t")
+    fields.pop(UNSAFE, None)
     return fields
+
+
+def _spelled(name: str) -> str:
+    return UNSAFE if "_" in name else name.upper().replace("-", "_")
+
+
+_key = lru_cache(maxsize=256)(_spelled)
+"""Clients send the same names again and again."""
 
 
 def _check_coding(coding: str, version: str, fields: dict[str, str]) -> None:

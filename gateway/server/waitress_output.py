@@ -6,9 +6,12 @@ have been taken. Time is the server's clock; waitress's own stamps are wall-cloc
 """
 
 import socket
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, TypeAlias
 
+from waitress.adjustments import Adjustments
 from waitress.channel import ClientDisconnected, HTTPChannel
+
+from gateway.server.watched_sockets import WatchedSockets
 
 if TYPE_CHECKING:
     from gateway.server.waitress_server import Server
@@ -21,23 +24,28 @@ UNREAD_BYTES: Final = 65_536
 """At most these many reads of these many bytes before a connection is closed."""
 
 
+Socket: TypeAlias = socket.socket
+
+
 class OutputChannel(HTTPChannel):
     """One connection, as far as writing and closing go. Methods belong to the loop's thread unless they say otherwise.
 
     Attributes:
+        listener: through which it came.
         left: whether the caller will send nothing more: it has hung up, or it has closed its half and waits.
     """
 
     left = False
-    socket: socket.socket
+    socket: Socket
     _fileno: int | None
     _active_at = 0.0
     _untaken_since: float | None = None
 
-    @property
-    def listener(self) -> "Server":
-        """Through which it came."""
-        return cast("Server", self.server)
+    def __init__(
+        self, listener: "Server", connection: Socket, address: object, adj: Adjustments, loop_map: WatchedSockets
+    ) -> None:
+        self.listener = listener  # before waitress sets a time, which is the listener's clock's
+        super().__init__(listener, connection, address, adj, map=loop_map)
 
     @property
     def last_activity(self) -> float:  # an attribute in waitress

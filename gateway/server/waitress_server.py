@@ -196,7 +196,7 @@ class Server(TcpWSGIServer):
         except OSError:  # macOS, of a client that has left already
             connection.close()
             return
-        self.channel_class(self, connection, address, self.adj, map=self._sockets)
+        Channel(self, connection, address, self.adj, self._sockets)
 
     @property
     def _trigger(self) -> trigger:

@@ -43,10 +43,7 @@ class Answer(Task):
 
     def __init__(self, channel: "Channel", request: Parser) -> None:
         super().__init__(channel, cast(Error, request))
-
-    @property
-    def connection(self) -> "Channel":
-        return cast("Channel", self.channel)
+        self.connection = channel
 
     def write(self, data: bytes) -> None:
         """Send a piece of the body, behind the head where that has not left."""
