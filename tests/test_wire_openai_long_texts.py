@@ -196,6 +196,13 @@ def test_what_is_just_acceptable_is_accepted_alike(name: str, monkeypatch: pytes
     assert leaves[0] == leaves[1]
 
 
+def test_a_target_whose_name_is_no_text_gets_the_same_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    leaves = [request.render(request.parse(GOOD), "one\ud800", ask_usage=False).body]
+    whole(monkeypatch)
+    leaves.append(request.render(request.parse(GOOD), "one\ud800", ask_usage=False).body)
+    assert leaves[0] == leaves[1]
+
+
 def test_of_names_that_stand_twice_a_provider_sees_only_the_last() -> None:
     body = GOOD.replace(b'"seed":1', b'"seed":1,"model":"other","model":"best"')
     sent = request.render(request.parse(body), "one", ask_usage=False).body

@@ -154,6 +154,7 @@ def _explain(fault: Exception, body: bytes, start: int) -> JsonFault:
 
 def _without_surrogates(value: JsonValue) -> bytes:
     """Through UTF-16, where two halves that stand side by side become the character they are."""
-    finite = json.loads(json.dumps(value), parse_constant=lambda _: None)  # json writes NaN, which is not JSON
+    # json writes NaN, which is not JSON; what it does not know is a msgspec.Raw, a piece of JSON as it was written
+    finite = json.loads(json.dumps(value, default=msgspec.json.decode), parse_constant=lambda _: None)
     text = json.dumps(finite, ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
