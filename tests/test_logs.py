@@ -18,15 +18,14 @@ from msgspec.structs import replace
 
 from gateway.core.secrets import Secret
 from gateway.observe.logs import (
-    MAX_LEARNED,
     CallLine,
     CallLog,
     JsonFormatter,
-    Masker,
     PrettyFormatter,
     pretty,
     set_up,
 )
+from gateway.observe.masking import MAX_LEARNED, Masker
 
 FORMS: tuple[Literal["pretty", "json"], ...] = ("pretty", "json")
 CANARY = Secret("canary-7f3a-not-a-shape")

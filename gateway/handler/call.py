@@ -43,6 +43,7 @@ class Call:
         line: to the caller, for signs of life; none where they have no way.
     """
 
+    # what most calls never set stands here, where making a call costs nothing for it
     model = ""
     streamed = False
     target: Target | None = None

@@ -48,7 +48,7 @@ class Race:
         self._call = call
         self._clock = clock
         self._several = len(plan.ready) + len(plan.resting) > 1
-        self._lock = threading.Lock()  # over all that follows
+        self._lock = threading.Lock()  # over the lists, the winner and the verdict
         self._waiting: threading.Condition | None = None  # the caller's thread, for other runs; made when it waits
         self._ready = [Turn(target, wait=plan.queue) for target in plan.ready]
         self._crowded: list[Target] = []

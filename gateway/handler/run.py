@@ -36,7 +36,7 @@ class Run:
         self.call = call
         self.slow = False
         self._clock = clock
-        self._lock = threading.RLock()
+        self._lock = threading.RLock()  # as a condition's own: whoever waits may be the one who cuts
         self._pausing: threading.Condition | None = None  # over the lock; made when it pauses, which hardly one does
         self._held: Cuttable | None = None
         self._cut = False
