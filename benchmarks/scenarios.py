@@ -25,6 +25,7 @@ BUSY_CALLS: Final = 60
 HEALTH_CHECKS: Final = 100
 SETTLE_SECONDS: Final = 0.5
 RAMP_SHARE: Final = 0.3
+"""Of the turn, in which the streams begin one after the other."""
 BULK_STREAMS: Final = 4
 BULK_CHUNKS: Final = 200_000
 
@@ -103,7 +104,7 @@ class Streams:
         return f"{self.streams} streams at {self.rate} chunks a second"
 
     def measure(self, served: Served, tools: Tools) -> Figures:
-        ramp = min(1.0, tools.seconds * RAMP_SHARE)
+        ramp = tools.seconds * RAMP_SHARE
         chunks = max(1, int(self.rate * tools.seconds))
         plan = stream_load.Plan(self.streams, chunks, self.rate, ramp, limit=ramp + 2 * tools.seconds + 2)
         return _streamed(served, plan)

@@ -71,7 +71,9 @@ class AuthServer:
         self._came = threading.Condition()
         self._http = HttpServer(self)
         self.url = f"http://127.0.0.1:{self._http.server_port}"
-        self._serving = threading.Thread(target=self._http.serve_forever, args=(0.02,), name="auth-server", daemon=True)
+        self._serving = threading.Thread(
+            target=self._http.serve_forever, args=(0.002,), name="auth-server", daemon=True
+        )
 
     def __enter__(self) -> Self:
         self._serving.start()

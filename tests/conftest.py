@@ -4,23 +4,50 @@ How properties are looked for: fewer examples than Hypothesis's own, so that the
 --hypothesis-profile=thorough` takes its time. No deadline, because a busy machine is no fault of the code.
 """
 
-from collections.abc import Iterator
+import gc
+from collections.abc import Generator, Iterator
 
 import pytest
 from hypothesis import settings
 
+from gateway.handler.call import Calls
 from tests import running
 from tests.edge import App
+from tests.upstream_script import ScriptedUpstream
 
-settings.register_profile("quick", max_examples=50, deadline=None)
+settings.register_profile("quick", max_examples=25, deadline=None)
 settings.register_profile("thorough", max_examples=1000, deadline=None)
 settings.load_profile("quick")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is collected stays to the end: the garbage collector does not look through all of it again and again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 @pytest.fixture(params=[True, False], ids=["relayed", "a thread each"])
 def each_driver(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run what uses it twice: streams that have begun are carried by the relay, and each has a thread of its own."""
     monkeypatch.setattr(running, "RELAYED", request.param)
+
+
+@pytest.fixture
+def often_looked_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls are looked after every hundredth of a second, for tests that wait for it and do not ask how soon it is."""
+    monkeypatch.setattr(Calls, "INTERVAL", 0.01)
+
+
+@pytest.fixture
+def up() -> Iterator[ScriptedUpstream]:
+    """A provider, healthy until told otherwise."""
+    with ScriptedUpstream() as upstream:
+        yield upstream
 
 
 @pytest.fixture

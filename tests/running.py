@@ -17,6 +17,9 @@ from gateway.system import without_file
 RELAYED = True
 """Whether streams that have begun leave their threads, in every gateway that is run. `each_driver` turns it."""
 
+THREADS = 16
+"""As many as any test needs. The usual 64 take longer to start than most tests take."""
+
 
 class Running:
     """A gateway that serves, and the clients that talk to it; all of them are closed with it."""
@@ -58,8 +61,10 @@ def running(
 ) -> Iterator[Running]:
     """A gateway that serves `config`, or what is served without a file. Asserts that nothing of it stays."""
     before = set(threading.enumerate())
-    served = without_file(env or {}) if config is None else loaded(config, env)
+    served = without_file(env or {}) if config is None else loaded(_of_few_threads(config), env)
     gateway = Gateway(at(served, None, 0), env or {}, clock, relayed=RELAYED)
+    if (demo := gateway.system._demo) is not None:
+        demo.word_delay = 0.001  # word by word, but nobody reads along
     try:
         gateway.start()
         with ExitStack() as closing:
@@ -70,6 +75,13 @@ def running(
     now = threading.enumerate()
     left = [thread for thread in now if thread not in before and not thread.name.startswith("upstream")]
     assert not left, f"threads of the gateway stay: {left}"
+
+
+def _of_few_threads(config: Mapping[str, object]) -> Mapping[str, object]:
+    """The same, with THREADS where it does not say how many."""
+    settings = config.get("gateway", {})
+    assert isinstance(settings, Mapping)
+    return {**config, "gateway": {"threads": THREADS, **settings}}
 
 
 def provider(endpoint: str, **settings: object) -> dict[str, object]:

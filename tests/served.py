@@ -1,5 +1,6 @@
 """`python app.py` as a process of its own, for the tests that look at it from outside."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -11,7 +12,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from gateway.cli import commands
 from tests.running import chat
 
 ROOT = Path(__file__).parent.parent
@@ -31,6 +34,16 @@ def run(*arguments: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[s
     return subprocess.run(
         command, cwd=cwd, env=environment(**env), capture_output=True, text=True, timeout=HANG, check=False
     )
+
+
+def run_here(*arguments: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    """The command in this process, where what it says and its exit code are all that matters: it starts at once."""
+    told = {**dict.fromkeys(os.environ), **environment(**env)}
+    with contextlib.chdir(cwd):
+        done = CliRunner().invoke(commands, arguments, env=told, prog_name="python app.py")
+    if not isinstance(done.exception, SystemExit | None):
+        raise done.exception
+    return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
 
 
 class Served:

@@ -165,6 +165,12 @@ class TestPasting:
             flow().code_from_pasted(text)
 
 
+@pytest.fixture(autouse=True)
+def noticed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A listener sees soon that it is to close."""
+    monkeypatch.setattr("gateway.auth.loopback.POLL_SECONDS", 0.002)
+
+
 @contextmanager
 def listening(login: BrowserFlow | None = None) -> Iterator[tuple[LoopbackListener, BrowserFlow, Callback]]:
     before = set(threading.enumerate())

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 import pytest
 
@@ -40,7 +40,7 @@ def call_of(caller: Caller | None = None, clock: FakeClock | None = None, timeou
 
 
 @pytest.fixture
-def calls() -> Iterator[Calls]:
+def calls(often_looked_after: None) -> Iterator[Calls]:
     running = Calls(FakeClock())
     yield running
     running.close()
@@ -170,18 +170,19 @@ def test_running_calls_are_counted_once_each(calls: Calls) -> None:
     assert len(calls) == 0
 
 
-def test_a_call_whose_caller_leaves_is_ended_within_two_seconds(calls: Calls) -> None:
+def test_a_call_whose_caller_leaves_is_ended_within_two_seconds() -> None:
     leaving, staying = Caller(), Caller()
     gone, there = call_of(leaving), call_of(staying)
     cut, whole = Held(), Held()
     gone.enter(cut)
     there.enter(whole)
-    calls.add(gone)
-    calls.add(there)
-    leaving.gone = True
-    assert cut.was_cut.wait(2.0)
-    assert isinstance(gone.ended, CallerLeft)
-    assert (there.ended, whole.cuts) == (None, 0)
+    with closing(Calls(FakeClock())) as calls:  # looked after as often as in a gateway
+        calls.add(gone)
+        calls.add(there)
+        leaving.gone = True
+        assert cut.was_cut.wait(2.0)
+        assert isinstance(gone.ended, CallerLeft)
+        assert (there.ended, whole.cuts) == (None, 0)
 
 
 def test_a_call_that_has_ended_is_not_looked_after(calls: Calls) -> None:
@@ -286,6 +287,7 @@ class Slow:
             assert self.looked.acquire(timeout=LONG)
 
 
+@pytest.mark.usefixtures("often_looked_after")
 def test_what_a_slow_call_wants_beside_it_runs_in_a_thread_that_ends_with_the_work() -> None:
     before = threading.active_count()
     calls = Calls(FakeClock())
@@ -301,6 +303,7 @@ def test_what_a_slow_call_wants_beside_it_runs_in_a_thread_that_ends_with_the_wo
     assert threading.active_count() == before
 
 
+@pytest.mark.usefixtures("often_looked_after")
 def test_there_are_only_so_many_threads_beside_and_one_that_ends_makes_room() -> None:
     calls, done = Calls(FakeClock(), most_beside=1), threading.Semaphore(0)
     race, call = Slow(lambda: assert_acquired(done)), call_of()
@@ -398,6 +401,7 @@ class LookedAt(FakeClock):
             assert self.looks.acquire(timeout=LONG)
 
 
+@pytest.mark.usefixtures("often_looked_after")
 @pytest.mark.parametrize(
     ("quiet", "streamed", "hears"),
     [(KEEP_ALIVE, True, True), (KEEP_ALIVE - 0.1, True, False), (KEEP_ALIVE, False, False)],

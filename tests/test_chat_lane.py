@@ -34,12 +34,6 @@ class Told:
 
 
 @pytest.fixture
-def up() -> Iterator[ScriptedUpstream]:
-    with ScriptedUpstream() as scripted:
-        yield scripted
-
-
-@pytest.fixture
 def system(up: ScriptedUpstream) -> Iterator[System]:
     settings = {
         "gateway": {"apiKeys": ["sesame"], "allowedOrigins": [PAGE], "maxBodyMiB": 1},

@@ -164,7 +164,8 @@ def test_a_program_may_say_much_on_standard_error() -> None:
     assert python("import sys; sys.stderr.write('x\\n' * 200000); print('a')").access_token.reveal() == "a"
 
 
-def test_a_program_that_does_not_end_is_stopped() -> None:
+def test_a_program_that_does_not_end_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.auth.command._GRACE", 0.5)
     assert "did not end within 0.2 s" in fault("import time; time.sleep(600)", time_limit=0.2)
     closed = "import os, time; os.close(1); time.sleep(600)"
     assert "did not end within" in fault(closed, time_limit=0.2)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 import yaml
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.auth.sources import AdcSource, ApiKey, CommandSource, NoCredential, StoredToken, TokenFileSource
@@ -514,7 +514,6 @@ def outcome(text: bytes) -> Loaded | ConfigError:
 
 
 @given(st.binary())
-@settings(deadline=None)
 @example(b"\xef\xbb\xbf\xef\xbb\xbf")
 @example(b"\x85\x00")
 def test_no_bytes_raise_anything_but_a_config_error(text: bytes) -> None:
@@ -528,13 +527,11 @@ def test_no_bytes_raise_anything_but_a_config_error(text: bytes) -> None:
 @example("gateway: {port: !!int [1]}")
 @example("%TAG ! tag:x,2000:\n---\na: !b c")
 @example("=: =")
-@settings(deadline=None)
 def test_no_text_raises_anything_but_a_config_error(text: str) -> None:
     outcome(text.encode("utf-8", "surrogatepass"))
 
 
 @given(st.data())
-@settings(deadline=None)
 def test_no_damage_to_a_good_file_raises_anything_but_a_config_error(data: st.DataObject) -> None:
     text = SEED.encode()
     start = data.draw(st.integers(0, len(text)))
@@ -545,7 +542,6 @@ def test_no_damage_to_a_good_file_raises_anything_but_a_config_error(data: st.Da
 @given(st.text(alphabet="htps:/[]1.@%x-?#", max_size=20))
 @example("https://[1.2.3.4]/v1")
 @example("http://[v1.x]")
-@settings(deadline=None)
 def test_no_address_raises_anything_but_a_config_error(address: str) -> None:
     for key in ("apiEndpoint", "tokenEndpoint"):
         for start in ("", "http://", "https://"):
@@ -554,13 +550,11 @@ def test_no_address_raises_anything_but_a_config_error(address: str) -> None:
 
 
 @given(DATA)
-@settings(deadline=None)
 def test_no_data_raises_anything_but_a_config_error(data: object) -> None:
     outcome(yaml.safe_dump(data, allow_unicode=True).encode("utf-8", "surrogatepass"))
 
 
 @given(shaped(msgspec.inspect.type_info(Config)))
-@settings(deadline=None, max_examples=300)
 def test_every_fault_in_data_of_the_right_shape_has_its_place(data: object) -> None:
     result = outcome(yaml.safe_dump(data, allow_unicode=True).encode("utf-8", "surrogatepass"))
     faults = result.faults if isinstance(result, ConfigError) else result.warnings

@@ -31,12 +31,6 @@ class Bearers:
 
 
 @pytest.fixture
-def up() -> Iterator[ScriptedUpstream]:
-    with ScriptedUpstream() as scripted:
-        yield scripted
-
-
-@pytest.fixture
 def server() -> Iterator[AuthServer]:
     with AuthServer(client_secret=SECRET) as serving:
         yield serving

@@ -50,12 +50,6 @@ from tests.upstream_script import (
 )
 
 
-@pytest.fixture
-def up() -> Iterator[ScriptedUpstream]:
-    with ScriptedUpstream() as upstream:
-        yield upstream
-
-
 def direct(url: str, *, connect_seconds: float = LONG, clock: Clock | None = None) -> DirectTransport:
     clock = clock or SystemClock()
     return DirectTransport("acme", url, pool_size=8, connect_seconds=connect_seconds, environ=TRUSTED, clock=clock)

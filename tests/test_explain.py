@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
@@ -23,6 +21,7 @@ from gateway.routing.router import Router
 from gateway.serve import at
 from tests.failover_scene import DOWN, TOO_MANY, Scene, limit, told
 from tests.running import Running, alias, chat, loaded, provider, running
+from tests.served import run_here
 from tests.upstream_script import Json, ScriptedUpstream, Status
 
 NOW = 1_000.0
@@ -243,23 +242,11 @@ def test_the_route_wants_a_model() -> None:
 
 
 def test_the_command_line_explains_the_demo(tmp_path: Path) -> None:
-    app = Path(__file__).parent.parent / "app.py"
-
-    def run_app(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, str(app), "explain", "--port", "0", *arguments],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            check=False,
-            timeout=60,
-        )
-
-    shown = run_app("demo-failover")
+    shown = run_here("explain", "--port", "0", "demo-failover", cwd=tmp_path)
     assert shown.returncode == 0, shown.stderr
     assert "1. demo/demo-unavailable: asked first" in shown.stdout
-    machine = run_app("demo-failover", "--json")
+    machine = run_here("explain", "--port", "0", "demo-failover", "--json", cwd=tmp_path)
     assert [each["model"] for each in json.loads(machine.stdout)["candidates"]] == ["demo-unavailable", "demo"]
-    unknown = run_app("demo-falover")
+    unknown = run_here("explain", "--port", "0", "demo-falover", cwd=tmp_path)
     assert (unknown.returncode, unknown.stdout) == (1, "")
     assert "Did you mean `demo-failover`" in unknown.stderr

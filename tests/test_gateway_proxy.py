@@ -266,7 +266,7 @@ class TestAnswers:
         with ScriptedUpstream() as up:
             up.plays(Stall())
             config = {
-                "gateway": {"requestTimeoutSeconds": 0.5},
+                "gateway": {"requestTimeoutSeconds": 0.2},
                 "providers": {"a": provider(up.base_url)},
                 "modelAliases": [alias("best", "a/m")],
             }

@@ -510,9 +510,9 @@ def test_a_stream_cut_after_content_is_not_complete(up: ScriptedUpstream, gemini
 
 def test_no_content_in_time_is_silence(up: ScriptedUpstream) -> None:
     up.plays(*stream({}), Stall())
-    with closing(Asking(up, first_content=0.3)) as asking, pytest.raises(Silent, match="gemini"):
+    with closing(Asking(up, first_content=0.1)) as asking, pytest.raises(Silent, match="gemini"):
         asking.open()
-    assert up.requests[0].client_gone.wait(LONG)
+    assert up.wait_for_requests(1)[0].client_gone.wait(LONG)
 
 
 def test_a_request_can_go_to_another_provider_as_it_came(up: ScriptedUpstream, gemini: Asking) -> None:

@@ -9,6 +9,7 @@ import json
 import os
 import re
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import jsonschema
@@ -51,6 +52,12 @@ def check(name: str, found: str) -> None:
     assert not difference, difference
 
 
+@cache
+def gemini_requests() -> jsonschema.Draft202012Validator:
+    defs = json.loads((SCHEMAS / "gemini.json").read_text("utf-8"))["$defs"]
+    return jsonschema.Draft202012Validator({"$ref": "#/$defs/GenerateContentRequest", "$defs": defs})
+
+
 def pretty(value: object) -> str:
     return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
 
@@ -66,8 +73,7 @@ def test_a_request_becomes_this(name: str, target: str) -> None:
         return
     body = json.loads(rendered.body)
     if target != "openai":
-        defs = json.loads((SCHEMAS / "gemini.json").read_text("utf-8"))["$defs"]
-        jsonschema.validate(body, {"$ref": "#/$defs/GenerateContentRequest", "$defs": defs})
+        gemini_requests().validate(body)
     check(f"requests/{name}.{target}.json", pretty({"body": body, "dropped": rendered.dropped}))
 
 

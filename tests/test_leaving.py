@@ -13,7 +13,7 @@ from gateway.limits.rate_limiter import RateLimiter
 from tests.running import Running, alias, chat, provider, running
 from tests.upstream_script import Head, ScriptedUpstream, Sse, Stall, Step, sse_events
 
-pytestmark = pytest.mark.usefixtures("each_driver")
+pytestmark = pytest.mark.usefixtures("each_driver", "often_looked_after")
 
 SOON: Final = 2.0  # seconds that a caller's leaving may take to be noticed
 LONG: Final = 20.0

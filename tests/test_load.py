@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import pytest
 import requests
@@ -61,8 +61,13 @@ def test_30_streams_and_200_short_requests_at_once() -> None:
 
     with ScriptedUpstream() as up:
         up.answers(answer)
-        config = {"providers": {"a": provider(up.base_url)}, "modelAliases": [alias("best", "a/m")]}
-        with running(config) as gateway, ThreadPoolExecutor(STREAMS + SHORT) as pool:
+        config = {
+            "gateway": {"threads": 64},  # so that there is room for all of them
+            "providers": {"a": provider(up.base_url)},
+            "modelAliases": [alias("best", "a/m")],
+        }
+        with running(config) as gateway, ThreadPoolExecutor(STREAMS + SHORT) as pool, ExitStack() as closing:
+            closing.callback(may_end.set)
             streams = [pool.submit(stream, gateway, number) for number in range(STREAMS)]
             all_streams_run.wait()
             shorts = [pool.submit(short, gateway, number) for number in range(1000, 1000 + SHORT)]

@@ -640,7 +640,7 @@ class TestAsAProcess:
         assert errors == "Stopped. Not logged in to acme.\n"
         assert {path.name for path in tmp_path.iterdir()} == before
 
-    @pytest.mark.parametrize("flag", ["--device", "--browser"])
+    @pytest.mark.parametrize("flag", ["--device", pytest.param("--browser", marks=pytest.mark.slow)])
     def test_a_login_that_is_killed_leaves_the_store_as_it_was(
         self, server: AuthServer, tmp_path: Path, flag: str
     ) -> None:

@@ -15,6 +15,7 @@ ENDPOINT = "https://acme.example/token"
 NAMES = ["error", "error_description", "interval", "access_token", "refresh_token", "expires_in", "token_type"]
 NAMES += ["device_code", "user_code", "verification_uri", "verification_url", "verification_uri_complete"]
 
+printable = st.characters(exclude_categories=["C", "Z"], include_characters=" ")
 texts = st.text() | st.sampled_from(
     ["slow_down", "bearer", "3600", "nan", "at-1", "https://acme.example/d", "https://["]
 )
@@ -61,7 +62,7 @@ def test_an_answer_is_a_code_to_show_a_no_or_none(answer: Answer) -> None:
     assert grant.interval > 0
 
 
-@given(secret=st.text(min_size=6).filter(str.isprintable), before=st.text(), after=st.text())
+@given(secret=st.text(printable, min_size=6), before=st.text(), after=st.text())
 @example(secret="ends in a blank ", before="", after="")
 def test_a_secret_that_comes_back_is_masked_wherever_it_stands(secret: str, before: str, after: str) -> None:
     words = f"canary-{secret}"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.running import alias, provider
-from tests.served import HANG, ROOT, Served, environment, posix_only, run, serving
+from tests.served import HANG, ROOT, Served, environment, posix_only, run, run_here, serving
 from tests.upstream_script import Done, ScriptedUpstream, Sse, Stall, WaitFor, sse_events
 
 
@@ -128,28 +128,28 @@ class TestFailing:
         done = run("-c", "nowhere.yaml", cwd=tmp_path)
         self.assert_clear(done, 2, "nowhere.yaml")
         assert len(done.stderr.splitlines()) == 1
-        self.assert_clear(run("check", cwd=tmp_path, LLM_GATEWAY_CONFIG="gone.yaml"), 2, "gone.yaml")
+        self.assert_clear(run_here("check", cwd=tmp_path, LLM_GATEWAY_CONFIG="gone.yaml"), 2, "gone.yaml")
 
     def test_a_folder_instead_of_a_file_is_exit_code_2(self, tmp_path: Path) -> None:
-        self.assert_clear(run("-c", str(tmp_path), cwd=tmp_path), 2, "folder")
+        self.assert_clear(run_here("-c", str(tmp_path), cwd=tmp_path), 2, "folder")
 
     def test_all_faults_of_a_file_are_told_with_their_places(self, tmp_path: Path) -> None:
         (tmp_path / "config.yaml").write_text("gateway:\n  prot: 1\n  threads: many\nproviders:\n  groc: {}\n")
-        done = run("check", cwd=tmp_path)
+        done = run_here("check", cwd=tmp_path)
         self.assert_clear(done, 2, 'config.yaml:2:3 gateway: unknown key "prot"; did you mean "port"?')
         assert "config.yaml:3:12 gateway.threads" in done.stderr
         assert 'did you mean "groq"?' in done.stderr
 
     @pytest.mark.parametrize("arguments", [["--prot", "1"], ["serve", "--port", "x"], ["--port", "70000"], ["chekc"]])
     def test_bad_usage_is_exit_code_2(self, tmp_path: Path, arguments: list[str]) -> None:
-        done = run(*arguments, cwd=tmp_path)
+        done = run_here(*arguments, cwd=tmp_path)
         assert done.returncode == 2
         assert "Traceback" not in done.stderr
 
 
 class TestVerbs:
     def test_version(self, tmp_path: Path) -> None:
-        done = run("--version", cwd=tmp_path)
+        done = run_here("--version", cwd=tmp_path)
         assert done.returncode == 0
         assert re.fullmatch(r"llm-gateway \d+\.\d+\.\d+\n", done.stdout)
 
@@ -160,12 +160,14 @@ class TestVerbs:
         assert "check" in done.stdout
 
     def test_check_prints_the_schema(self, tmp_path: Path) -> None:
-        done = run("check", "--schema", cwd=tmp_path)
+        done = run_here("check", "--schema", cwd=tmp_path)
         assert done.returncode == 0
         assert json.loads(done.stdout)["$schema"].startswith("https://json-schema.org")
 
     def test_check_is_fine_with_the_example(self, tmp_path: Path) -> None:
-        done = run("check", "-c", str(ROOT / "config.example.yaml"), cwd=tmp_path, OPENAI_API_KEY="sk-test-0123456789")
+        done = run_here(
+            "check", "-c", str(ROOT / "config.example.yaml"), cwd=tmp_path, OPENAI_API_KEY="sk-test-0123456789"
+        )
         assert done.returncode == 0, done.stderr
         assert "fine" in done.stdout
         assert "sk-test" not in done.stdout + done.stderr

@@ -66,12 +66,6 @@ ROLE = json.dumps({"choices": [{"index": 0, "delta": {"role": "assistant", "cont
 USAGE = json.dumps({"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}})
 
 
-@pytest.fixture
-def up() -> Iterator[ScriptedUpstream]:
-    with ScriptedUpstream() as upstream:
-        yield upstream
-
-
 @dataclass
 class Asking:
     """A provider at the upstream, and how it is asked."""
@@ -553,16 +547,16 @@ def test_an_error_event_after_content_belongs_to_the_stream(up: ScriptedUpstream
 @pytest.mark.parametrize("steps", [(Stall(),), (Head(), Stall()), (Sse([ROLE]), Stall())], ids=["head", "body", "role"])
 def test_no_content_in_time_is_silence(up: ScriptedUpstream, steps: tuple[Step, ...]) -> None:
     up.plays(*steps)
-    with closing(Asking(up, first_content=0.3)) as asking, pytest.raises(Silent, match="acme"):
+    with closing(Asking(up, first_content=0.1)) as asking, pytest.raises(Silent, match="acme"):
         asking.open()
-    assert up.requests[0].client_gone.wait(LONG)
+    assert up.wait_for_requests(1)[0].client_gone.wait(LONG)
 
 
 def test_no_head_in_time_is_silence_for_a_whole_answer_too(up: ScriptedUpstream) -> None:
     up.plays(Stall())
-    with closing(Asking(up, first_content=0.3)) as asking, pytest.raises(Silent, match="acme"):
+    with closing(Asking(up, first_content=0.1)) as asking, pytest.raises(Silent, match="acme"):
         asking.send()
-    assert up.requests[0].client_gone.wait(LONG)
+    assert up.wait_for_requests(1)[0].client_gone.wait(LONG)
 
 
 def test_the_deadline_ends_it_before_the_limit_of_the_first_content(up: ScriptedUpstream) -> None:

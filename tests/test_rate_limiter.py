@@ -315,7 +315,7 @@ class LimiterMachine(RuleBasedStateMachine):
 
 
 TestLimiterMachine = LimiterMachine.TestCase
-TestLimiterMachine.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestLimiterMachine.settings = settings(stateful_step_count=25)
 
 
 # A line of threads, time driven by the test -----------------------------------------------------------------------
@@ -535,7 +535,7 @@ def fullest(grants: list[float], window: float) -> int:
 
 
 def test_forty_threads_keep_the_limit_in_every_window_and_their_order() -> None:
-    clock, callers, limit, window = Recording(), 40, 5, 0.2
+    clock, callers, limit, window = Recording(), 40, 5, 0.1
     limited = RateLimiter("openai", limit, max_queue=callers, max_wait=HANG, clock=clock, window=window)
     waited: dict[int, float] = {}
 

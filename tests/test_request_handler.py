@@ -224,16 +224,10 @@ class Scene:
 
 
 @pytest.fixture
-def calls() -> Iterator[Calls]:
+def calls(often_looked_after: None) -> Iterator[Calls]:
     running = Calls(SystemClock())
     yield running
     running.close()
-
-
-@pytest.fixture
-def up() -> Iterator[ScriptedUpstream]:
-    with ScriptedUpstream() as upstream:
-        yield upstream
 
 
 def header(reply: Reply, name: str) -> str | None:

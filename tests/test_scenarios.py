@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 import pytest
 import requests
 
+from gateway.core.clock import Clock
 from gateway.handler.call import Calls
 from tests import gemini_answers as gemini
-from tests.fakes import FastClock
+from tests.fakes import FakeClock, FastClock
 from tests.running import Running, alias, events, provider, running
 from tests.upstream_script import (
     Cut,
@@ -37,7 +38,8 @@ from tests.upstream_script import (
 )
 from tests.upstream_steps import Respond
 
-pytestmark = pytest.mark.usefixtures("each_driver")
+both_drivers = pytest.mark.usefixtures("each_driver")
+"""Where a stream has begun when something happens. Before that nobody knows yet who will carry it."""
 
 FACTOR = 25.0
 REAL = 1.0
@@ -68,7 +70,7 @@ class Told:
 
 
 class Scene:
-    """A gateway on a fast clock, a primary `a` that misbehaves and a fallback `b` that does not."""
+    """A gateway on a fast clock, or the given one, a primary `a` that misbehaves and a fallback `b` that does not."""
 
     def __init__(
         self,
@@ -76,10 +78,12 @@ class Scene:
         config: Mapping[str, object],
         fallback: Respond | None,
         google: ScriptedUpstream | None,
+        *,
         factor: float,
+        clock: Clock | None,
     ) -> None:
         self.real = factor == REAL
-        self.clock = FastClock(factor)
+        self.clock = clock if clock and not self.real else FastClock(factor)
         self.primary, self.fallback, self.last = (closing.enter_context(ScriptedUpstream()) for _ in "abc")
         self.times: list[float] = []
         self.fallback.answers(fallback or answers_all)
@@ -174,7 +178,9 @@ def scene(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
     if factor != REAL:
         monkeypatch.setattr(Calls, "INTERVAL", 0.01)
     with ExitStack() as closing:
-        yield lambda fallback=None, google=None, **config: Scene(closing, config, fallback, google, factor)
+        yield lambda fallback=None, google=None, clock=None, **config: Scene(
+            closing, config, fallback, google, factor=factor, clock=clock
+        )
 
 
 Make = Callable[..., Scene]
@@ -245,6 +251,7 @@ def test_s07_a_head_without_content_is_no_answer(scene: Make) -> None:
     assert len(s.times) == 1
 
 
+@both_drivers
 @pytest.mark.parametrize("fallback", [answers_all, goes_on, refuses_to_go_on], ids=lambda each: each.__name__)
 @pytest.mark.parametrize("end", [Cut(), Reset()], ids=["cut", "reset"])
 def test_s08_and_s14_a_stream_cut_in_the_middle_is_made_whole(scene: Make, fallback: Respond, end: Step) -> None:
@@ -260,6 +267,7 @@ def test_s08_and_s14_a_stream_cut_in_the_middle_is_made_whole(scene: Make, fallb
     assert told.usage["total_tokens"] >= 69
 
 
+@both_drivers
 def test_s09_a_stream_that_stalls_is_taken_over_and_its_target_fit_afterwards(scene: Make) -> None:
     s = scene(goes_on)
     s.plays(lambda n, r: first(20, Stall()) if n == 0 else answers_all(r))
@@ -269,6 +277,7 @@ def test_s09_a_stream_that_stalls_is_taken_over_and_its_target_fit_afterwards(sc
     assert s.stream().reply.headers["x-gateway-provider"] == "a"
 
 
+@both_drivers
 def test_s10_one_unreadable_event_is_passed_over(scene: Make) -> None:
     s = scene()
     good = sse_events(TEXT, usage=USAGE)
@@ -277,6 +286,7 @@ def test_s10_one_unreadable_event_is_passed_over(scene: Make) -> None:
     assert not s.fallback.requests
 
 
+@both_drivers
 def test_s11_a_complete_stream_without_done_is_complete(scene: Make) -> None:
     s = scene()
     s.plays(lambda n, r: [Sse(sse_events(TEXT, usage=USAGE))])
@@ -309,7 +319,7 @@ def test_s13_a_policy_is_not_routed_around(scene: Make) -> None:
 
 
 def test_s15_a_primary_that_recovers_is_used_again_within_half_a_minute(scene: Make) -> None:
-    s = scene()
+    s = scene(clock=FakeClock())
     began = s.clock.monotonic()
     s.plays(lambda n, r: [DOWN] if s.clock.monotonic() - began < 60 else answers_all(r))
     served = []
@@ -339,6 +349,7 @@ def test_s16_the_fallbacks_model_is_seen(scene: Make) -> None:
 # What cannot be resumed --------------------------------------------------------------------------------------------
 
 
+@both_drivers
 def test_without_recovery_a_broken_stream_ends_with_an_error_and_nothing_that_looks_like_an_end(scene: Make) -> None:
     s = scene(modelAliases=[alias("best", "a/one", "b/two", streamRecovery="error")])
     s.plays(lambda n, r: first(40, Cut()))
@@ -349,6 +360,7 @@ def test_without_recovery_a_broken_stream_ends_with_an_error_and_nothing_that_lo
     assert not s.fallback.requests
 
 
+@both_drivers
 def test_an_answer_that_is_begun_anew_in_other_words_is_not_glued_to_the_first(scene: Make) -> None:
     def other(request: Request) -> Sequence[Step]:
         refused = refuses_to_go_on(request)
@@ -362,6 +374,7 @@ def test_an_answer_that_is_begun_anew_in_other_words_is_not_glued_to_the_first(s
     assert (told.finish, told.done) == (None, False)
 
 
+@both_drivers
 @pytest.mark.parametrize("asked", [{"response_format": {"type": "json_object"}}, {"n": 2}, {"logprobs": True}], ids=str)
 def test_what_is_not_plain_text_is_not_resumed(scene: Make, asked: Mapping[str, object]) -> None:
     s = scene()
@@ -371,6 +384,7 @@ def test_what_is_not_plain_text_is_not_resumed(scene: Make, asked: Mapping[str, 
     assert not told.done
 
 
+@both_drivers
 def test_a_tool_call_under_way_is_not_resumed(scene: Make) -> None:
     s = scene()
     call = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "f", "arguments": '{"a'}}
@@ -387,6 +401,7 @@ def breaks_again(request: Request) -> Sequence[Step]:
     return [Sse(sse_events(TEXT[len(said) :])[:11]), Cut()]
 
 
+@both_drivers
 def test_a_second_break_is_resumed_too(scene: Make) -> None:
     s = scene(breaks_again, modelAliases=[alias("best", "a/one", "b/two", "c/three")])
     s.plays(lambda n, r: first(40, Cut()))
@@ -410,6 +425,7 @@ def gemini_breaks(request: Request) -> Sequence[Step]:
     return [*gemini.stream(gemini.said(gemini.text(" ".join(WORDS[:40]) + " "), finish=None)), Cut()]
 
 
+@both_drivers
 @pytest.mark.parametrize("first_wire", ["openai", "gemini"])
 def test_a_broken_stream_is_made_whole_across_wires(scene: Make, first_wire: str) -> None:
     names = ("a/one", "g/gemini-2.5-flash") if first_wire == "openai" else ("g/gemini-2.5-flash", "c/three")
@@ -423,6 +439,7 @@ def test_a_broken_stream_is_made_whole_across_wires(scene: Make, first_wire: str
         assert told.reply.text.count('"role"') == 1
 
 
+@both_drivers
 def test_where_nobody_can_go_on_the_caller_has_what_was_said_and_the_truth(scene: Make) -> None:
     s = scene(breaks_again)
     s.plays(lambda n, r: first(40, Cut()))

@@ -47,12 +47,6 @@ from tests.upstream_script import (
 )
 
 
-@pytest.fixture
-def up() -> Iterator[ScriptedUpstream]:
-    with ScriptedUpstream() as upstream:
-        yield upstream
-
-
 @pytest.fixture(params=BOTH)
 def session_to(request: pytest.FixtureRequest) -> Opening:
     return BOTH[request.param]

@@ -36,12 +36,6 @@ LIMIT = 10.0  # seconds; only a hang takes so long
 
 
 @pytest.fixture
-def up() -> Iterator[ScriptedUpstream]:
-    with ScriptedUpstream() as upstream:
-        yield upstream
-
-
-@pytest.fixture
 def client(up: ScriptedUpstream) -> Iterator[http.client.HTTPConnection]:
     address = urlsplit(up.url)
     with closing(http.client.HTTPConnection(address.hostname or "", address.port, timeout=LIMIT)) as connection:

@@ -81,7 +81,7 @@ class WindowMachine(RuleBasedStateMachine):
 
 
 TestWindowMachine = WindowMachine.TestCase
-TestWindowMachine.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+TestWindowMachine.settings = settings(stateful_step_count=40)
 
 
 @given(

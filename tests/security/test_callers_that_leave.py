@@ -10,11 +10,13 @@ from contextlib import contextmanager
 
 import pytest
 
+from gateway.handler.call import Calls
 from tests.edge import connect_to, post, received
 from tests.running import Running, alias, chat, provider, running
 from tests.upstream_script import Request, ScriptedUpstream, Sse, Stall, sse_events
 
 LIMIT = 10
+USUALLY = Calls.INTERVAL
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +28,14 @@ def upstream() -> Iterator[ScriptedUpstream]:
 @pytest.fixture(scope="module")
 def gateway(upstream: ScriptedUpstream) -> Iterator[Running]:
     config = {"providers": {"a": provider(upstream.base_url)}, "modelAliases": [alias("best", "a/m")]}
-    with running(config) as served:
+    with pytest.MonkeyPatch.context() as patched, running(config) as served:
+        patched.setattr(Calls, "INTERVAL", 0.01)
         yield served
+
+
+@pytest.fixture
+def looked_after_as_usual(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Calls, "INTERVAL", USUALLY)
 
 
 def hang_up(connection: socket.socket) -> None:
@@ -75,6 +83,7 @@ def test_the_provider_is_left_too(gateway: Running, upstream: ScriptedUpstream, 
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("looked_after_as_usual")
 @WAYS
 @KINDS
 def test_it_is_left_within_a_second(gateway: Running, upstream: ScriptedUpstream, kind: str, leave: Leave) -> None:

@@ -169,3 +169,4 @@ def test_where_there_is_no_descriptor_and_nobody_idle_nobody_is_accepted_for_a_s
         clock.advance(1)
         served.let_time_be_read()
         assert read_answer(waiting).status == 200
+        app.let_go.set()

@@ -211,12 +211,6 @@ def check(case: Case, reply: requests.Response, content: bytes) -> None:
 
 
 @pytest.fixture
-def up() -> Iterator[ScriptedUpstream]:
-    with ScriptedUpstream() as scripted:
-        yield scripted
-
-
-@pytest.fixture
 def other() -> Iterator[ScriptedUpstream]:
     with ScriptedUpstream() as scripted:
         yield scripted

@@ -172,7 +172,7 @@ def test_data_passes_exactly_as_it_came_between_two_ends_of_one_wire(one: Scene)
         assert one.openai.requests[0].json()["messages"][0]["content"] == picture(url)
 
 
-@pytest.mark.parametrize("model", ["oa", "gm"])
+@pytest.mark.parametrize("model", [pytest.param("oa", marks=pytest.mark.slow), "gm"])  # who is asked is no matter
 def test_an_image_has_at_most_20_mb(one: Scene, model: str) -> None:
     one.forget()
     most = "A" * (MAX_DATA // 3 * 4)
