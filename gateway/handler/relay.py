@@ -11,24 +11,22 @@ How many streams there are at most is the server's limit of connections, each of
 
 import logging
 import selectors
-import ssl
 import threading
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from gateway.core.clock import Clock
-from gateway.core.errors import ProviderFailure
 from gateway.handler.relayed_stream import Outlet, RelayedStream
 from gateway.handler.resumptions import MOST, Resumptions
-from gateway.handler.stream_drive import StreamDrive
+from gateway.handler.silence import TICK, Silence
+from gateway.handler.stream_drive import Patience, StreamDrive
 from gateway.handler.wakeup import Wakeup
-from gateway.upstream.byte_stream import DRAIN_READS, DRAIN_SECONDS, READ_SIZE, Detached
+from gateway.upstream.byte_stream import Detached
 
 UNTAKEN: Final = 262_144
 """Bytes a caller may leave untaken before its provider is read no more."""
-TICK: Final = 0.05
-"""Seconds between two looks at what no socket tells: silence, and an injected clock."""
 PAUSED_TICK: Final = 0.01
 """Seconds between two looks at callers that have to take something first."""
 STOP_SECONDS: Final = 5.0
@@ -45,7 +43,7 @@ class Relay:
     """
 
     def __init__(self, clock: Clock, most_resumed: int = MOST) -> None:
-        self._clock = clock
+        self._silence = Silence(clock)
         self._selector = selectors.DefaultSelector()
         self._wakeup = Wakeup()
         self._selector.register(self._wakeup.reader, selectors.EVENT_READ, None)
@@ -57,7 +55,6 @@ class Relay:
         self._paused: set[RelayedStream] = set()
         self._again: set[RelayedStream] = set()
         self._resumptions = Resumptions(self._came_back, most_resumed)
-        self._next_look = 0.0
         self._thread = threading.Thread(target=self._run, name="gateway-relay", daemon=True)
         self._thread.start()
 
@@ -90,16 +87,15 @@ class Relay:
 
     def _run(self) -> None:
         while not (self._closing and self._is_empty()):
-            for key, _ in self._selector.select(self._sleep()):
+            ready = self._selector.select(self._sleep())
+            self._silence.tick()
+            for key, _ in ready:
                 if key.data is None:
                     self._wakeup.hear()
                 else:
                     self._guarded(key.data, self._read)
             self._do_what_came()
-            again, self._again = self._again, set()
-            for stream in again:
-                if stream.watched:
-                    self._guarded(stream, self._read)
+            self._read_again()
             self._look_at_paused()
             self._look_at_silent()
             if self._closing:
@@ -148,61 +144,25 @@ class Relay:
         if source is None or stream.drive.over:
             self._settle(stream)
             return
-        source.connection.setblocking(False)
-        self._renew(stream)
-        self._say(stream, self._heard(stream, source, source.early))
-        if stream.source is source and stream in self._streams and isinstance(source.connection, ssl.SSLSocket):
-            self._again.add(stream)  # it may have decrypted more than was read
+        self._say(stream, stream.begin(source, self._silence.now))
 
     def _read(self, stream: RelayedStream) -> None:
         """There is something to read, or there may be."""
-        source = stream.source
-        if source is None:
-            return
-        try:
-            data = source.connection.recv(READ_SIZE)
-        except (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            return
-        except OSError as fault:
-            if stream.framing_reads is not None:
-                self._end(stream)
-            else:
-                self._say(stream, stream.drive.broke(source.broken(fault)))
-            return
-        if isinstance(source.connection, ssl.SSLSocket):
-            self._again.add(stream)
-        if stream.framing_reads is None:
-            self._say(stream, self._took(stream, source, data))
-        else:
-            self._read_framing(stream, source, data)
+        self._say(stream, stream.read(self._silence.now))
 
-    def _took(self, stream: RelayedStream, source: Detached, data: bytes) -> bytes:
-        """What the caller hears of `data`, which was received."""
-        try:
-            body = source.feed(data)
-        except ProviderFailure as failure:
-            return stream.drive.broke(failure)
-        return self._heard(stream, source, body, closed=not data)
-
-    def _heard(self, stream: RelayedStream, source: Detached, body: bytes, *, closed: bool = False) -> bytes:
-        """What the caller hears of `body`, and of its end if this is it: what two reads of StreamedBody would give."""
-        drive = stream.drive
-        said = b""
-        try:
-            if body:
-                said = drive.received(body)
-                self._renew(stream)
-            if not drive.over and not drive.interrupted and (closed or source.ended()):
-                said += drive.received(b"")
-        except ProviderFailure as failure:
-            said += drive.broke(failure)
-        return said
+    def _read_again(self) -> None:
+        again, self._again = self._again, set()
+        for stream in again:
+            if stream.watched:
+                self._guarded(stream, self._read)
 
     def _say(self, stream: RelayedStream, said: bytes) -> None:
         if said and not stream.outlet.write(said):
             self._end(stream)
-        else:
+        elif not (stream.watched and stream.drive.goes_on) or stream.outlet.untaken > UNTAKEN:
             self._settle(stream)
+        if stream.has_more and stream.watched:
+            self._again.add(stream)
 
     def _settle(self, stream: RelayedStream) -> None:
         """How it goes on: to its end, with somebody else, later, or as before."""
@@ -219,30 +179,13 @@ class Relay:
             self._watch(stream)
 
     def _finish(self, stream: RelayedStream) -> None:
-        """The answer is over. The rest of the provider's framing is awaited for a moment, so that its connection can
-        serve again (as ByteStream.finish does)."""
-        source = stream.source
-        try:
-            if source is None or not stream.drive.whole or source.ended():
-                self._end(stream)
-                return
-        except ProviderFailure:
+        """The answer is over, but for the rest of the provider's framing."""
+        if stream.framing_reads is None:
+            stream.finish(self._silence.now)
+        if stream.framing_reads:
+            self._watch(stream)
+        else:
             self._end(stream)
-            return
-        stream.framing_reads = DRAIN_READS
-        stream.due = self._clock.monotonic() + DRAIN_SECONDS
-        self._next_look = min(self._next_look, stream.due)
-        self._watch(stream)
-
-    def _read_framing(self, stream: RelayedStream, source: Detached, data: bytes) -> None:
-        stream.framing_reads = (stream.framing_reads or 0) - 1
-        try:
-            source.feed(data)
-            if data and stream.framing_reads and not source.ended():
-                return
-        except ProviderFailure:
-            pass  # the answer was whole before
-        self._end(stream)
 
     def _end(self, stream: RelayedStream) -> None:
         if stream not in self._streams:
@@ -269,27 +212,14 @@ class Relay:
             stream.watched = False
             self._selector.unregister(stream.source.connection)
 
-    # Time ------------------------------------------------------------------------------------------------------------
-
-    def _renew(self, stream: RelayedStream) -> None:
-        """Its provider has said something: from here on silence counts."""
-        stream.patience = stream.drive.patience()
-        stream.due = self._clock.monotonic() + stream.patience.seconds
-        self._next_look = min(self._next_look, stream.due)
+    # Who waits -------------------------------------------------------------------------------------------------------
 
     def _look_at_silent(self) -> None:
-        now = self._clock.monotonic()
-        if now < self._next_look:
-            return
-        for stream in [each for each in self._streams if each.watched and each.due <= now]:
-            self._guarded(stream, self._give_up_waiting)
-        self._next_look = min((each.due for each in self._streams if each.watched), default=now)
+        for stream, patience in self._silence.too_long(self._streams):
+            self._guarded(stream, partial(self._give_up_waiting, patience=patience))
 
-    def _give_up_waiting(self, stream: RelayedStream) -> None:
-        if stream.framing_reads is None:
-            self._say(stream, stream.drive.silent(stream.patience))
-        else:
-            self._end(stream)
+    def _give_up_waiting(self, stream: RelayedStream, patience: Patience) -> None:
+        self._say(stream, stream.silent(patience))
 
     def _look_at_paused(self) -> None:
         for stream in [*self._paused]:
@@ -304,7 +234,7 @@ class Relay:
         if stream.drive.ended:
             self._say(stream, stream.drive.stopped())
             return
-        self._renew(stream)
+        stream.resumes_reading(self._silence.now)
         self._watch(stream)
         self._read(stream)
 

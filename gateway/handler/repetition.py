@@ -21,6 +21,9 @@ class Diverged(Exception):
 class Repetition:
     """The comparison.
 
+    Attributes:
+        over: whether everything from here on is to be written.
+
     Args:
         said: what the caller has.
         anew: the stream was not asked to go on, so it must say all of `said` first.
@@ -32,7 +35,7 @@ class Repetition:
         self._matched = 0
         self._silent = 0
         self._held: list[Piece] = []
-        self._over = not said
+        self.over = not said
 
     def take(self, chunk: ChatChunk) -> list[Piece]:
         """What of the stream is to be written now.
@@ -40,7 +43,7 @@ class Repetition:
         Raises:
             Diverged: it was begun anew and says something else.
         """
-        if self._over:
+        if self.over:
             return [(chunk, 0)]
         if chunk.plain is None:
             return self._differs(chunk)
@@ -55,7 +58,7 @@ class Repetition:
         if self._matched < len(self._said):
             self._held.append((chunk, 0))
             return []
-        self._over = True
+        self.over = True
         self._held.clear()
         return [(chunk, len(again))]
 
@@ -65,7 +68,7 @@ class Repetition:
         Raises:
             Diverged: it was begun anew and ended before it was where the other broke off.
         """
-        if not self._over and self._anew:
+        if not self.over and self._anew:
             raise Diverged
         return self._release()
 
@@ -75,5 +78,5 @@ class Repetition:
         return [*self._release(), (chunk, 0)]
 
     def _release(self) -> list[Piece]:
-        held, self._held, self._over = self._held, [], True
+        held, self._held, self.over = self._held, [], True
         return held

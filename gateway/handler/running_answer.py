@@ -43,6 +43,7 @@ class RunningAnswer:
     def __init__(self, decoder: Decoder, encoder: Encoder, stall: Stall, *, resumable: bool = False) -> None:
         self._decoder = decoder
         self._encoder = encoder
+        self._passage = encoder.passage(decoder)
         self._stall = stall
         self._resumable = resumable
         self._said: list[str] = []
@@ -79,7 +80,7 @@ class RunningAnswer:
     def received(self, data: bytes) -> bytes:
         """Bytes came from the provider; b"" is the end of its body."""
         if data:
-            return self._write(self._decoder.feed(data))
+            return self._received(data)
         said = self._write(self._decoder.close())
         return said if self._stands() else said + self._ended_early("ended without a finish")
 
@@ -108,6 +109,7 @@ class RunningAnswer:
         """
         self._skipped += self._decoder.skipped
         self._decoder = decoder
+        self._passage = self._encoder.passage(decoder)
         self._spent = self.usage
         self._repetition = Repetition(self.said, anew=anew)
         self.interrupted = None
@@ -116,6 +118,15 @@ class RunningAnswer:
     def give_up(self) -> bytes:
         """Nobody goes on after an interruption."""
         return self._fail(self.interrupted or StreamBroken("The provider's stream broke; the answer is incomplete."))
+
+    def _received(self, data: bytes) -> bytes:
+        if self._passage is None or self._repetition is not None:
+            return self._write(self._decoder.feed(data))
+        said, text, rest = self._passage.take(data)
+        chunks = self._decoder.feed(rest) if rest else []
+        if text and self._resumable:
+            self._remember(text)
+        return said + self._write(chunks) if chunks or rest else said
 
     def _stands(self) -> bool:
         """It is settled how it goes on."""
@@ -133,6 +144,8 @@ class RunningAnswer:
                 self._count(chunk.usage)
             if self._decoder.done and self._repetition:
                 out += self._pieces(self._repetition.end())
+            if self._repetition and self._repetition.over:
+                self._repetition = None
         except Diverged:
             other = "The provider's stream broke, and another one began another answer; the answer above is incomplete."
             return bytes(out) + self._fail(StreamBroken(other))

@@ -88,6 +88,11 @@ class StreamDrive:
         return self._machine.interrupted is not None
 
     @property
+    def goes_on(self) -> bool:
+        """What comes next is read."""
+        return not self._machine.over and self._machine.interrupted is None
+
+    @property
     def ended(self) -> bool:
         """The call was ended from outside. What is read next fails, and makes it known to the caller."""
         return self._call.ended is not None
@@ -96,9 +101,9 @@ class StreamDrive:
         """What was read before the answer was committed to. Once, before anything else."""
         return self._machine.begin(self._stream.first)
 
-    def patience(self) -> Patience:
-        """How long to wait for what comes next."""
-        stall, left = self._machine.patience, self._call.remaining()
+    def patience(self, silence: float = 0.0) -> Patience:
+        """How long to wait for what comes next, after so many seconds of silence."""
+        stall, left = self._machine.patience - silence, self._call.remaining()
         return Patience(min(stall, left), to_deadline=left < stall)
 
     def silent(self, patience: Patience) -> bytes:

@@ -23,8 +23,20 @@ class Naming(Struct, frozen=True):
     usage: bool
 
 
+class Passage(Protocol):
+    """A way for the events that need neither decoder nor encoder, because they are of one wire and say only text."""
+
+    def take(self, data: bytes) -> tuple[bytes, str, bytes]:
+        """What decoder and encoder would have made of the first part of `data`, in bytes; the plain text in it; and
+        the rest, which is for the decoder: it is to be given that before the next call, and nothing else. Nothing is
+        held back."""
+
+
 class Encoder(Protocol):
     """Chunks to the caller's stream."""
+
+    def passage(self, decoder: "Decoder") -> Passage | None:
+        """The way past `decoder` and this encoder; None where every event has to take both."""
 
     def encode(self, chunk: ChatChunk, skip: int = 0) -> bytes:
         """The bytes for one chunk without the first `skip` characters of its plain text; empty where the caller is not

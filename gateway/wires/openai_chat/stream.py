@@ -14,7 +14,7 @@ from gateway.core.errors import BrokenAnswer, GatewayError, ProviderFailure
 from gateway.core.jsontext import JsonFault, JsonObject, JsonValue, dumps, loads
 from gateway.core.sse import DONE, Event, SseDecoder, SseTooLarge, comment, encode
 from gateway.core.stream import ChatChunk
-from gateway.wires.base import MAX_CHOICES, Naming
+from gateway.wires.base import MAX_CHOICES, Decoder, Naming, Passage
 from gateway.wires.openai_chat.chunks import OBJECT, SpokenChunks
 from gateway.wires.openai_chat.errors import WIRE, holds_error, parse_in_stream, render_error
 from gateway.wires.openai_chat.mend import (
@@ -24,6 +24,7 @@ from gateway.wires.openai_chat.mend import (
     mend_envelope,
     mend_usage,
 )
+from gateway.wires.openai_chat.passage import ChunkPassage
 from gateway.wires.openai_chat.response import usage
 from gateway.wires.openai_chat.resuming import HEAD, Joint, skip_text, text_of
 from gateway.wires.openai_chat.tool_calls import ToolCalls
@@ -64,6 +65,16 @@ class ChunkDecoder:
         ended = sum(choice.finish is not None and not choice.went_on for choice in self._choices.values())
         return ended >= max(len(self._choices), self._asked, 1)
 
+    @property
+    def is_speaking(self) -> bool:
+        """Its first choice has begun and has no finish: what says only more text changes nothing that is kept here."""
+        first = self._choices.get(0)
+        return first is not None and first.finish is None and not self.done and self.fault is None
+
+    def reclaim(self) -> bytes | None:
+        """See SseDecoder."""
+        return self._events.reclaim()
+
     def feed(self, data: bytes) -> list[ChatChunk]:
         try:
             return self._read(self._events.feed(data))
@@ -81,11 +92,12 @@ class ChunkDecoder:
             if event.data.strip() == DONE:
                 self.done = True
                 chunks.extend(self._unsaid_finish())
-            elif event.data and (chunk := self._chunk(event)):
+            elif event.data and (chunk := self.chunk(event)):
                 chunks.append(chunk)
         return chunks
 
-    def _chunk(self, event: Event) -> ChatChunk | None:
+    def chunk(self, event: Event) -> ChatChunk | None:
+        """What one event says; None where that is nothing, or an error."""
         try:
             body = loads(event.data)
         except JsonFault:
@@ -198,6 +210,14 @@ class ChunkEncoder:
         if not self._naming.usage and body.pop("usage", None) and not body.get("choices"):
             return b""  # the usage chunk, which we asked for and the caller did not
         return encode(dumps(body))
+
+    def passage(self, decoder: Decoder) -> Passage | None:
+        return ChunkPassage(decoder, self) if isinstance(decoder, ChunkDecoder) else None
+
+    @property
+    def has_begun(self) -> bool:
+        """It has written a chunk of its own wire, from which it keeps the head."""
+        return self._head is not None
 
     def resumed(self, by: str, spent: Usage | None) -> bytes:
         head = self._spoken.head or self._head or {}
