@@ -38,7 +38,8 @@ from gateway.handler.failover import Failover
 from gateway.handler.request_handler import RequestHandler
 from gateway.handler.response_transformer import ResponseTransformer
 from gateway.limits.rate_limiter import RateLimiters
-from gateway.observe.logs import CallLog, Masker
+from gateway.observe.logs import CallLog
+from gateway.observe.masking import Masker
 from gateway.providers import catalog
 from gateway.providers.base import Provider
 from gateway.providers.gemini import GeminiProvider

@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from msgspec import structs
+
 from gateway.core.chat import ChatResponse, Rendered, Source, Tool
 from gateway.core.errors import ProviderFailure
 from gateway.core.jsontext import JsonFault, JsonValue, dumps, loads
@@ -76,7 +78,7 @@ def total(answer: ChatResponse) -> list[str]:
     """What an answer says, as the lines of a transcript."""
     lines = [_shown(asdict(said)) for said in answer.said]
     if answer.usage:
-        lines.append("usage " + _shown(asdict(answer.usage)))
+        lines.append("usage " + _shown(structs.asdict(answer.usage)))
     return lines
 
 

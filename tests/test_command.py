@@ -11,7 +11,7 @@ from gateway.auth.command import MAX_OUTPUT, SHOWN, CommandTokens, parse_output
 from gateway.auth.sources import CommandSource, SourceFailed
 from gateway.auth.token_file import Token
 from gateway.core.secrets import Secret
-from gateway.observe.logs import Masker
+from gateway.observe.masking import Masker
 from tests.fakes import FakeClock
 
 NOW = 1_767_225_600.0

@@ -5,6 +5,7 @@ import gzip
 import selectors
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -245,6 +246,25 @@ def test_what_is_taken_in_part_is_sent_on(
     body = bytes(range(256)) * 100
     everything(session.post(post(up.base_url, body), LONG, unwatched))
     assert up.requests[0].body == body
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no sendmsg")
+@pytest.mark.parametrize("taken", [1, 100, 400, 1_000, 20_000])
+def test_what_is_taken_in_part_of_head_and_body_together_is_sent_on(
+    up: ScriptedUpstream, session: Transport, monkeypatch: pytest.MonkeyPatch, taken: int
+) -> None:
+    sizes: list[int] = []
+
+    def some(one: socket.socket, data: Sequence[bytes]) -> int:
+        sizes.append(len(data[0]))
+        return one.send(b"".join(data)[:taken])
+
+    monkeypatch.setattr(socket.socket, "sendmsg", some, raising=False)
+    body = bytes(range(256)) * 2_000
+    everything(session.post(post(up.base_url, body), LONG, unwatched))
+    assert up.requests[0].body == body
+    assert len(sizes) == 1
+    assert 100 < sizes[0] < 400, "the cases are less than the head, about the head, and more"
 
 
 def test_a_provider_that_takes_nothing_more_is_given_up() -> None:

@@ -121,6 +121,22 @@ def test_a_target_that_cannot_be_sent_is_refused(target: str) -> None:
         HEAD.render(target, {}, 0)
 
 
+def test_a_head_is_that_of_its_own_request_whatever_was_asked_before() -> None:
+    key, other = {"Authorization": "Bearer k"}, {"Authorization": "Bearer other"}
+    asked = [("/a", key, 1), ("/a", key, 22), ("/a", other, 22), ("/b", other, 22), ("/b", {}, 0), ("/a", key, 1)]
+    head = PostHead("a.example", {})
+    assert [head.render(*each) for each in asked] == [PostHead("a.example", {}).render(*each) for each in asked]
+    for _ in range(2):
+        with pytest.raises(Http1Fault):
+            head.render("/a b", key, 1)
+
+
+@pytest.mark.parametrize("target", ["", "/a b"])
+def test_a_first_request_that_cannot_be_sent_is_refused(target: str) -> None:
+    with pytest.raises(Http1Fault):
+        PostHead("a.example", {}).render(target, {}, 0)
+
+
 @pytest.mark.parametrize(("host", "fields"), [("a b", {}), ("a", {"Host": "b"}), ("a", {"TE": "trailers"})])
 def test_the_fields_of_every_request_are_checked_too(host: str, fields: dict[str, str]) -> None:
     with pytest.raises(Http1Fault):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.core.jsontext import MAX_CONTAINERS, JsonFault, JsonObject, JsonValue, as_object, dumps, loads
+from gateway.core.jsontext import MAX_CONTAINERS, SHORT, JsonFault, JsonObject, JsonValue, as_object, dumps, loads
 
 SMALLEST, LARGEST = -(2**63), 2**64 - 1
 
@@ -126,6 +126,26 @@ def test_the_first_integers_beyond_64_bits_are_refused() -> None:
     for number in (SMALLEST - 1, LARGEST + 1):
         with pytest.raises(JsonFault, match="64 bits"):
             loads(b"%d" % number)
+
+
+@pytest.mark.parametrize("before", range(12))
+@pytest.mark.parametrize("number", [SMALLEST - 1, LARGEST + 1])
+def test_a_long_integer_is_found_wherever_it_stands(before: int, number: int) -> None:
+    text = b'{"%b":[0,%d]}' % (b"x" * before, number)
+    with pytest.raises(JsonFault, match="64 bits"):
+        loads(text)
+    with pytest.raises(JsonFault, match="64 bits"):
+        loads(b'[%b,"%b"]' % (text, b"x" * SHORT))
+
+
+@pytest.mark.parametrize("depth", [127, 128])
+def test_the_depth_counts_in_a_long_text_too(depth: int) -> None:
+    text = b'["%b",%b]' % (b"x" * SHORT, arrays(depth))
+    if depth == 127:
+        assert loads(text) == json.loads(text)
+        return
+    with pytest.raises(JsonFault, match="nested deeper than 128 levels"):
+        loads(text)
 
 
 def test_long_numbers_that_are_no_integers_are_no_fault() -> None:

@@ -45,6 +45,14 @@ def test_only_the_last_fifty_answers_count() -> None:
     assert (history.samples, history.limit()) == (50, 12)
 
 
+@given(st.lists(st.floats(0, 5) | st.floats(0, 1_000), min_size=5, max_size=120))
+def test_the_limit_is_that_of_the_last_fifty_alone(seconds: list[float]) -> None:
+    assert past(*seconds).limit() == past(*seconds[-50:]).limit()
+    ranked = sorted(seconds[-50:])
+    p95 = ranked[math.ceil(len(ranked) * 0.95) - 1]
+    assert past(*seconds).limit() == min(max(3 * p95, 10), 120)
+
+
 @given(st.lists(st.floats(0, 1_000), max_size=80))
 def test_the_limit_is_three_times_what_nineteen_in_twenty_answers_need(seconds: list[float]) -> None:
     history = past(*seconds)

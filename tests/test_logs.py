@@ -3,28 +3,29 @@
 import io
 import json
 import logging
+import re
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gateway.core.secrets import Secret
 from gateway.observe.logs import (
-    MAX_LEARNED,
     CallLine,
     CallLog,
     JsonFormatter,
-    Masker,
     PrettyFormatter,
     pretty,
     set_up,
 )
+from gateway.observe.masking import MAX_LEARNED, Masker
 
 FORMS: tuple[Literal["pretty", "json"], ...] = ("pretty", "json")
 CANARY = Secret("canary-7f3a-not-a-shape")
@@ -163,6 +164,58 @@ def test_the_level_follows_the_outcome(status: int, error: str | None, level: st
     with logging_to("json") as log:
         CallLog().finished(replace(LINE, status=status, error=error))
     assert strict(lines(log)[0])["level"] == level
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_call_is_told_alike_whether_or_not_others_listen(form: Literal["pretty", "json"]) -> None:
+    line = replace(LINE, model="b\u00e9st \u2028", error=f"{CANARY.reveal()}x", dropped=("seed",))
+    others = logging.StreamHandler(io.StringIO())
+    with logging_to(form, CANARY) as log:
+        CallLog().finished(line)
+        logging.getLogger("gateway").addHandler(others)
+        try:
+            CallLog().finished(line)
+        finally:
+            logging.getLogger("gateway").removeHandler(others)
+    alone, beside = (re.sub(r"\d\d:\d\d:\d\d(\.\d+)?", "now", each) for each in lines(log))
+    assert alone == beside
+    assert others.stream.getvalue() == "call\n"
+
+
+def test_a_call_as_json_is_compact_json_of_its_fields() -> None:
+    with logging_to("json") as log:
+        CallLog().finished(LINE)
+    (text,) = lines(log)
+    fields = strict(text)
+    assert text == json.dumps(fields, separators=(",", ":"))
+    assert list(fields) == ["time", "level", "event", *LINE.__struct_fields__]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", str(fields["time"]))
+
+
+@given(st.floats(0, 4e9), st.floats(0, 4e9))
+def test_a_line_tells_its_own_time_whatever_was_told_before(earlier: float, later: float) -> None:
+    form = JsonFormatter(Masker())
+    for created in (earlier, later, earlier):
+        when = datetime.fromtimestamp(created, UTC).isoformat(timespec="milliseconds")
+        assert strict(form.call("INFO", created, LINE))["time"] == when
+
+
+def test_a_log_that_cannot_be_written_ends_nobodys_call(capsys: pytest.CaptureFixture[str]) -> None:
+    with logging_to("pretty") as log:
+        log.close()
+        CallLog().finished(LINE)
+    assert "closed file" in capsys.readouterr().err
+
+
+def test_a_console_that_knows_few_letters_is_written_to_all_the_same() -> None:
+    raw = io.BytesIO()
+    console = io.TextIOWrapper(raw, encoding="cp1252", errors="backslashreplace", newline="\n")
+    handler = set_up("info", "json", [], console)
+    try:
+        CallLog().finished(replace(LINE, model="\uac00\u00e9"))
+    finally:
+        logging.getLogger().removeHandler(handler)
+    assert b'"model":"\\uac00\xe9"' in raw.getvalue()
 
 
 def test_lines_below_the_level_are_not_written() -> None:

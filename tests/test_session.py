@@ -5,6 +5,7 @@ import http.client
 import logging
 import os
 import socket
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -147,6 +148,14 @@ def test_a_body_leaves_in_pieces_so_that_its_time_limit_is_one_of_progress(
 
     monkeypatch.setattr(http.client.HTTPConnection, "send", noted)
     monkeypatch.setattr(socket.socket, "send", noted_too, raising=False)
+    if sys.platform != "win32":  # which has no sendmsg
+        both = socket.socket.sendmsg
+
+        def noted_both(connection: socket.socket, data: Sequence[bytes]) -> int:
+            sizes.extend(map(len, data))
+            return both(connection, data)
+
+        monkeypatch.setattr(socket.socket, "sendmsg", noted_both, raising=False)
     body = os.urandom(3_000_000)
     everything(session.post(post(up.base_url, body), LONG, unwatched))
     assert up.requests[0].body == body

@@ -94,6 +94,11 @@ class AuthManager:
         learned: Callable[[Secret], None] | None = None,
     ) -> None:
         self._sources = dict(sources)
+        self._keys = {  # put together once: a fingerprint is a hash, and a key is shown on every call
+            name: Credential("api_key", source.secret, fingerprint(source.secret))
+            for name, source in sources.items()
+            if isinstance(source, ApiKey)
+        }
         self._learned = learned
         self._store = store
         self._watched = watched
@@ -129,11 +134,11 @@ class AuthManager:
         return credential
 
     def _picked(self, provider: str) -> Credential:
+        if (key := self._keys.get(provider)) is not None:
+            return key
         source = self._sources[provider]
         if isinstance(source, NoCredential):
             return Credential("none", None, "")
-        if isinstance(source, ApiKey):
-            return Credential("api_key", source.secret, fingerprint(source.secret))
         best = self._best(provider)
         if best is None and isinstance(source, StoredToken):
             self._watched.refresh()  # its owner may have renewed it within this second

@@ -17,7 +17,7 @@ from gateway.auth.oauth import OAuthRefused, OAuthUnreachable, TokenReply
 from gateway.auth.oauth_http import Answer
 from gateway.core.jsontext import JsonFault, JsonObject, JsonValue, as_object, loads
 from gateway.core.secrets import Secret
-from gateway.observe.logs import Masker
+from gateway.observe.masking import Masker
 
 DEFAULT_INTERVAL: Final = 5.0
 """Seconds between two questions of a device flow where the server says nothing usable (RFC 8628 section 3.2)."""

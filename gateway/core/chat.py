@@ -11,11 +11,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from msgspec import Struct
+from msgspec import field as new
+
 from gateway.core.jsontext import JsonObject
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """Where a value came from: the name of the wire format, and the JSON in it."""
 
     wire: str
@@ -205,8 +207,7 @@ class Prompt:
     unworded: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ChatRequest:
+class ChatRequest(Struct, frozen=True):
     """What a caller asks.
 
     Attributes:
@@ -228,8 +229,7 @@ class ChatRequest:
     plain: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered:
+class Rendered(Struct, frozen=True):
     """A request in a provider's wire format.
 
     Attributes:
@@ -242,14 +242,13 @@ class Rendered:
     body: bytes
     dropped: tuple[str, ...] = ()
     choices: int = 1
-    tools: Mapping[str, Tool] = field(default_factory=dict)
+    tools: Mapping[str, Tool] = new(default_factory=dict)
 
 
 # What is answered --------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(Struct, frozen=True):
     """Tokens, as the provider counted them: `cached` are among `prompt`, `reasoning` among `completion`."""
 
     prompt: int
@@ -326,8 +325,7 @@ class Said:
     extra: JsonObject = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class ChatResponse:
+class ChatResponse(Struct, frozen=True):
     """A whole answer. `said` is it in our words, one a choice; empty where only its own wire can read its source."""
 
     usage: Usage | None

@@ -25,11 +25,8 @@ class Clock(Protocol):
 class SystemClock:
     """The real clocks."""
 
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    def wall(self) -> float:
-        return time.time()
+    monotonic = staticmethod(time.monotonic)
+    wall = staticmethod(time.time)
 
     def wait(self, condition: threading.Condition, timeout: float) -> bool:
         return condition.wait(timeout)

@@ -16,6 +16,7 @@ import msgspec
 
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 JsonObject: TypeAlias = dict[str, JsonValue]
+_Container: TypeAlias = "list[JsonValue] | JsonObject"
 
 MAX_DEPTH: Final = 128
 """Levels of arrays and objects. Real chat requests stay under 20 (nested JSON schemas of tools)."""
@@ -24,11 +25,15 @@ MAX_CONTAINERS: Final = 2_000_000
 """Opening brackets in one text, those in strings included. Each may become 80 bytes, and all threads wait meanwhile: 32
 MiB of `[],` took 900 MB and three seconds. The probabilities of 20,000 tokens, 20 others each, have 900,000."""
 
+SHORT: Final = 4_096
+"""Bytes up to which counting the brackets is less than looking at the value."""
+
 _TEXT: Final = msgspec.json.Decoder(str)
 _BOM: Final = b"\xef\xbb\xbf"
 _SMALLEST, _LARGEST = -(2**63), 2**64 - 1
 _DIGITS_AS_ZERO: Final = bytes(ord("0") if chr(byte) in "0123456789" else 0 for byte in range(256))
 _LONG_NUMBER: Final = b"0" * len(str(2**63))
+_SAMPLED_NUMBER: Final = b"0" * (len(_LONG_NUMBER) // 6)
 _MALFORMED: Final = re.compile(r"JSON is malformed: (?P<reason>.+) \(byte (?P<position>\d+)\)")
 _HIGH_SURROGATE: Final = re.compile(rb"\\u[dD][89abAB]")
 
@@ -58,8 +63,8 @@ def loads(text: bytes, *, max_depth: int = MAX_DEPTH) -> JsonValue:
     """
     start = len(_BOM) if text.startswith(_BOM) else 0
     body = text[start:] if start else text
-    brackets = body.count(b"[") + body.count(b"{")
-    if brackets > MAX_CONTAINERS:
+    # a look at all bytes of a large text costs as much as reading it, so only one is taken that can find something
+    if len(body) > MAX_CONTAINERS and body.count(b"[") + body.count(b"{") > MAX_CONTAINERS:
         raise JsonFault(f"more than {MAX_CONTAINERS} arrays and objects")
     try:
         value: JsonValue = msgspec.json.decode(body)
@@ -67,10 +72,9 @@ def loads(text: bytes, *, max_depth: int = MAX_DEPTH) -> JsonValue:
         raise _too_deep(max_depth) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as fault:
         raise _explain(fault, body, start) from None
-    # A depth takes as many opening brackets and an integer as many digits; most texts need no look at the value.
-    if brackets > max_depth:
+    if len(body) > SHORT or body.count(b"[") + body.count(b"{") > max_depth:
         _check_depth(value, max_depth)
-    if _LONG_NUMBER in body.translate(_DIGITS_AS_ZERO):
+    if _may_have_long_number(body):
         _check_integers(value)
     return value
 
@@ -107,32 +111,40 @@ def as_object(value: JsonValue) -> JsonObject:
     raise JsonFault("a JSON object was expected")
 
 
-def _levels(value: JsonValue) -> Iterator[list[JsonValue]]:
-    """What the value holds, level by level, without recursion: text from outside must not choose our stack's depth."""
-    level = [value]
+def fits(value: int) -> bool:
+    """Whether it fits into 64 bits, signed or unsigned."""
+    return _SMALLEST <= value <= _LARGEST
+
+
+def _may_have_long_number(body: bytes) -> bool:
+    """Whether there are as many digits in a row as an integer of more than 64 bits has. Of 19 bytes in a row at least
+    three are among every sixth, so mostly a sixth of the text is looked at."""
+    return _SAMPLED_NUMBER in body[::6].translate(_DIGITS_AS_ZERO) and _LONG_NUMBER in body.translate(_DIGITS_AS_ZERO)
+
+
+def _levels(value: JsonValue) -> Iterator[list[_Container]]:
+    """The arrays and objects in the value, level by level, without recursion: text from outside must not choose our
+    stack's depth."""
+    level = [value] if isinstance(value, (dict, list)) else []
     while level:
         yield level
         level = [
             child
             for node in level
-            if isinstance(node, (dict, list))
             for child in (node.values() if isinstance(node, dict) else node)
+            if isinstance(child, (dict, list))
         ]
 
 
-def _nodes(value: JsonValue) -> Iterator[JsonValue]:
-    for level in _levels(value):
-        yield from level
-
-
 def _check_depth(value: JsonValue, max_depth: int) -> None:
-    for depth, level in enumerate(_levels(value)):
-        if depth == max_depth and any(isinstance(node, (dict, list)) for node in level):
-            raise _too_deep(max_depth)
+    if any(depth == max_depth for depth, _ in enumerate(_levels(value))):
+        raise _too_deep(max_depth)
 
 
 def _check_integers(value: JsonValue) -> None:
-    if any(type(node) is int and not _SMALLEST <= node <= _LARGEST for node in _nodes(value)):
+    holders = [[value], *(node for level in _levels(value) for node in level)]
+    leaves = (leaf for node in holders for leaf in (node.values() if isinstance(node, dict) else node))
+    if any(type(leaf) is int and not fits(leaf) for leaf in leaves):
         raise JsonFault("an integer does not fit into 64 bits")
 
 
@@ -155,6 +167,7 @@ def _explain(fault: Exception, body: bytes, start: int) -> JsonFault:
 
 def _without_surrogates(value: JsonValue) -> bytes:
     """Through UTF-16, where two halves that stand side by side become the character they are."""
-    finite = json.loads(json.dumps(value), parse_constant=lambda _: None)  # json writes NaN, which is not JSON
+    # json writes NaN, which is not JSON; what it does not know is a msgspec.Raw, a piece of JSON as it was written
+    finite = json.loads(json.dumps(value, default=msgspec.json.decode), parse_constant=lambda _: None)
     text = json.dumps(finite, ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()

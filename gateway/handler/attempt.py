@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from msgspec import Struct
 from tenacity import RetryCallState, Retrying, stop_after_attempt
 
 from gateway.auth.auth_manager import AuthManager, Credential
@@ -43,8 +44,7 @@ class TriesSpent(Exception):
     """The call has had its share of requests to providers."""
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(Struct, frozen=True):
     """A target that is to be asked. `wait`: in line, where its rate limit has no room now; `forced`: although it rests,
     because nobody else is left."""
 
@@ -53,8 +53,7 @@ class Turn:
     forced: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Reached:
+class Reached(Struct, frozen=True):
     """Who answers, and with what. `trial` is open until a stream has ended."""
 
     target: Target
@@ -68,8 +67,7 @@ class Reached:
             self.answer.body.close()
 
 
-@dataclass(frozen=True, slots=True)
-class _Ready:
+class _Ready(Struct, frozen=True):
     """What a try needs."""
 
     trial: Trial

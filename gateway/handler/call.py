@@ -43,6 +43,21 @@ class Call:
         line: to the caller, for signs of life; none where they have no way.
     """
 
+    # what most calls never set stands here, where making a call costs nothing for it
+    model = ""
+    streamed = False
+    target: Target | None = None
+    queued = 0.0
+    first_content: float | None = None
+    usage: Usage | None = None
+    dropped: tuple[str, ...] = ()
+    skipped_events = 0
+    race: Hedged | None = None
+    _tries = 0
+    _asking = 0
+    _in_line = 0
+    _ended: GatewayError | None = None
+
     def __init__(
         self, request_id: str, clock: Clock, *, timeout: float, left: Callable[[], bool], line: CallerLine | None = None
     ) -> None:
@@ -51,24 +66,11 @@ class Call:
         self.line: CallerLine = line or NoLine()
         self.started = clock.monotonic()
         self.deadline = self.started + timeout
-        self.model = ""
-        self.streamed = False
-        self.target: Target | None = None
         self.attempts: list[tuple[Target, str]] = []
         self.broke: list[Target] = []
-        self.queued = 0.0
-        self.first_content: float | None = None
-        self.usage: Usage | None = None
-        self.dropped: tuple[str, ...] = ()
-        self.skipped_events = 0
         self._clock = clock
         self._lock = threading.Lock()
-        self.race: Hedged | None = None
         self._runs: list[Cuttable] = []
-        self._tries = 0
-        self._asking = 0
-        self._in_line = 0
-        self._ended: GatewayError | None = None
 
     def age(self) -> float:
         """Seconds since it came."""

@@ -59,7 +59,7 @@ class Failover:
             GatewayError: nobody answered; the most telling failure.
         """
         ready, resting = self._health.order(route.targets)
-        if ready:
+        if ready and ready[0] is not route.targets[0]:
             before = route.targets[: route.targets.index(ready[0])]
             call.attempts.extend((target, "resting") for target in before)
         plan = Plan(ready, resting, queue=route.when_limited == "wait")

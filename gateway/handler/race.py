@@ -9,7 +9,8 @@ it.
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gateway.core.chat import ChatRequest
 from gateway.core.clock import Clock
@@ -22,8 +23,7 @@ from gateway.routing.router import Target
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """Whom to ask. `queue`: wait in line at the first, instead of trying the next; `resting`: the soonest due first."""
 
     ready: Sequence[Target]
@@ -48,7 +48,8 @@ class Race:
         self._call = call
         self._clock = clock
         self._several = len(plan.ready) + len(plan.resting) > 1
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()  # over the lists, the winner and the verdict
+        self._waiting: threading.Condition | None = None  # the caller's thread, for other runs; made when it waits
         self._ready = [Turn(target, wait=plan.queue) for target in plan.ready]
         self._crowded: list[Target] = []
         self._resting = list(plan.resting)
@@ -66,6 +67,8 @@ class Race:
         """
         while self._has_turns() and (own := self._enter()) is not None:
             self._work(own)
+            if self._is_decided():
+                break
             self._wait_for_others()
         if (over := self._call.over()) is not None:
             if self._winner is not None:
@@ -84,7 +87,7 @@ class Race:
         Args:
             spawn: runs something in a thread of its own, or says that there is none.
         """
-        with self._changed:
+        with self._lock:
             if not self._ready or self._is_decided() or not self._call.has_tries:
                 return
             late = next((run for run in self._runs if run.falls_behind()), None)
@@ -98,22 +101,28 @@ class Race:
         if self._call.over() is not None:
             return None
         run = Run(self._call, self._clock)
-        with self._changed:
+        with self._lock:
             if self._is_decided():
                 return None
             self._runs.append(run)
         return run
 
     def _leave(self, run: Run) -> None:
-        with self._changed:
+        with self._lock:
             self._runs.remove(run)
-            self._changed.notify_all()
+            self._wake()
 
     def _wait_for_others(self) -> None:
         """Until someone has the answer or nobody is trying any more. Whatever ends the call ends their tries."""
-        with self._changed:
+        with self._lock:
             while self._runs and not self._is_decided():
-                self._changed.wait()
+                self._waiting = self._waiting or threading.Condition(self._lock)
+                self._waiting.wait()
+
+    def _wake(self) -> None:
+        """Under the lock."""
+        if self._waiting is not None:
+            self._waiting.notify_all()
 
     def _is_decided(self) -> bool:
         return self._winner is not None or self._verdict is not None
@@ -155,7 +164,7 @@ class Race:
         """Whom this run asks next: those who are ready, in their order; then, where nobody else is still trying, those
         that had no room, in line now, the soonest first; and of those that rest the one due soonest, rather than
         failing without having asked."""
-        with self._changed:
+        with self._lock:
             if self._is_decided() or not self._call.has_tries:
                 return None
             if self._ready:
@@ -172,14 +181,14 @@ class Race:
             return None
 
     def _has_turns(self) -> bool:
-        with self._changed:
+        with self._lock:
             turns = self._ready or self._crowded or self._resting
             return bool(turns) and self._call.has_tries and not self._is_decided()
 
     def _passed_over(self, target: Target) -> None:
         """It has come to rest since the plan was made, or another call is its probe."""
         self._call.attempts.append((target, "resting"))
-        with self._changed:
+        with self._lock:
             self._resting.append(target)
 
     def _had_no_room(self, turn: Turn, full: Limited) -> None:
@@ -187,7 +196,7 @@ class Race:
         if turn.wait or self._several:
             self._call.attempts.append((turn.target, "limited"))
         if not turn.wait:
-            with self._changed:
+            with self._lock:
                 self._crowded.append(turn.target)
 
     def _failed(self, failure: ProviderFailure | LoginRequired) -> bool:
@@ -198,23 +207,23 @@ class Race:
         if isinstance(failure, ContentRefused):
             self._decide(failure)  # not even one who is asked already may answer what was refused
             return False
-        with self._changed:
+        with self._lock:
             self._ready, self._crowded, self._resting = [], [], []
         return False
 
     def _decide(self, why: GatewayError) -> None:
         """Nobody is to answer."""
-        with self._changed:
+        with self._lock:
             if self._is_decided():
                 return  # whoever decided has beaten the others; from here the winner would be beaten too
             self._verdict = why
             others = list(self._runs)
-            self._changed.notify_all()
+            self._wake()
         for other in others:
             other.beat(answered=False)
 
     def _won(self, reached: Reached, run: Run) -> None:
-        with self._changed:
+        with self._lock:
             first = not self._is_decided()
             if first:
                 self._winner = reached

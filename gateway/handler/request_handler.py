@@ -3,7 +3,6 @@
 import logging
 import re
 from collections.abc import Mapping
-from itertools import islice
 from typing import Final
 
 from gateway.config.schema import Timeouts
@@ -26,13 +25,14 @@ from gateway.wires.base import InboundWire
 STALL_REPLACEABLE: Final = 20.0
 STALL_ALONE: Final = 120.0
 """Seconds of silence allowed between two pieces of a stream: where another candidate could go on, and where none."""
-FORWARDED: Final = re.compile(r"x-ratelimit-[a-z0-9-]{1,64}")
+FORWARDED: Final = re.compile(r"^x-ratelimit-[a-z0-9-]{1,64}$", re.MULTILINE | re.IGNORECASE | re.ASCII)
 """Headers of a provider that are passed on: what clients read to pace themselves."""
 MOST_FORWARDED: Final = 32
 LONGEST_FORWARDED: Final = 256
 """Clients refuse a reply of more than 100 headers, so a provider that sends many would make an error of its answer."""
 CODE: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-HEADER_SAFE: Final = frozenset(chr(code) for code in range(0x21, 0x7F)) - set(",=%")
+UNSAFE: Final = re.compile(r"[^!-$&-+\--<>-~]")
+"""What is not printable ASCII, the blank, and what parts the entries of a list: comma, equals sign and percent."""
 
 logger = logging.getLogger(__name__)
 
@@ -192,7 +192,8 @@ def _word(error: GatewayError) -> str:
 
 def attempts_text(call: Call) -> str:
     """`openai/gpt-4=503,gemini/gemini-2.5-pro=200`; what would break the list is percent-encoded."""
-    return ",".join(f"{_header_safe(str(target))}={_header_safe(outcome)}" for target, outcome in call.attempts)
+    told = [f"{_header_safe(str(target))}={_header_safe(outcome)}" for target, outcome in call.attempts]
+    return ",".join(told)
 
 
 def _told(call: Call) -> Headers:
@@ -209,12 +210,9 @@ def _told(call: Call) -> Headers:
 
 
 def _forwarded(headers: Mapping[str, str]) -> Headers:
-    found = (
-        (name.lower(), value)
-        for name, value in headers.items()
-        if FORWARDED.fullmatch(name.lower()) and _can_stand(value)
-    )
-    return tuple(islice(found, MOST_FORWARDED))
+    names = FORWARDED.findall("\n".join(headers))  # in one look: most names of a head are others
+    found = [(name.lower(), value) for name in names if _can_stand(value := headers[name])]
+    return tuple(found[:MOST_FORWARDED])
 
 
 def _can_stand(value: str) -> bool:
@@ -222,6 +220,6 @@ def _can_stand(value: str) -> bool:
 
 
 def _header_safe(text: str) -> str:
-    return "".join(
-        c if c in HEADER_SAFE else "".join(f"%{byte:02X}" for byte in c.encode("utf-8", "replace")) for c in text
-    )
+    if UNSAFE.search(text) is None:
+        return text
+    return UNSAFE.sub(lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "replace")), text)

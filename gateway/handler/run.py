@@ -36,7 +36,8 @@ class Run:
         self.call = call
         self.slow = False
         self._clock = clock
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()  # as a condition's own: whoever waits may be the one who cuts
+        self._pausing: threading.Condition | None = None  # over the lock; made when it pauses, which hardly one does
         self._held: Cuttable | None = None
         self._cut = False
         self._beaten: Beaten | None = None
@@ -46,7 +47,7 @@ class Run:
 
     def begin(self, limit: float | None) -> None:
         """A try begins; `limit`: seconds after which another target is asked beside it, if ever."""
-        with self._changed:
+        with self._lock:
             self.slow = False
             self._left_at = self._clock.monotonic()
             self._limit = limit
@@ -61,7 +62,7 @@ class Run:
 
     def falls_behind(self) -> bool:
         """Whether its try has taken longer than its limit; true once a try, which is called slow from then on."""
-        with self._changed:
+        with self._lock:
             if self.slow or self._limit is None or self.took() < self._limit:
                 return False
             self.slow = True
@@ -69,12 +70,12 @@ class Run:
 
     def end(self) -> None:
         """The try is over, well or not."""
-        with self._changed:
+        with self._lock:
             self._limit = None
 
     def hold(self, held: Cuttable) -> None:
         """`held` is what the thread now waits for; ends it at once if the run was cut meanwhile."""
-        with self._changed:
+        with self._lock:
             self._held = held
             cut = self._cut
         if cut:
@@ -82,10 +83,11 @@ class Run:
 
     def cut(self) -> None:
         """End whatever it waits for, now and later, from another thread."""
-        with self._changed:
+        with self._lock:
             self._cut = True
             held = self._held
-            self._changed.notify_all()
+            if self._pausing is not None:
+                self._pausing.notify_all()
         if held is not None:
             held.cut()
 
@@ -102,9 +104,10 @@ class Run:
             CallerLeft, Draining, DeadlineExceeded: or nobody wants one.
         """
         until = self._clock.monotonic() + seconds
-        with self._changed:
+        with self._lock:
+            self._pausing = self._pausing or threading.Condition(self._lock)
             while not self._cut and (left := until - self._clock.monotonic()) > 0:
-                self._clock.wait(self._changed, left)
+                self._clock.wait(self._pausing, left)
         self.check()
 
     def gone(self) -> bool:

@@ -38,10 +38,12 @@ class SlidingWindow:
 
     def count(self, now: float) -> int:
         """Grants that still count."""
-        for grants in (self._sent, self._unsent):
-            while grants and grants[0] + self.seconds <= now:
-                grants.popleft()
-        return len(self._sent) + len(self._unsent)
+        sent, unsent = self._sent, self._unsent
+        while sent and sent[0] + self.seconds <= now:
+            sent.popleft()
+        while unsent and unsent[0] + self.seconds <= now:
+            unsent.popleft()
+        return len(sent) + len(unsent)
 
     def has_room(self, now: float) -> bool:
         """Whether a grant is allowed now."""
@@ -53,7 +55,8 @@ class SlidingWindow:
         Raises:
             ValueError: there is no room, or `now` is no time or one before the last grant. Each would break the limit.
         """
-        if not math.isfinite(now) or any(grants and now < grants[-1] for grants in (self._sent, self._unsent)):
+        sent, unsent = self._sent, self._unsent
+        if not math.isfinite(now) or (sent and now < sent[-1]) or (unsent and now < unsent[-1]):
             raise ValueError(f"{now} is not a time after the last grant")
         if not self.has_room(now):
             raise ValueError("the window has no room")

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from gateway.observe.logs import Masker
+from gateway.observe.masking import Masker
 from gateway.upstream.proxies import LOOPBACK
 
 MAX_FOREIGN: Final = 300

@@ -10,34 +10,26 @@ import datetime
 import logging
 import re
 import sys
-import threading
+import time
 import traceback
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Literal, TextIO
-from urllib.parse import quote
 
 import msgspec
 
+from gateway.core.clock import SystemClock
 from gateway.core.jsontext import JsonObject, JsonValue, dumps
-from gateway.core.secrets import MASK, Secret
+from gateway.core.secrets import Secret
+from gateway.observe.masking import Masker
 
 ROOT: Final = "gateway"
-SHORTEST_SECRET: Final = 6
-"""Characters below which a value is not masked: it would blacken ordinary words."""
-MAX_LEARNED: Final = 200
-"""Learned secrets that are remembered. A token lives for minutes or days, and the oldest have expired by then."""
 MOST_CAUSES: Final = 10
-_SHAPES: Final = re.compile(
-    r"\b(?:sk|gsk|xai|pk|rk)[-_][A-Za-z0-9_\-]{16,}|\bAIza[A-Za-z0-9_\-]{20,}|\bya29\.[A-Za-z0-9_\-.]+"
-    r"|\beyJ[A-Za-z0-9_\-]{8,2000}\.[A-Za-z0-9_\-.]+|\bgh[pousr]_[A-Za-z0-9]{20,}"
-)
 _CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 
 
-@dataclass(frozen=True, slots=True)
-class CallLine:
+class CallLine(msgspec.Struct, frozen=True):
     """What is told of one call. Durations in milliseconds since it came; None where it never got that far."""
 
     request_id: str
@@ -82,51 +74,28 @@ class CallLog:
 
     def finished(self, line: CallLine) -> None:
         """The call has ended, well or not."""
+        # Where there are only handlers of ours they take the line as it is: a record costs 14 us a call, most of it for
+        # what only other handlers' formatters look at.
         level = logging.ERROR if line.status >= 500 else logging.WARNING if line.error else logging.INFO
-        self._logger.log(level, "call", extra={"call": line})
-
-
-class Masker:
-    """Takes secrets out of a text. Safe to use from many threads.
-
-    Args:
-        secrets: the ones known by value.
-    """
-
-    def __init__(self, secrets: Iterable[Secret] = ()) -> None:
-        self._given = {secret.reveal() for secret in secrets}
-        self._learned: dict[str, None] = {}
-        self._lock = threading.Lock()  # over the two above
-        self._known = self._pattern()
-
-    def learn(self, secret: Secret) -> None:
-        """Mask this one too from here on: a token that has come with a login or a renewal."""
-        value = secret.reveal()
-        if value in self._given or value in self._learned:
+        if not self._logger.isEnabledFor(level):
             return
-        with self._lock:
-            self._learned[value] = None
-            for oldest in list(self._learned)[:-MAX_LEARNED]:
-                del self._learned[oldest]
-            self._known = self._pattern()
-
-    def _pattern(self) -> re.Pattern[str] | None:
-        values = (*self._given, *self._learned)
-        seen = {form for value in values if len(value) >= SHORTEST_SECRET for form in _forms(value)}
-        known = sorted(seen, key=len, reverse=True)
-        return re.compile("|".join(map(re.escape, known))) if known else None
-
-    def mask(self, text: str) -> str:
-        """`text` with every secret as ***."""
-        known = self._known
-        if known is not None:
-            text = known.sub(MASK, text)
-        return _SHAPES.sub(MASK, text)
+        handlers = _handlers(self._logger)
+        lines = [handler for handler in handlers if isinstance(handler, Lines)]
+        if len(lines) != len(handlers) or not lines:
+            self._logger.log(level, "call", extra={"call": line})
+            return
+        for handler in lines:
+            handler.call(level, line)
 
 
-def _forms(value: str) -> tuple[str, ...]:
-    """A value as it stands in a message, in a repr, in JSON and in an address."""
-    return value, repr(value)[1:-1], dumps(value).decode()[1:-1], quote(value, safe="", errors="replace")
+def _handlers(logger: logging.Logger) -> list[logging.Handler]:
+    """Those that logging would ask: its own logger's and those above it."""
+    found: list[logging.Handler] = []
+    above: logging.Logger | None = logger
+    while above is not None:
+        found += above.handlers
+        above = above.parent if above.propagate else None
+    return found
 
 
 _ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
@@ -138,44 +107,82 @@ class _Formatter(logging.Formatter):
     def __init__(self, masker: Masker) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S")
         self._masker = masker
+        self._second = (-1, "")  # the latest, and how it is written
+
+    def call(self, level: str, created: float, line: CallLine) -> str:
+        """A call's line.
+
+        Args:
+            level: the name of its level.
+            created: wall seconds.
+            line: what it says.
+        """
+        raise NotImplementedError
 
     def formatException(self, ei: _ExcInfo) -> str:  # noqa: N802 - logging's name
         return "\n".join(_told(ei[1])) if ei[1] is not None else ""
+
+    def _time(self, second: int) -> str:
+        """A second as it is written; put together once, because many lines have the same one."""
+        known, text = self._second
+        if known != second:
+            text = self._written(second)
+            self._second = second, text
+        return text
+
+    def _written(self, second: int) -> str:
+        return time.strftime("%H:%M:%S", time.localtime(second))
 
 
 class PrettyFormatter(_Formatter):
     """A line for a person."""
 
     def format(self, record: logging.LogRecord) -> str:
+        if isinstance(line := getattr(record, "call", None), CallLine):
+            return self.call(record.levelname, record.created, line)
         cached, record.exc_text = record.exc_text, None  # another handler's has the exception's text
         text = self._masker.mask(super().format(record))
         record.exc_text = cached
-        return _CONTROL.sub(lambda match: f"\\x{ord(match.group()):02x}", text).replace("\n", "\n    ")
+        return _escaped(text).replace("\n", "\n    ")
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
-        line = getattr(record, "call", None)
-        if isinstance(line, CallLine):
-            record.message = pretty(line)
         return super().formatMessage(record).replace("\n", "\\x0a")  # a message is a line; only tracebacks have more
+
+    def call(self, level: str, created: float, line: CallLine) -> str:
+        text = f"{self._time(int(created))} {level:<7} {pretty(line)}".replace("\n", "\\x0a")
+        return _escaped(self._masker.mask(text))
 
 
 class JsonFormatter(_Formatter):
     """A line for a machine: one JSON object."""
 
     def format(self, record: logging.LogRecord) -> str:
-        when = datetime.datetime.fromtimestamp(record.created, datetime.UTC).isoformat(timespec="milliseconds")
-        fields: JsonObject = {"time": when, "level": record.levelname.lower(), "event": record.getMessage()}
-        line = getattr(record, "call", None)
-        if isinstance(line, CallLine):
-            fields.update(msgspec.to_builtins(line))
+        if isinstance(line := getattr(record, "call", None), CallLine):
+            return self.call(record.levelname, record.created, line)
+        fields = _head(self._when(record.created), record.levelname.lower(), record.getMessage())
         fields |= {name: self._masked(value) for name, value in getattr(record, "fields", {}).items()}
         if record.exc_info:
             fields["traceback"] = self.formatException(record.exc_info)
-        texts = "\n".join(_texts(fields.values()))
-        if self._masker.mask(texts) != texts:  # one look at all of them, because most lines hold no secret
-            fields = {name: self._masked(value) for name, value in fields.items()}
-        text = dumps(fields).decode()
-        return _CONTROL.sub(lambda match: f"\\u{ord(match.group()):04x}", text)  # those that JSON leaves as they are
+        return _json({name: self._masked(value) for name, value in fields.items()})
+
+    def call(self, level: str, created: float, line: CallLine) -> str:
+        when, level = self._when(created), level.lower()
+        words = (line.request_id, line.model, line.target or "", line.attempts, line.error or "", *line.dropped)
+        if self._masker.finds("\n".join((when, level, *words))):  # one look, because most lines hold no secret
+            fields = _head(when, level, "call") | msgspec.to_builtins(line)
+            return _json({name: self._masked(value) for name, value in fields.items()})
+        try:
+            own = msgspec.json.encode(line)
+        except UnicodeEncodeError:
+            own = dumps(msgspec.to_builtins(line))
+        return _printed(f'{{"time":"{when}","level":"{level}","event":"call",{own[1:].decode()}')
+
+    def _when(self, created: float) -> str:
+        micro = round(created * 1_000_000)
+        return f"{self._time(micro // 1_000_000)}.{micro // 1_000 % 1_000:03}+00:00"
+
+    def _written(self, second: int) -> str:
+        return datetime.datetime.fromtimestamp(second, datetime.UTC).isoformat()[:19]
 
     def _masked(self, value: object) -> JsonValue:
         """Masked before it is JSON: in JSON a value may look different, and a mask might hit the punctuation."""
@@ -199,12 +206,21 @@ def _told(fault: BaseException) -> Iterator[str]:
         earlier = earlier.__cause__ or (None if earlier.__suppress_context__ else earlier.__context__)
 
 
-def _texts(values: Iterable[JsonValue]) -> Iterator[str]:
-    for value in values:
-        if isinstance(value, str):
-            yield value
-        elif isinstance(value, (list, tuple)):
-            yield from _texts(value)
+def _head(when: str, level: str, event: str) -> JsonObject:
+    return {"time": when, "level": level, "event": event}
+
+
+def _json(fields: JsonObject) -> str:
+    return _printed(dumps(fields).decode())
+
+
+def _printed(text: str) -> str:
+    """JSON leaves some control characters as they are."""
+    return text if text.isprintable() else _CONTROL.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
+
+
+def _escaped(text: str) -> str:
+    return text if text.isprintable() else _CONTROL.sub(lambda match: f"\\x{ord(match.group()):02x}", text)
 
 
 def pretty(line: CallLine) -> str:
@@ -232,6 +248,35 @@ def _plain(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[:200])
 
 
+class Lines(logging.StreamHandler[TextIO]):
+    """Prints the gateway's lines.
+
+    Args:
+        stream: where to.
+        form: how.
+    """
+
+    def __init__(self, stream: TextIO, form: PrettyFormatter | JsonFormatter) -> None:
+        super().__init__(stream)
+        self.setFormatter(form)
+        self._form = form
+
+    def call(self, level: int, line: CallLine) -> None:
+        """A call's line, as `emit` prints a record."""
+        if level < self.level:
+            return
+        try:
+            text = self._form.call(logging.getLevelName(level), SystemClock.wall(), line) + self.terminator
+            self.acquire()
+            try:
+                self.stream.write(text)
+                self.stream.flush()
+            finally:
+                self.release()
+        except Exception:  # noqa: BLE001 - a log that cannot be written ends nobody's call
+            self.handleError(logging.makeLogRecord({"msg": "call"}))
+
+
 def set_up(
     level: str, form: Literal["pretty", "json"], secrets: Iterable[Secret] | Masker, stream: TextIO | None = None
 ) -> logging.Handler:
@@ -247,8 +292,7 @@ def set_up(
         The handler, for whoever takes it off again.
     """
     masker = secrets if isinstance(secrets, Masker) else Masker(secrets)
-    handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(JsonFormatter(masker) if form == "json" else PrettyFormatter(masker))
+    handler = Lines(stream or sys.stderr, JsonFormatter(masker) if form == "json" else PrettyFormatter(masker))
     root = logging.getLogger()
     for earlier in [each for each in root.handlers if isinstance(each.formatter, (PrettyFormatter, JsonFormatter))]:
         root.removeHandler(earlier)

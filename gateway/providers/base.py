@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from msgspec import Struct
+
 from gateway.auth.auth_manager import Credential
 from gateway.core.chat import ChatRequest, ChatResponse
 from gateway.core.stream import ChatChunk
@@ -22,8 +24,7 @@ class Cuttable(Protocol):
         """End it now."""
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(Struct, frozen=True):
     """How one try is to be made.
 
     Attributes:
@@ -43,8 +44,7 @@ class Terms:
     sent: Callable[[], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """A whole answer, the provider's headers beside it, and what of the request it was not told."""
 
     response: ChatResponse

@@ -18,6 +18,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from msgspec import Struct
+
 IN_A_ROW: Final = 5
 """Failures in a row that open it."""
 MANY: Final = 10
@@ -37,8 +39,7 @@ LOOK_AGAIN: Final = 1.0
 BreakerState = Literal["closed", "open", "half-open"]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A call that went in: its number, from 1 upwards, and whether it went in as the probe."""
 
     number: int

@@ -180,9 +180,12 @@ class Health:
         """Who may be asked now, in the order given; and the others, the one due soonest first."""
         with self._lock:
             now = self._clock.monotonic()
-            due = {target: self._due(target, now) for target in targets}
-        ready = [target for target in targets if due[target] <= 0]
-        return ready, sorted((target for target in targets if due[target] > 0), key=due.__getitem__)
+            due = [(self._due(target, now), target) for target in targets]
+        ready = [target for seconds, target in due if seconds <= 0]
+        if len(ready) == len(due):
+            return ready, []
+        resting = sorted(((seconds, target) for seconds, target in due if seconds > 0), key=_seconds)
+        return ready, [target for _, target in resting]
 
     def due(self, targets: Sequence[Target]) -> float | None:
         """Seconds until the first of them may be asked, 0 where one may be now; None where there are none.
@@ -237,3 +240,7 @@ class Health:
                 del self._records[each]
         self._records[target] = record
         return record
+
+
+def _seconds(due: tuple[float, Target]) -> float:
+    return due[0]

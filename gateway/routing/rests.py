@@ -75,6 +75,8 @@ class Rests:
 
     def due(self, now: float) -> float:
         """Seconds until no rest binds; 0 where none does."""
+        if not self._rests:
+            return 0.0
         return max((rest.until - now for rest in self._rests.values() if rest.until > now), default=0.0)
 
     def why(self, now: float) -> Why | None:
@@ -105,4 +107,5 @@ class Rests:
 
     def lift(self, entry: Entry) -> None:
         """The call ended well: whatever rest it went in after is over, and the doubling with it."""
-        self._rests = {why: rest for why, rest in self._rests.items() if entry.number <= rest.after}
+        if self._rests:
+            self._rests = {why: rest for why, rest in self._rests.items() if entry.number <= rest.after}

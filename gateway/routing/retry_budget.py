@@ -32,5 +32,7 @@ class RetryBudgets:
 
     def succeeded(self, provider: str) -> None:
         """A call ended well."""
+        if not self._spent.get(provider):
+            return  # full
         with self._lock:
             self._spent[provider] = max(self._spent.get(provider, 0) - 1, 0)

@@ -5,12 +5,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from msgspec import Struct
+
 from gateway.config import schema
 from gateway.core.errors import ModelNotFound
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True, cache_hash=True):
     """A provider and its own name for a model."""
 
     provider: str

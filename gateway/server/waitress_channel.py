@@ -20,7 +20,7 @@ from gateway.core.errors import ReceivedTooSlowly
 from gateway.server.readiness import is_readable
 from gateway.server.relayed import Handed, HandedOver, RelayedAnswer
 from gateway.server.waitress_output import OutputChannel
-from gateway.server.waitress_parser import Parser
+from gateway.server.waitress_parser import READ_SIZE, Parser
 from gateway.server.waitress_tasks import JsonErrorTask, Request
 
 IDLE_SECONDS: Final = 60.0
@@ -286,7 +286,7 @@ class Channel(OutputChannel):
     def _read(self) -> bool:
         """Take what came, under the lock; whether more may come. Raises OSError: the connection is broken."""
         try:
-            data = self.socket.recv(self.adj.recv_bytes)
+            data = self.socket.recv(READ_SIZE if self.request is None else self.request.awaits)
         except BlockingIOError:
             return True
         if data:

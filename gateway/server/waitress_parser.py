@@ -6,7 +6,7 @@ connection is read, since where the next request begins is anyone's guess. The c
 """
 
 from io import BytesIO
-from typing import Final, cast
+from typing import Final, TypeAlias, cast
 from urllib.parse import unquote
 
 from waitress.adjustments import Adjustments
@@ -17,14 +17,21 @@ from waitress.utilities import Error
 
 from gateway.core.errors import BodyTooLarge, GatewayError
 from gateway.server.chunked_body import ChunkedBody
+from gateway.server.counted_body import CountedBody
 from gateway.server.request_head import HeadReader, RequestHead
 
 MIB: Final = 1 << 20
+READ_SIZE: Final = 65_536
+LARGEST_READ: Final = 262_144
+"""Bytes read from a connection at once: usually, and where a body is known to be longer."""
 THROWN_AWAY: Final = 8
 """Times the body limit that is read at most, stored or not; beyond it the answer goes out at once."""
 
 LEAST_THROWN_AWAY: Final = 65_536
 """Bytes that are read in any case, so that a tiny limit has room for the chunk framing of a tiny body."""
+
+
+_Body: TypeAlias = CountedBody | ChunkedBody | FixedStreamReceiver
 
 
 class Discard:
@@ -66,7 +73,12 @@ class Parser(HTTPRequestParser):
         self._patience = max(THROWN_AWAY * self._largest, LEAST_THROWN_AWAY)
         self._too_large = False
         self._head = HeadReader()
-        self._body: ChunkedBody | FixedStreamReceiver | None = None
+        self._body: _Body | None = None
+
+    @property
+    def awaits(self) -> int:
+        """How many bytes to read at once: of a large body as much as there may be, for each read costs."""
+        return min(max(READ_SIZE, self.content_length - self.body_bytes_received), LARGEST_READ)
 
     @property
     def can_be_answered(self) -> bool:
@@ -128,6 +140,8 @@ class Parser(HTTPRequestParser):
                 raise self._refused_for_its_size()
         if self.chunked:
             self._body = ChunkedBody(self._buffer())
+        elif 0 < self.content_length <= self.adj.inbuf_overflow and not self._too_large:
+            self._body = CountedBody(self.content_length)
         elif self.content_length:
             self._body = FixedStreamReceiver(self.content_length, self._buffer())
         else:
@@ -138,13 +152,13 @@ class Parser(HTTPRequestParser):
     def _buffer(self) -> OverflowableBuffer:
         return cast(OverflowableBuffer, Discard()) if self._too_large else OverflowableBuffer(self.adj.inbuf_overflow)
 
-    def _receive_body(self, body: ChunkedBody | FixedStreamReceiver, data: bytes) -> int:
+    def _receive_body(self, body: _Body, data: bytes) -> int:
         consumed = body.received(data)
         self.body_bytes_received += consumed
         if len(body) > self._largest and not self._too_large:  # chunked: known only now
             self._too_large = True
             body.getbuf().close()
-            body.buf = cast(OverflowableBuffer, Discard())
+            cast(ChunkedBody, body).buf = cast(OverflowableBuffer, Discard())
         to_come = body.remaining if isinstance(body, ChunkedBody) else 0
         if self.body_bytes_received + to_come > self._patience or (self._too_large and body.completed):
             raise self._refused_for_its_size()
@@ -152,7 +166,7 @@ class Parser(HTTPRequestParser):
             self._finish_body(body)
         return consumed
 
-    def _finish_body(self, body: ChunkedBody | FixedStreamReceiver) -> None:
+    def _finish_body(self, body: _Body) -> None:
         self.completed = True
         if self.chunked:  # the application sees a body of known length, as waitress does it
             cast(dict[str, str], self.headers)["CONTENT_LENGTH"] = str(len(body))

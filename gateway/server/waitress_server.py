@@ -52,7 +52,6 @@ def adjustments(threads: int, max_body: int, connections: int) -> Adjustments:
         connection_limit=connections,
         backlog=BACKLOG,
         channel_request_lookahead=1,  # or a caller that leaves is noticed only by the next write
-        recv_bytes=65_536,
         max_request_body_size=max_body,
         ident=None,
         expose_tracebacks=False,

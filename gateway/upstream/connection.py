@@ -11,7 +11,7 @@ import socket
 import ssl
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -71,14 +71,16 @@ class Connection:
         idle_since: monotonic seconds, while it waits to serve again.
     """
 
-    __slots__ = ("_piece", "idle_since", "reused", "socket", "spoiled")
+    __slots__ = ("_piece", "_poll", "_secure", "idle_since", "reused", "socket", "spoiled")
 
     def __init__(self, connected: socket.socket) -> None:
         self.socket = connected
         self.reused = False
         self.spoiled = False
         self.idle_since = 0.0
-        self._piece = TLS_PIECE if isinstance(connected, ssl.SSLSocket) else PIECE
+        self._secure = isinstance(connected, ssl.SSLSocket)
+        self._piece = TLS_PIECE if self._secure else PIECE
+        self._poll: Callable[[], bool] | None = None
 
     def send(self, head: bytes, body: bytes, seconds: float) -> None:
         """Send a request. Raises OSError; TimeoutError where for so many seconds nothing more was taken of it."""
@@ -86,10 +88,10 @@ class Connection:
         if len(body) <= SMALL:
             self._send(head + body)
             return
-        self._send(head)
-        rest = memoryview(body)
-        for at in range(0, len(body), self._piece):
-            self._send(rest[at : at + self._piece])
+        whole = memoryview(body)
+        begun = self._send_begin(head, whole[: self._piece])
+        for at in range(begun, len(body), self._piece):
+            self._send(whole[at : at + self._piece])
 
     def receive(self, seconds: float) -> bytes:
         """What has come, as soon as something has; b"" at the connection's end. Raises OSError."""
@@ -99,7 +101,8 @@ class Connection:
     def is_dead(self) -> bool:
         """Whether one that idles is of no use: closed by the other side, or it says what nobody has asked for."""
         try:
-            return _readable(self.socket)
+            self._poll = self._poll or _poll(self.socket)
+            return self._poll()
         except (OSError, ValueError):  # ValueError: its socket is closed
             return True
 
@@ -108,6 +111,17 @@ class Connection:
         shut_down(self.socket)
         with contextlib.suppress(OSError):  # what was wrong with the other side is known by now
             self.socket.close()
+
+    def _send_begin(self, head: bytes, begin: memoryview) -> int:
+        """Send the head, and with it what the system takes of the body: how much that was. The other side, which
+        mostly waits on another core, is so woken once instead of twice (40 us of a request of 120 KB)."""
+        if sys.platform == "win32" or self._secure:  # neither has sendmsg
+            self._send(head)
+            return 0
+        sent = self.socket.sendmsg((head, begin)) - len(head)
+        if sent < 0:
+            self._send(head[sent:])
+        return max(sent, 0)
 
     def _send(self, data: bytes | memoryview) -> None:
         # not sendall, whose time limit is one for all that it sends
@@ -218,12 +232,14 @@ def _tune(plain: socket.socket) -> None:
 
 if sys.platform == "win32":
 
-    def _readable(connection: socket.socket) -> bool:
-        return bool(select.select([connection], [], [], 0)[0])
+    def _poll(connection: socket.socket) -> Callable[[], bool]:
+        """What tells whether it can be read."""
+        return lambda: bool(select.select([connection], [], [], 0)[0])
 
 else:
 
-    def _readable(connection: socket.socket) -> bool:
+    def _poll(connection: socket.socket) -> Callable[[], bool]:
+        """What tells whether it can be read; made once a connection, which is a microsecond less a call."""
         poll = select.poll()  # select fails past descriptor 1023
         poll.register(connection, select.POLLIN)
-        return bool(poll.poll(0))
+        return lambda: bool(poll.poll(0))

@@ -1,8 +1,9 @@
 """What a way to a provider has to offer; there are two, and whoever calls does not know which it has."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final, Protocol
+
+from msgspec import Struct
 
 from gateway.upstream.byte_stream import ByteStream
 from gateway.upstream.waiting import Wait
@@ -11,8 +12,7 @@ OWN_FIELDS: Final[Mapping[str, str]] = {"Accept-Encoding": "identity", "Content-
 """What every request says, beside what a call says."""
 
 
-@dataclass(frozen=True, slots=True)
-class Post:
+class Post(Struct, frozen=True):
     """One call: the address, the headers, the body."""
 
     url: str

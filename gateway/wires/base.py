@@ -4,8 +4,9 @@ Bytes and values only: a wire knows no socket and no other wire, so adding one t
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, Protocol
+
+from msgspec import Struct
 
 from gateway.core.chat import ChatRequest, ChatResponse, Rendered, Usage
 from gateway.core.errors import GatewayError, ProviderFailure
@@ -15,8 +16,7 @@ MAX_CHOICES: Final = 128
 """Choices of one answer: as many as OpenAI gives. What is kept of them must not grow as long as a provider likes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Naming:
+class Naming(Struct, frozen=True):
     """How an answer is shown: its `model` (None leaves the provider's own) and whether usage was asked for."""
 
     model: str | None
@@ -114,9 +114,11 @@ class OutboundWire(Protocol):
 
 def usage_of(prompt: object, completion: object) -> Usage | None:
     """Usage from two JSON values, or None where neither is a count."""
-    counts = [
-        value if isinstance(value, int) and not isinstance(value, bool) else None for value in (prompt, completion)
-    ]
-    if counts == [None, None]:
+    asked, answered = _count(prompt), _count(completion)
+    if asked is None and answered is None:
         return None
-    return Usage(prompt=counts[0] or 0, completion=counts[1] or 0)
+    return Usage(asked or 0, answered or 0)
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

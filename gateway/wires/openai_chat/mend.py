@@ -53,6 +53,19 @@ def mend_envelope(body: JsonObject, kind: str, given: Envelope | None, now: int)
     return given
 
 
+def has_envelope(body: JsonObject, kind: str) -> bool:
+    """Whether there is nothing to put right in them."""
+    created, own = body.get("created"), body.get("id")
+    return (
+        body.get("object") == kind
+        and type(created) is int
+        and 0 < created < _LARGEST
+        and isinstance(own, str)
+        and own != ""
+        and isinstance(body.get("model"), str)
+    )
+
+
 def _created(body: JsonObject, now: int) -> int:
     value = body.get("created")
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,15}(\.[0-9]*)?", value):

@@ -6,13 +6,14 @@ What would say whom to ask, or where media are, is looked at in `addresses.py`.
 Source: https://platform.openai.com/docs/api-reference/chat/create.
 """
 
-from collections.abc import Iterator
 from typing import Final
+
+from msgspec import Raw
 
 from gateway.core.chat import ChatRequest, Rendered, Source
 from gateway.core.errors import InvalidRequest
 from gateway.core.jsontext import JsonFault, JsonObject, JsonValue, dumps, loads
-from gateway.wires.openai_chat import history, words
+from gateway.wires.openai_chat import history, long_texts, words
 from gateway.wires.openai_chat.addresses import check_fields, check_media
 from gateway.wires.openai_chat.errors import WIRE
 from gateway.wires.openai_chat.reading import wrong
@@ -68,12 +69,13 @@ FIELDS: Final[dict[str, _Kind]] = {
     "web_search_options": _OBJECT,
 }
 _MESSAGE_FIELDS: Final[dict[str, _Kind]] = {
-    "content": ("a string or an array of content parts", (str, list)),
+    "content": ("a string or an array of content parts", (str, list, Raw)),
     "name": _STRING,
     "tool_call_id": _STRING,
     "tool_calls": _ARRAY,
     "refusal": _STRING,
 }
+_LISTS: Final = ("content", "tool_calls")
 _CONTENT_REQUIRED: Final = frozenset({"system", "developer", "user", "tool"})
 
 
@@ -92,9 +94,9 @@ def parse(body: bytes) -> ChatRequest:
     if len(model) > MAX_MODEL:
         raise InvalidRequest(f"model must have at most {MAX_MODEL} characters.", param="model")
     check_fields(fields)
-    for name in fields:
-        if (kind := FIELDS.get(name)) is not None:
-            _check(fields, name, kind, name)
+    for name, value in fields.items():
+        if name in FIELDS and value is not None and type(value) not in FIELDS[name][1]:
+            raise wrong(name, FIELDS[name][0], value)
     _check_messages(fields.get("messages"))
     _check_tools(fields.get("tools"))
     options = fields.get("stream_options")
@@ -107,7 +109,7 @@ def parse(body: bytes) -> ChatRequest:
         stream=fields.get("stream") is True,
         wants_usage=wants is True,
         source=Source(WIRE, fields),
-        prompt=lambda: words.read(fields),
+        prompt=lambda: words.read(long_texts.opened(fields)),
         choices=choices if isinstance(choices, int) else 1,
         plain=is_plain(fields),
     )
@@ -134,11 +136,14 @@ def render(chat: ChatRequest, model: str, *, ask_usage: bool, strict_history: bo
 
 
 def _object_of(body: bytes) -> JsonObject:
-    if not body.strip():
-        raise InvalidRequest("The request has no body. Send a JSON object with `model` and `messages`.", param="body")
+    if (fields := long_texts.read(body)) is not None:
+        return fields
     try:
         value = loads(body)
     except JsonFault as fault:
+        if not body.strip():
+            why = "The request has no body. Send a JSON object with `model` and `messages`."
+            raise InvalidRequest(why, param="body") from None
         raise InvalidRequest(f"The request body is not acceptable JSON: {fault}", param="body") from None
     if not isinstance(value, dict):
         raise wrong("body", "a JSON object", value)
@@ -149,23 +154,27 @@ def _check_messages(messages: JsonValue) -> None:
     if not isinstance(messages, list) or not messages:
         raise wrong("messages", "an array with at least one message", messages)
     for index, message in enumerate(messages):
-        path = f"messages[{index}]"
         if not isinstance(message, dict):
-            raise wrong(path, "an object", message)
-        role = message.get("role")
-        if not isinstance(role, str) or not role:
-            raise wrong(f"{path}.role", "a string (system, developer, user, assistant or tool)", role)
-        for name, kind in _MESSAGE_FIELDS.items():
-            _check(message, name, kind, f"{path}.{name}")
-        if role in _CONTENT_REQUIRED and message.get("content") is None:
-            raise wrong(f"{path}.content", f"a string or an array of content parts for the role {role}", None)
-        if role == "tool" and message.get("tool_call_id") is None:
-            raise wrong(f"{path}.tool_call_id", "the id of the tool call that this message answers", None)
-        for part_path, part in (*_items(message, "content", path), *_items(message, "tool_calls", path)):
-            if not isinstance(part, dict):
-                raise wrong(part_path, "an object", part)
-            _check(part, "type", _STRING, f"{part_path}.type")
-            check_media(part, part_path)
+            raise wrong(f"messages[{index}]", "an object", message)
+        _check_message(message, index)
+
+
+def _check_message(message: JsonObject, index: int) -> None:
+    role = message.get("role")
+    if not isinstance(role, str) or not role:
+        raise wrong(f"messages[{index}].role", "a string (system, developer, user, assistant or tool)", role)
+    for name, value in message.items():
+        if name in _MESSAGE_FIELDS and value is not None and type(value) not in _MESSAGE_FIELDS[name][1]:
+            raise wrong(f"messages[{index}].{name}", _MESSAGE_FIELDS[name][0], value)
+    if role in _CONTENT_REQUIRED and message.get("content") is None:
+        wanted = f"a string or an array of content parts for the role {role}"
+        raise wrong(f"messages[{index}].content", wanted, None)
+    if role == "tool" and message.get("tool_call_id") is None:
+        wanted = "the id of the tool call that this message answers"
+        raise wrong(f"messages[{index}].tool_call_id", wanted, None)
+    for name in _LISTS:
+        if name in message and isinstance(parts := message[name], list):
+            _check_parts(parts, f"messages[{index}].{name}")
 
 
 def _check_tools(tools: JsonValue) -> None:
@@ -186,10 +195,12 @@ def _check_tools(tools: JsonValue) -> None:
         _check(function, "parameters", _OBJECT, f"{path}.function.parameters")
 
 
-def _items(message: JsonObject, name: str, path: str) -> Iterator[tuple[str, JsonValue]]:
-    value = message.get(name)
-    for index, item in enumerate(value if isinstance(value, list) else ()):
-        yield f"{path}.{name}[{index}]", item
+def _check_parts(parts: list[JsonValue], path: str) -> None:
+    for index, part in enumerate(parts):
+        if not isinstance(part, dict):
+            raise wrong(f"{path}[{index}]", "an object", part)
+        _check(part, "type", _STRING, f"{path}[{index}].type")
+        check_media(part, f"{path}[{index}]")
 
 
 def _check(fields: JsonObject, name: str, kind: _Kind, path: str) -> None:

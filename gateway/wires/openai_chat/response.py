@@ -6,7 +6,7 @@ from gateway.core.jsontext import JsonFault, JsonObject, JsonValue, dumps, loads
 from gateway.wires.base import Naming, usage_of
 from gateway.wires.openai_chat.answer import OBJECT, whole
 from gateway.wires.openai_chat.errors import WIRE, holds_error, parse_in_stream
-from gateway.wires.openai_chat.mend import FAILED, finish_reason, mend_envelope, mend_message, mend_usage
+from gateway.wires.openai_chat.mend import FAILED, finish_reason, has_envelope, mend_envelope, mend_message, mend_usage
 
 
 def parse(body: bytes, now: int, *, tool_calls_finish: bool = False) -> ChatResponse:
@@ -34,7 +34,8 @@ def parse(body: bytes, now: int, *, tool_calls_finish: bool = False) -> ChatResp
         raise BrokenAnswer("The provider's answer has no choices.")
     for index, choice in enumerate(choices):
         _mend_choice(index, choice, tool_calls_finish=tool_calls_finish)
-    mend_envelope(fields, OBJECT, None, now)
+    if not has_envelope(fields, OBJECT):
+        mend_envelope(fields, OBJECT, None, now)
     mend_usage(fields)
     return ChatResponse(usage(fields), Source(WIRE, fields))
 

@@ -5,12 +5,13 @@ An assistant's message at the end ("prefill") is refused by many models, so what
 message that asks to go on.
 """
 
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from gateway.core.chat import ChatRequest, Source, Usage
 from gateway.core.jsontext import JsonObject, JsonValue
-from gateway.wires.openai_chat import words
+from gateway.wires.openai_chat import long_texts, words
 
 GO_ON: Final = (
     "Your answer was cut off in transmission. Continue it exactly where it ends, with the very next character, as if "
@@ -59,7 +60,7 @@ def continued(chat: ChatRequest, said: str) -> ChatRequest:
         {"role": "user", "content": GO_ON},
     ]
     more = {**fields, "messages": messages}
-    return replace(chat, source=Source(chat.source.wire, more), prompt=lambda: words.read(more))
+    return replace(chat, source=Source(chat.source.wire, more), prompt=lambda: words.read(long_texts.opened(more)))
 
 
 class Joint:
