@@ -51,6 +51,14 @@ class Line:
         clock: for `quiet_since`.
     """
 
+    _settled = False
+    _committed = False  # by a sign of life
+    _plain = False  # another reply than an event stream
+    _head_is_out = False
+    _begun = False
+    _over = False
+    _handed_over = False
+
     def __init__(self, environ: "WSGIEnvironment", start_response: "StartResponse", clock: Clock) -> None:
         self.quiet_since = clock.monotonic()
         self._clock = clock
@@ -59,13 +67,6 @@ class Line:
         self._lock = threading.Lock()
         self._head: Callable[[], Headers] | None = None
         self._write: Write | None = None
-        self._settled = False
-        self._committed = False  # by a sign of life
-        self._plain = False  # another reply than an event stream
-        self._head_is_out = False
-        self._begun = False
-        self._over = False
-        self._handed_over = False
         self._body: Iterable[bytes] = ()
         self._pieces: Iterator[bytes] = iter(())
 
@@ -190,4 +191,7 @@ def _channel(environ: "WSGIEnvironment") -> Channel | None:
 
 
 def _is_event_stream(headers: list[tuple[str, str]]) -> bool:
-    return any(name.lower() == "content-type" and value.startswith("text/event-stream") for name, value in headers)
+    for name, value in headers:
+        if name == "Content-Type":  # as all of ours and Flask's are spelled
+            return value.startswith("text/event-stream")
+    return False

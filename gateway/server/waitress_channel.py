@@ -17,11 +17,11 @@ from waitress.channel import ClientDisconnected
 from waitress.task import Task, WSGITask
 
 from gateway.core.errors import ReceivedTooSlowly
-from gateway.server.readiness import is_readable
 from gateway.server.relayed import Handed, HandedOver, RelayedAnswer
 from gateway.server.waitress_output import OutputChannel
 from gateway.server.waitress_parser import READ_SIZE, Parser
 from gateway.server.waitress_tasks import JsonErrorTask, Request
+from gateway.upstream.readiness import Readable, readable
 
 IDLE_SECONDS: Final = 60.0
 """After which a connection without a request is closed."""
@@ -50,6 +50,7 @@ class Channel(OutputChannel):
     request: Parser | None
     _receiving_since = 0.0
     _kept_call_since = 0.0
+    _has_come: Readable | None = None
 
     @property
     def is_model_call(self) -> bool:
@@ -170,7 +171,8 @@ class Channel(OutputChannel):
         clock = self.listener.clock
         until = clock.monotonic() + seconds
         try:
-            while self.kept and is_readable(self.socket, until - clock.monotonic()):
+            has_come = self._has_come = self._has_come or readable(self.socket)
+            while self.kept and has_come(until - clock.monotonic()):
                 with self.requests_lock:
                     if self.requests or not self.connected or not self._read():
                         break  # it was taken from us, or has ended, which is the loop's to find out
@@ -228,8 +230,6 @@ class Channel(OutputChannel):
 
     def has_input(self) -> bool:
         """Whether there are bytes that have not been read."""
-        if self.socket is None:
-            return False
         try:
             return bool(self.socket.recv(1, socket.MSG_PEEK))
         except OSError:
@@ -280,7 +280,6 @@ class Channel(OutputChannel):
         return not task.close_on_finish
 
     def _have_served(self) -> None:
-        """The first request has come whole."""
         self.server.add_task(self)  # type: ignore[arg-type]  # waitress's own word for what it hands over
 
     def _read(self) -> bool:

@@ -89,7 +89,7 @@ class Answer(Task):
         elif self.version == "1.0":
             headers.append(("Connection", "Keep-Alive"))
         headers.append(("Date", _date(int(time.time()))))
-        lines = [f"HTTP/{self.version} {self.status}", *(f"{_known_as(name)}: {value}" for name, value in headers)]
+        lines = [f"HTTP/{self.version} {self.status}", *[f"{name}: {value}" for name, value in headers]]
         head = "\r\n".join(lines)
         if not head.count("\r") == head.count("\n") == len(lines) - 1:
             raise ValueError("a line ending in a header")
@@ -190,12 +190,13 @@ class Request(Answer, WSGITask):
         self.complete = True
         self.status = status
         self.content_length = None
-        self.response_headers = []
+        self.response_headers = fields = []
         for name, value in headers:
-            if _known_as(name) == "Content-Length":
+            known = _known_as(name)
+            if known == "Content-Length":
                 self.content_length = int(value)
             else:
-                self.response_headers.append((name, value))
+                fields.append((known, value))
         return self.write
 
 

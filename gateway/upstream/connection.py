@@ -6,12 +6,11 @@ the call can be cut while it connects. What is raised is the system's OSError; t
 
 import contextlib
 import errno
-import select
 import socket
 import ssl
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -21,6 +20,7 @@ import certifi
 
 from gateway.core.clock import Clock
 from gateway.upstream.byte_stream import READ_SIZE
+from gateway.upstream.readiness import Readable, readable
 from gateway.upstream.waiting import Wait, shut_down
 
 SMALL: Final = 16_384
@@ -71,7 +71,7 @@ class Connection:
         idle_since: monotonic seconds, while it waits to serve again.
     """
 
-    __slots__ = ("_piece", "_poll", "_secure", "idle_since", "reused", "socket", "spoiled")
+    __slots__ = ("_piece", "_readable", "_secure", "idle_since", "reused", "socket", "spoiled")
 
     def __init__(self, connected: socket.socket) -> None:
         self.socket = connected
@@ -80,7 +80,7 @@ class Connection:
         self.idle_since = 0.0
         self._secure = isinstance(connected, ssl.SSLSocket)
         self._piece = TLS_PIECE if self._secure else PIECE
-        self._poll: Callable[[], bool] | None = None
+        self._readable: Readable | None = None
 
     def send(self, head: bytes, body: bytes, seconds: float) -> None:
         """Send a request. Raises OSError; TimeoutError where for so many seconds nothing more was taken of it."""
@@ -101,8 +101,8 @@ class Connection:
     def is_dead(self) -> bool:
         """Whether one that idles is of no use: closed by the other side, or it says what nobody has asked for."""
         try:
-            self._poll = self._poll or _poll(self.socket)
-            return self._poll()
+            self._readable = self._readable or readable(self.socket)
+            return self._readable(0)
         except (OSError, ValueError):  # ValueError: its socket is closed
             return True
 
@@ -228,18 +228,3 @@ def _tune(plain: socket.socket) -> None:
         if option is not None:
             with contextlib.suppress(OSError):  # or has the name and not the thing
                 plain.setsockopt(socket.IPPROTO_TCP, option, KEEPALIVE_SECONDS)
-
-
-if sys.platform == "win32":
-
-    def _poll(connection: socket.socket) -> Callable[[], bool]:
-        """What tells whether it can be read."""
-        return lambda: bool(select.select([connection], [], [], 0)[0])
-
-else:
-
-    def _poll(connection: socket.socket) -> Callable[[], bool]:
-        """What tells whether it can be read; made once a connection, which is a microsecond less a call."""
-        poll = select.poll()  # select fails past descriptor 1023
-        poll.register(connection, select.POLLIN)
-        return lambda: bool(poll.poll(0))
