@@ -175,3 +175,26 @@ def test_both_lanes_make_one_error_of_a_fault_of_ours(system: System, monkeypatc
 )
 def test_what_the_lane_does_not_know_is_flasks(system: System, changed: Mapping[str, object]) -> None:
     assert not system.proxy._is_chat(environ(GOOD, **changed))
+
+
+@pytest.mark.parametrize("flask", [False, True])
+def test_a_whole_answer_is_noted_when_it_has_been_sent(system: System, up: ScriptedUpstream, flask: bool) -> None:
+    asked = environ(GOOD)
+    app = Line(asked, lambda *_: lambda data: None, SystemClock()).answer(
+        system.proxy._app if flask else system.proxy._chat_lane, asked
+    )
+    assert b"".join(app)
+    assert len(system.calls) == 1
+    close = app.close  # type: ignore[attr-defined]
+    close()
+    assert len(system.calls) == 0
+    close()
+
+
+def test_a_whole_answer_that_cannot_be_sent_is_noted_too(system: System, up: ScriptedUpstream) -> None:
+    def refuses(*_: object) -> Any:
+        raise ValueError("a line ending in a header")
+
+    with pytest.raises(ValueError, match="a line ending"):
+        system.proxy.wsgi(environ(GOOD), refuses)
+    assert len(system.calls) == 0

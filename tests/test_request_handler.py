@@ -210,7 +210,10 @@ class Scene:
 
     def ask(self, model: str = "best", *, call: Call | None = None, **fields: object) -> Reply:
         body = {"model": model, "messages": [{"role": "user", "content": PROMPT}], **fields}
-        return self.handler.handle(call or self.call(), json.dumps(body).encode())
+        reply = self.handler.handle(call or self.call(), json.dumps(body).encode())
+        if reply.sent is not None:
+            reply.sent()
+        return reply
 
     def rests(self, *names: str) -> bool:
         return bool(self.health.order([Target(name, "m") for name in names])[1])

@@ -5,7 +5,7 @@ of more than a minute is told in words and the client is told not to try (`x-sho
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -32,11 +32,17 @@ class ClosableIterator(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A status, headers and a body."""
+    """A status, headers and a body.
+
+    Attributes:
+        sent: to be called once when the reply has been sent, or cannot be: what is to be noted of it need not keep its
+            caller waiting (14 us of a short answer).
+    """
 
     status: int
     headers: Headers
     body: bytes | ClosableIterator
+    sent: Callable[[], None] | None = None
 
 
 def error_reply(error: GatewayError, wire: InboundWire) -> Reply:

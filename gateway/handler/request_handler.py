@@ -108,8 +108,7 @@ class RequestHandler:
         content = self._transformer.whole(answer, route.name)
         call.usage = answer.response.usage
         headers = (("Content-Type", JSON_TYPE), *_told(call), *_forwarded(answer.headers))
-        self._finished(call, 200, None)
-        return Reply(200, headers, content)
+        return Reply(200, headers, content, sent=lambda: self._finished(call, 200, None))
 
     def _streamed(self, reached: Reached, stream: OpenStream, route: Route, request: ChatRequest, call: Call) -> Reply:
         resumable = request.plain and route.stream_recovery == "resume" and len(route.targets) > 1

@@ -38,6 +38,7 @@ from gateway.routing.router import Router
 from gateway.server.caller_line import LINE, Line
 from gateway.server.guard import Guard
 from gateway.server.headers import ALWAYS, new_request_id
+from gateway.server.whole_body import WholeBody
 from gateway.wires.base import InboundWire
 
 if TYPE_CHECKING:
@@ -134,8 +135,9 @@ class GatewayProxy:
         if not isinstance(reply.body, bytes):
             start_response(status, headers)
             return reply.body
-        start_response(status, [*headers, ("Content-Length", str(len(reply.body)))])
-        return [reply.body]
+        whole = WholeBody(reply.body, reply.sent)
+        whole.begin(start_response, status, headers)
+        return whole
 
     def _register(self) -> None:
         routes: tuple[tuple[str, str, Callable[..., Response]], ...] = (
@@ -280,7 +282,11 @@ def _line(environ: "WSGIEnvironment") -> Line:
 
 def _response(reply: Reply) -> Response:
     # direct_passthrough: the server iterates and closes the body itself, with nothing in between
-    return Response(reply.body, status=reply.status, headers=list(reply.headers), direct_passthrough=True)
+    headers, body = list(reply.headers), reply.body
+    if isinstance(body, bytes) and reply.sent is not None:
+        headers.append(("Content-Length", str(len(body))))
+        return Response(WholeBody(body, reply.sent), reply.status, headers, direct_passthrough=True)
+    return Response(body, reply.status, headers, direct_passthrough=True)
 
 
 def _json(value: JsonObject, status: int = 200) -> Response:
