@@ -2,19 +2,19 @@
 
 WSGI knows one thread a request, and that one waits inside the application while a provider is silent. So the
 application is called through a line that can commit a reply to be an event stream before the application has decided
-anything, and that can put comments between the events afterwards. What makes this safe (waitress 3.0, task.py and
-channel.py):
+anything, and that can put comments between the events afterwards. What makes this safe (waitress_tasks.py and
+waitress_output.py, as waitress itself does it):
 
-- `write_soon` puts each piece into the buffer whole, under a lock of the connection, chunk framing included. Pieces of
-  two threads stand one behind the other, and the pieces of an answer are whole events.
+- `write_soon` sends each piece, or keeps what is not taken of it, whole, under a lock of the connection, chunk framing
+  included. Pieces of two threads stand one behind the other, and the pieces of an answer are whole events.
 - The first `write` also builds the head, under no lock. So before the application's head is out, only one of the two
   writes: the other thread while the application has not settled the reply, the answering one from there on. It is out
-  when waitress asks for the piece after the first.
+  when the server asks for the piece after the first.
 - `write_soon` waits where the caller takes nothing. A comment is written only where no byte waits, and the connection's
   lock is held from the look to the writing, so it never waits.
-- A stream that a relay can carry leaves its thread when waitress asks for the piece after the first: the line says that
-  it has ended, and goes on being the body of the answer for the relay.
-- The body is closed before waitress writes the chunk that ends it. So is the line.
+- A stream that a relay can carry leaves its thread when the server asks for the piece after the first: the line says
+  that it has ended, and goes on being the body of the answer for the relay.
+- The body is closed before the chunk that ends it is written. So is the line.
 
 Knows waitress and WSGI, nothing of the routes.
 """
