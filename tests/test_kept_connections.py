@@ -1,6 +1,7 @@
 """A thread that has answered a model call waits a moment for the next one of the same caller, and nothing else changes:
 whoever asks something else, leaves, is slow, or comes from elsewhere finds what they would find without it."""
 
+import math
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from gateway.core.clock import SystemClock
 from gateway.server import waitress_lanes
 from gateway.server.waitress_channel import IDLE_SECONDS, KEPT_CALL_SECONDS, RECEIVE_SECONDS
-from gateway.server.waitress_lanes import Lanes
+from gateway.server.waitress_lanes import KEPT_TURN, Lanes
 from tests.edge import LIMIT, Served, get, post, read_answer
 from tests.fakes import FakeClock
 from tests.test_lanes import Caller
@@ -56,6 +57,7 @@ def echo() -> Iterator[Echo]:
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Threads wait for as long as a test may take, so that none is lost on a busy machine."""
     monkeypatch.setattr(waitress_lanes, "KEPT_SECONDS", LIMIT)
+    monkeypatch.setattr(waitress_lanes, "KEPT_TURN", 10 * LIMIT)
 
 
 def ask(connection: socket.socket, request: bytes) -> bytes:
@@ -163,12 +165,45 @@ def test_no_thread_waits_for_more_where_few_are_free() -> None:
         for call in (*held, last):
             lanes.add_task(call)
             assert call.began.wait(LIMIT)
-        assert not lanes.may_wait_for_more()
+        assert not lanes.may_wait_for_more(math.inf)
         let_go.set()
     finally:
         let_go.set()
         assert lanes.shutdown()
-    assert lanes.may_wait_for_more()
+    assert lanes.may_wait_for_more(math.inf)
+
+
+class Insatiable(Caller):
+    """Has a next call at once, again and again."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__(threading.Event())
+        self._let_go.set()
+        self.clock = clock
+        self.served = 0
+
+    def service(self) -> None:
+        self.served += 1
+        self.clock.advance(KEPT_TURN / 4)
+
+    def await_call(self, seconds: float) -> bool:
+        return True
+
+    def let_go(self) -> None:
+        self.ended.set()
+
+
+def test_a_caller_who_goes_on_and_on_is_kept_for_its_turn_only() -> None:
+    clock = FakeClock()
+    lanes = Lanes(clock, most_calls=100)
+    lanes.set_thread_count(5)
+    caller = Insatiable(clock)
+    try:
+        lanes.add_task(caller)
+        assert caller.ended.wait(LIMIT)
+    finally:
+        assert lanes.shutdown()
+    assert caller.served == 4
 
 
 REQUESTS = st.lists(st.tuples(st.booleans(), st.integers(0, 300)), min_size=1, max_size=6)

@@ -20,6 +20,8 @@ WAITING_PER_THREAD: Final = 4
 KEPT_SECONDS: Final = 0.005
 """For which a thread that has answered a model call waits for the next one on the same connection, where others are
 free. Without it a short answer takes twice the time: the call goes from one thread to another four times (11)."""
+KEPT_TURN: Final = 0.05
+"""Seconds for which one caller is kept in this way; then it asks through the loop again, like those who are not kept."""
 KEPT_SHARE: Final = 0.75
 """Of the threads of model calls that may be taken for one to wait so: the rest stays for whoever comes."""
 LONGEST_WAIT: Final = 5.0
@@ -174,9 +176,14 @@ class Lanes:
         call.overloaded = True
         self._others.add(call)
 
-    def may_wait_for_more(self) -> bool:
-        """Whether a thread that has served a call may wait for the next one of the same caller."""
-        return not self._line and self._running <= self._threads * KEPT_SHARE
+    def may_wait_for_more(self, until: float) -> bool:
+        """Whether a thread that has served a call may wait for the next one of the same caller.
+
+        Args:
+            until: when the caller's turn ends, in seconds on the clock.
+        """
+        is_room = not self._line and self._running <= self._threads * KEPT_SHARE
+        return is_room and self.clock.monotonic() < until
 
     def ended(self) -> None:
         """A thread is free again: for the first in the line whose caller still waits."""
@@ -211,9 +218,10 @@ class _ModelCall:
         self._lanes = lanes
 
     def service(self) -> None:
+        until = self._lanes.clock.monotonic() + KEPT_TURN
         try:
             self._call.service()
-            while self._lanes.may_wait_for_more() and self._call.await_call(KEPT_SECONDS):
+            while self._lanes.may_wait_for_more(until) and self._call.await_call(KEPT_SECONDS):
                 self._call.service()
         finally:
             self._call.let_go()
