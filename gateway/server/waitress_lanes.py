@@ -19,9 +19,9 @@ WAITING_PER_THREAD: Final = 4
 """Model calls that may wait, for each thread of the server; the next one is told at once."""
 KEPT_SECONDS: Final = 0.005
 """For which a thread that has answered a model call waits for the next one on the same connection, where others are
-free. Without it a short answer takes twice the time: the call goes from one thread to another four times (11)."""
+free. Without it a short answer takes twice the time: the call goes from one thread to another four times."""
 KEPT_TURN: Final = 0.05
-"""Seconds for which one caller is kept in this way; then it asks through the loop again, like those who are not kept."""
+"""Seconds for which one caller is kept in this way; then it asks through the loop again, like everybody else."""
 KEPT_SHARE: Final = 0.75
 """Of the threads of model calls that may be taken for one to wait so: the rest stays for whoever comes."""
 LONGEST_WAIT: Final = 5.0
