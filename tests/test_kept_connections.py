@@ -15,7 +15,7 @@ from gateway.core.clock import SystemClock
 from gateway.server import waitress_lanes
 from gateway.server.waitress_channel import IDLE_SECONDS, KEPT_CALL_SECONDS, RECEIVE_SECONDS
 from gateway.server.waitress_lanes import KEPT_TURN, Lanes
-from tests.edge import LIMIT, Served, get, post, read_answer
+from tests.edge import LIMIT, Served, get, post, read_answer, received
 from tests.fakes import FakeClock
 from tests.test_lanes import Caller
 
@@ -107,6 +107,21 @@ def test_what_is_no_model_call_goes_to_its_own_threads_from_there_too(echo: Echo
         assert connection.recv(1) == b""
     assert {name.rstrip("0123456789") for name in echo.threads[::2]} == {"gateway-model-"}
     assert {name.rstrip("0123456789") for name in echo.threads[1::2]} == {"gateway-other-"}
+
+
+@pytest.mark.usefixtures("patient")
+def test_after_two_requests_that_came_together_the_connection_is_read_on(echo: Echo) -> None:
+    with Served(echo, threads=16) as served, served.connect() as connection:
+        ask(connection, post(b"/", b"{}"))
+        until_kept(served)
+        for number in range(3):
+            connection.sendall(post(b"/?a%d" % number, b"{}") + get(b"/?b%d" % number))
+            came = b""
+            while b"b%d 0" % number not in came:
+                came += received(connection)
+            assert came.index(b"a%d 2" % number) < came.index(b"b%d 0" % number)
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(1) == b""
 
 
 @pytest.mark.usefixtures("patient")

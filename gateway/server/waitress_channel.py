@@ -167,12 +167,13 @@ class Channel(OutputChannel):
             Whether a model call has come, for this thread to serve. Otherwise the loop has the connection again.
         """
         with self.requests_lock:
-            self.kept = not (self.requests or self.left or self.will_close or self.close_when_flushed)
+            waits = not (self.requests or self.left or self.will_close or self.close_when_flushed)
+            self.kept = self.kept or waits  # where it does not wait, `let_go` has to tell the loop
         clock = self.listener.clock
         until = clock.monotonic() + seconds
         try:
             has_come = self._has_come = self._has_come or readable(self.socket)
-            while self.kept and has_come(until - clock.monotonic()):
+            while waits and self.kept and has_come(until - clock.monotonic()):
                 with self.requests_lock:
                     if self.requests or not self.connected or not self._read():
                         break  # it was taken from us, or has ended, which is the loop's to find out
@@ -189,7 +190,7 @@ class Channel(OutputChannel):
         return False
 
     def let_go(self) -> None:
-        """Let the loop read again. Any thread; nothing where it does."""
+        """Let the loop read again. Any thread."""
         if self.kept:
             self.kept = False
             self.tell()

@@ -28,7 +28,7 @@ def crowd(served: Served, count: int, said: bytes, stack: ExitStack) -> list[soc
 def under_way(served: Served, app: App, stack: ExitStack) -> socket.socket:
     """A connection whose request is held. The last place is free for whoever speaks first, so one that was closed
     before its request had come tries again."""
-    for _ in range(100):
+    for _ in range(1_000):
         (connection,) = crowd(served, 1, post(b"/hold", b"{}"), stack)
         while not is_closed(connection):
             if app.held.acquire(timeout=0.05):
