@@ -140,6 +140,20 @@ def test_bytes_that_nobody_reads_yet_keep_the_server_busy(app: App) -> None:
         assert served.server.wait_idle(LIMIT)
 
 
+def test_a_connection_closes_behind_bytes_that_were_not_taken_when_the_server_stopped(app: App) -> None:
+    app.pieces.release(3)
+    with Served(app) as served, served.connect() as connection:
+        connection.sendall(get(b"/stream"))
+        for _ in range(3):
+            assert app.held.acquire(timeout=LIMIT)
+        (listener,) = served.server._servers
+        while any(channel.requests for channel in listener.channels):  # until only its bytes are left
+            served.let_time_be_read()
+        assert served.server.busy == 1
+        served.server.stop_accepting()
+        assert read_all(connection).endswith(b" end\r\n0\r\n\r\n")
+
+
 def test_an_idle_connection_is_closed_and_a_busy_one_after_its_answer(app: App) -> None:
     with Served(app) as served, served.connect() as idle, served.connect() as fresh, served.connect() as busy:
         idle.sendall(get())

@@ -222,9 +222,12 @@ class Channel(OutputChannel):
             self.handle_close()
 
     def close_if_idle(self) -> bool:
-        """Close unless something runs, waits, or has just come; whether it did."""
+        """Close unless something runs, waits, or has just come, behind what has not left; whether it did."""
         with self.requests_lock:
-            if self.busy or self.request is not None or self.has_input():
+            if self.requests or self.request is not None or self.has_input():
+                return False
+            if self.total_outbufs_len:
+                self.close_when_flushed = True
                 return False
         self.handle_close()
         return True
