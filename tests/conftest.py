@@ -13,6 +13,7 @@ from hypothesis import settings
 from gateway.handler.call import Calls
 from tests import running
 from tests.edge import App
+from tests.transports import BOTH, Opening
 from tests.upstream_script import ScriptedUpstream
 
 settings.register_profile("quick", max_examples=25, deadline=None)
@@ -29,6 +30,12 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.enable()
         gc.freeze()
+
+
+@pytest.fixture(params=BOTH)
+def session_to(request: pytest.FixtureRequest) -> Opening:
+    """Run what uses it once for each way to a provider."""
+    return BOTH[request.param]
 
 
 @pytest.fixture(params=[True, False], ids=["relayed", "a thread each"])

@@ -128,12 +128,17 @@ class Reader(threading.Thread):
         return self._text
 
 
-def test_bytes_that_nobody_reads_yet_keep_the_server_busy(app: App) -> None:
+def ask_for_all_pieces(app: App, connection: socket.socket) -> None:
+    """The large one at the end is under way, and more than is taken without being read."""
     app.pieces.release(3)
+    connection.sendall(get(b"/stream"))
+    for _ in range(3):
+        assert app.held.acquire(timeout=LIMIT)
+
+
+def test_bytes_that_nobody_reads_yet_keep_the_server_busy(app: App) -> None:
     with Served(app) as served, served.connect() as connection:
-        connection.sendall(get(b"/stream"))
-        for _ in range(3):
-            assert app.held.acquire(timeout=LIMIT)
+        ask_for_all_pieces(app, connection)
         served.server.stop_accepting()
         assert not served.server.wait_idle(0.1)
         assert read_all(connection).endswith(b" end\r\n0\r\n\r\n")
@@ -141,11 +146,8 @@ def test_bytes_that_nobody_reads_yet_keep_the_server_busy(app: App) -> None:
 
 
 def test_a_connection_closes_behind_bytes_that_were_not_taken_when_the_server_stopped(app: App) -> None:
-    app.pieces.release(3)
     with Served(app) as served, served.connect() as connection:
-        connection.sendall(get(b"/stream"))
-        for _ in range(3):
-            assert app.held.acquire(timeout=LIMIT)
+        ask_for_all_pieces(app, connection)
         (listener,) = served.server._servers
         while any(channel.requests for channel in listener.channels):  # until only its bytes are left
             served.let_time_be_read()

@@ -17,7 +17,6 @@ from gateway.core.errors import BrokenAnswer, ConnectionFailed, GatewayError, Si
 from gateway.upstream.transport import Post, Transport
 from gateway.upstream.waiting import Wait, plain, shut_down
 from tests.transports import (
-    BOTH,
     KEY,
     LONG,
     SHORT,
@@ -45,11 +44,6 @@ from tests.upstream_script import (
     WaitFor,
     json_answer,
 )
-
-
-@pytest.fixture(params=BOTH)
-def session_to(request: pytest.FixtureRequest) -> Opening:
-    return BOTH[request.param]
 
 
 @pytest.fixture

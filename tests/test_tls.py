@@ -13,7 +13,6 @@ from gateway.core.errors import BrokenAnswer, ConnectionFailed, GatewayError, Si
 from gateway.upstream.waiting import Wait
 from tests.tls import TRUSTED, server_context
 from tests.transports import (
-    BOTH,
     LONG,
     SHORT,
     Opening,
@@ -26,11 +25,6 @@ from tests.transports import (
     unwatched,
 )
 from tests.upstream_script import Body, Cut, Head, ScriptedUpstream, Stall, Status, WaitFor, json_answer
-
-
-@pytest.fixture(params=BOTH)
-def session_to(request: pytest.FixtureRequest) -> Opening:
-    return BOTH[request.param]
 
 
 @pytest.fixture

@@ -1,21 +1,21 @@
 """The way to a caller whose answer is carried by the relay: the end of a task that has given its thread back.
 
 waitress ends an answer on the thread that began it (task.py, channel.py of 3.0). Here that thread leaves in the middle,
-by an exception that waitress lets pass, and whoever carries the answer does the rest of the task: the pieces, the
-body's close, the last chunk, and what follows on the connection.
+and whoever carries the answer does the rest of the task: the pieces, the body's close, the last chunk, and what follows
+on the connection.
 """
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from waitress.channel import ClientDisconnected
-from waitress.task import WSGITask
 
 from gateway.handler.stream_drive import StreamDrive
 from gateway.upstream.byte_stream import Detached
 
 if TYPE_CHECKING:
     from gateway.server.waitress_channel import Channel
+    from gateway.server.waitress_tasks import Answer
 
 
 class Carried(Protocol):
@@ -37,18 +37,6 @@ class Handed:
     body: Carried
 
 
-class HandedOver(BaseException):
-    """Ends a task without ending its answer. No Exception, for waitress would end the connection on one.
-
-    Args:
-        task: the one that is left.
-    """
-
-    def __init__(self, task: WSGITask) -> None:
-        super().__init__()
-        self.task = task
-
-
 class RelayedAnswer:
     """A gateway.handler.relay.Outlet.
 
@@ -58,7 +46,7 @@ class RelayedAnswer:
         body: of the answer.
     """
 
-    def __init__(self, channel: "Channel", task: WSGITask, body: Carried) -> None:
+    def __init__(self, channel: "Channel", task: "Answer", body: Carried) -> None:
         self._channel = channel
         self._task = task
         self._body = body

@@ -14,13 +14,12 @@ import threading
 from typing import Final
 
 from waitress.channel import ClientDisconnected
-from waitress.task import Task, WSGITask
 
 from gateway.core.errors import ReceivedTooSlowly
-from gateway.server.relayed import Handed, HandedOver, RelayedAnswer
+from gateway.server.relayed import Handed, RelayedAnswer
 from gateway.server.waitress_output import OutputChannel
 from gateway.server.waitress_parser import READ_SIZE, Parser
-from gateway.server.waitress_tasks import JsonErrorTask, Request
+from gateway.server.waitress_tasks import Answer, JsonErrorTask, Request
 from gateway.upstream.readiness import Readable, readable
 
 IDLE_SECONDS: Final = 60.0
@@ -127,15 +126,17 @@ class Channel(OutputChannel):
     def service(self) -> None:
         """Answer the first request; on a worker thread. A stream is only begun here, where a relay can carry it."""
         request = self.requests[0]
+        task = Request(self, request) if request.error is None else JsonErrorTask(self, request)
         try:
-            persists = self._answer(request)
-        except HandedOver as over:
-            self._relay(over.task)
-            return
+            persists = self._answer(task)
         except BaseException:  # not an Exception: waitress answers for those, and of the others nobody would close
             self.cancel()
             raise
-        self.answered(persists=persists)
+        handed, self.handed = self.handed, None
+        if handed is None:
+            self.answered(persists=persists)
+        else:
+            self._relay(handed, task)
 
     def answered(self, *, persists: bool) -> None:
         """The answer to the first request has left, or is in the buffer: go on with the next, or close. Any thread."""
@@ -221,16 +222,15 @@ class Channel(OutputChannel):
         elif now - self._active_at > IDLE_SECONDS:
             self.handle_close()
 
-    def close_if_idle(self) -> bool:
-        """Close unless something runs, waits, or has just come, behind what has not left; whether it did."""
+    def close_if_idle(self) -> None:
+        """Close unless something runs, waits, or has just come; behind what has not left."""
         with self.requests_lock:
             if self.requests or self.request is not None or self.has_input():
-                return False
+                return
             if self.total_outbufs_len:
                 self.close_when_flushed = True
-                return False
+                return
         self.handle_close()
-        return True
 
     def has_input(self) -> bool:
         """Whether there are bytes that have not been read."""
@@ -259,27 +259,25 @@ class Channel(OutputChannel):
             self.requests = [parser]
             self._have_served()
 
-    def _relay(self, task: WSGITask) -> None:
-        handed, self.handed = self.handed, None
+    def _relay(self, handed: Handed, task: Answer) -> None:
         relay = self.listener.relay
         self.let_go()  # whoever leaves a stream is noticed by the loop
-        if handed is not None and relay is not None:
+        if relay is not None:
             relay.carry(handed.drive, handed.source, RelayedAnswer(self, task, handed.body))
 
-    def _answer(self, request: Parser) -> bool:
-        """Answer it; whether the connection may serve another one."""
+    def _answer(self, task: Answer) -> bool:
+        """Answer its request; whether the connection may serve another one."""
         if not self.connected:
             return False
-        task: Task = Request(self, request) if request.error is None else JsonErrorTask(self, request)
         try:
             task.service()
         except ClientDisconnected:
             return False
         except Exception:
-            self.logger.exception("Exception while serving %s", request.path)
+            self.logger.exception("Exception while serving %s", task.request.path)
             if not task.wrote_header:
                 with contextlib.suppress(ClientDisconnected):
-                    JsonErrorTask(self, request).service()
+                    JsonErrorTask(self, task.request).service()
             return False
         return not task.close_on_finish
 

@@ -15,12 +15,11 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, cast
 
-from waitress.task import ErrorTask, Task, WSGITask
+from waitress.task import Task
 from waitress.utilities import Error, build_http_date
 
 from gateway.core.errors import InternalFault
 from gateway.server.headers import ALWAYS, new_request_id
-from gateway.server.relayed import HandedOver
 from gateway.server.waitress_parser import Parser
 from gateway.wires.openai_chat.errors import render_error
 
@@ -95,9 +94,6 @@ class Answer(Task):
             raise ValueError("a line ending in a header")
         return (head + "\r\n\r\n").encode("latin-1")
 
-    def set_close_on_finish(self) -> None:
-        self.close_on_finish = True
-
     def _persists(self) -> bool:
         """Whether the client wants it, and can tell where the answer ends (section 9.3)."""
         wish = self.request.headers.get("CONNECTION")
@@ -106,8 +102,10 @@ class Answer(Task):
         return self.version == "1.1" or (wish == "keep-alive" and self.content_length is not None)
 
 
-class JsonErrorTask(Answer, ErrorTask):
+class JsonErrorTask(Answer):
     """Answers a request that never reached the application, or on which the application crashed; then closes."""
+
+    complete = True  # its head is known from the start
 
     def execute(self) -> None:
         request = self.request
@@ -124,10 +122,8 @@ class JsonErrorTask(Answer, ErrorTask):
         self.write(b"" if request.takes_no_body else body)
 
 
-class Request(Answer, WSGITask):
-    """Answers a request by the application."""
-
-    response_headers: list[tuple[str, str]]
+class Request(Answer):
+    """Answers a request by the application, or begins to: where the rest is handed over, its end is not written."""
 
     def execute(self) -> None:
         application = self.connection.listener.application
@@ -175,9 +171,8 @@ class Request(Answer, WSGITask):
         return environ
 
     def finish(self) -> None:
-        if self.connection.handed is not None:
-            raise HandedOver(self)
-        super().finish()
+        if self.connection.handed is None:
+            super().finish()
 
     def _start_response(
         self, status: str, headers: list[tuple[str, str]], exc_info: "OptExcInfo | None" = None, /
