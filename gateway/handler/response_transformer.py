@@ -80,7 +80,7 @@ class StreamedBody:
     def detach(self) -> tuple[StreamDrive, Detached] | None:
         """Hand the rest of the answer over to who waits for many at once, after its begin: the iterator is not asked
         again, and closed at the answer's end. None where only a thread can go on, at least for now."""
-        if not self._begun or self._drive.over or self._drive.interrupted:
+        if not (self._begun and self._drive.goes_on):
             return None
         detached = self._drive.body.detach()
         self._detached = detached is not None
