@@ -154,8 +154,9 @@ class Channel(OutputChannel):
             elif not persists or self.left or self.listener.draining:
                 self.close_when_flushed = True
             else:
-                self._continue()
-                return  # the loop has nothing to look at: it goes on reading
+                if self.request is not None and self.request.expect_continue:
+                    self.listener.call_in_loop(self._continue_now)  # a failure to send closes, which is the loop's
+                return  # the loop has nothing else to look at: it goes on reading
         self.tell()
 
     def await_call(self, seconds: float) -> bool:
@@ -294,6 +295,12 @@ class Channel(OutputChannel):
             self._active_at = self.listener.clock.monotonic()
             self.received(data)
         return bool(data)
+
+    def _continue_now(self) -> None:
+        """On the loop's thread: the last answer is out."""
+        with self.requests_lock:
+            if self.connected and not self.requests:
+                self._continue()
 
     def _continue(self) -> None:
         """Let the client send the body that it has announced: answers stand in order, so not before the last one."""

@@ -218,13 +218,10 @@ class _ModelCall:
         self._lanes = lanes
 
     def service(self) -> None:
-        until = self._lanes.clock.monotonic() + KEPT_TURN
+        # No thread waits for its caller's next request: two would read one connection, and both would close it.
         try:
             self._call.service()
-            while self._lanes.may_wait_for_more(until) and self._call.await_call(KEPT_SECONDS):
-                self._call.service()
         finally:
-            self._call.let_go()
             self._lanes.ended()
 
     def cancel(self) -> None:
