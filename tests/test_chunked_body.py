@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from waitress.buffers import OverflowableBuffer
 
 from gateway.core.errors import BadHttp
-from gateway.server.chunked_body import LONGEST_SIZE_LINE, LONGEST_TRAILER, ChunkedBody
+from gateway.http1.request_body import LONGEST_SIZE_LINE, LONGEST_TRAILER, ChunkedBody
 
 
 def body() -> ChunkedBody:

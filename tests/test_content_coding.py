@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.http1.response_body import ProtocolError
 from gateway.upstream.content_coding import PORTION, Unpacker
-from gateway.upstream.framing import Http1Fault
 
 
 def bare(data: bytes) -> bytes:
@@ -91,11 +91,11 @@ def test_a_body_that_ends_too_early_is_not_whole(coding: str) -> None:
 def test_any_bytes_are_unpacked_or_damaged(coding: str, data: bytes, size: int) -> None:
     try:
         unpacked(Unpacker(coding), data, size)
-    except Http1Fault as fault:
+    except ProtocolError as fault:
         assert str(fault) == "its compressed answer is damaged"
 
 
 @pytest.mark.parametrize("coding", ["br", "zstd", "compress", "gzip, gzip", "", "*"])
 def test_other_codings_are_refused(coding: str) -> None:
-    with pytest.raises(Http1Fault):
+    with pytest.raises(ProtocolError):
         Unpacker(coding)

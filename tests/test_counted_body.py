@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.server.counted_body import CountedBody
+from gateway.http1.request_body import CountedBody
 
 
 @given(body=st.binary(min_size=1, max_size=200), following=st.binary(max_size=20), cuts=st.lists(st.integers(1, 50)))
@@ -24,5 +24,5 @@ def test_it_takes_its_bytes_and_no_more(body: bytes, following: bytes, cuts: lis
 def test_what_was_read_can_be_forgotten() -> None:
     reading = CountedBody(3)
     assert reading.received(b"abc") == 3
-    reading.getbuf().close()
+    reading.close()
     assert reading.getfile().read() == b""

@@ -14,11 +14,11 @@ import pytest
 
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.errors import BrokenAnswer, ConnectionFailed, Silent
+from gateway.http1.response_reader import ResponseReader
 from gateway.upstream.byte_stream import ByteStream, Detached
 from gateway.upstream.connection import Connection, Dialer, Origin
 from gateway.upstream.direct_stream import DirectStream
 from gateway.upstream.direct_transport import DirectTransport
-from gateway.upstream.http1 import ResponseReader
 from gateway.upstream.pool import IDLE_SECONDS, Pool
 from gateway.upstream.requests_transport import RequestsTransport
 from gateway.upstream.session import UpstreamSession

@@ -8,17 +8,17 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.upstream.framing import MAX_SIZE_LINE, MAX_TRAILER, Http1Fault
-from gateway.upstream.http1 import (
+from gateway.http1.head_writer import HeadWriter
+from gateway.http1.response_body import MAX_SIZE_LINE, MAX_TRAILER, ProtocolError
+from gateway.http1.response_reader import (
     MAX_FIELDS,
     MAX_HEAD,
     MAX_INTERIM,
     Headers,
-    PostHead,
     ResponseReader,
 )
 
-HEAD = PostHead("api.acme.example", {"Accept-Encoding": "identity"})
+HEAD = HeadWriter("api.acme.example", {"Accept-Encoding": "identity"})
 OK = b"HTTP/1.1 200 OK\r\n"
 
 
@@ -91,7 +91,7 @@ def test_a_head_is_written_in_one_fixed_order() -> None:
     "value", ["a\r\nX: 1", "a\n", "\r", "a\0b", " a", "a ", "\ta", "\u2026", "\ud800", "\x7f", "\x1b"]
 )
 def test_a_value_that_cannot_stand_in_a_head_is_refused_without_being_quoted(value: str) -> None:
-    with pytest.raises(Http1Fault) as caught:
+    with pytest.raises(ProtocolError) as caught:
         HEAD.render("/", {"Authorization": f"{value}"}, 0)
     assert str(caught.value) == "a header of its request has characters that cannot be sent"
 
@@ -103,7 +103,7 @@ def test_a_value_of_visible_text_is_sent(value: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "a b", "a:", "a\r\n", "\xe9", "a\0"])
 def test_a_name_that_is_none_is_refused(name: str) -> None:
-    with pytest.raises(Http1Fault):
+    with pytest.raises(ProtocolError):
         HEAD.render("/", {name: "x"}, 0)
 
 
@@ -111,43 +111,43 @@ def test_a_name_that_is_none_is_refused(name: str) -> None:
     "name", ["Host", "content-length", "Transfer-Encoding", "CONNECTION", "Expect", "Upgrade", "accept-encoding"]
 )
 def test_what_decides_on_framing_or_is_set_already_is_not_set_by_a_call(name: str) -> None:
-    with pytest.raises(Http1Fault):
+    with pytest.raises(ProtocolError):
         HEAD.render("/", {name: "x"}, 0)
 
 
 @pytest.mark.parametrize("target", ["", "/a b", "/a\r\nX: 1", "/\xe9", "/a#b", "/\0"])
 def test_a_target_that_cannot_be_sent_is_refused(target: str) -> None:
-    with pytest.raises(Http1Fault):
+    with pytest.raises(ProtocolError):
         HEAD.render(target, {}, 0)
 
 
 def test_a_head_is_that_of_its_own_request_whatever_was_asked_before() -> None:
     key, other = {"Authorization": "Bearer k"}, {"Authorization": "Bearer other"}
     asked = [("/a", key, 1), ("/a", key, 22), ("/a", other, 22), ("/b", other, 22), ("/b", {}, 0), ("/a", key, 1)]
-    head = PostHead("a.example", {})
-    assert [head.render(*each) for each in asked] == [PostHead("a.example", {}).render(*each) for each in asked]
+    head = HeadWriter("a.example", {})
+    assert [head.render(*each) for each in asked] == [HeadWriter("a.example", {}).render(*each) for each in asked]
     for _ in range(2):
-        with pytest.raises(Http1Fault):
+        with pytest.raises(ProtocolError):
             head.render("/a b", key, 1)
 
 
 @pytest.mark.parametrize("target", ["", "/a b"])
 def test_a_first_request_that_cannot_be_sent_is_refused(target: str) -> None:
-    with pytest.raises(Http1Fault):
-        PostHead("a.example", {}).render(target, {}, 0)
+    with pytest.raises(ProtocolError):
+        HeadWriter("a.example", {}).render(target, {}, 0)
 
 
 @pytest.mark.parametrize(("host", "fields"), [("a b", {}), ("a", {"Host": "b"}), ("a", {"TE": "trailers"})])
 def test_the_fields_of_every_request_are_checked_too(host: str, fields: dict[str, str]) -> None:
-    with pytest.raises(Http1Fault):
-        PostHead(host, fields)
+    with pytest.raises(ProtocolError):
+        HeadWriter(host, fields)
 
 
 @given(st.text(max_size=20), st.text(max_size=20), st.text(max_size=20))
 def test_whatever_is_to_be_sent_makes_one_head_or_is_refused(target: str, name: str, value: str) -> None:
     try:
         written = HEAD.render(target, {name: value}, 3)
-    except Http1Fault:
+    except ProtocolError:
         return
     assert written.count(b"\r\n") == 6
     assert written.count(b"\n") == 6

@@ -16,7 +16,7 @@ from gateway.core.sse import DONE, encode
 from gateway.handler.relay import Relay
 from gateway.handler.running_answer import RunningAnswer
 from gateway.handler.stream_drive import StreamDrive
-from gateway.handler.wakeup import Wakeup
+from gateway.net.self_pipe import SelfPipe
 from gateway.serve import spare_the_start
 from gateway.server.http import HttpServer
 from gateway.upstream.byte_stream import Detached
@@ -171,7 +171,7 @@ def test_a_closed_relay_ends_what_comes_to_it(stream: Carried, relay: Relay) -> 
 
 
 def test_one_byte_wakes_for_all_who_wake_at_once_and_the_next_one_wakes_again() -> None:
-    wakeup = Wakeup()
+    wakeup = SelfPipe()
     for _ in range(2):
         for _ in range(3):
             wakeup.wake()

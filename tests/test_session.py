@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from gateway.core.errors import BrokenAnswer, ConnectionFailed, GatewayError, Silent
+from gateway.net.sockets import plain, shut_down
 from gateway.upstream.transport import Post, Transport
-from gateway.upstream.waiting import Wait, plain, shut_down
+from gateway.upstream.waiting import Wait
 from tests.transports import (
     KEY,
     LONG,

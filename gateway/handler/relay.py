@@ -22,7 +22,7 @@ from gateway.handler.relayed_stream import Outlet, RelayedStream
 from gateway.handler.resumptions import MOST, Resumptions
 from gateway.handler.silence import TICK, Silence
 from gateway.handler.stream_drive import Patience, StreamDrive
-from gateway.handler.wakeup import Wakeup
+from gateway.net.self_pipe import SelfPipe
 from gateway.upstream.byte_stream import Detached
 
 UNTAKEN: Final = 262_144
@@ -45,7 +45,7 @@ class Relay:
     def __init__(self, clock: Clock, most_resumed: int = MOST) -> None:
         self._silence = Silence(clock)
         self._selector = selectors.DefaultSelector()
-        self._wakeup = Wakeup()
+        self._wakeup = SelfPipe()
         self._selector.register(self._wakeup.reader, selectors.EVENT_READ, None)
         self._lock = threading.Lock()  # over the three below
         self._inbox: deque[Callable[[], None]] = deque()

@@ -16,11 +16,11 @@ from typing import Final
 from waitress.channel import ClientDisconnected
 
 from gateway.core.errors import ReceivedTooSlowly
+from gateway.net.readiness import Readable, readable
 from gateway.server.relayed import Handed, RelayedAnswer
 from gateway.server.waitress_output import OutputChannel
 from gateway.server.waitress_parser import READ_SIZE, Parser
 from gateway.server.waitress_tasks import Answer, JsonErrorTask, Request
-from gateway.upstream.readiness import Readable, readable
 
 IDLE_SECONDS: Final = 60.0
 """After which a connection without a request is closed."""

@@ -12,13 +12,11 @@ from urllib.parse import unquote
 from waitress.adjustments import Adjustments
 from waitress.buffers import OverflowableBuffer
 from waitress.parser import HTTPRequestParser
-from waitress.receiver import FixedStreamReceiver
 from waitress.utilities import Error
 
 from gateway.core.errors import BodyTooLarge, GatewayError
-from gateway.server.chunked_body import ChunkedBody
-from gateway.server.counted_body import CountedBody
-from gateway.server.request_head import HeadReader, RequestHead
+from gateway.http1.request_body import ChunkedBody, CountedBody, Discarded, Sink, StoredBody
+from gateway.http1.request_reader import HeadReader, RequestHead
 
 MIB: Final = 1 << 20
 READ_SIZE: Final = 65_536
@@ -31,23 +29,7 @@ LEAST_THROWN_AWAY: Final = 65_536
 """Bytes that are read in any case, so that a tiny limit has room for the chunk framing of a tiny body."""
 
 
-_Body: TypeAlias = CountedBody | ChunkedBody | FixedStreamReceiver
-
-
-class Discard:
-    """Takes the place of waitress's buffer for bytes that nobody will read."""
-
-    def append(self, data: bytes) -> None:
-        """Forget `data`."""
-
-    def __len__(self) -> int:
-        return 0
-
-    def getfile(self) -> BytesIO:
-        return BytesIO()
-
-    def close(self) -> None:
-        """Nothing is held."""
+_Body: TypeAlias = CountedBody | StoredBody | ChunkedBody
 
 
 class Parser(HTTPRequestParser):
@@ -143,22 +125,27 @@ class Parser(HTTPRequestParser):
         elif 0 < self.content_length <= self.adj.inbuf_overflow and not self._too_large:
             self._body = CountedBody(self.content_length)
         elif self.content_length:
-            self._body = FixedStreamReceiver(self.content_length, self._buffer())
+            self._body = StoredBody(self.content_length, self._buffer())
         else:
             self.completed = True
             self.expect_continue = False  # no body is awaited, so none is asked for
-        self.body_rcv = cast(FixedStreamReceiver | None, self._body)  # waitress reads it from there, and closes it
 
-    def _buffer(self) -> OverflowableBuffer:
-        return cast(OverflowableBuffer, Discard()) if self._too_large else OverflowableBuffer(self.adj.inbuf_overflow)
+    def get_body_stream(self) -> BytesIO:
+        return BytesIO() if self._body is None else self._body.getfile()
+
+    def close(self) -> None:
+        if self._body is not None:
+            self._body.close()
+
+    def _buffer(self) -> Sink:
+        return Discarded() if self._too_large else OverflowableBuffer(self.adj.inbuf_overflow)
 
     def _receive_body(self, body: _Body, data: bytes) -> int:
         consumed = body.received(data)
         self.body_bytes_received += consumed
         if len(body) > self._largest and not self._too_large:  # chunked: known only now
             self._too_large = True
-            body.getbuf().close()
-            cast(ChunkedBody, body).buf = cast(OverflowableBuffer, Discard())
+            cast(ChunkedBody, body).discard()
         to_come = body.remaining if isinstance(body, ChunkedBody) else 0
         if self.body_bytes_received + to_come > self._patience or (self._too_large and body.completed):
             raise self._refused_for_its_size()

@@ -19,9 +19,10 @@ from urllib.parse import urlsplit
 import certifi
 
 from gateway.core.clock import Clock
+from gateway.net.readiness import Readable, readable
+from gateway.net.sockets import shut_down
 from gateway.upstream.byte_stream import READ_SIZE
-from gateway.upstream.readiness import Readable, readable
-from gateway.upstream.waiting import Wait, shut_down
+from gateway.upstream.waiting import Wait
 
 SMALL: Final = 16_384
 """Bytes of a body that are worth copying behind the head, to leave in one system call with it."""

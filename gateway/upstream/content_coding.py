@@ -10,7 +10,7 @@ RFC 1951 that some servers mean by it.
 import zlib
 from typing import TYPE_CHECKING, Final
 
-from gateway.upstream.framing import Http1Fault
+from gateway.http1.response_body import ProtocolError
 
 if TYPE_CHECKING:
     from zlib import _Decompress
@@ -31,7 +31,7 @@ class Unpacker:
         coding: a Content-Encoding, in lower case.
 
     Raises:
-        Http1Fault: it is none of CODINGS.
+        ProtocolError: it is none of CODINGS.
 
     Attributes:
         pending: whether there is more to give before more bytes are needed: call `feed` with none.
@@ -39,7 +39,7 @@ class Unpacker:
 
     def __init__(self, coding: str) -> None:
         if coding not in CODINGS:
-            raise Http1Fault("its answer has a content coding that was not asked for")
+            raise ProtocolError("its answer has a content coding that was not asked for")
         self.pending = False
         self._gzip = coding != "deflate"
         self._engine: _Decompress | None = None
@@ -53,7 +53,7 @@ class Unpacker:
         return self._engine is None and (self._complete or not self._packed)
 
     def feed(self, data: bytes) -> bytes:
-        """At most PORTION bytes. Raises Http1Fault: the body is damaged."""
+        """At most PORTION bytes. Raises ProtocolError: the body is damaged."""
         self._packed += data
         parts: list[bytes] = []
         room = PORTION
@@ -68,7 +68,7 @@ class Unpacker:
                 if room:
                     break  # all that has come is unpacked
         except zlib.error:
-            raise Http1Fault("its compressed answer is damaged") from None
+            raise ProtocolError("its compressed answer is damaged") from None
         self.pending = not room
         return b"".join(parts)
 

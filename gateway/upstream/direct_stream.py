@@ -5,12 +5,12 @@ from collections.abc import Callable
 
 from gateway.core.clock import Clock
 from gateway.core.errors import BrokenAnswer, Silent
+from gateway.http1.response_body import ProtocolError
+from gateway.http1.response_reader import ResponseReader
+from gateway.net.sockets import shut_down
 from gateway.upstream.byte_stream import ByteStream, Detached
 from gateway.upstream.connection import Connection
 from gateway.upstream.content_coding import Unpacker
-from gateway.upstream.framing import Http1Fault
-from gateway.upstream.http1 import ResponseReader
-from gateway.upstream.waiting import shut_down
 
 
 class DirectStream(ByteStream):
@@ -104,7 +104,7 @@ class DirectStream(ByteStream):
                 if body := self._unpacker.feed(raw):
                     return body
                 raw = b""
-        except Http1Fault as fault:
+        except ProtocolError as fault:
             self._connection.spoiled = True  # who says of bytes what they are not may say so of where they end
             raise self._broken(fault) from None
         return b""

@@ -7,13 +7,14 @@ from typing import Final
 
 from gateway.core.clock import Clock
 from gateway.core.errors import ConnectionFailed, ProviderFailure, Silent
+from gateway.http1.head_writer import HeadWriter
+from gateway.http1.response_body import ProtocolError
+from gateway.http1.response_reader import ResponseReader
 from gateway.upstream.byte_stream import ByteStream
 from gateway.upstream.connection import Connection, Dialer, Origin
 from gateway.upstream.direct_stream import DirectStream
-from gateway.upstream.framing import Http1Fault
-from gateway.upstream.http1 import PostHead, ResponseReader
 from gateway.upstream.pool import Pool
-from gateway.upstream.transport import OWN_FIELDS, Post, uncounted
+from gateway.upstream.transport import DEFAULT_HEADERS, Post, uncounted
 from gateway.upstream.waiting import Wait
 
 GONE: Final = frozenset({errno.EPIPE, errno.ECONNRESET, errno.ECONNABORTED, errno.ESHUTDOWN, errno.EPROTOTYPE})
@@ -50,7 +51,7 @@ class DirectTransport:
         self._site = "/".join(endpoint.split("/", 3)[:3])
         self._connect_seconds = connect_seconds
         self._clock = clock
-        self._head = PostHead(origin.authority, OWN_FIELDS)
+        self._head = HeadWriter(origin.authority, DEFAULT_HEADERS)
         self._dialer = Dialer(origin, environ, clock)
         self._pool = Pool(pool_size, clock)
 
@@ -89,7 +90,7 @@ class DirectTransport:
             target = f"/{target}"
         try:
             return self._head.render(target, call.headers, len(call.body))
-        except Http1Fault as fault:
+        except ProtocolError as fault:
             raise self._unreached(fault) from None
 
     def _dial(self, wait: Wait, limit: float) -> Connection:

@@ -13,8 +13,8 @@ import urllib3
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from gateway.core.errors import BrokenAnswer, Silent
+from gateway.net.sockets import plain, shut_down
 from gateway.upstream.byte_stream import READ_SIZE, ByteStream
-from gateway.upstream.waiting import plain, shut_down
 
 
 class RequestsStream(ByteStream):

@@ -17,7 +17,7 @@ from gateway.upstream.byte_stream import ByteStream
 from gateway.upstream.connection import ca_bundle
 from gateway.upstream.proxies import proxies_for
 from gateway.upstream.requests_stream import RequestsStream
-from gateway.upstream.transport import OWN_FIELDS, Post, uncounted
+from gateway.upstream.transport import DEFAULT_HEADERS, Post, uncounted
 from gateway.upstream.waiting import Wait
 from gateway.upstream.watched_adapter import Waits, WatchedAdapter
 
@@ -78,7 +78,7 @@ class RequestsTransport:
             # of a call's cost. As a file the body leaves in pieces with a time limit each; in one piece it had
             # connect_seconds in all, which a few images on a slow line do not keep.
             prepared = requests.PreparedRequest()
-            headers = {**OWN_FIELDS, **call.headers}
+            headers = {**DEFAULT_HEADERS, **call.headers}
             prepared.prepare("POST", call.url, headers=headers, data=io.BytesIO(call.body))
             response = self._session.send(
                 prepared,

@@ -8,7 +8,7 @@ from msgspec import Struct
 from gateway.upstream.byte_stream import ByteStream
 from gateway.upstream.waiting import Wait
 
-OWN_FIELDS: Final[Mapping[str, str]] = {"Accept-Encoding": "identity", "Content-Type": "application/json"}
+DEFAULT_HEADERS: Final[Mapping[str, str]] = {"Accept-Encoding": "identity", "Content-Type": "application/json"}
 """What every request says, beside what a call says."""
 
 

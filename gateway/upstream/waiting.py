@@ -4,10 +4,11 @@ A model may take minutes to its first byte, and while a call connects and waits 
 shown which socket the call is on, and whoever wants the call to end shuts that down.
 """
 
-import contextlib
 import socket
 import threading
 from collections.abc import Callable
+
+from gateway.net.sockets import shut_down
 
 
 class Wait:
@@ -46,18 +47,3 @@ class Wait:
             if not self._over:
                 self._cut = True
                 shut_down(self._socket)
-
-
-def shut_down(connection: socket.socket | None) -> None:
-    """Wake whoever reads from it. Not SSLSocket.shutdown: that takes the TLS object away under a reader."""
-    if connection is not None:
-        with contextlib.suppress(OSError):
-            socket.socket.shutdown(plain(connection), socket.SHUT_RDWR)
-
-
-def plain(connection: object) -> socket.socket:
-    """The socket of a connection. Inside a proxy's TLS, urllib3 has an object of its own around it (SSLTransport)."""
-    found = connection if isinstance(connection, socket.socket) else getattr(connection, "socket", None)
-    if not isinstance(found, socket.socket):
-        raise TypeError(f"{type(connection).__name__} has no socket")
-    return found

@@ -88,8 +88,8 @@ def ask_and_leave(port: int, _: random.Random, name: bytes) -> None:
 def ask_on_and_on(port: int, _: random.Random, name: bytes) -> None:
     """Sixteen connections, on each a call again and again as soon as the last one is answered."""
     with contextlib.ExitStack() as stack:
-        connections = [stack.enter_context(Connection(port)) for _ in range(16)]
-        for _ in range(20):
+        connections = [stack.enter_context(Connection(port)) for _number in range(16)]
+        for _turn in range(20):
             for each in connections:
                 each.socket.sendall(post(name, 10))
             for each in connections:

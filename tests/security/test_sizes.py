@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.core.errors import BodyTooLarge
-from gateway.server.request_head import MAX_EMPTY_LINES, MAX_FIELDS, MAX_HEAD, MAX_TARGET
+from gateway.http1.request_reader import MAX_EMPTY_LINES, MAX_FIELDS, MAX_HEAD, MAX_TARGET
 from gateway.server.waitress_parser import THROWN_AWAY, Parser
 from gateway.server.waitress_server import adjustments
 from tests.edge import HEAD, MIB, App, Served, chunked, get, post, read_answer

@@ -19,7 +19,7 @@ _FIRST_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n\0]*)?\r\n
 _NEXT_SIZE: Final = re.compile(rb"\r\n([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n\0]*)?\r\n")
 
 
-class Http1Fault(Exception):
+class ProtocolError(Exception):
     """What cannot be sent, or what came and is no response. The text is for people and quotes nothing."""
 
 
@@ -28,13 +28,13 @@ class Body(Protocol):
 
     ended: bool
     surplus: bool  # bytes came after its end: nonsense, or an answer to a request that nobody made
-    fault: Http1Fault | None
+    fault: ProtocolError | None
 
     def feed(self, data: bytes) -> bytes:
         """The body's bytes in `data`, up to its end or to a fault."""
 
     def close(self) -> None:
-        """The connection has ended, and no fault was found before. Raises Http1Fault where that is too early."""
+        """The connection has ended, and no fault was found before. Raises ProtocolError where that is too early."""
 
 
 def listed(value: str) -> set[str]:
@@ -49,7 +49,7 @@ def body_of(status: int, values: Mapping[str, str]) -> Body:
     coding = values.get("transfer-encoding")
     if coding is not None:
         if coding.lower() != "chunked":
-            raise Http1Fault("its answer has a transfer coding that was not asked for")
+            raise ProtocolError("its answer has a transfer coding that was not asked for")
         return Chunked()
     length = values.get("content-length")
     if length is None:
@@ -57,7 +57,7 @@ def body_of(status: int, values: Mapping[str, str]) -> Body:
     lengths = listed(length)
     said = lengths.pop()
     if lengths or not _DIGITS.fullmatch(said):
-        raise Http1Fault("its answer has no clear length")
+        raise ProtocolError("its answer has no clear length")
     return Counted(int(said))
 
 
@@ -67,7 +67,7 @@ class Counted:
     def __init__(self, left: int) -> None:
         self.ended = left == 0
         self.surplus = False
-        self.fault: Http1Fault | None = None
+        self.fault: ProtocolError | None = None
         self._left = left
 
     def feed(self, data: bytes) -> bytes:
@@ -80,7 +80,7 @@ class Counted:
 
     def close(self) -> None:
         if self._left:
-            raise Http1Fault(EARLY)
+            raise ProtocolError(EARLY)
 
 
 class UntilClose:
@@ -88,7 +88,7 @@ class UntilClose:
 
     ended = False  # only the connection's end says so
     surplus = False
-    fault: Http1Fault | None = None
+    fault: ProtocolError | None = None
 
     def feed(self, data: bytes) -> bytes:
         return data
@@ -103,7 +103,7 @@ class Chunked:
     def __init__(self) -> None:
         self.ended = False
         self.surplus = False
-        self.fault: Http1Fault | None = None
+        self.fault: ProtocolError | None = None
         self._left = 0  # bytes of data until this chunk is over
         self._size = _FIRST_SIZE
         self._past_data = 0  # bytes of the line end that the data before has left
@@ -114,13 +114,13 @@ class Chunked:
         parts: list[bytes] = []
         try:
             self._read(self._line + data if self._line else data, parts)
-        except Http1Fault as fault:
+        except ProtocolError as fault:
             self.fault = fault
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def close(self) -> None:
         if self._trailer is None:  # where only the trailer's end is missing, the body is whole (section 8)
-            raise Http1Fault(EARLY)
+            raise ProtocolError(EARLY)
 
     def _whole(self, data: bytes, parts: list[bytes]) -> int:
         """Takes the chunks at the beginning that are there from one end to the other, which is how nearly all come;
@@ -153,7 +153,7 @@ class Chunked:
                 return
             found = self._size.fullmatch(data, at, end)
             if found is None:
-                raise Http1Fault("a piece of its answer has no clear size")
+                raise ProtocolError("a piece of its answer has no clear size")
             at, self._left, self._size, self._past_data = end, int(found[1], 16), _NEXT_SIZE, 2
             self._trailer = None if self._left else 0
         self._skip_trailer(data, at, self._trailer)
@@ -168,12 +168,12 @@ class Chunked:
                 return
             passed += end - at
             if passed > MAX_TRAILER:
-                raise Http1Fault(LONG_LINE)
+                raise ProtocolError(LONG_LINE)
             self.ended = data[at:end] in (b"\r\n", b"\n")
             at = end
         self.surplus = self.surplus or at < len(data)
 
     def _keep(self, line: bytes, limit: int) -> None:
         if len(line) >= limit:
-            raise Http1Fault(LONG_LINE)
+            raise ProtocolError(LONG_LINE)
         self._line = line

@@ -4,7 +4,7 @@ import contextlib
 import socket
 
 
-class Wakeup:
+class SelfPipe:
     """A pair of sockets: Windows' select takes nothing else. Where many wake it at once, one byte does.
 
     Attributes:

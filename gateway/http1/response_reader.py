@@ -1,18 +1,18 @@
-"""HTTP/1.1 as a client speaks it: the head of a request, and one response. Bytes in, bytes out, no socket.
+"""HTTP/1.1 as a client reads it: one response. Bytes in, bytes out, no socket.
 
-It is its own because a call through requests costs more than the rest of the gateway together, most of it in parsing a
+It is our own because a call through requests costs more than the rest of the gateway together, most of it in parsing a
 head as if it were an e-mail. No socket, so that the thread that waits for an answer and the one that carries many
 streams read by the same rules, and so that every rule is tested by cutting bytes. What comes is a stranger's: all of it
 is limited, nothing is raised whatever the bytes, and what is not clearly framed does not serve again.
 
-Where a body ends is next door, in framing. Source: RFC 9112; sections are named where they decide.
+Where a body ends is next door, in response_body. Source: RFC 9112; sections are named where they decide.
 """
 
 import re
 from collections.abc import ItemsView, Iterator, Mapping
 from typing import Final
 
-from gateway.upstream.framing import Body, Counted, Http1Fault, body_of, listed
+from gateway.http1.response_body import Body, Counted, ProtocolError, body_of, listed
 
 MAX_HEAD: Final = 65_536
 """Bytes of a status line and its fields; http.client takes as much for one field alone."""
@@ -34,12 +34,6 @@ _HEAD: Final = re.compile(
     rf"(?P<fields>(?:{_WORD}:[^\r\n\0]*+\r?\n)*)\r?\n"
 )
 _FIELD: Final = re.compile(r"([^:]++):[ \t]*+([^\r\n]*+)\r?\n")  # of lines that _HEAD has found to be fields
-_TARGET: Final = re.compile(r"[!-\"$-~]+")  # a fragment is not sent
-_NAME: Final = re.compile(_WORD)
-_VALUE: Final = re.compile(r"(?:[!-~\x80-\xff](?:[ \t!-~\x80-\xff]*[!-~\x80-\xff])?)?")
-_FRAMING: Final = frozenset(
-    {"connection", "content-length", "expect", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
-)
 
 
 class Headers(Mapping[str, str]):
@@ -63,67 +57,6 @@ class Headers(Mapping[str, str]):
         return self._values.items()
 
 
-# Out ---------------------------------------------------------------------------------------------------------------
-
-
-class PostHead:
-    """The heads of the POST requests to one host.
-
-    Args:
-        host: for the field Host: the name, and the port if it is not the scheme's own.
-        fields: what every request has.
-
-    Raises:
-        Http1Fault: one of them cannot stand in a head.
-    """
-
-    def __init__(self, host: str, fields: Mapping[str, str]) -> None:
-        self._taken = _FRAMING
-        if not _TARGET.fullmatch(host):
-            raise Http1Fault("its host has characters that cannot be sent")
-        every = _lines({"Host": host}, frozenset()) + _lines(fields, self._taken)
-        self._start = f" HTTP/1.1\r\n{every}"
-        self._taken |= {name.lower() for name in fields}
-        self._latest: tuple[str, Mapping[str, str], str] | None = None
-
-    def render(self, target: str, fields: Mapping[str, str], length: int) -> bytes:
-        """The head, in this order: Host, what every request has, `fields`, the length.
-
-        Args:
-            target: path and query, beginning with `/`.
-            fields: what this request has besides.
-            length: bytes of the body.
-
-        Raises:
-            Http1Fault: a part cannot stand in a head, or a field is set twice or decides on framing.
-        """
-        return f"{self._before_length(target, fields)}Content-Length: {length}\r\n\r\n".encode("latin-1")
-
-    def _before_length(self, target: str, fields: Mapping[str, str]) -> str:
-        """The latest one is kept (3 us a call): the next request mostly differs in nothing but its length."""
-        if (latest := self._latest) is not None and latest[0] == target and latest[1] == fields:
-            return latest[2]
-        if not _TARGET.fullmatch(target):
-            raise Http1Fault("its address has characters that cannot be sent")
-        before = f"POST {target}{self._start}{_lines(fields, self._taken)}"
-        self._latest = target, dict(fields), before
-        return before
-
-
-def _lines(fields: Mapping[str, str], taken: frozenset[str]) -> str:
-    lines = ""
-    for name, value in fields.items():
-        if name.lower() in taken or not _NAME.fullmatch(name):
-            raise Http1Fault("a header of its request cannot be set so")
-        if not _VALUE.fullmatch(value):
-            raise Http1Fault("a header of its request has characters that cannot be sent")
-        lines += f"{name}: {value}\r\n"
-    return lines
-
-
-# In ----------------------------------------------------------------------------------------------------------------
-
-
 class ResponseReader:
     """One response to a POST, however its bytes are cut.
 
@@ -138,7 +71,7 @@ class ResponseReader:
         self.status: int | None = None
         self.headers = Headers({})
         self.ended = False
-        self.fault: Http1Fault | None = None
+        self.fault: ProtocolError | None = None
         self._head = b""  # what has come of it
         self._searched = 0  # bytes of it in which no end begins
         self._interim = 0
@@ -160,7 +93,7 @@ class ResponseReader:
                 if self.status is None:
                     return b""
             body = self._body.feed(data)
-        except Http1Fault as fault:
+        except ProtocolError as fault:
             self.fault = fault
             return b""
         self.ended, self.fault = self._body.ended, self._body.fault
@@ -173,14 +106,14 @@ class ResponseReader:
             return
         try:
             if self.status is None:
-                raise Http1Fault(
+                raise ProtocolError(
                     "it closed the connection inside the head of its answer"
                     if self._head
                     else "it closed the connection without an answer"
                 )
             self._body.close()
             self.ended = True
-        except Http1Fault as fault:
+        except ProtocolError as fault:
             self.fault = fault
 
     def _past_head(self, data: bytes) -> bytes:
@@ -190,9 +123,9 @@ class ResponseReader:
             end = _HEAD_END.search(data, self._searched)
             if end is None or end.end() > MAX_HEAD:
                 if not data.startswith(b"HTTP/1."[: len(data)]):
-                    raise Http1Fault(NOT_HTTP)
+                    raise ProtocolError(NOT_HTTP)
                 if len(data) > MAX_HEAD:
-                    raise Http1Fault("the head of its answer is too long")
+                    raise ProtocolError("the head of its answer is too long")
                 self._head, self._searched = data, max(len(data) - 2, 0)
                 return b""
             self._take_head(data[: end.end()].decode("latin-1"))
@@ -203,12 +136,12 @@ class ResponseReader:
         # a folded line is a blank (section 5.2); there is none, so it is looked for only where nothing else explains
         found = _HEAD.fullmatch(text) or _HEAD.fullmatch(_FOLD.sub(" ", text))
         if found is None:
-            raise Http1Fault(NOT_HTTP)
+            raise ProtocolError(NOT_HTTP)
         status = int(found["status"])
         if status < 200:
             self._interim += 1
             if status == 101 or self._interim > MAX_INTERIM:
-                raise Http1Fault("it does not come to an answer")
+                raise ProtocolError("it does not come to an answer")
             return
         values = _values(_FIELD.findall(found["fields"]))
         connection = values.get("connection")
@@ -222,7 +155,7 @@ class ResponseReader:
 
 def _values(fields: list[tuple[str, str]]) -> dict[str, str]:
     if len(fields) > MAX_FIELDS:
-        raise Http1Fault("the head of its answer has too many fields")
+        raise ProtocolError("the head of its answer has too many fields")
     values: dict[str, str] = {}
     for name, text in fields:
         key, value = name.lower(), text.rstrip(" \t")

@@ -1,0 +1,1 @@
+"""What both sides ask of the system about a socket."""
