@@ -62,8 +62,8 @@ def commands() -> None:
 @port_option
 def serve(path: Path | None, host: str | None, port: int | None) -> None:
     """Serve until Ctrl-C (the default command)."""
+    from gateway.httpd.listening import BindError
     from gateway.serve import at, run
-    from gateway.server.listening import BindError
 
     try:
         code = run(at(_configuration(path, port), host, port), os.environ)

@@ -1,6 +1,6 @@
 """A gateway that listens: sockets, the system behind them, and the way down.
 
-The main thread only waits for a signal; waitress's loop has a thread of its own. So a signal handler never runs in
+The main thread only waits for a signal; the server's loop has a thread of its own. So a signal handler never runs in
 the middle of the loop's bookkeeping, and it is the same on Windows, where a blocked lock does not see signals.
 """
 
@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from types import FrameType
 from typing import Final
@@ -22,13 +22,16 @@ from gateway.config.loader import Loaded
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.jsontext import dumps
 from gateway.handler.relay import Relay
+from gateway.httpd.listening import bind
+from gateway.httpd.server import HttpServer
 from gateway.observe import logs
-from gateway.server.http import HttpServer
-from gateway.server.listening import bind
 from gateway.system import MIB, System
 
+M_MMAP_THRESHOLD: Final = -3
 M_ARENA_MAX: Final = -8
 """Of glibc's malloc.h."""
+MMAP_THRESHOLD: Final = 256 * 1024
+"""Bytes from which on a block is the system's own, and goes back to it when it is freed."""
 DESCRIPTORS: Final = 4096
 """Two for each connection that the server takes, and plenty for the rest."""
 CUT_SECONDS: Final = 2.0
@@ -43,26 +46,34 @@ class Gateway:
         environ: the process's environment, for keys.
         clock: the time.
         relayed: whether streams that have begun leave their threads.
+        on_death: is called where the server has ended by a fault; on its thread.
 
     Raises:
         BindError: the address cannot be listened on.
     """
 
     def __init__(
-        self, loaded: Loaded, environ: Mapping[str, str], clock: Clock | None = None, *, relayed: bool = True
+        self,
+        loaded: Loaded,
+        environ: Mapping[str, str],
+        clock: Clock | None = None,
+        *,
+        relayed: bool = True,
+        on_death: Callable[[], None] = lambda: None,
     ) -> None:
         settings = loaded.config.gateway
         self._settings = settings
         self._sockets = bind(settings.host, settings.port)
         address, self.port = self._sockets[0].getsockname()[:2]
         self.url = f"http://[{address}]:{self.port}" if ":" in address else f"http://{address}:{self.port}"
-        self.system = System(loaded, environ, port=self.port, clock=clock)
+        self._relay = Relay(SystemClock()) if relayed else None  # what it measures is a socket's silence
+        self.system = System(loaded, environ, port=self.port, clock=clock, relay=self._relay)
         self._server = HttpServer(
-            self.system.proxy.wsgi,
+            self.system.proxy.application,
             self._sockets,
             threads=self.system.threads,
             max_body=settings.max_body_mib * MIB,
-            relay=Relay(SystemClock()) if relayed else None,  # what it measures is a socket's silence
+            on_death=on_death,
         )
 
     def start(self) -> None:
@@ -80,12 +91,24 @@ class Gateway:
         self._server.wait_idle(CUT_SECONDS)
         return cut
 
+    @property
+    def server(self) -> HttpServer:
+        """The engine that serves it."""
+        return self._server
+
+    @property
+    def died(self) -> bool:
+        """Whether the server has ended by a fault: nothing is served any more."""
+        return self._server.died
+
     def idle(self, timeout: float) -> bool:
         """Whether no call is under way, now or within `timeout` seconds."""
         return self._server.wait_idle(timeout) and not len(self.system.calls)
 
     def close(self) -> None:
         """End everything at once. Idempotent."""
+        if self._relay is not None:
+            self._relay.close()  # first: it tells the callers, and gives their connections back
         self._server.close()
         self.system.close()
 
@@ -99,6 +122,7 @@ class StopSignals:
 
     def __init__(self) -> None:
         self._count = 0
+        self._woken = False
         self._reader, self._writer = socket.socketpair()
         self._writer.setblocking(False)
 
@@ -110,9 +134,15 @@ class StopSignals:
             signal.signal(number, self._arrived)
 
     def wait(self) -> None:
-        """Return when the first has come."""
-        while not self._count:
+        """Return when the first has come, or `wake` was called."""
+        while not (self._count or self._woken):
             self._reader.recv(64)
+
+    def wake(self) -> None:
+        """Have `wait` return without a signal. Any thread."""
+        self._woken = True
+        with contextlib.suppress(OSError):  # full, so it wakes anyway
+            self._writer.send(b"\0")
 
     def _arrived(self, number: int, frame: FrameType | None) -> None:
         self._count += 1
@@ -136,10 +166,10 @@ def run(loaded: Loaded, environ: Mapping[str, str]) -> int:
     Raises:
         BindError: the address cannot be listened on.
     """
-    _few_arenas()
+    _limit_malloc()
     enough_descriptors()
     signals = StopSignals()
-    gateway = Gateway(loaded, environ)
+    gateway = Gateway(loaded, environ, on_death=signals.wake)
     settings = loaded.config.logging
     logs.set_up(settings.level, settings.format, gateway.system.masker)
     signals.install()
@@ -147,6 +177,9 @@ def run(loaded: Loaded, environ: Mapping[str, str]) -> int:
     spare_the_start()
     _say(greeting(loaded, gateway))
     signals.wait()
+    if gateway.died:  # a service manager starts a process again that has ended, and none that serves nothing
+        _say("Stopped by a fault of the gateway; its log has the details.")
+        return 1
     _say("Stopping: running answers may end, new connections are refused. Once more to leave at once.")
     cut = gateway.drain()
     gateway.close()
@@ -213,14 +246,18 @@ def enough_descriptors() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _few_arenas() -> None:
-    """Keep glibc to two memory arenas. It gives each thread its own and hands little of them back: after some rounds of
-    30 answers of 5 MB at once, 64 threads held 657 MB; with two arenas 284 MB (2026-11-23, Linux x86_64)."""
+def _limit_malloc() -> None:
+    """Have glibc give memory back. It makes an arena for each thread and hands little of them back: after some rounds
+    of 30 answers of 5 MB at once, 64 threads held 657 MB; with two arenas 284 MB (2026-11-23, Linux x86_64). And it
+    raises its threshold for blocks of their own with every large one that is freed, up to 32 MiB, so that later ones
+    stay in the arenas: set by us it stays where it is."""
     if sys.platform == "linux":
         with contextlib.suppress(ImportError, OSError, AttributeError):  # no ctypes, or another C library
             import ctypes  # noqa: PLC0415 - here only, and some Pythons are built without it
 
-            ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
+            libc = ctypes.CDLL(None)
+            libc.mallopt(M_ARENA_MAX, 2)
+            libc.mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD)
 
 
 def spare_the_start() -> None:

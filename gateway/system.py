@@ -36,7 +36,7 @@ from gateway.handler.call import Calls
 from gateway.handler.explain import Explainer
 from gateway.handler.failover import Failover
 from gateway.handler.request_handler import RequestHandler
-from gateway.handler.response_transformer import ResponseTransformer
+from gateway.handler.response_transformer import ResponseTransformer, StreamRelay
 from gateway.limits.rate_limiter import RateLimiters
 from gateway.observe.logs import CallLog
 from gateway.observe.masking import Masker
@@ -103,10 +103,20 @@ class System:
         environ: for keys that stand there.
         port: the one that is served, for the guard.
         clock: the time.
+        relay: takes streams that have begun from their threads; without one each keeps its thread.
     """
 
-    def __init__(self, loaded: Loaded, environ: Mapping[str, str], *, port: int, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        loaded: Loaded,
+        environ: Mapping[str, str],
+        *,
+        port: int,
+        clock: Clock | None = None,
+        relay: StreamRelay | None = None,
+    ) -> None:
         config = loaded.config
+        self._relay = relay
         self._clock = clock or SystemClock()
         self._environ = environ
         self._base = loaded.path.parent if loaded.path else None
@@ -189,6 +199,7 @@ class System:
             timeouts=self._timeouts,
             calls=self.calls,
             log=log,
+            relay=self._relay,
         )
 
     def _auth(self) -> AuthManager:

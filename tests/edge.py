@@ -12,9 +12,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gateway.core.clock import Clock
-from gateway.server.http import HttpServer
-from gateway.server.listening import bind
-from gateway.server.waitress_server import CONNECTIONS
+from gateway.core.errors import GatewayError
+from gateway.httpd.interfaces import Application, Headers
+from gateway.httpd.listener import CONNECTIONS
+from gateway.httpd.listening import bind
+from gateway.httpd.server import HttpServer
+from gateway.server.gateway_proxy import render_engine_error
+from gateway.wires.openai_chat import OpenAIChat
 from tests.running import Running
 
 if TYPE_CHECKING:
@@ -66,6 +70,15 @@ class App:
         yield b"x" * (16 * MIB) + b" end"  # more than the kernel's buffers hold
 
 
+def application(app: "WSGIApplication") -> Application:
+    """The application with errors like the gateway's, for which every POST is a model call."""
+    return Application(app, render_error, lambda method, path: method == "POST")
+
+
+def render_error(error: GatewayError, path: str) -> tuple[Headers, bytes]:
+    return render_engine_error(error, OpenAIChat())
+
+
 class Served:
     """A running server and connections to it."""
 
@@ -80,21 +93,20 @@ class Served:
     ) -> None:
         sockets = bind("127.0.0.1", 0)
         self.address: tuple[str, int] = sockets[0].getsockname()
-        self.server = HttpServer(app, sockets, threads=threads, max_body=max_body, clock=clock, connections=connections)
+        self.server = HttpServer(
+            application(app), sockets, threads=threads, max_body=max_body, clock=clock, connections=connections
+        )
         self.server.start()
 
     def let_time_be_read(self) -> None:
         """Have the loop accept and read what has come, and look at the clock: what is due has been done on return."""
-        (listener,) = self.server._servers
         for _ in range(3):  # accepted in one round, read in the next; it looks at the clock between two
-            ran = threading.Event()
-            listener.call_in_loop(ran.set)
-            assert ran.wait(LIMIT)
+            self.server.run_in_loop(lambda: None)
 
     @property
     def open(self) -> int:
         """Connections that the server holds."""
-        return sum(len(listener.channels) for listener in self.server._servers)
+        return len(self.server.connections)
 
     def connect(self) -> socket.socket:
         return socket.create_connection(self.address, timeout=LIMIT)
@@ -140,6 +152,15 @@ class Answer:
         assert isinstance(error, dict)
         assert set(error) == {"message", "type", "param", "code"}
         return error
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Wait for what another thread is about to bring about."""
+    for _ in range(int(LIMIT / 0.002)):
+        if true():
+            return
+        threading.Event().wait(0.002)
+    pytest.fail("it did not come true")
 
 
 def read_all(connection: socket.socket) -> bytes:

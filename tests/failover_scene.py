@@ -25,6 +25,7 @@ from gateway.core.errors import (
 )
 from gateway.handler.attempt import Attempt, Paces, Reached
 from gateway.handler.call import Call
+from gateway.handler.caller import NoCaller
 from gateway.handler.failover import Failover
 from gateway.limits.rate_limiter import RateLimiters
 from gateway.observe.logs import CallLog
@@ -171,7 +172,7 @@ class Scene:
         return self.providers[name]
 
     def call(self) -> Call:
-        return Call("req_1", self.clock, timeout=TIMEOUT, left=lambda: self.gone)
+        return Call("req_1", self.clock, timeout=TIMEOUT, caller=NoCaller(lambda: self.gone))
 
     def ask(self, names: str, *, when_limited: Literal["next", "wait"] = "next", call: Call | None = None) -> Call:
         """Ask the targets m of the providers; the call as it is after an answer."""

@@ -7,7 +7,8 @@ from contextlib import ExitStack, closing
 import pytest
 
 from gateway.core.errors import CallerLeft, DeadlineExceeded, Draining
-from gateway.handler.call import KEEP_ALIVE, MAX_TRIES, Call, Calls
+from gateway.handler.call import HEARTBEAT_SECONDS, MAX_TRIES, Call, Calls
+from gateway.handler.caller import NoCaller
 from tests.fakes import FakeClock
 
 LONG = 20.0  # seconds; only a hang takes so long
@@ -25,18 +26,16 @@ class Held:
         self.was_cut.set()
 
 
-class Caller:
+class Caller(NoCaller):
     """Someone who may leave."""
 
     def __init__(self) -> None:
+        super().__init__(lambda: self.gone)
         self.gone = False
-
-    def __call__(self) -> bool:
-        return self.gone
 
 
 def call_of(caller: Caller | None = None, clock: FakeClock | None = None, timeout: float = 10.0) -> Call:
-    return Call("req_1", clock or FakeClock(), timeout=timeout, left=caller or Caller())
+    return Call("req_1", clock or FakeClock(), timeout=timeout, caller=caller or Caller())
 
 
 @pytest.fixture
@@ -368,20 +367,18 @@ def test_a_call_that_cannot_be_looked_after_does_not_end_the_looking(
 # Signs of life -----------------------------------------------------------------------------------------------------
 
 
-class Line:
-    """To a caller who has heard nothing since the time zero."""
+class Waiting(NoCaller):
+    """Someone who has heard nothing since the clock began."""
 
-    quiet_since = 0.0
+    last_write = 0.0
 
     def __init__(self) -> None:
+        super().__init__()
         self.alive = threading.Event()
 
-    def keep_alive(self) -> bool:
+    def heartbeat(self) -> bool:
         self.alive.set()
         return True
-
-    def settle(self) -> bool:
-        return False
 
 
 class LookedAt(FakeClock):
@@ -404,16 +401,16 @@ class LookedAt(FakeClock):
 @pytest.mark.usefixtures("often_looked_after")
 @pytest.mark.parametrize(
     ("quiet", "streamed", "hears"),
-    [(KEEP_ALIVE, True, True), (KEEP_ALIVE - 0.1, True, False), (KEEP_ALIVE, False, False)],
+    [(HEARTBEAT_SECONDS, True, True), (HEARTBEAT_SECONDS - 0.1, True, False), (HEARTBEAT_SECONDS, False, False)],
 )
 def test_who_waits_for_a_stream_hears_after_a_while_that_it_still_waits(
     quiet: float, streamed: bool, hears: bool
 ) -> None:
-    clock, line = LookedAt(quiet), Line()
+    clock, caller = LookedAt(quiet), Waiting()
     calls = Calls(clock)
-    call = Call("req_1", clock, timeout=100.0, left=lambda: False, line=line)
+    call = Call("req_1", clock, timeout=100.0, caller=caller)
     call.streamed = streamed
     calls.add(call)
     clock.until_read(4)
     calls.close()
-    assert line.alive.is_set() == hears
+    assert caller.alive.is_set() == hears

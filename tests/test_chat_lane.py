@@ -10,10 +10,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from gateway.core.clock import SystemClock
 from gateway.handler.reply import Headers
 from gateway.handler.request_handler import RequestHandler
-from gateway.server.caller_line import Line
 from gateway.server.gateway_proxy import GatewayProxy
 from gateway.system import System
 from tests.running import alias, chat, loaded, provider
@@ -81,7 +79,7 @@ def ask(proxy: GatewayProxy, asked: dict[str, Any], *, flask: bool) -> Told:
     app: Iterable[bytes]
     if flask:
         inner: Flask = proxy._app
-        app = Line(asked, start, SystemClock()).answer(inner, asked)
+        app = inner(asked, start)
     else:
         assert proxy._is_chat(asked), "the lane does not know it, so there is nothing to compare"
         app = proxy.wsgi(asked, start)
@@ -180,9 +178,7 @@ def test_what_the_lane_does_not_know_is_flasks(system: System, changed: Mapping[
 @pytest.mark.parametrize("flask", [False, True])
 def test_a_whole_answer_is_noted_when_it_has_been_sent(system: System, up: ScriptedUpstream, flask: bool) -> None:
     asked = environ(GOOD)
-    app = Line(asked, lambda *_: lambda data: None, SystemClock()).answer(
-        system.proxy._app if flask else system.proxy._chat_lane, asked
-    )
+    app = (system.proxy._app if flask else system.proxy._chat_lane)(asked, lambda *_: lambda data: None)
     assert b"".join(app)
     assert len(system.calls) == 1
     close = app.close  # type: ignore[attr-defined]

@@ -39,6 +39,7 @@ from gateway.core.errors import (
 from gateway.core.secrets import Secret
 from gateway.handler.attempt import BACKOFF, LONGEST_TOLD
 from gateway.handler.call import MAX_TRIES, Call
+from gateway.handler.caller import NoCaller
 from gateway.handler.failover import Resumed, most_telling
 from gateway.handler.request_handler import attempts_text
 from gateway.providers.base import Answer, OpenStream
@@ -676,7 +677,7 @@ def test_past_the_deadline_nobody_is_asked_any_more(scene: Scene) -> None:
 def test_a_queue_that_is_longer_than_the_deadline_is_not_joined(tmp_path: Path) -> None:
     scene = Scene(tmp_path, limits=limit("a"))
     scene.takes("a", 1)
-    call = Call("req_1", scene.clock, timeout=30, left=lambda: False)
+    call = Call("req_1", scene.clock, timeout=30, caller=NoCaller())
     with pytest.raises(Limited):
         scene.ask("a", call=call)
     assert scene.clock.monotonic() == call.started

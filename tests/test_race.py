@@ -32,6 +32,7 @@ from gateway.core.errors import (
 )
 from gateway.handler.attempt import Attempt, Paces, Reached
 from gateway.handler.call import MAX_TRIES, Call
+from gateway.handler.caller import NoCaller
 from gateway.handler.failover import Failover
 from gateway.handler.race import Race
 from gateway.handler.request_handler import attempts_text
@@ -185,7 +186,7 @@ class Scene:
         self.health.trials = []
         self.limiters = RateLimiters(limits, self.clock)
         self.has_left = False
-        self.call = Call("req_1", self.clock, timeout=TIMEOUT, left=lambda: self.has_left)
+        self.call = Call("req_1", self.clock, timeout=TIMEOUT, caller=NoCaller(lambda: self.has_left))
         self.reached: Reached | None = None
         self.error: GatewayError | None = None
         self.beside: list[threading.Thread] = []

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import pytest
 
 from gateway.handler.relay import UNTAKEN, Relay
+from gateway.httpd.response import Response
 from gateway.serve import enough_descriptors
-from gateway.server.relayed import RelayedAnswer
 from gateway.upstream.byte_stream import READ_SIZE
 from tests import gemini_answers as gemini
 from tests.many_streams import LIMIT, TEXT, Caller, ManyStreams, unchunked
@@ -45,13 +45,13 @@ CHANGES = re.compile(rb"(?im)^(date|x-request-id|x-gateway-queue-ms): .*$|\"crea
 def carried(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """What was given to relays."""
     given: list[object] = []
-    carry = Relay.carry
+    add = Relay.add
 
     def counted(self: Relay, *stream: object) -> None:
         given.append(stream)
-        carry(self, *stream)  # type: ignore[arg-type]
+        add(self, *stream)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Relay, "carry", counted)
+    monkeypatch.setattr(Relay, "add", counted)
     return given
 
 
@@ -189,16 +189,16 @@ def test_a_caller_that_takes_nothing_has_its_provider_not_read_and_hinders_no_ot
     carried: list[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     most, full = [0], threading.Event()
-    write = RelayedAnswer.write
+    write = Response.send
 
-    def measured(self: RelayedAnswer, piece: bytes) -> bool:
+    def measured(self: Response, piece: bytes) -> bool:
         written = write(self, piece)
         most[0] = max(most[0], self.untaken)
         if self.untaken > UNTAKEN:
             full.set()
         return written
 
-    monkeypatch.setattr(RelayedAnswer, "write", measured)
+    monkeypatch.setattr(Response, "send", measured)
     words = ["w" * 4000] * 4000
     with ExitStack() as closing:
         gateway, (up, _) = scene(closing)

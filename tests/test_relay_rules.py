@@ -16,9 +16,9 @@ from gateway.core.sse import DONE, encode
 from gateway.handler.relay import Relay
 from gateway.handler.running_answer import RunningAnswer
 from gateway.handler.stream_drive import StreamDrive
+from gateway.httpd.server import HttpServer
 from gateway.net.self_pipe import SelfPipe
 from gateway.serve import spare_the_start
-from gateway.server.http import HttpServer
 from gateway.upstream.byte_stream import Detached
 from tests.many_streams import LIMIT, Caller, ManyStreams, unchunked
 from tests.running import alias, provider, running
@@ -41,7 +41,7 @@ class Outlet:
         self._closed = False
         self.said: list[str] = []
 
-    def write(self, piece: bytes) -> bool:
+    def send(self, piece: bytes) -> bool:
         with self._came:
             self.said += words(piece)
             self._came.notify_all()
@@ -82,7 +82,8 @@ class Carried:
             return False
 
         source = Detached(self._ours, early, lambda data: data, ended, lambda fell: BrokenAnswer(str(fell)))
-        relay.carry(self.scene.drive, source, self.outlet)
+        assert relay.reserve()
+        relay.add(self.scene.drive, source, self.outlet)
 
     def close(self) -> None:
         self.provider.close()

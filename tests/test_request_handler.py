@@ -35,6 +35,7 @@ from gateway.core.errors import (
 from gateway.core.secrets import Secret
 from gateway.handler.attempt import Attempt, Paces
 from gateway.handler.call import Call, Calls
+from gateway.handler.caller import NoCaller
 from gateway.handler.failover import Failover
 from gateway.handler.reply import Reply
 from gateway.handler.request_handler import RequestHandler
@@ -206,7 +207,7 @@ class Scene:
         )
 
     def call(self, timeout: float = 600.0) -> Call:
-        return Call("req_1", self.clock, timeout=timeout, left=lambda: self.gone)
+        return Call("req_1", self.clock, timeout=timeout, caller=NoCaller(lambda: self.gone))
 
     def ask(self, model: str = "best", *, call: Call | None = None, **fields: object) -> Reply:
         body = {"model": model, "messages": [{"role": "user", "content": PROMPT}], **fields}

@@ -22,6 +22,7 @@ from gateway.core.sse import DONE, encode
 from gateway.core.stream import ChatChunk
 from gateway.handler.attempt import Reached
 from gateway.handler.call import Call
+from gateway.handler.caller import NoCaller
 from gateway.handler.failover import Resumed
 from gateway.handler.response_transformer import ResponseTransformer, StreamedBody
 from gateway.handler.running_answer import AFTER_FINISH, RunningAnswer, Stall
@@ -106,7 +107,7 @@ class Scene:
 
     def __init__(self, *steps: Step, first: bytes = FIRST) -> None:
         self.clock = FakeClock()
-        self.call = Call("req-1", self.clock, timeout=TIMEOUT, left=lambda: False)
+        self.call = Call("req-1", self.clock, timeout=TIMEOUT, caller=NoCaller(lambda: False))
         self.stream = FakeStream(self.clock, steps)
         self.told: list[GatewayError | None] = []
         decoder = OpenAIChat().decoder(NOW, Rendered(b""))

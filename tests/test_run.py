@@ -6,6 +6,7 @@ import pytest
 
 from gateway.core.errors import CallerLeft, DeadlineExceeded, Draining, GatewayError
 from gateway.handler.call import Call
+from gateway.handler.caller import NoCaller
 from gateway.handler.run import Beaten, Run
 from tests.fakes import DrivenClock, FakeClock
 
@@ -29,7 +30,7 @@ class Scene:
     def __init__(self, clock: FakeClock | None = None) -> None:
         self.clock = clock or FakeClock()
         self.gone = False
-        self.call = Call("req_1", self.clock, timeout=TIMEOUT, left=lambda: self.gone)
+        self.call = Call("req_1", self.clock, timeout=TIMEOUT, caller=NoCaller(lambda: self.gone))
         self.run = Run(self.call, self.clock)
 
 

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from gateway.core.chat import Usage
 from gateway.core.clock import Clock
 from gateway.core.errors import CallerLeft, DeadlineExceeded, Draining, GatewayError
-from gateway.handler.caller_line import CallerLine, NoLine
+from gateway.handler.caller import Caller
 from gateway.providers.base import Cuttable
 from gateway.routing.router import Target
 
@@ -19,7 +19,7 @@ MAX_TRIES: Final = 6
 """Requests to providers on behalf of one call. More helps nobody: clients try again by themselves."""
 MOST_BESIDE: Final = 64
 """Threads. Past it a slow target is waited for, as if no other stood ready."""
-KEEP_ALIVE: Final = 15.0
+HEARTBEAT_SECONDS: Final = 15.0
 """Seconds of silence after which a caller that waits for a stream is told that it still waits."""
 DRAINING_RETRY: Final = 5.0
 """Seconds after which a gateway that was told to stop may be there again."""
@@ -39,8 +39,7 @@ class Call:
         request_id: shown to the caller and in the log.
         clock: for its deadline and its durations.
         timeout: seconds until the deadline.
-        left: whether the caller has hung up.
-        line: to the caller, for signs of life; none where they have no way.
+        caller: who waits for the answer.
     """
 
     # what most calls never set stands here, where making a call costs nothing for it
@@ -58,12 +57,9 @@ class Call:
     _in_line = 0
     _ended: GatewayError | None = None
 
-    def __init__(
-        self, request_id: str, clock: Clock, *, timeout: float, left: Callable[[], bool], line: CallerLine | None = None
-    ) -> None:
+    def __init__(self, request_id: str, clock: Clock, *, timeout: float, caller: Caller) -> None:
         self.request_id = request_id
-        self.left = left
-        self.line: CallerLine = line or NoLine()
+        self.caller = caller
         self.started = clock.monotonic()
         self.deadline = self.started + timeout
         self.attempts: list[tuple[Target, str]] = []
@@ -141,8 +137,8 @@ class Call:
         """Why going on makes no sense (CallerLeft, Draining, DeadlineExceeded), if it does not."""
         if self._ended is not None:
             return self._ended
-        if self.left():
-            return CallerLeft("The caller has left.")
+        if self.caller.left:
+            return CallerLeft("The caller closed its side of the connection.")
         if self.remaining() <= 0:
             return DeadlineExceeded("No answer within gateway.requestTimeoutSeconds.")
         return None
@@ -241,8 +237,8 @@ class Calls:
                 return
             if (race := call.race) is not None:
                 race.hedge(self._spawn)
-            if call.streamed and self._clock.monotonic() - call.line.quiet_since >= KEEP_ALIVE:
-                call.line.keep_alive()
+            if call.streamed and self._clock.monotonic() - call.caller.last_write >= HEARTBEAT_SECONDS:
+                call.caller.heartbeat()
         except Exception:
             # whatever it is, the other calls still need looking after
             logger.exception("request %s could not be looked after", call.request_id)

@@ -49,7 +49,7 @@ class Relay:
         self._selector.register(self._wakeup.reader, selectors.EVENT_READ, None)
         self._lock = threading.Lock()  # over the three below
         self._inbox: deque[Callable[[], None]] = deque()
-        self._carried = 0
+        self._reserved = 0
         self._closing = False
         self._streams: set[RelayedStream] = set()
         self._paused: set[RelayedStream] = set()
@@ -59,22 +59,31 @@ class Relay:
         self._thread.start()
 
     def __len__(self) -> int:
-        """Streams that are carried."""
-        return self._carried
+        """Streams that are carried, or about to be."""
+        return self._reserved
 
-    def carry(self, drive: StreamDrive, source: Detached, outlet: Outlet) -> None:
-        """Carry a stream to its end. From any thread, which has no more to do with it."""
-        stream = RelayedStream(drive, outlet, source)
+    def reserve(self) -> bool:
+        """Make sure of a place for a stream: exactly one of `add` and `release` has to follow. Any thread.
+
+        Returns:
+            False where the relay is closing: the stream stays with its thread.
+        """
         with self._lock:
-            refused = self._closing
-            if not refused:
-                self._carried += 1
-                self._inbox.append(lambda: self._guarded(stream, self._take_up))
-        if refused:
-            outlet.write(drive.stopped())
-            outlet.close()
-        else:
-            self._wakeup.wake()
+            if self._closing:
+                return False
+            self._reserved += 1
+            return True
+
+    def release(self) -> None:
+        """The stream stays with its thread. Any thread."""
+        with self._lock:
+            self._reserved -= 1
+        self._wakeup.wake()  # where it closes it waits for the last one
+
+    def add(self, drive: StreamDrive, source: Detached, outlet: Outlet) -> None:
+        """Carry a stream, for which a place is reserved, to its end. Any thread, which has no more to do with it."""
+        stream = RelayedStream(drive, outlet, source)
+        self._post(lambda: self._guarded(stream, self._take_up))
 
     def close(self) -> None:
         """End every stream, and the thread. Idempotent; not from a thread of the relay."""
@@ -106,7 +115,7 @@ class Relay:
 
     def _is_empty(self) -> bool:
         with self._lock:
-            return not self._carried
+            return not self._reserved
 
     def _sleep(self) -> float | None:
         if self._again:
@@ -132,7 +141,7 @@ class Relay:
         except Exception as error:  # noqa: BLE001 - logged there
             crash = error
         try:
-            stream.outlet.write(stream.drive.crashed(crash))
+            stream.outlet.send(stream.drive.crashed(crash))
         except Exception:
             logger.exception("a caller could not be told that its stream failed")
         self._end(stream)
@@ -157,7 +166,7 @@ class Relay:
                 self._guarded(stream, self._read)
 
     def _say(self, stream: RelayedStream, said: bytes) -> None:
-        if said and not stream.outlet.write(said):
+        if said and not stream.outlet.send(said):
             self._end(stream)
         elif not (stream.watched and stream.drive.goes_on) or stream.outlet.untaken > UNTAKEN:
             self._settle(stream)
@@ -200,7 +209,7 @@ class Relay:
         finally:
             stream.source = None
             with self._lock:
-                self._carried -= 1
+                self._reserved -= 1
 
     def _watch(self, stream: RelayedStream) -> None:
         if not stream.watched and stream.source is not None:
@@ -261,5 +270,5 @@ class Relay:
 
     def _cut_short(self, stream: RelayedStream) -> None:
         if not stream.drive.over:
-            stream.outlet.write(stream.drive.stopped())
+            stream.outlet.send(stream.drive.stopped())
         self._end(stream)

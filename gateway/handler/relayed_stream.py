@@ -23,7 +23,7 @@ class Outlet(Protocol):
     def left(self) -> bool:
         """Nobody takes anything any more."""
 
-    def write(self, piece: bytes) -> bool:
+    def send(self, piece: bytes) -> bool:
         """Send it, without waiting as long as little is untaken; False where the caller has left."""
 
     def close(self) -> None:

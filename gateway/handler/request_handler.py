@@ -11,10 +11,10 @@ from gateway.core.durations import in_words
 from gateway.core.errors import GatewayError, InternalFault, ProviderFailure
 from gateway.handler.attempt import Reached
 from gateway.handler.call import Call, Calls
-from gateway.handler.caller_line import EVENT_STREAM
+from gateway.handler.caller import EVENT_STREAM
 from gateway.handler.failover import Failover, Resumed
 from gateway.handler.reply import JSON_TYPE, LONGEST_ADVICE, Headers, Reply, error_reply
-from gateway.handler.response_transformer import ResponseTransformer, StreamedBody
+from gateway.handler.response_transformer import ResponseTransformer, StreamedBody, StreamRelay
 from gateway.handler.running_answer import RunningAnswer, Stall
 from gateway.handler.stream_drive import StreamDrive
 from gateway.observe.logs import CallLine, CallLog
@@ -48,6 +48,7 @@ class RequestHandler:
         timeouts: by provider name.
         calls: the running ones.
         log: gets a line a call.
+        relay: takes streams that have begun from their threads; without one each keeps its thread.
     """
 
     def __init__(  # noqa: PLR0913 - the walk's stations, handed in once
@@ -60,6 +61,7 @@ class RequestHandler:
         timeouts: Mapping[str, Timeouts],
         calls: Calls,
         log: CallLog,
+        relay: StreamRelay | None = None,
     ) -> None:
         self._wire = wire
         self._router = router
@@ -68,6 +70,7 @@ class RequestHandler:
         self._timeouts = timeouts
         self._calls = calls
         self._log = log
+        self._relay = relay
 
     def handle(self, call: Call, body: bytes) -> Reply:
         """The reply to a request body. Never raises GatewayError: an error is a reply too."""
@@ -78,7 +81,7 @@ class RequestHandler:
             self._finished(call, error.status, error)
             return self._refusal(call, error)
         except Exception:
-            if not call.line.settle():
+            if not call.caller.commit():
                 self._calls.remove(call)
                 raise
             logger.exception("request %s failed on a fault of the gateway", call.request_id)
@@ -115,9 +118,9 @@ class RequestHandler:
         stall = self._stall(route, reached.target, resumable=resumable)
         machine = self._transformer.streamed(stream, request, stall, resumable=resumable)
         headers = (*EVENT_STREAM, *_told(call), *_forwarded(stream.headers))
-        call.line.settle()
+        call.caller.commit()
         drive = StreamDrive(machine, reached, call, _Ends(self, route, request, call))
-        return Reply(200, headers, StreamedBody(drive))
+        return Reply(200, headers, StreamedBody(drive, self._relay))
 
     def resume(self, route: Route, request: ChatRequest, call: Call, said: str) -> Resumed:
         """Another candidate's stream, where that of `call.target` has broken off after `said`."""
@@ -141,7 +144,7 @@ class RequestHandler:
     def _refusal(self, call: Call, error: GatewayError) -> Reply:
         if isinstance(error, ProviderFailure) and (error.retry_after or 0.0) > LONGEST_ADVICE:
             error.message += f" Try again in {in_words(error.retry_after or 0.0)}."
-        if call.line.settle():
+        if call.caller.commit():
             return Reply(200, (*EVENT_STREAM, *_told(call)), self._transformer.failed(error))
         reply = error_reply(error, self._wire)
         return Reply(reply.status, (*reply.headers, *_told(call)), reply.body)

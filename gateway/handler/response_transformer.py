@@ -1,10 +1,11 @@
 """A provider's answer to the caller's wire: whole, or as a stream that can be closed at any time."""
 
-from collections.abc import Iterator
-from typing import Literal
+from collections.abc import Callable, Iterator
+from typing import Literal, Protocol
 
 from gateway.core.chat import ChatRequest
 from gateway.core.errors import GatewayError, ProviderFailure, Silent
+from gateway.handler.relayed_stream import Outlet
 from gateway.handler.running_answer import RunningAnswer, Stall
 from gateway.handler.stream_drive import StreamDrive
 from gateway.providers.base import Answer, OpenStream
@@ -48,6 +49,19 @@ class ResponseTransformer:
         return Naming(None if self._own_name else model, usage)
 
 
+class StreamRelay(Protocol):
+    """What takes a stream from its thread (gateway.handler.relay)."""
+
+    def reserve(self) -> bool:
+        """Make sure of a place; False: there is none."""
+
+    def release(self) -> None:
+        """The place is not needed."""
+
+    def add(self, drive: StreamDrive, source: Detached, outlet: Outlet) -> None:
+        """Carry the stream to its end."""
+
+
 class StreamedBody:
     """Drives a running answer as the iterator that WSGI wants: on a thread that waits for each piece.
 
@@ -56,11 +70,13 @@ class StreamedBody:
 
     Args:
         drive: the answer.
+        relay: may take the stream from its thread.
         begun: whether its begin has been taken.
     """
 
-    def __init__(self, drive: StreamDrive, *, begun: bool = False) -> None:
+    def __init__(self, drive: StreamDrive, relay: StreamRelay | None = None, *, begun: bool = False) -> None:
         self._drive = drive
+        self._relay = relay
         self._begun = begun
         self._detached = False
 
@@ -77,14 +93,23 @@ class StreamedBody:
                 return said
         raise StopIteration
 
-    def detach(self) -> tuple[StreamDrive, Detached] | None:
-        """Hand the rest of the answer over to who waits for many at once, after its begin: the iterator is not asked
-        again, and closed at the answer's end. None where only a thread can go on, at least for now."""
-        if not (self._begun and self._drive.goes_on):
+    def detach(self) -> Callable[[Outlet], None] | None:
+        """What has the relay send the rest through an outlet, once the thread has nothing more to do with the answer:
+        the iterator is not asked again, and closed at the answer's end. None where only a thread can go on, at least
+        for now."""
+        relay, drive = self._relay, self._drive
+        if relay is None or not (self._begun and drive.goes_on and relay.reserve()):
             return None
-        detached = self._drive.body.detach()
-        self._detached = detached is not None
-        return None if detached is None else (self._drive, detached)
+        source = None
+        try:
+            source = drive.body.detach()
+        finally:
+            if source is None:
+                relay.release()
+        if source is None:
+            return None
+        self._detached, detached = True, source
+        return lambda outlet: relay.add(drive, detached, outlet)
 
     def close(self) -> None:
         try:

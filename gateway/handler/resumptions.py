@@ -61,7 +61,7 @@ class Resumptions:
         try:
             there = self._go_on(stream)
         except Exception as error:  # noqa: BLE001 - logged there
-            there = stream.outlet.write(stream.drive.crashed(error))
+            there = stream.outlet.send(stream.drive.crashed(error))
         self._came_back(stream, there)
 
     def _go_on(self, stream: RelayedStream) -> bool:
@@ -70,9 +70,9 @@ class Resumptions:
         said = drive.go_on()
         stream.source = None if drive.over or drive.interrupted else drive.body.detach()
         if stream.source is not None or drive.interrupted:
-            return not said or outlet.write(said)
+            return not said or outlet.send(said)
         # over already, or only a thread can read it
-        there = all(outlet.write(piece) for piece in chain([said], StreamedBody(drive, begun=True)) if piece)
+        there = all(outlet.send(piece) for piece in chain([said], StreamedBody(drive, begun=True)) if piece)
         if drive.whole:
             drive.body.finish()
         return there

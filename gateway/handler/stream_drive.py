@@ -181,7 +181,9 @@ class StreamDrive:
         """Why it was closed before its end, if it was."""
         if self._machine.over:
             return None
-        return self._call.ended or CallerLeft("The caller left in the middle of the answer.")
+        return self._call.ended or CallerLeft(
+            "The caller closed its side of the connection in the middle of the answer."
+        )
 
 
 def _stream_of(reached: Reached) -> OpenStream:

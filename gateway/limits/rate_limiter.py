@@ -130,7 +130,9 @@ class RateLimiter:
         """Wait in line and take the slot; the time it was taken."""
         while True:
             if left():
-                raise CallerLeft(f"The caller left while waiting for the rate limit of {self.name}.")
+                raise CallerLeft(
+                    f"The caller closed its side of the connection while waiting for the rate limit of {self.name}."
+                )
             with self._lock:
                 now = self._clock.monotonic()
                 self._check(now, deadline)

@@ -30,12 +30,12 @@ from gateway.core.errors import (
 )
 from gateway.core.jsontext import JsonObject, dumps
 from gateway.handler.call import DRAINING_RETRY, Call
-from gateway.handler.caller_line import EVENT_STREAM
+from gateway.handler.caller import EVENT_STREAM, HEARTBEAT, Caller, NoCaller
 from gateway.handler.explain import Explainer
-from gateway.handler.reply import JSON_TYPE, Headers, Reply, error_reply
+from gateway.handler.reply import JSON_TYPE, Headers, Reply, error_reply, retry_advice
 from gateway.handler.request_handler import RequestHandler
+from gateway.httpd.interfaces import Application
 from gateway.routing.router import Router
-from gateway.server.caller_line import LINE, Line
 from gateway.server.guard import Guard
 from gateway.server.headers import ALWAYS, new_request_id
 from gateway.server.whole_body import WholeBody
@@ -103,10 +103,17 @@ class GatewayProxy:
         self._app.url_map.merge_slashes = False
         self._register()
 
+    @property
+    def application(self) -> Application:
+        """What the server is to serve."""
+        return Application(self.wsgi, lambda error, path: render_engine_error(error, self._wire), is_model_call)
+
     def wsgi(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        """Answer a request, on a line that another thread may give signs of life on."""
-        app = self._chat_lane if self._is_chat(environ) else self._app
-        return Line(environ, start_response, self._clock).answer(app, environ)
+        """Answer a request (PEP 3333)."""
+        environ["PATH_INFO"] = plain_path(environ["PATH_INFO"])
+        if self._is_chat(environ):
+            return self._chat_lane(environ, start_response)
+        return self._app(environ, start_response)
 
     def _is_chat(self, environ: "WSGIEnvironment") -> bool:
         """Whether it is a chat request whose body has a known length, within the limit."""
@@ -176,10 +183,10 @@ class GatewayProxy:
             raise Overloaded(
                 "Every thread is busy, and too many calls wait for one or this one has for too long.", retry_after=1.0
             )
-        gone = environ.get("waitress.client_disconnected", _never)
-        line = _line(environ)
-        line.allow(lambda: (*EVENT_STREAM, *self._always(environ, request_id)))
-        call = Call(request_id, self._clock, timeout=self._timeout, left=gone, line=line)
+        caller = _caller(environ)
+        head = (*EVENT_STREAM, *self._always(environ, request_id))
+        caller.allow_heartbeats(lambda: head, HEARTBEAT, self._clock.monotonic)
+        call = Call(request_id, self._clock, timeout=self._timeout, caller=caller)
         return self._handler.handle(call, body)
 
     def _models(self) -> Response:
@@ -225,7 +232,7 @@ class GatewayProxy:
         words = (*told.values(), error.status, error.code)
         logger.warning("%s %s %s refused: %s [%s]", *words, extra={"fields": {**told, "status": error.status}})
         reply = error_reply(error, self._wire)
-        if _line(environ).settle():
+        if _caller(environ).commit():
             return Reply(200, EVENT_STREAM, sse.encode(cast(bytes, reply.body)))
         if error.status == 401:
             return replace(reply, headers=(*reply.headers, ("WWW-Authenticate", 'Bearer realm="llm-gateway"')))
@@ -276,8 +283,32 @@ def _shown(path: str) -> str:
     return ascii(path[:200])[1:-1]
 
 
-def _line(environ: "WSGIEnvironment") -> Line:
-    return cast(Line, environ[LINE])
+def is_model_call(method: str, path: str) -> bool:
+    """Whether a request may take as long as a provider does: the server has other threads for those."""
+    return method == "POST" and plain_path(path) in CHAT_PATHS
+
+
+def plain_path(path: str) -> str:
+    """`/v1/x` for `/v1/v1/x` and `/v1//x`: a client's base address may have one /v1 or one slash too many."""
+    if path.startswith(("/v1//", "/v1/v1/")):
+        return "/v1/" + path.removeprefix("/v1/").removeprefix("v1/").lstrip("/")
+    return path
+
+
+def _caller(environ: "WSGIEnvironment") -> Caller:
+    """The caller as our server knows it; under another one there are no heartbeats."""
+    found: Caller | None = environ.get("gateway.caller")
+    return NoCaller(environ.get("waitress.client_disconnected", _never)) if found is None else found
+
+
+def render_engine_error(error: GatewayError, wire: InboundWire) -> tuple[Headers, bytes]:
+    """An error of the server's own as headers and body, which no request id of the caller's belongs to."""
+    return (
+        ("Content-Type", JSON_TYPE),
+        ("X-Request-Id", new_request_id()),
+        *retry_advice(error),
+        *ALWAYS,
+    ), wire.render_error(error)
 
 
 def _response(reply: Reply) -> Response:

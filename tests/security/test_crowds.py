@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from gateway.server.waitress_server import CONNECTIONS, SPARE
+from gateway.httpd.listener import CONNECTIONS, SPARE
 from tests.edge import LIMIT, App, Served, get, post, read_answer, room_for_descriptors
 from tests.fakes import FakeClock
 
@@ -135,7 +135,7 @@ def test_where_the_system_gives_no_more_descriptors_idle_connections_make_room(
         crowd(served, 2 * SPARE, b"", stack)
         while served.open < 2 * SPARE:  # the loop accepts one a round
             served.let_time_be_read()
-        (listener,) = served.server._servers
+        (listener,) = served.server.listeners
         accept, refusals = listener.accept, [OSError(errno.EMFILE, "Too many open files")]
 
         def accept_later() -> object:
@@ -154,7 +154,7 @@ def test_where_there_is_no_descriptor_and_nobody_idle_nobody_is_accepted_for_a_s
     with Served(app, clock=clock) as served, served.connect() as call, ExitStack() as stack:
         call.sendall(post(b"/hold", b"{}"))
         assert app.held.acquire(timeout=LIMIT)
-        (listener,) = served.server._servers
+        (listener,) = served.server.listeners
         accept, asked = listener.accept, []
 
         def refuse() -> object:

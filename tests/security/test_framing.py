@@ -9,8 +9,7 @@ from collections.abc import Iterable
 import pytest
 
 from gateway.core.errors import GatewayError
-from gateway.server.waitress_parser import Parser
-from gateway.server.waitress_server import adjustments
+from gateway.httpd.request import RequestParser
 from tests.edge import HEAD, MIB, Answer, App, Served, chunked, get, post, read_all, read_answer, statuses
 
 HIDDEN = b"GET /hidden HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -130,11 +129,11 @@ def test_it_is_refused_for_the_same_reason_when_it_comes_byte_by_byte(attack: by
 
 def outcome(pieces: Iterable[bytes]) -> GatewayError | None:
     """What a parser says of a request that comes in these pieces."""
-    parser = Parser(adjustments(4, MIB, 100))
+    parser = RequestParser(MIB)
     for piece in pieces:
         rest = piece
         while rest and not parser.completed:
-            rest = rest[parser.received(rest) :]
+            rest = rest[parser.feed(rest) :]
         assert not rest or not parser.refusal, "where the next request begins is not known"
         if parser.completed:
             break

@@ -4,8 +4,7 @@ import pytest
 
 from gateway.core.errors import BodyTooLarge
 from gateway.http1.request_reader import MAX_EMPTY_LINES, MAX_FIELDS, MAX_HEAD, MAX_TARGET
-from gateway.server.waitress_parser import THROWN_AWAY, Parser
-from gateway.server.waitress_server import adjustments
+from gateway.httpd.request import PASSED_OVER, RequestParser
 from tests.edge import HEAD, MIB, App, Served, chunked, get, post, read_answer
 
 CLOSING = b"Connection: close"
@@ -52,15 +51,15 @@ def test_a_body_without_end_is_cut(app: App) -> None:
 
 
 def test_a_body_is_read_up_to_a_multiple_of_the_limit() -> None:
-    parser = Parser(adjustments(4, MIB, 100))
-    parser.received(b"POST / HTTP/1.1\r\n" + HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
+    parser = RequestParser(MIB)
+    parser.feed(b"POST / HTTP/1.1\r\n" + HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
     fed = 0
     while not parser.completed:
-        fed += parser.received(b"10000\r\n" + b"x" * 65_536 + b"\r\n")
-        assert parser.body_rcv is not None
-        assert len(parser.body_rcv) <= MIB
+        fed += parser.feed(b"10000\r\n" + b"x" * 65_536 + b"\r\n")
+        assert parser.body is not None
+        assert len(parser.body) <= MIB
     assert isinstance(parser.refusal, BodyTooLarge)
-    assert THROWN_AWAY * MIB < fed <= (THROWN_AWAY + 1) * MIB
+    assert PASSED_OVER * MIB < fed <= (PASSED_OVER + 1) * MIB
 
 
 def test_a_client_that_asks_before_sending_too_much_is_told_without_a_100(app: App) -> None:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gateway.server.waitress_channel import IDLE_SECONDS, LEAST_RATE, RECEIVE_SECONDS
-from gateway.server.waitress_output import STALL_SECONDS
+from gateway.httpd.supervision import IDLE_SECONDS, LEAST_RATE, RECEIVE_SECONDS, STALL_SECONDS
 from tests.edge import HEAD, LIMIT, MIB, Answer, App, Served, get, post, read_all, read_answer
 from tests.fakes import FakeClock
 
@@ -103,8 +102,7 @@ def test_a_large_body_that_is_announced_and_not_sent_has_no_more_time_than_a_sma
 
 def until_read(served: Served) -> None:
     """Returns when everything that was sent has been read, and time has been looked at."""
-    (listener,) = served.server._servers
-    while any(channel.has_input() for channel in listener.channels):
+    while any(connection.has_input() for connection in served.server.connections):
         served.let_time_be_read()
     served.let_time_be_read()
 
@@ -163,8 +161,7 @@ class Plenty:
 
 
 def waiting_bytes(served: Served) -> int:
-    (listener,) = served.server._servers
-    return sum(channel.total_outbufs_len for channel in listener.channels)
+    return sum(connection.output.untaken for connection in served.server.connections)
 
 
 @pytest.mark.parametrize(
@@ -220,8 +217,8 @@ def test_whoever_takes_a_little_now_and_then_is_waited_for(clock: FakeClock) -> 
         taken = 0
         for _ in range(5):
             taken += len(read_all_of(connection, 6 * MIB))
-            (channel,) = served.server._servers[0].channels
-            while channel.total_outbufs_len and channel.last_activity < clock.monotonic():
+            (connected,) = served.server.connections
+            while connected.output.untaken and connected.output.taken_at < clock.monotonic():
                 served.let_time_be_read()  # until the server has got rid of some more
             clock.advance(STALL_SECONDS - 5)
             served.let_time_be_read()

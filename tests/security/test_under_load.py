@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 import requests
 
-from gateway.server.waitress_lanes import LONGEST_WAIT, WAITING_PER_THREAD
+from gateway.httpd.thread_pools import LONGEST_WAIT, WAITING_PER_THREAD
 from tests.edge import HEAD, connect_to, get, post, read_answer, room_for_descriptors
 from tests.running import Running, alias, chat, provider, running
 from tests.upstream_script import Request, ScriptedUpstream, Step, WaitFor, json_answer
@@ -170,7 +170,7 @@ def test_a_call_that_waits_too_long_for_a_thread_is_told_so() -> None:
 def test_a_call_too_many_is_told_at_once() -> None:
     with served(4) as gateway, ExitStack() as stack:
         Others(gateway, stack).say(MODEL_THREADS + 4 * WAITING_PER_THREAD, post(b"/v1/chat/completions", BODY))
-        while gateway.gateway._server.lanes.waiting < 4 * WAITING_PER_THREAD:
+        while gateway.gateway.server.pools.waiting < 4 * WAITING_PER_THREAD:
             gateway.get("/health")
         reply = gateway.post(chat("best"))
     assert_overloaded(reply)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.server.worker_threads import WorkerThreads
+from gateway.httpd.worker_threads import WorkerThreads
 from tests.edge import LIMIT
 
 

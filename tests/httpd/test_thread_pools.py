@@ -1,4 +1,4 @@
-"""Two lanes: model calls wait for a thread in a bounded line, for a bounded time; the rest never waits for them."""
+"""Two pools: model calls wait for a thread in a bounded line, for a bounded time; the rest never waits for them."""
 
 import select
 import threading
@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import pytest
 
 from gateway.core.clock import SystemClock
-from gateway.server.waitress_lanes import LONGEST_WAIT, WAITING_PER_THREAD, Lanes
+from gateway.httpd.thread_pools import LONGEST_WAIT, WAITING_PER_THREAD, ThreadPools
 from tests.edge import LIMIT, App, Served, get, post, read_answer
 from tests.fakes import FakeClock
 
@@ -25,16 +25,17 @@ class Caller:
         self.cancelled = False
         self._let_go = let_go
 
-    def service(self) -> None:
+    def service(self) -> bool:
         self.began.set()
         if self.is_model_call and not self.overloaded:
             self._let_go.wait(LIMIT)
         self.ended.set()
-
-    def await_call(self, seconds: float) -> bool:
         return False
 
-    def let_go(self) -> None:
+    def wait_for_next_request(self, seconds: float) -> bool:
+        return False
+
+    def give_back(self) -> None:
         pass
 
     def cancel(self) -> None:
@@ -43,30 +44,30 @@ class Caller:
 
 @pytest.mark.parametrize(("threads", "reserved"), [(4, 1), (8, 1), (16, 2), (64, 4), (1024, 4)])
 def test_a_few_threads_are_reserved(threads: int, reserved: int) -> None:
-    lanes = Lanes(SystemClock(), most_calls=10_000)
+    pools = ThreadPools(SystemClock(), most_calls=10_000)
     let_go = threading.Event()
-    lanes.set_thread_count(threads)
+    pools.set_thread_count(threads)
     try:
         calls = [Caller(let_go) for _ in range(threads)]
         for call in calls:
-            lanes.add_task(call)
+            pools.add_task(call)
         for call in calls[: threads - reserved]:
             assert call.began.wait(LIMIT)
-        assert (lanes.running, lanes.waiting) == (threads - reserved, reserved)
+        assert (pools.running, pools.waiting) == (threads - reserved, reserved)
     finally:
         let_go.set()
-        assert lanes.shutdown()
+        assert pools.shutdown()
 
 
 def test_a_model_call_too_many_is_marked_and_served_at_once() -> None:
-    lanes = Lanes(SystemClock(), most_calls=10_000)
+    pools = ThreadPools(SystemClock(), most_calls=10_000)
     let_go = threading.Event()
-    lanes.set_thread_count(4)
+    pools.set_thread_count(4)
     try:
         calls = [Caller(let_go) for _ in range(3 + 4 * WAITING_PER_THREAD)]
         extra, other = Caller(let_go), Caller(let_go, model=False)
         for call in (*calls, extra, other):
-            lanes.add_task(call)
+            pools.add_task(call)
         assert extra.ended.wait(LIMIT) and other.ended.wait(LIMIT)
         assert (extra.overloaded, other.overloaded) == (True, False)
         assert not any(call.overloaded or call.ended.is_set() for call in calls)
@@ -74,24 +75,24 @@ def test_a_model_call_too_many_is_marked_and_served_at_once() -> None:
         assert all(call.ended.wait(LIMIT) for call in calls)
     finally:
         let_go.set()
-        assert lanes.shutdown()
-    assert (lanes.running, lanes.waiting) == (0, 0)
+        assert pools.shutdown()
+    assert (pools.running, pools.waiting) == (0, 0)
 
 
 class Full:
-    """Lanes on a clock of the test, whose only model thread is taken."""
+    """ThreadPools on a clock of the test, whose only model thread is taken."""
 
     def __init__(self) -> None:
         self.clock = FakeClock()
-        self.lanes = Lanes(self.clock, most_calls=100)
+        self.pools = ThreadPools(self.clock, most_calls=100)
         self.let_go = threading.Event()
-        self.lanes.set_thread_count(2)
+        self.pools.set_thread_count(2)
         self.first = self.call()
         assert self.first.began.wait(LIMIT)
 
     def call(self) -> Caller:
         caller = Caller(self.let_go)
-        self.lanes.add_task(caller)
+        self.pools.add_task(caller)
         return caller
 
 
@@ -100,21 +101,21 @@ def full() -> Iterator[Full]:
     made = Full()
     yield made
     made.let_go.set()
-    assert made.lanes.shutdown()
+    assert made.pools.shutdown()
 
 
 def test_a_call_that_has_waited_for_too_long_is_told_so_by_the_other_lane(full: Full) -> None:
     early = full.call()
     full.clock.advance(1)
     late = full.call()
-    assert full.lanes.next_deadline == full.clock.monotonic() - 1 + LONGEST_WAIT
+    assert full.pools.next_deadline == full.clock.monotonic() - 1 + LONGEST_WAIT
     full.clock.advance(LONGEST_WAIT - 1.5)
-    full.lanes.look_after(full.clock.monotonic())
-    assert full.lanes.waiting == 2
+    full.pools.enforce_timeouts(full.clock.monotonic())
+    assert full.pools.waiting == 2
     full.clock.advance(0.5)
-    full.lanes.look_after(full.clock.monotonic())
+    full.pools.enforce_timeouts(full.clock.monotonic())
     assert early.ended.wait(LIMIT)
-    assert (early.overloaded, full.lanes.waiting) == (True, 1)
+    assert (early.overloaded, full.pools.waiting) == (True, 1)
     full.let_go.set()
     assert late.ended.wait(LIMIT)
     assert not late.overloaded
@@ -123,9 +124,9 @@ def test_a_call_that_has_waited_for_too_long_is_told_so_by_the_other_lane(full: 
 def test_a_call_whose_caller_has_left_gives_its_place_up(full: Full) -> None:
     waiting = [full.call() for _ in range(2 * WAITING_PER_THREAD)]
     waiting[3].left = True
-    full.lanes.look_after(full.clock.monotonic())
+    full.pools.enforce_timeouts(full.clock.monotonic())
     assert waiting[3].cancelled
-    assert full.lanes.waiting == 2 * WAITING_PER_THREAD - 1
+    assert full.pools.waiting == 2 * WAITING_PER_THREAD - 1
     another = full.call()
     full.let_go.set()
     for call in (*waiting[:3], *waiting[4:], another):
@@ -143,37 +144,37 @@ def test_a_thread_that_becomes_free_passes_over_whoever_has_left(full: Full) -> 
 
 
 def test_no_call_waits_and_nothing_is_due(full: Full) -> None:
-    assert full.lanes.next_deadline is None
+    assert full.pools.next_deadline is None
 
 
 def test_calls_leave_some_connections_to_everything_else() -> None:
-    lanes = Lanes(SystemClock(), most_calls=5)
+    pools = ThreadPools(SystemClock(), most_calls=5)
     let_go = threading.Event()
-    lanes.set_thread_count(4)
+    pools.set_thread_count(4)
     try:
         calls = [Caller(let_go) for _ in range(6)]
         for call in calls:
-            lanes.add_task(call)
+            pools.add_task(call)
         assert calls[-1].ended.wait(LIMIT)
         assert [call.overloaded for call in calls] == [False] * 5 + [True]
     finally:
         let_go.set()
-        assert lanes.shutdown()
+        assert pools.shutdown()
 
 
 def test_a_shutdown_cancels_what_waits_and_does_not_wait_for_what_hangs() -> None:
-    lanes = Lanes(SystemClock(), most_calls=10_000)
+    pools = ThreadPools(SystemClock(), most_calls=10_000)
     let_go = threading.Event()
-    lanes.set_thread_count(2)
+    pools.set_thread_count(2)
     running, waiting = Caller(let_go), Caller(let_go)
-    lanes.add_task(running)
+    pools.add_task(running)
     assert running.began.wait(LIMIT)
-    lanes.add_task(waiting)
-    assert not lanes.shutdown(timeout=0.05)
+    pools.add_task(waiting)
+    assert not pools.shutdown(timeout=0.05)
     assert waiting.cancelled and not running.cancelled
-    assert (lanes.running, lanes.waiting) == (1, 0)
+    assert (pools.running, pools.waiting) == (1, 0)
     let_go.set()
-    assert lanes.shutdown()
+    assert pools.shutdown()
 
 
 def test_get_answers_while_model_calls_hold_every_thread(app: App, caplog: pytest.LogCaptureFixture) -> None:
@@ -186,7 +187,7 @@ def test_get_answers_while_model_calls_hold_every_thread(app: App, caplog: pytes
         with served.connect() as connection:
             connection.sendall(get(b"/health"))
             assert read_answer(connection).status == 200
-        assert served.server.lanes.running == 3
+        assert served.server.pools.running == 3
         app.let_go.set()
         for call in calls:
             assert read_answer(call).status == 200
@@ -203,7 +204,7 @@ def test_the_application_is_told_of_a_model_call_too_many(app: App) -> None:
         assert read_answer(answered).json["overloaded"] is True
         for _ in range(3):  # the refusal may overtake the calls that were admitted
             assert app.held.acquire(timeout=LIMIT)
-        assert (served.server.lanes.running, served.server.lanes.waiting) == (3, admitted - 3)
+        assert (served.server.pools.running, served.server.pools.waiting) == (3, admitted - 3)
         app.let_go.set()
 
 
@@ -214,7 +215,7 @@ def test_the_server_tells_a_call_that_has_waited_for_too_long(app: App) -> None:
         assert app.held.acquire(timeout=LIMIT)
         waiting.sendall(post(b"/hold", b"{}"))
         served.let_time_be_read()
-        assert served.server.lanes.waiting == 1
+        assert served.server.pools.waiting == 1
         clock.advance(LONGEST_WAIT)
         served.let_time_be_read()
         assert read_answer(waiting).json["overloaded"] is True
@@ -233,7 +234,7 @@ def test_the_server_forgets_a_waiting_call_whose_caller_hangs_up(app: App) -> No
         served.let_time_be_read()
         clock.advance(1)
         served.let_time_be_read()
-        assert (served.server.lanes.waiting, served.open) == (0, 1)
+        assert (served.server.pools.waiting, served.open) == (0, 1)
         app.let_go.set()
         assert read_answer(running).status == 200
     assert len(app.overloaded) == 1, "the application was asked for it"

@@ -1,4 +1,4 @@
-"""Signs of life on real sockets: what the caller gets when a second thread writes on the line, and when it must not."""
+"""Heartbeats on real sockets: what the caller gets when a second thread writes, and when it must not."""
 
 import gc
 import json
@@ -16,36 +16,28 @@ from waitress.channel import ClientDisconnected
 from gateway.core.errors import StreamBroken
 from gateway.core.sse import encode
 from gateway.handler.call import Call
-from gateway.handler.caller_line import EVENT_STREAM, CallerLine, NoLine
+from gateway.handler.caller import EVENT_STREAM, HEARTBEAT, NoCaller
+from gateway.handler.caller import Caller as CallerOfCall
 from gateway.handler.explain import Explainer
 from gateway.handler.reply import JSON_TYPE, Reply, error_reply
 from gateway.handler.request_handler import RequestHandler
+from gateway.httpd.interfaces import CALLER
+from gateway.httpd.listening import bind
+from gateway.httpd.output import Output
+from gateway.httpd.server import HttpServer
 from gateway.routing.router import Router
-from gateway.server.caller_line import KEEP_ALIVE, Line
 from gateway.server.gateway_proxy import GatewayProxy, Switch
 from gateway.server.guard import Guard
-from gateway.server.http import HttpServer
-from gateway.server.listening import bind
 from gateway.wires.openai_chat import OpenAIChat
+from tests.edge import LIMIT, MIB, application, until
 from tests.fakes import FakeClock
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-LIMIT = 20.0  # seconds; only a hang takes so long
-MIB = 1 << 20
 PAGE = "https://app.example"
 Told = queue.SimpleQueue[bool]
 JSON_REPLY = Reply(200, (("Content-Type", JSON_TYPE),), b'{"answer":42}')
-
-
-def until(true: Callable[[], bool]) -> None:
-    """Wait for what another thread is about to bring about."""
-    for _ in range(int(LIMIT / 0.005)):
-        if true():
-            return
-        threading.Event().wait(0.005)
-    pytest.fail("it did not come true")
 
 
 class Handler:
@@ -179,7 +171,7 @@ def calling(app: "WSGIApplication") -> Iterator[Caller]:
     """A caller of a server that serves `app`."""
     sockets = bind("127.0.0.1", 0)
     address = sockets[0].getsockname()
-    server = HttpServer(app, sockets, threads=4, max_body=MIB)
+    server = HttpServer(application(app), sockets, threads=4, max_body=MIB)
     server.start()
     try:
         caller = Caller(socket.create_connection(address, timeout=LIMIT))
@@ -214,33 +206,33 @@ def error_event(chunk: bytes) -> dict[str, object]:
 def test_a_silent_call_gets_the_head_of_a_stream_and_then_its_content(scene: Scene, caller: Caller) -> None:
     caller.ask()
     call, body = scene.handler.call(), Body()
-    assert call.line.keep_alive()
+    assert call.caller.heartbeat()
     status, headers = caller.head()
     assert status == "HTTP/1.1 200 OK"
     assert headers["content-type"] == "text/event-stream; charset=utf-8"
-    assert caller.chunk() == KEEP_ALIVE
-    assert call.line.keep_alive()
-    assert caller.chunk() == KEEP_ALIVE
+    assert caller.chunk() == HEARTBEAT
+    assert call.caller.heartbeat()
+    assert caller.chunk() == HEARTBEAT
     scene.handler.answers(body.reply)
     body.say(b"data: 1\n\n")
     assert caller.chunk() == b"data: 1\n\n"
-    assert call.line.keep_alive()
-    assert caller.chunk() == KEEP_ALIVE
+    assert call.caller.heartbeat()
+    assert caller.chunk() == HEARTBEAT
     body.say(b"data: 2\n\n")
     body.end()
     assert caller.chunks() == [b"data: 2\n\n"]
-    assert not call.line.keep_alive()
+    assert not call.caller.heartbeat()
     assert body.closed == 1
 
 
 def test_the_early_head_carries_what_the_late_one_would(scene: Scene, caller: Caller) -> None:
     caller.ask("x-request-id: mine-1", f"Origin: {PAGE}")
     call, body = scene.handler.call(), Body()
-    assert call.line.keep_alive()
+    assert call.caller.heartbeat()
     early = caller.head()
     scene.handler.answers(body.reply)
     body.end()
-    assert caller.chunks() == [KEEP_ALIVE]
+    assert caller.chunks() == [HEARTBEAT]
     with calling(scene.proxy.wsgi) as other:
         other.ask("x-request-id: mine-1", f"Origin: {PAGE}")
         scene.handler.answers(body.reply)
@@ -259,14 +251,14 @@ def test_the_handler_is_told_that_an_error_has_to_be_an_event(scene: Scene, call
     def fail(call: Call) -> Reply:
         reply = error_reply(StreamBroken("Nobody answered."), OpenAIChat())
         assert isinstance(reply.body, bytes)
-        return Reply(200, EVENT_STREAM, encode(reply.body)) if call.line.settle() else reply
+        return Reply(200, EVENT_STREAM, encode(reply.body)) if call.caller.commit() else reply
 
     caller.ask()
-    assert scene.handler.call().line.keep_alive()
+    assert scene.handler.call().caller.heartbeat()
     scene.handler.answers(fail)
     assert caller.head()[0] == "HTTP/1.1 200 OK"
     comment, last = caller.chunks()
-    assert comment == KEEP_ALIVE
+    assert comment == HEARTBEAT
     assert error_event(last)["message"] == "Nobody answered."
 
 
@@ -275,11 +267,11 @@ def test_a_crash_after_the_early_head_is_an_event_too(scene: Scene, caller: Call
         raise RuntimeError("a fault of the gateway")
 
     caller.ask()
-    assert scene.handler.call().line.keep_alive()
+    assert scene.handler.call().caller.heartbeat()
     scene.handler.answers(crash)
     caller.head()
     comment, last = caller.chunks()
-    assert comment == KEEP_ALIVE
+    assert comment == HEARTBEAT
     assert error_event(last)["code"] == "internal_error"
     assert b"a fault of the gateway" not in last
 
@@ -291,15 +283,15 @@ def test_a_refused_call_without_an_early_head_keeps_its_status(scene: Scene, cal
     assert headers["content-type"] == JSON_TYPE
 
 
-def test_a_caller_of_http_1_0_gets_signs_of_life_without_chunks(scene: Scene, caller: Caller) -> None:
+def test_a_caller_of_http_1_0_gets_heartbeats_without_chunks(scene: Scene, caller: Caller) -> None:
     caller.ask(version="1.0")
     call, body = scene.handler.call(), Body()
-    assert call.line.keep_alive()
+    assert call.caller.heartbeat()
     status, headers = caller.head()
     assert status == "HTTP/1.0 200 OK"
     assert "transfer-encoding" not in headers
     assert headers["connection"] == "close"
-    assert caller.read(len(KEEP_ALIVE)) == KEEP_ALIVE
+    assert caller.read(len(HEARTBEAT)) == HEARTBEAT
     scene.handler.answers(body.reply)
     body.say(b"data: 1\n\n")
     body.end()
@@ -309,26 +301,26 @@ def test_a_caller_of_http_1_0_gets_signs_of_life_without_chunks(scene: Scene, ca
 def test_an_early_head_follows_the_answer_before_it_on_the_same_connection(scene: Scene, caller: Caller) -> None:
     caller.ask()
     caller.ask()
-    assert not isinstance(scene.handler.call().line, NoLine)
+    assert not isinstance(scene.handler.call().caller, NoCaller)
     scene.handler.answers(JSON_REPLY)
     second, body = scene.handler.call(), Body()
-    assert second.line.keep_alive()
+    assert second.caller.heartbeat()
     _, headers = caller.head()
     assert caller.read(int(headers["content-length"])) == JSON_REPLY.body
     assert caller.head()[1]["transfer-encoding"] == "chunked"
     scene.handler.answers(body.reply)
     body.end()
-    assert caller.chunks() == [KEEP_ALIVE]
+    assert caller.chunks() == [HEARTBEAT]
 
 
 def test_after_a_stream_with_an_early_head_the_connection_serves_again(scene: Scene, caller: Caller) -> None:
     caller.ask(then=b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
     call, body = scene.handler.call(), Body()
-    assert call.line.keep_alive()
+    assert call.caller.heartbeat()
     scene.handler.answers(body.reply)
     body.end()
     assert "connection" not in caller.head()[1]
-    assert [caller.chunk(), caller.chunk()] == [KEEP_ALIVE, b""]
+    assert [caller.chunk(), caller.chunk()] == [HEARTBEAT, b""]
     assert caller.head()[0] == "HTTP/1.1 200 OK"  # to what was pipelined
 
 
@@ -338,34 +330,34 @@ def test_after_a_stream_with_an_early_head_the_connection_serves_again(scene: Sc
 def test_a_settled_reply_is_the_handlers_alone(scene: Scene, caller: Caller) -> None:
     caller.ask()
     call = scene.handler.call()
-    assert not call.line.settle()
-    assert not call.line.keep_alive()
+    assert not call.caller.commit()
+    assert not call.caller.heartbeat()
     scene.handler.answers(JSON_REPLY)
     _, headers = caller.head()
     assert headers["content-type"] == JSON_TYPE
     assert caller.read(int(headers["content-length"])) == JSON_REPLY.body
-    assert not call.line.keep_alive()
+    assert not call.caller.heartbeat()
     caller.ask()  # the connection is as good as before
     scene.handler.answers(JSON_REPLY)
-    assert not call.line.keep_alive()
+    assert not call.caller.heartbeat()
     assert caller.head()[0] == "HTTP/1.1 200 OK"
     assert caller.read(int(headers["content-length"])) == JSON_REPLY.body
-    assert not scene.handler.call().line.keep_alive()
+    assert not scene.handler.call().caller.heartbeat()
 
 
-def test_a_stream_gets_signs_of_life_from_its_first_event_on(scene: Scene, caller: Caller) -> None:
+def test_a_stream_gets_heartbeats_from_its_first_event_on(scene: Scene, caller: Caller) -> None:
     caller.ask()
     call, body = scene.handler.call(), Body()
     scene.handler.answers(body.reply)
     body.wait_until_asked()
-    assert not call.line.keep_alive(), "before the head, which is the answering thread's now"
+    assert not call.caller.heartbeat(), "before the head, which is the answering thread's now"
     body.say(b"data: 1\n\n")
     body.wait_until_asked()
-    assert call.line.keep_alive()
+    assert call.caller.heartbeat()
     body.say(b"", b"data: 2\n\n")
     body.end()
     assert "text/event-stream" in caller.head()[1]["content-type"]
-    assert caller.chunks() == [b"data: 1\n\n", KEEP_ALIVE, b"data: 2\n\n"]
+    assert caller.chunks() == [b"data: 1\n\n", HEARTBEAT, b"data: 2\n\n"]
 
 
 def test_an_empty_piece_is_no_head(scene: Scene, caller: Caller) -> None:
@@ -374,7 +366,7 @@ def test_an_empty_piece_is_no_head(scene: Scene, caller: Caller) -> None:
     scene.handler.answers(body.reply)
     body.say(b"")
     body.wait_until_asked(2)
-    assert not call.line.keep_alive()
+    assert not call.caller.heartbeat()
     body.end()
     caller.head()
     assert caller.chunks() == []
@@ -384,45 +376,45 @@ def test_nothing_is_written_between_the_bodys_close_and_the_last_chunk(scene: Sc
     while_closing: list[bool] = []
     caller.ask()
     call = scene.handler.call()
-    body = Body(lambda: while_closing.append(call.line.keep_alive()))
-    assert call.line.keep_alive()
+    body = Body(lambda: while_closing.append(call.caller.heartbeat()))
+    assert call.caller.heartbeat()
     scene.handler.answers(body.reply)
     body.end()
     caller.head()
-    assert caller.chunks() == [KEEP_ALIVE]
+    assert caller.chunks() == [HEARTBEAT]
     assert while_closing == [False]
 
 
 def test_quiet_since_is_when_something_last_went_to_the_caller(scene: Scene, caller: Caller) -> None:
     caller.ask()
     call, body = scene.handler.call(), Body()
-    line = call.line
-    assert line.quiet_since == 1000.0
+    line = call.caller
+    assert line.last_write == 1000.0
     scene.clock.advance(15)
-    assert line.keep_alive()
-    assert line.quiet_since == 1015.0
+    assert line.heartbeat()
+    assert line.last_write == 1015.0
     scene.handler.answers(body.reply)
     body.wait_until_asked()
     scene.clock.advance(1)
     body.say(b"data: 1\n\n")
     body.wait_until_asked()
-    assert line.quiet_since == 1016.0
+    assert line.last_write == 1016.0
     scene.clock.advance(1)
     body.say(b"")
     body.wait_until_asked()
-    assert line.quiet_since == 1016.0
+    assert line.last_write == 1016.0
     body.end()
     caller.head()
     caller.chunks()
-    assert not line.keep_alive()
-    assert line.quiet_since == 1016.0
+    assert not line.heartbeat()
+    assert line.last_write == 1016.0
 
 
 # Two threads --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("early", [True, False])
-def test_two_thousand_events_arrive_whole_and_in_order_among_signs_of_life(
+def test_two_thousand_events_arrive_whole_and_in_order_among_heartbeats(
     scene: Scene, caller: Caller, early: bool
 ) -> None:
     count, sent = 2_000, threading.Semaphore(0)
@@ -435,20 +427,20 @@ def test_two_thousand_events_arrive_whole_and_in_order_among_signs_of_life(
                 assert sent.acquire(timeout=LIMIT)  # so that there are some of both
             yield b"data: " + b"%d " % number * (number % 40 + 1) + b"\n\n"
 
-    def hammer(line: CallerLine) -> None:
+    def hammer(line: CallerOfCall) -> None:
         written = 0
         while not over.is_set():
-            if line.keep_alive():
+            if line.heartbeat():
                 written += 1
                 sent.release()
         numbers.append(written)
 
     caller.ask()
     call = scene.handler.call()
-    assert not early or call.line.keep_alive()
-    threads = [threading.Thread(target=hammer, args=(call.line,)) for _ in range(2)]
+    assert not early or call.caller.heartbeat()
+    threads = [threading.Thread(target=hammer, args=(call.caller,)) for _ in range(2)]
     if not early:
-        call.line.settle()
+        call.caller.commit()
     for thread in threads:
         thread.start()
     body = cast(Body, Stream(events()))
@@ -458,7 +450,7 @@ def test_two_thousand_events_arrive_whole_and_in_order_among_signs_of_life(
     over.set()
     for thread in threads:
         thread.join(LIMIT)
-    said = [chunk for chunk in chunks if chunk != KEEP_ALIVE]
+    said = [chunk for chunk in chunks if chunk != HEARTBEAT]
     assert said == [b"data: " + b"%d " % number * (number % 40 + 1) + b"\n\n" for number in range(count)]
     assert len(chunks) - count == sum(numbers) + early
     assert sum(numbers) >= count // 50
@@ -480,26 +472,26 @@ class Stream:
         """Nothing is held."""
 
 
-def test_settling_and_a_sign_of_life_at_the_same_time_agree(scene: Scene) -> None:
+def test_settling_and_a_heartbeat_at_the_same_time_agree(scene: Scene) -> None:
     for _ in range(20):
         start = threading.Barrier(2)
         told: queue.SimpleQueue[bool] = queue.SimpleQueue()
 
-        def keep_alive(line: CallerLine, start: threading.Barrier = start, told: Told = told) -> None:
+        def keep_alive(line: CallerOfCall, start: threading.Barrier = start, told: Told = told) -> None:
             start.wait(LIMIT)
-            told.put(line.keep_alive())
+            told.put(line.heartbeat())
 
         def answer(call: Call, start: threading.Barrier = start) -> Reply:
             start.wait(LIMIT)
-            return Reply(200, EVENT_STREAM, b"data: 1\n\n") if call.line.settle() else JSON_REPLY
+            return Reply(200, EVENT_STREAM, b"data: 1\n\n") if call.caller.commit() else JSON_REPLY
 
         with calling(scene.proxy.wsgi) as caller:
             caller.ask()
-            threading.Thread(target=keep_alive, args=(scene.handler.call().line,), daemon=True).start()
+            threading.Thread(target=keep_alive, args=(scene.handler.call().caller,), daemon=True).start()
             scene.handler.answers(answer)
             _, headers = caller.head()
             if told.get(timeout=LIMIT):
-                assert caller.chunks() == [KEEP_ALIVE, b"data: 1\n\n"]
+                assert caller.chunks() == [HEARTBEAT, b"data: 1\n\n"]
             else:
                 assert caller.read(int(headers["content-length"])) == JSON_REPLY.body
 
@@ -512,93 +504,93 @@ def test_a_caller_that_has_left_gets_none(scene: Scene, begun: bool) -> None:
     with calling(scene.proxy.wsgi) as caller:
         caller.ask()
         call, body = scene.handler.call(), Body()
-        assert not begun or call.line.keep_alive()
+        assert not begun or call.caller.heartbeat()
         caller.leave()
-        until(call.left)
-        assert not call.line.keep_alive()
-        assert call.line.settle() is begun
+        until(lambda: call.caller.left)
+        assert not call.caller.heartbeat()
+        assert call.caller.commit() is begun
         scene.handler.answers(body.reply)
         body.say(b"data: 1\n\n")
         until(lambda: body.closed == 1)
-        assert not call.line.keep_alive()
+        assert not call.caller.heartbeat()
 
 
 def test_a_caller_that_takes_nothing_holds_nobody_up(scene: Scene, caller: Caller) -> None:
     piece = b"data: " + b"x" * (16 * MIB) + b"\n\n"  # more than the kernel's buffers hold
     caller.ask()
     call, body = scene.handler.call(), Body()
-    assert call.line.keep_alive()
+    assert call.caller.heartbeat()
     scene.handler.answers(body.reply)
     body.say(piece, piece, piece)
     body.end()
     body.wait_until_asked(2)
     for _ in range(3):
-        assert not call.line.keep_alive()  # the answering thread may already wait in the writing of the next
+        assert not call.caller.heartbeat()  # the answering thread may already wait in the writing of the next
     caller.head()
-    assert caller.chunks() == [KEEP_ALIVE, piece, piece, piece]
+    assert caller.chunks() == [HEARTBEAT, piece, piece, piece]
 
 
-def test_a_caller_that_leaves_in_the_moment_of_writing_is_no_error() -> None:
+def test_a_caller_that_leaves_in_the_moment_of_writing_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """The connection can break between the look and the writing."""
     told: list[object] = []
 
-    def app(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        def gone(data: bytes) -> object:
-            raise ClientDisconnected
+    def gone(output: Output, data: bytes) -> None:
+        raise ClientDisconnected
 
-        line = Line(environ, lambda *_: gone, FakeClock())
-        line.allow(lambda: EVENT_STREAM)
-        told.append(line.keep_alive())
-        told.append(line.settle())
+    def app(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        caller = environ[CALLER]
+        caller.allow_heartbeats(lambda: EVENT_STREAM, HEARTBEAT, FakeClock().monotonic)
+        with monkeypatch.context() as patched:
+            patched.setattr(Output, "write", gone)
+            told.append(caller.heartbeat())
+        told.append(caller.commit())
         start_response("200 OK", [("Content-Type", JSON_TYPE), ("Content-Length", "0")])
         return []
 
     with calling(app) as caller:
         caller.ask()
         caller.head()
+        assert caller.chunks() == []
     assert told == [False, True]
 
 
-# The line and its server --------------------------------------------------------------------------------------------
+# The application under another server -------------------------------------------------------------------------------
 
 
-def start(status: str, headers: list[tuple[str, str]], exc_info: object = None, /) -> Callable[[bytes], object]:
-    return lambda data: None
-
-
-def test_under_another_server_there_are_no_signs_of_life() -> None:
-    line = Line({}, start, FakeClock())
-    line.allow(lambda: EVENT_STREAM)
-    assert not line.keep_alive()
-    assert not line.settle()
-
-
-def test_an_ordinary_reply_is_passed_on_untouched() -> None:
-    body = [b"{}"]
+def test_an_ordinary_reply_gets_no_heartbeat_between_its_pieces() -> None:
+    told: list[bool] = []
 
     def app(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        caller = environ[CALLER]
+        caller.allow_heartbeats(lambda: EVENT_STREAM, HEARTBEAT, FakeClock().monotonic)
         start_response("200 OK", [("Content-Type", JSON_TYPE)])
-        return body
+        return pieces(caller)
 
-    assert Line({}, start, FakeClock()).answer(app, {}) is body
+    def pieces(caller: CallerOfCall) -> Iterator[bytes]:
+        yield b"{"
+        told.append(caller.heartbeat())
+        yield b"}"
+
+    with calling(app) as caller:
+        caller.ask()
+        caller.head()
+        assert caller.chunks() == [b"{", b"}"]
+    assert told == [False]
 
 
-def test_a_crash_of_the_application_ends_the_line() -> None:
-    lines: list[Line] = []
+def test_after_a_crash_of_the_application_there_are_none(caplog: pytest.LogCaptureFixture) -> None:
+    callers: list[CallerOfCall] = []
 
     def app(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        line = Line(environ, start_response, FakeClock())
-        line.allow(lambda: EVENT_STREAM)
-        lines.append(line)
-        return line.answer(crash, environ)
-
-    def crash(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        callers.append(environ[CALLER])
+        callers[0].allow_heartbeats(lambda: EVENT_STREAM, HEARTBEAT, FakeClock().monotonic)
         raise SystemExit
 
     with calling(app) as caller:
         caller.ask()
-        until(lambda: bool(lines) and lines[0]._over)
-        assert not lines[0].keep_alive()
+        assert caller.head()[0] == "HTTP/1.1 500 Internal Server Error"
+        assert not callers[0].heartbeat()
+    assert "SystemExit" in caplog.text
 
 
 @pytest.fixture
@@ -612,8 +604,8 @@ def no_collector() -> Iterator[None]:
 def test_a_request_is_let_go_with_its_reply(scene: Scene, caller: Caller) -> None:
     caller.ask()
     call = scene.handler.call()
-    assert call.line.keep_alive()
-    held = weakref.ref(call.line)
+    assert call.caller.heartbeat()
+    held = weakref.ref(call.caller)
     body = Body(lambda call=call: None)  # type: ignore[misc]  # a body knows its call
     scene.handler.answers(body.reply)
     body.end()
@@ -623,8 +615,9 @@ def test_a_request_is_let_go_with_its_reply(scene: Scene, caller: Caller) -> Non
     until(lambda: held() is None)
 
 
-def test_no_line_is_never_quiet_and_says_nothing() -> None:
-    line: CallerLine = NoLine()
-    assert line.quiet_since > 1e300
-    assert not line.keep_alive()
-    assert not line.settle()
+def test_under_another_server_no_heartbeat_is_ever_due() -> None:
+    caller: CallerOfCall = NoCaller()
+    caller.allow_heartbeats(lambda: EVENT_STREAM, HEARTBEAT, FakeClock().monotonic)
+    assert caller.last_write > 1e300
+    assert not caller.heartbeat()
+    assert not caller.commit()

@@ -1,59 +1,33 @@
-"""Two sets of threads, so that a health check never waits behind model calls.
+"""Two pools of threads, so that a health check never waits behind model calls.
 
-A model call holds a thread for as long as the provider talks; everything else answers in milliseconds. On one set of
-threads, a few dozen slow calls would make /health and /v1/models wait for minutes. So model calls have most threads and
-a line in which so many may wait for so long, and the rest has a few threads of its own. Knows only that there are calls
-and whether one is for a model.
+A model call holds a thread for as long as the provider answers; everything else takes milliseconds. On one pool a few
+dozen slow calls would make /health and /v1/models wait for minutes. So model calls have most threads and a bounded
+queue with a time limit, and the rest has a few threads of its own. The pools know only that there are calls, and which
+of them are model calls. A call that waits in the queue is owned by whoever takes it out.
 """
 
 import threading
 from collections import deque
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from gateway.core.clock import Clock
-from gateway.server.worker_threads import WorkerThreads
+from gateway.httpd.interfaces import Call
+from gateway.httpd.worker_threads import WorkerThreads
 
 MOST_RESERVED: Final = 4
 WAITING_PER_THREAD: Final = 4
 """Model calls that may wait, for each thread of the server; the next one is told at once."""
-KEPT_SECONDS: Final = 0.005
+KEEP_WAIT_SECONDS: Final = 0.005
 """For which a thread that has answered a model call waits for the next one on the same connection, where others are
 free. Without it a short answer takes twice the time: the call goes from one thread to another four times."""
-KEPT_TURN: Final = 0.05
-"""Seconds for which one caller is kept in this way; then it asks through the loop again, like everybody else."""
-KEPT_SHARE: Final = 0.75
-"""Of the threads of model calls that may be taken for one to wait so: the rest stays for whoever comes."""
+KEEP_TURN_SECONDS: Final = 0.05
+"""For which one caller is kept in this way; then its requests come through the loop again, like everybody's."""
+KEEP_SHARE: Final = 0.75
+"""The part of the model threads up to which a thread may wait so: the rest stays free for other callers."""
 LONGEST_WAIT: Final = 5.0
 """Seconds that a model call waits for a thread; then it is told. A client's own second try finds the thread as well,
 and its people know by then."""
-
-
-class Call(Protocol):
-    """What waitress hands over: a channel whose first request is ready."""
-
-    overloaded: bool
-    """Set here: no thread can be had for this model call, so it is to be refused at once."""
-
-    @property
-    def is_model_call(self) -> bool:
-        """Whether the first request may take as long as a provider does."""
-
-    @property
-    def left(self) -> bool:
-        """Whether the caller has hung up."""
-
-    def service(self) -> None:
-        """Answer the first request."""
-
-    def await_call(self, seconds: float) -> bool:
-        """Wait for another model call, to be served at once: whether there is one."""
-
-    def let_go(self) -> None:
-        """Nobody waits for another call here."""
-
-    def cancel(self) -> None:
-        """Give every request up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +36,8 @@ class _Waiting:
     deadline: float
 
 
-class Lanes:
-    """waitress's task dispatcher, with a lane for model calls and one for everything else.
+class ThreadPools:
+    """A pool for model calls and one for everything else.
 
     Attributes:
         clock: the time.
@@ -96,7 +70,7 @@ class Lanes:
 
     @property
     def next_deadline(self) -> float | None:
-        """When `look_after` is due next, in seconds on the clock; None while no call waits."""
+        """When `enforce_timeouts` is due next, in seconds on the clock; None while no call waits."""
         with self._lock:
             return self._line[0].deadline if self._line else None
 
@@ -104,7 +78,7 @@ class Lanes:
         """Say how many threads there may be.
 
         Args:
-            count: of both lanes together; at least 2.
+            count: of both pools together; at least 2.
         """
         reserved = max(1, min(MOST_RESERVED, count // 8))
         with self._lock:
@@ -114,10 +88,10 @@ class Lanes:
         self._others.allow(reserved)
 
     def add_task(self, task: Call) -> None:
-        """Have `task` served as soon as its lane has a thread; at once and marked, where too many wait already."""
+        """Have `task` served as soon as its pool has a thread; at once and marked, where too many wait already."""
         task.overloaded = False
         if not task.is_model_call:
-            self._others.add(task)
+            self._others.add(_OtherCall(task))
             return
         with self._lock:
             has_thread = self._running < self._threads
@@ -130,7 +104,7 @@ class Lanes:
         elif not waits:
             self._refuse(task)
 
-    def look_after(self, now: float) -> None:
+    def enforce_timeouts(self, now: float) -> None:
         """Refuse the calls that have waited for too long, and give up those whose callers have left.
 
         Args:
@@ -157,15 +131,15 @@ class Lanes:
             Whether every thread has ended.
         """
         deadline = self.clock.monotonic() + timeout
-        lanes = (self._models, self._others)
+        pools = (self._models, self._others)
         if cancel_pending:
             self._cancel_line()  # first, or who ends would hand its thread on
-        for lane in lanes:
-            lane.close()
-        ended = [lane.join(lambda: deadline - self.clock.monotonic()) for lane in lanes]
+        for pool in pools:
+            pool.close()
+        ended = [pool.join(lambda: deadline - self.clock.monotonic()) for pool in pools]
         if cancel_pending:
-            for lane in lanes:
-                lane.cancel_waiting()
+            for pool in pools:
+                pool.cancel_waiting()
         return all(ended)
 
     def _run(self, call: Call) -> None:
@@ -174,15 +148,15 @@ class Lanes:
 
     def _refuse(self, call: Call) -> None:
         call.overloaded = True
-        self._others.add(call)
+        self._others.add(_OtherCall(call))
 
-    def may_wait_for_more(self, until: float) -> bool:
+    def may_keep(self, until: float) -> bool:
         """Whether a thread that has served a call may wait for the next one of the same caller.
 
         Args:
             until: when the caller's turn ends, in seconds on the clock.
         """
-        is_room = not self._line and self._running <= self._threads * KEPT_SHARE
+        is_room = not self._line and self._running <= self._threads * KEEP_SHARE
         return is_room and self.clock.monotonic() < until
 
     def ended(self) -> None:
@@ -210,20 +184,40 @@ class Lanes:
             call.cancel()
 
 
+class _OtherCall:
+    """A request that takes no time to speak of."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def service(self) -> None:
+        if self._call.service():
+            self._call.give_back()
+
+    def cancel(self) -> None:
+        self._call.cancel()
+
+
 class _ModelCall:
     """A model call that has a thread, from now until it has ended."""
 
-    def __init__(self, call: Call, lanes: Lanes) -> None:
+    def __init__(self, call: Call, pools: ThreadPools) -> None:
         self._call = call
-        self._lanes = lanes
+        self._pools = pools
 
     def service(self) -> None:
-        # No thread waits for its caller's next request: two would read one connection, and both would close it.
+        call, pools = self._call, self._pools
+        until = pools.clock.monotonic() + KEEP_TURN_SECONDS
         try:
-            self._call.service()
+            while call.service():
+                if not pools.may_keep(until):
+                    call.give_back()
+                    return
+                if not call.wait_for_next_request(KEEP_WAIT_SECONDS):
+                    return
         finally:
-            self._lanes.ended()
+            pools.ended()
 
     def cancel(self) -> None:
-        self._lanes.ended()
+        self._pools.ended()
         self._call.cancel()

@@ -12,18 +12,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core.clock import SystemClock
-from gateway.server import waitress_lanes
-from gateway.server.waitress_channel import IDLE_SECONDS, KEPT_CALL_SECONDS, RECEIVE_SECONDS
-from gateway.server.waitress_lanes import KEPT_TURN, Lanes
-from tests.edge import LIMIT, Served, get, post, read_answer, received
+from gateway.httpd import thread_pools
+from gateway.httpd.connection import WATCH_AFTER_SECONDS
+from gateway.httpd.ownership import WORKER
+from gateway.httpd.supervision import IDLE_SECONDS, RECEIVE_SECONDS
+from gateway.httpd.thread_pools import KEEP_TURN_SECONDS, ThreadPools
+from tests.edge import LIMIT, Served, get, post, read_answer, received, until
 from tests.fakes import FakeClock
-from tests.test_lanes import Caller
+from tests.httpd.test_thread_pools import Caller
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 LONG = b"x" * 200_000
-KEPT = pytest.mark.skip(reason="no thread keeps a connection until each connection has one owner")
 
 
 class Echo:
@@ -57,8 +58,8 @@ def echo() -> Iterator[Echo]:
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Threads wait for as long as a test may take, so that none is lost on a busy machine."""
-    monkeypatch.setattr(waitress_lanes, "KEPT_SECONDS", LIMIT)
-    monkeypatch.setattr(waitress_lanes, "KEPT_TURN", 10 * LIMIT)
+    monkeypatch.setattr(thread_pools, "KEEP_WAIT_SECONDS", LIMIT)
+    monkeypatch.setattr(thread_pools, "KEEP_TURN_SECONDS", 10 * LIMIT)
 
 
 def ask(connection: socket.socket, request: bytes) -> bytes:
@@ -69,19 +70,15 @@ def ask(connection: socket.socket, request: bytes) -> bytes:
 
 
 def until_the_loop_has_it(served: Served) -> None:
-    while served.server.lanes.running:
-        served.let_time_be_read()
+    until(lambda: not served.server.pools.running)
     served.let_time_be_read()
 
 
 def until_kept(served: Served) -> None:
     """A thread waits on every connection: it does a moment after its answer has left."""
-    (listener,) = served.server._servers
-    while not all(channel.kept for channel in listener.channels):
-        pass
+    until(lambda: all(each.owner is WORKER and each.serving is None for each in served.server.connections))
 
 
-@KEPT
 @pytest.mark.usefixtures("patient")
 def test_who_asks_again_at_once_is_served_by_the_same_thread(echo: Echo) -> None:
     with Served(echo, threads=16) as served, served.connect() as one, served.connect() as other:
@@ -99,7 +96,6 @@ def test_who_asks_again_at_once_is_served_by_the_same_thread(echo: Echo) -> None
     assert len(set(later)) == 2
 
 
-@KEPT
 @pytest.mark.usefixtures("patient")
 def test_what_is_no_model_call_goes_to_its_own_threads_from_there_too(echo: Echo) -> None:
     with Served(echo, threads=16) as served, served.connect() as connection:
@@ -112,7 +108,6 @@ def test_what_is_no_model_call_goes_to_its_own_threads_from_there_too(echo: Echo
     assert {name.rstrip("0123456789") for name in echo.threads[1::2]} == {"gateway-other-"}
 
 
-@KEPT
 @pytest.mark.usefixtures("patient")
 def test_after_two_requests_that_came_together_the_connection_is_read_on(echo: Echo) -> None:
     with Served(echo, threads=16) as served, served.connect() as connection:
@@ -128,7 +123,6 @@ def test_after_two_requests_that_came_together_the_connection_is_read_on(echo: E
         assert connection.recv(1) == b""
 
 
-@KEPT
 @pytest.mark.usefixtures("patient")
 def test_a_caller_who_leaves_during_a_later_call_is_noticed(echo: Echo) -> None:
     clock = FakeClock()
@@ -139,7 +133,7 @@ def test_a_caller_who_leaves_during_a_later_call_is_noticed(echo: Echo) -> None:
             connection.sendall(post(b"/hold", b"{}"))
             assert echo.held.acquire(timeout=LIMIT)
         assert not echo.left[-1]()
-        clock.advance(KEPT_CALL_SECONDS * 2)
+        clock.advance(WATCH_AFTER_SECONDS * 2)
         echo.left[-1]()  # asked now and then, and from now on the loop watches
         served.let_time_be_read()
         assert echo.left[-1]()
@@ -177,20 +171,20 @@ def test_a_kept_connection_closes_when_the_server_stops_accepting(echo: Echo) ->
 
 
 def test_no_thread_waits_for_more_where_few_are_free() -> None:
-    lanes = Lanes(SystemClock(), most_calls=100)
+    pools = ThreadPools(SystemClock(), most_calls=100)
     let_go = threading.Event()
-    lanes.set_thread_count(5)
+    pools.set_thread_count(5)
     held, last = [Caller(let_go) for _ in range(3)], Caller(let_go)
     try:
         for call in (*held, last):
-            lanes.add_task(call)
+            pools.add_task(call)
             assert call.began.wait(LIMIT)
-        assert not lanes.may_wait_for_more(math.inf)
+        assert not pools.may_keep(math.inf)
         let_go.set()
     finally:
         let_go.set()
-        assert lanes.shutdown()
-    assert lanes.may_wait_for_more(math.inf)
+        assert pools.shutdown()
+    assert pools.may_keep(math.inf)
 
 
 class Insatiable(Caller):
@@ -202,28 +196,28 @@ class Insatiable(Caller):
         self.clock = clock
         self.served = 0
 
-    def service(self) -> None:
+    def service(self) -> bool:
         self.served += 1
-        self.clock.advance(KEPT_TURN / 4)
-
-    def await_call(self, seconds: float) -> bool:
+        self.clock.advance(KEEP_TURN_SECONDS / 4)
         return True
 
-    def let_go(self) -> None:
+    def wait_for_next_request(self, seconds: float) -> bool:
+        return True
+
+    def give_back(self) -> None:
         self.ended.set()
 
 
-@KEPT
 def test_a_caller_who_goes_on_and_on_is_kept_for_its_turn_only() -> None:
     clock = FakeClock()
-    lanes = Lanes(clock, most_calls=100)
-    lanes.set_thread_count(5)
+    pools = ThreadPools(clock, most_calls=100)
+    pools.set_thread_count(5)
     caller = Insatiable(clock)
     try:
-        lanes.add_task(caller)
+        pools.add_task(caller)
         assert caller.ended.wait(LIMIT)
     finally:
-        assert lanes.shutdown()
+        assert pools.shutdown()
     assert caller.served == 4
 
 

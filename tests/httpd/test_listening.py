@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from gateway.server.listening import BindError, bind
+from gateway.httpd.listening import BindError, bind
 
 LIMIT = 20.0  # seconds; only a hang takes so long
 

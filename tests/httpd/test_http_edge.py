@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gateway.server.http import HttpServer
-from gateway.server.listening import bind
-from tests.edge import HEAD, LIMIT, MIB, Answer, App, Served, chunked, get, post, read_all, read_answer
+from gateway.httpd.listening import bind
+from gateway.httpd.server import HttpServer
+from tests.edge import HEAD, LIMIT, MIB, Answer, App, Served, application, chunked, get, post, read_all, read_answer
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -51,7 +51,7 @@ def test_a_connection_serves_one_request_after_the_other(app: App) -> None:
 
 def test_every_socket_is_served(app: App) -> None:
     first, second = bind("127.0.0.1", 0), bind("127.0.0.1", 0)
-    server = HttpServer(app, [*first, *second], threads=4, max_body=MIB)
+    server = HttpServer(application(app), [*first, *second], threads=4, max_body=MIB)
     server.start()
     with closing(server):
         for listener in (*first, *second):
@@ -148,8 +148,7 @@ def test_bytes_that_nobody_reads_yet_keep_the_server_busy(app: App) -> None:
 def test_a_connection_closes_behind_bytes_that_were_not_taken_when_the_server_stopped(app: App) -> None:
     with Served(app) as served, served.connect() as connection:
         ask_for_all_pieces(app, connection)
-        (listener,) = served.server._servers
-        while any(channel.requests for channel in listener.channels):  # until only its bytes are left
+        while served.server.pools.running or any(each.serving for each in served.server.connections):
             served.let_time_be_read()
         assert served.server.busy == 1
         served.server.stop_accepting()
@@ -193,7 +192,7 @@ def test_close_ends_threads_sockets_and_waiting_callers(app: App) -> None:
 def test_a_server_that_never_started_closes_its_sockets(app: App) -> None:
     sockets = bind("127.0.0.1", 0)
     address = sockets[0].getsockname()
-    server = HttpServer(app, sockets, threads=4, max_body=MIB)
+    server = HttpServer(application(app), sockets, threads=4, max_body=MIB)
     server.stop_accepting()
     server.close()
     assert refused(address)
