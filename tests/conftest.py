@@ -13,6 +13,7 @@ from hypothesis import settings
 from gateway.handler.call import Calls
 from tests import running
 from tests.edge import App
+from tests.httpd import checked_owner
 from tests.transports import BOTH, Opening
 from tests.upstream_script import ScriptedUpstream
 
@@ -30,6 +31,14 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.enable()
         gc.freeze()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def every_hand_over_is_checked() -> Iterator[None]:
+    """Each connection of the engine has one owner at a time, whatever a test does to it."""
+    checked_owner.install()
+    yield
+    assert checked_owner.CHECK.faults == []
 
 
 @pytest.fixture(params=BOTH)

@@ -68,11 +68,15 @@ class Served:
 
 
 @contextmanager
-def serving(*arguments: str, cwd: Path, log: Path | None = None) -> Iterator[Served]:
-    """A gateway that serves until the end. `log`: where its log lines go, instead of among what it says."""
+def serving(*arguments: str, cwd: Path, log: Path | None = None, descriptors: int | None = None) -> Iterator[Served]:
+    """A gateway that serves until the end. `log`: where its log lines go, instead of among what it says. `descriptors`:
+    how many it may have, if not as many as this process; POSIX's."""
+    command = [sys.executable, str(ROOT / "app.py"), "--port", "0", *arguments]
+    if descriptors is not None:
+        command = ["/bin/sh", "-c", f'ulimit -n {descriptors}; exec "$0" "$@"', *command]
     with ExitStack() as closing:
         process = subprocess.Popen(
-            [sys.executable, str(ROOT / "app.py"), "--port", "0", *arguments],
+            command,
             cwd=cwd,
             env=environment(),
             stdout=subprocess.PIPE,

@@ -15,6 +15,7 @@ from gateway.httpd.response import Response
 from gateway.serve import enough_descriptors
 from gateway.upstream.byte_stream import READ_SIZE
 from tests import gemini_answers as gemini
+from tests.edge import until
 from tests.many_streams import LIMIT, TEXT, Caller, ManyStreams, unchunked
 from tests.running import Running, alias, provider, running
 from tests.upstream_script import (
@@ -311,6 +312,7 @@ def test_closing_the_gateway_ends_a_relayed_stream(carried: list[object]) -> Non
         caller = Caller(gateway, "plain")
         caller.until(b"one")
         (asked,) = up.requests
+        until(lambda: len(carried) == 1)
         gateway.gateway.close()
         caller.connection.close()
         assert asked.client_gone.wait(LIMIT)

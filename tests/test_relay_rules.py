@@ -14,12 +14,14 @@ import pytest
 from gateway.core.errors import BrokenAnswer, CallerLeft, DeadlineExceeded, Draining, GatewayError, StreamBroken
 from gateway.core.sse import DONE, encode
 from gateway.handler.relay import Relay
+from gateway.handler.response_transformer import StreamedBody
 from gateway.handler.running_answer import RunningAnswer
 from gateway.handler.stream_drive import StreamDrive
 from gateway.httpd.server import HttpServer
 from gateway.net.self_pipe import SelfPipe
 from gateway.serve import spare_the_start
 from gateway.upstream.byte_stream import Detached
+from tests.edge import until
 from tests.many_streams import LIMIT, Caller, ManyStreams, unchunked
 from tests.running import alias, provider, running
 from tests.test_response_transformer import FINISH, MORE, STALL, Scene, words
@@ -76,14 +78,18 @@ class Carried:
     def start(self, relay: Relay, early: bytes = b"", fault: BrokenAnswer | None = None) -> None:
         """Have it carried: `early` has come already, and `fault` is what it has in its framing."""
 
+        assert relay.reserve()
+        relay.add(self.scene.drive, self.source(early, fault), self.outlet)
+
+    def source(self, early: bytes = b"", fault: BrokenAnswer | None = None) -> Detached:
+        """What the relay reads."""
+
         def ended() -> bool:
             if fault is not None:
                 raise fault
             return False
 
-        source = Detached(self._ours, early, lambda data: data, ended, lambda fell: BrokenAnswer(str(fell)))
-        assert relay.reserve()
-        relay.add(self.scene.drive, source, self.outlet)
+        return Detached(self._ours, early, lambda data: data, ended, lambda fell: BrokenAnswer(str(fell)))
 
     def close(self) -> None:
         self.provider.close()
@@ -164,10 +170,22 @@ def test_closing_the_relay_ends_every_stream_with_a_word(stream: Carried, relay:
     assert (stream.outlet.said, stream.error) == (["error draining"], Draining)
 
 
-def test_a_closed_relay_ends_what_comes_to_it(stream: Carried, relay: Relay) -> None:
+def test_a_closed_relay_takes_no_stream_from_its_thread(stream: Carried, relay: Relay) -> None:
     relay.close()
-    stream.start(relay)
+    assert not relay.reserve()
+    assert StreamedBody(stream.scene.drive, relay, begun=True).detach() is None
+    assert len(relay) == 0
+
+
+def test_a_relay_that_closes_waits_for_a_stream_that_is_on_its_way(stream: Carried, relay: Relay) -> None:
+    assert relay.reserve()
+    closing = threading.Thread(target=relay.close)
+    closing.start()
+    until(lambda: not relay.reserve())
+    relay.add(stream.scene.drive, stream.source(), stream.outlet)
     stream.outlet.wait_until_closed()
+    closing.join(LIMIT)
+    assert not closing.is_alive()
     assert stream.error is Draining
 
 

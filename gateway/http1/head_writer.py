@@ -1,11 +1,13 @@
-"""The heads that the gateway sends: those of its requests to providers. Values in, bytes out, no socket.
+"""The heads that the gateway sends: of requests to providers, and of responses to callers. Values in, bytes out, no
+socket.
 
 Every part is checked before it is written, because a line ending in a value would begin another field, and a framing
 field set by a configuration would move the end of the body. Source: RFC 9112 sections 3 and 5, RFC 9110 section 5.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 from gateway.http1.response_body import ProtocolError
@@ -71,3 +73,26 @@ def _lines(fields: Mapping[str, str], taken: frozenset[str]) -> str:
             raise ProtocolError("a header of its request has characters that cannot be sent")
         lines += f"{name}: {value}\r\n"
     return lines
+
+
+def response_head(version: str, status: str, fields: Sequence[tuple[str, str]]) -> bytes:
+    """The head of a response.
+
+    Args:
+        version: `1.0` or `1.1`.
+        status: the number and its phrase.
+        fields: in this order.
+
+    Raises:
+        ValueError: one of them holds a line ending, or what latin-1 does not have.
+    """
+    head = f"HTTP/{version} {status}\r\n" + "".join([f"{name}: {value}\r\n" for name, value in fields])
+    if not head.count("\r") == head.count("\n") == len(fields) + 1:
+        raise ValueError("a line ending in a header")
+    return (head + "\r\n").encode("latin-1")
+
+
+@lru_cache(maxsize=256)
+def spelled(name: str) -> str:
+    """A field's name as HTTP/1.1 writes it; names come from us and, checked, from providers."""
+    return "-".join(part.capitalize() for part in name.split("-"))

@@ -34,29 +34,13 @@ class Sink(Protocol):
     def __len__(self) -> int: ...
 
     def append(self, data: bytes, /) -> object:
-        """Add `data`. Raises OSError: there is no room for it on the disk, or no descriptor for the file."""
+        """Add `data`."""
 
     def getfile(self) -> BytesIO:
         """What was added, from its begin."""
 
     def close(self) -> object:
         """Forget it."""
-
-
-class Discarded:
-    """A sink for bytes that are read only to be passed over."""
-
-    def append(self, data: bytes, /) -> None:
-        """Forget `data`."""
-
-    def __len__(self) -> int:
-        return 0
-
-    def getfile(self) -> BytesIO:
-        return BytesIO()
-
-    def close(self) -> None:
-        """Nothing is held."""
 
 
 class CountedBody:
@@ -118,7 +102,7 @@ class StoredBody:
         return len(self._sink)
 
     def received(self, data: bytes) -> int:
-        """Take what came; how many bytes of it belong to this body. Raises OSError: the sink takes no more."""
+        """Take what came; how many bytes of it belong to this body."""
         taken = min(self._left, len(data))
         self._sink.append(data if taken == len(data) else data[:taken])
         self._left -= taken
@@ -161,17 +145,11 @@ class ChunkedBody:
     def close(self) -> None:
         self._sink.close()
 
-    def discard(self) -> None:
-        """Keep nothing of it: it is read only to its end."""
-        self._sink.close()
-        self._sink = Discarded()
-
     def received(self, data: bytes) -> int:
         """Take what came; how many bytes of it belong to this body.
 
         Raises:
             BadHttp: the chunks are not framed as they must be.
-            OSError: the sink takes no more.
         """
         position = 0
         while position < len(data) and not self.completed:

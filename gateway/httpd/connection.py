@@ -101,6 +101,11 @@ class Connection:
             return False
         return self.listener.application.is_model_call(request.head.method, request.head.path)
 
+    @property
+    def is_crowded(self) -> bool:
+        """See gateway.httpd.interfaces.Call."""
+        return self.listener.is_crowded()
+
     def receive(self) -> None:
         """Take what has come: into the request that is being received, and to `serving` where it is whole."""
         try:

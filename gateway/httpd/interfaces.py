@@ -92,6 +92,9 @@ class ListenerLike(Protocol):
     def pools(self) -> PoolsLike:
         """Serve the requests."""
 
+    def is_crowded(self) -> bool:
+        """Whether so many connections serve model calls that the next one is refused."""
+
 
 class Call(Protocol):
     """A connection with a request to be served, as the thread pools see it.
@@ -105,6 +108,10 @@ class Call(Protocol):
     @property
     def is_model_call(self) -> bool:
         """Whether the request may take as long as a provider does."""
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether there are too many model calls already, whatever the threads."""
 
     @property
     def left(self) -> bool:

@@ -7,7 +7,6 @@ that is a loop at full speed. Methods are the loop's unless they say otherwise.
 """
 
 import logging
-import os
 import socket
 import sys
 from dataclasses import dataclass
@@ -28,10 +27,11 @@ if TYPE_CHECKING:
 
 CONNECTIONS: Final = 400 if sys.platform == "win32" else 1000
 """At most. Windows has no poll(), and its select() takes 512 sockets, of which calls to providers need a part."""
-KEPT_DESCRIPTORS: Final = 32
-"""For files and everything else that is no connection."""
 SPARE: Final = 16
 """Places that are kept free for new connections as long as idle ones can be closed for it."""
+MOST_RESERVED: Final = 4
+RESERVED_SHARE: Final = 8
+"""Places that model calls leave to everything else: at most so many, of a small crowd the eighth part."""
 ACCEPTED_AT_ONCE: Final = 16
 """Connections that are accepted before the loop looks after the others; waitress accepts one."""
 
@@ -56,6 +56,14 @@ class Crowd:
     def has_room(self) -> bool:
         """Whether another one may be accepted."""
         return len(self.connections) < self.limit
+
+    def is_full_of_calls(self) -> bool:
+        """Whether a model call is one too many: the last few places are for everything else, so that a health check
+        does not wait until a stream ends. Any thread."""
+        most = self.limit - min(MOST_RESERVED, self.limit // RESERVED_SHARE)
+        if len(self.connections) <= most:
+            return False
+        return sum(each.busy for each in list(self.connections)) > most
 
     def accept_no_more(self) -> None:
         """The system gives no more descriptors, and asking on would take all the time there is: what is open is the
@@ -149,6 +157,10 @@ class Listener:
             "wsgi.input_terminated": True,
         }
 
+    def is_crowded(self) -> bool:
+        """Whether a model call is one too many. Any thread."""
+        return self._crowd.is_full_of_calls()
+
     def start(self) -> None:
         """Accept connections from now on. Any thread, before the loop runs."""
         self._server.accept_connections()
@@ -195,33 +207,7 @@ class Listener:
         except OSError:  # macOS, of a client that has left already
             connection.close()
             return
-        SupervisedConnection(self, connection, address, self._loop, self._crowd.connections).settle()
-
-
-def connection_limit(most: int) -> int:
-    """How many connections there may be: each may have a second one to its provider, and the process may have only so
-    many descriptors.
-
-    Args:
-        most: how many are wanted.
-    """
-    if sys.platform == "win32":
-        return most
-    import resource  # noqa: PLC0415 - Windows has none
-
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY:
-        return most
-    return min(most, max(1, (soft - _open_descriptors() - KEPT_DESCRIPTORS) // 2))
-
-
-def _open_descriptors() -> int:
-    for folder in ("/proc/self/fd", "/dev/fd"):
-        try:
-            return len(os.listdir(folder))
-        except OSError:
-            continue
-    return 0
+        self._loop.look_at(SupervisedConnection(self, connection, address, self._loop, self._crowd.connections))
 
 
 def _waiting_since(connection: SupervisedConnection) -> float:

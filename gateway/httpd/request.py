@@ -5,13 +5,14 @@ over the limit is read and passed over before the answer, up to a bound. Doubt: 
 connection is read, because where the next request begins is not certain.
 """
 
+import contextlib
 from io import BytesIO
 from typing import Final, TypeAlias
 
 from waitress.buffers import OverflowableBuffer
 
 from gateway.core.errors import BodyTooLarge, GatewayError, Overloaded
-from gateway.http1.request_body import ChunkedBody, CountedBody, Discarded, Sink, StoredBody
+from gateway.http1.request_body import ChunkedBody, CountedBody, StoredBody
 from gateway.http1.request_reader import HeadReader, RequestHead
 
 MIB: Final = 1 << 20
@@ -26,6 +27,40 @@ LEAST_PASSED_OVER: Final = 65_536
 """Bytes that are read in any case, so that a tiny limit has room for the chunk framing of a tiny body."""
 
 _Body: TypeAlias = CountedBody | StoredBody | ChunkedBody
+
+
+class Spool:
+    """Where a body goes that may be large: memory, then a file. What cannot be stored is passed over.
+
+    Attributes:
+        lost: whether something could not be stored.
+    """
+
+    def __init__(self) -> None:
+        self.lost = False
+        self._buffer: OverflowableBuffer | None = OverflowableBuffer(IN_MEMORY)
+
+    def __len__(self) -> int:
+        return 0 if self._buffer is None else len(self._buffer)
+
+    def append(self, data: bytes, /) -> None:
+        if self._buffer is None:
+            return
+        try:
+            self._buffer.append(data)
+        except OSError:  # no room on the disk, or no descriptor for the file
+            self.lost = True
+            self.close()
+
+    def getfile(self) -> BytesIO:
+        return BytesIO() if self._buffer is None else self._buffer.getfile()
+
+    def close(self) -> None:
+        """Forget what came, and what comes."""
+        buffer, self._buffer = self._buffer, None
+        if buffer is not None:
+            with contextlib.suppress(OSError):  # of a full disk, what was not yet in the file
+                buffer.close()
 
 
 class RequestParser:
@@ -51,7 +86,8 @@ class RequestParser:
         self.body_bytes = 0
         self.awaits_continue = False
         self._largest = largest
-        self._too_large = False
+        self._fault: GatewayError | None = None  # known before its body is passed over
+        self._spool: Spool | None = None
         self._reader = HeadReader()
 
     @property
@@ -84,8 +120,6 @@ class RequestParser:
                 taken += self._feed_body(self.body, data[taken:] if taken else data)
         except GatewayError as error:
             self.refuse(error)
-        except OSError:  # of the file: no room, or no descriptor
-            self.refuse(Overloaded("The gateway has no room to store the request's body.", retry_after=1.0))
         return taken if self.refusal is None else len(data)
 
     def refuse(self, error: GatewayError) -> None:
@@ -105,16 +139,16 @@ class RequestParser:
 
     def _begin_body(self, head: RequestHead) -> None:
         if head.length > self._largest:
-            self._too_large = True
+            self._fault = self._too_large()
             # A client that asks before it sends, or would send without end, gets its answer at once.
             if head.expects_continue or head.length > self._patience:
-                raise self._refused_for_its_size()
+                raise self._fault
         if head.chunked:
-            self.body = ChunkedBody(self._sink())
-        elif 0 < head.length <= IN_MEMORY and not self._too_large:
+            self.body = ChunkedBody(self._new_spool())
+        elif 0 < head.length <= IN_MEMORY and self._fault is None:
             self.body = CountedBody(head.length)
         elif head.length:
-            self.body = StoredBody(head.length, self._sink())
+            self.body = StoredBody(head.length, self._new_spool())
         else:
             self.completed = True
             return
@@ -124,25 +158,29 @@ class RequestParser:
     def _patience(self) -> int:
         return max(PASSED_OVER * self._largest, LEAST_PASSED_OVER)
 
-    def _sink(self) -> Sink:
-        return Discarded() if self._too_large else OverflowableBuffer(IN_MEMORY)
-
     def _feed_body(self, body: _Body, data: bytes) -> int:
         taken = body.received(data)
         self.body_bytes += taken
-        to_come = 0
-        if isinstance(body, ChunkedBody):
-            to_come = body.remaining
-            if len(body) > self._largest and not self._too_large:  # known only now
-                self._too_large = True
-                body.discard()
-        if self.body_bytes + to_come > self._patience or (self._too_large and body.completed):
-            raise self._refused_for_its_size()
+        to_come = body.remaining if isinstance(body, ChunkedBody) else 0
+        if self._fault is None:
+            if self._spool is not None and self._spool.lost:
+                self._fault = Overloaded("The gateway cannot store the request's body.", retry_after=1.0)
+            elif len(body) > self._largest:  # in chunks: known only now
+                self._fault = self._too_large()
+                body.close()
+        if self.body_bytes + to_come > self._patience or (self._fault is not None and body.completed):
+            raise self._fault or self._too_large()
         if body.completed:
             self.completed = True
             self.awaits_continue = False
         return taken
 
-    def _refused_for_its_size(self) -> BodyTooLarge:
+    def _new_spool(self) -> Spool:
+        self._spool = spool = Spool()
+        if self._fault is not None:
+            spool.close()  # the body is passed over
+        return spool
+
+    def _too_large(self) -> BodyTooLarge:
         most = self._largest / MIB
         return BodyTooLarge(f"The request body is larger than {most:g} MiB, the limit set by gateway.maxBodyMiB.")

@@ -24,6 +24,7 @@ from waitress.channel import ClientDisconnected
 from waitress.utilities import build_http_date
 
 from gateway.core.errors import GatewayError
+from gateway.http1.head_writer import response_head, spelled
 from gateway.httpd.interfaces import ConnectionLike
 from gateway.httpd.request import RequestParser
 
@@ -259,7 +260,7 @@ class Response:
         self.streams = False
         self._headers = fields = []
         for name, value in headers:
-            known = _spelled(name)
+            known = spelled(name)
             if known == "Content-Length":
                 self.length = int(value)
                 continue
@@ -271,25 +272,21 @@ class Response:
 
     def _head(self) -> bytes:
         """The head, and with it whether the connection serves another request."""
-        status, headers, version = self._status, self._headers, self._version
+        status, fields, version = self._status, self._headers, self._version
         if status is None:
             raise RuntimeError("start_response was not called before the body was written")
-        lines = [f"HTTP/{version} {status}", *[f"{name}: {value}" for name, value in headers]]
         if self.length is not None and not status.startswith(WITHOUT_BODY):
-            lines.append(f"Content-Length: {self.length}")
+            fields.append(("Content-Length", str(self.length)))
         elif self._has_body and version == "1.1":
             self._chunked = True
-            lines.append("Transfer-Encoding: chunked")
+            fields.append(("Transfer-Encoding", "chunked"))
         self.persists = self._may_persist()
         if not self.persists:
-            lines.append("Connection: close")
+            fields.append(("Connection", "close"))
         elif version == "1.0":
-            lines.append("Connection: Keep-Alive")
-        lines.append(f"Date: {_date(int(time.time()))}")
-        head = "\r\n".join(lines)
-        if not head.count("\r") == head.count("\n") == len(lines) - 1:
-            raise ValueError("a line ending in a header")
-        return (head + "\r\n\r\n").encode("latin-1")
+            fields.append(("Connection", "Keep-Alive"))
+        fields.append(("Date", _date(int(time.time()))))
+        return response_head(version, status, fields)
 
     def _may_persist(self) -> bool:
         """Whether the client wants it, and can tell where the answer ends (RFC 9112 section 9.3)."""
@@ -297,12 +294,6 @@ class Response:
         if head is None or not (head.persistent and self._may_go_on) or self._connection.listener.draining:
             return False
         return self._version == "1.1" or self.length is not None
-
-
-@lru_cache(maxsize=256)
-def _spelled(name: str) -> str:
-    """A field's name as HTTP/1.1 writes it; names come from us and, checked, from providers."""
-    return "-".join(part.capitalize() for part in name.split("-"))
 
 
 @lru_cache(maxsize=2)

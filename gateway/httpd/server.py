@@ -14,9 +14,10 @@ from typing import Final
 from gateway.core.clock import Clock, SystemClock
 from gateway.httpd.event_loop import EventLoop
 from gateway.httpd.interfaces import Application
-from gateway.httpd.listener import CONNECTIONS, Crowd, Listener, Shared, connection_limit
+from gateway.httpd.listener import CONNECTIONS, Crowd, Listener, Shared
 from gateway.httpd.supervision import SupervisedConnection
 from gateway.httpd.thread_pools import ThreadPools
+from gateway.net.descriptors import connection_limit
 
 SWEEP_SECONDS: Final = 1.0
 """Between two looks at all connections: how late a rule on time may come to be applied."""
@@ -146,6 +147,7 @@ class HttpServer:
             self.run_in_loop(self._stop)
             if self._thread.ident is not None:
                 self._thread.join(STOP_SECONDS)
+            self._end()  # what was given back to a loop that had died
             self._loop.close()
 
     # The loop's thread ----------------------------------------------------------------------------------------------

@@ -93,6 +93,9 @@ class ThreadPools:
         if not task.is_model_call:
             self._others.add(_OtherCall(task))
             return
+        if task.is_crowded:
+            self._refuse(task)
+            return
         with self._lock:
             has_thread = self._running < self._threads
             waits = not has_thread and len(self._line) < self._most_waiting

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import certifi
 
 from gateway.core.clock import Clock
+from gateway.net.descriptors import is_exhausted
 from gateway.net.readiness import Readable, readable
 from gateway.net.sockets import shut_down
 from gateway.upstream.byte_stream import READ_SIZE
@@ -215,7 +216,9 @@ def _context(bundle: str) -> ssl.SSLContext:
             context = ssl.create_default_context(capath=bundle)
         else:
             context = ssl.create_default_context(cafile=bundle)
-    except OSError:
+    except OSError as fault:
+        if is_exhausted(fault):
+            raise
         raise OSError(errno.ENOENT, "its CA bundle cannot be read") from None
     context.set_alpn_protocols(["http/1.1"])
     return context

@@ -10,11 +10,12 @@ from gateway.core.errors import ConnectionFailed, ProviderFailure, Silent
 from gateway.http1.head_writer import HeadWriter
 from gateway.http1.response_body import ProtocolError
 from gateway.http1.response_reader import ResponseReader
+from gateway.net.descriptors import is_exhausted
 from gateway.upstream.byte_stream import ByteStream
 from gateway.upstream.connection import Connection, Dialer, Origin
 from gateway.upstream.direct_stream import DirectStream
 from gateway.upstream.pool import Pool
-from gateway.upstream.transport import DEFAULT_HEADERS, Post, uncounted
+from gateway.upstream.transport import DEFAULT_HEADERS, Post, no_descriptor, uncounted
 from gateway.upstream.waiting import Wait
 
 GONE: Final = frozenset({errno.EPIPE, errno.ECONNRESET, errno.ECONNABORTED, errno.ESHUTDOWN, errno.EPROTOTYPE})
@@ -102,6 +103,8 @@ class DirectTransport:
         except ssl.SSLError:
             raise ConnectionFailed(f"{self._provider} could not be reached: the TLS handshake failed.") from None
         except (OSError, UnicodeError) as fault:
+            if is_exhausted(fault):
+                raise no_descriptor(self._provider) from None
             raise self._unreached(_words(fault)) from None
 
     def _send(self, connection: Connection, head: bytes, body: bytes, limit: float) -> None:

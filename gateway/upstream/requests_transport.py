@@ -5,19 +5,20 @@ and looks the proxy up at every call; so all of that is off, and the proxy and t
 """
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from http.client import RemoteDisconnected
 from http.cookiejar import DefaultCookiePolicy
 
 import requests
 from urllib3.exceptions import HTTPError
 
-from gateway.core.errors import ConnectionFailed, ProviderFailure, Silent
+from gateway.core.errors import ConnectionFailed, GatewayError, Silent
+from gateway.net.descriptors import is_exhausted
 from gateway.upstream.byte_stream import ByteStream
 from gateway.upstream.connection import ca_bundle
 from gateway.upstream.proxies import proxies_for
 from gateway.upstream.requests_stream import RequestsStream
-from gateway.upstream.transport import DEFAULT_HEADERS, Post, uncounted
+from gateway.upstream.transport import DEFAULT_HEADERS, Post, no_descriptor, uncounted
 from gateway.upstream.waiting import Wait
 from gateway.upstream.watched_adapter import Waits, WatchedAdapter
 
@@ -96,8 +97,10 @@ class RequestsTransport:
     def close(self) -> None:
         self._session.close()
 
-    def _failed(self, fault: Exception, timeout: float) -> ProviderFailure:
+    def _failed(self, fault: Exception, timeout: float) -> GatewayError:
         """The failure without the library's text, which holds the address and may hold a header."""
+        if any(is_exhausted(cause) for cause in _causes(fault)):
+            return no_descriptor(self._provider)
         if isinstance(fault, requests.ReadTimeout):
             return Silent(f"{self._provider} did not answer within {timeout:.0f} s.")
         if isinstance(fault, requests.ConnectTimeout):
@@ -109,14 +112,20 @@ class RequestsTransport:
 
 def _cause(fault: BaseException) -> str:
     """The innermost known cause in a word: `Connection refused`, `Name or service not known`, a class name."""
-    seen: BaseException | None = fault
     words = type(fault).__name__
-    while seen is not None:
+    for seen in _causes(fault):
         if isinstance(seen, RemoteDisconnected):
             words = "it closed the connection without an answer"
         elif isinstance(seen, OSError) and seen.strerror:
             words = seen.strerror
+    return words
+
+
+def _causes(fault: BaseException) -> Iterator[BaseException]:
+    """What was raised, and what it was raised for, the innermost last."""
+    seen: BaseException | None = fault
+    while seen is not None:
+        yield seen
         inner = getattr(seen, "reason", None)
         following = seen.__cause__ or seen.__context__
         seen = inner if isinstance(inner, BaseException) else following
-    return words

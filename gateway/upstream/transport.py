@@ -5,6 +5,7 @@ from typing import Final, Protocol
 
 from msgspec import Struct
 
+from gateway.core.errors import Overloaded
 from gateway.upstream.byte_stream import ByteStream
 from gateway.upstream.waiting import Wait
 
@@ -45,3 +46,8 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Close the idle connections."""
+
+
+def no_descriptor(provider: str) -> Overloaded:
+    """The process has as many connections as it may have: no fault of the provider, and no other one would help."""
+    return Overloaded(f"The gateway has no descriptor left for a connection to {provider}.", retry_after=1.0)

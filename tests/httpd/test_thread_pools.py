@@ -19,6 +19,7 @@ class Caller:
     def __init__(self, let_go: threading.Event, *, model: bool = True) -> None:
         self.is_model_call = model
         self.overloaded = False
+        self.is_crowded = False
         self.left = False
         self.began = threading.Event()
         self.ended = threading.Event()
