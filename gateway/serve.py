@@ -166,7 +166,7 @@ def run(loaded: Loaded, environ: Mapping[str, str]) -> int:
     Raises:
         BindError: the address cannot be listened on.
     """
-    _limit_malloc()
+    limit_malloc()
     enough_descriptors()
     signals = StopSignals()
     gateway = Gateway(loaded, environ, on_death=signals.wake)
@@ -246,7 +246,7 @@ def enough_descriptors() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _limit_malloc() -> None:
+def limit_malloc() -> None:
     """Have glibc give memory back. It makes an arena for each thread and hands little of them back: after some rounds
     of 30 answers of 5 MB at once, 64 threads held 657 MB; with two arenas 284 MB (2026-11-23, Linux x86_64). And it
     raises its threshold for blocks of their own with every large one that is freed, up to 32 MiB, so that later ones

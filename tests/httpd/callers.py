@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 LIMIT = 60.0  # seconds; only a hang takes so long
@@ -19,6 +20,7 @@ RESET = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 EXPECTING = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
 
 
+@lru_cache(maxsize=8)
 def pattern(name: bytes, size: int) -> bytes:
     """A body that no other request gets, and in which no part looks like another."""
     line = b"%s-%%08d " % name
@@ -108,8 +110,49 @@ def read_slowly(port: int, chance: random.Random, name: bytes) -> None:
             assert connection.answer(50_000) == pattern(b"%s-%d" % (name, number), size)
 
 
+def anything(port: int, chance: random.Random, name: bytes) -> None:
+    """One connection whose caller does what comes to its mind: pipelines, cuts its requests at any byte, reads slowly
+    or not at all, closes its half, expects a 100, resets, and leaves anywhere. Whatever it reads is its own."""
+    with Connection(port) as connection, contextlib.suppress(ConnectionError):
+        asked: list[tuple[bytes, int]] = []
+        for number in range(chance.randint(1, 5)):
+            size = chance.choice([1, 10, 100, 5_000, 80_000, 600_000]) if chance.random() < 0.995 else 8 * MIB
+            asked.append((b"%s-%d" % (name, number), chance.randint(1, size)))
+        text = b"".join(post(*each) for each in asked)
+        if chance.random() < 0.1:
+            text += EXPECTING
+        leaves_at = chance.randrange(len(text) + 1) if chance.random() < 0.3 else None
+        send_in_pieces(connection, text[:leaves_at], chance)
+        if leaves_at is None and chance.random() < 0.2:
+            connection.socket.shutdown(socket.SHUT_WR)
+        for each in asked[: chance.randint(0, len(asked)) if leaves_at is None else 0]:
+            assert connection.answer(chance.choice([1_000, 50_000, 1 << 18])) == pattern(*each)
+        if chance.random() < 0.2:
+            connection.reset()
+
+
+def send_in_pieces(connection: Connection, text: bytes, chance: random.Random) -> None:
+    """Cut at any byte, a few times; what comes back meanwhile stays in the kernel."""
+    connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    cuts = sorted(chance.randrange(len(text) + 1) for _ in range(chance.choice([0, 0, 1, 3])))
+    for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True):
+        if start < end:
+            connection.socket.sendall(text[start:end])
+
+
+def take_nothing(port: int, _: random.Random, __: bytes) -> None:
+    """Forty callers that ask for 8 MiB, take nothing of it, and leave together."""
+    with contextlib.ExitStack() as stack:
+        connections = [stack.enter_context(Connection(port)) for _number in range(40)]
+        for each in connections:
+            each.socket.sendall(post(b"untaken", 8 * MIB))
+        for each in connections:
+            each.socket.recv(1, socket.MSG_PEEK)
+
+
 KINDS: dict[str, Callable[[int, random.Random, bytes], None]] = {
-    each.__name__: each for each in (expect_and_reset, ask_and_leave, ask_on_and_on, read_slowly)
+    each.__name__: each
+    for each in (expect_and_reset, ask_and_leave, ask_on_and_on, read_slowly, anything, take_nothing)
 }
 
 

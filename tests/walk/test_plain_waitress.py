@@ -87,7 +87,7 @@ def plain(system: System) -> Iterator[int]:
         server.close()
         end.set()
 
-    server.trigger.pull_trigger(close)  # type: ignore[union-attr]  # not in the stubs
+    server.trigger.pull_trigger(close)  # type: ignore[attr-defined]  # not in the stubs
     assert end.wait(10)
     thread.join(10)
     server.task_dispatcher.shutdown()
