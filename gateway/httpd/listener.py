@@ -29,9 +29,6 @@ CONNECTIONS: Final = 400 if sys.platform == "win32" else 1000
 """At most. Windows has no poll(), and its select() takes 512 sockets, of which calls to providers need a part."""
 SPARE: Final = 16
 """Places that are kept free for new connections as long as idle ones can be closed for it."""
-MOST_RESERVED: Final = 4
-RESERVED_SHARE: Final = 8
-"""Places that model calls leave to everything else: at most so many, of a small crowd the eighth part."""
 ACCEPTED_AT_ONCE: Final = 16
 """Connections that are accepted before the loop looks after the others; waitress accepts one."""
 
@@ -47,20 +44,21 @@ class Crowd:
 
     Args:
         most: how many there may be.
+        reserved: places of them that model calls leave to everything else.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, reserved: int = 0) -> None:
         self.connections: set[SupervisedConnection] = set()
         self.limit = self._most = most
+        self._reserved = reserved
 
     def has_room(self) -> bool:
         """Whether another one may be accepted."""
         return len(self.connections) < self.limit
 
     def is_full_of_calls(self) -> bool:
-        """Whether a model call is one too many: the last few places are for everything else, so that a health check
-        does not wait until a stream ends. Any thread."""
-        most = self.limit - min(MOST_RESERVED, self.limit // RESERVED_SHARE)
+        """Whether a model call is one too many. Any thread."""
+        most = self.limit - self._reserved
         if len(self.connections) <= most:
             return False
         return sum(each.busy for each in list(self.connections)) > most

@@ -272,7 +272,7 @@ class Response:
 
     def _head(self) -> bytes:
         """The head, and with it whether the connection serves another request."""
-        status, fields, version = self._status, self._headers, self._version
+        status, fields, version = self._status, [*self._headers], self._version
         if status is None:
             raise RuntimeError("start_response was not called before the body was written")
         if self.length is not None and not status.startswith(WITHOUT_BODY):

@@ -23,6 +23,10 @@ SWEEP_SECONDS: Final = 1.0
 """Between two looks at all connections: how late a rule on time may come to be applied."""
 SPARE_CALLS: Final = 32
 """Connections that model calls leave to everything else."""
+MOST_RESERVED: Final = 4
+RESERVED_SHARE: Final = 8
+"""Places that model calls leave to everything else where descriptors are scarce: so many, or the eighth part if that is
+less. There a handful of streams takes every place, and a health check would wait until one of them ends."""
 IDLE_POLL: Final = 0.02
 STOP_SECONDS: Final = 5.0
 """What the loop and the threads get to end; far more than they need unless something hangs."""
@@ -63,7 +67,7 @@ class HttpServer:
         most = connection_limit(connections)
         self._pools = ThreadPools(self._clock, most_calls=most - SPARE_CALLS)
         self._loop = EventLoop()
-        self._crowd = Crowd(most)
+        self._crowd = Crowd(most, 0 if most == connections else min(MOST_RESERVED, most // RESERVED_SHARE))
         shared = Shared(application, self._pools, self._loop, self._crowd, max_body)
         self.listeners = [Listener(each, shared) for each in sockets]
         self._on_death = on_death

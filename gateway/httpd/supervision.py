@@ -79,17 +79,19 @@ class SupervisedConnection(Connection):
         if events & WRITE:
             self.output.flush()
         if events & READ:
-            if self.owner is LOOP:
+            if self.owner is not LOOP:
+                if self.watch_leaving:
+                    self.peek()
+            elif self.interest() & READ:  # an event from before its last answer is no leave to read behind that
                 self.receive()
                 if self.serving is not None:
                     self.submit()
-            elif self.watch_leaving:
-                self.peek()
         self.settle()
 
     def settle(self) -> None:
         """Close it if it is over, else watch what it waits for. Decides from what it finds, never from why it was
-        called, and looks again where the owner changed meanwhile: one of the two sees what the other has written."""
+        called, and looks again after it has written: another owner, who writes first and looks at `registered` then,
+        either finds that already or is found here."""
         if self.owner is CLOSED:
             return
         while True:
@@ -98,7 +100,7 @@ class SupervisedConnection(Connection):
                 return
             events = self.interest()
             self._loop.watch(self, events)
-            if self.owner is not LOOP or events == self.interest():
+            if events == self.interest():
                 return
 
     def is_over(self) -> bool:

@@ -68,7 +68,8 @@ def _run(connection: ConnectionLike, head: RequestHead, request: RequestParser, 
         environ.pop(CALLER, None)  # environ may outlive the reply, and would hold it
     detached: Detached | None = None
     try:
-        detach: Callable[[], Detached | None] | None = getattr(body, "detach", None)
+        # to HTTP/1.0 a stream ends with its connection, which its thread sees to
+        detach: Callable[[], Detached | None] | None = getattr(body, "detach", None) if head.version == "1.1" else None
         is_whole = isinstance(body, list) and len(body) == 1
         for piece in body:
             if not piece:
