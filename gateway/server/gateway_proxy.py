@@ -285,7 +285,7 @@ def _shown(path: str) -> str:
 
 def is_model_call(method: str, path: str) -> bool:
     """Whether a request may take as long as a provider does: the server has other threads for those."""
-    return method == "POST" and plain_path(path) in CHAT_PATHS
+    return method == "POST" and plain_path(path).rstrip("/") in CHAT_PATHS
 
 
 def plain_path(path: str) -> str:

@@ -43,5 +43,5 @@ def assert_served(gateway: Running, prefix: str) -> None:
 
 
 def test_only_chat_takes_as_long_as_a_provider_does() -> None:
-    assert is_model_call("POST", "/v1/v1/chat/completions") and is_model_call("POST", "/chat/completions")
+    assert is_model_call("POST", "/v1/v1/chat/completions") and is_model_call("POST", "/chat/completions/")
     assert not is_model_call("GET", "/v1/chat/completions") and not is_model_call("POST", "/v1/models")
