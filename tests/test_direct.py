@@ -16,14 +16,14 @@ from gateway.core.clock import Clock, SystemClock
 from gateway.core.errors import BrokenAnswer, ConnectionFailed, Silent
 from gateway.http1.response_reader import ResponseReader
 from gateway.upstream.byte_stream import ByteStream, Detached
-from gateway.upstream.connection import Connection, Dialer, Origin
-from gateway.upstream.direct_stream import DirectStream
-from gateway.upstream.direct_transport import DirectTransport
-from gateway.upstream.pool import IDLE_SECONDS, Pool
-from gateway.upstream.requests_transport import RequestsTransport
+from gateway.upstream.cancellation import Wait
+from gateway.upstream.direct.connection import Connection, Dialer, Origin
+from gateway.upstream.direct.pool import IDLE_SECONDS, Pool
+from gateway.upstream.direct.stream import DirectStream
+from gateway.upstream.direct.transport import DirectTransport
+from gateway.upstream.proxied.transport import RequestsTransport
 from gateway.upstream.session import UpstreamSession
 from gateway.upstream.transport import Post, Transport, uncounted
-from gateway.upstream.waiting import Wait
 from tests.fakes import FakeClock
 from tests.tls import TRUSTED, server_context
 from tests.transports import (

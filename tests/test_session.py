@@ -15,8 +15,8 @@ import pytest
 
 from gateway.core.errors import BrokenAnswer, ConnectionFailed, GatewayError, Silent
 from gateway.net.sockets import plain, shut_down
+from gateway.upstream.cancellation import Wait
 from gateway.upstream.transport import Post, Transport
-from gateway.upstream.waiting import Wait
 from tests.transports import (
     KEY,
     LONG,

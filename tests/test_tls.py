@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.core.errors import BrokenAnswer, ConnectionFailed, GatewayError, Silent
-from gateway.upstream.waiting import Wait
+from gateway.upstream.cancellation import Wait
 from tests.tls import TRUSTED, server_context
 from tests.transports import (
     LONG,

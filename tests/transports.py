@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 from gateway.upstream.byte_stream import ByteStream
-from gateway.upstream.requests_transport import RequestsTransport
+from gateway.upstream.cancellation import Wait
+from gateway.upstream.proxied.transport import RequestsTransport
 from gateway.upstream.session import UpstreamSession
 from gateway.upstream.transport import Post, Transport
-from gateway.upstream.waiting import Wait
 from tests.upstream_script import ScriptedUpstream
 
 KEY = "canary-key-3141592653"

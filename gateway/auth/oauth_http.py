@@ -19,9 +19,9 @@ from gateway.auth.oauth import OAuthRefused, OAuthUnreachable
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.errors import ProviderFailure, Silent
 from gateway.upstream.byte_stream import ByteStream
-from gateway.upstream.proxies import LOOPBACK
-from gateway.upstream.requests_stream import RequestsStream
-from gateway.upstream.requests_transport import plain_session
+from gateway.upstream.proxied.proxies import LOOPBACK
+from gateway.upstream.proxied.stream import RequestsStream
+from gateway.upstream.proxied.transport import plain_session
 from gateway.upstream.user_agents import own_name
 
 CONNECT_SECONDS: Final = 5.0

@@ -16,7 +16,7 @@ from gateway.config.faults import KeyPath
 from gateway.config.loader import Check, Problem
 from gateway.providers import credentials
 from gateway.providers.credentials import CannotResolve
-from gateway.upstream.proxies import LOOPBACK
+from gateway.upstream.proxied.proxies import LOOPBACK
 
 __all__ = ["VENDORS", "CannotResolve", "Resolved", "Vendor", "check", "from_environment", "resolve"]
 

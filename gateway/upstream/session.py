@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 
 from gateway.core.clock import Clock, SystemClock
 from gateway.upstream.byte_stream import ByteStream
-from gateway.upstream.direct_transport import DirectTransport
-from gateway.upstream.proxies import is_proxied
-from gateway.upstream.requests_transport import RequestsTransport
+from gateway.upstream.cancellation import Wait
+from gateway.upstream.direct.transport import DirectTransport
+from gateway.upstream.proxied.proxies import is_proxied
+from gateway.upstream.proxied.transport import RequestsTransport
 from gateway.upstream.transport import Post, Transport, uncounted
-from gateway.upstream.waiting import Wait
 
 
 class UpstreamSession:

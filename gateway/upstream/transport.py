@@ -6,7 +6,7 @@ from typing import Final, Protocol
 from msgspec import Struct
 
 from gateway.upstream.byte_stream import ByteStream
-from gateway.upstream.waiting import Wait
+from gateway.upstream.cancellation import Wait
 
 DEFAULT_HEADERS: Final[Mapping[str, str]] = {"Accept-Encoding": "identity", "Content-Type": "application/json"}
 """What every request says, beside what a call says."""

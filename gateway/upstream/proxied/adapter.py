@@ -6,7 +6,7 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPResponse, HTTPSConnectionPool, ProxyManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from gateway.upstream.waiting import Wait
+from gateway.upstream.cancellation import Wait
 
 
 class Waits(threading.local):

@@ -9,7 +9,7 @@ from collections import deque
 from typing import Final
 
 from gateway.core.clock import Clock
-from gateway.upstream.connection import Connection
+from gateway.upstream.direct.connection import Connection
 
 IDLE_SECONDS: Final = 120.0
 """A router that forgets a connection tells nobody, and the next call on it would wait for an answer that never comes.

@@ -22,7 +22,8 @@ from gateway.core.clock import Clock
 from gateway.net.readiness import Readable, readable
 from gateway.net.sockets import shut_down
 from gateway.upstream.byte_stream import READ_SIZE
-from gateway.upstream.waiting import Wait
+from gateway.upstream.cancellation import Wait
+from gateway.upstream.certificates import ca_bundle
 
 SMALL: Final = 16_384
 """Bytes of a body that are worth copying behind the head, to leave in one system call with it."""
@@ -33,8 +34,6 @@ TLS_PIECE: Final = 16_384
 KEEPALIVE_SECONDS: Final = 60
 """Of silence, until the system asks whether the other side is still there: a model thinks for minutes, and a router
 that has forgotten the connection meanwhile tells nobody."""
-CA_BUNDLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
-
 
 _Address: TypeAlias = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
 
@@ -202,11 +201,6 @@ class Dialer:
             if self._context is None:
                 self._context = _context(self._bundle)
             return self._context
-
-
-def ca_bundle(environ: Mapping[str, str]) -> str | None:
-    """The file or folder of certificates that the environment names."""
-    return next((environ[name] for name in CA_BUNDLES if environ.get(name)), None)
 
 
 def _context(bundle: str) -> ssl.SSLContext:

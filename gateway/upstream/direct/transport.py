@@ -11,11 +11,11 @@ from gateway.http1.head_writer import HeadWriter
 from gateway.http1.response_body import ProtocolError
 from gateway.http1.response_reader import ResponseReader
 from gateway.upstream.byte_stream import ByteStream
-from gateway.upstream.connection import Connection, Dialer, Origin
-from gateway.upstream.direct_stream import DirectStream
-from gateway.upstream.pool import Pool
+from gateway.upstream.cancellation import Wait
+from gateway.upstream.direct.connection import Connection, Dialer, Origin
+from gateway.upstream.direct.pool import Pool
+from gateway.upstream.direct.stream import DirectStream
 from gateway.upstream.transport import DEFAULT_HEADERS, Post, uncounted
-from gateway.upstream.waiting import Wait
 
 GONE: Final = frozenset({errno.EPIPE, errno.ECONNRESET, errno.ECONNABORTED, errno.ESHUTDOWN, errno.EPROTOTYPE})
 """What sending meets when the other side has hung up; EPROTOTYPE is macOS's for a moment of it."""

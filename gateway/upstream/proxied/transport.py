@@ -14,12 +14,12 @@ from urllib3.exceptions import HTTPError
 
 from gateway.core.errors import ConnectionFailed, ProviderFailure, Silent
 from gateway.upstream.byte_stream import ByteStream
-from gateway.upstream.connection import ca_bundle
-from gateway.upstream.proxies import proxies_for
-from gateway.upstream.requests_stream import RequestsStream
+from gateway.upstream.cancellation import Wait
+from gateway.upstream.certificates import ca_bundle
+from gateway.upstream.proxied.adapter import Waits, WatchedAdapter
+from gateway.upstream.proxied.proxies import proxies_for
+from gateway.upstream.proxied.stream import RequestsStream
 from gateway.upstream.transport import DEFAULT_HEADERS, Post, uncounted
-from gateway.upstream.waiting import Wait
-from gateway.upstream.watched_adapter import Waits, WatchedAdapter
 
 
 class _PlainSession(requests.Session):

@@ -9,8 +9,8 @@ from gateway.http1.response_body import ProtocolError
 from gateway.http1.response_reader import ResponseReader
 from gateway.net.sockets import shut_down
 from gateway.upstream.byte_stream import ByteStream, Detached
-from gateway.upstream.connection import Connection
 from gateway.upstream.content_coding import Unpacker
+from gateway.upstream.direct.connection import Connection
 
 
 class DirectStream(ByteStream):

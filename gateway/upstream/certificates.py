@@ -1,0 +1,11 @@
+"""Which certificate authorities the environment names. Both transports ask here, so that they trust the same ones."""
+
+from collections.abc import Mapping
+from typing import Final
+
+CA_BUNDLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+
+
+def ca_bundle(environ: Mapping[str, str]) -> str | None:
+    """The file or folder of certificates that the environment names; None where it names none."""
+    return next((environ[name] for name in CA_BUNDLES if environ.get(name)), None)
