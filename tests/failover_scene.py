@@ -28,7 +28,7 @@ from gateway.handler.call import Call
 from gateway.handler.failover import Failover
 from gateway.limits.rate_limiter import RateLimiters
 from gateway.observe.logs import CallLog
-from gateway.providers.base import Answer, OpenStream, Terms
+from gateway.providers.base import Answer, AttemptContext, OpenStream
 from gateway.routing.health import Health, Trial
 from gateway.routing.retry_budget import RetryBudgets
 from gateway.routing.router import Route, Target
@@ -53,7 +53,7 @@ class NoBody(ByteStream):
     def read(self, timeout: float) -> bytes:
         raise AssertionError("nobody reads it here")
 
-    def cut(self) -> None:
+    def cancel(self) -> None:
         pass
 
     def close(self) -> None:
@@ -61,31 +61,31 @@ class NoBody(ByteStream):
 
 
 class FakeProvider:
-    """Plays outcomes in turn, the last one for ever, and remembers what it was asked on which terms."""
+    """Plays outcomes in turn, the last one for ever, and remembers what it was asked, and how."""
 
     def __init__(self, name: str, played: list[tuple[str, Outcome]]) -> None:
         self.name = name
         self.outcomes: list[Outcome] = [ANSWER]
         self.requests: list[ChatRequest] = []
-        self.terms: list[Terms] = []
+        self.contexts: list[AttemptContext] = []
         self._played = played
 
     def plays(self, *outcomes: Outcome) -> None:
         self.outcomes = list(outcomes)
 
-    def send(self, request: ChatRequest, terms: Terms) -> Answer:
-        answer = self._next(request, terms)
+    def send(self, request: ChatRequest, context: AttemptContext) -> Answer:
+        answer = self._next(request, context)
         assert isinstance(answer, Answer)
         return answer
 
-    def open(self, request: ChatRequest, terms: Terms) -> OpenStream:
-        answer = self._next(request, terms)
+    def open(self, request: ChatRequest, context: AttemptContext) -> OpenStream:
+        answer = self._next(request, context)
         assert isinstance(answer, OpenStream)
         return answer
 
-    def _next(self, request: ChatRequest, terms: Terms) -> Answer | OpenStream:
+    def _next(self, request: ChatRequest, context: AttemptContext) -> Answer | OpenStream:
         self.requests.append(request)
-        self.terms.append(terms)
+        self.contexts.append(context)
         outcome = self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0]
         self._played.append((self.name, outcome))
         if isinstance(outcome, Exception):
@@ -195,7 +195,7 @@ class Scene:
 
     def tries(self, names: str = "abc") -> list[int]:
         """How often each provider was asked."""
-        return [len(self.providers[name].terms) for name in names]
+        return [len(self.providers[name].contexts) for name in names]
 
     def has_failed(self, name: str, *failures: ProviderFailure) -> None:
         """Calls before had these failures there."""

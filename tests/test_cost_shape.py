@@ -26,7 +26,7 @@ from gateway.core.errors import CallerLeft
 from gateway.limits.rate_limiter import LOOK, RateLimiter
 from gateway.observe.logs import ROOT, JsonFormatter
 from gateway.observe.masking import Masker
-from gateway.providers.base import Answer, OpenStream, Provider, Terms
+from gateway.providers.base import Answer, AttemptContext, OpenStream, Provider
 from gateway.providers.catalog import Resolved
 from gateway.system import System
 from tests.failover_scene import ANSWER
@@ -43,11 +43,11 @@ class Scripted:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def send(self, request: ChatRequest, terms: Terms) -> Answer:
-        terms.sent()
+    def send(self, request: ChatRequest, context: AttemptContext) -> Answer:
+        context.on_sent()
         return ANSWER
 
-    def open(self, request: ChatRequest, terms: Terms) -> OpenStream:
+    def open(self, request: ChatRequest, context: AttemptContext) -> OpenStream:
         raise NotImplementedError
 
     def close(self) -> None:

@@ -16,14 +16,14 @@ from gateway.core.clock import Clock, SystemClock
 from gateway.core.errors import BrokenAnswer, ConnectionFailed, Silent
 from gateway.http1.response_reader import ResponseReader
 from gateway.upstream.byte_stream import ByteStream, Detached
-from gateway.upstream.cancellation import Wait
+from gateway.upstream.cancellation import PendingResponse
 from gateway.upstream.direct.connection import Connection, Dialer, Origin
 from gateway.upstream.direct.pool import IDLE_SECONDS, Pool
 from gateway.upstream.direct.stream import DirectStream
 from gateway.upstream.direct.transport import DirectTransport
 from gateway.upstream.proxied.transport import RequestsTransport
 from gateway.upstream.session import UpstreamSession
-from gateway.upstream.transport import Post, Transport, uncounted
+from gateway.upstream.transport import HttpRequest, Transport, no_op
 from tests.fakes import FakeClock
 from tests.tls import TRUSTED, server_context
 from tests.transports import (
@@ -129,7 +129,7 @@ def test_a_key_goes_to_no_other_address(up: ScriptedUpstream, session: Transport
 def test_path_and_query_are_asked_for_as_they_are(
     up: ScriptedUpstream, session: Transport, end: str, path: str
 ) -> None:
-    everything(session.post(Post(up.url + end, {}, b""), LONG, unwatched))
+    everything(session.post(HttpRequest(up.url + end, {}, b""), LONG, unwatched))
     assert up.requests[0].path == path
 
 
@@ -137,7 +137,7 @@ def test_path_and_query_are_asked_for_as_they_are(
 
 
 def dialled(host: str = "acme.invalid") -> Connection:
-    return Dialer(Origin(False, host, 80), {}, SystemClock()).dial(Wait(uncounted), LONG)
+    return Dialer(Origin(False, host, 80), {}, SystemClock()).dial(PendingResponse(no_op), LONG)
 
 
 def addresses(monkeypatch: pytest.MonkeyPatch, *ports: int) -> None:
@@ -181,13 +181,13 @@ def test_a_name_without_an_address_is_told(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_call_that_was_cut_does_not_go_on_to_the_next_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    wait = Wait(uncounted)
+    wait = PendingResponse(no_op)
     with listening() as server:
         addresses(monkeypatch, free_port(), server.getsockname()[1])
         connect = socket.socket.connect
 
         def cutting(one: socket.socket, address: tuple[str, int]) -> None:
-            wait.cut()
+            wait.cancel()
             connect(one, address)
 
         monkeypatch.setattr(socket.socket, "connect", cutting)
@@ -217,7 +217,7 @@ def test_a_connection_that_takes_too_long_is_told_with_its_time(
 def test_a_ca_bundle_that_is_none_is_told(up: ScriptedUpstream) -> None:
     dialer = Dialer(Origin(True, "127.0.0.1", 1), {"SSL_CERT_FILE": __file__}, SystemClock())
     with pytest.raises(OSError, match="its CA bundle cannot be read"):
-        dialer.dial(Wait(uncounted), LONG)
+        dialer.dial(PendingResponse(no_op), LONG)
 
 
 # Sending -----------------------------------------------------------------------------------------------------------
@@ -412,7 +412,7 @@ def test_a_call_that_was_cut_says_nothing_of_the_other_connections(up: ScriptedU
     for stream in [open_stream(session, up) for _ in range(2)]:
         everything(stream)
     with pytest.raises(ConnectionFailed):
-        session.post(post(up.base_url), LONG, Wait.cut)
+        session.post(post(up.base_url), LONG, PendingResponse.cancel)
     everything(open_stream(session, up))
     assert up.connections == 2
 
@@ -563,7 +563,7 @@ def test_a_stream_that_is_handed_over_can_be_cut(up: ScriptedUpstream, session: 
     up.plays(Head(framing="close"), Stall())
     stream = open_stream(session, up)
     handed = detached(stream)
-    stream.cut()
+    stream.cancel()
     assert handed.connection.recv(100) == b""
     with pytest.raises(BrokenAnswer, match="was cut"):
         handed.feed(b"")

@@ -428,7 +428,7 @@ class LoginScene(Scene):
 
     def shown(self) -> list[str]:
         """The tokens that a was asked with."""
-        secrets = [terms.credential.secret for terms in self["a"].terms]
+        secrets = [context.credential.secret for context in self["a"].contexts]
         return [secret.reveal() for secret in secrets if secret]
 
 
@@ -526,7 +526,7 @@ def test_a_credential_is_looked_up_again_after_a_wait_for_a_slot(tmp_path: Path)
 
     scene.clock.meanwhile = renew
     scene.ask("a")
-    secret = scene["a"].terms[0].credential.secret
+    secret = scene["a"].contexts[0].credential.secret
     assert secret is not None
     assert secret.reveal() == "token-2"
 
@@ -633,7 +633,7 @@ def test_every_try_takes_a_slot(tmp_path: Path) -> None:
 
 
 def patience(scene: Scene, name: str) -> float:
-    return scene[name].terms[-1].first_content
+    return scene[name].contexts[-1].first_content
 
 
 def test_with_no_limit_of_its_own_every_try_may_take_what_is_left_of_the_deadline(scene: Scene) -> None:
@@ -644,7 +644,7 @@ def test_with_no_limit_of_its_own_every_try_may_take_what_is_left_of_the_deadlin
     scene["a"].plays(slow)
     call = scene.ask("ab")
     assert (patience(scene, "a"), patience(scene, "b")) == (TIMEOUT, TIMEOUT - 100)
-    assert [scene[name].terms[0].deadline for name in "ab"] == [call.deadline] * 2
+    assert [scene[name].contexts[0].deadline for name in "ab"] == [call.deadline] * 2
 
 
 def test_a_wait_for_a_slot_is_part_of_the_deadline(tmp_path: Path) -> None:

@@ -28,10 +28,10 @@ from gateway.core.errors import (
 )
 from gateway.core.secrets import Secret
 from gateway.core.stream import ChatChunk
-from gateway.providers.base import OpenStream, Terms
+from gateway.providers.base import AttemptContext, OpenStream
 from gateway.providers.gemini import GeminiProvider
 from gateway.upstream.session import UpstreamSession
-from gateway.upstream.transport import uncounted
+from gateway.upstream.transport import no_op
 from gateway.upstream.user_agents import UserAgentPool
 from gateway.wires.gemini import Gemini
 from gateway.wires.gemini.memory import CallMemory
@@ -93,23 +93,23 @@ class Asking:
             quota_project=lambda: self.project,
         )
 
-    def terms(self) -> Terms:
-        return Terms(
+    def context(self) -> AttemptContext:
+        return AttemptContext(
             model=self.model,
             credential=self.credential,
             deadline=self.clock.monotonic() + LONG,
             first_content=self.first_content,
-            waiting=lambda _: None,
-            sent=uncounted,
+            on_wait=lambda _: None,
+            on_sent=no_op,
         )
 
     def send(self, **fields: object) -> str:
         """What a whole answer says."""
-        answer = self.provider.send(request(**fields), self.terms())
+        answer = self.provider.send(request(**fields), self.context())
         return "".join(each.text for each in answer.response.said)
 
     def open(self, **fields: object) -> OpenStream:
-        return self.provider.open(request(stream=True, **fields), self.terms())
+        return self.provider.open(request(stream=True, **fields), self.context())
 
     def close(self) -> None:
         self.provider.close()
@@ -287,7 +287,7 @@ def test_the_headers_beside_it_are_the_usual_ones(up: ScriptedUpstream, gemini: 
 
 def test_a_whole_answer_with_what_was_not_told(up: ScriptedUpstream, gemini: Asking) -> None:
     up.plays(Json(200, said(text("Hello.")), {"X-RateLimit-Remaining": "9"}))
-    answer = gemini.provider.send(request(logit_bias={"1": 2}), gemini.terms())
+    answer = gemini.provider.send(request(logit_bias={"1": 2}), gemini.context())
     (choice,) = answer.response.said
     assert (choice.text, choice.finish) == ("Hello.", "stop")
     assert answer.response.usage is not None
@@ -301,7 +301,7 @@ def test_a_whole_answer_with_what_was_not_told(up: ScriptedUpstream, gemini: Ask
 
 def test_a_refused_prompt_is_an_answer(up: ScriptedUpstream, gemini: Asking) -> None:
     up.plays(Json(200, blocked()))
-    answer = gemini.provider.send(request(), gemini.terms())
+    answer = gemini.provider.send(request(), gemini.context())
     assert [choice.finish for choice in answer.response.said] == ["content_filter"]
     up.plays(*stream(blocked()))
     assert [each.finish for chunk in rest(gemini.open()) for each in chunk.said if each.finish] == ["content_filter"]
@@ -518,5 +518,5 @@ def test_no_content_in_time_is_silence(up: ScriptedUpstream) -> None:
 def test_a_request_can_go_to_another_provider_as_it_came(up: ScriptedUpstream, gemini: Asking) -> None:
     asked = request(stream=True, logit_bias={"1": 2}, tools=[{"type": "function", "function": {"name": "now"}}])
     before = json.dumps(asked.source.body)
-    rest(gemini.provider.open(asked, gemini.terms()))
+    rest(gemini.provider.open(asked, gemini.context()))
     assert json.dumps(asked.source.body) == before

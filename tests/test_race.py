@@ -37,7 +37,7 @@ from gateway.handler.race import Race
 from gateway.handler.request_handler import attempts_text
 from gateway.limits.rate_limiter import LOOK, MINUTE, RateLimiter, RateLimiters
 from gateway.observe.logs import CallLog
-from gateway.providers.base import Answer, OpenStream, Terms
+from gateway.providers.base import Answer, AttemptContext, OpenStream
 from gateway.routing.breaker import FIRST_OPENING, IN_A_ROW
 from gateway.routing.health import Health, Trial
 from gateway.routing.latency import ENOUGH, PATIENCE, UNKNOWN
@@ -62,7 +62,7 @@ class FakeBody(ByteStream):
 
     def __init__(self) -> None:
         self.closed = False
-        self.cuts = 0
+        self.cancels = 0
 
     def read(self, timeout: float) -> bytes:
         raise AssertionError("nobody reads it here")
@@ -70,15 +70,15 @@ class FakeBody(ByteStream):
     def close(self) -> None:
         self.closed = True
 
-    def cut(self) -> None:
-        self.cuts += 1
+    def cancel(self) -> None:
+        self.cancels += 1
 
 
 class Try:
     """One request that a provider is at. The test says how it ends; a cut ends it as a broken connection."""
 
-    def __init__(self, terms: Terms, *, speaks_when_cut: bool) -> None:
-        self.terms = terms
+    def __init__(self, context: AttemptContext, *, speaks_when_cut: bool) -> None:
+        self.context = context
         self.body = FakeBody()
         self.was_opened = False
         self.when_cut: Callable[[], object] = list
@@ -86,7 +86,7 @@ class Try:
         self._outcome: Exception | None = None
         self._over = threading.Event()
 
-    def cut(self) -> None:
+    def cancel(self) -> None:
         self.when_cut()
         if not self._speaks_when_cut and not self._over.is_set():
             self._outcome = BrokenAnswer("cut")
@@ -104,7 +104,7 @@ class Try:
         if self._outcome is not None:
             raise self._outcome
         self.was_opened = True
-        self.terms.waiting(self.body)
+        self.context.on_wait(self.body)
         return OpenStream([], WIRE.decoder(0, Rendered(b"")), self.body, ())
 
 
@@ -124,13 +124,13 @@ class FakeProvider:
             assert self._changed.wait_for(lambda: len(self.tries) >= times, LONG), f"{self.name} is not asked"
             return self.tries[times - 1]
 
-    def send(self, request: ChatRequest, terms: Terms) -> Answer:
+    def send(self, request: ChatRequest, context: AttemptContext) -> Answer:
         raise AssertionError("all requests here are for streams")
 
-    def open(self, request: ChatRequest, terms: Terms) -> OpenStream:
-        made = Try(terms, speaks_when_cut=self.speaks_when_cut)
-        terms.waiting(made)
-        terms.sent()
+    def open(self, request: ChatRequest, context: AttemptContext) -> OpenStream:
+        made = Try(context, speaks_when_cut=self.speaks_when_cut)
+        context.on_wait(made)
+        context.on_sent()
         if self.at_once:
             outcome = self.at_once.pop(0)
             if outcome is None:
@@ -305,7 +305,7 @@ class Scene:
             for made in provider.tries:
                 theirs = isinstance(mine, OpenStream) and mine.body is made.body
                 assert made.body.closed == (made.was_opened and not theirs), f"the stream of {provider.name}"
-                assert not theirs or not made.body.cuts, "the caller's stream was cut"
+                assert not theirs or not made.body.cancels, "the caller's stream was cut"
         if self.reached is not None:
             assert not repr(self.reached.trial).endswith("over)"), "a stream that begins has not ended well yet"
             self.reached.close()
@@ -479,7 +479,7 @@ def test_a_winner_is_not_cut_by_a_fault_in_the_thread_that_it_has_beaten(scene: 
     won = scene["b"].asked()
     won.speaks()
     assert scene.answered("b") == "b/m=200"
-    assert won.body.cuts == 0
+    assert won.body.cancels == 0
 
 
 # Failures ----------------------------------------------------------------------------------------------------------
@@ -724,7 +724,7 @@ def test_a_configured_limit_is_a_cut_off_and_nobody_is_asked_beside(stage: Stage
     scene = stage.scene(first_token=7.0)
     scene.begin("ab")
     slow = scene["a"].asked()
-    assert slow.terms.first_content == 7.0
+    assert slow.context.first_content == 7.0
     assert scene.passes(TIMEOUT / 2) == 0
     slow.fails(Silent("x"))
     scene["b"].asked().speaks()
@@ -734,10 +734,10 @@ def test_a_configured_limit_is_a_cut_off_and_nobody_is_asked_beside(stage: Stage
 def test_with_no_limit_of_its_own_a_try_may_take_what_is_left(scene: Scene) -> None:
     scene.begin("ab")
     slow = scene["a"].asked()
-    assert slow.terms.first_content == TIMEOUT
+    assert slow.context.first_content == TIMEOUT
     scene.passes(UNKNOWN)
     second = scene["b"].asked()
-    assert second.terms.first_content == TIMEOUT - UNKNOWN
+    assert second.context.first_content == TIMEOUT - UNKNOWN
     second.speaks()
     scene.answered("b")
 

@@ -80,8 +80,8 @@ class FakeStream(ByteStream):
     def close(self) -> None:
         self.events.append("close")
 
-    def cut(self) -> None:
-        self.events.append("cut")
+    def cancel(self) -> None:
+        self.events.append("cancel")
 
 
 def event(delta: JsonObject, finish: str | None = None) -> bytes:
@@ -302,7 +302,7 @@ def test_a_call_that_is_ended_from_outside_blames_nobody_else(why: GatewayError,
     scene = Scene(MORE, lambda: scene.call.end(why), looks)
     scene.call.enter(scene.stream)
     assert scene.play() == ["a", "b", f"error {why.code}"]
-    assert scene.told == [why] and scene.ended == ("cut close", type(why))
+    assert scene.told == [why] and scene.ended == ("cancel close", type(why))
 
 
 # Names -----------------------------------------------------------------------------------------------------------

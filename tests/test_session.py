@@ -15,8 +15,8 @@ import pytest
 
 from gateway.core.errors import BrokenAnswer, ConnectionFailed, GatewayError, Silent
 from gateway.net.sockets import plain, shut_down
-from gateway.upstream.cancellation import Wait
-from gateway.upstream.transport import Post, Transport
+from gateway.upstream.cancellation import PendingResponse
+from gateway.upstream.transport import HttpRequest, Transport
 from tests.transports import (
     KEY,
     LONG,
@@ -77,7 +77,7 @@ def test_a_call_goes_out_as_it_was_given(up: ScriptedUpstream, session: Transpor
 
 def test_the_name_goes_out_with_every_call(up: ScriptedUpstream, session: Transport) -> None:
     for number in range(3):
-        everything(session.post(Post(up.base_url, {"User-Agent": f"Test/{number}"}, b""), LONG, unwatched))
+        everything(session.post(HttpRequest(up.base_url, {"User-Agent": f"Test/{number}"}, b""), LONG, unwatched))
     assert [request.headers["user-agent"] for request in up.requests] == ["Test/0", "Test/1", "Test/2"]
 
 
@@ -90,7 +90,7 @@ def test_a_netrc_file_takes_nothing_over(
         monkeypatch.setenv(name, str(tmp_path))
     monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
     everything(open_stream(session, up))
-    everything(session.post(Post(up.base_url, {"User-Agent": "Test/1"}, b""), LONG, unwatched))
+    everything(session.post(HttpRequest(up.base_url, {"User-Agent": "Test/1"}, b""), LONG, unwatched))
     with_key, without = up.requests
     assert with_key.headers["authorization"] == f"Bearer {KEY}"
     assert "authorization" not in without.headers
@@ -277,7 +277,7 @@ def test_a_header_that_cannot_be_sent_is_a_failure_that_does_not_quote_it(
     up: ScriptedUpstream, session: Transport, value: str
 ) -> None:
     with pytest.raises(ConnectionFailed) as caught:
-        session.post(Post(up.base_url, {"User-Agent": "T/1", "Authorization": value}, b""), LONG, unwatched)
+        session.post(HttpRequest(up.base_url, {"User-Agent": "T/1", "Authorization": value}, b""), LONG, unwatched)
     assert "Bearer" not in caught.value.message
     assert up.requests == []
 
@@ -290,7 +290,7 @@ def test_a_cut_ends_the_wait_for_the_head(up: ScriptedUpstream, session: Transpo
     if kept:
         everything(open_stream(session, up))
     up.plays(Stall())
-    waits: list[Wait] = []
+    waits: list[PendingResponse] = []
     failures: list[GatewayError] = []
 
     def wait() -> None:
@@ -301,7 +301,7 @@ def test_a_cut_ends_the_wait_for_the_head(up: ScriptedUpstream, session: Transpo
 
     thread = in_thread(wait)
     asked = up.wait_for_requests(2 if kept else 1)[-1]
-    waits[0].cut()
+    waits[0].cancel()
     thread.join(2.0)
     assert not thread.is_alive()
     assert [type(failure) for failure in failures] == [ConnectionFailed]
@@ -312,16 +312,16 @@ def test_a_cut_ends_the_wait_for_the_head(up: ScriptedUpstream, session: Transpo
 def test_a_cut_before_the_wait_begins_ends_it_at_once(up: ScriptedUpstream, session: Transport) -> None:
     up.plays(Stall())
     with pytest.raises(ConnectionFailed):
-        session.post(post(up.base_url), LONG, Wait.cut)
+        session.post(post(up.base_url), LONG, PendingResponse.cancel)
 
 
 def test_a_wait_that_is_over_cuts_nothing(up: ScriptedUpstream, session: Transport) -> None:
-    waits: list[Wait] = []
+    waits: list[PendingResponse] = []
     everything(session.post(post(up.base_url), LONG, waits.append))
     go_on = threading.Event()
     up.plays(Body(b"one"), WaitFor(go_on), Body(b"two"))
     stream = open_stream(session, up)
-    waits[0].cut()
+    waits[0].cancel()
     go_on.set()
     assert everything(stream) == b"onetwo"
     assert up.connections == 1
@@ -516,7 +516,7 @@ def test_close_is_idempotent_and_never_touches_the_next_call(up: ScriptedUpstrea
     second = open_stream(session, up)
     assert up.connections == 1
     first.close()
-    first.cut()
+    first.cancel()
     first.finish()
     go_on.set()
     assert second.read_all(100, forever()) == b"onetwo"
@@ -562,7 +562,7 @@ def test_a_cut_from_another_thread_wakes_a_blocked_read(up: ScriptedUpstream, se
         woken.set()
 
     reader = in_thread(read)
-    stream.cut()
+    stream.cancel()
     assert woken.wait(2.0), "the read still blocks"
     reader.join(LONG)
     assert [type(failure) for failure in failures] == [BrokenAnswer], "a cut never looks like the end of the answer"
@@ -576,7 +576,7 @@ def test_a_connection_that_was_cut_after_its_body_does_not_serve_again(
 ) -> None:
     stream = open_stream(session, up)
     stream.read_all(1 << 20, forever())
-    stream.cut()
+    stream.cancel()
     stream.close()
     everything(open_stream(session, up))
     assert up.connections == 2
@@ -585,7 +585,7 @@ def test_a_connection_that_was_cut_after_its_body_does_not_serve_again(
 def test_a_cut_while_the_head_is_being_read_is_seen_at_the_first_read(up: ScriptedUpstream, session: Transport) -> None:
     up.plays(Head(framing="close"), Stall())
     stream = open_stream(session, up)
-    stream.cut()
+    stream.cancel()
     with pytest.raises(BrokenAnswer):
         stream.read(LONG)
     stream.close()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.core.errors import BrokenAnswer, ConnectionFailed, GatewayError, Silent
-from gateway.upstream.cancellation import Wait
+from gateway.upstream.cancellation import PendingResponse
 from tests.tls import TRUSTED, server_context
 from tests.transports import (
     LONG,
@@ -109,7 +109,7 @@ def test_an_answer_that_breaks_off_is_broken(up: ScriptedUpstream, session_to: O
 @pytest.mark.parametrize("begun", [False, True], ids=["head", "body"])
 def test_a_cut_wakes_whoever_waits(up: ScriptedUpstream, session_to: Opening, begun: bool) -> None:
     up.plays(*((Head(), Body(b"one"), Stall()) if begun else (Stall(),)))
-    waits: list[Wait] = []
+    waits: list[PendingResponse] = []
     failures: list[GatewayError] = []
     reads = threading.Event()
     with closing(session_to(up.base_url, environ=TRUSTED)) as session:
@@ -117,7 +117,7 @@ def test_a_cut_wakes_whoever_waits(up: ScriptedUpstream, session_to: Opening, be
         def wait() -> None:
             try:
                 stream = session.post(post(up.base_url), LONG, waits.append)
-                cutting.append(stream.cut)
+                cutting.append(stream.cancel)
                 try:
                     stream.read(LONG)
                     reads.set()
@@ -131,7 +131,7 @@ def test_a_cut_wakes_whoever_waits(up: ScriptedUpstream, session_to: Opening, be
         thread = in_thread(wait)
         asked = up.wait_for_requests(1)[0]
         assert not begun or reads.wait(LONG)
-        cut = cutting[0] if begun else waits[0].cut
+        cut = cutting[0] if begun else waits[0].cancel
         cut()
         thread.join(2.0)
         assert not thread.is_alive()
@@ -143,7 +143,7 @@ def test_a_cut_ends_a_handshake_that_does_not_go_on() -> None:
     """Only over our own connections: requests does not tell its socket before it waits for an answer."""
     with socket.create_server(("127.0.0.1", 0)) as mute:
         url = f"https://127.0.0.1:{mute.getsockname()[1]}/v1"
-        waits: list[Wait] = []
+        waits: list[PendingResponse] = []
         failures: list[GatewayError] = []
         with closing(chosen(url, environ=TRUSTED)) as session:
 
@@ -157,7 +157,7 @@ def test_a_cut_ends_a_handshake_that_does_not_go_on() -> None:
             connection, _ = mute.accept()
             with connection:
                 assert connection.recv(1) == b"\x16", "the handshake has begun"
-                waits[0].cut()
+                waits[0].cancel()
                 thread.join(2.0)
                 assert not thread.is_alive()
         assert [type(failure) for failure in failures] == [ConnectionFailed]

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 from gateway.upstream.byte_stream import ByteStream
-from gateway.upstream.cancellation import Wait
+from gateway.upstream.cancellation import PendingResponse
 from gateway.upstream.proxied.transport import RequestsTransport
 from gateway.upstream.session import UpstreamSession
-from gateway.upstream.transport import Post, Transport
+from gateway.upstream.transport import HttpRequest, Transport
 from tests.upstream_script import ScriptedUpstream
 
 KEY = "canary-key-3141592653"
@@ -34,16 +34,16 @@ def through_requests(url: str, *, pool_size: int = 8, environ: Mapping[str, str]
 BOTH: Mapping[str, Opening] = {"direct": chosen, "requests": through_requests}
 
 
-def post(url: str, body: bytes = b"{}") -> Post:
-    return Post(f"{url}/chat/completions", {"User-Agent": "Test/1", "Authorization": f"Bearer {KEY}"}, body)
+def post(url: str, body: bytes = b"{}") -> HttpRequest:
+    return HttpRequest(f"{url}/chat/completions", {"User-Agent": "Test/1", "Authorization": f"Bearer {KEY}"}, body)
 
 
 def open_stream(session: Transport, up: ScriptedUpstream, timeout: float = LONG) -> ByteStream:
     return session.post(post(up.base_url), timeout, unwatched)
 
 
-def unwatched(wait: Wait) -> None:
-    """Nobody is going to cut it."""
+def unwatched(pending: PendingResponse) -> None:
+    """The test does not cancel this call."""
 
 
 def forever(timeout: float = LONG) -> Iterator[float]:

@@ -105,7 +105,7 @@ class OAuthHttp:
         try:
             return Answer(stream.status, stream.headers.get("content-type", ""), self._body(stream, host))
         finally:
-            stream.cut()  # even where the server would keep it: the pool would offer it to the next question
+            stream.cancel()  # even where the server would keep it: the pool would offer it to the next question
             stream.close()
 
     def _body(self, stream: ByteStream, host: str) -> bytes:

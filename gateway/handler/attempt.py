@@ -25,7 +25,7 @@ from gateway.handler.call import Call
 from gateway.handler.run import Beaten, Run
 from gateway.limits.rate_limiter import RateLimiters
 from gateway.observe.logs import AttemptLine, CallLog
-from gateway.providers.base import Answer, OpenStream, Provider, Terms
+from gateway.providers.base import Answer, AttemptContext, OpenStream, Provider
 from gateway.routing.health import Health, Trial
 from gateway.routing.retry_budget import RetryBudgets
 from gateway.routing.router import Target
@@ -245,9 +245,9 @@ class Attempt:
             ready.trial.close()
             raise TriesSpent("The request has been tried often enough.")
         provider = self._providers[target.provider]
-        terms = self._terms(target, request, run, ready.credential)
+        context = self._context(target, request, run, ready.credential)
         try:
-            answer = provider.open(request, terms) if request.stream else provider.send(request, terms)
+            answer = provider.open(request, context) if request.stream else provider.send(request, context)
         except ProviderFailure as failure:
             run.end()
             raise self._judged(failure, target, run, ready) from None
@@ -263,23 +263,23 @@ class Attempt:
             ready.trial.answered()
         return Reached(target, answer, ready.trial)
 
-    def _terms(self, target: Target, request: ChatRequest, run: Run, credential: Credential) -> Terms:
+    def _context(self, target: Target, request: ChatRequest, run: Run, credential: Credential) -> AttemptContext:
         told = self._paces.timeouts[target.provider].first_token_seconds
         run.begin(self._paces.health.limit(target, streamed=request.stream) if told == "auto" else None)
         limiter = self._paces.limiters.of(target.provider)
 
-        def sent() -> None:
+        def on_sent() -> None:
             run.sent()
             if limiter is not None:
                 limiter.sent()
 
-        return Terms(
+        return AttemptContext(
             model=target.model,
             credential=credential,
             deadline=run.call.deadline,
             first_content=run.call.remaining() if told == "auto" else told,
-            waiting=run.hold,
-            sent=sent,
+            on_wait=run.hold,
+            on_sent=on_sent,
         )
 
     def _judged(

@@ -17,14 +17,14 @@ from gateway.upstream.byte_stream import ByteStream
 from gateway.wires.base import Decoder
 
 
-class Cuttable(Protocol):
+class Cancellable(Protocol):
     """Something that a reading thread may block on, and that can be ended from another thread."""
 
-    def cut(self) -> None:
+    def cancel(self) -> None:
         """End it now."""
 
 
-class Terms(Struct, frozen=True):
+class AttemptContext(Struct, frozen=True):
     """How one try is to be made.
 
     Attributes:
@@ -32,16 +32,16 @@ class Terms(Struct, frozen=True):
         credential: what to authenticate with.
         deadline: monotonic seconds after which nobody wants the answer.
         first_content: seconds until the first content.
-        waiting: is given what the try waits for next, so that it can be cut from outside.
-        sent: is called when the request has left for the provider.
+        on_wait: is given what the try waits for next, so that it can be cancelled from outside.
+        on_sent: is called when the request has left for the provider.
     """
 
     model: str
     credential: Credential
     deadline: float
     first_content: float
-    waiting: Callable[[Cuttable], None]
-    sent: Callable[[], None]
+    on_wait: Callable[[Cancellable], None]
+    on_sent: Callable[[], None]
 
 
 class Answer(Struct, frozen=True):
@@ -71,10 +71,10 @@ class Provider(Protocol):
 
     name: str
 
-    def send(self, request: ChatRequest, terms: Terms) -> Answer:
+    def send(self, request: ChatRequest, context: AttemptContext) -> Answer:
         """The whole answer. Raises ProviderFailure."""
 
-    def open(self, request: ChatRequest, terms: Terms) -> OpenStream:
+    def open(self, request: ChatRequest, context: AttemptContext) -> OpenStream:
         """A stream with its first content read. Raises ProviderFailure."""
 
     def close(self) -> None:

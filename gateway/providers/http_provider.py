@@ -13,10 +13,10 @@ from gateway.core.chat import ChatRequest, Rendered
 from gateway.core.clock import Clock
 from gateway.core.errors import BrokenAnswer, CredentialRefused, ProviderFailure, Silent
 from gateway.core.stream import ChatChunk
-from gateway.providers.base import Answer, OpenStream, Terms
+from gateway.providers.base import Answer, AttemptContext, OpenStream
 from gateway.upstream.byte_stream import ByteStream
 from gateway.upstream.session import UpstreamSession
-from gateway.upstream.transport import Post
+from gateway.upstream.transport import HttpRequest
 from gateway.upstream.user_agents import UserAgentPool
 from gateway.wires.base import Decoder, OutboundWire
 
@@ -64,21 +64,21 @@ class HttpProvider:
         self._user_agents = user_agents
         self._clock = clock
 
-    def send(self, request: ChatRequest, terms: Terms) -> Answer:
-        address = self._api.address(terms.model, False)
-        rendered = self._api.wire.render_request(request, terms.model, ask_usage=False)
-        body = self._post(address, rendered, terms, self._first_waits(terms))
+    def send(self, request: ChatRequest, context: AttemptContext) -> Answer:
+        address = self._api.address(context.model, False)
+        rendered = self._api.wire.render_request(request, context.model, ask_usage=False)
+        body = self._post(address, rendered, context, self._first_waits(context))
         try:
-            content = body.read_all(MAX_ANSWER, self._waits(terms.deadline))
+            content = body.read_all(MAX_ANSWER, self._waits(context.deadline))
         finally:
             body.close()
         return Answer(self._api.wire.parse_response(content, self._now(), rendered), body.headers, rendered.dropped)
 
-    def open(self, request: ChatRequest, terms: Terms) -> OpenStream:
-        address = self._api.address(terms.model, True)
-        rendered = self._api.wire.render_request(request, terms.model, ask_usage=self._api.stream_usage)
-        waits = self._first_waits(terms)
-        body = self._post(address, rendered, terms, waits)
+    def open(self, request: ChatRequest, context: AttemptContext) -> OpenStream:
+        address = self._api.address(context.model, True)
+        rendered = self._api.wire.render_request(request, context.model, ask_usage=self._api.stream_usage)
+        waits = self._first_waits(context)
+        body = self._post(address, rendered, context, waits)
         try:
             decoder = self._api.wire.decoder(self._now(), rendered)
             first = self._first_content(body, decoder, waits, rendered)
@@ -90,11 +90,11 @@ class HttpProvider:
     def close(self) -> None:
         self._session.close()
 
-    def _post(self, address: str, rendered: Rendered, terms: Terms, waits: Iterator[float]) -> ByteStream:
+    def _post(self, address: str, rendered: Rendered, context: AttemptContext, waits: Iterator[float]) -> ByteStream:
         """The opened answer, if its status is 200; the meaning of its status otherwise."""
-        call = Post(address, self._headers(terms.credential), rendered.body)
-        body = self._session.post(call, next(waits), terms.waiting, terms.sent)
-        terms.waiting(body)
+        request = HttpRequest(address, self._headers(context.credential), rendered.body)
+        body = self._session.post(request, next(waits), context.on_wait, context.on_sent)
+        context.on_wait(body)
         if body.status == 200:
             return body
         try:
@@ -146,9 +146,9 @@ class HttpProvider:
             return failure
         return BrokenAnswer(f"{self.name} sent a whole answer where a stream was asked for.")
 
-    def _first_waits(self, terms: Terms) -> Iterator[float]:
+    def _first_waits(self, context: AttemptContext) -> Iterator[float]:
         """As `_waits`, until the first content is due."""
-        return self._waits(min(self._clock.monotonic() + terms.first_content, terms.deadline))
+        return self._waits(min(self._clock.monotonic() + context.first_content, context.deadline))
 
     def _waits(self, limit: float) -> Iterator[float]:
         """Seconds for each further wait of one try: what is left until the limit, in monotonic seconds."""

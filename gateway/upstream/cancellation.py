@@ -1,7 +1,8 @@
-"""Waiting for the head of an answer, in a way that can be ended from another thread.
+"""How another thread cancels a call that connects, or waits for the head of its answer.
 
-A model may take minutes to its first byte, and while a call connects and waits nobody else holds its socket. So it is
-shown which socket the call is on, and whoever wants the call to end shuts that down.
+A model may take minutes to its first byte, and a thread that waits for it cannot look at anything else. So the thread
+attaches its socket to a PendingResponse. Cancelling that shuts the socket down, which wakes the thread. Nothing here
+knows HTTP, or why a call is cancelled.
 """
 
 import socket
@@ -11,39 +12,41 @@ from collections.abc import Callable
 from gateway.net.sockets import shut_down
 
 
-class Wait:
-    """One wait. From its end on `cut` does nothing, for the socket may be another call's by then.
+class PendingResponse:
+    """A response whose head has not come yet. Safe to use from any thread.
+
+    After `finish`, `cancel` does nothing: the socket may serve another call by then.
 
     Args:
-        begun: is called when the request has left.
+        on_sent: is called when the request has left.
     """
 
-    def __init__(self, begun: Callable[[], None]) -> None:
-        self.begun = begun
+    def __init__(self, on_sent: Callable[[], None]) -> None:
+        self.on_sent = on_sent
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
-        self._cut = False
-        self._over = False
+        self._cancelled = False
+        self._finished = False
 
-    def watch(self, used: socket.socket | None) -> None:
-        """The socket that is used from here on."""
+    def attach(self, used: socket.socket | None) -> None:
+        """The call uses this socket from here on. Shuts it down at once if the call was cancelled before."""
         with self._lock:
             self._socket = used
-            if self._cut:
+            if self._cancelled:
                 shut_down(used)
 
     @property
-    def was_cut(self) -> bool:
-        return self._cut
+    def was_cancelled(self) -> bool:
+        return self._cancelled
 
-    def over(self) -> None:
+    def finish(self) -> None:
         """The head is there, or will never be."""
         with self._lock:
-            self._over = True
+            self._finished = True
 
-    def cut(self) -> None:
-        """End it from another thread."""
+    def cancel(self) -> None:
+        """End the wait, from another thread."""
         with self._lock:
-            if not self._over:
-                self._cut = True
+            if not self._finished:
+                self._cancelled = True
                 shut_down(self._socket)

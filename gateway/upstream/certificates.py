@@ -1,4 +1,4 @@
-"""Which certificate authorities the environment names. Both transports ask here, so that they trust the same ones."""
+"""The CA bundle that the environment names. Both transports read it here, so that they trust the same authorities."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -1,7 +1,7 @@
-"""One connection to a provider: TCP, TLS where the address says so, bytes out and in with a time limit each.
+"""One connection to a provider: TCP, with TLS for https, and a time limit for every read and write.
 
-Every address of a name is tried, and none of it hides: whoever dials shows each socket before it is waited on, so that
-the call can be cut while it connects. What is raised is the system's OSError; the words for people are made above.
+The dialer tries every address of a name. Each socket is registered before connect(), so another thread can cancel the
+attempt. What this module raises is the system's OSError; the transport turns it into words for people.
 """
 
 import contextlib
@@ -22,25 +22,25 @@ from gateway.core.clock import Clock
 from gateway.net.readiness import Readable, readable
 from gateway.net.sockets import shut_down
 from gateway.upstream.byte_stream import READ_SIZE
-from gateway.upstream.cancellation import Wait
+from gateway.upstream.cancellation import PendingResponse
 from gateway.upstream.certificates import ca_bundle
 
 SMALL: Final = 16_384
-"""Bytes of a body that are worth copying behind the head, to leave in one system call with it."""
+"""Bytes. A body up to this size is copied behind the head, so that both leave in one system call."""
 PIECE: Final = 262_144
-"""Bytes offered to the system at once; it takes what it has room for."""
+"""Bytes offered to the system at once; it takes as many as it has room for."""
 TLS_PIECE: Final = 16_384
-"""A TLS record, which leaves as a whole."""
+"""Bytes of a TLS record, which leaves as a whole."""
 KEEPALIVE_SECONDS: Final = 60
-"""Of silence, until the system asks whether the other side is still there: a model thinks for minutes, and a router
-that has forgotten the connection meanwhile tells nobody."""
+"""Seconds of silence after which the system probes the other side. A model thinks for minutes, and a router that has
+forgotten the connection meanwhile does not report it."""
 
 _Address: TypeAlias = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a provider is: what the addresses of its calls have in common."""
+    """Scheme, host and port of a provider, which all its calls share."""
 
     secure: bool
     host: str
@@ -48,7 +48,7 @@ class Origin:
 
     @classmethod
     def of(cls, url: str) -> "Origin":
-        """The origin of an absolute http or https address. Raises ValueError: it is none."""
+        """The origin of an absolute address. Raises ValueError: it is no http or https address."""
         address = urlsplit(url)
         if address.scheme not in ("http", "https") or not address.hostname:
             raise ValueError("not an http or https address")
@@ -57,7 +57,7 @@ class Origin:
 
     @property
     def authority(self) -> str:
-        """What the field Host says (RFC 9110 section 7.2)."""
+        """The value of the Host header (RFC 9110 section 7.2)."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == (443 if self.secure else 80) else f"{host}:{self.port}"
 
@@ -66,9 +66,9 @@ class Connection:
     """A connected socket.
 
     Attributes:
-        reused: whether it has served before.
-        spoiled: whether it cannot serve again, whatever comes: a request left it only in part.
-        idle_since: monotonic seconds, while it waits to serve again.
+        reused: whether it has served a request before.
+        spoiled: whether it must not serve again, for example because only a part of a request was sent.
+        idle_since: monotonic seconds since when it has idled in the pool.
     """
 
     __slots__ = ("_piece", "_readable", "_secure", "idle_since", "reused", "socket", "spoiled")
@@ -83,23 +83,32 @@ class Connection:
         self._readable: Readable | None = None
 
     def send(self, head: bytes, body: bytes, seconds: float) -> None:
-        """Send a request. Raises OSError; TimeoutError where for so many seconds nothing more was taken of it."""
+        """Send a request.
+
+        Args:
+            head: with the empty line at its end.
+            body: may be empty.
+            seconds: limit for each piece to be taken.
+
+        Raises:
+            OSError: TimeoutError if a piece took longer.
+        """
         self.socket.settimeout(seconds)
         if len(body) <= SMALL:
             self._send(head + body)
             return
         whole = memoryview(body)
-        begun = self._send_begin(head, whole[: self._piece])
-        for at in range(begun, len(body), self._piece):
+        begin = self._send_begin(head, whole[: self._piece])
+        for at in range(begin, len(body), self._piece):
             self._send(whole[at : at + self._piece])
 
     def receive(self, seconds: float) -> bytes:
-        """What has come, as soon as something has; b"" at the connection's end. Raises OSError."""
+        """The next bytes, as soon as some have come; b"" at the connection's end. Raises OSError."""
         self.socket.settimeout(seconds)
         return self.socket.recv(READ_SIZE)
 
     def is_dead(self) -> bool:
-        """Whether one that idles is of no use: closed by the other side, or it says what nobody has asked for."""
+        """Whether an idle connection is of no use: the other side closed it, or sent bytes without a request."""
         try:
             self._readable = self._readable or readable(self.socket)
             return self._readable(0)
@@ -107,14 +116,14 @@ class Connection:
             return True
 
     def close(self) -> None:
-        """End it, also under a thread that reads from it."""
+        """End it, also while another thread reads from it."""
         shut_down(self.socket)
-        with contextlib.suppress(OSError):  # what was wrong with the other side is known by now
+        with contextlib.suppress(OSError):  # a fault of the other side was reported before
             self.socket.close()
 
     def _send_begin(self, head: bytes, begin: memoryview) -> int:
-        """Send the head, and with it what the system takes of the body: how much that was. The other side, which
-        mostly waits on another core, is so woken once instead of twice (40 us of a request of 120 KB)."""
+        """Send the head together with the first bytes of the body; returns how many of those the system took. So the
+        other side, which mostly waits on another core, wakes once instead of twice (40 us of a request of 120 KB)."""
         if sys.platform == "win32" or self._secure:  # neither has sendmsg
             self._send(head)
             return 0
@@ -124,7 +133,7 @@ class Connection:
         return max(sent, 0)
 
     def _send(self, data: bytes | memoryview) -> None:
-        # not sendall, whose time limit is one for all that it sends
+        # not sendall: its time limit covers all bytes together
         sent = self.socket.send(data)
         while sent < len(data):
             data = memoryview(data)[sent:]
@@ -132,11 +141,11 @@ class Connection:
 
 
 class Dialer:
-    """Makes the connections to one provider.
+    """Opens connections to one provider. Safe to use from many threads.
 
     Args:
-        origin: where to.
-        environ: where CA_BUNDLES are read.
+        origin: the provider's host and port.
+        environ: where the CA bundle is read.
         clock: measures the limits.
     """
 
@@ -147,27 +156,27 @@ class Dialer:
         self._lock = threading.Lock()  # over the context
         self._context: ssl.SSLContext | None = None
 
-    def dial(self, wait: Wait, seconds: float) -> Connection:
-        """Connect to the first address that takes it.
+    def dial(self, pending: PendingResponse, seconds: float) -> Connection:
+        """Connect to the first address that accepts.
 
         Args:
-            wait: is shown every socket, and ends it when it is cut.
+            pending: every socket is attached to it, so that cancelling it ends the attempt.
             seconds: limit for each address, TLS included.
 
         Raises:
-            OSError: the last address's failure; ssl.SSLError, which no other address would mend.
-            UnicodeError: the host is no name.
+            OSError: the last address's failure. An ssl.SSLError is raised at once: another address would not mend it.
+            UnicodeError: the host is no valid name.
         """
         tls = self._tls() if self._origin.secure else None
         failure = OSError(errno.EADDRNOTAVAIL, "its name has no address")
         for family, kind, protocol, _, address in socket.getaddrinfo(
             self._origin.host, self._origin.port, type=socket.SOCK_STREAM
         ):
-            if wait.was_cut:
+            if pending.was_cancelled:
                 raise ConnectionAbortedError(errno.ECONNABORTED, "the call was cut")
             plain = socket.socket(family, kind, protocol)
             try:
-                return Connection(self._connected(plain, address, tls, wait, seconds))
+                return Connection(self._connected(plain, address, tls, pending, seconds))
             except ssl.SSLError:
                 raise
             except OSError as one:
@@ -175,19 +184,24 @@ class Dialer:
         raise failure
 
     def _connected(
-        self, plain: socket.socket, address: _Address, tls: ssl.SSLContext | None, wait: Wait, seconds: float
+        self,
+        plain: socket.socket,
+        address: _Address,
+        tls: ssl.SSLContext | None,
+        pending: PendingResponse,
+        seconds: float,
     ) -> socket.socket:
         until = self._clock.monotonic() + seconds
         used = plain
         try:
             _tune(plain)
-            wait.watch(plain)
+            pending.attach(plain)
             plain.settimeout(seconds)
             plain.connect(address)
             if tls is not None:
                 host = self._origin.host.rstrip(".")
                 used = secure = tls.wrap_socket(plain, server_hostname=host, do_handshake_on_connect=False)
-                wait.watch(secure)
+                pending.attach(secure)
                 secure.settimeout(max(until - self._clock.monotonic(), 0.001))
                 secure.do_handshake()
         except BaseException:
@@ -196,7 +210,7 @@ class Dialer:
         return used
 
     def _tls(self) -> ssl.SSLContext:
-        """Made once, when it is needed: it takes some 15 ms, which the start of the gateway need not wait for."""
+        """The TLS context, made at the first call: it takes some 15 ms, which would delay the gateway's start."""
         with self._lock:
             if self._context is None:
                 self._context = _context(self._bundle)
@@ -205,7 +219,7 @@ class Dialer:
 
 def _context(bundle: str) -> ssl.SSLContext:
     try:
-        if Path(bundle).is_dir():  # of files named by hash, as `openssl rehash` makes it
+        if Path(bundle).is_dir():  # files named by hash, as `openssl rehash` makes them
             context = ssl.create_default_context(capath=bundle)
         else:
             context = ssl.create_default_context(cafile=bundle)
@@ -218,8 +232,8 @@ def _context(bundle: str) -> ssl.SSLContext:
 def _tune(plain: socket.socket) -> None:
     plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name in ("TCP_KEEPIDLE", "TCP_KEEPALIVE", "TCP_KEEPINTVL"):  # each system knows some of them
+    for name in ("TCP_KEEPIDLE", "TCP_KEEPALIVE", "TCP_KEEPINTVL"):  # each system has some of them
         option = getattr(socket, name, None)
         if option is not None:
-            with contextlib.suppress(OSError):  # or has the name and not the thing
+            with contextlib.suppress(OSError):  # a system may define the name and not support it
                 plain.setsockopt(socket.IPPROTO_TCP, option, KEEPALIVE_SECONDS)

@@ -1,7 +1,7 @@
-"""Connections that wait to serve again.
+"""A pool of idle connections to one provider.
 
-The one that served last serves next, so that as few as possible are kept warm and the others get old and are let go.
-What is taken out is alive as far as anyone can tell: providers close what idles, and say so by an end of the stream.
+The pool is LIFO, so that few connections stay warm and the others expire. It looks at a connection before it hands it
+out: providers close idle connections, which shows as an end of the stream.
 """
 
 import threading
@@ -12,16 +12,16 @@ from gateway.core.clock import Clock
 from gateway.upstream.direct.connection import Connection
 
 IDLE_SECONDS: Final = 120.0
-"""A router that forgets a connection tells nobody, and the next call on it would wait for an answer that never comes.
+"""A router that forgets a connection does not report it, and the next call would wait for an answer that never comes.
 Home routers and clouds forget after 4 minutes and more."""
 
 
 class Pool:
-    """The idle connections to one provider.
+    """The idle connections to one provider. Safe to use from many threads.
 
     Args:
-        size: connections kept at most.
-        clock: tells how long each has idled.
+        size: the most connections that are kept.
+        clock: measures how long each has idled.
     """
 
     def __init__(self, size: int, clock: Clock) -> None:
@@ -32,7 +32,7 @@ class Pool:
         self._closed = False
 
     def take(self) -> Connection | None:
-        """One that can serve; None if there is none."""
+        """A live connection; None if there is none."""
         while True:
             with self._lock:
                 connection = self._idle.pop() if self._idle else None
@@ -43,31 +43,31 @@ class Pool:
             connection.close()
 
     def give(self, connection: Connection) -> None:
-        """Keep a connection whose last response is over, or close it if there is no room."""
+        """Keep a connection whose response has ended, or close it if the pool is full or closed."""
         now = self._clock.monotonic()
         connection.idle_since = now
         connection.reused = True
-        left: list[Connection] = []
+        closing: list[Connection] = []
         with self._lock:
             while self._idle and self._idle[0].idle_since <= now - IDLE_SECONDS:
-                left.append(self._idle.popleft())
+                closing.append(self._idle.popleft())
             if self._closed or len(self._idle) >= self._size:
-                left.append(connection)
+                closing.append(connection)
             else:
                 self._idle.append(connection)
-        for each in left:
+        for each in closing:
             each.close()
 
     def clear(self) -> None:
-        """Close those that idle."""
+        """Close the idle connections."""
         with self._lock:
-            left = list(self._idle)
+            idle = list(self._idle)
             self._idle.clear()
-        for each in left:
+        for each in idle:
             each.close()
 
     def close(self) -> None:
-        """Close those that idle, and from now on those that are given."""
+        """Close the idle connections now, and from now on every connection that `give` gets."""
         with self._lock:
             self._closed = True
         self.clear()

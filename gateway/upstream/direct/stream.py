@@ -1,4 +1,8 @@
-"""A response that comes over a connection of our own."""
+"""One response over a connection of our own, as a ByteStream.
+
+It joins the connection (bytes and timeouts) with the reader (HTTP framing) and the decompressor. It decides whether the
+connection goes back to the pool when the stream is closed.
+"""
 
 import threading
 from collections.abc import Callable
@@ -9,7 +13,7 @@ from gateway.http1.response_body import ProtocolError
 from gateway.http1.response_reader import ResponseReader
 from gateway.net.sockets import shut_down
 from gateway.upstream.byte_stream import ByteStream, Detached
-from gateway.upstream.content_coding import Unpacker
+from gateway.upstream.content_coding import Decompressor
 from gateway.upstream.direct.connection import Connection
 
 
@@ -19,9 +23,9 @@ class DirectStream(ByteStream):
     Args:
         provider: the name for messages.
         connection: the stream owns it from here on.
-        reader: has read the head, and nothing is wrong with it.
-        early: what of the body came with the head.
-        give: takes the connection if it can serve again.
+        reader: has read the head and found no fault in it.
+        early: the bytes of the body that came with the head.
+        give: takes the connection back if it can serve again.
         clock: measures how long a read takes.
     """
 
@@ -43,26 +47,26 @@ class DirectStream(ByteStream):
         self._clock = clock
         coding = reader.headers.get("content-encoding", "").lower()
         self._coding = "" if coding == "identity" else coding
-        self._unpacker: Unpacker | None = None
+        self._decompressor: Decompressor | None = None
         self._lock = threading.Lock()  # over the four below
         self._reading = False
         self._detached = False
         self._closed = False
-        self._cut = False
+        self._cancelled = False
 
     def read(self, timeout: float) -> bytes:
         until: float | None = None
         left = timeout
         while True:
-            if body := self._at_hand():
+            if body := self._available():
                 return body
             if self._ended():
                 return b""
             if until is None:
                 until = self._clock.monotonic() + timeout
-            else:  # what came was framing: that must not begin the time anew
+            else:  # only framing came, which must not restart the timeout
                 left = until - self._clock.monotonic()
-            self._early = self._took(self._receive(left))
+            self._early = self._body_in(self._receive(left))
 
     def detach(self) -> Detached | None:
         with self._lock:
@@ -70,7 +74,7 @@ class DirectStream(ByteStream):
                 return None
             self._detached = True
         early, self._early = self._early, b""
-        return Detached(self._connection.socket, early, self._fed, self._ended, self._fell)
+        return Detached(self._connection.socket, early, self._feed, self._ended, self._failed)
 
     def close(self) -> None:
         with self._lock:
@@ -81,54 +85,55 @@ class DirectStream(ByteStream):
             done = _wake if self._reading else self._give if self._serves_again() else Connection.close
         done(self._connection)
 
-    def cut(self) -> None:
+    def cancel(self) -> None:
         with self._lock:
             if not self._closed:
-                self._cut = True
+                self._cancelled = True
                 shut_down(self._connection.socket)
 
     def _serves_again(self) -> bool:
-        return self._reader.reusable and not self._cut and not self._connection.spoiled
+        return self._reader.reusable and not self._cancelled and not self._connection.spoiled
 
-    def _at_hand(self) -> bytes:
-        """The body's bytes that have come, unpacked."""
+    def _available(self) -> bytes:
+        """The body's bytes that have come, decompressed."""
         raw, self._early = self._early, b""
         if not self._coding:
             return raw
         try:
-            if self._unpacker is None:
+            if self._decompressor is None:
                 if not raw:
                     return raw
-                self._unpacker = Unpacker(self._coding)
-            while raw or self._unpacker.pending:
-                if body := self._unpacker.feed(raw):
+                self._decompressor = Decompressor(self._coding)
+            while raw or self._decompressor.pending:
+                if body := self._decompressor.feed(raw):
                     return body
                 raw = b""
         except ProtocolError as fault:
-            self._connection.spoiled = True  # who says of bytes what they are not may say so of where they end
+            self._connection.spoiled = True  # a wrong Content-Encoding casts doubt on the framing, too
             raise self._broken(fault) from None
         return b""
 
     def _ended(self) -> bool:
-        """Whether the body is complete. Raises BrokenAnswer: it will not be."""
+        """Whether the body is complete. Raises BrokenAnswer if it never will be."""
         if self._reader.fault is not None:
             raise self._broken(self._reader.fault)
         if not self._reader.ended:
             return False
-        if self._cut:  # where the connection's end is the body's end, a cut looks like one
+        if self._cancelled:  # where the connection's end is the body's end, cancelling looks like that end
             raise BrokenAnswer(f"The answer of {self._provider} was cut.")
-        if self._unpacker is not None and not self._unpacker.whole:
+        if self._decompressor is not None and not self._decompressor.whole:
             raise self._broken("its compressed answer ends too early")
         return True
 
-    def _fed(self, data: bytes) -> bytes:
-        body = self._took(data)
+    def _feed(self, data: bytes) -> bytes:
+        """`Detached.feed`."""
+        body = self._body_in(data)
         if not body:
             self._ended()
         return body
 
-    def _took(self, data: bytes) -> bytes:
-        """What of the body is in `data`, which was received."""
+    def _body_in(self, data: bytes) -> bytes:
+        """The body's bytes in received `data`; b"" as `data` means that the connection has ended."""
         if data:
             return self._reader.feed(data)
         self._reader.close()
@@ -144,7 +149,7 @@ class DirectStream(ByteStream):
         except TimeoutError:
             raise Silent(f"{self._provider} was silent for too long.") from None
         except OSError as fault:
-            raise self._fell(fault) from None
+            raise self._failed(fault) from None
         finally:
             with self._lock:
                 self._reading = False
@@ -152,7 +157,7 @@ class DirectStream(ByteStream):
             if closed:
                 self._connection.close()
 
-    def _fell(self, fault: OSError) -> BrokenAnswer:
+    def _failed(self, fault: OSError) -> BrokenAnswer:
         return self._broken(type(fault).__name__)
 
     def _broken(self, why: object) -> BrokenAnswer:
@@ -160,6 +165,6 @@ class DirectStream(ByteStream):
 
 
 def _wake(connection: Connection) -> None:
-    """For a thread that reads from it and will close it. Closed under that thread, the number of its descriptor may be
-    another connection's by the time it looks."""
+    """Wake the thread that reads from the connection; that thread closes it. If this one closed it, its descriptor's
+    number could belong to another connection when the reader looks."""
     shut_down(connection.socket)

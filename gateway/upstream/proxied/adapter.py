@@ -1,4 +1,8 @@
-"""How requests shows which socket a call waits on: its connections tell as they begin to wait for a status line."""
+"""An HTTPAdapter for requests that makes its calls cancellable.
+
+requests does not show the socket of a call. So the connections below it report when they begin to wait for a status
+line, and attach their socket to the pending response of their thread.
+"""
 
 import threading
 
@@ -6,31 +10,31 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPResponse, HTTPSConnectionPool, ProxyManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from gateway.upstream.cancellation import Wait
+from gateway.upstream.cancellation import PendingResponse
 
 
-class Waits(threading.local):
-    """The wait of this thread, if it has one."""
+class ThreadPending(threading.local):
+    """The pending response of the current thread, if it has one."""
 
-    current: Wait | None = None
+    current: PendingResponse | None = None
 
     def begin(self, connection: HTTPConnection) -> None:
-        """This thread waits for an answer on `connection` from here on."""
+        """The request has left, and this thread now waits for the answer on `connection`."""
         if self.current is not None:
-            self.current.begun()
-            self.current.watch(connection.sock)
+            self.current.on_sent()
+            self.current.attach(connection.sock)
 
 
-class WatchedAdapter(HTTPAdapter):
-    """An adapter whose connections report to `waits`.
+class CancellableAdapter(HTTPAdapter):
+    """An adapter whose connections attach their sockets.
 
     Args:
-        waits: of the threads that use it.
+        pending: the pending responses of the threads that use it.
         pool_size: connections kept.
     """
 
-    def __init__(self, waits: Waits, pool_size: int) -> None:
-        self._pools = _pools(waits)
+    def __init__(self, pending: ThreadPending, pool_size: int) -> None:
+        self._pools = _pools(pending)
         super().__init__(pool_connections=1, pool_maxsize=pool_size, max_retries=0)
         self.poolmanager.pool_classes_by_scheme = self._pools
 
@@ -40,15 +44,15 @@ class WatchedAdapter(HTTPAdapter):
         return manager
 
 
-def _pools(waits: Waits) -> dict[str, type]:
+def _pools(pending: ThreadPending) -> dict[str, type]:
     class Plain(HTTPConnection):
         def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # urllib3's own override
-            waits.begin(self)
+            pending.begin(self)
             return super().getresponse()
 
     class Secure(HTTPSConnection):
         def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # urllib3's own override
-            waits.begin(self)
+            pending.begin(self)
             return super().getresponse()
 
     class PlainPool(HTTPConnectionPool):

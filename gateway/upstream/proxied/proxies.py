@@ -1,4 +1,4 @@
-"""Which proxy an address is asked through, by the environment as it is now (HTTPS_PROXY, NO_PROXY and the like)."""
+"""Which proxy the environment names for an address, as it is now (HTTPS_PROXY, NO_PROXY and the like)."""
 
 from typing import Final
 from urllib.parse import urlsplit
@@ -9,12 +9,12 @@ LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def proxies_for(endpoint: str) -> dict[str, str]:
-    """The proxies by scheme, as requests takes them; none for this machine."""
+    """The proxies by scheme, as requests takes them. Addresses of this machine have none."""
     if urlsplit(endpoint).hostname in LOOPBACK:
         return {}
     return dict(get_environ_proxies(endpoint))
 
 
 def is_proxied(endpoint: str) -> bool:
-    """Whether a proxy stands before an address."""
+    """Whether an address is behind a proxy."""
     return select_proxy(endpoint, proxies_for(endpoint)) is not None

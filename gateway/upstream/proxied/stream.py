@@ -1,7 +1,7 @@
 """A response that requests has opened, as a ByteStream.
 
-requests sets one read timeout for a whole response, so the socket's own is set before each read. Closing works from
-another thread while a read blocks: the socket is shut down first, which wakes the reader.
+requests has one read timeout for a whole response, so each read sets the socket's timeout first. Closing works while
+another thread blocks in a read: it shuts the socket down first, which wakes that thread.
 """
 
 import contextlib
@@ -15,6 +15,7 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 from gateway.core.errors import BrokenAnswer, Silent
 from gateway.net.sockets import plain, shut_down
 from gateway.upstream.byte_stream import READ_SIZE, ByteStream
+from gateway.upstream.transport import no_op
 
 
 class RequestsStream(ByteStream):
@@ -28,28 +29,28 @@ class RequestsStream(ByteStream):
     def __init__(self, response: requests.Response, provider: str) -> None:
         super().__init__(provider, response.status_code, response.headers)
         self._raw: urllib3.HTTPResponse = response.raw
-        # urllib3 gives the connection back with the last byte of the body. Here it is `close` that does: until then
-        # `cut` may shut the socket down, which must not be another call's by that time.
+        # urllib3 gives the connection back with the last byte of the body. Here `close` does: until then `cancel` may
+        # shut the socket down, and it must not belong to another call by that time.
         self._release = self._raw.release_conn
-        self._raw.release_conn = _nothing  # type: ignore[method-assign]
+        self._raw.release_conn = no_op  # type: ignore[method-assign]
         self._socket = _socket_of(self._raw)
         self._lock = threading.Lock()
         self._closed = False
-        self._cut = False
+        self._cancelled = False
 
     def read(self, timeout: float) -> bytes:
         if self._socket is not None:
-            with contextlib.suppress(OSError):  # closed meanwhile: the read below says so
+            with contextlib.suppress(OSError):  # closed meanwhile: the read below raises
                 self._socket.settimeout(max(timeout, 0.001))
         try:
             data = self._raw.read1(READ_SIZE, decode_content=True)
         except (ReadTimeoutError, TimeoutError):
             raise Silent(f"{self._provider} was silent for too long.") from None
         except (HTTPError, OSError, ValueError, AttributeError) as fault:
-            # ValueError, AttributeError: what http.client raises when the response is closed under its feet
+            # ValueError, AttributeError: http.client raises them when another thread has closed the response
             why = type(fault).__name__
             raise BrokenAnswer(f"{self._provider} broke off in the middle of its answer ({why}).") from None
-        if not data and self._cut:  # where the connection's end is the body's end, a cut looks like one
+        if not data and self._cancelled:  # where the connection's end is the body's end, cancelling looks like that end
             raise BrokenAnswer(f"The answer of {self._provider} was cut.")
         return data
 
@@ -58,15 +59,15 @@ class RequestsStream(ByteStream):
             if self._closed:
                 return
             self._closed = True
-        if self._cut or not self._ended():
+        if self._cancelled or not self._ended():
             shut_down(self._socket)
             self._raw.close()
         self._release()
 
-    def cut(self) -> None:
+    def cancel(self) -> None:
         with self._lock:
             if not self._closed:
-                self._cut = True
+                self._cancelled = True
                 shut_down(self._socket)
 
     def _ended(self) -> bool:
@@ -74,13 +75,9 @@ class RequestsStream(ByteStream):
         return inner is None or bool(inner.isclosed())
 
 
-def _nothing() -> None:
-    """Stands in for the release that comes too early."""
-
-
 def _socket_of(raw: urllib3.HTTPResponse) -> socket.socket | None:
-    """The socket under a response. http.client hands it from the connection to the response when the server says
-    `Connection: close`, so both places are looked at."""
+    """The socket under a response. With `Connection: close` http.client moves it from the connection to the response,
+    so this looks in both places."""
     own = getattr(getattr(raw, "connection", None), "sock", None)
     if own is None:
         reader = getattr(getattr(raw, "_fp", None), "fp", None)

@@ -1,7 +1,9 @@
-"""Calls through requests: where a proxy stands before the provider, and the questions of a login.
+"""The transport through requests: for providers behind a proxy. A login uses its session.
 
-requests follows redirects with the key on, takes credentials from ~/.netrc over ours, replays cookies between callers
-and looks the proxy up at every call; so all of that is off, and the proxy and the CA bundle are read once, here.
+By default requests follows redirects with the key in them, prefers the credentials in ~/.netrc to ours, replays one
+caller's cookies to another, and looks up the proxy at every call. So all of that is off, and this module reads the
+proxy and the CA bundle once. It must not put the library's texts into messages: they hold the address and may hold a
+header.
 """
 
 import io
@@ -14,24 +16,24 @@ from urllib3.exceptions import HTTPError
 
 from gateway.core.errors import ConnectionFailed, ProviderFailure, Silent
 from gateway.upstream.byte_stream import ByteStream
-from gateway.upstream.cancellation import Wait
+from gateway.upstream.cancellation import PendingResponse
 from gateway.upstream.certificates import ca_bundle
-from gateway.upstream.proxied.adapter import Waits, WatchedAdapter
+from gateway.upstream.proxied.adapter import CancellableAdapter, ThreadPending
 from gateway.upstream.proxied.proxies import proxies_for
 from gateway.upstream.proxied.stream import RequestsStream
-from gateway.upstream.transport import DEFAULT_HEADERS, Post, uncounted
+from gateway.upstream.transport import DEFAULT_HEADERS, HttpRequest, no_op
 
 
 class _PlainSession(requests.Session):
-    """Even where it is told not to follow a redirect, requests reads its body without a limit and parses its Location,
-    which may be none. So nothing is a redirect here, only a status."""
+    """A session that treats a redirect as an ordinary status. Even with allow_redirects=False, requests reads a
+    redirect's body without a limit and parses its Location, which may be malformed."""
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         return None
 
 
 def plain_session(endpoint: str, environ: Mapping[str, str]) -> requests.Session:
-    """A session that does nothing by itself: no redirects, cookies, netrc; the proxy and CA bundle as they are now.
+    """A session without redirects, cookies and netrc. It keeps the proxy and CA bundle that the environment names now.
 
     Args:
         endpoint: an address it will be used for, which decides on a proxy.
@@ -47,12 +49,12 @@ def plain_session(endpoint: str, environ: Mapping[str, str]) -> requests.Session
 
 
 class RequestsTransport:
-    """The contract of gateway.upstream.transport.
+    """Implements gateway.upstream.transport.Transport.
 
     Args:
         provider: the name for messages.
         endpoint: the base address, which decides on a proxy.
-        pool_size: connections kept; at least the number of threads, or urllib3 throws them away.
+        pool_size: connections kept; with fewer than there are threads, urllib3 discards some.
         connect_seconds: limit for each address tried, TLS included, and for each 16 KiB of a request on its way out.
         environ: where the CA bundle is read.
     """
@@ -63,41 +65,45 @@ class RequestsTransport:
         self._provider = provider
         self._connect_seconds = connect_seconds
         self._session = plain_session(endpoint, environ)
-        self._waits = Waits()
-        adapter = WatchedAdapter(self._waits, pool_size)
+        self._pending = ThreadPending()
+        adapter = CancellableAdapter(self._pending, pool_size)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
 
     def post(
-        self, call: Post, timeout: float, waiting: Callable[[Wait], None], sent: Callable[[], None] = uncounted
+        self,
+        request: HttpRequest,
+        timeout: float,
+        on_wait: Callable[[PendingResponse], None],
+        on_sent: Callable[[], None] = no_op,
     ) -> ByteStream:
-        wait = self._waits.current = Wait(sent)
-        waiting(wait)
+        pending = self._pending.current = PendingResponse(on_sent)
+        on_wait(pending)
         try:
-            # Prepared by itself, not by the session: that would merge cookies, settings and auth of its own, a fifth
-            # of a call's cost. As a file the body leaves in pieces with a time limit each; in one piece it had
-            # connect_seconds in all, which a few images on a slow line do not keep.
+            # The session must not prepare the request: it would merge its own cookies, settings and auth, which is a
+            # fifth of a call's cost. The body is a file, because a file leaves in pieces with a time limit each. As
+            # bytes it would have connect_seconds in all, which is too short for a few images on a slow line.
             prepared = requests.PreparedRequest()
-            headers = {**DEFAULT_HEADERS, **call.headers}
-            prepared.prepare("POST", call.url, headers=headers, data=io.BytesIO(call.body))
+            headers = {**DEFAULT_HEADERS, **request.headers}
+            prepared.prepare("POST", request.url, headers=headers, data=io.BytesIO(request.body))
             response = self._session.send(
                 prepared,
                 stream=True,
                 allow_redirects=False,
                 timeout=(min(self._connect_seconds, timeout), timeout),
             )
-        except (requests.RequestException, HTTPError, OSError, ValueError) as fault:  # ValueError: not a header's text
+        except (requests.RequestException, HTTPError, OSError, ValueError) as fault:  # ValueError: not a valid header
             raise self._failed(fault, timeout) from None
         finally:
-            self._waits.current = None
-            wait.over()
+            self._pending.current = None
+            pending.finish()
         return RequestsStream(response, self._provider)
 
     def close(self) -> None:
         self._session.close()
 
     def _failed(self, fault: Exception, timeout: float) -> ProviderFailure:
-        """The failure without the library's text, which holds the address and may hold a header."""
+        """The failure, without the library's text, which holds the address and may hold a header."""
         if isinstance(fault, requests.ReadTimeout):
             return Silent(f"{self._provider} did not answer within {timeout:.0f} s.")
         if isinstance(fault, requests.ConnectTimeout):
@@ -108,15 +114,15 @@ class RequestsTransport:
 
 
 def _cause(fault: BaseException) -> str:
-    """The innermost known cause in a word: `Connection refused`, `Name or service not known`, a class name."""
+    """The innermost known cause in short: `Connection refused`, `Name or service not known`, or a class name."""
     seen: BaseException | None = fault
-    words = type(fault).__name__
+    cause = type(fault).__name__
     while seen is not None:
         if isinstance(seen, RemoteDisconnected):
-            words = "it closed the connection without an answer"
+            cause = "it closed the connection without an answer"
         elif isinstance(seen, OSError) and seen.strerror:
-            words = seen.strerror
+            cause = seen.strerror
         inner = getattr(seen, "reason", None)
         following = seen.__cause__ or seen.__context__
         seen = inner if isinstance(inner, BaseException) else following
-    return words
+    return cause
