@@ -181,7 +181,7 @@ def test_without_an_address_gemini_is_asked_at_google() -> None:
     assert found("gemini", EVERY_KEY).endpoint == google
     compatible = found("work", EVERY_KEY, type="gemini", api="openai")
     assert (compatible.wire, compatible.endpoint) == ("openai_chat", google + "/openai")
-    assert compatible.unsaid_calls
+    assert compatible.stop_after_calls
 
 
 # What cannot work --------------------------------------------------------------------------------------------------

@@ -51,7 +51,7 @@ def _openai_chat(parts: ProviderParts) -> Provider:
         parts.endpoint,
         session=parts.session,
         user_agents=parts.user_agents,
-        wire=OpenAIChat(history=history, tool_calls_finish=resolved.unsaid_calls),
+        wire=OpenAIChat(history=history, tool_calls_finish=resolved.stop_after_calls),
         stream_usage=resolved.stream_usage,
         clock=parts.clock,
         api_key_header=resolved.settings.api_key_header,
