@@ -29,7 +29,7 @@ from gateway.handler.failover import Failover
 from gateway.limits.rate_limiter import RateLimiters
 from gateway.observe.logs import CallLog
 from gateway.providers.base import Answer, AttemptContext, OpenStream
-from gateway.routing.health import Health, Trial
+from gateway.routing.health import Health, HealthTicket
 from gateway.routing.retry_budget import RetryBudgets
 from gateway.routing.router import Route, Target
 from gateway.upstream.byte_stream import ByteStream
@@ -113,17 +113,17 @@ class WatchedHealth(Health):
 
     def __init__(self, clock: FakeClock) -> None:
         super().__init__(clock, lambda: 0.0)
-        self.trials: list[Trial] = []
+        self.tickets: list[HealthTicket] = []
 
-    def enter(self, target: Target, *, forced: bool = False) -> Trial | None:
-        trial = super().enter(target, forced=forced)
-        if trial is not None:
-            self.trials.append(trial)
-        return trial
+    def enter(self, target: Target, *, forced: bool = False) -> HealthTicket | None:
+        ticket = super().enter(target, forced=forced)
+        if ticket is not None:
+            self.tickets.append(ticket)
+        return ticket
 
-    def open(self) -> list[Trial]:
+    def open(self) -> list[HealthTicket]:
         """Turns without a verdict."""
-        return [trial for trial in self.trials if not repr(trial).endswith("over)")]
+        return [ticket for ticket in self.tickets if not repr(ticket).endswith("over)")]
 
 
 class Scene:
@@ -200,9 +200,9 @@ class Scene:
     def has_failed(self, name: str, *failures: ProviderFailure) -> None:
         """Calls before had these failures there."""
         for failure in failures:
-            trial = self.health.enter(Target(name, "m"), forced=True)
-            assert trial is not None
-            trial.failed(failure)
+            ticket = self.health.enter(Target(name, "m"), forced=True)
+            assert ticket is not None
+            ticket.failed(failure)
 
     def failures(self, name: str) -> int:
         """Failures in a row that count against the provider's target."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from gateway.routing.breaker import BUCKET, BUCKETS, LOOK_AGAIN, Breaker, Entry
+from gateway.routing.breaker import BUCKET, BUCKETS, LOOK_AGAIN, Breaker, BreakerEntry
 
 
 def never() -> float:
@@ -32,10 +32,10 @@ class Scene:
     def later(self, seconds: float) -> None:
         self.now += seconds
 
-    def enter(self) -> Entry:
+    def enter(self) -> BreakerEntry:
         return self.breaker.enter(self.now)
 
-    def fail(self, *entries: Entry) -> None:
+    def fail(self, *entries: BreakerEntry) -> None:
         for entry in entries:
             self.breaker.failed(entry, self.now)
 
@@ -52,7 +52,7 @@ class Scene:
         assert self.state == "open"
         return self
 
-    def probe(self) -> Entry:
+    def probe(self) -> BreakerEntry:
         """Wait until a probe is due, and enter as it."""
         self.later(self.due)
         entry = self.enter()
@@ -210,14 +210,14 @@ def test_exactly_one_call_probes_at_a_time() -> None:
     probe = scene.probe()
     assert scene.due == LOOK_AGAIN
     assert not scene.enter().probing
-    scene.breaker.gives_back(probe)
+    scene.breaker.release(probe)
     assert scene.due == 0
     assert scene.enter().probing
 
 
 def test_a_probe_without_a_verdict_does_not_prolong_the_opening() -> None:
     scene = Scene().opened()
-    scene.breaker.gives_back(scene.probe())
+    scene.breaker.release(scene.probe())
     assert scene.state == "half-open"
     scene.fail(scene.probe())
     assert scene.due == 10
@@ -249,22 +249,22 @@ def test_a_probe_that_is_overtaken_by_a_success_and_a_new_opening_decides_nothin
     scene.opened()
     scene.later(5)
     scene.fail(stale)
-    scene.breaker.speaking(stale)
-    scene.breaker.lives(stale)
-    scene.breaker.gives_back(stale)
+    scene.breaker.first_content(stale)
+    scene.breaker.rejected(stale)
+    scene.breaker.release(stale)
     assert (scene.state, scene.due) == ("half-open", 0)
 
 
 def test_a_probe_that_speaks_lets_the_others_in_at_once() -> None:
     scene = Scene().opened()
-    scene.breaker.speaking(scene.probe())
+    scene.breaker.first_content(scene.probe())
     assert (scene.state, scene.due) == ("half-open", 0)
     assert [scene.enter().probing for _ in range(3)] == [False, False, False]
 
 
 def test_on_probation_the_very_next_failure_opens_it_with_the_doubling_going_on() -> None:
     scene = Scene().opened()
-    scene.breaker.speaking(scene.probe())
+    scene.breaker.first_content(scene.probe())
     scene.fail(scene.enter())
     assert (scene.state, scene.due) == ("open", 10)
 
@@ -272,7 +272,7 @@ def test_on_probation_the_very_next_failure_opens_it_with_the_doubling_going_on(
 def test_a_probe_that_speaks_and_breaks_off_opens_it_again() -> None:
     scene = Scene().opened()
     probe = scene.probe()
-    scene.breaker.speaking(probe)
+    scene.breaker.first_content(probe)
     scene.fail(probe)
     assert (scene.state, scene.due) == ("open", 10)
 
@@ -280,12 +280,12 @@ def test_a_probe_that_speaks_and_breaks_off_opens_it_again() -> None:
 def test_only_a_call_that_ended_well_ends_the_probation() -> None:
     scene = Scene().opened()
     probe = scene.probe()
-    scene.breaker.speaking(probe)
+    scene.breaker.first_content(probe)
     other = scene.enter()
-    scene.breaker.speaking(other)
-    scene.breaker.lives(other)
-    scene.breaker.gives_back(other)
-    scene.breaker.gives_back(probe)
+    scene.breaker.first_content(other)
+    scene.breaker.rejected(other)
+    scene.breaker.release(other)
+    scene.breaker.release(probe)
     assert scene.state == "half-open"
     scene.answer()
     assert scene.state == "closed"
@@ -296,7 +296,7 @@ def test_calls_from_before_it_opened_are_no_failures_on_probation() -> None:
     hanging = [scene.enter() for _ in range(3)]
     scene.opened()
     forced = scene.enter()
-    scene.breaker.speaking(scene.probe())
+    scene.breaker.first_content(scene.probe())
     scene.fail(*hanging, forced)
     assert (scene.state, scene.due) == ("half-open", 0)
 
@@ -314,7 +314,7 @@ def test_calls_from_before_it_opened_do_not_open_it_again_once_it_has_closed() -
 def test_a_probe_that_breaks_off_after_another_call_has_closed_it_is_one_failure() -> None:
     scene = Scene().opened()
     probe = scene.probe()
-    scene.breaker.speaking(probe)
+    scene.breaker.first_content(probe)
     scene.answer()
     scene.fail(probe)
     assert (scene.state, scene.breaker.failures) == ("closed", 1)
@@ -323,9 +323,9 @@ def test_a_probe_that_breaks_off_after_another_call_has_closed_it_is_one_failure
 def test_a_probe_that_shows_the_provider_alive_closes_it() -> None:
     scene = Scene().opened()
     forced = scene.enter()
-    scene.breaker.lives(forced)
+    scene.breaker.rejected(forced)
     assert scene.state == "open", "a call that was forced in is not asked to prove anything"
-    scene.breaker.lives(scene.probe())
+    scene.breaker.rejected(scene.probe())
     assert scene.state == "closed"
     assert scene.opened().due == 5
 
@@ -336,8 +336,8 @@ def test_a_call_that_is_no_probe_speaks_and_ends_without_effect(state: str) -> N
     if state == "open":
         scene.opened()
     entry = scene.enter()
-    scene.breaker.speaking(entry)
-    scene.breaker.gives_back(entry)
+    scene.breaker.first_content(entry)
+    scene.breaker.release(entry)
     assert scene.state == state
 
 
@@ -349,13 +349,13 @@ class BreakerMachine(RuleBasedStateMachine):
         self.now = 1000.0
         self.share = 0.0
         self.breaker = Breaker(lambda: self.share)
-        self.calls: list[tuple[Entry, int]] = []  # under way, each with the era it came in
+        self.calls: list[tuple[BreakerEntry, int]] = []  # under way, each with the era it came in
         self.era = 0  # goes up where calls under way become too old to count
         self.state = "closed"
         self.until = 0.0
         self.openings = 0
         self.opened_at = 0.0
-        self.probe: Entry | None = None
+        self.probe: BreakerEntry | None = None
         self.in_a_row = 0
         self.outcomes: list[tuple[float, bool]] = []
 
@@ -386,7 +386,7 @@ class BreakerMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def a_stream_speaks(self, data: st.DataObject) -> None:
         entry, _ = data.draw(st.sampled_from(self.calls))
-        self.breaker.speaking(entry)
+        self.breaker.first_content(entry)
         if entry is self.probe and self.state == "open":
             self.state = "probation"
             self.era += 1
@@ -422,7 +422,7 @@ class BreakerMachine(RuleBasedStateMachine):
     @rule()
     def the_probe_shows_the_provider_alive(self) -> None:
         assert self.probe is not None
-        self.breaker.lives(self.probe)
+        self.breaker.rejected(self.probe)
         self.calls = [call for call in self.calls if call[0] is not self.probe]
         if self.state != "closed":
             self.state, self.openings, self.in_a_row = "closed", 0, 0
@@ -431,7 +431,7 @@ class BreakerMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def a_caller_leaves(self, data: st.DataObject) -> None:
         entry, _ = self._take(data)
-        self.breaker.gives_back(entry)
+        self.breaker.release(entry)
         if entry is self.probe and self.state == "open":
             self.probe = None
 
@@ -458,14 +458,14 @@ class BreakerMachine(RuleBasedStateMachine):
     def its_memory_is_bounded(self) -> None:
         assert len(self.breaker._outcomes._buckets) <= BUCKETS
 
-    def _take(self, data: st.DataObject) -> tuple[Entry, int]:
+    def _take(self, data: st.DataObject) -> tuple[BreakerEntry, int]:
         return self.calls.pop(data.draw(st.integers(0, len(self.calls) - 1)))
 
     def _ended_well(self) -> None:
         self.state, self.openings, self.in_a_row = "closed", 0, 0
         self.outcomes.append((self.now, True))
 
-    def _fails(self, entry: Entry, era: int) -> None:
+    def _fails(self, entry: BreakerEntry, era: int) -> None:
         self.breaker.failed(entry, self.now)
         if entry is not self.probe and (self.state == "open" or era < self.era):
             return

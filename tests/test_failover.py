@@ -337,8 +337,8 @@ def test_a_stream_that_breaks_counts_against_its_target_although_it_began_well(s
     scene["a"].plays(OpenStream([], WIRE.decoder(0, Rendered(b"")), NoBody(), ()))
     for _ in range(IN_A_ROW):
         reached = scene.reach("ab", asked("hi", stream=True), call=scene.call())
-        assert scene.health.open() == [reached.trial], "it has not ended well yet"
-        reached.trial.failed(StreamBroken("x"))
+        assert scene.health.open() == [reached.ticket], "it has not ended well yet"
+        reached.ticket.failed(StreamBroken("x"))
     assert attempts_text(scene.ask("ab")) == "a/m=resting,b/m=200"
 
 

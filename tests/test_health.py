@@ -1,4 +1,4 @@
-"""Who may be asked, who rests for what and for how long, and what a call's turn at a target leaves behind."""
+"""Which targets may be asked, why and how long a target cools down, and what one call changes for the next."""
 
 import math
 import threading
@@ -25,7 +25,7 @@ from gateway.core.errors import (
     TargetModelMissing,
     Unavailable,
 )
-from gateway.routing.health import REMEMBERED, Health, Standing, Trial
+from gateway.routing.health import REMEMBERED, Health, HealthTicket, TargetStatus
 from gateway.routing.router import Target
 from tests.fakes import FakeClock
 
@@ -49,16 +49,16 @@ class Scene:
     def later(self, seconds: float) -> None:
         self.clock.advance(seconds)
 
-    def turn(self, target: Target = A) -> Trial:
+    def turn(self, target: Target = A) -> HealthTicket:
         """A turn that is given without force."""
-        trial = self.health.enter(target)
-        assert trial is not None, f"{target} is not ready"
-        return trial
+        ticket = self.health.enter(target)
+        assert ticket is not None, f"{target} is not ready"
+        return ticket
 
-    def forced(self, target: Target = A) -> Trial:
-        trial = self.health.enter(target, forced=True)
-        assert trial is not None, "a forced turn is always given"
-        return trial
+    def forced(self, target: Target = A) -> HealthTicket:
+        ticket = self.health.enter(target, forced=True)
+        assert ticket is not None, "a forced turn is always given"
+        return ticket
 
     def fail(self, *failures: ProviderFailure, target: Target = A) -> None:
         for failure in failures:
@@ -72,11 +72,11 @@ class Scene:
         assert self.state() == "open"
         return self
 
-    def probe(self, target: Target = A) -> Trial:
+    def probe(self, target: Target = A) -> HealthTicket:
         self.later(self.due(target))
-        trial = self.turn(target)
-        assert trial.probing
-        return trial
+        ticket = self.turn(target)
+        assert ticket.probing
+        return ticket
 
     def due(self, *targets: Target) -> float:
         due = self.health.due(targets or [A])
@@ -86,14 +86,14 @@ class Scene:
     def ready(self, *targets: Target) -> list[Target]:
         return self.health.order(targets or [A])[0]
 
-    def resting(self, *targets: Target) -> list[Target]:
+    def cooling_down(self, *targets: Target) -> list[Target]:
         return self.health.order(targets or [A])[1]
 
-    def standing(self, target: Target = A) -> Standing:
+    def status(self, target: Target = A) -> TargetStatus:
         return self.health.describe(target)
 
     def state(self, target: Target = A) -> str:
-        return self.standing(target).state
+        return self.status(target).state
 
 
 @pytest.fixture
@@ -127,7 +127,7 @@ class TestOrder:
     def test_a_target_that_is_probed_is_not_ready_until_the_probe_has_spoken(self, scene: Scene) -> None:
         probe = scene.opened().probe()
         assert scene.health.order([A, B]) == ([B], [A])
-        probe.speaks(0.5, streamed=True)
+        probe.first_content(0.5, streamed=True)
         assert scene.health.order([A, B]) == ([A, B], [])
 
     def test_there_is_nothing_to_wait_for_without_targets(self, scene: Scene) -> None:
@@ -176,15 +176,15 @@ class TestTurns:
 
     def test_a_probe_that_is_answered_closes(self, scene: Scene) -> None:
         scene.opened().probe().answered()
-        assert scene.standing().state == "closed"
-        assert scene.standing().failures == 0
+        assert scene.status().state == "closed"
+        assert scene.status().failures == 0
 
     def test_a_probe_that_fails_doubles_the_opening(self, scene: Scene) -> None:
         scene.opened().probe().failed(Silent("x"))
         assert scene.due() == 10
 
     @pytest.mark.parametrize(
-        ("failure", "why", "rest"),
+        ("failure", "why", "cooldown"),
         [
             (LIMITED, "rate_limited", 5),
             (QuotaExhausted("x"), "quota", 600),
@@ -193,53 +193,53 @@ class TestTurns:
         ],
     )
     def test_a_probe_that_is_turned_away_shows_the_provider_alive(
-        self, scene: Scene, failure: ProviderFailure, why: str, rest: float
+        self, scene: Scene, failure: ProviderFailure, why: str, cooldown: float
     ) -> None:
         scene.opened().probe().failed(failure)
-        standing = scene.standing()
-        assert (standing.state, standing.why, standing.due, standing.failures) == ("resting", why, rest, 0)
-        scene.later(rest)
+        status = scene.status()
+        assert (status.state, status.why, status.due, status.failures) == ("resting", why, cooldown, 0)
+        scene.later(cooldown)
         assert not scene.turn().probing
 
     def test_a_stream_that_speaks_and_breaks_opens_it_again(self, scene: Scene) -> None:
         probe = scene.opened().probe()
-        probe.speaks(1, streamed=True)
+        probe.first_content(1, streamed=True)
         assert scene.state() == "half-open"
         probe.failed(StreamBroken("cut"))
         assert (scene.state(), scene.due()) == ("open", 10)
 
     def test_the_first_verdict_counts(self, scene: Scene) -> None:
-        trial = scene.turn()
-        trial.answered()
+        ticket = scene.turn()
+        ticket.answered()
         for _ in range(10):
-            trial.failed(DOWN)
-        assert scene.standing().failures == 0
-        trial = scene.turn()
+            ticket.failed(DOWN)
+        assert scene.status().failures == 0
+        ticket = scene.turn()
         for _ in range(10):
-            trial.failed(DOWN)
-        trial.answered()
-        trial.close()
-        assert scene.standing().failures == 1
+            ticket.failed(DOWN)
+        ticket.answered()
+        ticket.close()
+        assert scene.status().failures == 1
 
     def test_a_closed_turn_says_nothing_more(self, scene: Scene) -> None:
-        trial = scene.turn()
-        trial.close()
-        trial.close()
-        trial.speaks(3, streamed=True)
-        trial.failed(LIMITED)
-        assert scene.standing() == Health(FakeClock(), lambda: 0.0).describe(A)
+        ticket = scene.turn()
+        ticket.close()
+        ticket.close()
+        ticket.first_content(3, streamed=True)
+        ticket.failed(LIMITED)
+        assert scene.status() == Health(FakeClock(), lambda: 0.0).describe(A)
 
     def test_it_names_itself_for_people(self, scene: Scene) -> None:
-        trial = scene.turn()
-        assert repr(trial) == "Trial(a/m)"
-        trial.close()
-        assert repr(trial) == "Trial(a/m, over)"
-        assert repr(scene.opened().probe()) == "Trial(a/m, probing)"
+        ticket = scene.turn()
+        assert repr(ticket) == "HealthTicket(a/m)"
+        ticket.close()
+        assert repr(ticket) == "HealthTicket(a/m, over)"
+        assert repr(scene.opened().probe()) == "HealthTicket(a/m, probing)"
 
 
-class TestRests:
+class TestCooldowns:
     @pytest.mark.parametrize(
-        ("failure", "rests"),
+        ("failure", "cooldowns"),
         [
             (RateLimited("x"), [5, 10, 20, 40, 60, 60]),
             (QuotaExhausted("x"), [600, 1200, 2400, 3600, 3600]),
@@ -248,14 +248,14 @@ class TestRests:
         ids=["rate-limit", "quota", "model"],
     )
     def test_a_rest_doubles_each_time_in_a_row_up_to_its_longest(
-        self, scene: Scene, failure: ProviderFailure, rests: list[float]
+        self, scene: Scene, failure: ProviderFailure, cooldowns: list[float]
     ) -> None:
         seen = []
-        for _ in rests:
+        for _ in cooldowns:
             scene.turn().failed(failure)
             seen.append(scene.due())
             scene.later(scene.due())
-        assert seen == rests
+        assert seen == cooldowns
 
     def test_three_thousand_in_a_row_overflow_nothing(self, scene: Scene) -> None:
         scene.fail(*[LIMITED] * 3_000)
@@ -269,18 +269,18 @@ class TestRests:
         assert scene.due() == 17
 
     @pytest.mark.parametrize(
-        ("seconds", "rest"), [(0, 1), (-3, 1), (0.25, 1), (2.5, 2.5), (1e9, DAY), (math.inf, 5), (math.nan, 5)]
+        ("seconds", "cooldown"), [(0, 1), (-3, 1), (0.25, 1), (2.5, 2.5), (1e9, DAY), (math.inf, 5), (math.nan, 5)]
     )
     def test_a_told_time_is_a_second_at_least_and_a_day_at_most_or_no_number(
-        self, scene: Scene, seconds: float, rest: float
+        self, scene: Scene, seconds: float, cooldown: float
     ) -> None:
         scene.fail(RateLimited("x", evidence=told(seconds)))
-        assert scene.due() == rest
+        assert scene.due() == cooldown
 
-    @pytest.mark.parametrize(("seconds", "rest"), [(0, 1), (1e9, DAY), (math.inf, 600)])
-    def test_so_is_the_time_told_for_a_quota(self, scene: Scene, seconds: float, rest: float) -> None:
+    @pytest.mark.parametrize(("seconds", "cooldown"), [(0, 1), (1e9, DAY), (math.inf, 600)])
+    def test_so_is_the_time_told_for_a_quota(self, scene: Scene, seconds: float, cooldown: float) -> None:
         scene.fail(QuotaExhausted("x", evidence=told(seconds)))
-        assert scene.due() == rest
+        assert scene.due() == cooldown
 
     def test_a_missing_model_listens_to_no_told_time(self, scene: Scene) -> None:
         scene.fail(TargetModelMissing("x", evidence=told(5)))
@@ -289,8 +289,8 @@ class TestRests:
     @pytest.mark.parametrize("failure", [LIMITED, QuotaExhausted("x"), TargetModelMissing("x")])
     def test_being_turned_away_is_not_counted_by_the_breaker(self, scene: Scene, failure: ProviderFailure) -> None:
         scene.fail(*[failure] * 20)
-        standing = scene.standing()
-        assert (standing.state, standing.failures) == ("resting", 0)
+        status = scene.status()
+        assert (status.state, status.failures) == ("resting", 0)
 
     @pytest.mark.parametrize(
         "failure",
@@ -298,35 +298,35 @@ class TestRests:
     )
     def test_what_is_not_the_targets_fault_leaves_no_trace(self, scene: Scene, failure: ProviderFailure) -> None:
         scene.fail(*[failure] * 20)
-        assert (scene.state(), scene.due(), scene.standing().failures) == ("closed", 0, 0)
+        assert (scene.state(), scene.due(), scene.status().failures) == ("closed", 0, 0)
 
     def test_a_failure_taken_back_leaves_no_trace(self, scene: Scene) -> None:
-        refused = CredentialRefused("the token is marked, and the target has nothing to rest for")
+        refused = CredentialRefused("the token is marked, and the target needs no cooldown")
         refused.held_against = False
         scene.fail(*[refused] * 20)
         assert scene.ready() == [A]
 
     def test_a_refused_key_rests_at_once_and_longer_each_time(self, scene: Scene) -> None:
-        for rest in (30, 60, 120, 240, 300, 300):
+        for cooldown in (30, 60, 120, 240, 300, 300):
             scene.fail(CredentialRefused("the key is wrong", evidence=told(3600)))
-            assert (scene.due(), scene.standing().why, scene.standing().failures) == (rest, "key_refused", 0)
-            scene.later(rest)
+            assert (scene.due(), scene.status().why, scene.status().failures) == (cooldown, "key_refused", 0)
+            scene.later(cooldown)
 
     @pytest.mark.parametrize("kind", [ConnectionFailed, Unavailable, Silent, BrokenAnswer, StreamBroken])
     def test_every_other_failure_counts_in_the_breaker(self, scene: Scene, kind: type[ProviderFailure]) -> None:
         scene.fail(*[kind("x")] * 4)
         assert scene.ready() == [A]
         scene.fail(kind("x"))
-        standing = scene.standing()
-        assert (standing.state, standing.why, standing.due) == ("open", "failures", 5)
+        status = scene.status()
+        assert (status.state, status.why, status.due) == ("open", "failures", 5)
 
-    @pytest.mark.parametrize(("seconds", "rest"), [(12, 12), (0, 0), (3600, 60), (math.nan, 0)])
+    @pytest.mark.parametrize(("seconds", "cooldown"), [(12, 12), (0, 0), (3600, 60), (math.nan, 0)])
     def test_a_503_that_tells_a_time_rests_so_long_but_a_minute_at_most(
-        self, scene: Scene, seconds: float, rest: float
+        self, scene: Scene, seconds: float, cooldown: float
     ) -> None:
         scene.fail(Unavailable("x", evidence=told(seconds)))
-        assert scene.due() == rest
-        assert scene.standing().why == ("failures" if rest else None)
+        assert scene.due() == cooldown
+        assert scene.status().why == ("failures" if cooldown else None)
 
     def test_a_503_that_tells_nothing_does_not_shorten_the_rest_told_before(self, scene: Scene) -> None:
         scene.fail(Unavailable("x", evidence=told(40)), DOWN)
@@ -334,13 +334,13 @@ class TestRests:
 
     def test_of_two_rests_the_longer_one_binds(self, scene: Scene) -> None:
         scene.fail(QuotaExhausted("x"), LIMITED)
-        assert (scene.due(), scene.standing().why) == (600, "quota")
+        assert (scene.due(), scene.status().why) == (600, "quota")
 
     def test_a_rest_that_outlasts_the_opening_binds(self, scene: Scene) -> None:
         scene.fail(*[DOWN] * 4, Unavailable("x", evidence=told(20)))
         assert (scene.state(), scene.due()) == ("resting", 20)
         scene.later(5)
-        assert scene.health.enter(A) is None, "its opening is over, its rest is not"
+        assert scene.health.enter(A) is None, "its opening is over, its cooldown is not"
         scene.later(15)
         assert scene.turn().probing
 
@@ -349,17 +349,17 @@ class TestRests:
         assert scene.due() == 3
 
     def test_ten_calls_that_hit_one_limit_together_are_one_hit(self, scene: Scene) -> None:
-        for trial in [scene.turn() for _ in range(10)]:
-            trial.failed(LIMITED)
+        for ticket in [scene.turn() for _ in range(10)]:
+            ticket.failed(LIMITED)
             scene.later(0.5)
         assert scene.ready() == [A], "five seconds after the first of them"
         scene.turn().failed(LIMITED)
         assert scene.due() == 10
 
     def test_of_several_times_told_together_the_longest_binds(self, scene: Scene) -> None:
-        trials = [scene.turn() for _ in range(3)]
-        for trial, seconds in zip(trials, (10, 30, 20), strict=True):
-            trial.failed(RateLimited("x", evidence=told(seconds)))
+        tickets = [scene.turn() for _ in range(3)]
+        for ticket, seconds in zip(tickets, (10, 30, 20), strict=True):
+            ticket.failed(RateLimited("x", evidence=told(seconds)))
         assert scene.due() == 30
 
     def test_a_hit_that_comes_after_the_rest_is_over_is_another_one(self, scene: Scene) -> None:
@@ -381,7 +381,7 @@ class TestAnswers:
         once = scene.due()
         scene.fail(failure)
         scene.answer()
-        assert (scene.state(), scene.due(), scene.standing().why) == ("closed", 0, None)
+        assert (scene.state(), scene.due(), scene.status().why) == ("closed", 0, None)
         scene.fail(failure)
         assert scene.due() == once
 
@@ -410,7 +410,7 @@ class TestAnswers:
         scene.answer()
         scene.fail(*[DOWN] * 4)
         assert scene.state() == "closed"
-        assert scene.standing().failures == 4
+        assert scene.status().failures == 4
 
 
 class TestFirstContentLimit:
@@ -420,26 +420,26 @@ class TestFirstContentLimit:
 
     def test_streams_and_whole_answers_have_a_past_each(self, scene: Scene) -> None:
         for _ in range(5):
-            scene.turn().speaks(4, streamed=True)
-            scene.turn().speaks(30, streamed=False)
+            scene.turn().first_content(4, streamed=True)
+            scene.turn().first_content(30, streamed=False)
         assert scene.health.limit(A, streamed=True) == 12
         assert scene.health.limit(A, streamed=False) == 90
         assert scene.health.limit(B, streamed=False) == 12
-        standing = scene.standing()
-        assert (standing.stream_limit, standing.stream_samples) == (12, 5)
-        assert (standing.whole_limit, standing.whole_samples) == (90, 5)
+        status = scene.status()
+        assert (status.stream_limit, status.stream_samples) == (12, 5)
+        assert (status.whole_limit, status.whole_samples) == (90, 5)
 
     def test_only_the_first_content_of_a_turn_counts(self, scene: Scene) -> None:
-        trial = scene.turn()
-        trial.speaks(4, streamed=True)
-        trial.speaks(9, streamed=True)
-        assert scene.standing().stream_samples == 1
+        ticket = scene.turn()
+        ticket.first_content(4, streamed=True)
+        ticket.first_content(9, streamed=True)
+        assert scene.status().stream_samples == 1
 
     def test_a_turn_that_fails_after_its_first_content_keeps_the_sample(self, scene: Scene) -> None:
-        trial = scene.turn()
-        trial.speaks(4, streamed=True)
-        trial.failed(StreamBroken("cut"))
-        assert (scene.standing().stream_samples, scene.standing().failures) == (1, 1)
+        ticket = scene.turn()
+        ticket.first_content(4, streamed=True)
+        ticket.failed(StreamBroken("cut"))
+        assert (scene.status().stream_samples, scene.status().failures) == (1, 1)
 
 
 # Properties --------------------------------------------------------------------------------------------------------
@@ -454,21 +454,21 @@ EVENTS = st.lists(st.tuples(TARGETS, ENDS, st.floats(min_value=0, max_value=40))
 Events = list[tuple[Target, ProviderFailure | str, float]]
 
 
-def play(scene: Scene, events: Events) -> list[Trial]:
+def play(scene: Scene, events: Events) -> list[HealthTicket]:
     """Let calls come and end so; those still under way."""
     under_way = []
     for target, end, pause in events:
-        trial = scene.forced(target)
+        ticket = scene.forced(target)
         if isinstance(end, ProviderFailure):
-            trial.failed(end)
+            ticket.failed(end)
         elif end == "answered":
-            trial.answered()
+            ticket.answered()
         elif end == "closed":
-            trial.close()
+            ticket.close()
         else:
-            under_way.append(trial)
+            under_way.append(ticket)
             if end == "speaks":
-                trial.speaks(1, streamed=True)
+                ticket.first_content(1, streamed=True)
         scene.later(pause)
     return under_way
 
@@ -477,11 +477,11 @@ def play(scene: Scene, events: Events) -> list[Trial]:
 def test_the_order_is_always_a_permutation_of_the_targets(events: Events, targets: list[Target]) -> None:
     scene = Scene()
     play(scene, events)
-    ready, resting = scene.health.order(targets)
-    assert sorted(map(str, [*ready, *resting])) == sorted(map(str, targets))
-    assert not set(ready) & set(resting)
+    ready, others = scene.health.order(targets)
+    assert sorted(map(str, [*ready, *others])) == sorted(map(str, targets))
+    assert not set(ready) & set(others)
     assert ready == [target for target in targets if target in ready]
-    waits = [scene.due(target) for target in resting]
+    waits = [scene.due(target) for target in others]
     assert waits == sorted(waits)
     assert all(wait > 0 for wait in waits)
     assert all(scene.due(target) == 0 for target in ready)
@@ -492,11 +492,11 @@ def test_who_is_ready_is_let_in_and_who_rests_only_by_force(events: Events, targ
     scene = Scene()
     play(scene, events)
     ready = scene.ready(target) == [target]
-    assert (scene.standing(target).due == 0) == ready
-    trial = scene.health.enter(target)
-    assert (trial is not None) == ready
-    if trial is not None:
-        trial.close()
+    assert (scene.status(target).due == 0) == ready
+    ticket = scene.health.enter(target)
+    assert (ticket is not None) == ready
+    if ticket is not None:
+        ticket.close()
     assert scene.health.enter(target, forced=True) is not None
 
 
@@ -505,19 +505,19 @@ def test_there_is_never_more_than_one_probe_of_a_target_until_it_has_spoken(even
     scene = Scene(lambda: share)
     for target in {target for target, _, _ in events}:
         scene.fail(*[DOWN] * 5, target=target)
-    probes: dict[Target, Trial] = {}
+    probes: dict[Target, HealthTicket] = {}
     for target, end, pause in events:
-        trial = scene.forced(target)
-        if trial.probing:
+        ticket = scene.forced(target)
+        if ticket.probing:
             assert target not in probes, "the one before is still under way"
             if end == "under way":
-                probes[target] = trial
+                probes[target] = ticket
         if isinstance(end, ProviderFailure):
-            trial.failed(end)
+            ticket.failed(end)
         elif end == "closed":
-            trial.close()
+            ticket.close()
         elif end == "answered":
-            trial.answered()
+            ticket.answered()
             probes.pop(target, None)  # the target is in order, and its probe has nothing left to find out
         scene.later(pause)
 
@@ -534,15 +534,15 @@ def test_a_target_that_has_recovered_is_used_again_within_thirty_seconds(
     scene = Scene(lambda: share)
     for failure, gap in faults:
         scene.later(gap)
-        if trial := scene.health.enter(A, forced=how == "forced"):
-            trial.failed(failure)
+        if ticket := scene.health.enter(A, forced=how == "forced"):
+            ticket.failed(failure)
     recovered = scene.clock.monotonic()
     assert scene.due() <= 30
-    while (trial := scene.health.enter(A)) is None:
+    while (ticket := scene.health.enter(A)) is None:
         scene.later(pause)
     assert scene.clock.monotonic() - recovered <= 30 + pause, "the first call that comes once 30 s are over"
-    trial.answered()
-    assert scene.standing().state == "closed"
+    ticket.answered()
+    assert scene.status().state == "closed"
 
 
 # Memory and threads ------------------------------------------------------------------------------------------------
@@ -572,7 +572,7 @@ def test_memory_does_not_grow_with_model_names_that_callers_invent(scene: Scene)
         if number % 500 == 0:
             scene.forced(A).close()
         assert remembered(scene) <= REMEMBERED
-    assert scene.resting() == [A], "who is asked now and then is not forgotten"
+    assert scene.cooling_down() == [A], "who is asked now and then is not forgotten"
     assert scene.ready(Target("p", "0")) == [Target("p", "0")], "who was not asked again is"
 
 
@@ -587,10 +587,10 @@ def test_a_target_with_a_call_under_way_is_not_forgotten(scene: Scene) -> None:
 
 
 def test_more_calls_under_way_than_targets_remembered_are_let_go_when_they_end(scene: Scene) -> None:
-    trials = [scene.turn(target) for target in invented(REMEMBERED + 50)]
+    tickets = [scene.turn(target) for target in invented(REMEMBERED + 50)]
     assert remembered(scene) == REMEMBERED + 50
-    for trial in trials:
-        trial.close()
+    for ticket in tickets:
+        ticket.close()
     scene.turn(A).close()
     assert remembered(scene) == REMEMBERED
 
@@ -599,14 +599,14 @@ def test_of_many_threads_exactly_one_probes() -> None:
     scene = Scene().opened()
     scene.later(5)
     start = threading.Barrier(8)
-    trials: list[Trial | None] = []
+    tickets: list[HealthTicket | None] = []
 
     def enter() -> None:
         start.wait(10)
-        trials.append(scene.health.enter(A))
+        tickets.append(scene.health.enter(A))
 
     run(enter, threads=8)
-    assert [trial.probing for trial in trials if trial] == [True]
+    assert [ticket.probing for ticket in tickets if ticket] == [True]
 
 
 def test_many_threads_may_tell_at_once() -> None:
@@ -617,15 +617,15 @@ def test_many_threads_may_tell_at_once() -> None:
         for target in targets * 50:
             scene.forced(target).failed(DOWN)
             scene.health.order(targets)
-            trial = scene.forced(target)
-            trial.speaks(0.5, streamed=True)
-            trial.answered()
+            ticket = scene.forced(target)
+            ticket.first_content(0.5, streamed=True)
+            ticket.answered()
 
     run(tell, threads=8)
     for target in targets:
         scene.answer(target)
     assert scene.health.order(targets) == (targets, [])
-    assert [scene.standing(target).stream_samples for target in targets] == [50] * 4
+    assert [scene.status(target).stream_samples for target in targets] == [50] * 4
 
 
 def run(work: Callable[[], None], *, threads: int) -> None:

@@ -39,7 +39,7 @@ from gateway.limits.rate_limiter import LOOK, MINUTE, RateLimiter, RateLimiters
 from gateway.observe.logs import CallLog
 from gateway.providers.base import Answer, AttemptContext, OpenStream
 from gateway.routing.breaker import FIRST_OPENING, IN_A_ROW
-from gateway.routing.health import Health, Trial
+from gateway.routing.health import Health, HealthTicket
 from gateway.routing.latency import ENOUGH, PATIENCE, UNKNOWN
 from gateway.routing.retry_budget import RetryBudgets
 from gateway.routing.router import Route, Target
@@ -149,13 +149,13 @@ class FakeProvider:
 class WatchedHealth(Health):
     """Remembers every turn that was taken."""
 
-    trials: list[Trial]
+    tickets: list[HealthTicket]
 
-    def enter(self, target: Target, *, forced: bool = False) -> Trial | None:
-        trial = super().enter(target, forced=forced)
-        if trial is not None:
-            self.trials.append(trial)
-        return trial
+    def enter(self, target: Target, *, forced: bool = False) -> HealthTicket | None:
+        ticket = super().enter(target, forced=forced)
+        if ticket is not None:
+            self.tickets.append(ticket)
+        return ticket
 
 
 class Failures(list[GatewayError]):
@@ -182,7 +182,7 @@ class Scene:
         self.clock = DrivenClock()
         self.providers = {name: FakeProvider(name) for name in "abcd"}
         self.health = WatchedHealth(self.clock, lambda: 0.0)
-        self.health.trials = []
+        self.health.tickets = []
         self.limiters = RateLimiters(limits, self.clock)
         self.has_left = False
         self.call = Call("req_1", self.clock, timeout=TIMEOUT, left=lambda: self.has_left)
@@ -257,9 +257,9 @@ class Scene:
 
     def rests(self, name: str, failure: ProviderFailure) -> None:
         """A call before this one had failed there."""
-        trial = self.health.enter(Target(name, "m"), forced=True)
-        assert trial is not None
-        trial.failed(failure)
+        ticket = self.health.enter(Target(name, "m"), forced=True)
+        assert ticket is not None
+        ticket.failed(failure)
 
     def breaks(self, name: str) -> None:
         """Its breaker has opened, and a probe is due."""
@@ -307,9 +307,9 @@ class Scene:
                 assert made.body.closed == (made.was_opened and not theirs), f"the stream of {provider.name}"
                 assert not theirs or not made.body.cancels, "the caller's stream was cut"
         if self.reached is not None:
-            assert not repr(self.reached.trial).endswith("over)"), "a stream that begins has not ended well yet"
+            assert not repr(self.reached.ticket).endswith("over)"), "a stream that begins has not ended well yet"
             self.reached.close()
-        assert [trial for trial in self.health.trials if not repr(trial).endswith("over)")] == []
+        assert [ticket for ticket in self.health.tickets if not repr(ticket).endswith("over)")] == []
 
 
 class Stage:
@@ -368,10 +368,10 @@ def test_who_is_not_slow_yet_has_nobody_beside_it(scene: Scene) -> None:
 
 def test_a_target_that_is_known_to_be_slow_has_the_time_it_needs(scene: Scene) -> None:
     for _ in range(ENOUGH):
-        trial = scene.health.enter(Target("a", "m"))
-        assert trial is not None
-        trial.speaks(20.0, streamed=True)
-        trial.answered()
+        ticket = scene.health.enter(Target("a", "m"))
+        assert ticket is not None
+        ticket.first_content(20.0, streamed=True)
+        ticket.answered()
     scene.begin("ab")
     scene["a"].asked()
     assert scene.passes(PATIENCE * 20.0 - 0.1) == 0
@@ -795,7 +795,7 @@ def test_a_caller_that_leaves_during_a_race_ends_all_of_it_and_blames_nobody(sce
     failures = scene.blamed()
     scene.begin("ab")
     scene["a"].asked()
-    assert [trial.probing for trial in scene.health.trials if trial.target.provider == "a"][-1]
+    assert [ticket.probing for ticket in scene.health.tickets if ticket.target.provider == "a"][-1]
     scene.passes(UNKNOWN)
     scene["b"].asked()
     scene.has_left = True

@@ -112,12 +112,12 @@ class Scene:
         decoder = OpenAIChat().decoder(NOW, Rendered(b""))
         opened = OpenStream(decoder.feed(first), decoder, self.stream, ())
         self.health = Health(self.clock, lambda: 0.0)
-        trial = self.health.enter(TARGET)
-        assert trial is not None
+        ticket = self.health.enter(TARGET)
+        assert ticket is not None
         self.machine = ResponseTransformer(OpenAIChat(), "alias").streamed(
             opened, request("alias"), Stall(STALL, STALL), resumable=False
         )
-        self.drive = StreamDrive(self.machine, Reached(TARGET, opened, trial), self.call, self)
+        self.drive = StreamDrive(self.machine, Reached(TARGET, opened, ticket), self.call, self)
         self.body = StreamedBody(self.drive)
 
     def play(self) -> list[str]:

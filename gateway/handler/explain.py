@@ -12,7 +12,7 @@ from typing import Literal
 from gateway.auth.auth_manager import AuthManager
 from gateway.config.schema import Timeouts
 from gateway.limits.rate_limiter import LimitStanding, RateLimiters
-from gateway.routing.health import Health, Standing
+from gateway.routing.health import Health, TargetStatus
 from gateway.routing.router import Route, Router, Target
 
 Turn = Literal["in order", "in line", "forced", "not asked"]
@@ -53,7 +53,7 @@ class Candidate:
     model: str
     place: int
     turn: Turn
-    health: Standing
+    health: TargetStatus
     first_content: float | Literal["auto"]
     limit: LimitStanding | None
     credential: CredentialView
