@@ -34,8 +34,8 @@ from gateway.routing.retry_budget import RetryBudgets
 from gateway.routing.router import Route, Target
 from gateway.upstream.byte_stream import ByteStream
 from gateway.wires.openai_chat import OpenAIChat
-from tests.fakes import FakeClock
-from tests.upstream_script import json_answer
+from tests.support.fakes import FakeClock
+from tests.support.upstream_script import json_answer
 
 WIRE = OpenAIChat()
 ANSWER = Answer(WIRE.parse_response(json.dumps(json_answer("hi").value).encode(), 0, Rendered(b"")), {}, ())

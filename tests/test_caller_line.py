@@ -27,7 +27,7 @@ from gateway.server.guard import Guard
 from gateway.server.http import HttpServer
 from gateway.server.listening import bind
 from gateway.wires.openai_chat import OpenAIChat
-from tests.fakes import FakeClock
+from tests.support.fakes import FakeClock
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

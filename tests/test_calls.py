@@ -8,7 +8,7 @@ import pytest
 
 from gateway.core.errors import CallerLeft, DeadlineExceeded, Draining
 from gateway.handler.call import KEEP_ALIVE, MAX_TRIES, Call, Calls
-from tests.fakes import FakeClock
+from tests.support.fakes import FakeClock
 
 LONG = 20.0  # seconds; only a hang takes so long
 

@@ -30,8 +30,8 @@ from gateway.providers.base import Answer, AttemptContext, OpenStream
 from gateway.providers.factory import BUILDERS
 from gateway.system import System
 from tests.failover_scene import ANSWER
-from tests.fakes import DrivenClock, FakeClock
 from tests.running import alias, chat, loaded, provider
+from tests.support.fakes import DrivenClock, FakeClock
 
 PORT = 8080
 HANG = 30.0

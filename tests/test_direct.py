@@ -24,9 +24,9 @@ from gateway.upstream.direct.transport import DirectTransport
 from gateway.upstream.proxied.transport import RequestsTransport
 from gateway.upstream.session import UpstreamSession
 from gateway.upstream.transport import HttpRequest, Transport, no_op
-from tests.fakes import FakeClock
-from tests.tls import TRUSTED, server_context
-from tests.transports import (
+from tests.support.fakes import FakeClock
+from tests.support.tls import TRUSTED, server_context
+from tests.support.transports import (
     LONG,
     SHORT,
     everything,
@@ -36,7 +36,7 @@ from tests.transports import (
     through_requests,
     unwatched,
 )
-from tests.upstream_script import (
+from tests.support.upstream_script import (
     Body,
     Cut,
     Head,

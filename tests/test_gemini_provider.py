@@ -49,7 +49,7 @@ from tests.gemini_answers import (
     stream,
     text,
 )
-from tests.upstream_script import Body, Cut, Head, Json, Reset, ScriptedUpstream, Stall, Status, Step, WaitFor
+from tests.support.upstream_script import Body, Cut, Head, Json, Reset, ScriptedUpstream, Stall, Status, Step, WaitFor
 
 KEY = "AIza-canary-0123456789"
 TOKEN = "ya29.canary-0123456789"

@@ -27,7 +27,7 @@ from gateway.core.errors import (
 )
 from gateway.routing.health import REMEMBERED, Health, HealthTicket, TargetStatus
 from gateway.routing.router import Target
-from tests.fakes import FakeClock
+from tests.support.fakes import FakeClock
 
 A, B, C = Target("a", "m"), Target("b", "m"), Target("c", "m")
 DOWN = Unavailable("down")

@@ -16,7 +16,7 @@ from gateway.server import waitress_lanes
 from gateway.server.waitress_channel import IDLE_SECONDS, KEPT_CALL_SECONDS, RECEIVE_SECONDS
 from gateway.server.waitress_lanes import KEPT_TURN, Lanes
 from tests.edge import LIMIT, Served, get, post, read_answer, received
-from tests.fakes import FakeClock
+from tests.support.fakes import FakeClock
 from tests.test_lanes import Caller
 
 if TYPE_CHECKING:

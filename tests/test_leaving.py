@@ -11,7 +11,7 @@ import pytest
 
 from gateway.limits.rate_limiter import RateLimiter
 from tests.running import Running, alias, chat, provider, running
-from tests.upstream_script import Head, ScriptedUpstream, Sse, Stall, Step, sse_events
+from tests.support.upstream_script import Head, ScriptedUpstream, Sse, Stall, Step, sse_events
 
 pytestmark = pytest.mark.usefixtures("each_driver", "often_looked_after")
 

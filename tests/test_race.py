@@ -45,7 +45,7 @@ from gateway.routing.retry_budget import RetryBudgets
 from gateway.routing.router import Route, Target
 from gateway.upstream.byte_stream import ByteStream
 from gateway.wires.openai_chat import OpenAIChat
-from tests.fakes import DrivenClock
+from tests.support.fakes import DrivenClock
 
 WIRE = OpenAIChat()
 LONG = 20.0  # seconds; only a hang takes so long

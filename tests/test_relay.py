@@ -15,9 +15,9 @@ from gateway.serve import enough_descriptors
 from gateway.server.relayed import RelayedAnswer
 from gateway.upstream.byte_stream import READ_SIZE
 from tests import gemini_answers as gemini
-from tests.many_streams import LIMIT, TEXT, Caller, ManyStreams, unchunked
 from tests.running import Running, alias, provider, running
-from tests.upstream_script import (
+from tests.support.many_streams import LIMIT, TEXT, Caller, ManyStreams, unchunked
+from tests.support.upstream_script import (
     Body,
     Cut,
     Done,

@@ -50,8 +50,8 @@ from gateway.upstream.byte_stream import ByteStream
 from gateway.upstream.session import UpstreamSession
 from gateway.upstream.user_agents import UserAgentPool
 from gateway.wires.openai_chat import OpenAIChat
-from tests.fakes import FakeClock
-from tests.upstream_script import (
+from tests.support.fakes import FakeClock
+from tests.support.upstream_script import (
     Body,
     Cut,
     Done,

@@ -31,7 +31,7 @@ from gateway.routing.health import Health
 from gateway.routing.router import Target
 from gateway.upstream.byte_stream import ByteStream
 from gateway.wires.openai_chat import OpenAIChat
-from tests.fakes import FakeClock
+from tests.support.fakes import FakeClock
 
 STALL = 20.0
 TIMEOUT = 100.0

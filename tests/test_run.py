@@ -7,7 +7,7 @@ import pytest
 from gateway.core.errors import CallerLeft, DeadlineExceeded, Draining, GatewayError
 from gateway.handler.call import Call
 from gateway.handler.run import Beaten, Run
-from tests.fakes import DrivenClock, FakeClock
+from tests.support.fakes import DrivenClock, FakeClock
 
 LONG = 20.0  # seconds; only a hang takes so long
 TIMEOUT = 600.0

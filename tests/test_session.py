@@ -17,7 +17,7 @@ from gateway.core.errors import BrokenAnswer, ConnectionFailed, GatewayError, Si
 from gateway.net.sockets import plain, shut_down
 from gateway.upstream.cancellation import PendingResponse
 from gateway.upstream.transport import HttpRequest, Transport
-from tests.transports import (
+from tests.support.transports import (
     KEY,
     LONG,
     SHORT,
@@ -30,7 +30,7 @@ from tests.transports import (
     through_requests,
     unwatched,
 )
-from tests.upstream_script import (
+from tests.support.upstream_script import (
     Body,
     Cut,
     Head,

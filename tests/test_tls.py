@@ -11,8 +11,8 @@ import pytest
 
 from gateway.core.errors import BrokenAnswer, ConnectionFailed, GatewayError, Silent
 from gateway.upstream.cancellation import PendingResponse
-from tests.tls import TRUSTED, server_context
-from tests.transports import (
+from tests.support.tls import TRUSTED, server_context
+from tests.support.transports import (
     LONG,
     SHORT,
     Opening,
@@ -24,7 +24,7 @@ from tests.transports import (
     post,
     unwatched,
 )
-from tests.upstream_script import Body, Cut, Head, ScriptedUpstream, Stall, Status, WaitFor, json_answer
+from tests.support.upstream_script import Body, Cut, Head, ScriptedUpstream, Stall, Status, WaitFor, json_answer
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from gateway.core.errors import BrokenAnswer, ConnectionFailed, ProviderFailure
 from gateway.upstream.transport import Transport
-from tests.transports import BOTH, everything, forever, open_stream
-from tests.upstream_script import Cut, ScriptedUpstream, Send
+from tests.support.transports import BOTH, everything, forever, open_stream
+from tests.support.upstream_script import Cut, ScriptedUpstream, Send
 
 LIMIT = 100_000
 OURS = ("content-type", "retry-after", "x-request-id", "x-ratelimit-left", "x-many", "x-odd", "content-encoding")

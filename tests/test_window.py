@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from gateway.limits.window import SlidingWindow
-from tests.fakes import FakeClock
+from tests.support.fakes import FakeClock
 
 ticks = st.integers(0, 40).map(lambda eighths: eighths / 8)  # eighths of a second are exact as floats
 

@@ -14,7 +14,7 @@ from gateway.auth.oauth_client import OAuthClient
 from tests.auth_server import AuthServer, Raw
 from tests.running import chat
 from tests.security.hostile import GOOGLE_KEY, KEY, Scene, refused, scene
-from tests.upstream_script import ScriptedUpstream, Status
+from tests.support.upstream_script import ScriptedUpstream, Status
 
 REDIRECTS = (301, 302, 303, 307, 308)
 COOKIES = (("Set-Cookie", "session=of-another-caller; Path=/"), ("Set-Cookie2", "a=b"))

@@ -10,7 +10,7 @@ import pytest
 from gateway.server.waitress_channel import IDLE_SECONDS, LEAST_RATE, RECEIVE_SECONDS
 from gateway.server.waitress_output import STALL_SECONDS
 from tests.edge import HEAD, LIMIT, MIB, Answer, App, Served, get, post, read_all, read_answer
-from tests.fakes import FakeClock
+from tests.support.fakes import FakeClock
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from tests.upstream_script import (
+from tests.support.upstream_script import (
     Body,
     Cut,
     Done,

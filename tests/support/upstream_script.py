@@ -26,7 +26,7 @@ from io import BufferedReader
 from types import TracebackType
 from typing import Self
 
-from tests.upstream_steps import (
+from tests.support.upstream_steps import (
     Body,
     Cut,
     Done,

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from tests.running import Running, chat
-from tests.upstream_script import sse_events
+from tests.support.upstream_script import sse_events
 
 TEXT: Final = "one two three"
 LIMIT: Final = 30.0  # seconds; only a hang takes so long

@@ -10,7 +10,7 @@ from gateway.upstream.cancellation import PendingResponse
 from gateway.upstream.proxied.transport import RequestsTransport
 from gateway.upstream.session import UpstreamSession
 from gateway.upstream.transport import HttpRequest, Transport
-from tests.upstream_script import ScriptedUpstream
+from tests.support.upstream_script import ScriptedUpstream
 
 KEY = "canary-key-3141592653"
 LONG = 20.0  # seconds; only a hang takes so long
