@@ -1,7 +1,7 @@
 """What an HTTP client likes to do by itself, and what nobody here wants: follow, remember, look into the user's files.
 
 Each would send a key or a prompt where the configuration does not say. What the session does by itself is told in
-tests/test_session.py; here it is the gateway as a whole, whatever its client is.
+tests/upstream/test_session.py; here it is the gateway as a whole, whatever its client is.
 """
 
 from collections.abc import Iterator

@@ -22,7 +22,7 @@ from gateway.config.loader import ConfigError, Problem, parse
 from gateway.core.secrets import Secret
 from gateway.providers.catalog import VENDORS, CannotResolve, Resolved, Vendor, check, from_environment, resolve
 
-GUIDE = (Path(__file__).parent.parent / "docs" / "providers.md").read_text(encoding="utf-8")
+GUIDE = (Path(__file__).parents[2] / "docs" / "providers.md").read_text(encoding="utf-8")
 WITH_KEY = {name: vendor for name, vendor in VENDORS.items() if vendor.key_env}
 KEYLESS = {name: vendor for name, vendor in VENDORS.items() if not vendor.key_env}
 EVERY_KEY = {vendor.key_env: f"key-of-{name}" for name, vendor in VENDORS.items() if vendor.key_env}
