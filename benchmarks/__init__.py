@@ -1,8 +1,9 @@
-"""What the gateway costs, measured: `python -m benchmarks`.
+"""Measures what the gateway costs: `python -m benchmarks`.
 
-A fast upstream, the gateway as a user starts it, and whatever else of its kind is installed, all of them real processes
-on 127.0.0.1. Contenders take turns within each scenario, so that what the machine does meanwhile hits them alike;
-figures are medians of the rounds, and what can be quoted is the ratio of two figures of one run.
+It starts a fast upstream, the gateway as a user starts it, and every installed peer, as real processes on 127.0.0.1.
+The contenders take turns within each scenario, so that other load on the machine affects all of them. A figure is the
+median of its rounds; only the ratio of two figures of one run can be quoted.
 
-Imports nothing of the gateway: it is measured from outside, by what a client sees.
+It imports nothing of the gateway, because it measures from outside what a client sees. `profiled` alone runs the
+gateway in its own process.
 """

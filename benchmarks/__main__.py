@@ -14,13 +14,13 @@ from benchmarks.scenarios import plan
 
 
 def main() -> int:
-    """Do what the command line asks; the exit code."""
+    """Run the command line. Returns the exit code."""
     options = read(sys.argv[1:])
     unknown = _unknown(options)
     if unknown:
         print(f"Unknown: {', '.join(unknown)}; --list says what there is.", file=sys.stderr)
         return 2
-    for number in (signal.SIGINT, signal.SIGTERM):  # a shell may have had the first one ignored
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell may have set SIGINT to be ignored
         signal.signal(number, _stop)
     raise_descriptor_limit()
     try:
@@ -37,14 +37,14 @@ def main() -> int:
 
 
 def _unknown(options: Options) -> list[str]:
-    """Names that nothing has."""
+    """The names on the command line that no contender or scenario has."""
     names = {contender.name for contender in ALL}
     scenarios = {scenario.name for scenario in plan(quick=options.quick, threads=options.threads)}
     return [*(each for each in options.only if each not in names), *(set(options.scenarios) - scenarios)]
 
 
 def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
-    """What ends a run from outside ends what it has started, too."""
+    """Turn a signal into KeyboardInterrupt, so that the run ends the processes that it started."""
     raise KeyboardInterrupt
 
 

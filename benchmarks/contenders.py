@@ -1,7 +1,7 @@
-"""Who is measured: a class each, which knows how to find its program, how to start it and how to ask it.
+"""The contenders: one class for each, which finds its program, starts it, and knows how to send it a request.
 
-All of them are given the same job, as far as they can do it: pass a chat on to one OpenAI-compatible upstream. Here are
-the gateway and the upstream alone; the others have a module of their own.
+All of them have the same job, as far as they can do it: pass a chat on to one OpenAI-compatible upstream. This module
+has the gateway and the upstream alone; others.py has the rest.
 """
 
 import json
@@ -17,12 +17,12 @@ from benchmarks.traffic import Target
 KEY: Final = "sk-benchmark-0123456789abcdef"
 MODEL: Final = "bench-model"
 NO_LIMIT: Final = 1_000_000
-"""Requests a minute: more than any contender can do, so that a limit counts and never binds."""
+"""Requests a minute. No contender can do as many, so the limit counts and never binds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a contender is started.
+    """The place in which a contender starts.
 
     Attributes:
         folder: its own, for configuration and log.
@@ -37,31 +37,31 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A contender that has been started; `child` is None where there is no process of its own."""
+    """A contender that was started. `child` is None if it has no process of its own."""
 
     target: Target
     child: Child | None
 
 
 def bearer() -> tuple[tuple[str, str], ...]:
-    """The header that shows KEY."""
+    """The header with KEY."""
     return (("Authorization", f"Bearer {KEY}"),)
 
 
 class Contender(Protocol):
-    """Someone who passes chats on."""
+    """A program that passes chats on."""
 
     name: str
 
     def missing(self, options: Options) -> str | None:
-        """Why it cannot be started here; None where it can."""
+        """Why it cannot be started here; None if it can."""
 
     def start(self, place: Place) -> Served:
         """Start it on a free port of 127.0.0.1. It need not answer yet."""
 
 
 class Direct:
-    """Nobody: the upstream itself, which is the floor under all added times and the ceiling over all rates."""
+    """No contender, but the upstream itself: the floor of all added times and the ceiling of all rates."""
 
     name = "direct"
 
@@ -73,10 +73,10 @@ class Direct:
 
 
 class Gateway:
-    """This project, as a user starts it, with everything on that costs something on the way of a chat.
+    """This project, as a user starts it, with every feature on that costs time on the way of a chat.
 
     Args:
-        program: what Python is to run instead of app.py.
+        program: the arguments of Python in place of app.py.
     """
 
     name = "gateway"

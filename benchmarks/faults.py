@@ -1,5 +1,5 @@
-"""What keeps something from being measured: told in the report, never turned into a figure."""
+"""Why something cannot be measured. The report names the reason; it never becomes a figure."""
 
 
 class Unmeasurable(Exception):
-    """A contender that does not start, does not answer as it should, or a tool that fails."""
+    """A contender does not start or does not answer correctly, or a tool fails."""

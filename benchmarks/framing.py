@@ -1,7 +1,7 @@
-"""An HTTP/1.1 answer as it comes in, piece by piece: its status, then its body without the framing.
+"""Reads an HTTP/1.1 answer piece by piece: its status, then its body without the framing.
 
-Small and fast rather than complete; it takes what the contenders send. Whatever it does not understand is
-Unmeasurable, because a load generator that guesses measures nothing.
+It is small and fast rather than complete, and reads what the contenders send. Anything else is Unmeasurable, because a
+load generator that guesses measures nothing.
 """
 
 import re
@@ -20,8 +20,8 @@ class Body:
     """A message's body.
 
     Args:
-        chunked: whether its framing is that of RFC 9112, section 7.1.
-        length: the bytes it has, where it is not chunked; None where it ends with the connection.
+        chunked: whether it is chunked (RFC 9112, section 7.1).
+        length: its bytes, if it is not chunked; None if it ends with the connection.
     """
 
     def __init__(self, *, chunked: bool, length: int | None = None) -> None:
@@ -32,7 +32,7 @@ class Body:
         self.complete = not chunked and length == 0
 
     def feed(self, data: bytes) -> bytes:
-        """What of the content is in these bytes."""
+        """The bytes of the content in `data`."""
         if self._chunked:
             return self._dechunk(self._rest + data if self._rest else data)
         if self._left is not None:
@@ -48,7 +48,7 @@ class Body:
                 piece = data[at : at + self._in_chunk]
                 at += len(piece)
                 self._in_chunk -= len(piece)
-                found.append(piece[: max(0, len(piece) - max(0, 2 - self._in_chunk))])  # without what came of CRLF
+                found.append(piece[: max(0, len(piece) - max(0, 2 - self._in_chunk))])  # without the CRLF
                 if self._in_chunk:
                     break
             end = data.find(b"\r\n", at)
@@ -81,8 +81,8 @@ class Answer:
     """An answer to one request.
 
     Attributes:
-        status: None until the head is there.
-        closes: whether the connection ends with it.
+        status: None until the head is complete.
+        closes: whether the connection ends with this answer.
     """
 
     def __init__(self) -> None:
@@ -96,7 +96,7 @@ class Answer:
         return self._body is not None and self._body.complete
 
     def feed(self, data: bytes) -> bytes:
-        """What of the body's content is in these bytes."""
+        """The bytes of the body's content in `data`."""
         if self._body is not None:
             return self._body.feed(data)
         self._head += data

@@ -1,11 +1,11 @@
-"""The limit on open files, which a thousand connections would hit."""
+"""The limit on open files, which a thousand connections would reach."""
 
 import contextlib
 import sys
 
 
 def raise_descriptor_limit() -> None:
-    """Let this process and its children have as many descriptors as the system allows without asking anyone."""
+    """Raise the limit of this process and its children to the highest value that needs no privilege."""
     if sys.platform == "win32":
         return
     import resource  # noqa: PLC0415 - not on Windows

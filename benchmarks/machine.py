@@ -1,6 +1,6 @@
-"""The machine: what it is, who runs on which core, and what a process has used of it.
+"""The machine: its description, which process runs on which core, and what a process has used.
 
-What a system cannot tell is None, or left out; nothing is guessed.
+A value that the system does not provide is None or absent. This module never guesses.
 """
 
 import os
@@ -13,7 +13,7 @@ from typing import Final
 
 PROC: Final = Path("/proc")
 BUSY: Final = 0.5
-"""Programs that want to run, on average over a minute."""
+"""A load average over one minute: the number of programs that want to run."""
 MB: Final = 1_000_000
 AFTER_NAME: Final = 2
 """Fields of /proc/PID/stat that come before those counted here: the number and the name (proc(5))."""
@@ -27,7 +27,7 @@ def describe() -> str:
 
 
 def others_load() -> str:
-    """How busy the machine is with other things, to be asked before anything is started."""
+    """How busy the machine is with other programs. Call it before the run starts any."""
     if sys.platform == "win32":
         return "How busy the machine was is not known."
     load = os.getloadavg()[0]
@@ -45,10 +45,10 @@ def _processor() -> str:
 
 
 class Cores:
-    """Which core is whose: the first one the contenders', the second the upstream's and the load's.
+    """Assigns cores: the first one to the contenders, the second one to the upstream and the load.
 
     Attributes:
-        warning: why they share cores, where they do.
+        warning: why they share cores; None if they do not.
     """
 
     def __init__(self) -> None:
@@ -61,13 +61,13 @@ class Cores:
 
     @contextmanager
     def first(self) -> Iterator[None]:
-        """Processes started within stay on the contenders' core."""
+        """Processes started within this context stay on the contenders' core."""
         with self._on(0):
             yield
 
     @contextmanager
     def second(self) -> Iterator[None]:
-        """What runs or is started within stays on the load's core."""
+        """This process, and those it starts within this context, stay on the load's core."""
         with self._on(1):
             yield
 
@@ -91,25 +91,25 @@ def _allowed() -> list[int]:
 
 
 def cpu_seconds(pid: int) -> float | None:
-    """Processor time that a process and its descendants have used, user's and system's."""
+    """The processor seconds, user and system, that a process and its descendants have used."""
     if sys.platform == "win32":
         return None
     fields = [_stat(each) for each in family(pid)]
-    told = [(int(each[11]) + int(each[12])) for each in fields if each]
-    return sum(told) / os.sysconf("SC_CLK_TCK") if told else None
+    ticks = [(int(each[11]) + int(each[12])) for each in fields if each]
+    return sum(ticks) / os.sysconf("SC_CLK_TCK") if ticks else None
 
 
 def resident(pid: int) -> float | None:
-    """Megabytes of memory that a process and its descendants hold; what they share counts for each."""
+    """The megabytes of memory that a process and its descendants hold. Shared memory counts once for each of them."""
     if sys.platform == "win32":
         return None
     fields = [_stat(each) for each in family(pid)]
-    told = [int(each[21]) for each in fields if each]
-    return sum(told) * os.sysconf("SC_PAGE_SIZE") / MB if told else None
+    pages = [int(each[21]) for each in fields if each]
+    return sum(pages) * os.sysconf("SC_PAGE_SIZE") / MB if pages else None
 
 
 def family(pid: int) -> list[int]:
-    """A process and its descendants; itself alone where the system does not tell."""
+    """A process and its descendants; only the process if the system does not list them."""
     parents = {int(each.name): _stat(int(each.name)) for each in PROC.glob("[0-9]*")}
     found = [pid]
     for member in found:
@@ -118,7 +118,7 @@ def family(pid: int) -> list[int]:
 
 
 def _stat(pid: int) -> list[str]:
-    """/proc/PID/stat from the state on; empty where there is none."""
+    """The fields of /proc/PID/stat from the state on; empty if there is no such file."""
     try:
         text = (PROC / str(pid) / "stat").read_text()
     except OSError:

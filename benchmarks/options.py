@@ -1,4 +1,4 @@
-"""The command line."""
+"""The command line of the benchmarks."""
 
 import argparse
 from collections.abc import Sequence
@@ -16,20 +16,20 @@ SECONDS: Final = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What was asked for.
+    """The options of a run.
 
     Attributes:
         verb: what to do.
-        only: contenders by name; all that are there, where it is empty.
-        scenarios: by name; all, where it is empty.
-        rounds: every contender has a turn in each.
-        seconds: of one turn.
-        quick: few scenarios with small numbers: whether it works, not how fast it is.
+        only: contenders by name; empty for all that are installed.
+        scenarios: by name; empty for all.
+        rounds: in each of them every contender has one turn.
+        seconds: the length of one turn.
+        quick: run few scenarios with small numbers, which shows whether they work and not how fast.
         threads: the gateway's `gateway.threads`.
-        json: where the figures of every round go, too.
-        litellm: its program.
-        portkey: its package's folder, or the one that it is installed in.
-        tensorzero: a Python that has its package.
+        json: a file for the figures of every round.
+        litellm: LiteLLM's program.
+        portkey: the folder of Portkey's package, or the folder in which it is installed.
+        tensorzero: a Python that has TensorZero's package.
     """
 
     verb: Literal["run", "profile", "list"]
@@ -46,21 +46,21 @@ class Options:
 
 
 def read(arguments: Sequence[str]) -> Options:
-    """The options. Ends the process where they are wrong, as argparse does."""
-    told = _parser().parse_args(arguments)
-    quick = bool(told.quick)
+    """Parse the options. Ends the process if they are wrong, as argparse does."""
+    given = _parser().parse_args(arguments)
+    quick = bool(given.quick)
     return Options(
-        verb="list" if told.list else told.verb,
-        only=told.only,
-        scenarios=told.scenarios,
-        rounds=told.rounds or (1 if quick else ROUNDS),
-        seconds=told.seconds or (0.5 if quick else SECONDS),
+        verb="list" if given.list else given.verb,
+        only=given.only,
+        scenarios=given.scenarios,
+        rounds=given.rounds or (1 if quick else ROUNDS),
+        seconds=given.seconds or (0.5 if quick else SECONDS),
         quick=quick,
-        threads=told.threads,
-        json=told.json,
-        litellm=told.litellm,
-        portkey=told.portkey,
-        tensorzero=told.tensorzero,
+        threads=given.threads,
+        json=given.json,
+        litellm=given.litellm,
+        portkey=given.portkey,
+        tensorzero=given.tensorzero,
     )
 
 
@@ -95,7 +95,7 @@ def _whole(text: str) -> int:
 
 
 def _threads(text: str) -> int:
-    """What `gateway.threads` may be."""
+    """A value of `gateway.threads`."""
     number = _whole(text)
     if number < FEWEST_THREADS:
         raise argparse.ArgumentTypeError(f"{text} is less than {FEWEST_THREADS}, the least that the gateway takes")

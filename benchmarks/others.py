@@ -1,4 +1,4 @@
-"""The gateway's peers, each found where it is installed, and two proxies that show how little it can take."""
+"""The gateway's peers, each in the place where it is installed, and two plain proxies as the lower bound of cost."""
 
 import json
 import shutil
@@ -12,7 +12,7 @@ from benchmarks.traffic import CHAT_PATH, Target
 
 
 class Nginx:
-    """A reverse proxy in C that looks at nothing."""
+    """A reverse proxy in C that does not look into requests."""
 
     name = "nginx"
 
@@ -57,7 +57,7 @@ http {{
 
 
 class HAProxy:
-    """The same, and the fastest there is."""
+    """A reverse proxy in C like nginx, and the fastest one."""
 
     name = "haproxy"
 
@@ -105,7 +105,7 @@ class LiteLLM:
         config.write_text(json.dumps(_litellm_config(place.upstream)), encoding="utf-8")
         program = _program(place.options.litellm, "litellm") or "litellm"
         command = [program, "--config", str(config), "--host", "127.0.0.1", "--port", str(port), "--num_workers", "1"]
-        # Without this it fetches a price list from the network at its start.
+        # Without this LiteLLM fetches a price list from the network at its start.
         child = Child(command, place.folder / "log", {"LITELLM_LOCAL_MODEL_COST_MAP": "True"})
         return Served(Target(port, MODEL, bearer(), health="/health/liveliness"), child)
 
@@ -149,7 +149,7 @@ class Portkey:
 
 
 _LOOPBACK: Final = """
-// It listens on every address and has no setting for that; a benchmark is nobody else's to reach.
+// Portkey listens on every address and has no setting for that. No other machine should reach a benchmark.
 const net = require('net');
 const listen = net.Server.prototype.listen;
 net.Server.prototype.listen = function (first, ...rest) {
@@ -159,21 +159,21 @@ net.Server.prototype.listen = function (first, ...rest) {
 """
 
 
-def _portkey(told: Path | None) -> Path | None:
-    """Its program: in the folder told, which is the package's or has it installed, or in the one we are in."""
-    folder = told or Path()
+def _portkey(given: Path | None) -> Path | None:
+    """Portkey's program: in the given folder, which is the package's or has it installed, or in the current one."""
+    folder = given or Path()
     starts = ("build/start-server.js", "node_modules/@portkey-ai/gateway/build/start-server.js")
     return next((folder.resolve() / start for start in starts if (folder / start).is_file()), None)
 
 
-def _program(told: Path | None, usual: str) -> str | None:
-    if told is not None:
-        return str(told) if told.is_file() else None
+def _program(given: Path | None, usual: str) -> str | None:
+    if given is not None:
+        return str(given) if given.is_file() else None
     return shutil.which(usual)
 
 
 class TensorZero:
-    """TensorZero's gateway, in Rust, as its Python package starts it in a process of its own."""
+    """TensorZero's gateway, in Rust; its Python package starts it in its own process."""
 
     name = "tensorzero"
 
@@ -187,7 +187,7 @@ class TensorZero:
         config.write_text(_TENSORZERO.format(model=MODEL, upstream=place.upstream), encoding="utf-8")
         command = [str(place.options.tensorzero), "-c", _TENSORZERO_START, str(config), str(address)]
         child = Child(command, place.folder / "log", {"UPSTREAM_KEY": "sk-upstream-0123456789"})
-        child.wait_until(address.is_file)  # it chooses its port
+        child.wait_until(address.is_file)  # it chooses the port itself
         port = int(address.read_text(encoding="utf-8"))
         address.unlink()
         model = f"tensorzero::model_name::{MODEL}"

@@ -1,4 +1,4 @@
-"""Processes that this run starts and ends again, each by its own handle, whatever happens in between."""
+"""Starts processes and ends them again, each by its own handle, whatever happens in between."""
 
 import http.client
 import os
@@ -23,17 +23,17 @@ STOP_SECONDS: Final = 10.0
 LOOK_SECONDS: Final = 0.002
 ANSWER_SECONDS: Final = 5.0
 LAST_BYTES: Final = 600
-"""Of a log, in the message about a process that has failed."""
+"""Bytes of a log in the message about a process that has failed."""
 
 
 class Child:
-    """A process in a session of its own, so that what it starts ends with it.
+    """A process in its own session, so that the processes it starts end with it.
 
     Args:
-        command: and its arguments.
-        log: where its output goes.
-        more: variables beside ours, of which those that could steer a gateway are left out.
-        piped: whether its standard output is for us to read instead.
+        command: the program and its arguments.
+        log: the file for its output.
+        more: variables to add to the environment; see `clean` for what is left out of ours.
+        piped: whether `line` reads its standard output; otherwise that goes to the log.
     """
 
     def __init__(
@@ -54,17 +54,21 @@ class Child:
         self.pid = self._process.pid
 
     def line(self) -> str:
-        """The next line of its piped output."""
+        """The next line of its piped output. Raises Unmeasurable: the process has ended."""
         line: bytes = self._process.stdout.readline() if self._process.stdout else b""
         if not line:
             raise Unmeasurable(f"it has ended: {self.last_words()}")
         return line.decode().strip()
 
     def wait_until(self, up: Callable[[], bool], seconds: float = START_SECONDS) -> float:
-        """Look until it is up; the seconds that took.
+        """Wait until the process is up. Returns the seconds that this took.
+
+        Args:
+            up: whether it is; called every LOOK_SECONDS.
+            seconds: the limit.
 
         Raises:
-            Unmeasurable: it has ended, or is not up in time.
+            Unmeasurable: the process has ended, or was not up in time.
         """
         began = time.perf_counter()
         while not up():
@@ -80,7 +84,7 @@ class Child:
         return " ".join(self._log.read_text(errors="replace")[-LAST_BYTES:].split())
 
     def stop(self) -> None:
-        """Ask it to end, and end it where it does not. Idempotent."""
+        """Ask the process to end, and kill it if it does not. Idempotent."""
         if self._process.poll() is None:
             self._ask()
             try:
@@ -99,7 +103,7 @@ class Child:
             self._process.terminate()
 
     def _end_family(self) -> None:
-        """What it has started and left. Its session's number stays taken for as long as one of them is there."""
+        """Kill the processes that it left behind. The number of its session stays in use while one of them runs."""
         if sys.platform != "win32":
             try:
                 os.killpg(self.pid, signal.SIGKILL)
@@ -108,7 +112,7 @@ class Child:
 
 
 def clean(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment without keys, proxies and settings of a gateway, so that runs are alike on every machine."""
+    """The environment without keys, proxies and settings of a gateway, so that runs are equal on every machine."""
     ends = ("_API_KEY", "_PROXY", "_proxy")
     return {
         name: value
@@ -118,7 +122,7 @@ def clean(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on."""
+    """A free port of 127.0.0.1."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -126,7 +130,7 @@ def free_port() -> int:
 
 
 def healthy(port: int, path: str) -> bool:
-    """Whether a GET is answered by 200; by anything, where there is no path for that question."""
+    """Whether a GET gets 200, or any answer if the contender has no health path."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)
     try:
         connection.request("GET", path or "/")

@@ -2,7 +2,7 @@
 
     python -m benchmarks.profiled FOLDER -c FILE --port N
 
-serves as `app.py` does and at its end leaves a profile in FOLDER for each kind of thread, for `pstats`.
+serves as `app.py` does. At its end it writes a profile for each kind of thread into FOLDER, for `pstats`.
 """
 
 import cProfile
@@ -26,7 +26,7 @@ class Profiles:
         self._ended: dict[str, list[cProfile.Profile | profile.Profile]] = {}
 
     def around(self, run: Callable[[threading.Thread], None]) -> Callable[[threading.Thread], None]:
-        """A thread's `run`, profiled."""
+        """A thread's `run` with a profiler around it."""
 
         def profiled(thread: threading.Thread) -> None:
             own = thread_profiler()
@@ -40,7 +40,7 @@ class Profiles:
         return profiled
 
     def write(self, folder: Path) -> None:
-        """Leave a file for each kind of thread."""
+        """Write a file for each kind of thread."""
         with self._lock:
             for kind, ended in self._ended.items():
                 for each in ended:
@@ -49,7 +49,7 @@ class Profiles:
 
 
 def main() -> None:
-    """Serve, then write."""
+    """Serve, then write the profiles."""
     folder = Path(sys.argv.pop(1))
     profiles = Profiles()
     threading.Thread.run = profiles.around(threading.Thread.run)  # type: ignore[method-assign, assignment]

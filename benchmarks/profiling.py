@@ -1,10 +1,10 @@
-"""Where the gateway's time goes: its functions by their own processor time, under a load of small whole answers.
+"""Profiles the gateway: its functions by their own processor time, under a load of small whole answers.
 
-Processor time of each thread, so that waiting for a provider, for a lock, or for other programs counts nothing.
-Reading that clock costs more than most calls do: a profiled request takes several times what it should. So the same
-load goes to a gateway without a profiler first, and what a call costs the profiler is the amount that, taken off for
-every call from the function called and from its caller, makes the profile add up to what was used without one. An
-estimate: read it for the order of things.
+It measures the processor time of each thread, so that waiting for a provider, a lock or other programs counts nothing.
+Reading that clock costs more than most calls do: a profiled request takes several times as long. So the same load goes
+to a gateway without a profiler first. The profiler's toll for a call is then the amount that makes both add up: taken
+off for every call, from the called function and from its caller, it reduces the profile to the time used without a
+profiler. That is an estimate, good for the order of the functions.
 """
 
 import pstats
@@ -34,11 +34,11 @@ Function = tuple[str, int, str]
 """File, line, name."""
 Callers = Mapping[Function, tuple[int, int, float, float]]
 Table = Mapping[Function, tuple[int, int, float, float, Callers]]
-"""pstats' own form: primitive calls, calls, own seconds, seconds with what it calls, callers likewise."""
+"""The format of pstats: primitive calls, calls, own seconds, seconds with its callees, and the same for its callers."""
 
 
 def run(options: Options) -> int:
-    """Profile and print. Raises Unmeasurable."""
+    """Profile and print the report. Raises Unmeasurable."""
     cores = machine.Cores()
     with ExitStack() as closing:
         folder = Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="benchmarks-")))
@@ -54,7 +54,7 @@ def run(options: Options) -> int:
 
 
 def _loaded(gateway: Gateway, place: Place, cores: machine.Cores) -> tuple[int, float | None, str]:
-    """The requests that it has answered, the processor seconds for each where the system tells, its last words."""
+    """Run the load. Returns the answered requests, the processor seconds for each (None if unknown), the log's end."""
     with cores.first():
         served = gateway.start(place)
     child, target = served.child, served.target
@@ -76,21 +76,21 @@ def _loaded(gateway: Gateway, place: Place, cores: machine.Cores) -> tuple[int, 
 
 
 def report(profiles: Mapping[str, pstats.Stats], requests: int, used: float | None) -> str:
-    """The kinds of threads and the functions in Markdown, in microseconds a request.
+    """A table of the kinds of threads and a table of the functions in Markdown, in microseconds a request.
 
     Args:
         profiles: by the kind of thread.
-        requests: answered under the profiler.
-        used: processor seconds a request without it; None leaves what the profiler took in the figures.
+        requests: the number answered under the profiler.
+        used: processor seconds a request without the profiler; None leaves the profiler's toll in the figures.
     """
     everything = pstats.Stats()
     for stats in profiles.values():
         everything.add(stats)
     functions = table(everything)
     toll = 0.0 if used is None else fitted(functions, used * requests)
-    told = f"{used * 1e6:.0f} us a request without the profiler" if used is not None else "not corrected"
+    basis = f"{used * 1e6:.0f} us a request without the profiler" if used is not None else "not corrected"
     lines = [
-        f"{requests} small whole answers; {told}; {toll * 1e6:.2f} us taken off for each end of a call.",
+        f"{requests} small whole answers; {basis}; {toll * 1e6:.2f} us taken off for each end of a call.",
         "",
         *("| threads | us a request |", "| --- | ---: |"),
     ]
@@ -104,7 +104,7 @@ def report(profiles: Mapping[str, pstats.Stats], requests: int, used: float | No
 
 
 def fitted(functions: Table, seconds: float) -> float:
-    """What a call costs the profiler, at either end, if the functions took so many seconds in all without it."""
+    """The profiler's toll in seconds for each end of a call, if all functions took `seconds` without the profiler."""
     low, high = 0.0, MOST_TOLL
     for _ in range(HALVINGS):
         middle = (low + high) / 2
@@ -116,22 +116,22 @@ def fitted(functions: Table, seconds: float) -> float:
 
 
 def own_times(functions: Table, toll: float) -> dict[Function, float]:
-    """Own seconds of each function without what the profiler took: for its calls, and for those that it made."""
+    """Own seconds of each function, less the profiler's toll for the calls to it and for the calls it made."""
     made: dict[Function, int] = {}
     for _, _, _, _, callers in functions.values():
-        for caller, told in callers.items():
-            made[caller] = made.get(caller, 0) + told[0]
-    return {each: max(0.0, told[2] - toll * (told[1] + made.get(each, 0))) for each, told in functions.items()}
+        for caller, row in callers.items():
+            made[caller] = made.get(caller, 0) + row[0]
+    return {each: max(0.0, row[2] - toll * (row[1] + made.get(each, 0))) for each, row in functions.items()}
 
 
 def table(stats: pstats.Stats) -> Table:
-    """What is behind pstats' printing, which has no public name in its types."""
+    """The table inside pstats, which its types do not name."""
     functions: Table = stats.stats  # type: ignore[attr-defined]
     return functions
 
 
 def named(function: Function) -> str:
-    """`gateway/handler/call.py:70 __init__`; what is written in C has no file."""
+    """A function's name with its place: `gateway/handler/call.py:70 __init__`. Functions in C have no file."""
     file, line, name = function
     if file == "~":
         return name

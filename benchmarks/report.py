@@ -1,4 +1,4 @@
-"""The report in Markdown: a table a scenario, figures beside their ratio to the gateway's."""
+"""The report in Markdown: a table for each scenario, with figures and their ratio to the gateway's."""
 
 import datetime
 from collections.abc import Mapping, Sequence
@@ -15,13 +15,13 @@ NOTHING: Final = "-"
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A figure to print.
+    """A column with one figure.
 
     Attributes:
         figure: its name.
-        heading: with its unit.
-        digits: behind the point.
-        compared: whether its ratio to the gateway's is printed, too.
+        heading: its heading, with the unit.
+        digits: the digits after the point.
+        compared: whether to print its ratio to the gateway's, too.
     """
 
     figure: str
@@ -65,7 +65,7 @@ COLUMNS: Final[Mapping[Kind, tuple[Column, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What the rounds of one scenario said about one contender; `fault` is why there are none or not all."""
+    """One contender's figures in the rounds of one scenario. `fault` is why rounds are missing."""
 
     contender: str
     rounds: tuple[Figures, ...]
@@ -74,7 +74,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What has to be known about a run to read its figures."""
+    """The facts about a run that a reader of its figures needs."""
 
     machine: str
     when: datetime.datetime
@@ -85,17 +85,17 @@ class Head:
 
 def render(head: Head, results: Sequence[tuple[Scenario, Sequence[Row]]]) -> str:
     """The whole report."""
-    told = [
+    head_lines = [
         f"Measured {head.when:%Y-%m-%d %H:%M} UTC on {head.machine}.",
         f"Medians of {head.rounds} interleaved rounds of {head.seconds:g} s; in brackets the ratio to the {BASE}'s.",
         *(f"- {note}" for note in head.notes),
     ]
     tables = [table(scenario.name, scenario.title, COLUMNS[scenario.kind], rows) for scenario, rows in results]
-    return "\n".join([*told, "", *tables])
+    return "\n".join([*head_lines, "", *tables])
 
 
 def table(name: str, title: str, columns: Sequence[Column], rows: Sequence[Row]) -> str:
-    """One scenario's table, and under it what went wrong."""
+    """One scenario's table, with its faults below it."""
     summed = {row.contender: with_added(row, rows) for row in rows}
     base = summed.get(BASE, {})
     lines = [
@@ -111,7 +111,7 @@ def table(name: str, title: str, columns: Sequence[Column], rows: Sequence[Row])
 
 
 def with_added(row: Row, rows: Sequence[Row]) -> dict[str, float]:
-    """A contender's medians, and by how much its p50 is above that of the upstream alone."""
+    """A contender's medians, and `added`: its p50 less the p50 of the upstream alone."""
     own = medians(row.rounds)
     floor = next((medians(each.rounds) for each in rows if each.contender == FLOOR), {})
     if row.contender != FLOOR and "p50" in own and "p50" in floor:
@@ -120,7 +120,7 @@ def with_added(row: Row, rows: Sequence[Row]) -> dict[str, float]:
 
 
 def cell(column: Column, figures: Figures, base: Figures) -> str:
-    """A figure, and its ratio where it is compared and not the gateway's own."""
+    """A figure, and its ratio if it is compared and not the gateway's own."""
     value = figures.get(column.figure)
     if value is None:
         return NOTHING

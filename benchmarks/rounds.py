@@ -1,4 +1,4 @@
-"""A run: everything is started, every contender has its turn in every round of every scenario, everything is ended."""
+"""A run: starts everything, gives every contender a turn in every round of every scenario, and ends everything."""
 
 import datetime
 import http.client
@@ -30,7 +30,7 @@ MOST_TOLD: Final = 300
 
 @dataclass
 class Contest:
-    """The contenders that run, and those that have dropped out."""
+    """The contenders that run, and why the others do not."""
 
     running: dict[str, Served] = field(default_factory=dict)
     contenders: dict[str, Contender] = field(default_factory=dict)
@@ -40,7 +40,7 @@ class Contest:
 
 
 def run(options: Options) -> int:
-    """Measure and print the report; 1 where the gateway could not be measured in every scenario."""
+    """Measure and print the report. Returns 1 if the gateway could not be measured in every scenario, otherwise 0."""
     scenarios = chosen(options)
     cores = machine.Cores()
     others = machine.others_load()
@@ -60,13 +60,13 @@ def run(options: Options) -> int:
 
 
 def chosen(options: Options) -> tuple[Scenario, ...]:
-    """The scenarios asked for, all by default."""
+    """The scenarios of the options; all by default."""
     known = plan(quick=options.quick, threads=options.threads)
     return tuple(each for each in known if not options.scenarios or each.name in options.scenarios)
 
 
 def start_upstream(folder: Path, cores: machine.Cores, closing: ExitStack) -> int:
-    """The upstream's port."""
+    """Start the upstream. Returns its port."""
     with cores.second():
         child = Child([sys.executable, "-m", "benchmarks.upstream"], folder / "upstream.log", piped=True)
     closing.callback(child.stop)
@@ -76,7 +76,7 @@ def start_upstream(folder: Path, cores: machine.Cores, closing: ExitStack) -> in
 
 
 def start_all(options: Options, at: Place, cores: machine.Cores, closing: ExitStack) -> Contest:
-    """Every contender that was asked for and is there, each checked to answer as it should."""
+    """Start every contender that is wanted and installed, and check that each answers correctly."""
     contest = Contest()
     for contender in ALL:
         if options.only and contender.name not in options.only:
@@ -113,10 +113,10 @@ def _admit(served: Served, closing: ExitStack) -> None:
 
 
 def check(target: Target) -> None:
-    """A contender that answers something else, or nothing of what the upstream said, is not measured.
+    """Check that a contender passes on the upstream's answer.
 
     Raises:
-        Unmeasurable: it does.
+        Unmeasurable: it answers something else.
     """
     whole = _ask(target, small_chat(target.model))
     if SPEECH.encode() not in whole:
@@ -124,7 +124,7 @@ def check(target: Target) -> None:
 
 
 def check_stream(target: Target) -> None:
-    """Likewise for streams.
+    """Check that a contender passes on the upstream's stream.
 
     Raises:
         Unmeasurable: it streams something else.
@@ -151,7 +151,7 @@ def _ask(target: Target, body: bytes) -> bytes:
 
 
 def _turns(scenario: Scenario, contest: Contest, tools: Tools, options: Options) -> list[Row]:
-    """Every round gives each contender one turn, so that they share what the machine does meanwhile."""
+    """Give each contender one turn in every round, so that other load on the machine affects all of them."""
     found: dict[str, list[Figures]] = {name: [] for name in contest.running}
     faults: dict[str, str] = {}
     rounds = options.rounds if not isinstance(scenario, ColdStart) or options.quick else max(STARTS, options.rounds)
@@ -184,7 +184,7 @@ def _notes(tools: Tools, contest: Contest, options: Options, others: str) -> tup
 
 
 def as_json(head: Head, results: Sequence[tuple[Scenario, Sequence[Row]]]) -> dict[str, object]:
-    """Everything, for machines."""
+    """The whole report for machines."""
     return {
         "machine": head.machine,
         "when": head.when.isoformat(timespec="seconds"),
@@ -201,7 +201,7 @@ def as_json(head: Head, results: Sequence[tuple[Scenario, Sequence[Row]]]) -> di
 
 
 def listed(options: Options, say: Callable[[str], object] = print) -> None:
-    """Say which contenders and scenarios there are."""
+    """List the contenders and the scenarios."""
     for contender in ALL:
         say(f"contender  {contender.name:10} {contender.missing(options) or 'found'}")
     for scenario in plan(quick=options.quick, threads=options.threads):

@@ -1,7 +1,7 @@
-"""What is measured: each scenario puts one kind of load on a contender that runs, and says figures.
+"""The scenarios: each one puts one kind of load on a running contender and returns figures.
 
-Names of figures are the columns' in `report.py`: rate, p50, p99 and cpu are microseconds or a second; lag and first are
-milliseconds.
+The names of figures are those of the columns in `report.py`. rate is per second; p50, p99 and cpu are microseconds; lag
+and first are milliseconds.
 """
 
 import threading
@@ -21,23 +21,23 @@ from benchmarks.whole_load import Load
 Kind = Literal["whole", "streams", "bulk", "health", "start"]
 SLOW_MS: Final = 2_000
 BUSY_CALLS: Final = 60
-"""More slow calls than threads, so that every one of them is busy and some calls wait."""
+"""How many more slow calls there are than threads, so that every thread is busy and some calls wait."""
 HEALTH_CHECKS: Final = 100
 SETTLE_SECONDS: Final = 0.5
 RAMP_SHARE: Final = 0.3
-"""Of the turn, in which the streams begin one after the other."""
+"""The share of a turn in which the streams begin one after the other."""
 BULK_STREAMS: Final = 4
 BULK_CHUNKS: Final = 200_000
 
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What a scenario works with.
+    """The tools of a scenario.
 
     Attributes:
-        seconds: of a turn.
-        wrk: the program, where it is installed.
-        cores: who runs where.
+        seconds: the length of a turn.
+        wrk: the program; None if it is not installed.
+        cores: which process runs on which core.
     """
 
     seconds: float
@@ -46,7 +46,7 @@ class Tools:
 
 
 class Scenario(Protocol):
-    """One row of figures for each contender."""
+    """A kind of load, which gives one row of figures for each contender."""
 
     @property
     def name(self) -> str: ...
@@ -56,7 +56,7 @@ class Scenario(Protocol):
     def title(self) -> str: ...
 
     def measure(self, served: Served, tools: Tools) -> Figures:
-        """One turn. Raises Unmeasurable."""
+        """Run one turn. Raises Unmeasurable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class Streams:
 
 @dataclass(frozen=True, slots=True)
 class Bulk:
-    """A few streams without a pace: how much passes through."""
+    """A few streams without a pace, which show the throughput."""
 
     kind: Kind = "bulk"
     name: str = "bulk"
@@ -124,7 +124,7 @@ class Bulk:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """/health while more slow calls are under way than there are threads."""
+    """/health while there are more slow calls than threads."""
 
     calls: int
     kind: Kind = "health"
@@ -155,7 +155,7 @@ def _quietly(load: Load, asked: threading.Event) -> None:
 
 
 def _health_checks(served: Served, end: float) -> list[float]:
-    """Seconds of each, one after the other with new connections, as a supervisor asks."""
+    """The seconds of each health check, one after the other on new connections, as a supervisor does it."""
     times: list[float] = []
     while len(times) < HEALTH_CHECKS and (began := time.perf_counter()) < end:
         if not healthy(served.target.port, served.target.health):
@@ -173,7 +173,7 @@ class ColdStart:
     title: str = "from the start of the process to the first answer"
 
     def measure_start(self, contender: Contender, place: Place, cores: machine.Cores) -> Figures:
-        """Start it, wait for its first answer, end it."""
+        """Start a contender, wait for its first answer, and end it."""
         own = replace(place, folder=place.folder / "start")
         own.folder.mkdir(exist_ok=True)
         began = time.perf_counter()
@@ -191,7 +191,7 @@ class ColdStart:
             served.child.stop()
 
     def measure(self, served: Served, tools: Tools) -> Figures:
-        """What the contender that has served all the load holds now."""
+        """The memory of the contender that has served all the load."""
         memory = machine.resident(served.child.pid) if served.child else None
         return {} if memory is None else {"loaded": memory}
 
@@ -200,17 +200,17 @@ def _streamed(served: Served, plan: stream_load.Plan) -> Figures:
     before = cpu(served)
     figures = stream_load.run(served.target, plan)
     memory = machine.resident(served.child.pid) if served.child else None
-    told = {} if memory is None else {"memory": memory}
-    return {**figures, **used(served, before, figures["chunks"]), **told}
+    held = {} if memory is None else {"memory": memory}
+    return {**figures, **used(served, before, figures["chunks"]), **held}
 
 
 def cpu(served: Served) -> float | None:
-    """Processor seconds that the contender has used so far."""
+    """The processor seconds that the contender has used so far; None if unknown."""
     return machine.cpu_seconds(served.child.pid) if served.child else None
 
 
 def used(served: Served, before: float | None, pieces: float) -> Figures:
-    """Processor time since `before`, in microseconds for each of so many pieces."""
+    """The processor time since `before`, in microseconds for each of `pieces`."""
     after = cpu(served)
     if before is None or after is None or not pieces:
         return {}

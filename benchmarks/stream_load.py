@@ -1,7 +1,7 @@
-"""Load of streams: hundreds of callers on one selector, who note for every chunk how long it was on its way.
+"""A load of streams: hundreds of clients on one selector, which record the lag of every chunk.
 
-The upstream writes the time into each chunk, so lag is from its send to our receive, whatever lies between; a chunk
-that waits in a buffer is late, and one that never comes is lost.
+The upstream writes the time into each chunk, so lag is the time from its send to our receive, with everything between.
+A chunk that waits in a buffer is late, and a chunk that never comes is lost.
 """
 
 import selectors
@@ -18,7 +18,7 @@ from benchmarks.traffic import STAMP, Target, streamed_chat
 
 RECEIVE: Final = 1 << 18
 LATE_NS: Final = 50_000_000
-"""What a reader begins to see as stutter."""
+"""Nanoseconds of lag that a reader begins to see as stutter."""
 STAMP_BYTES: Final = 21
 MS: Final = 1e6
 CONNECT_SECONDS: Final = 5.0
@@ -26,14 +26,14 @@ CONNECT_SECONDS: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is asked.
+    """The load.
 
     Attributes:
-        streams: at the same time.
-        chunks: of each.
-        rate: of each, in chunks a second; 0 is as fast as they come.
-        ramp: seconds over which the streams begin.
-        limit: seconds after which what has not come is lost.
+        streams: the number of streams at the same time.
+        chunks: the number of chunks of each stream.
+        rate: chunks a second of each stream; 0 is as fast as they come.
+        ramp: the seconds in which the streams begin.
+        limit: the seconds after which missing chunks are lost.
     """
 
     streams: int
@@ -44,7 +44,7 @@ class Plan:
 
 
 class Stream:
-    """One caller."""
+    """One client with one stream."""
 
     def __init__(self, port: int, request: bytes) -> None:
         self._answer = Answer()
@@ -57,7 +57,7 @@ class Stream:
         self.socket.setblocking(False)
 
     def receive(self, lags: "array[int]") -> bool:
-        """Read what is there and note each chunk's lag; whether the stream goes on."""
+        """Read the available bytes and record each chunk's lag. Returns whether the stream goes on."""
         try:
             data = self.socket.recv(RECEIVE)
         except BlockingIOError:
@@ -78,11 +78,14 @@ class Stream:
 
 
 def run(target: Target, plan: Plan) -> Figures:
-    """Have the plan carried out.
+    """Carry the plan out.
 
     Returns:
         first_p50, first_p99, lag_p50, lag_p99: milliseconds. late: percent of the chunks. lost: chunks that did not
-        come. chunks: those that did; rate: a second.
+        come. chunks: chunks that came. rate: chunks a second.
+
+    Raises:
+        Unmeasurable: a connection cannot be opened.
     """
     request = target.post(streamed_chat(target.model, plan.chunks, plan.rate))
     began = time.perf_counter()
@@ -109,7 +112,7 @@ def _figures(plan: Plan, streams: list[Stream], lags: "array[int]", took: float)
 
 
 class _Load:
-    """The streams of a plan, opened one after the other and read until the last has ended or the time is over."""
+    """Opens the streams of a plan one after the other, and reads them until all have ended or the limit is reached."""
 
     def __init__(self, port: int, request: bytes, plan: Plan) -> None:
         self._port = port
@@ -135,7 +138,7 @@ class _Load:
             self._selector.close()
 
     def _open(self, now: float) -> None:
-        """Those whose turn it is. Opening all at once would measure the crowd at the door."""
+        """Open the streams that are due by now. Opening all at once would measure the burst of connections."""
         plan = self._plan
         due = plan.streams if not plan.ramp else min(plan.streams, int(now / plan.ramp * plan.streams) + 1)
         for _ in range(due - len(self.all)):

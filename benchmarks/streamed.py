@@ -1,7 +1,7 @@
-"""A provider's stream as bytes, ready to be stamped.
+"""A provider's stream as prepared bytes, into which the upstream only writes the time.
 
-Every chunk has the same length, the time it is sent included, so that the framing around it is made once and sending a
-chunk costs the upstream one `bytes.replace`.
+Every chunk has the same length, including the time. So its framing is made once, and a chunk costs the upstream one
+`bytes.replace`.
 """
 
 import json
@@ -10,13 +10,13 @@ from typing import Final
 from benchmarks.traffic import PROVIDER_HEADERS, head
 
 NO_TIME: Final = b"@%019d@" % 0
-"""Stands where the stamp goes."""
+"""The placeholder for the stamp."""
 BLOCK: Final = 200
-"""Chunks that leave in one send where speed is asked for: about 50 KB."""
+"""Chunks in one send for streams without a pace: about 50 KB."""
 
 
 def stream_head() -> bytes:
-    """The head, and the chunk that opens every OpenAI stream: a role and no text."""
+    """The head, and the first chunk of every OpenAI stream: a role and no text."""
     fields = (("Content-Type", "text/event-stream; charset=utf-8"), ("Transfer-Encoding", "chunked"))
     opening = _framed(_event({"role": "assistant", "content": "", "refusal": None}))
     return head("HTTP/1.1 200 OK", (*fields, *PROVIDER_HEADERS)) + opening
@@ -28,10 +28,10 @@ def chunk() -> bytes:
 
 
 def ending(*, usage: bool) -> bytes:
-    """What ends a stream: the reason, the token counts where they were asked for, [DONE]."""
+    """The end of a stream: the finish reason, the token counts if they are wanted, and [DONE]."""
     counts = {"prompt_tokens": 24, "completion_tokens": 9, "total_tokens": 33}
-    told = _framed(_data({**_chunk_fields(), "choices": [], "usage": counts})) if usage else b""
-    return _framed(_event({}, "stop")) + told + _framed(b"data: [DONE]\n\n") + b"0\r\n\r\n"
+    usage_chunk = _framed(_data({**_chunk_fields(), "choices": [], "usage": counts})) if usage else b""
+    return _framed(_event({}, "stop")) + usage_chunk + _framed(b"data: [DONE]\n\n") + b"0\r\n\r\n"
 
 
 def _event(delta: dict[str, object], finish: str | None = None) -> bytes:

@@ -1,4 +1,4 @@
-"""The profiler of one thread."""
+"""A profiler for one thread."""
 
 import cProfile
 import profile
@@ -7,9 +7,9 @@ import time
 
 
 def thread_profiler() -> cProfile.Profile | profile.Profile:
-    """One that sees its own thread only, and counts processor time: waiting is free.
+    """A profiler that sees only its own thread and counts processor time, so that waiting costs nothing.
 
-    Since Python 3.12 cProfile sees all threads at once and mixes them up; there the slower `profile` takes its place.
+    Since Python 3.12 cProfile sees all threads at once and mixes them up. There the slower `profile` takes its place.
     """
     if sys.version_info < (3, 12):
         return cProfile.Profile(time.thread_time)

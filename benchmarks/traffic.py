@@ -1,8 +1,8 @@
-"""What goes over the wire: requests as openai-python sends them, answers as a large provider gives them.
+"""The bytes on the wire: requests as openai-python sends them, answers as a large provider sends them.
 
-Real header counts matter: parsing sixteen headers costs several times what parsing five does, and a benchmark without
-them flatters whoever parses slowly. What the upstream is to do stands in the user's message, the one place that every
-gateway passes on untouched.
+The real number of headers matters: parsing sixteen headers costs several times as much as parsing five, and a benchmark
+without them flatters a slow parser. The user's message tells the upstream what to do, because every gateway passes it
+on unchanged.
 """
 
 import json
@@ -30,7 +30,7 @@ CLIENT_HEADERS: Final = (
     ("x-stainless-retry-count", "0"),
     ("x-stainless-read-timeout", "600"),
 )
-"""As openai-python sends them; Host, Authorization and Content-Length come to these."""
+"""The headers of openai-python; Host, Authorization and Content-Length are added."""
 
 PROVIDER_HEADERS: Final = (
     ("Date", "Mon, 24 Nov 2025 09:00:00 GMT"),
@@ -50,24 +50,24 @@ PROVIDER_HEADERS: Final = (
     ("X-Content-Type-Options", "nosniff"),
     ("Server", "cloudflare"),
 )
-"""As a provider behind a content network sends them; Content-Type and the body's framing come to these."""
+"""The headers of a provider behind a content network; Content-Type and the framing of the body are added."""
 
 STAMP: Final = re.compile(rb"@(\d{19})@")
-"""A chunk's content: when it was sent, by `time.perf_counter_ns`, which all processes of a machine share."""
+"""A chunk's content: the time of its send by `time.perf_counter_ns`, which all processes of a machine share."""
 STREAM_WISH: Final = re.compile(rb"stream (\d+) chunks at (\d+)/s")
 DELAY_WISH: Final = re.compile(rb"answer after (\d+) ms")
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where chats go, and as what.
+    """The address of a contender, and how to ask it.
 
     Attributes:
         port: on 127.0.0.1.
-        model: the name to ask for.
-        headers: a contender's own, beside those of every client.
-        health: the path that says that it is up; empty where there is none.
-        path: of chats.
+        model: the model to ask for.
+        headers: the contender's own headers, besides those of every client.
+        health: the path of its health check; empty if it has none.
+        path: the path of chats.
     """
 
     port: int
@@ -97,7 +97,7 @@ def small_chat(model: str) -> bytes:
 
 
 def large_chat(model: str, size: int = 120_000) -> bytes:
-    """A conversation of about `size` bytes, with the escapes that code and prose bring along."""
+    """A conversation of about `size` bytes, with the escapes of code and prose."""
     piece = 'def f(x):\n\treturn "x" if x > 0 else None  # caf\u00e9, \u00fcber, and a "quote"\n'
     turns = 24
     text = piece * (size // turns // len(json.dumps(piece)) + 1)
@@ -106,12 +106,12 @@ def large_chat(model: str, size: int = 120_000) -> bytes:
 
 
 def streamed_chat(model: str, chunks: int, rate: int) -> bytes:
-    """A chat whose answer is `chunks` chunks, so many a second; as fast as they can be sent where `rate` is 0."""
+    """A chat whose answer has `chunks` chunks, `rate` of them a second; with a rate of 0, as fast as possible."""
     return _chat(model, f"Please stream {chunks} chunks at {rate}/s", stream=True)
 
 
 def slow_chat(model: str, milliseconds: int) -> bytes:
-    """A chat whose whole answer takes so long."""
+    """A chat whose whole answer takes that long."""
     return _chat(model, f"Please answer after {milliseconds} ms")
 
 

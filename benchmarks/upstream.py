@@ -1,9 +1,9 @@
-"""The upstream: a provider that costs next to nothing, so that what is measured is whoever stands before it.
+"""The upstream: a provider that costs next to nothing, so that a run measures the contender before it.
 
     python -m benchmarks.upstream
 
-prints the port it listens on and serves until it is ended. One thread and one selector; an HTTP/1.1 server only as far
-as the contenders need one: keep-alive, bodies with a Content-Length or chunked, no pipelining.
+prints its port and serves until it is ended. It has one thread and one selector, and as much of HTTP/1.1 as the
+contenders need: keep-alive, bodies with a Content-Length or chunked, no pipelining.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from benchmarks.traffic import DELAY_WISH, STREAM_WISH, head, whole_answer
 
 USAGE: Final = re.compile(rb'"include_usage": ?true')
 SHORT: Final = 4096
-"""Bytes of a body that may hold a wish; longer ones are not searched."""
+"""Bytes. Only a body up to this size is searched for instructions."""
 RECEIVE: Final = 1 << 18
 BACKLOG: Final = 1024
 LONGEST_PAUSE: Final = 1.0
@@ -37,12 +37,12 @@ HEALTHY: Final = head("HTTP/1.1 200 OK", (("Content-Type", "application/json"), 
 
 
 def stamped(chunks: bytes) -> bytes:
-    """The chunks with the time that it is now."""
+    """The chunks with the current time in them."""
     return chunks.replace(NO_TIME, b"@%019d@" % time.perf_counter_ns())
 
 
 class Connection:
-    """A client, what it has sent, and what it is still to get."""
+    """A client, the bytes it has sent, and the bytes it has still to get."""
 
     def __init__(self, server: "Upstream", sock: socket.socket) -> None:
         self._server = server
@@ -56,7 +56,7 @@ class Connection:
         self.closed = False
 
     def ready(self, events: int) -> None:
-        """The socket can be read or written."""
+        """The socket is readable or writable."""
         try:
             if events & selectors.EVENT_READ:
                 self._receive()
@@ -66,7 +66,7 @@ class Connection:
             self._close()
 
     def due(self, now: float) -> None:
-        """The time has come for what was put off: a whole answer, or a stream's next chunk."""
+        """A timer has ended: send the delayed whole answer, or the next chunk of a stream."""
         if self.closed:
             return
         try:
@@ -95,7 +95,7 @@ class Connection:
             self._read(bytes(self._input[: end + 2]), end + 4)
 
     def _read(self, fields: bytes, start: int) -> None:
-        """Answer the request, if all of it is there."""
+        """Answer the request, if it is complete."""
         length = LENGTH.search(fields)
         if length is not None:
             if len(self._input) < start + int(length[1]):
@@ -130,7 +130,7 @@ class Connection:
             self.due(time.perf_counter())
 
     def _go_on(self) -> None:
-        """Send what is left, and of a stream without a pace one more block; the next one when that has gone."""
+        """Send the rest of the output, or one more block of a stream without a pace once the last block has gone."""
         block = b""
         if self._hurries and not self._output:
             now = min(self._left, BLOCK)
@@ -173,7 +173,7 @@ class Upstream:
         self.port: int = self._listener.getsockname()[1]
 
     def serve(self) -> None:
-        """Serve for as long as the process lives."""
+        """Serve as long as the process lives."""
         while True:
             for key, events in self._selector.select(self._pause()):
                 if key.data is None:
@@ -183,11 +183,11 @@ class Upstream:
             self._ring()
 
     def later(self, when: float, connection: Connection) -> None:
-        """Have `connection.due` called at that time of `time.perf_counter`."""
+        """Call `connection.due` at `when`, a time of `time.perf_counter`."""
         heapq.heappush(self._timers, (when, next(self._order), connection))
 
     def watch(self, sock: socket.socket, connection: Connection, *, writable: bool) -> None:
-        """Tell the connection what its socket is ready for."""
+        """Report to the connection when its socket is readable and, if wanted, writable."""
         events = selectors.EVENT_READ | (selectors.EVENT_WRITE if writable else 0)
         self._selector.modify(sock, events, connection)
 
@@ -209,7 +209,7 @@ class Upstream:
         return min(LONGEST_PAUSE, max(0.0, self._timers[0][0] - time.perf_counter()))
 
     def _ring(self) -> None:
-        """Every timer that is over. A stream that is behind catches up: its next time counts from the one missed."""
+        """Run every timer that has ended. A late stream catches up: its next timer counts from the one it missed."""
         now = time.perf_counter()
         while self._timers and self._timers[0][0] <= now:
             when, _, connection = heapq.heappop(self._timers)

@@ -1,4 +1,4 @@
-"""Load of whole answers without wrk: one process, one selector, connections that ask again as soon as they are told."""
+"""A load of whole answers without wrk: one process, one selector, and connections that send request after request."""
 
 import selectors
 import socket
@@ -12,11 +12,11 @@ from benchmarks.framing import Answer
 
 RECEIVE: Final = 1 << 18
 GRACE_SECONDS: Final = 10.0
-"""For answers that are under way when the time is over."""
+"""Seconds for answers that are under way at the end of the load."""
 
 
 class Caller:
-    """A connection that asks, one request after the other."""
+    """A connection that sends one request after the other."""
 
     def __init__(self, port: int, request: bytes) -> None:
         self._port = port
@@ -32,7 +32,7 @@ class Caller:
         self.socket.sendall(self._request)
 
     def receive(self) -> tuple[float, bool] | None:
-        """Read what is there; once the answer is complete its seconds and whether it is a 200."""
+        """Read the available bytes. Returns None until the answer ends, then its seconds and whether it is a 200."""
         data = self.socket.recv(RECEIVE)
         self._answer.feed(data)
         if data and not self._answer.complete:
@@ -41,7 +41,7 @@ class Caller:
 
     @property
     def over(self) -> bool:
-        """Whether the connection cannot be asked again."""
+        """Whether the connection cannot serve another request."""
         return self._answer.closes or not self._answer.complete
 
     def _connect(self) -> socket.socket:
@@ -51,12 +51,12 @@ class Caller:
 
 
 class Load:
-    """Connections that ask until the time is over.
+    """Connections that send requests for a given time.
 
     Args:
-        port: of whoever is asked.
-        request: each one, as bytes.
-        connections: at the same time.
+        port: the contender's.
+        request: the bytes of every request.
+        connections: the number of connections at the same time.
     """
 
     def __init__(self, port: int, request: bytes, connections: int) -> None:
@@ -68,7 +68,11 @@ class Load:
         self.failed = 0
 
     def run(self, seconds: float, meanwhile: Callable[[], None] | None = None) -> Figures:
-        """Ask for so many seconds; `meanwhile` is called once, when every connection has asked.
+        """Run the load.
+
+        Args:
+            seconds: its length.
+            meanwhile: is called once, when every connection has sent its first request.
 
         Raises:
             Unmeasurable: the connections cannot be opened.
@@ -100,12 +104,12 @@ class Load:
 
     def _ready(self, caller: Caller, *, asks_again: bool) -> None:
         try:
-            told = caller.receive()
+            result = caller.receive()
         except OSError:
-            told = (0.0, False)
-        if told is None:
+            result = (0.0, False)
+        if result is None:
             return
-        seconds, good = told
+        seconds, good = result
         if good:
             self.latencies.append(seconds)
         else:

@@ -1,6 +1,6 @@
-"""Load by wrk, where it is installed: a C program takes less of the load's core than Python does.
+"""A load by wrk, if it is installed: a C program takes less of the load's core than Python does.
 
-wrk prints for people; a few lines of Lua make it print for us.
+wrk prints for people, and a few lines of Lua make it print for this module.
 """
 
 import json
@@ -28,22 +28,22 @@ end
 
 
 def find() -> str | None:
-    """The program, if it is there."""
+    """The path of the program; None if it is not installed."""
     return shutil.which("wrk")
 
 
 def script(target: Target, body: bytes) -> str:
-    """The request in wrk's Lua. JSON's strings are Lua's for ASCII without control characters, which headers are."""
+    """The request in wrk's Lua. A JSON string in ASCII without control characters is a Lua string, too."""
     fields = [f"wrk.headers[{json.dumps(name)}] = {json.dumps(value)}" for name, value in target.client_headers]
     escaped = "".join(f"\\{byte:03d}" if byte in b'"\\' or not 32 <= byte < 127 else chr(byte) for byte in body)
     return "\n".join(['wrk.method = "POST"', *fields, f'wrk.body = "{escaped}"', DONE])
 
 
 def parse(text: str) -> Figures:
-    """What a run says: requests a second that were answered by a 2xx, p50 and p99 in microseconds, failures.
+    """The figures in wrk's output: answers of 2xx a second, p50 and p99 in microseconds, failures.
 
     Raises:
-        Unmeasurable: it says nothing.
+        Unmeasurable: there are none.
     """
     found = REPORT.search(text)
     if found is None:
@@ -55,14 +55,17 @@ def parse(text: str) -> Figures:
 
 
 def run(program: str, target: Target, body: bytes, connections: int, seconds: float) -> Figures:
-    """One run.
+    """Run wrk once.
 
     Args:
-        program: wrk.
-        target: who is asked.
-        body: of every request.
-        connections: at the same time.
-        seconds: for how long; wrk knows whole ones only.
+        program: wrk's path.
+        target: the contender.
+        body: the body of every request.
+        connections: the number of connections at the same time.
+        seconds: the length of the run; wrk takes only whole seconds.
+
+    Raises:
+        Unmeasurable: wrk does not end, or prints no figures.
     """
     whole = max(1, round(seconds))
     with tempfile.TemporaryDirectory() as folder:
@@ -71,7 +74,7 @@ def run(program: str, target: Target, body: bytes, connections: int, seconds: fl
         command = [program, "-t1", f"-c{connections}", f"-d{whole}s", "--timeout", "10s", "-s", str(path)]
         command.append(f"http://127.0.0.1:{target.port}{target.path}")
         try:
-            told = subprocess.run(command, capture_output=True, text=True, timeout=whole + GRACE_SECONDS, check=False)
+            done = subprocess.run(command, capture_output=True, text=True, timeout=whole + GRACE_SECONDS, check=False)
         except subprocess.TimeoutExpired:
             raise Unmeasurable("wrk does not come to its end") from None
-    return parse(told.stdout + told.stderr)
+    return parse(done.stdout + done.stderr)

@@ -8,7 +8,6 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import random
-from typing import Literal
 
 from gateway.auth.adc import AdcTokens
 from gateway.auth.auth_manager import AuthManager
@@ -42,16 +41,12 @@ from gateway.observe.logs import CallLog
 from gateway.observe.masking import Masker
 from gateway.providers import catalog
 from gateway.providers.base import Provider
-from gateway.providers.gemini import GeminiProvider
-from gateway.providers.openai import OpenAIProvider
+from gateway.providers.factory import ProviderFactory
 from gateway.routing.health import Health
 from gateway.routing.retry_budget import RetryBudgets
 from gateway.routing.router import Router
 from gateway.server.gateway_proxy import GatewayProxy, Switch
 from gateway.server.guard import Guard
-from gateway.upstream.session import UpstreamSession
-from gateway.upstream.user_agents import UserAgentPool
-from gateway.wires.gemini import Gemini
 from gateway.wires.gemini.memory import CallMemory
 from gateway.wires.openai_chat import OpenAIChat
 
@@ -121,7 +116,7 @@ class System:
         self._environ = environ
         self._base = loaded.path.parent if loaded.path else None
         self.threads = threads_for(config)
-        self._gemini = Gemini(CallMemory())
+        self._factory = ProviderFactory(pool_size=self.threads, environ=environ, clock=self._clock, memory=CallMemory())
         self._demo: DemoProvider | None = None
         self.masker = Masker(_configured(config))
         self.switch = Switch()
@@ -249,42 +244,8 @@ class System:
         if endpoint is None:
             raise ValueError(f"the vendor {found.type} has no address")
         tokens = self._token_source(name, source)
-        provider = self._provider(found, endpoint, _quota_project(settings, tokens))
+        provider = self._factory.build(found, endpoint, _quota_project(settings, tokens))
         return Part(provider, source, tokens)
-
-    def _provider(self, found: catalog.Resolved, endpoint: str, quota_project: Callable[[], str | None]) -> Provider:
-        settings = found.settings
-        agents = UserAgentPool(settings.user_agents, sticky=settings.user_agent_rotation == "credential")
-        session = UpstreamSession(
-            found.name,
-            endpoint,
-            pool_size=self.threads,
-            connect_seconds=settings.timeouts.connect_seconds,
-            environ=self._environ,
-        )
-        if found.wire == "gemini":
-            return GeminiProvider(
-                found.name,
-                endpoint,
-                session=session,
-                user_agents=agents,
-                wire=self._gemini,
-                clock=self._clock,
-                api_key_header=settings.api_key_header,
-                quota_project=quota_project,
-            )
-        history: Literal["strict", "as_is"] = "strict" if found.strict_history else "as_is"
-        return OpenAIProvider(
-            found.name,
-            endpoint,
-            session=session,
-            user_agents=agents,
-            wire=OpenAIChat(history=history, tool_calls_finish=found.unsaid_calls),
-            stream_usage=found.stream_usage,
-            clock=self._clock,
-            api_key_header=settings.api_key_header,
-            quota_project=quota_project,
-        )
 
     def _start_demo(self) -> DemoProvider:
         if self._demo is None:

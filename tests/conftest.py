@@ -14,8 +14,8 @@ from gateway.handler.call import Calls
 from tests import running
 from tests.edge import App
 from tests.httpd import checked_owner
-from tests.transports import BOTH, Opening
-from tests.upstream_script import ScriptedUpstream
+from tests.support.transports import BOTH, Opening
+from tests.support.upstream_script import ScriptedUpstream
 
 settings.register_profile("quick", max_examples=25, deadline=None)
 settings.register_profile("thorough", max_examples=1000, deadline=None)

@@ -29,14 +29,14 @@ from gateway.handler.caller import NoCaller
 from gateway.handler.failover import Failover
 from gateway.limits.rate_limiter import RateLimiters
 from gateway.observe.logs import CallLog
-from gateway.providers.base import Answer, OpenStream, Terms
-from gateway.routing.health import Health, Trial
+from gateway.providers.base import Answer, AttemptContext, OpenStream
+from gateway.routing.health import Health, HealthTicket
 from gateway.routing.retry_budget import RetryBudgets
 from gateway.routing.router import Route, Target
 from gateway.upstream.byte_stream import ByteStream
 from gateway.wires.openai_chat import OpenAIChat
-from tests.fakes import FakeClock
-from tests.upstream_script import json_answer
+from tests.support.fakes import FakeClock
+from tests.support.upstream_script import json_answer
 
 WIRE = OpenAIChat()
 ANSWER = Answer(WIRE.parse_response(json.dumps(json_answer("hi").value).encode(), 0, Rendered(b"")), {}, ())
@@ -54,7 +54,7 @@ class NoBody(ByteStream):
     def read(self, timeout: float) -> bytes:
         raise AssertionError("nobody reads it here")
 
-    def cut(self) -> None:
+    def cancel(self) -> None:
         pass
 
     def close(self) -> None:
@@ -62,31 +62,31 @@ class NoBody(ByteStream):
 
 
 class FakeProvider:
-    """Plays outcomes in turn, the last one for ever, and remembers what it was asked on which terms."""
+    """Plays outcomes in turn, the last one for ever, and remembers what it was asked, and how."""
 
     def __init__(self, name: str, played: list[tuple[str, Outcome]]) -> None:
         self.name = name
         self.outcomes: list[Outcome] = [ANSWER]
         self.requests: list[ChatRequest] = []
-        self.terms: list[Terms] = []
+        self.contexts: list[AttemptContext] = []
         self._played = played
 
     def plays(self, *outcomes: Outcome) -> None:
         self.outcomes = list(outcomes)
 
-    def send(self, request: ChatRequest, terms: Terms) -> Answer:
-        answer = self._next(request, terms)
+    def send(self, request: ChatRequest, context: AttemptContext) -> Answer:
+        answer = self._next(request, context)
         assert isinstance(answer, Answer)
         return answer
 
-    def open(self, request: ChatRequest, terms: Terms) -> OpenStream:
-        answer = self._next(request, terms)
+    def open(self, request: ChatRequest, context: AttemptContext) -> OpenStream:
+        answer = self._next(request, context)
         assert isinstance(answer, OpenStream)
         return answer
 
-    def _next(self, request: ChatRequest, terms: Terms) -> Answer | OpenStream:
+    def _next(self, request: ChatRequest, context: AttemptContext) -> Answer | OpenStream:
         self.requests.append(request)
-        self.terms.append(terms)
+        self.contexts.append(context)
         outcome = self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0]
         self._played.append((self.name, outcome))
         if isinstance(outcome, Exception):
@@ -114,17 +114,17 @@ class WatchedHealth(Health):
 
     def __init__(self, clock: FakeClock) -> None:
         super().__init__(clock, lambda: 0.0)
-        self.trials: list[Trial] = []
+        self.tickets: list[HealthTicket] = []
 
-    def enter(self, target: Target, *, forced: bool = False) -> Trial | None:
-        trial = super().enter(target, forced=forced)
-        if trial is not None:
-            self.trials.append(trial)
-        return trial
+    def enter(self, target: Target, *, forced: bool = False) -> HealthTicket | None:
+        ticket = super().enter(target, forced=forced)
+        if ticket is not None:
+            self.tickets.append(ticket)
+        return ticket
 
-    def open(self) -> list[Trial]:
+    def open(self) -> list[HealthTicket]:
         """Turns without a verdict."""
-        return [trial for trial in self.trials if not repr(trial).endswith("over)")]
+        return [ticket for ticket in self.tickets if not repr(ticket).endswith("over)")]
 
 
 class Scene:
@@ -196,14 +196,14 @@ class Scene:
 
     def tries(self, names: str = "abc") -> list[int]:
         """How often each provider was asked."""
-        return [len(self.providers[name].terms) for name in names]
+        return [len(self.providers[name].contexts) for name in names]
 
     def has_failed(self, name: str, *failures: ProviderFailure) -> None:
         """Calls before had these failures there."""
         for failure in failures:
-            trial = self.health.enter(Target(name, "m"), forced=True)
-            assert trial is not None
-            trial.failed(failure)
+            ticket = self.health.enter(Target(name, "m"), forced=True)
+            assert ticket is not None
+            ticket.failed(failure)
 
     def failures(self, name: str) -> int:
         """Failures in a row that count against the provider's target."""

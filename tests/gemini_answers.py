@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from tests.upstream_script import Body, Head, Json, Step
+from tests.support.upstream_script import Body, Head, Json, Step
 
 COUNTS: Mapping[str, int] = {"promptTokenCount": 7, "candidatesTokenCount": 3, "totalTokenCount": 10}
 RETRY_INFO = "type.googleapis.com/google.rpc.RetryInfo"

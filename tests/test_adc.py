@@ -15,7 +15,7 @@ from gateway.auth.oauth import OAuthError, OAuthRefused, OAuthSettings, OAuthUnr
 from gateway.auth.sources import AdcSource, SourceFailed
 from gateway.auth.token_file import Token
 from gateway.core.secrets import Secret
-from tests.fakes import FakeClock
+from tests.support.fakes import FakeClock
 
 NOW = 1_767_225_600.0
 LOGIN = {

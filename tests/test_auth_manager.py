@@ -29,7 +29,7 @@ from gateway.auth.watch_files import WatchedFiles
 from gateway.config.schema import WatchFile
 from gateway.core.errors import LoginRequired, RenewalFailed
 from gateway.core.secrets import Secret
-from tests.fakes import FakeClock
+from tests.support.fakes import FakeClock
 
 NOW = 1_767_225_600.0  # 2026-01-01T00:00:00Z
 SOURCES: Mapping[str, CredentialSource] = {

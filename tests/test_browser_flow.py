@@ -18,7 +18,7 @@ from gateway.auth.oauth import OAuthRefused, OAuthSettings, TokenReply
 from gateway.auth.pkce import challenge_of
 from gateway.core.clock import SystemClock
 from gateway.core.secrets import Secret
-from tests.fakes import FakeClock
+from tests.support.fakes import FakeClock
 
 SETTINGS = OAuthSettings(
     provider="example",

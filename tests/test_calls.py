@@ -9,7 +9,7 @@ import pytest
 from gateway.core.errors import CallerLeft, DeadlineExceeded, Draining
 from gateway.handler.call import HEARTBEAT_SECONDS, MAX_TRIES, Call, Calls
 from gateway.handler.caller import NoCaller
-from tests.fakes import FakeClock
+from tests.support.fakes import FakeClock
 
 LONG = 20.0  # seconds; only a hang takes so long
 
@@ -18,12 +18,12 @@ class Held:
     """Something to wait for, and whether it was cut."""
 
     def __init__(self) -> None:
-        self.cuts = 0
-        self.was_cut = threading.Event()
+        self.cancels = 0
+        self.was_cancelled = threading.Event()
 
-    def cut(self) -> None:
-        self.cuts += 1
-        self.was_cut.set()
+    def cancel(self) -> None:
+        self.cancels += 1
+        self.was_cancelled.set()
 
 
 class Caller(NoCaller):
@@ -90,16 +90,16 @@ def test_ending_a_call_cuts_every_run_of_it() -> None:
     call, first, second = call_of(), Held(), Held()
     call.enter(first)
     call.enter(second)
-    assert (first.cuts, second.cuts) == (0, 0)
+    assert (first.cancels, second.cancels) == (0, 0)
     call.end(CallerLeft("left"))
-    assert (first.cuts, second.cuts) == (1, 1)
+    assert (first.cancels, second.cancels) == (1, 1)
 
 
 def test_a_run_that_enters_after_the_end_is_cut_at_once() -> None:
     call, run = call_of(), Held()
     call.end(CallerLeft("left"))
     call.enter(run)
-    assert run.cuts == 1
+    assert run.cancels == 1
 
 
 def test_enter_and_end_at_once_always_cut() -> None:
@@ -116,14 +116,14 @@ def test_enter_and_end_at_once_always_cut() -> None:
         together.wait()
         call.enter(run)
         thread.join(LONG)
-        assert run.cuts >= 1
+        assert run.cancels >= 1
 
 
 def test_a_cut_may_look_at_the_call_that_cuts_it() -> None:
     call = call_of()
 
     class Curious:
-        def cut(self) -> None:
+        def cancel(self) -> None:
             call.enter(Held())
             call.take_try()
 
@@ -179,9 +179,9 @@ def test_a_call_whose_caller_leaves_is_ended_within_two_seconds() -> None:
         calls.add(gone)
         calls.add(there)
         leaving.gone = True
-        assert cut.was_cut.wait(2.0)
+        assert cut.was_cancelled.wait(2.0)
         assert isinstance(gone.ended, CallerLeft)
-        assert (there.ended, whole.cuts) == (None, 0)
+        assert (there.ended, whole.cancels) == (None, 0)
 
 
 def test_a_call_that_has_ended_is_not_looked_after(calls: Calls) -> None:
@@ -193,7 +193,7 @@ def test_a_call_that_has_ended_is_not_looked_after(calls: Calls) -> None:
     caller.gone = other.gone = True
     held = Held()
     watched.enter(held)
-    assert held.was_cut.wait(2.0)
+    assert held.was_cancelled.wait(2.0)
     assert done.ended is None
 
 
@@ -204,7 +204,7 @@ def test_stopping_ends_every_running_call(calls: Calls) -> None:
         call.enter(each)
         calls.add(call)
     assert calls.end_all() == 5
-    assert [each.cuts for each in held] == [1] * 5
+    assert [each.cancels for each in held] == [1] * 5
     for call in running:
         assert isinstance(call.ended, Draining)
     assert calls.end_all() == 5, "until they are removed they run"
@@ -248,7 +248,7 @@ def test_a_gateway_that_stops_ends_the_calls_that_wait_in_a_queue_now_and_later(
             line.enter_context(queued.in_line())
         calls.end_queued()
         line.enter_context(queued.in_line())
-        assert run.was_cut.wait(2.0)
+        assert run.was_cancelled.wait(2.0)
     assert isinstance(queued.ended, Draining)
     assert working.ended is None
 
@@ -341,7 +341,7 @@ def test_a_call_that_is_over_asks_nobody_beside_it(calls: Calls) -> None:
     call.race = race
     call.enter(run)
     calls.add(call)
-    assert run.was_cut.wait(LONG)
+    assert run.was_cancelled.wait(LONG)
     assert race.spawned == []
 
 
@@ -359,7 +359,7 @@ def test_a_call_that_cannot_be_looked_after_does_not_end_the_looking(
     good.enter(run)
     calls.add(good)
     caller.gone = True
-    assert run.was_cut.wait(LONG)
+    assert run.was_cancelled.wait(LONG)
     calls.close()
     assert "request req_1 could not be looked after" in caplog.text
 

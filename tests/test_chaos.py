@@ -20,7 +20,7 @@ import requests
 from gateway.system import MOST_THREADS
 from tests.running import alias, chat, events, provider
 from tests.served import Served, serving
-from tests.upstream_script import (
+from tests.support.upstream_script import (
     Cut,
     Done,
     Head,

@@ -15,7 +15,7 @@ from gateway.handler.request_handler import RequestHandler
 from gateway.server.gateway_proxy import GatewayProxy
 from gateway.system import System
 from tests.running import alias, chat, loaded, provider
-from tests.upstream_script import Json, ScriptedUpstream, Status
+from tests.support.upstream_script import Json, ScriptedUpstream, Status
 
 PAGE = "https://page.example"
 OWN_ID = re.compile(rb"req_[0-9a-f]{24}")

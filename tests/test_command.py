@@ -12,7 +12,7 @@ from gateway.auth.sources import CommandSource, SourceFailed
 from gateway.auth.token_file import Token
 from gateway.core.secrets import Secret
 from gateway.observe.masking import Masker
-from tests.fakes import FakeClock
+from tests.support.fakes import FakeClock
 
 NOW = 1_767_225_600.0
 LONG = 30.0  # seconds; only a hang takes so long

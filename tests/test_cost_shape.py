@@ -26,12 +26,12 @@ from gateway.core.errors import CallerLeft
 from gateway.limits.rate_limiter import LOOK, RateLimiter
 from gateway.observe.logs import ROOT, JsonFormatter
 from gateway.observe.masking import Masker
-from gateway.providers.base import Answer, OpenStream, Provider, Terms
-from gateway.providers.catalog import Resolved
+from gateway.providers.base import Answer, AttemptContext, OpenStream
+from gateway.providers.factory import BUILDERS
 from gateway.system import System
 from tests.failover_scene import ANSWER
-from tests.fakes import DrivenClock, FakeClock
 from tests.running import alias, chat, loaded, provider
+from tests.support.fakes import DrivenClock, FakeClock
 
 PORT = 8080
 HANG = 30.0
@@ -43,22 +43,15 @@ class Scripted:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def send(self, request: ChatRequest, terms: Terms) -> Answer:
-        terms.sent()
+    def send(self, request: ChatRequest, context: AttemptContext) -> Answer:
+        context.on_sent()
         return ANSWER
 
-    def open(self, request: ChatRequest, terms: Terms) -> OpenStream:
+    def open(self, request: ChatRequest, context: AttemptContext) -> OpenStream:
         raise NotImplementedError
 
     def close(self) -> None:
         pass
-
-
-class ScriptedSystem(System):
-    """The whole gateway before a provider that answers at once."""
-
-    def _provider(self, found: Resolved, endpoint: str, quota_project: object) -> Provider:
-        return Scripted(found.name)
 
 
 class Compared(float):
@@ -146,7 +139,8 @@ def counted() -> Iterator[list[int]]:
 
 @contextmanager
 def gateway(*, aliases: int = 1, providers: int = 1, clock: FakeClock | None = None) -> Iterator[Gateway]:
-    """A gateway with a limit that never binds and so many aliases and providers; the last ones are asked."""
+    """A gateway with a limit that never binds and so many aliases and providers that answer at once; the last ones are
+    asked."""
     names = [f"p{number:04}" for number in range(providers)]
     config = {
         "modelAliases": [alias(f"m{number:04}", f"{names[-1]}/a", f"{names[0]}/b") for number in range(aliases)],
@@ -154,7 +148,9 @@ def gateway(*, aliases: int = 1, providers: int = 1, clock: FakeClock | None = N
         "providers": {name: provider("http://127.0.0.1:1/v1", apiKey=f"sk-{name}-0123456789") for name in names},
     }
     clock = clock or FakeClock()
-    system = ScriptedSystem(loaded(config), {}, port=PORT, clock=clock)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(BUILDERS, "openai_chat", lambda parts: Scripted(parts.resolved.name))
+        system = System(loaded(config), {}, port=PORT, clock=clock)
     try:
         with logging_to_nobody(system.masker):
             yield Gateway(system, clock, f"m{aliases - 1:04}")

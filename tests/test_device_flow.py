@@ -18,7 +18,7 @@ from gateway.auth.device_flow import (
 from gateway.auth.oauth import OAuthError, OAuthRefused, OAuthUnreachable, TokenReply
 from gateway.auth.oauth_client import DeviceGrant
 from gateway.core.secrets import Secret
-from tests.fakes import FakeClock
+from tests.support.fakes import FakeClock
 
 GRANT = DeviceGrant(Secret("device-code-canary"), "ABCD-EFGH", "https://example.org/device", None, 900.0, 5.0)
 TOKEN = TokenReply(Secret("access"))

@@ -14,7 +14,7 @@ from gateway.auth.discovery import discover, document_addresses, endpoints_in
 from gateway.auth.oauth import Endpoints, OAuthSettings, with_endpoints
 from gateway.auth.oauth_client import OAuthClient
 from tests.auth_server import DOCUMENTS, AuthServer
-from tests.upstream_script import Json, Request, ScriptedUpstream, Status, Step
+from tests.support.upstream_script import Json, Request, ScriptedUpstream, Status, Step
 
 NOTHING = Endpoints()
 

@@ -22,7 +22,7 @@ from gateway.serve import at
 from tests.failover_scene import DOWN, TOO_MANY, Scene, limit, told
 from tests.running import Running, alias, chat, loaded, provider, running
 from tests.served import run_here
-from tests.upstream_script import Json, ScriptedUpstream, Status
+from tests.support.upstream_script import Json, ScriptedUpstream, Status
 
 NOW = 1_000.0
 

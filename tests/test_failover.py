@@ -338,8 +338,8 @@ def test_a_stream_that_breaks_counts_against_its_target_although_it_began_well(s
     scene["a"].plays(OpenStream([], WIRE.decoder(0, Rendered(b"")), NoBody(), ()))
     for _ in range(IN_A_ROW):
         reached = scene.reach("ab", asked("hi", stream=True), call=scene.call())
-        assert scene.health.open() == [reached.trial], "it has not ended well yet"
-        reached.trial.failed(StreamBroken("x"))
+        assert scene.health.open() == [reached.ticket], "it has not ended well yet"
+        reached.ticket.failed(StreamBroken("x"))
     assert attempts_text(scene.ask("ab")) == "a/m=resting,b/m=200"
 
 
@@ -429,7 +429,7 @@ class LoginScene(Scene):
 
     def shown(self) -> list[str]:
         """The tokens that a was asked with."""
-        secrets = [terms.credential.secret for terms in self["a"].terms]
+        secrets = [context.credential.secret for context in self["a"].contexts]
         return [secret.reveal() for secret in secrets if secret]
 
 
@@ -527,7 +527,7 @@ def test_a_credential_is_looked_up_again_after_a_wait_for_a_slot(tmp_path: Path)
 
     scene.clock.meanwhile = renew
     scene.ask("a")
-    secret = scene["a"].terms[0].credential.secret
+    secret = scene["a"].contexts[0].credential.secret
     assert secret is not None
     assert secret.reveal() == "token-2"
 
@@ -634,7 +634,7 @@ def test_every_try_takes_a_slot(tmp_path: Path) -> None:
 
 
 def patience(scene: Scene, name: str) -> float:
-    return scene[name].terms[-1].first_content
+    return scene[name].contexts[-1].first_content
 
 
 def test_with_no_limit_of_its_own_every_try_may_take_what_is_left_of_the_deadline(scene: Scene) -> None:
@@ -645,7 +645,7 @@ def test_with_no_limit_of_its_own_every_try_may_take_what_is_left_of_the_deadlin
     scene["a"].plays(slow)
     call = scene.ask("ab")
     assert (patience(scene, "a"), patience(scene, "b")) == (TIMEOUT, TIMEOUT - 100)
-    assert [scene[name].terms[0].deadline for name in "ab"] == [call.deadline] * 2
+    assert [scene[name].contexts[0].deadline for name in "ab"] == [call.deadline] * 2
 
 
 def test_a_wait_for_a_slot_is_part_of_the_deadline(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from gateway.auth.file_lock import POLL_SECONDS, FileLock, LockBusy
 from gateway.core.clock import SystemClock
-from tests.fakes import FakeClock
+from tests.support.fakes import FakeClock
 
 ROOT = Path(__file__).parents[1]
 HANG_SECONDS = 30.0

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from tests.running import Running, alias, chat, events, provider, running
-from tests.upstream_script import (
+from tests.support.upstream_script import (
     Cut,
     Json,
     Request,

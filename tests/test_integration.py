@@ -9,7 +9,7 @@ import pytest
 from openai.types.chat import ChatCompletionMessageParam
 
 from tests.running import Running, alias, provider, running
-from tests.upstream_script import Cut, Json, ScriptedUpstream, Sse, Status, json_answer, sse_answer, sse_events
+from tests.support.upstream_script import Cut, Json, ScriptedUpstream, Sse, Status, json_answer, sse_answer, sse_events
 
 USAGE = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
 WEATHER = {

@@ -14,7 +14,17 @@ from gateway.providers.gemini import GeminiProvider
 from gateway.wires.gemini.signatures import PLACEHOLDER
 from tests.gemini_answers import blocked, call, error, refusal, retry_info, said, stream, text
 from tests.running import Running, alias, chat, events, provider, running
-from tests.upstream_script import Cut, Json, Request, ScriptedUpstream, Sse, Step, json_answer, sse_answer, sse_events
+from tests.support.upstream_script import (
+    Cut,
+    Json,
+    Request,
+    ScriptedUpstream,
+    Sse,
+    Step,
+    json_answer,
+    sse_answer,
+    sse_events,
+)
 
 KEY = "AIza-canary-0123456789"
 SIGNATURE = base64.b64encode(b"a signature of a thought").decode()

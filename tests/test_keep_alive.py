@@ -12,9 +12,9 @@ from http.client import HTTPConnection, HTTPResponse
 
 import pytest
 
-from tests.fakes import FastClock
 from tests.running import Running, alias, chat, events, provider, running
-from tests.upstream_script import (
+from tests.support.fakes import FastClock
+from tests.support.upstream_script import (
     Done,
     Head,
     ScriptedUpstream,

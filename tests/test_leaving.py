@@ -11,7 +11,7 @@ import pytest
 
 from gateway.limits.rate_limiter import RateLimiter
 from tests.running import Running, alias, chat, provider, running
-from tests.upstream_script import Head, ScriptedUpstream, Sse, Stall, Step, sse_events
+from tests.support.upstream_script import Head, ScriptedUpstream, Sse, Stall, Step, sse_events
 
 pytestmark = pytest.mark.usefixtures("each_driver", "often_looked_after")
 
@@ -88,7 +88,7 @@ def test_a_caller_that_leaves_the_queue_takes_no_slot_and_makes_room() -> None:
                     break
             assert limiter.waiting == 1
         assert gateway.gateway.idle(timeout=SOON)
-        assert (limiter.waiting, limiter.standing().used, len(up.requests)) == (0, 1, 1)
+        assert (limiter.waiting, limiter.status().used, len(up.requests)) == (0, 1, 1)
         blames_nobody(gateway)
 
 

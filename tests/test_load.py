@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from tests.running import Running, alias, chat, events, provider, running
-from tests.upstream_script import Done, Request, ScriptedUpstream, Sse, Step, WaitFor, json_answer, sse_events
+from tests.support.upstream_script import Done, Request, ScriptedUpstream, Sse, Step, WaitFor, json_answer, sse_events
 
 STREAMS = 30
 SHORT = 200

@@ -27,8 +27,8 @@ from gateway.login import Accounts, Console, Login, LoginFault, Wish, logout
 from gateway.login.console import has_screen, line, may_open, read_lines
 from gateway.login.login import Flow, choose
 from tests.auth_server import AuthServer, Raw
-from tests.fakes import FakeClock
 from tests.served import HANG, ROOT, environment, posix_only
+from tests.support.fakes import FakeClock
 
 SECRET = "canary-client-secret"
 JSON = {"Content-Type": "application/json"}

@@ -9,7 +9,7 @@ from gateway.auth.token_file import Token
 from gateway.core.secrets import Secret
 from gateway.login import Accounts, as_json, as_text, overview
 from gateway.login.status import Status
-from tests.fakes import FakeClock
+from tests.support.fakes import FakeClock
 from tests.test_login import accounts_of, run, written
 
 NOW = 1_800_000_000.0

@@ -18,8 +18,8 @@ from gateway.auth.pkce import new_pkce
 from gateway.core.secrets import Secret
 from tests.auth_server import AuthServer
 from tests.auth_sockets import Fault, Raw
-from tests.fakes import FakeClock
-from tests.upstream_script import Body, Cut, Head, Json, ScriptedUpstream, Send, Stall
+from tests.support.fakes import FakeClock
+from tests.support.upstream_script import Body, Cut, Head, Json, ScriptedUpstream, Send, Stall
 
 SPECIAL = 's:/ +%&=ü"é%41\\end'
 REDIRECT = "http://127.0.0.1:7777/callback"

@@ -14,7 +14,7 @@ import pytest
 
 from tests.running import alias, provider
 from tests.served import HANG, ROOT, Served, environment, posix_only, run, run_here, serving
-from tests.upstream_script import Done, ScriptedUpstream, Sse, Stall, WaitFor, sse_events
+from tests.support.upstream_script import Done, ScriptedUpstream, Sse, Stall, WaitFor, sse_events
 
 
 @pytest.fixture

@@ -29,15 +29,15 @@ from gateway.core.errors import (
 from gateway.core.secrets import Secret
 from gateway.core.stream import ChatChunk
 from gateway.providers import http_provider
-from gateway.providers.base import Cuttable, OpenStream, Terms
+from gateway.providers.base import AttemptContext, Cancellable, OpenStream
 from gateway.providers.openai import OpenAIProvider
 from gateway.upstream.byte_stream import ByteStream
 from gateway.upstream.session import UpstreamSession
-from gateway.upstream.transport import uncounted
+from gateway.upstream.transport import no_op
 from gateway.upstream.user_agents import UserAgentPool
 from gateway.wires.openai_chat import OpenAIChat
-from tests.fakes import FakeClock
-from tests.upstream_script import (
+from tests.support.fakes import FakeClock
+from tests.support.upstream_script import (
     Body,
     Cut,
     Done,
@@ -80,7 +80,7 @@ class Asking:
     credential: Credential = WITH_KEY
     first_content: float = LONG
     deadline: float = LONG
-    waited: list[Cuttable] = field(default_factory=list)
+    waited: list[Cancellable] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         session = UpstreamSession("acme", self.up.base_url, pool_size=4, connect_seconds=LONG, environ={})
@@ -96,21 +96,21 @@ class Asking:
             quota_project=lambda: self.project,
         )
 
-    def terms(self) -> Terms:
-        return Terms(
+    def context(self) -> AttemptContext:
+        return AttemptContext(
             model="gpt-4",
             credential=self.credential,
             deadline=self.clock.monotonic() + self.deadline,
             first_content=self.first_content,
-            waiting=self.waited.append,
-            sent=uncounted,
+            on_wait=self.waited.append,
+            on_sent=no_op,
         )
 
     def send(self, **fields: object) -> dict[str, object]:
-        return self.provider.send(request(**fields), self.terms()).response.source.body  # type: ignore[return-value]
+        return self.provider.send(request(**fields), self.context()).response.source.body  # type: ignore[return-value]
 
     def open(self, **fields: object) -> OpenStream:
-        return self.provider.open(request(stream=True, **fields), self.terms())
+        return self.provider.open(request(stream=True, **fields), self.context())
 
     def close(self) -> None:
         self.provider.close()
@@ -249,7 +249,7 @@ def test_a_whole_answer_is_not_asked_for_stream_options(up: ScriptedUpstream, ac
 def test_a_request_can_be_sent_again_to_another_provider_as_it_came(up: ScriptedUpstream, acme: Asking) -> None:
     asked = request(stream=True)
     before = json.dumps(asked.source.body)
-    rest(acme.provider.open(asked, acme.terms()))
+    rest(acme.provider.open(asked, acme.context()))
     assert json.dumps(asked.source.body) == before
 
 
@@ -258,7 +258,7 @@ def test_a_request_can_be_sent_again_to_another_provider_as_it_came(up: Scripted
 
 def test_a_whole_answer(up: ScriptedUpstream, acme: Asking) -> None:
     up.plays(json_answer("hello", model="gpt-4", usage={"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}))
-    answer = acme.provider.send(request(), acme.terms())
+    answer = acme.provider.send(request(), acme.context())
     body = json.loads(json.dumps(answer.response.source.body))
     assert body["choices"][0]["message"]["content"] == "hello"
     assert answer.response.usage is not None
@@ -268,7 +268,7 @@ def test_a_whole_answer(up: ScriptedUpstream, acme: Asking) -> None:
 
 def test_an_answer_brings_the_providers_headers(up: ScriptedUpstream, acme: Asking) -> None:
     up.plays(Json(200, json_answer("hello").value, {"X-RateLimit-Remaining-Requests": "9"}))
-    answer = acme.provider.send(request(), acme.terms())
+    answer = acme.provider.send(request(), acme.context())
     assert answer.headers["x-ratelimit-remaining-requests"] == "9"
 
 
@@ -301,13 +301,13 @@ def test_what_is_waited_for_can_be_cut(
     thread.start()
     up.wait_for_requests(1)
     assert shown.wait(LONG)
-    acme.waited[-1].cut()
+    acme.waited[-1].cancel()
     thread.join(2.0)
     assert not thread.is_alive()
     assert len(failures) == 1
 
 
-class _Telling(list[Cuttable]):
+class _Telling(list[Cancellable]):
     """A list that tells when what is waited for is added: the body, or the head before it."""
 
     def __init__(self, told: threading.Event, body: bool) -> None:
@@ -315,7 +315,7 @@ class _Telling(list[Cuttable]):
         self._told = told
         self._body = body
 
-    def append(self, each: Cuttable) -> None:
+    def append(self, each: Cancellable) -> None:
         super().append(each)
         if isinstance(each, ByteStream) is self._body:
             self._told.set()

@@ -38,15 +38,15 @@ from gateway.handler.race import Race
 from gateway.handler.request_handler import attempts_text
 from gateway.limits.rate_limiter import LOOK, MINUTE, RateLimiter, RateLimiters
 from gateway.observe.logs import CallLog
-from gateway.providers.base import Answer, OpenStream, Terms
+from gateway.providers.base import Answer, AttemptContext, OpenStream
 from gateway.routing.breaker import FIRST_OPENING, IN_A_ROW
-from gateway.routing.health import Health, Trial
+from gateway.routing.health import Health, HealthTicket
 from gateway.routing.latency import ENOUGH, PATIENCE, UNKNOWN
 from gateway.routing.retry_budget import RetryBudgets
 from gateway.routing.router import Route, Target
 from gateway.upstream.byte_stream import ByteStream
 from gateway.wires.openai_chat import OpenAIChat
-from tests.fakes import DrivenClock
+from tests.support.fakes import DrivenClock
 
 WIRE = OpenAIChat()
 LONG = 20.0  # seconds; only a hang takes so long
@@ -63,7 +63,7 @@ class FakeBody(ByteStream):
 
     def __init__(self) -> None:
         self.closed = False
-        self.cuts = 0
+        self.cancels = 0
 
     def read(self, timeout: float) -> bytes:
         raise AssertionError("nobody reads it here")
@@ -71,15 +71,15 @@ class FakeBody(ByteStream):
     def close(self) -> None:
         self.closed = True
 
-    def cut(self) -> None:
-        self.cuts += 1
+    def cancel(self) -> None:
+        self.cancels += 1
 
 
 class Try:
     """One request that a provider is at. The test says how it ends; a cut ends it as a broken connection."""
 
-    def __init__(self, terms: Terms, *, speaks_when_cut: bool) -> None:
-        self.terms = terms
+    def __init__(self, context: AttemptContext, *, speaks_when_cut: bool) -> None:
+        self.context = context
         self.body = FakeBody()
         self.was_opened = False
         self.when_cut: Callable[[], object] = list
@@ -87,7 +87,7 @@ class Try:
         self._outcome: Exception | None = None
         self._over = threading.Event()
 
-    def cut(self) -> None:
+    def cancel(self) -> None:
         self.when_cut()
         if not self._speaks_when_cut and not self._over.is_set():
             self._outcome = BrokenAnswer("cut")
@@ -105,7 +105,7 @@ class Try:
         if self._outcome is not None:
             raise self._outcome
         self.was_opened = True
-        self.terms.waiting(self.body)
+        self.context.on_wait(self.body)
         return OpenStream([], WIRE.decoder(0, Rendered(b"")), self.body, ())
 
 
@@ -125,13 +125,13 @@ class FakeProvider:
             assert self._changed.wait_for(lambda: len(self.tries) >= times, LONG), f"{self.name} is not asked"
             return self.tries[times - 1]
 
-    def send(self, request: ChatRequest, terms: Terms) -> Answer:
+    def send(self, request: ChatRequest, context: AttemptContext) -> Answer:
         raise AssertionError("all requests here are for streams")
 
-    def open(self, request: ChatRequest, terms: Terms) -> OpenStream:
-        made = Try(terms, speaks_when_cut=self.speaks_when_cut)
-        terms.waiting(made)
-        terms.sent()
+    def open(self, request: ChatRequest, context: AttemptContext) -> OpenStream:
+        made = Try(context, speaks_when_cut=self.speaks_when_cut)
+        context.on_wait(made)
+        context.on_sent()
         if self.at_once:
             outcome = self.at_once.pop(0)
             if outcome is None:
@@ -150,13 +150,13 @@ class FakeProvider:
 class WatchedHealth(Health):
     """Remembers every turn that was taken."""
 
-    trials: list[Trial]
+    tickets: list[HealthTicket]
 
-    def enter(self, target: Target, *, forced: bool = False) -> Trial | None:
-        trial = super().enter(target, forced=forced)
-        if trial is not None:
-            self.trials.append(trial)
-        return trial
+    def enter(self, target: Target, *, forced: bool = False) -> HealthTicket | None:
+        ticket = super().enter(target, forced=forced)
+        if ticket is not None:
+            self.tickets.append(ticket)
+        return ticket
 
 
 class Failures(list[GatewayError]):
@@ -183,7 +183,7 @@ class Scene:
         self.clock = DrivenClock()
         self.providers = {name: FakeProvider(name) for name in "abcd"}
         self.health = WatchedHealth(self.clock, lambda: 0.0)
-        self.health.trials = []
+        self.health.tickets = []
         self.limiters = RateLimiters(limits, self.clock)
         self.has_left = False
         self.call = Call("req_1", self.clock, timeout=TIMEOUT, caller=NoCaller(lambda: self.has_left))
@@ -258,9 +258,9 @@ class Scene:
 
     def rests(self, name: str, failure: ProviderFailure) -> None:
         """A call before this one had failed there."""
-        trial = self.health.enter(Target(name, "m"), forced=True)
-        assert trial is not None
-        trial.failed(failure)
+        ticket = self.health.enter(Target(name, "m"), forced=True)
+        assert ticket is not None
+        ticket.failed(failure)
 
     def breaks(self, name: str) -> None:
         """Its breaker has opened, and a probe is due."""
@@ -306,11 +306,11 @@ class Scene:
             for made in provider.tries:
                 theirs = isinstance(mine, OpenStream) and mine.body is made.body
                 assert made.body.closed == (made.was_opened and not theirs), f"the stream of {provider.name}"
-                assert not theirs or not made.body.cuts, "the caller's stream was cut"
+                assert not theirs or not made.body.cancels, "the caller's stream was cut"
         if self.reached is not None:
-            assert not repr(self.reached.trial).endswith("over)"), "a stream that begins has not ended well yet"
+            assert not repr(self.reached.ticket).endswith("over)"), "a stream that begins has not ended well yet"
             self.reached.close()
-        assert [trial for trial in self.health.trials if not repr(trial).endswith("over)")] == []
+        assert [ticket for ticket in self.health.tickets if not repr(ticket).endswith("over)")] == []
 
 
 class Stage:
@@ -369,10 +369,10 @@ def test_who_is_not_slow_yet_has_nobody_beside_it(scene: Scene) -> None:
 
 def test_a_target_that_is_known_to_be_slow_has_the_time_it_needs(scene: Scene) -> None:
     for _ in range(ENOUGH):
-        trial = scene.health.enter(Target("a", "m"))
-        assert trial is not None
-        trial.speaks(20.0, streamed=True)
-        trial.answered()
+        ticket = scene.health.enter(Target("a", "m"))
+        assert ticket is not None
+        ticket.first_content(20.0, streamed=True)
+        ticket.answered()
     scene.begin("ab")
     scene["a"].asked()
     assert scene.passes(PATIENCE * 20.0 - 0.1) == 0
@@ -480,7 +480,7 @@ def test_a_winner_is_not_cut_by_a_fault_in_the_thread_that_it_has_beaten(scene: 
     won = scene["b"].asked()
     won.speaks()
     assert scene.answered("b") == "b/m=200"
-    assert won.body.cuts == 0
+    assert won.body.cancels == 0
 
 
 # Failures ----------------------------------------------------------------------------------------------------------
@@ -725,7 +725,7 @@ def test_a_configured_limit_is_a_cut_off_and_nobody_is_asked_beside(stage: Stage
     scene = stage.scene(first_token=7.0)
     scene.begin("ab")
     slow = scene["a"].asked()
-    assert slow.terms.first_content == 7.0
+    assert slow.context.first_content == 7.0
     assert scene.passes(TIMEOUT / 2) == 0
     slow.fails(Silent("x"))
     scene["b"].asked().speaks()
@@ -735,10 +735,10 @@ def test_a_configured_limit_is_a_cut_off_and_nobody_is_asked_beside(stage: Stage
 def test_with_no_limit_of_its_own_a_try_may_take_what_is_left(scene: Scene) -> None:
     scene.begin("ab")
     slow = scene["a"].asked()
-    assert slow.terms.first_content == TIMEOUT
+    assert slow.context.first_content == TIMEOUT
     scene.passes(UNKNOWN)
     second = scene["b"].asked()
-    assert second.terms.first_content == TIMEOUT - UNKNOWN
+    assert second.context.first_content == TIMEOUT - UNKNOWN
     second.speaks()
     scene.answered("b")
 
@@ -796,7 +796,7 @@ def test_a_caller_that_leaves_during_a_race_ends_all_of_it_and_blames_nobody(sce
     failures = scene.blamed()
     scene.begin("ab")
     scene["a"].asked()
-    assert [trial.probing for trial in scene.health.trials if trial.target.provider == "a"][-1]
+    assert [ticket.probing for ticket in scene.health.tickets if ticket.target.provider == "a"][-1]
     scene.passes(UNKNOWN)
     scene["b"].asked()
     scene.has_left = True

@@ -15,7 +15,7 @@ from gateway.config.schema import RateLimit
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.errors import CallerLeft, DeadlineExceeded, GatewayError, Limited
 from gateway.limits.rate_limiter import RateLimiter, RateLimiters
-from tests.fakes import DrivenClock, FakeClock
+from tests.support.fakes import DrivenClock, FakeClock
 
 HANG = 30.0
 """Seconds after which a thread that has not come back has hung."""

@@ -16,9 +16,9 @@ from gateway.serve import enough_descriptors
 from gateway.upstream.byte_stream import READ_SIZE
 from tests import gemini_answers as gemini
 from tests.edge import until
-from tests.many_streams import LIMIT, TEXT, Caller, ManyStreams, unchunked
 from tests.running import Running, alias, provider, running
-from tests.upstream_script import (
+from tests.support.many_streams import LIMIT, TEXT, Caller, ManyStreams, unchunked
+from tests.support.upstream_script import (
     Body,
     Cut,
     Done,

@@ -22,11 +22,21 @@ from gateway.net.self_pipe import SelfPipe
 from gateway.serve import spare_the_start
 from gateway.upstream.byte_stream import Detached
 from tests.edge import until
-from tests.many_streams import LIMIT, Caller, ManyStreams, unchunked
 from tests.running import alias, provider, running
+from tests.support.many_streams import LIMIT, Caller, ManyStreams, unchunked
+from tests.support.tls import TRUSTED, server_context
+from tests.support.upstream_script import (
+    Cut,
+    Done,
+    Request,
+    ScriptedUpstream,
+    Sse,
+    Step,
+    WaitFor,
+    sse_answer,
+    sse_events,
+)
 from tests.test_response_transformer import FINISH, MORE, STALL, Scene, words
-from tests.tls import TRUSTED, server_context
-from tests.upstream_script import Cut, Done, Request, ScriptedUpstream, Sse, Step, WaitFor, sse_answer, sse_events
 
 PIECES = sse_events("one two three four")
 

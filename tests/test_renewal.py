@@ -29,7 +29,7 @@ from gateway.core.clock import SystemClock
 from gateway.core.errors import LoginRequired, RenewalFailed
 from gateway.core.secrets import Secret
 from tests.auth_server import AuthServer
-from tests.fakes import FakeClock
+from tests.support.fakes import FakeClock
 
 ROOT = Path(__file__).parents[1]
 NOW = 1_767_225_600.0  # 2026-01-01T00:00:00Z

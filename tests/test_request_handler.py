@@ -42,7 +42,7 @@ from gateway.handler.request_handler import RequestHandler
 from gateway.handler.response_transformer import ResponseTransformer
 from gateway.limits.rate_limiter import RateLimiters
 from gateway.observe.logs import CallLine, CallLog, set_up
-from gateway.providers.base import Answer, OpenStream, Provider, Terms
+from gateway.providers.base import Answer, AttemptContext, OpenStream, Provider
 from gateway.providers.openai import OpenAIProvider
 from gateway.routing.health import Health
 from gateway.routing.retry_budget import RetryBudgets
@@ -51,8 +51,8 @@ from gateway.upstream.byte_stream import ByteStream
 from gateway.upstream.session import UpstreamSession
 from gateway.upstream.user_agents import UserAgentPool
 from gateway.wires.openai_chat import OpenAIChat
-from tests.fakes import FakeClock
-from tests.upstream_script import (
+from tests.support.fakes import FakeClock
+from tests.support.upstream_script import (
     Body,
     Cut,
     Done,
@@ -100,7 +100,7 @@ class FakeBody:
     def close(self) -> None:
         self.closed += 1
 
-    def cut(self) -> None:
+    def cancel(self) -> None:
         self.reads = [BrokenAnswer("cut")]
 
 
@@ -127,18 +127,18 @@ class FakeProvider:
         self.outcomes = list(outcomes)
         self.asked: list[str] = []
 
-    def send(self, request: ChatRequest, terms: Terms) -> Answer:
-        answer = self._next(terms)
+    def send(self, request: ChatRequest, context: AttemptContext) -> Answer:
+        answer = self._next(context)
         assert isinstance(answer, Answer)
         return answer
 
-    def open(self, request: ChatRequest, terms: Terms) -> OpenStream:
-        answer = self._next(terms)
+    def open(self, request: ChatRequest, context: AttemptContext) -> OpenStream:
+        answer = self._next(context)
         assert isinstance(answer, OpenStream)
         return answer
 
-    def _next(self, terms: Terms) -> Answer | OpenStream:
-        self.asked.append(terms.model)
+    def _next(self, context: AttemptContext) -> Answer | OpenStream:
+        self.asked.append(context.model)
         outcome = self.outcomes[0] if self.outcomes else whole()
         if isinstance(outcome, Exception) and len(self.outcomes) == 1:
             raise outcome  # for ever: a second try fails as well

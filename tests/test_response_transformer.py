@@ -32,7 +32,7 @@ from gateway.routing.health import Health
 from gateway.routing.router import Target
 from gateway.upstream.byte_stream import ByteStream
 from gateway.wires.openai_chat import OpenAIChat
-from tests.fakes import FakeClock
+from tests.support.fakes import FakeClock
 
 STALL = 20.0
 TIMEOUT = 100.0
@@ -81,8 +81,8 @@ class FakeStream(ByteStream):
     def close(self) -> None:
         self.events.append("close")
 
-    def cut(self) -> None:
-        self.events.append("cut")
+    def cancel(self) -> None:
+        self.events.append("cancel")
 
 
 def event(delta: JsonObject, finish: str | None = None) -> bytes:
@@ -113,12 +113,12 @@ class Scene:
         decoder = OpenAIChat().decoder(NOW, Rendered(b""))
         opened = OpenStream(decoder.feed(first), decoder, self.stream, ())
         self.health = Health(self.clock, lambda: 0.0)
-        trial = self.health.enter(TARGET)
-        assert trial is not None
+        ticket = self.health.enter(TARGET)
+        assert ticket is not None
         self.machine = ResponseTransformer(OpenAIChat(), "alias").streamed(
             opened, request("alias"), Stall(STALL, STALL), resumable=False
         )
-        self.drive = StreamDrive(self.machine, Reached(TARGET, opened, trial), self.call, self)
+        self.drive = StreamDrive(self.machine, Reached(TARGET, opened, ticket), self.call, self)
         self.body = StreamedBody(self.drive)
 
     def play(self) -> list[str]:
@@ -303,7 +303,7 @@ def test_a_call_that_is_ended_from_outside_blames_nobody_else(why: GatewayError,
     scene = Scene(MORE, lambda: scene.call.end(why), looks)
     scene.call.enter(scene.stream)
     assert scene.play() == ["a", "b", f"error {why.code}"]
-    assert scene.told == [why] and scene.ended == ("cut close", type(why))
+    assert scene.told == [why] and scene.ended == ("cancel close", type(why))
 
 
 # Names -----------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from gateway.core.errors import CallerLeft, DeadlineExceeded, Draining, GatewayE
 from gateway.handler.call import Call
 from gateway.handler.caller import NoCaller
 from gateway.handler.run import Beaten, Run
-from tests.fakes import DrivenClock, FakeClock
+from tests.support.fakes import DrivenClock, FakeClock
 
 LONG = 20.0  # seconds; only a hang takes so long
 TIMEOUT = 600.0
@@ -18,10 +18,10 @@ class Held:
     """Something to wait for, and how often it was cut."""
 
     def __init__(self) -> None:
-        self.cuts = 0
+        self.cancels = 0
 
-    def cut(self) -> None:
-        self.cuts += 1
+    def cancel(self) -> None:
+        self.cancels += 1
 
 
 class Scene:
@@ -101,9 +101,9 @@ def test_the_next_try_has_its_own_time() -> None:
 def test_ending_the_call_cuts_what_its_run_waits_for() -> None:
     scene, held = Scene(), Held()
     scene.run.hold(held)
-    assert held.cuts == 0
+    assert held.cancels == 0
     scene.call.end(CallerLeft("left"))
-    assert held.cuts == 1
+    assert held.cancels == 1
 
 
 def test_only_the_latest_thing_is_waited_for() -> None:
@@ -111,21 +111,21 @@ def test_only_the_latest_thing_is_waited_for() -> None:
     scene.run.hold(first)
     scene.run.hold(second)
     scene.run.beat(answered=True)
-    assert (first.cuts, second.cuts) == (0, 1)
+    assert (first.cancels, second.cancels) == (0, 1)
 
 
 def test_what_is_held_after_the_end_is_cut_at_once() -> None:
     scene, held = Scene(), Held()
     scene.call.end(CallerLeft("left"))
     scene.run.hold(held)
-    assert held.cuts == 1
+    assert held.cancels == 1
 
 
 def test_a_run_that_enters_a_call_which_has_ended_holds_nothing() -> None:
     scene, held = Scene(), Held()
     scene.call.end(CallerLeft("left"))
     Run(scene.call, scene.clock).hold(held)
-    assert held.cuts == 1
+    assert held.cancels == 1
 
 
 def test_ending_the_call_cuts_all_its_runs_and_beating_one_only_that_one() -> None:
@@ -134,9 +134,9 @@ def test_ending_the_call_cuts_all_its_runs_and_beating_one_only_that_one() -> No
     scene.run.hold(first)
     beside.hold(second)
     beside.beat(answered=True)
-    assert (first.cuts, second.cuts) == (0, 1)
+    assert (first.cancels, second.cancels) == (0, 1)
     scene.call.end(CallerLeft("left"))
-    assert first.cuts == 1
+    assert first.cancels == 1
 
 
 def test_hold_and_end_at_once_always_cut() -> None:
@@ -153,14 +153,14 @@ def test_hold_and_end_at_once_always_cut() -> None:
         together.wait()
         scene.run.hold(held)
         thread.join(LONG)
-        assert held.cuts >= 1
+        assert held.cancels >= 1
 
 
 def test_a_cut_may_look_at_the_run_that_cuts_it() -> None:
     scene = Scene()
 
     class Curious:
-        def cut(self) -> None:
+        def cancel(self) -> None:
             scene.run.hold(Held())
             Run(scene.call, scene.clock)
 

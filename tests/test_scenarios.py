@@ -18,9 +18,9 @@ import requests
 from gateway.core.clock import Clock
 from gateway.handler.call import Calls
 from tests import gemini_answers as gemini
-from tests.fakes import FakeClock, FastClock
 from tests.running import Running, alias, events, provider, running
-from tests.upstream_script import (
+from tests.support.fakes import FakeClock, FastClock
+from tests.support.upstream_script import (
     Cut,
     Done,
     Head,
@@ -36,7 +36,7 @@ from tests.upstream_script import (
     sse_answer,
     sse_events,
 )
-from tests.upstream_steps import Respond
+from tests.support.upstream_steps import Respond
 
 both_drivers = pytest.mark.usefixtures("each_driver")
 """Where a stream has begun when something happens. Before that nobody knows yet who will carry it."""

@@ -18,7 +18,7 @@ from gateway.auth.token_file import MAX_FILE, Token
 from gateway.auth.token_store import REPLACE_TRIES, TokenStore
 from gateway.core.clock import SystemClock
 from gateway.core.secrets import Secret
-from tests.fakes import FakeClock
+from tests.support.fakes import FakeClock
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no file modes, and no replacing of open files")
 ROOT = Path(__file__).parents[1]

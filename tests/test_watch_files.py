@@ -13,7 +13,7 @@ from gateway.auth.sources import SourceFailed, TokenFileSource, TokenPaths
 from gateway.auth.token_file import MAX_FILE
 from gateway.auth.watch_files import HASH_EVERY, LOOK_AGAIN, LOOK_EVERY, FileTokens, WatchedFiles
 from gateway.config.schema import WatchFile
-from tests.fakes import FakeClock
+from tests.support.fakes import FakeClock
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no file modes, pipes, or free symbolic links")
 NEW_YEAR = 1_767_225_600.0  # 2026-01-01T00:00:00Z

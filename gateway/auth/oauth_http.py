@@ -19,9 +19,9 @@ from gateway.auth.oauth import OAuthRefused, OAuthUnreachable
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.errors import ProviderFailure, Silent
 from gateway.upstream.byte_stream import ByteStream
-from gateway.upstream.proxies import LOOPBACK
-from gateway.upstream.requests_stream import RequestsStream
-from gateway.upstream.requests_transport import plain_session
+from gateway.upstream.proxied.proxies import LOOPBACK
+from gateway.upstream.proxied.stream import RequestsStream
+from gateway.upstream.proxied.transport import plain_session
 from gateway.upstream.user_agents import own_name
 
 CONNECT_SECONDS: Final = 5.0
@@ -105,7 +105,7 @@ class OAuthHttp:
         try:
             return Answer(stream.status, stream.headers.get("content-type", ""), self._body(stream, host))
         finally:
-            stream.cut()  # even where the server would keep it: the pool would offer it to the next question
+            stream.cancel()  # even where the server would keep it: the pool would offer it to the next question
             stream.close()
 
     def _body(self, stream: ByteStream, host: str) -> bytes:

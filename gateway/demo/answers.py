@@ -1,7 +1,7 @@
-"""What the demo provider answers: a pure function from a request to an answer.
+"""The demo provider's answers: a pure function from a request to an answer.
 
-It repeats the user's words, calls a tool when tools are given, quotes a tool's result, fills a schema: enough to see
-every path through the gateway work, and never anything that could be taken for a model's thinking.
+An answer repeats the user's words, calls a tool if there are tools, quotes a tool's result, or fills a schema. That is
+enough to see every path through the gateway work, and it never looks like the thinking of a model.
 """
 
 import re
@@ -19,7 +19,7 @@ ABOUT = (
     "set OPENAI_API_KEY or add a provider to config.yaml to talk to a real model."
 )
 REASONING = "The demo provider does not think, it looks at the last message."
-LONGEST_QUOTE = 400  # characters; an agent's prompt said back at length looks to the agent like instructions
+LONGEST_QUOTE = 400  # characters; to an agent, a long echo of its own prompt looks like instructions
 LONGEST_FIELD = 200  # characters of a string in filled JSON
 
 _PIECE = re.compile(r"\S+\s*|\s+")
@@ -37,7 +37,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of the `n` answers. `content` is None where tools are called; `finish` is OpenAI's finish_reason."""
+    """One of the `n` answers. `content` is None if tools are called; `finish` is OpenAI's finish_reason."""
 
     content: str | None
     finish: str
@@ -47,7 +47,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Words, which is what the demo counts as tokens."""
+    """Token counts. The demo counts words."""
 
     prompt: int
     completion: int
@@ -56,16 +56,17 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The choices, and what they are said to have cost."""
+    """The choices and their token counts."""
 
     choices: tuple[Choice, ...]
     usage: Usage
 
 
 def answer(request: ChatRequest, new_call_id: Callable[[], str]) -> Answer:
-    """Answer `request`.
+    """Answer a request.
 
     Args:
+        request: what the gateway asks.
         new_call_id: makes the id of a tool call, a new one each time.
 
     Raises:
@@ -80,7 +81,7 @@ def answer(request: ChatRequest, new_call_id: Callable[[], str]) -> Answer:
 
 
 def pieces(text: str) -> list[str]:
-    """`text` word by word, each with the white space after it; joined they are `text` again."""
+    """The words of `text`, each with the white space after it. Joined they are `text` again."""
     return _PIECE.findall(text)
 
 
@@ -110,15 +111,15 @@ def _calling(request: ChatRequest, functions: tuple[Function, ...], new_call_id:
 
 
 def _arguments(function: Function, subject: str) -> dict[str, object]:
-    """Only what the schema requires: an option nobody asked for might do something nobody asked for."""
+    """Only the arguments that the schema requires: an optional one could do something that the user did not ask for."""
     filled = fill(function.parameters or {"type": "object"}, subject, optional=False)
     return filled if isinstance(filled, dict) else {}
 
 
 def _subject(text: str) -> str:
-    """The last capitalised word that starts no sentence: "What is the weather in Paris?" is about Paris.
+    """The last capitalised word that does not start a sentence: "What is the weather in Paris?" gives Paris.
 
-    One plain word and never the whole text, since a tool may be a shell.
+    It is one plain word and never the whole text, because a tool may be a shell.
     """
     inside = re.findall(r"(?<![.?!:\s])\s+([^\W\d_]{2,})", text)
     return next((word for word in reversed(inside) if word[0].isupper()), "")
@@ -128,14 +129,14 @@ def _subject(text: str) -> str:
 
 
 def _saying(request: ChatRequest) -> Choice:
-    """The answer in words or JSON, cut where `stop` or the word limit says so."""
+    """The answer in words or JSON, up to a `stop` text or the word limit."""
     text, finish = _before_stop(_content(request), request.stops), "stop"
     reasoning = REASONING if request.reasons else ""
     if request.word_limit is not None:
-        said, room = _first_words(reasoning, request.word_limit)
-        cut, _ = _first_words(text, room)
-        if said != reasoning or cut != text:
-            reasoning, text, finish = said, cut, "length"
+        first_reasoning, room = _first_words(reasoning, request.word_limit)
+        first_text, _ = _first_words(text, room)
+        if first_reasoning != reasoning or first_text != text:
+            reasoning, text, finish = first_reasoning, first_text, "length"
     return Choice(text, finish, reasoning=reasoning)
 
 
@@ -146,8 +147,8 @@ def _content(request: ChatRequest) -> str:
     schema = form.json_schema.schema if form.json_schema else None
     if form.type == "json_object" or not schema:
         return _json(fill(_ANY_OBJECT, _sentence(request)))
-    told = " ".join(request.tool_results) or request.question.text
-    return _json(fill(schema, told[:LONGEST_FIELD]))
+    text = " ".join(request.tool_results) or request.question.text
+    return _json(fill(schema, text[:LONGEST_FIELD]))
 
 
 def _sentence(request: ChatRequest) -> str:
@@ -155,9 +156,9 @@ def _sentence(request: ChatRequest) -> str:
         who = "tool" if len(results) == 1 else "tools"
         return f"The {who} said: {_quote('; '.join(results))}\n\n{ABOUT}"
     question = request.question
-    said = f"You said: {_quote(question.text)}" if question.text.strip() else "You said nothing."
+    quoted = f"You said: {_quote(question.text)}" if question.text.strip() else "You said nothing."
     received = f"\n\nI also received {_listed(question.attachments)}." if question.attachments else ""
-    return f"{said}{received}\n\n{ABOUT}"
+    return f"{quoted}{received}\n\n{ABOUT}"
 
 
 def _quote(text: str) -> str:
@@ -170,12 +171,12 @@ def _listed(things: tuple[str, ...]) -> str:
 
 
 def _before_stop(text: str, stops: tuple[str, ...]) -> str:
-    """Up to the stop text that comes first, which is left out itself."""
+    """The text before the stop text that comes first."""
     return text[: min((at for stop in stops if (at := text.find(stop)) >= 0), default=len(text))]
 
 
 def _first_words(text: str, limit: int) -> tuple[str, int]:
-    """As much of `text` as has `limit` words, and how many words are left to say."""
+    """The first `limit` words of `text`, and how many words of the limit are left."""
     kept = ""
     for piece in pieces(text):
         if not limit and piece.strip():
@@ -191,6 +192,6 @@ def _json(value: object) -> str:
 
 def _usage(request: ChatRequest, choices: tuple[Choice, ...]) -> Usage:
     reasoning = count_words(choice.reasoning for choice in choices)
-    said = count_words(choice.content or "" for choice in choices)
-    called = count_words(f"{call.name} {call.arguments}" for choice in choices for call in choice.calls)
-    return Usage(count_words(message.text for message in request.messages), reasoning + said + called, reasoning)
+    content = count_words(choice.content or "" for choice in choices)
+    calls = count_words(f"{call.name} {call.arguments}" for choice in choices for call in choice.calls)
+    return Usage(count_words(message.text for message in request.messages), reasoning + content + calls, reasoning)

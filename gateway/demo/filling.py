@@ -1,8 +1,8 @@
-"""An instance for a JSON Schema: what the demo provider answers where JSON is asked for.
+"""Makes an instance of a JSON Schema: the demo provider's answer where a client asks for JSON.
 
-It covers what clients send as tool parameters and response formats: types, enum, const, properties, items, anyOf,
-oneOf, allOf, $ref, formats and the usual bounds. `pattern`, `uniqueItems`, `not`, `if` and bounds on the number of
-properties are not looked at. Any schema gets an instance, a contradictory one too, and every walk has an end.
+It supports what clients send as tool parameters and response formats: types, enum, const, properties, items, anyOf,
+oneOf, allOf, $ref, formats and the usual bounds. It ignores `pattern`, `uniqueItems`, `not`, `if` and bounds on the
+number of properties. Every schema gets an instance, even a contradictory one, and every walk ends.
 Source: https://json-schema.org/draft/2020-12/json-schema-validation.
 """
 
@@ -26,11 +26,11 @@ FORMATS = {
     "uuid": "00000000-0000-4000-8000-000000000000",
 }
 
-SHALLOW = 6  # below this, whatever may be left out is left out: this is what ends a recursive schema
-DEEPEST = 24  # a schema that demands itself has no instance; here the walk gives up
-STEPS = 5_000  # schemas looked at for one instance: what doubles with every level ends too
-ITEMS = 100  # a minItems or minLength of a billion is not honoured
-LETTERS = 10_000
+SHALLOW = 6  # below this depth, everything optional is left out, which ends a recursive schema
+DEEPEST = 24  # the depth at which the walk gives up: a schema that requires itself has no instance
+STEPS = 5_000  # schemas visited for one instance; this ends schemas that double with every level
+ITEMS = 100  # the most that minItems gives
+LETTERS = 10_000  # the most that minLength gives
 
 
 def fill(schema: JsonObject, text: str, *, optional: bool = True) -> object:
@@ -38,8 +38,8 @@ def fill(schema: JsonObject, text: str, *, optional: bool = True) -> object:
 
     Args:
         schema: the JSON Schema, which `$ref` is resolved against.
-        text: what string fields say; empty: the name of the field.
-        optional: fill the properties that are not required as well.
+        text: the content of string fields; if it is empty, they contain their name.
+        optional: whether to fill properties that are not required.
     """
     return _Filler(schema, text, optional).value(schema, "value", 0)
 
@@ -78,7 +78,7 @@ class _Filler:
         return _string(flat, self._text or name)
 
     def _flat(self, schema: object, depth: int) -> JsonObject:
-        """The schema with its $ref, allOf and first anyOf or oneOf worked in."""
+        """The schema with its $ref, its allOf and the first branch of its anyOf and oneOf merged into it."""
         self._steps_left -= 1
         if not _is_object(schema) or depth > DEEPEST or self._steps_left < 0:
             return {}
@@ -94,7 +94,7 @@ class _Filler:
         return flat
 
     def _resolve(self, reference: str) -> object:
-        """What a JSON pointer into the same document points at (RFC 6901); nothing for any other reference."""
+        """The target of a JSON pointer into the same document (RFC 6901); an empty schema for other references."""
         at: object = self._root
         if reference != "#" and not reference.startswith("#/"):
             return {}
@@ -111,7 +111,7 @@ class _Filler:
         if self._optional and depth < SHALLOW:
             names = dict.fromkeys([*properties, *required])
         elif not required and depth == 0:
-            names = list(properties)[:1]  # a call with no argument at all shows nothing
+            names = list(properties)[:1]  # a call without any argument would show nothing
         return {name: self.value(properties.get(name), name, depth + 1) for name in names}
 
     def _array(self, schema: JsonObject, name: str, depth: int) -> list[object]:
@@ -136,7 +136,7 @@ def _count(value: object, default: int) -> int:
 
 
 def _merged(one: JsonObject, other: JsonObject) -> JsonObject:
-    """Both at once: properties and required add up, for the rest the second wins."""
+    """Both schemas in one: their properties and required lists are joined; otherwise the second one wins."""
     merged = {**one, **other}
     first, second = one.get("properties"), other.get("properties")
     if _is_object(first) and _is_object(second):
@@ -148,7 +148,7 @@ def _merged(one: JsonObject, other: JsonObject) -> JsonObject:
 
 
 def _branch(branches: list[object], depth: int) -> object:
-    """The first that is not null; once deep, one that does not lead further down."""
+    """The first branch that is not null; deep down, a branch that leads no deeper."""
     if depth >= SHALLOW:
         flat = [branch for branch in branches if _is_object(branch) and "$ref" not in branch]
         return next((branch for branch in flat if branch.get("type") == "null"), flat[0] if flat else branches[0])
@@ -180,7 +180,7 @@ def _string(schema: JsonObject, text: str) -> str:
 
 
 def _bound(schema: JsonObject, key: str) -> float | None:
-    """A bound as a number; huge ones count as none, so that no arithmetic below overflows."""
+    """A bound as a number. Huge bounds count as none, so that the arithmetic cannot overflow."""
     value = schema.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > 1e15:
         return None
@@ -211,7 +211,7 @@ def _number(schema: JsonObject) -> float:
 
 
 def _stepped(value: float, step: float | None, highs: list[float] | list[int]) -> float:
-    """The next multiple of `step` at or above `value`; the one below where that is over the top."""
+    """The next multiple of `step` at or above `value`; the one below it if that is too high."""
     if step is None or step < 1e-9:
         return value
     up = math.ceil(value / step) * step

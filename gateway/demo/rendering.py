@@ -1,8 +1,8 @@
-"""An answer in the exact shape of the OpenAI chat API: whole, or as the chunks of a stream.
+"""Renders an answer in the exact format of the OpenAI chat API: whole, or as the chunks of a stream.
 
-Pure: ids and times are passed in. Shapes: https://platform.openai.com/docs/api-reference/chat/object and
-https://platform.openai.com/docs/api-reference/chat-streaming. `reasoning_content` is not OpenAI's; it is how compatible
-servers tell their reasoning.
+Pure: ids and times are passed in. Formats: https://platform.openai.com/docs/api-reference/chat/object and
+https://platform.openai.com/docs/api-reference/chat-streaming. `reasoning_content` is not OpenAI's; compatible servers
+have it.
 """
 
 from collections.abc import Iterator
@@ -19,14 +19,14 @@ FRAGMENT = 12  # characters of a call's arguments in one chunk
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What the answers of one request have in common. `created` is in seconds since the epoch."""
+    """The fields that all objects of one answer share. `created` is in seconds since the epoch."""
 
     id: str
     created: int
     model: str
 
     def on(self, kind: str) -> JsonObject:
-        """The head of an object of this kind."""
+        """The first fields of an object of this kind."""
         return {"id": self.id, "object": kind, "created": self.created, "model": self.model}
 
 
@@ -40,9 +40,12 @@ def render_whole(answer: Answer, stamp: Stamp) -> JsonObject:
 
 
 def render_chunks(answer: Answer, stamp: Stamp, *, usage: bool) -> Iterator[JsonObject]:
-    """The answer as chunks, one choice after the other. `usage`: end with the token counts.
+    """The answer as chunks, one choice after the other.
 
-    With the counts asked for, every other chunk says `usage: null`, as OpenAI's do.
+    Args:
+        answer: the answer.
+        stamp: the fields that all chunks share.
+        usage: whether the last chunk has the token counts. All others then have `usage: null`, as OpenAI's do.
     """
     head = stamp.on("chat.completion.chunk")
     null_usage: JsonObject = {"usage": None} if usage else {}
@@ -61,9 +64,9 @@ def render_models(created: int) -> JsonObject:
 
 
 def render_error(error: GatewayError) -> JsonObject:
-    """A failure, all four keys always there."""
-    told = {"message": error.message, "type": error.type, "param": error.param, "code": error.code}
-    return {"error": told}
+    """An error object. It always has all four keys."""
+    fields = {"message": error.message, "type": error.type, "param": error.param, "code": error.code}
+    return {"error": fields}
 
 
 def _message(choice: Choice) -> JsonObject:
@@ -76,7 +79,7 @@ def _message(choice: Choice) -> JsonObject:
 
 
 def _deltas(choice: Choice) -> Iterator[tuple[JsonObject, str | None]]:
-    """What is added chunk by chunk, and the finish reason in the last."""
+    """The delta of each chunk; the last one comes with the finish reason."""
     yield {"role": "assistant", "content": None if choice.calls else "", "refusal": None}, None
     for piece in pieces(choice.reasoning):
         yield {"reasoning_content": piece}, None

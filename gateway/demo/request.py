@@ -1,7 +1,7 @@
-"""What the demo provider reads of a chat request.
+"""The chat request, as far as the demo provider reads it.
 
-Only the fields it acts on are named; the rest may be anything, and null stands for absent, as real clients expect of
-OpenAI. Shape: https://platform.openai.com/docs/api-reference/chat/create.
+It names only the fields that change an answer. Other fields may have any value, and null means absent, as clients
+expect of OpenAI. Format: https://platform.openai.com/docs/api-reference/chat/create.
 """
 
 import re
@@ -45,7 +45,7 @@ class Message(Struct, frozen=True):
 
     @property
     def attachments(self) -> tuple[str, ...]:
-        """What it carries besides text, counted: `1 image`, `2 files`."""
+        """Its parts that are no text, counted: `1 image`, `2 files`."""
         parts = self.content if isinstance(self.content, tuple) else ()
         kinds = Counter(_KINDS[part.type] for part in parts if part.type in _KINDS)
         return tuple(f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in kinds.items())
@@ -59,14 +59,14 @@ class Function(Struct, frozen=True):
 
 
 class Tool(Struct, frozen=True):
-    """An entry of `tools`; kinds other than functions are passed over."""
+    """An entry of `tools`. Kinds other than functions are ignored."""
 
     type: str = "function"
     function: Function | None = None
 
 
 class Named(Struct, frozen=True):
-    """Something told by its name."""
+    """A reference by name."""
 
     name: str
 
@@ -78,20 +78,20 @@ class ToolChoice(Struct, frozen=True):
 
 
 class JsonSchema(Struct, frozen=True):
-    """The schema that an answer has to fit."""
+    """The schema that an answer must fit."""
 
     schema: JsonObject | None = None
 
 
 class ResponseFormat(Struct, frozen=True):
-    """Text, any JSON object, or JSON after a schema."""
+    """Text, any JSON object, or JSON that fits a schema."""
 
     type: str
     json_schema: JsonSchema | None = None
 
 
 class StreamOptions(Struct, frozen=True):
-    """What a stream carries besides the answer."""
+    """What a stream contains besides the answer."""
 
     include_usage: bool | None = None
 
@@ -118,7 +118,7 @@ class ChatRequest(Struct, frozen=True):
 
     @property
     def question(self) -> Message:
-        """The last message of the user; an empty one where the user said nothing."""
+        """The user's last message; an empty message if there is none."""
         return next((message for message in reversed(self.messages) if message.role == "user"), Message("user"))
 
     @property
@@ -139,7 +139,7 @@ class ChatRequest(Struct, frozen=True):
 
     @property
     def word_limit(self) -> int | None:
-        """How many words an answer may have; max_completion_tokens wins over its older name."""
+        """The words that an answer may have. max_completion_tokens wins over its older name."""
         return self.max_tokens if self.max_completion_tokens is None else self.max_completion_tokens
 
     @property
@@ -162,7 +162,7 @@ _decoder = msgspec.json.Decoder(ChatRequest)
 
 
 def read_request(body: bytes) -> ChatRequest:
-    """Read a request body.
+    """Parse a request body.
 
     Raises:
         InvalidRequest: the body is not JSON, or a field has the wrong shape; `param` names it.
@@ -180,11 +180,11 @@ def read_request(body: bytes) -> ChatRequest:
 
 
 def _param(fault: str) -> str | None:
-    """The field in OpenAI's notation: msgspec ends its message with "- at `$.messages[0].role`"."""
+    """The field in OpenAI's notation. msgspec ends its message with "- at `$.messages[0].role`"."""
     found = re.search(r"`\$\.([^`]+)`$", fault) or re.search(r"missing required field `(\w+)`$", fault)
     return found[1] if found else None
 
 
 def count_words(texts: Iterable[str]) -> int:
-    """Words separated by white space: what this provider counts as tokens."""
+    """The number of words separated by white space, which this provider counts as tokens."""
     return sum(len(text.split()) for text in texts)

@@ -1,8 +1,8 @@
-"""The demo provider's socket: HTTP/1.1 on a free loopback port, a thread a connection.
+"""The demo provider's HTTP server: HTTP/1.1 on a free loopback port, one thread for each connection.
 
-It is a server of its own and not a shortcut inside the gateway, so that what a first call shows (pooling, streaming,
-failover) is what a vendor's server would show. The standard library's HTTP parser is enough for it: its one caller is
-the gateway, which proves itself with a key made at start.
+It is a real server and no shortcut inside the gateway, so that a first call shows the same pooling, streaming and
+failover as with a vendor's server. The standard library's HTTP parser is good enough, because the gateway is its only
+client. The gateway authenticates with a key that is made at the start.
 """
 
 import hmac
@@ -31,8 +31,8 @@ from gateway.demo.rendering import Stamp, render_chunks, render_error, render_mo
 from gateway.demo.request import UNAVAILABLE, read_request
 
 MAX_BODY = 64 * 1024 * 1024
-MAX_REFUSED_BODY = 64 * 1024  # read and dropped, so that the refusal is seen: closing over unread bytes resets
-IDLE_SECONDS = 120.0  # a connection that says nothing, or takes nothing, for so long is closed
+MAX_REFUSED_BODY = 64 * 1024  # read and dropped: closing with unread bytes resets the connection and hides the refusal
+IDLE_SECONDS = 120.0  # a connection that sends nothing, or takes nothing, for so long is closed
 
 _Address: TypeAlias = "tuple[str, int]"
 
@@ -42,7 +42,7 @@ class DemoProvider:
 
     Args:
         word_delay: seconds between two pieces of a streamed answer.
-        clock: tells the time that answers carry.
+        clock: the time that answers contain.
     """
 
     def __init__(self, *, word_delay: float = 0.03, clock: Clock | None = None) -> None:
@@ -57,39 +57,44 @@ class DemoProvider:
 
     @property
     def base_url(self) -> str:
-        """The address up to and with /v1. Raises RuntimeError before `start`."""
+        """The address, including /v1. Raises RuntimeError before `start`."""
         if self._server is None:
             raise RuntimeError("The demo provider has not been started.")
         return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
 
     def start(self) -> None:
-        """Listen on a free loopback port. Raises OSError where there is none, RuntimeError on a second call."""
+        """Listen on a free loopback port.
+
+        Raises:
+            OSError: there is none.
+            RuntimeError: it was started before.
+        """
         if self._server is not None or self.closing.is_set():
             raise RuntimeError("The demo provider can be started only once.")
         self._server = _Server(self)
         self._server.start()
 
     def close(self) -> None:
-        """Stop at once: running streams are cut; no thread and no socket stays. A second call does nothing."""
+        """Stop at once and break running streams. No thread and no socket is left. Idempotent."""
         already_closing = self.closing.is_set()
         self.closing.set()
         if self._server is not None and not already_closing:
             self._server.stop()
 
     def authorized(self, header: str) -> bool:
-        """Whether an Authorization header shows the key; compared as bytes, for any text and in constant time."""
+        """Whether an Authorization header has the key. Compares bytes, so that any text works, in constant time."""
         return hmac.compare_digest(header.encode("utf-8", "replace"), f"Bearer {self.key}".encode())
 
 
 class _Server(socketserver.TCPServer):
     """The listening socket and its connections.
 
-    Not http.server's, which asks DNS for its own name, nor the library's threading one: neither can end a connection
-    that is open.
+    It replaces http.server's server, which asks DNS for its own name, and the standard library's threading server.
+    Neither of them can end an open connection.
     """
 
     allow_reuse_address = False  # on Windows it would let another program take the same port
-    request_queue_size = 1024  # a burst of connections is not to be refused
+    request_queue_size = 1024  # so that a burst of connections is not refused
 
     def __init__(self, provider: DemoProvider) -> None:
         self.provider = provider
@@ -103,7 +108,7 @@ class _Server(socketserver.TCPServer):
         self._accepting.start()
 
     def stop(self) -> None:
-        """Wake and end every thread. The provider's closing event is set already."""
+        """Wake and end every thread. The provider has set its closing event before."""
         with suppress(OSError):
             socket.create_connection(("127.0.0.1", self.server_address[1]), timeout=5).close()
         self._accepting.join()
@@ -116,12 +121,12 @@ class _Server(socketserver.TCPServer):
             thread.join()
 
     def _accept(self) -> None:
-        """One at a time without a timeout: an idle demo costs no wake-ups. `stop` wakes it by a connection."""
+        """Accept connections one by one, without a timeout: an idle demo never wakes. `stop` connects to wake it."""
         while not self.provider.closing.is_set():
             self.handle_request()
 
     def get_request(self) -> tuple[socket.socket, _Address]:
-        """The next connection; with no descriptor left, accept fails at once and is not to be asked in a tight loop."""
+        """The next connection. Without a free descriptor accept fails at once, so this pauses before the next try."""
         try:
             return super().get_request()
         except OSError:
@@ -132,7 +137,7 @@ class _Server(socketserver.TCPServer):
         return not self.provider.closing.is_set()
 
     def process_request(self, request: socket.socket | tuple[bytes, socket.socket], client_address: _Address) -> None:
-        """Serve a connection in a thread of its own. Only the accepting thread comes here."""
+        """Serve a connection in its own thread. Only the accepting thread calls this."""
         if not isinstance(request, socket.socket):
             raise TypeError("a stream server has sockets only")
         thread = threading.Thread(
@@ -144,7 +149,7 @@ class _Server(socketserver.TCPServer):
         self._serving = [*(alive for alive in self._serving if alive.is_alive()), thread]
 
     def _serve(self, connection: socket.socket, client_address: _Address) -> None:
-        """The life of a connection. A caller that leaves is no event."""
+        """Serve a connection until its end. A client that leaves is no error."""
         try:
             with suppress(OSError):
                 self.finish_request(connection, client_address)
@@ -152,14 +157,14 @@ class _Server(socketserver.TCPServer):
             self.shutdown_request(connection)
 
     def shutdown_request(self, request: socket.socket | tuple[bytes, socket.socket]) -> None:
-        """Close a connection; out of the set first, so that `stop` never touches a descriptor used again."""
+        """Close a connection. It leaves the set first, so that `stop` never touches a reused descriptor."""
         with self._lock:
             self._open.discard(request)
         super().shutdown_request(request)
 
 
 class _Connection(BaseHTTPRequestHandler):
-    """One connection's requests, in turn."""
+    """Answers the requests of one connection, one after the other."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -180,7 +185,7 @@ class _Connection(BaseHTTPRequestHandler):
         """Nothing: the gateway logs the calls it makes."""
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """What http.server itself refuses, in the same shape as everything else."""
+        """Send http.server's own refusals in the same format as all other errors."""
         self.close_connection = True
         self._send_failure(GatewayError(message or HTTPStatus(code).phrase, type="invalid_request_error", status=code))
 
@@ -201,7 +206,7 @@ class _Connection(BaseHTTPRequestHandler):
             self._send_failure(error)
 
     def _body(self) -> bytes:
-        """The request's body, only for callers with the key."""
+        """The request's body. Raises the refusal, also for a client without the key."""
         length, fault = self._content_length()
         if not self._provider.authorized(self.headers.get("Authorization", "")):
             fault = KeyRefused("This is the gateway's own demo provider; call the gateway instead.")
@@ -212,29 +217,29 @@ class _Connection(BaseHTTPRequestHandler):
         return self.rfile.read(length)
 
     def _content_length(self) -> tuple[int, GatewayError | None]:
-        """The length told, and what is wrong with it."""
-        told = self.headers.get("Content-Length", "0")
-        if "Transfer-Encoding" in self.headers or not (told.isascii() and told.isdigit() and len(told) < 20):
+        """The value of Content-Length, and what is wrong with it."""
+        value = self.headers.get("Content-Length", "0")
+        if "Transfer-Encoding" in self.headers or not (value.isascii() and value.isdigit() and len(value) < 20):
             return 0, InvalidRequest("A request needs one valid Content-Length.")
-        if int(told) > MAX_BODY:
-            return int(told), BodyTooLarge(f"The body is larger than {MAX_BODY} bytes.")
-        return int(told), None
+        if int(value) > MAX_BODY:
+            return int(value), BodyTooLarge(f"The body is larger than {MAX_BODY} bytes.")
+        return int(value), None
 
     def _chat(self, body: bytes) -> None:
         request = read_request(body)
         if request.model == UNAVAILABLE:
             raise GatewayError(f"The model {UNAVAILABLE} is always unavailable.", status=503, code="overloaded")
-        said = answer(request, lambda: "call_" + secrets.token_hex(12))
+        answered = answer(request, lambda: "call_" + secrets.token_hex(12))
         stamp = Stamp("chatcmpl-" + secrets.token_hex(12), int(self._provider.clock.wall()), request.model)
         if not request.stream:
-            self._send_json(200, render_whole(said, stamp))
+            self._send_json(200, render_whole(answered, stamp))
             return
         self._send_stream(
-            [msgspec.json.encode(chunk) for chunk in render_chunks(said, stamp, usage=request.wants_usage)]
+            [msgspec.json.encode(chunk) for chunk in render_chunks(answered, stamp, usage=request.wants_usage)]
         )
 
     def _send_stream(self, chunks: list[bytes]) -> None:
-        """Server-sent events, paced. The head leaves with the first event; closing cuts the stream without an end."""
+        """Send events at their pace. The head leaves with the first event. Closing breaks the stream off."""
         head = self._head(200, ("Content-Type: text/event-stream; charset=utf-8", "Transfer-Encoding: chunked"))
         for chunk in chunks:
             self.wfile.write(head + _framed(chunk))

@@ -25,8 +25,8 @@ from gateway.handler.call import Call
 from gateway.handler.run import Beaten, Run
 from gateway.limits.rate_limiter import RateLimiters
 from gateway.observe.logs import AttemptLine, CallLog
-from gateway.providers.base import Answer, OpenStream, Provider, Terms
-from gateway.routing.health import Health, Trial
+from gateway.providers.base import Answer, AttemptContext, OpenStream, Provider
+from gateway.routing.health import Health, HealthTicket
 from gateway.routing.retry_budget import RetryBudgets
 from gateway.routing.router import Target
 
@@ -54,15 +54,15 @@ class Turn(Struct, frozen=True):
 
 
 class Reached(Struct, frozen=True):
-    """Who answers, and with what. `trial` is open until a stream has ended."""
+    """Who answers, and with what. `ticket` is open until a stream has ended."""
 
     target: Target
     answer: Answer | OpenStream
-    trial: Trial
+    ticket: HealthTicket
 
     def close(self) -> None:
         """Nobody wants it after all. Idempotent."""
-        self.trial.close()
+        self.ticket.close()
         if isinstance(self.answer, OpenStream):
             self.answer.body.close()
 
@@ -70,7 +70,7 @@ class Reached(Struct, frozen=True):
 class _Ready(Struct, frozen=True):
     """What a try needs."""
 
-    trial: Trial
+    ticket: HealthTicket
     credential: Credential
 
 
@@ -178,13 +178,13 @@ class Attempt:
         return 0.0 if failure.again is Again.AT_ONCE else self._random() * BACKOFF
 
     def _ready(self, turn: Turn, run: Run) -> _Ready:
-        trial = self._paces.health.enter(turn.target, forced=turn.forced)
-        if trial is None:
+        ticket = self._paces.health.enter(turn.target, forced=turn.forced)
+        if ticket is None:
             raise Resting(f"{turn.target} rests.")
         try:
-            return _Ready(trial, self._admitted(turn, run))
+            return _Ready(ticket, self._admitted(turn, run))
         except BaseException:
-            trial.close()
+            ticket.close()
             raise
 
     def _ready_again(self, failure: ProviderFailure, turn: Turn, run: Run, credential: Credential) -> _Ready:
@@ -198,14 +198,14 @@ class Attempt:
             run.check()  # a renewal may have taken its time
             credential = better
         forced = turn.forced or isinstance(failure, RateLimited)  # which made it rest, for this pause
-        trial = self._paces.health.enter(target, forced=forced)
-        if trial is None:
+        ticket = self._paces.health.enter(target, forced=forced)
+        if ticket is None:
             raise failure
         limiter = self._paces.limiters.of(target.provider)
         if limiter is not None and not limiter.try_acquire():
-            trial.close()
+            ticket.close()
             raise failure
-        return _Ready(trial, credential)
+        return _Ready(ticket, credential)
 
     def _admitted(self, turn: Turn, run: Run) -> Credential:
         """What to call with, once the rate limit has room."""
@@ -242,44 +242,44 @@ class Attempt:
     def _ask(self, target: Target, request: ChatRequest, run: Run, ready: _Ready) -> Reached:
         """One try, with its verdict on the target."""
         if not run.call.take_try():
-            ready.trial.close()
+            ready.ticket.close()
             raise TriesSpent("The request has been tried often enough.")
         provider = self._providers[target.provider]
-        terms = self._terms(target, request, run, ready.credential)
+        context = self._context(target, request, run, ready.credential)
         try:
-            answer = provider.open(request, terms) if request.stream else provider.send(request, terms)
+            answer = provider.open(request, context) if request.stream else provider.send(request, context)
         except ProviderFailure as failure:
             run.end()
             raise self._judged(failure, target, run, ready) from None
         except BaseException:
-            ready.trial.close()
+            ready.ticket.close()
             raise
         finally:
             run.call.tried()
         run.end()
         self._paces.budgets.succeeded(target.provider)
-        ready.trial.speaks(run.took(), streamed=request.stream)
+        ready.ticket.first_content(run.took(), streamed=request.stream)
         if isinstance(answer, Answer):
-            ready.trial.answered()
-        return Reached(target, answer, ready.trial)
+            ready.ticket.answered()
+        return Reached(target, answer, ready.ticket)
 
-    def _terms(self, target: Target, request: ChatRequest, run: Run, credential: Credential) -> Terms:
+    def _context(self, target: Target, request: ChatRequest, run: Run, credential: Credential) -> AttemptContext:
         told = self._paces.timeouts[target.provider].first_token_seconds
         run.begin(self._paces.health.limit(target, streamed=request.stream) if told == "auto" else None)
         limiter = self._paces.limiters.of(target.provider)
 
-        def sent() -> None:
+        def on_sent() -> None:
             run.sent()
             if limiter is not None:
                 limiter.sent()
 
-        return Terms(
+        return AttemptContext(
             model=target.model,
             credential=credential,
             deadline=run.call.deadline,
             first_content=run.call.remaining() if told == "auto" else told,
-            waiting=run.hold,
-            sent=sent,
+            on_wait=run.hold,
+            on_sent=on_sent,
         )
 
     def _judged(
@@ -289,14 +289,14 @@ class Attempt:
         slow. Puts it on the record and gives what to raise."""
         over = run.over()
         if isinstance(over, Beaten) and over.slow:
-            ready.trial.failed(Silent(f"{target} had said nothing when another target had answered."))
+            ready.ticket.failed(Silent(f"{target} had said nothing when another target had answered."))
         elif over is not None:
-            ready.trial.close()
+            ready.ticket.close()
         else:
             if isinstance(failure, CredentialRefused):
                 # a marked token is not offered again, and there is no reason to keep its successor waiting
                 failure.held_against = not self._auth.refused(target.provider, ready.credential)
-            ready.trial.failed(failure)
+            ready.ticket.failed(failure)
         outcome = str(over) if isinstance(over, Beaten) else label(over or failure)
         run.call.attempts.append((target, outcome))
         self._log.attempt_failed(

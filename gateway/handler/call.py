@@ -10,7 +10,7 @@ from gateway.core.chat import Usage
 from gateway.core.clock import Clock
 from gateway.core.errors import CallerLeft, DeadlineExceeded, Draining, GatewayError
 from gateway.handler.caller import Caller
-from gateway.providers.base import Cuttable
+from gateway.providers.base import Cancellable
 from gateway.routing.router import Target
 
 logger = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class Call:
         self.broke: list[Target] = []
         self._clock = clock
         self._lock = threading.Lock()
-        self._runs: list[Cuttable] = []
+        self._runs: list[Cancellable] = []
 
     def age(self) -> float:
         """Seconds since it came."""
@@ -76,13 +76,13 @@ class Call:
         """Seconds until its deadline."""
         return self.deadline - self._clock.monotonic()
 
-    def enter(self, run: Cuttable) -> None:
+    def enter(self, run: Cancellable) -> None:
         """`run` works on it; ends that at once if the call was ended meanwhile."""
         with self._lock:
             self._runs.append(run)
             ended = self._ended is not None
         if ended:
-            run.cut()
+            run.cancel()
 
     def forget(self) -> None:
         """It has ended: what its runs held is theirs no more, and is free at once."""
@@ -96,7 +96,7 @@ class Call:
                 self._ended = why
             runs = list(self._runs)
         for run in runs:
-            run.cut()
+            run.cancel()
 
     @property
     def has_tries(self) -> bool:

@@ -11,8 +11,8 @@ from typing import Literal
 
 from gateway.auth.auth_manager import AuthManager
 from gateway.config.schema import Timeouts
-from gateway.limits.rate_limiter import LimitStanding, RateLimiters
-from gateway.routing.health import Health, Standing
+from gateway.limits.rate_limiter import LimitStatus, RateLimiters
+from gateway.routing.health import Health, TargetStatus
 from gateway.routing.router import Route, Router, Target
 
 Turn = Literal["in order", "in line", "forced", "not asked"]
@@ -53,9 +53,9 @@ class Candidate:
     model: str
     place: int
     turn: Turn
-    health: Standing
+    health: TargetStatus
     first_content: float | Literal["auto"]
-    limit: LimitStanding | None
+    limit: LimitStatus | None
     credential: CredentialView
 
 
@@ -137,6 +137,6 @@ class Explainer:
             turn=turn,
             health=self._health.describe(target),
             first_content=self._timeouts[target.provider].first_token_seconds,
-            limit=limiter.standing() if limiter else None,
+            limit=limiter.status() if limiter else None,
             credential=CredentialView(status.kind, status.expires_at, status.problem, status.remedy),
         )

@@ -1,7 +1,7 @@
 """One thread's part in answering a call: what it waits for, and how that is ended from another thread.
 
 Mostly a call has one run, its own thread's. Where a target is slow, a second run asks the next one beside it, and the
-one that loses is cut.
+one that loses is cancelled.
 """
 
 import threading
@@ -10,7 +10,7 @@ from typing import Final
 from gateway.core.clock import Clock
 from gateway.core.errors import GatewayError
 from gateway.handler.call import Call
-from gateway.providers.base import Cuttable
+from gateway.providers.base import Cancellable
 
 SLOW: Final = "slow"
 LOST: Final = "lost"
@@ -36,10 +36,10 @@ class Run:
         self.call = call
         self.slow = False
         self._clock = clock
-        self._lock = threading.RLock()  # as a condition's own: whoever waits may be the one who cuts
+        self._lock = threading.RLock()  # as a condition's own: whoever waits may be the one who cancels
         self._pausing: threading.Condition | None = None  # over the lock; made when it pauses, which hardly one does
-        self._held: Cuttable | None = None
-        self._cut = False
+        self._held: Cancellable | None = None
+        self._cancelled = False
         self._beaten: Beaten | None = None
         self._left_at = 0.0
         self._limit: float | None = None
@@ -73,28 +73,28 @@ class Run:
         with self._lock:
             self._limit = None
 
-    def hold(self, held: Cuttable) -> None:
-        """`held` is what the thread now waits for; ends it at once if the run was cut meanwhile."""
+    def hold(self, held: Cancellable) -> None:
+        """`held` is what the thread now waits for; ends it at once if the run was cancelled meanwhile."""
         with self._lock:
             self._held = held
-            cut = self._cut
-        if cut:
-            held.cut()
+            cancelled = self._cancelled
+        if cancelled:
+            held.cancel()
 
-    def cut(self) -> None:
+    def cancel(self) -> None:
         """End whatever it waits for, now and later, from another thread."""
         with self._lock:
-            self._cut = True
+            self._cancelled = True
             held = self._held
             if self._pausing is not None:
                 self._pausing.notify_all()
         if held is not None:
-            held.cut()
+            held.cancel()
 
     def beat(self, *, answered: bool) -> None:
         """Another run has settled the call; `answered`: well, so that being slow is held against this one's target."""
         self._beaten = Beaten(slow=answered and self.slow)
-        self.cut()
+        self.cancel()
 
     def pause(self, seconds: float) -> None:
         """Wait before trying again.
@@ -106,7 +106,7 @@ class Run:
         until = self._clock.monotonic() + seconds
         with self._lock:
             self._pausing = self._pausing or threading.Condition(self._lock)
-            while not self._cut and (left := until - self._clock.monotonic()) > 0:
+            while not self._cancelled and (left := until - self._clock.monotonic()) > 0:
                 self._clock.wait(self._pausing, left)
         self.check()
 

@@ -171,11 +171,11 @@ class StreamDrive:
         self._judged = True
         self._stream.body.close()
         if error is None:
-            self._reached.trial.answered()
+            self._reached.ticket.answered()
         elif isinstance(error, ProviderFailure):
-            self._reached.trial.failed(error)
+            self._reached.ticket.failed(error)
         else:
-            self._reached.trial.close()
+            self._reached.ticket.close()
 
     def _unread(self) -> GatewayError | None:
         """Why it was closed before its end, if it was."""

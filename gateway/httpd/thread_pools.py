@@ -64,6 +64,11 @@ class ThreadPools:
         return self._running
 
     @property
+    def others_running(self) -> int:
+        """Other requests that have a thread."""
+        return self._others.busy_count
+
+    @property
     def waiting(self) -> int:
         """Model calls that wait for one."""
         return len(self._line)

@@ -41,6 +41,16 @@ class WorkerThreads:
         self._waiting: deque[Work] = deque()
         self._closing = False
 
+    @property
+    def idle_count(self) -> int:
+        """Threads that wait for something to do."""
+        return len(self._idle)
+
+    @property
+    def busy_count(self) -> int:
+        """Threads that do something, or are about to end."""
+        return len(self._threads) - len(self._idle)
+
     def allow(self, most: int) -> None:
         """Set how many threads there may be; the first is started at once, to tell a system that gives none."""
         with self._lock:

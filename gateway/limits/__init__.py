@@ -1,1 +1,1 @@
-"""Floor 2: how often a provider may be called."""
+"""Rate limits: how often each provider may be called."""

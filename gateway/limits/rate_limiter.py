@@ -1,9 +1,9 @@
-"""Who may call a provider now, who waits for its turn, and who is told at once that waiting is no use.
+"""A rate limiter per provider with a FIFO queue; calls that cannot get a slot in time fail immediately.
 
-Waiting belongs here and not to the handler, because only who holds the line knows its order and when a slot comes
-free. Callers stand in one line per provider, first come, first served. Each waits on a condition of its own over the
-shared lock, so that a slot wakes one thread and not hundreds: the first in line sleeps until its slot is due, takes it
-and wakes the next one. Everything is decided under the lock; the caller's `left` is asked outside it.
+Waiting belongs here and not in the handler, because the queue knows its order and when a slot comes free. Each caller
+waits on its own condition over the shared lock, so that a slot wakes one thread and not hundreds: the first in the
+queue sleeps until its slot is due, takes it and wakes the next one. The limiter decides under the lock, and calls
+`left` outside it. It does not know what a call is, or what is sent to the provider.
 """
 
 import threading
@@ -20,18 +20,19 @@ from gateway.limits.window import SlidingWindow
 
 MINUTE: Final = 60.0
 LOOK: Final = 0.25
-"""Seconds between two looks at whether a waiting caller is still there."""
+"""Seconds between two checks whether a waiting caller has left."""
 
 
 @dataclass(frozen=True, slots=True)
-class LimitStanding:
-    """How a limit stands.
+class LimitStatus:
+    """The status of a limit. The names of the attributes are keys in the JSON of `explain`.
 
     Attributes:
         requests: calls allowed in any window of `seconds`.
-        used: of them, by now.
-        waiting: callers in line.
-        wait: seconds until a caller that came now would get a slot.
+        seconds: the window's length.
+        used: calls that count now.
+        waiting: callers in the queue.
+        wait: seconds that a caller would wait now.
     """
 
     requests: int
@@ -42,13 +43,13 @@ class LimitStanding:
 
 
 class RateLimiter:
-    """One provider's limit and the line before it.
+    """One provider's limit and its queue. Safe to use from many threads.
 
     Args:
         name: the provider, for messages.
         limit: calls allowed in any `window`.
         max_queue: callers that may wait.
-        max_wait: seconds; a wait known to be longer is refused at once.
+        max_wait: seconds; a caller that would wait longer is refused at once.
         clock: the time.
         window: seconds.
     """
@@ -62,72 +63,73 @@ class RateLimiter:
         self._max_wait = max_wait
         self._clock = clock
         self._lock = threading.Lock()
-        self._line: deque[threading.Condition] = deque()
+        self._queue: deque[threading.Condition] = deque()
 
     def __repr__(self) -> str:
-        now = self.standing()
+        now = self.status()
         room = f"{now.used}/{now.requests} in {now.seconds:g} s"
         return f"RateLimiter({self.name}: {room}, {now.waiting} waiting, next slot in {now.wait:.1f} s)"
 
-    def standing(self) -> LimitStanding:
-        """How it stands now, for people."""
+    def status(self) -> LimitStatus:
+        """The status now, for people."""
         with self._lock:
             now = self._clock.monotonic()
-            used, waiting, wait = self._window.count(now), len(self._line), self._wait(now)
-        return LimitStanding(self._window.limit, self._window.seconds, used, waiting, wait)
+            used, waiting, wait = self._window.count(now), len(self._queue), self._expected_wait(now)
+        return LimitStatus(self._window.limit, self._window.seconds, used, waiting, wait)
 
     @property
     def waiting(self) -> int:
-        """Callers in line."""
+        """Callers in the queue."""
         with self._lock:
-            return len(self._line)
+            return len(self._queue)
 
     def expected_wait(self) -> float:
-        """Seconds until a caller that came now would get a slot; 0 where there is room."""
+        """Seconds that a caller would wait now; 0 where there is room."""
         with self._lock:
-            return self._wait(self._clock.monotonic())
+            return self._expected_wait(self._clock.monotonic())
 
     def try_acquire(self) -> bool:
-        """Take a slot if there is room now and nobody is waiting. Never waits."""
+        """Take a slot if there is room now and the queue is empty. Never waits."""
         with self._lock:
-            return self._walks_in(self._clock.monotonic())
+            return self._take_if_free(self._clock.monotonic())
 
     def sent(self) -> None:
-        """A call that has its slot is on its way to the provider, who counts it from now on."""
+        """A call that has its slot has left for the provider, which counts it from now on."""
         with self._lock:
             self._window.sent(self._clock.monotonic())
 
     def acquire(self, *, deadline: float, left: Callable[[], bool]) -> float:
-        """Take a slot, waiting in line for it. Who gets none consumes none.
+        """Take a slot, and wait in the queue for it. A call that raises takes none.
 
         Args:
             deadline: monotonic seconds; a slot at that time or later is of no use.
-            left: whether the caller is gone. Asked on joining the line, every 250 ms in it, and right before a slot
-                is taken; never under the lock.
+            left: whether the caller has left. It is called when the caller joins the queue, every 250 ms in the queue,
+                and right before a slot is taken; never under the lock.
 
         Returns:
             The seconds waited.
 
         Raises:
-            Limited: at once, where the queue is full or the wait is known to be too long; `retry_after` says when
-                there would have been a slot for this caller.
-            CallerLeft: `left` turned true in line.
-            DeadlineExceeded: the deadline is over already, or it came in line because the slots came later than due.
+            Limited: at once, because the queue is full or the wait would be too long; `retry_after` has the seconds
+                until there would have been a slot for this caller.
+            CallerLeft: `left` became true in the queue.
+            DeadlineExceeded: the deadline has passed already, or it passed in the queue because slots came later than
+                expected.
         """
         with self._lock:
             began = self._clock.monotonic()
-            self._check(began, deadline)
-            if self._walks_in(began):
+            self._check_deadline(began, deadline)
+            if self._take_if_free(began):
                 return 0.0
-            turn = self._join(began, deadline)
+            place = self._join_queue(began, deadline)
         try:
-            return self._stand(turn, deadline, left) - began
-        except BaseException:  # also a KeyboardInterrupt or a fault in `left` must not block the line for ever
-            self._leave(turn)
+            return self._wait_for_slot(place, deadline, left) - began
+        except BaseException:  # also a KeyboardInterrupt or a fault in `left` must not block the queue for ever
+            self._leave_queue(place)
             raise
 
-    def _stand(self, turn: threading.Condition, deadline: float, left: Callable[[], bool]) -> float:
-        """Wait in line and take the slot; the time it was taken."""
+    def _wait_for_slot(self, place: threading.Condition, deadline: float, left: Callable[[], bool]) -> float:
+        """Wait in the queue and take the slot. Returns the time at which it was taken."""
         while True:
             if left():
                 raise CallerLeft(
@@ -135,57 +137,57 @@ class RateLimiter:
                 )
             with self._lock:
                 now = self._clock.monotonic()
-                self._check(now, deadline)
-                pause = self._pause(turn, now)
+                self._check_deadline(now, deadline)
+                pause = self._pause(place, now)
                 if pause <= 0:
                     self._window.take(now)
-                    self._line.popleft()
+                    self._queue.popleft()
                     self._wake_first()
                     return now
-                self._clock.wait(turn, min(pause, deadline - now))
+                self._clock.wait(place, min(pause, deadline - now))
 
-    def _pause(self, turn: threading.Condition, now: float) -> float:
-        """Seconds to sleep before looking again; 0 where the slot is there."""
-        if self._line[0] is not turn:
+    def _pause(self, place: threading.Condition, now: float) -> float:
+        """Seconds to sleep before the next check; 0 if the slot is free now."""
+        if self._queue[0] is not place:
             return LOOK
         return min(LOOK, self._window.due(now, 0) - now)
 
-    def _leave(self, turn: threading.Condition) -> None:
+    def _leave_queue(self, place: threading.Condition) -> None:
         with self._lock:
-            if turn not in self._line:
+            if place not in self._queue:
                 return
-            first = self._line[0] is turn
-            self._line.remove(turn)
+            first = self._queue[0] is place
+            self._queue.remove(place)
             if first:
                 self._wake_first()
 
     def _wake_first(self) -> None:
-        # Who is not asleep just now misses the signal, and needs none: it looks at the line before it sleeps.
-        if self._line:
-            self._line[0].notify()
+        # A thread that is awake misses the signal and does not need it: it looks at the queue before it sleeps.
+        if self._queue:
+            self._queue[0].notify()
 
-    def _walks_in(self, now: float) -> bool:
-        if self._line or not self._window.has_room(now):
+    def _take_if_free(self, now: float) -> bool:
+        if self._queue or not self._window.has_room(now):
             return False
         self._window.take(now)
         return True
 
-    def _join(self, now: float, deadline: float) -> threading.Condition:
-        wait = self._wait(now)
+    def _join_queue(self, now: float, deadline: float) -> threading.Condition:
+        wait = self._expected_wait(now)
         why = self._refusal(wait, deadline - now)
         if why is not None:
             room = f"{self._window.limit} {plural('request', self._window.limit)} in {in_words(self._window.seconds)}"
             message = f"The rate limit of {self.name} ({room}) has no room: {why}. A slot is free in {in_words(wait)}."
             raise Limited(message, retry_after=wait)
-        turn = threading.Condition(self._lock)
-        self._line.append(turn)
-        return turn
+        place = threading.Condition(self._lock)
+        self._queue.append(place)
+        return place
 
     def _refusal(self, wait: float, remaining: float) -> str | None:
-        """Why a caller may not wait, if it may not."""
-        if wait <= 0:  # those in line are about to take their slots, and there is one more: nothing to wait for
+        """Why a caller may not wait; None if it may."""
+        if wait <= 0:  # the callers in the queue are about to take their slots, and one more is free
             return None
-        if len(self._line) >= self._max_queue:
+        if len(self._queue) >= self._max_queue:
             return f"{self._max_queue} requests wait already" if self._max_queue else "requests do not wait for it"
         if wait > self._max_wait:
             return f"a request waits at most {in_words(self._max_wait)} for it"
@@ -193,10 +195,10 @@ class RateLimiter:
             return "the request's time is over before"
         return None
 
-    def _wait(self, now: float) -> float:
-        return self._window.due(now, len(self._line)) - now
+    def _expected_wait(self, now: float) -> float:
+        return self._window.due(now, len(self._queue)) - now
 
-    def _check(self, now: float, deadline: float) -> None:
+    def _check_deadline(self, now: float, deadline: float) -> None:
         if now >= deadline:
             raise DeadlineExceeded(f"The request's time was over before the rate limit of {self.name} had room.")
 

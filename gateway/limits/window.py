@@ -1,8 +1,8 @@
-"""A true sliding window, as arithmetic: no lock, no clock, no waiting.
+"""A true sliding window as plain arithmetic: no lock, no clock, no waiting.
 
-A counter that is reset every minute lets twice the limit through around the reset. So the time of every grant is kept
-for as long as it counts, and a grant is allowed once the one `limit` places before it has left the window. It knows
-nothing of threads, so that it can be held against a brute-force model; whoever shares it brings the lock.
+A counter that is reset every minute lets twice the limit through around the reset. So this window keeps the time of
+every grant as long as it counts, and allows a grant once the one `limit` places before it has left the window. It knows
+nothing of threads, so that a test can compare it with a brute-force model; the caller holds the lock.
 """
 
 import math
@@ -12,7 +12,7 @@ from itertools import islice
 
 
 class SlidingWindow:
-    """At most `limit` grants in any window of `seconds`, wherever it begins: (t, t + seconds].
+    """At most `limit` grants in any window (t, t + seconds].
 
     Times are monotonic seconds, finite, and from call to call never earlier than before.
 
@@ -21,7 +21,7 @@ class SlidingWindow:
         seconds: the window's length, above 0.
 
     Raises:
-        ValueError: a limit or a length that makes no window.
+        ValueError: the limit or the length is out of range.
     """
 
     def __init__(self, limit: int, seconds: float) -> None:
@@ -31,10 +31,8 @@ class SlidingWindow:
             raise ValueError(f"a window needs a length above 0 and finite, not {seconds}")
         self.limit = limit
         self.seconds = seconds
-        self._sent: deque[float] = deque()  # calls on their way, by when they left
-        self._unsent: deque[float] = (
-            deque()
-        )  # grants whose call is not known to be on its way; with those, at most `limit`
+        self._sent: deque[float] = deque()  # calls that have left, by the time when they did
+        self._unsent: deque[float] = deque()  # grants whose call has not left yet; both together at most `limit`
 
     def count(self, now: float) -> int:
         """Grants that still count."""
@@ -50,10 +48,10 @@ class SlidingWindow:
         return self.count(now) < self.limit
 
     def take(self, now: float) -> None:
-        """Grant.
+        """Grant one call.
 
         Raises:
-            ValueError: there is no room, or `now` is no time or one before the last grant. Each would break the limit.
+            ValueError: there is no room, or `now` is not finite or before the last grant. Each would break the limit.
         """
         sent, unsent = self._sent, self._unsent
         if not math.isfinite(now) or (sent and now < sent[-1]) or (unsent and now < unsent[-1]):
@@ -63,10 +61,10 @@ class SlidingWindow:
         self._unsent.append(now)
 
     def sent(self, now: float) -> None:
-        """A granted call is on its way: from now on it counts as made now, not when it was granted.
+        """A granted call has left: it counts as made now, not when it was granted.
 
-        The provider counts what arrives. A connection may take seconds to open, and without this the next call, on an
-        open connection, would arrive less than a window after it. Whose grant it was does not matter to the count.
+        The provider counts calls as they arrive. A connection may take seconds to open, and without this the next call,
+        on an open connection, would arrive less than a window after it. Which grant it was makes no difference.
         """
         self.count(now)
         if self._unsent:
@@ -74,11 +72,15 @@ class SlidingWindow:
             self._sent.append(now)
 
     def due(self, now: float, ahead: int) -> float:
-        """When a caller with `ahead` others before it gets its grant, if all take theirs as soon as they may.
+        """The time at which a caller gets its grant, if all callers before it take theirs as soon as they may.
 
-        Grants past and to come stand in one row, and each is due a window after the one `limit` places before it. So
-        the caller's place in that row, divided by the limit, gives the grant it follows and how many windows later.
-        Exact also for a line longer than the limit. Never before `now`.
+        Past and future grants form one row, and each is due a window after the one `limit` places before it. So the
+        caller's place in that row, divided by the limit, gives the grant it follows and the number of windows after it.
+        This is exact for queues longer than the limit, too. Never before `now`.
+
+        Args:
+            now: monotonic seconds.
+            ahead: the number of callers before it.
         """
         counting = self.count(now)
         windows, place = divmod(counting + ahead, self.limit)

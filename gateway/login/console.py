@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import click
 
 from gateway.observe.masking import Masker
-from gateway.upstream.proxies import LOOPBACK
+from gateway.upstream.proxied.proxies import LOOPBACK
 
 MAX_FOREIGN: Final = 300
 """Characters of a server's words that are shown."""

@@ -1,1 +1,1 @@
-"""Floor 3: who answers. A provider joins a wire format, an address, a session and a credential."""
+"""The providers that answer. A provider joins a wire format, an address, a session and a credential."""

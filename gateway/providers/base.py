@@ -1,7 +1,8 @@
-"""What the handler asks of a provider, and what it gets back.
+"""The interface of a provider: what the handler asks of it, and what it gets back.
 
-`send` and `open` return only what answers: whatever else happens is raised as a ProviderFailure, so that failing over
-is one `except`. A stream is handed over with its first content already read, before any status has gone out.
+`send` and `open` return only answers. They raise everything else as a ProviderFailure, so that failover is one
+`except`. `open` returns a stream with its first content already read, because no status has gone to the caller before
+that. The interface does not show which wire a provider has.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,35 +18,41 @@ from gateway.upstream.byte_stream import ByteStream
 from gateway.wires.base import Decoder
 
 
-class Cuttable(Protocol):
-    """Something that a reading thread may block on, and that can be ended from another thread."""
+class Cancellable(Protocol):
+    """Something that a thread may block on and that another thread can cancel."""
 
-    def cut(self) -> None:
-        """End it now."""
+    def cancel(self) -> None:
+        """End it now: the blocked thread wakes and fails. May be called from any thread, more than once."""
 
 
-class Terms(Struct, frozen=True):
-    """How one try is to be made.
+class AttemptContext(Struct, frozen=True):
+    """What a provider needs for one attempt, besides the request.
 
     Attributes:
-        model: the provider's own name for it.
+        model: the provider's own name for the model.
         credential: what to authenticate with.
-        deadline: monotonic seconds after which nobody wants the answer.
-        first_content: seconds until the first content.
-        waiting: is given what the try waits for next, so that it can be cut from outside.
-        sent: is called when the request has left for the provider.
+        deadline: monotonic seconds at which the attempt ends.
+        first_content: seconds until the first content must be there.
+        on_wait: is given what the attempt waits for next, so that another thread can cancel it.
+        on_sent: is called when the request has left for the provider.
     """
 
     model: str
     credential: Credential
     deadline: float
     first_content: float
-    waiting: Callable[[Cuttable], None]
-    sent: Callable[[], None]
+    on_wait: Callable[[Cancellable], None]
+    on_sent: Callable[[], None]
 
 
 class Answer(Struct, frozen=True):
-    """A whole answer, the provider's headers beside it, and what of the request it was not told."""
+    """A whole answer.
+
+    Attributes:
+        response: its content.
+        headers: the provider's.
+        dropped: the fields of the request that the provider did not get.
+    """
 
     response: ChatResponse
     headers: Mapping[str, str]
@@ -54,7 +61,14 @@ class Answer(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class OpenStream:
-    """A stream that has begun to answer. Whoever holds it closes `body`."""
+    """A stream that has begun to answer. Its holder closes `body`.
+
+    Attributes:
+        first: the chunks up to the first content.
+        decoder: turns further bytes into chunks.
+        body: the bytes that follow.
+        dropped: the fields of the request that the provider did not get.
+    """
 
     first: list[ChatChunk]
     decoder: Decoder
@@ -67,15 +81,15 @@ class OpenStream:
 
 
 class Provider(Protocol):
-    """Someone who answers."""
+    """A provider of models. Safe to use from many threads."""
 
     name: str
 
-    def send(self, request: ChatRequest, terms: Terms) -> Answer:
-        """The whole answer. Raises ProviderFailure."""
+    def send(self, request: ChatRequest, context: AttemptContext) -> Answer:
+        """Ask for a whole answer. Raises ProviderFailure."""
 
-    def open(self, request: ChatRequest, terms: Terms) -> OpenStream:
-        """A stream with its first content read. Raises ProviderFailure."""
+    def open(self, request: ChatRequest, context: AttemptContext) -> OpenStream:
+        """Ask for a stream and read it up to its first content. Raises ProviderFailure."""
 
     def close(self) -> None:
-        """Close idle connections."""
+        """Close the idle connections."""

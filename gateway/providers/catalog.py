@@ -1,7 +1,7 @@
-"""The vendors known by name: a row of data each, and how a provider is put together from its row and its settings.
+"""The vendors that are known by name, one row each, and how a row's defaults complete a provider's settings.
 
-A vendor that speaks OpenAI's API needs a row, not code. Where a row says something else than "the usual", it says
-since when it is known and where it is written.
+A vendor with OpenAI's API needs a row and no code. A row that differs from the usual has the date and the source of the
+difference. This module builds nothing (factory.py does) and does not use the network.
 """
 
 import difflib
@@ -16,12 +16,14 @@ from gateway.config.faults import KeyPath
 from gateway.config.loader import Check, Problem
 from gateway.providers import credentials
 from gateway.providers.credentials import CannotResolve
-from gateway.upstream.proxies import LOOPBACK
+from gateway.upstream.proxied.proxies import LOOPBACK
 
 __all__ = ["VENDORS", "CannotResolve", "Resolved", "Vendor", "check", "from_environment", "resolve"]
 
 Wire: TypeAlias = Literal["openai_chat", "gemini"]
+"""The wires that providers have; factory.py has a builder for each."""
 COMPATIBLE: Final[Wire] = "openai_chat"
+"""The wire of OpenAI-compatible APIs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +32,12 @@ class Vendor:
 
     Attributes:
         endpoint: the base address; None where only the configuration can know it.
-        key_env: the vendor's usual environment variable for the key; None for servers that take no key.
-        wire: what its own API speaks.
-        compatible: where its OpenAI-compatible API is, under the base address; None where its own is that.
-        stream_usage: whether it takes `stream_options` (a server that does not may refuse the whole request).
+        key_env: the vendor's usual environment variable for the key; None for servers without keys.
+        wire: the wire of its own API.
+        compatible: the path of its OpenAI-compatible API under the base address; None if its own API is compatible.
+        stream_usage: whether it accepts `stream_options` (a server that does not may refuse the whole request).
         strict_history: whether it refuses messages with fields that OpenAI does not know, such as another vendor's.
-        unsaid_calls: whether its OpenAI-compatible streams may end with "stop" where a tool was called.
+        stop_after_calls: whether its OpenAI-compatible streams may end with "stop" after a tool call.
     """
 
     endpoint: str | None
@@ -44,7 +46,7 @@ class Vendor:
     compatible: str | None = None
     stream_usage: bool = True
     strict_history: bool = False
-    unsaid_calls: bool = False
+    stop_after_calls: bool = False
 
 
 VENDORS: Final[Mapping[str, Vendor]] = {
@@ -56,7 +58,7 @@ VENDORS: Final[Mapping[str, Vendor]] = {
         "GEMINI_API_KEY",
         wire="gemini",
         compatible="/openai",
-        unsaid_calls=True,
+        stop_after_calls=True,
     ),
     "openrouter": Vendor("https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"),
     "groq": Vendor("https://api.groq.com/openai/v1", "GROQ_API_KEY", strict_history=True),
@@ -65,7 +67,7 @@ VENDORS: Final[Mapping[str, Vendor]] = {
     "deepseek": Vendor("https://api.deepseek.com/v1", "DEEPSEEK_API_KEY"),
     "xai": Vendor("https://api.x.ai/v1", "XAI_API_KEY"),
     "together": Vendor("https://api.together.xyz/v1", "TOGETHER_API_KEY"),
-    # Servers on this machine, at the ports they choose when nobody says otherwise
+    # Servers on this machine, at their default ports
     "ollama": Vendor("http://127.0.0.1:11434/v1"),
     "lmstudio": Vendor("http://127.0.0.1:1234/v1"),
     "vllm": Vendor("http://127.0.0.1:8000/v1"),
@@ -74,12 +76,22 @@ VENDORS: Final[Mapping[str, Vendor]] = {
 }
 GOOGLE: Final = "generativelanguage.googleapis.com"
 VERTEX: Final = "aiplatform.googleapis.com"
-"""And REGION-aiplatform.googleapis.com: its v1 is complete."""
+"""Also REGION-aiplatform.googleapis.com. Its v1 has the complete API."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """A provider's settings with its row's defaults filled in; `wire` is the one that it is to be asked in."""
+    """A provider's settings, completed with its row's defaults.
+
+    Attributes:
+        name: as in the configuration.
+        type: the row's name.
+        endpoint: the base address; None for the demo.
+        wire: the wire of the API that will be asked.
+        source: where its credential comes from.
+        stream_usage, strict_history, stop_after_calls: see Vendor.
+        settings: the settings as configured.
+    """
 
     name: str
     type: str
@@ -88,24 +100,29 @@ class Resolved:
     source: CredentialSource
     stream_usage: bool
     strict_history: bool
-    unsaid_calls: bool
+    stop_after_calls: bool
     settings: schema.Provider
 
 
 def resolve(name: str, settings: schema.Provider, environ: Mapping[str, str]) -> Resolved:
-    """Fill in what the vendor's row knows.
+    """Complete a provider's settings with its vendor's row.
+
+    Args:
+        name: the provider's.
+        settings: its section of the configuration.
+        environ: where keys are looked up.
 
     Raises:
-        CannotResolve: the type is unknown, the address malformed, or it does not say how to authenticate.
+        CannotResolve: the type is unknown, the address is malformed, or a setting for the credential is missing.
     """
     kind = settings.type or name
     vendor = VENDORS.get(kind)
     if vendor is None:
         raise CannotResolve("type", _unknown_type(kind, given=settings.type is not None))
     endpoint = settings.api_endpoint.rstrip("/") if settings.api_endpoint else vendor.endpoint
-    if not _is_sound(endpoint or ""):
+    if not _has_valid_port(endpoint or ""):
         raise CannotResolve("apiEndpoint", "is malformed in its host or port")
-    wire, endpoint = _spoken(vendor, settings.api, endpoint)
+    wire, endpoint = _chosen_api(vendor, settings.api, endpoint)
     return Resolved(
         name=name,
         type=kind,
@@ -116,14 +133,14 @@ def resolve(name: str, settings: schema.Provider, environ: Mapping[str, str]) ->
         strict_history=(
             vendor.strict_history if settings.message_extras is None else settings.message_extras == "strip"
         ),
-        unsaid_calls=vendor.unsaid_calls,
+        stop_after_calls=vendor.stop_after_calls,
         settings=settings,
     )
 
 
-def _spoken(vendor: Vendor, api: str | None, endpoint: str | None) -> tuple[Wire, str | None]:
-    """Which of a vendor's two APIs is asked, and its base address. Who gives the address of the compatible one and
-    says nothing else, as other tools have it in their settings, means that one."""
+def _chosen_api(vendor: Vendor, api: str | None, endpoint: str | None) -> tuple[Wire, str | None]:
+    """The wire and base address of the API to ask, for a vendor that has two. Without `api`, the address chooses: users
+    copy the address of the compatible API from the settings of other tools."""
     if vendor.compatible is None or endpoint is None:
         return vendor.wire, endpoint
     base = endpoint.removesuffix(vendor.compatible)
@@ -133,11 +150,11 @@ def _spoken(vendor: Vendor, api: str | None, endpoint: str | None) -> tuple[Wire
 
 
 def check(environ: Mapping[str, str], port: int | None = None) -> Check:
-    """The catalog's part in checking a configuration, for the loader.
+    """A check of a configuration's providers, for the loader.
 
     Args:
         environ: where the vendors' keys are looked up.
-        port: the one that will be served, where it is not the configured one.
+        port: the port that the gateway will serve on, if it is not the configured one.
     """
 
     def problems(config: schema.Config) -> Iterable[Problem]:
@@ -148,16 +165,16 @@ def check(environ: Mapping[str, str], port: int | None = None) -> Check:
                 resolved = resolve(name, settings, environ)
             except CannotResolve as fault:
                 if fault.key == "apiEndpoint":
-                    continue  # the loader's own rules have said so, and more
+                    continue  # the loader's own rules report that, with more detail
                 yield Problem(("providers", name, fault.key), fault.message, fatal=True)
                 continue
-            yield from _doubts(resolved, config, config.gateway.port if port is None else port)
+            yield from _likely_faults(resolved, config, config.gateway.port if port is None else port)
 
     return problems
 
 
-def _doubts(resolved: Resolved, config: schema.Config, served: int) -> Iterable[Problem]:
-    """What is legal and will not work as hoped."""
+def _likely_faults(resolved: Resolved, config: schema.Config, served: int) -> Iterable[Problem]:
+    """Settings that are legal and will not work as intended."""
     at = ("providers", resolved.name)
     address = urlsplit(resolved.endpoint or "")
     ours = {*LOOPBACK, config.gateway.host}
@@ -168,7 +185,7 @@ def _doubts(resolved: Resolved, config: schema.Config, served: int) -> Iterable[
             f"is the gateway's own address (port {port}); give one of the two another port",
             fatal=True,
         )
-    yield from _idle(resolved, at)
+    yield from _without_effect(resolved, at)
     if resolved.type == "gemini":
         yield from _google(resolved, at)
     elif address.hostname == GOOGLE:
@@ -179,7 +196,7 @@ def _doubts(resolved: Resolved, config: schema.Config, served: int) -> Iterable[
         )
 
 
-def _idle(resolved: Resolved, at: KeyPath) -> Iterable[Problem]:
+def _without_effect(resolved: Resolved, at: KeyPath) -> Iterable[Problem]:
     """Settings that would do nothing."""
     settings = resolved.settings
     if settings.api is not None and VENDORS[resolved.type].compatible is None:
@@ -194,7 +211,7 @@ def _idle(resolved: Resolved, at: KeyPath) -> Iterable[Problem]:
 
 
 def _google(resolved: Resolved, at: KeyPath) -> Iterable[Problem]:
-    """What Google does not do."""
+    """Settings that Google does not support."""
     address = urlsplit((resolved.endpoint or "").removesuffix(VENDORS["gemini"].compatible or ""))
     vertex = address.hostname == VERTEX or (address.hostname or "").endswith(f"-{VERTEX}")
     if address.path.endswith("/v1") and not vertex:
@@ -224,12 +241,12 @@ def _is_googles_device_login(source: CredentialSource) -> bool:
     if not isinstance(source, StoredToken) or source.oauth is None or source.oauth.prefers != "device":
         return False
     oauth = source.oauth
-    told = oauth.device_authorization_endpoint or oauth.issuer or oauth.authorization_endpoint
-    return (urlsplit(told or "").hostname or "").endswith((".google.com", ".googleapis.com"))
+    address = oauth.device_authorization_endpoint or oauth.issuer or oauth.authorization_endpoint
+    return (urlsplit(address or "").hostname or "").endswith((".google.com", ".googleapis.com"))
 
 
 def from_environment(environ: Mapping[str, str]) -> dict[str, schema.Provider]:
-    """The vendors whose key stands in the environment; an empty variable counts as absent."""
+    """The vendors whose key is in the environment; an empty variable counts as absent."""
     return {
         name: schema.Provider()
         for name, vendor in VENDORS.items()
@@ -238,12 +255,12 @@ def from_environment(environ: Mapping[str, str]) -> dict[str, schema.Provider]:
 
 
 def _vendors_key(vendor: Vendor, endpoint: str | None) -> str | None:
-    """Another host than the vendor's never gets the vendor's key."""
+    """The variable of the vendor's key. None for another host than the vendor's, which must never get that key."""
     own_host = urlsplit(vendor.endpoint or "").hostname == urlsplit(endpoint or "").hostname
     return vendor.key_env if own_host else None
 
 
-def _is_sound(address: str) -> bool:
+def _has_valid_port(address: str) -> bool:
     try:
         return urlsplit(address).port != 0
     except ValueError:

@@ -1,8 +1,8 @@
-"""From a provider's settings to where its credential comes from.
+"""Turns a provider's settings into the source of its credential.
 
-`authType` says it; where it is absent, the settings that are there do. What is missing is told by the name of the
-setting, because the user has a file to mend. Nothing is asked of the network here: what discovery finds is filled in
-when someone logs in or a token is renewed.
+`authType` chooses the source; without it, the other settings do. An error names the setting that is missing, because
+the user has to correct a file. This module does not use the network: the login and the renewal of tokens add what
+discovery finds.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,12 @@ LOGINS: Final = ("device", "authorization_code")
 
 
 class CannotResolve(Exception):
-    """What is missing or wrong, at which key of the provider."""
+    """A setting is missing or wrong.
+
+    Args:
+        key: the setting's name in the provider's section.
+        message: what is wrong with it; the sentence continues after the name.
+    """
 
     def __init__(self, key: str, message: str) -> None:
         super().__init__(message)
@@ -39,14 +44,14 @@ class CannotResolve(Exception):
 def source(
     name: str, settings: schema.Provider, vendors_key: str | None, environ: Mapping[str, str]
 ) -> CredentialSource:
-    """Where the provider's credential comes from.
+    """The source of a provider's credential.
 
     Args:
         name: the provider's.
-        settings: its part of the configuration.
-        vendors_key: the environment variable that its vendor's key usually stands in; None where there is no such
-            vendor, or the address is not the vendor's own.
-        environ: where keys may stand.
+        settings: its section of the configuration.
+        vendors_key: the environment variable that usually holds the vendor's key; None for vendors without a key, and
+            where the address is not the vendor's own.
+        environ: where keys are looked up.
 
     Raises:
         CannotResolve: a setting is missing.
@@ -68,10 +73,15 @@ def source(
 
 
 def oauth_settings(name: str, settings: schema.Provider, environ: Mapping[str, str]) -> OAuthSettings:
-    """How to log in.
+    """The settings for a login.
+
+    Args:
+        name: the provider's.
+        settings: its section of the configuration.
+        environ: where the client secret is looked up.
 
     Raises:
-        CannotResolve: a setting is missing without which nobody can.
+        CannotResolve: a setting is missing that every login needs.
     """
     _check_addresses(settings)
     if settings.client_id is None:
@@ -102,13 +112,13 @@ def oauth_settings(name: str, settings: schema.Provider, environ: Mapping[str, s
 
 
 def _check_addresses(settings: schema.Provider) -> None:
-    """Discovery finds the rest from the issuer, or from where the authorization endpoint is."""
-    findable = settings.issuer or settings.auth_endpoint
-    if settings.auth_type == "device" and not (findable or settings.device_authorization_endpoint):
+    """Check that discovery can find what is missing: from the issuer, or from the authorization endpoint."""
+    discoverable = settings.issuer or settings.auth_endpoint
+    if settings.auth_type == "device" and not (discoverable or settings.device_authorization_endpoint):
         raise CannotResolve("deviceAuthorizationEndpoint", "is missing: give it, or issuer to find it")
-    if settings.auth_type == "authorization_code" and not findable:
+    if settings.auth_type == "authorization_code" and not discoverable:
         raise CannotResolve("authEndpoint", "is missing: give it, or issuer to find it")
-    if not (findable or settings.token_endpoint):
+    if not (discoverable or settings.token_endpoint):
         raise CannotResolve("tokenEndpoint", "is missing: give it, or issuer to find it")
 
 
@@ -166,12 +176,12 @@ def _variable(key: str, name: str, environ: Mapping[str, str]) -> Secret:
 
 
 def _token_file(settings: schema.Provider) -> TokenFileSource:
-    told = settings.token_file
-    if told is None:
+    file = settings.token_file
+    if file is None:
         raise CannotResolve("tokenFile", "is missing: authType is token_file; give the file's path")
-    if isinstance(told, str):
-        return TokenFileSource(told)
-    return TokenFileSource(told.path, told.format, TokenPaths(told.access_token_path, told.expiry_path))
+    if isinstance(file, str):
+        return TokenFileSource(file)
+    return TokenFileSource(file.path, file.format, TokenPaths(file.access_token_path, file.expiry_path))
 
 
 def _command(settings: schema.Provider) -> CommandSource:

@@ -1,4 +1,4 @@
-"""Gemini's own API: the model stands in the address, and a key is shown in another way than a token.
+"""Gemini's own API: the address holds the model, and a key has another header than a token.
 
 Source: https://ai.google.dev/api/generate-content (2026-11).
 """
@@ -20,22 +20,23 @@ from gateway.wires.base import OutboundWire
 KEY_HEADER: Final = "x-goog-api-key"
 """Never `?key=`: addresses end up in logs."""
 SHOWN: Final = 100
+"""Characters of a bad model name in an error message."""
 _MODEL: Final = re.compile(r"(?P<kind>models/|tunedModels/)?(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)")
 
 
 class GeminiProvider(HttpProvider):
-    """A provider that speaks generateContent.
+    """A provider with Gemini's generateContent API.
 
     Args:
         name: as in the configuration.
         endpoint: the base address, without a trailing slash.
         session: connections to it; closed with the provider.
-        user_agents: what to call ourselves.
-        wire: the outbound half to speak.
+        user_agents: its User-Agent texts.
+        wire: the outbound half of its wire.
         clock: for deadlines.
-        api_key_header: the header that the credential is sent in, as it is; None sends a key in `x-goog-api-key` and
-            a token as a Bearer token.
-        quota_project: the Google project that a token's calls are billed to, if one is known by now. A key has its own.
+        api_key_header: the header that holds the bare credential; None sends a key in `x-goog-api-key` and a token as a
+            Bearer token.
+        quota_project: the Google project that a token's calls are billed to, if it is known by now. A key has its own.
     """
 
     def __init__(  # noqa: PLR0913 - one place puts a provider together
@@ -55,7 +56,7 @@ class GeminiProvider(HttpProvider):
 
 
 def _address(endpoint: str, model: str, stream: bool) -> str:
-    """Callers may name any model (`gemini/NAME`), so what is no name never gets into a path."""
+    """The URL for a model. Callers may name any model (`gemini/NAME`), so only a valid name gets into the path."""
     found = _MODEL.fullmatch(model)
     if found is None:
         raise TargetModelMissing(
@@ -67,13 +68,15 @@ def _address(endpoint: str, model: str, stream: bool) -> str:
     return f"{endpoint}/{found['kind'] or 'models/'}{found['name']}:{method}"
 
 
-def _headers(own: str | None, quota_project: Callable[[], str | None], credential: Credential) -> Mapping[str, str]:
-    """A key or a token, never both: Google would have to choose."""
+def _headers(
+    key_header: str | None, quota_project: Callable[[], str | None], credential: Credential
+) -> Mapping[str, str]:
+    """The header for a key or for a token, never both: Google would have to choose."""
     if credential.secret is None:
         return {}
     value = credential.secret.reveal()
     if credential.kind == "api_key":
-        return {own or KEY_HEADER: value}
+        return {key_header or KEY_HEADER: value}
     project = quota_project()
     billed = {QUOTA_PROJECT: project} if project else {}
-    return {**({"Authorization": f"Bearer {value}"} if own is None else {own: value}), **billed}
+    return {**({"Authorization": f"Bearer {value}"} if key_header is None else {key_header: value}), **billed}

@@ -1,7 +1,7 @@
-"""A provider that is asked over HTTP, whoever it is: one POST, its status, its answer or its first content, in time.
+"""A provider over HTTP, for every vendor: one POST, its status, and its answer or first content within a time limit.
 
-What differs between vendors comes in as an `Api`: the wire, the address and how the credential is shown. So no vendor
-is named here, and a vendor's module holds nothing else.
+An `Api` holds what differs between vendors: the wire, the address, and the headers for a credential. This module names
+no vendor, and a vendor's module holds nothing but its Api.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -13,29 +13,29 @@ from gateway.core.chat import ChatRequest, Rendered
 from gateway.core.clock import Clock
 from gateway.core.errors import BrokenAnswer, CredentialRefused, ProviderFailure, Silent
 from gateway.core.stream import ChatChunk
-from gateway.providers.base import Answer, OpenStream, Terms
+from gateway.providers.base import Answer, AttemptContext, OpenStream
 from gateway.upstream.byte_stream import ByteStream
 from gateway.upstream.session import UpstreamSession
-from gateway.upstream.transport import Post
+from gateway.upstream.transport import HttpRequest
 from gateway.upstream.user_agents import UserAgentPool
 from gateway.wires.base import Decoder, OutboundWire
 
 MAX_ANSWER: Final = 64 << 20
 MAX_ERROR: Final = 64 << 10
 MAX_PRELUDE: Final = 1_000
-"""Pieces of a stream that say nothing before one does. Servers that read a long prompt may send one a second."""
+"""Chunks without content before the first content. Servers that read a long prompt may send one a second."""
 
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """A vendor's end.
+    """What differs between vendors.
 
     Attributes:
-        wire: the outbound half to speak.
-        address: where to ask, from the vendor's name for the model and whether the answer is to be streamed. Raises
-            TargetModelMissing where that cannot be the name of a model.
-        headers: who asks, from a credential whose secret can stand in a header.
-        stream_usage: whether token counts have to be asked for at a stream's end, and may be.
+        wire: the outbound half of a wire.
+        address: the URL for a model (the vendor's own name) and for streaming or not. Raises TargetModelMissing if this
+            cannot be the name of a model.
+        headers: the headers that authenticate with a credential. Its secret has only characters that a header may have.
+        stream_usage: whether to ask for token counts at the end of a stream.
     """
 
     wire: OutboundWire
@@ -45,13 +45,13 @@ class Api:
 
 
 class HttpProvider:
-    """The contract of gateway.providers.base, for one vendor's API.
+    """Implements gateway.providers.base.Provider for one vendor's API.
 
     Args:
         name: as in the configuration.
-        api: the vendor's end.
+        api: what differs between vendors.
         session: connections to it; closed with the provider.
-        user_agents: what to call ourselves.
+        user_agents: its User-Agent texts.
         clock: for deadlines.
     """
 
@@ -64,24 +64,24 @@ class HttpProvider:
         self._user_agents = user_agents
         self._clock = clock
 
-    def send(self, request: ChatRequest, terms: Terms) -> Answer:
-        address = self._api.address(terms.model, False)
-        rendered = self._api.wire.render_request(request, terms.model, ask_usage=False)
-        body = self._post(address, rendered, terms, self._first_waits(terms))
+    def send(self, request: ChatRequest, context: AttemptContext) -> Answer:
+        address = self._api.address(context.model, False)
+        rendered = self._api.wire.render_request(request, context.model, ask_usage=False)
+        body = self._post(address, rendered, context, self._first_content_timeouts(context))
         try:
-            content = body.read_all(MAX_ANSWER, self._waits(terms.deadline))
+            content = body.read_all(MAX_ANSWER, self._timeouts(context.deadline))
         finally:
             body.close()
         return Answer(self._api.wire.parse_response(content, self._now(), rendered), body.headers, rendered.dropped)
 
-    def open(self, request: ChatRequest, terms: Terms) -> OpenStream:
-        address = self._api.address(terms.model, True)
-        rendered = self._api.wire.render_request(request, terms.model, ask_usage=self._api.stream_usage)
-        waits = self._first_waits(terms)
-        body = self._post(address, rendered, terms, waits)
+    def open(self, request: ChatRequest, context: AttemptContext) -> OpenStream:
+        address = self._api.address(context.model, True)
+        rendered = self._api.wire.render_request(request, context.model, ask_usage=self._api.stream_usage)
+        timeouts = self._first_content_timeouts(context)
+        body = self._post(address, rendered, context, timeouts)
         try:
             decoder = self._api.wire.decoder(self._now(), rendered)
-            first = self._first_content(body, decoder, waits, rendered)
+            first = self._first_content(body, decoder, timeouts, rendered)
         except BaseException:
             body.close()
             raise
@@ -90,24 +90,24 @@ class HttpProvider:
     def close(self) -> None:
         self._session.close()
 
-    def _post(self, address: str, rendered: Rendered, terms: Terms, waits: Iterator[float]) -> ByteStream:
-        """The opened answer, if its status is 200; the meaning of its status otherwise."""
-        call = Post(address, self._headers(terms.credential), rendered.body)
-        body = self._session.post(call, next(waits), terms.waiting, terms.sent)
-        terms.waiting(body)
+    def _post(self, address: str, rendered: Rendered, context: AttemptContext, timeouts: Iterator[float]) -> ByteStream:
+        """Send the request and return the body of a 200. Raises the failure that any other status means."""
+        request = HttpRequest(address, self._headers(context.credential), rendered.body)
+        body = self._session.post(request, next(timeouts), context.on_wait, context.on_sent)
+        context.on_wait(body)
         if body.status == 200:
             return body
         try:
-            told = body.read_all(MAX_ERROR, waits)
+            content = body.read_all(MAX_ERROR, timeouts)
         except (BrokenAnswer, Silent):
-            told = b""  # the status alone says enough
+            content = b""  # the status is enough to classify the failure
         finally:
             body.close()
-        raise self._api.wire.parse_error(body.status, body.headers, told)
+        raise self._api.wire.parse_error(body.status, body.headers, content)
 
     def _headers(self, credential: Credential) -> Mapping[str, str]:
         value = credential.secret.reveal() if credential.secret else ""
-        if not (value.isascii() and value.isprintable()):  # an ellipsis or a line end that came along in copying
+        if not (value.isascii() and value.isprintable()):  # an ellipsis or a line end that was copied along
             raise CredentialRefused(f"The credential for {self.name} has characters that cannot be sent.")
         return {
             "User-Agent": self._user_agents.pick(credential.fingerprint),
@@ -116,12 +116,15 @@ class HttpProvider:
         }
 
     def _first_content(
-        self, body: ByteStream, decoder: Decoder, waits: Iterator[float], rendered: Rendered
+        self, body: ByteStream, decoder: Decoder, timeouts: Iterator[float], rendered: Rendered
     ) -> list[ChatChunk]:
-        """Read until something is said. What is not a stream of chunks has said nothing by its end."""
-        data = body.read(next(waits))
-        if data.lstrip().startswith((b"{", b"[")):  # no line of a stream begins so
-            raise self._instead(data + body.read_all(MAX_ERROR, waits), rendered)
+        """Read up to the first content, and return all chunks until then.
+
+        A body that is no stream of chunks ends without content, and so raises a failure.
+        """
+        data = body.read(next(timeouts))
+        if data.lstrip().startswith((b"{", b"[")):  # no line of a stream begins like that
+            raise self._failure_of_whole(data + body.read_all(MAX_ERROR, timeouts), rendered)
         chunks = decoder.feed(data)
         size = len(data)
         while not any(chunk.has_content for chunk in chunks):
@@ -131,27 +134,31 @@ class HttpProvider:
                 raise BrokenAnswer(f"{self.name} sent a stream that goes on without saying anything.")
             if decoder.done:
                 raise BrokenAnswer(f"{self.name} ended its stream without saying anything.")
-            data = data and body.read(next(waits))
+            data = data and body.read(next(timeouts))
             size += len(data)
             chunks += decoder.feed(data) if data else decoder.close()
             if not data and not any(chunk.has_content for chunk in chunks):
                 raise decoder.fault or BrokenAnswer(f"{self.name} ended its stream without saying anything.")
         return chunks
 
-    def _instead(self, content: bytes, rendered: Rendered) -> ProviderFailure:
-        """What a JSON object in place of a stream means: mostly it is an error under a 200."""
+    def _failure_of_whole(self, content: bytes, rendered: Rendered) -> ProviderFailure:
+        """The failure that JSON in place of a stream means: mostly it is an error with status 200."""
         try:
             self._api.wire.parse_response(content, self._now(), rendered)
         except ProviderFailure as failure:
             return failure
         return BrokenAnswer(f"{self.name} sent a whole answer where a stream was asked for.")
 
-    def _first_waits(self, terms: Terms) -> Iterator[float]:
-        """As `_waits`, until the first content is due."""
-        return self._waits(min(self._clock.monotonic() + terms.first_content, terms.deadline))
+    def _first_content_timeouts(self, context: AttemptContext) -> Iterator[float]:
+        """The timeouts of all waits until the first content."""
+        return self._timeouts(min(self._clock.monotonic() + context.first_content, context.deadline))
 
-    def _waits(self, limit: float) -> Iterator[float]:
-        """Seconds for each further wait of one try: what is left until the limit, in monotonic seconds."""
+    def _timeouts(self, limit: float) -> Iterator[float]:
+        """The timeout in seconds for each further wait of an attempt. Raises Silent once the limit is reached.
+
+        Args:
+            limit: monotonic seconds at which all waits must be over.
+        """
         while True:
             left = limit - self._clock.monotonic()
             if left <= 0:

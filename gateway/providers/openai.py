@@ -1,4 +1,7 @@
-"""OpenAI, and every API that is compatible with it: one address, one wire, a Bearer key or one in its own header."""
+"""OpenAI, and every API that is compatible with it.
+
+They have one address for all models. The credential is a Bearer token, or it has a header of its own.
+"""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -13,22 +16,22 @@ from gateway.wires.base import OutboundWire
 
 PATH: Final = "/chat/completions"
 QUOTA_PROJECT: Final = "x-goog-user-project"
-"""Whom Google bills and limits: https://cloud.google.com/apis/docs/system-parameters (2026-11)"""
+"""For the project that Google bills and limits: https://cloud.google.com/apis/docs/system-parameters (2026-11)"""
 
 
 class OpenAIProvider(HttpProvider):
-    """A provider that speaks chat completions.
+    """A provider with OpenAI's chat completions API.
 
     Args:
         name: as in the configuration.
         endpoint: the base address, without a trailing slash.
         session: connections to it; closed with the provider.
-        user_agents: what to call ourselves.
-        wire: the outbound half to speak.
-        stream_usage: whether the server takes `stream_options`.
+        user_agents: its User-Agent texts.
+        wire: the outbound half of its wire.
+        stream_usage: whether the server accepts `stream_options`.
         clock: for deadlines.
-        api_key_header: the header that the credential is sent in, as it is; None sends it as a Bearer token.
-        quota_project: the Google project that calls are billed to, if one is known by now.
+        api_key_header: the header that holds the bare credential; None sends it as a Bearer token.
+        quota_project: the Google project that calls are billed to, if it is known by now.
     """
 
     def __init__(  # noqa: PLR0913 - one place puts a provider together
@@ -49,11 +52,13 @@ class OpenAIProvider(HttpProvider):
         super().__init__(name, api, session=session, user_agents=user_agents, clock=clock)
 
 
-def _headers(own: str | None, quota_project: Callable[[], str | None], credential: Credential) -> Mapping[str, str]:
+def _headers(
+    key_header: str | None, quota_project: Callable[[], str | None], credential: Credential
+) -> Mapping[str, str]:
     headers: dict[str, str] = {}
     if credential.secret is not None:
         value = credential.secret.reveal()
-        headers = {"Authorization": f"Bearer {value}"} if own is None else {own: value}
+        headers = {"Authorization": f"Bearer {value}"} if key_header is None else {key_header: value}
     if project := quota_project():
         headers[QUOTA_PROJECT] = project
     return headers

@@ -1,1 +1,1 @@
-"""Floor 2: which target is asked, in which order."""
+"""Routing: which targets a model name has, in which order they are asked, and which of them are skipped for now."""

@@ -1,16 +1,17 @@
-"""When a target that keeps failing is left alone, and how it comes back: a circuit breaker, as a machine.
+"""A circuit breaker as a state machine: when a target that keeps failing is skipped, and how it comes back.
 
-No clock, no lock, no thread: time and chance are handed in, so that it can be held against a simple model. Whoever
-shares it brings the lock. It counts outcomes and knows nothing of what a failure means; that is health.py's business.
+It has no clock, no lock and no thread: the caller passes time and chance in and holds the lock, so that a test can
+compare it with a simple model. It counts outcomes and does not know what a failure means; health.py does.
 
-    closed ----------- too many failures ----------> open
-    open ------------- its time is over -----------> half-open: exactly one call probes
-    half-open -------- the probe fails ------------> open, twice as long as before
-    half-open -------- the probe begins to speak --> on probation: all calls go in, the next failure opens it again
-    anything --------- a call ends well -----------> closed
+    closed ----------- too many failures ---------> open
+    open ------------- its time is over ----------> half-open: exactly one call probes
+    half-open -------- the probe fails -----------> open, twice as long as before
+    half-open -------- the probe has content -----> on probation: all calls go in, the next failure opens it again
+    anything --------- a call ends well ----------> closed
 
-A call that entered before the breaker opened says nothing about the target since, so its failure counts neither while
-it is open nor afterwards. Its success does count: an opening is a guess, and any good answer is evidence against it.
+A call that went in before the breaker opened is no evidence about the time since. So its failure counts neither while
+the breaker is open nor afterwards. Its success does count: an opening is a guess, and any good answer is evidence
+against it.
 """
 
 from collections import deque
@@ -23,7 +24,7 @@ from msgspec import Struct
 IN_A_ROW: Final = 5
 """Failures in a row that open it."""
 MANY: Final = 10
-"""Calls in the window from which on half of them failing opens it."""
+"""Calls in the window. With at least so many, it opens when half of them have failed."""
 BUCKET: Final = 5.0
 """Seconds. The window moves on by whole buckets: it covers the last 55 to 60 seconds."""
 BUCKETS: Final = 12
@@ -31,16 +32,16 @@ FIRST_OPENING: Final = 5.0
 """Seconds, doubled at each failed probe."""
 LONGEST_OPENING: Final = 30.0
 JITTER: Final = 0.2
-"""The share of an opening that chance may take off, so that many gateways do not probe in step. Taken off and never
-added: no opening is longer than LONGEST_OPENING."""
+"""The share of an opening that chance may take off, so that many gateways do not probe in step. Chance never adds to
+it: no opening is longer than LONGEST_OPENING."""
 LOOK_AGAIN: Final = 1.0
-"""Seconds. When a probe under way will know more is not known; this keeps a caller that waits from spinning."""
+"""Seconds. It is unknown when a probe under way will end; this keeps a waiting caller from spinning."""
 
 BreakerState = Literal["closed", "open", "half-open"]
 
 
-class Entry(Struct, frozen=True):
-    """A call that went in: its number, from 1 upwards, and whether it went in as the probe."""
+class BreakerEntry(Struct, frozen=True):
+    """A call that went in: its number, from 1 upwards, and whether it is the probe."""
 
     number: int
     probing: bool
@@ -50,7 +51,7 @@ class Breaker:
     """One target's breaker. Times are monotonic seconds, from call to call never earlier than before.
 
     Args:
-        random: a value from 0 to 1, the share of the jitter that an opening gets.
+        random: returns a value from 0 to 1, the share of JITTER that is taken off an opening.
     """
 
     __slots__ = ("_entered", "_failures", "_openings", "_outcomes", "_phase", "_probe", "_random", "_since", "_until")
@@ -59,16 +60,16 @@ class Breaker:
         self._random = random
         self._phase: Literal["closed", "open", "probation"] = "closed"
         self._entered = 0
-        self._since = 0  # a call with this number or a lower one came too early for its failure to count
+        self._since = 0  # the failures of calls up to this number do not count
         self._failures = 0
         self._outcomes = _Outcomes()
         self._openings = 0
         self._until = 0.0
-        self._probe = 0  # the number of the latest probe of this opening; 0 where none is under way
+        self._probe = 0  # the number of this opening's latest probe; 0 where none is under way
 
     @property
     def failures(self) -> int:
-        """Failures in a row that counted."""
+        """Failures in a row, of those that count."""
         return self._failures
 
     @property
@@ -77,7 +78,7 @@ class Breaker:
         return self._entered
 
     def state(self, now: float) -> BreakerState:
-        """Its state in the field's words; probation is a half-open one that lets every call in."""
+        """Its state in the usual terms. Probation is shown as half-open; it lets every call in."""
         if self._phase == "closed":
             return "closed"
         return "open" if self._phase == "open" and now < self._until else "half-open"
@@ -90,29 +91,29 @@ class Breaker:
             return self._until - now
         return LOOK_AGAIN if self._probe else 0.0
 
-    def enter(self, now: float) -> Entry:
-        """A call goes in. Whether it may (`due`) is the caller's to ask: one that is forced goes in all the same."""
+    def enter(self, now: float) -> BreakerEntry:
+        """A call goes in. The caller asks `due` first; a forced call goes in although the breaker is open."""
         self._entered += 1
         probing = self._phase == "open" and self.due(now) <= 0
         if probing:
             self._probe = self._entered
-        return Entry(self._entered, probing)
+        return BreakerEntry(self._entered, probing)
 
-    def speaking(self, entry: Entry) -> None:
-        """The call's stream has begun to speak. Of a probe it means that others need not wait for its end."""
+    def first_content(self, entry: BreakerEntry) -> None:
+        """The call's stream has its first content. If the call is the probe, others need not wait for its end."""
         if self._phase == "open" and entry.number == self._probe:
             self._phase = "probation"
             self._since = self._entered
 
     def succeeded(self, now: float) -> None:
-        """A call ended well: closed, and nothing is left of the failures before."""
+        """A call ended well: the breaker closes and forgets the failures before."""
         if self._phase != "closed":
             self._close()
         self._failures = 0
         self._outcomes.add(now, failed=False)
 
-    def failed(self, entry: Entry, now: float) -> None:
-        """The call failed, and it was the target's fault."""
+    def failed(self, entry: BreakerEntry, now: float) -> None:
+        """The call failed, and the target is to blame."""
         probe = entry.number == self._probe
         if not probe and (self._phase == "open" or entry.number <= self._since):
             return
@@ -124,14 +125,14 @@ class Breaker:
         if self._failures >= IN_A_ROW or self._outcomes.mostly_failed():
             self._open(now)
 
-    def lives(self, entry: Entry) -> None:
-        """The call ended without an answer, but for a reason that only a working provider gives: a probe has its
-        answer, and to any other call it is no outcome."""
+    def rejected(self, entry: BreakerEntry) -> None:
+        """The target rejected the call for a reason that only a working provider gives. For a probe that is enough; for
+        any other call it is no outcome."""
         if self._phase != "closed" and entry.number == self._probe:
             self._close()
 
-    def gives_back(self, entry: Entry) -> None:
-        """The call ended without a verdict: where it was the probe, the next call may be."""
+    def release(self, entry: BreakerEntry) -> None:
+        """The call ended without a verdict. If it was the probe, the next call may be the probe."""
         if self._phase == "open" and entry.number == self._probe:
             self._probe = 0
 
@@ -145,7 +146,7 @@ class Breaker:
         self._outcomes = _Outcomes()
 
     def _close(self) -> None:
-        # The probe stays known: it may still be speaking, and if it breaks off then that is a failure like any other.
+        # The probe stays known: its stream may still run, and if it breaks off, that is a failure like any other.
         self._phase = "closed"
         self._openings = 0
         self._failures = 0
@@ -159,7 +160,7 @@ class _Bucket:
 
 
 class _Outcomes:
-    """Calls and failures of the last minute, in at most BUCKETS counts however many calls there are."""
+    """Calls and failures of the last minute, in at most BUCKETS buckets for any number of calls."""
 
     __slots__ = ("_buckets",)
 
@@ -176,6 +177,6 @@ class _Outcomes:
         self._buckets[-1].failures += failed
 
     def mostly_failed(self) -> bool:
-        """Whether at least half of at least MANY calls failed, as of the last one added."""
+        """Whether at least MANY calls are known and half of them failed, as of the last one added."""
         calls = sum(bucket.calls for bucket in self._buckets)
         return calls >= MANY and 2 * sum(bucket.failures for bucket in self._buckets) >= calls

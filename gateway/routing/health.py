@@ -1,8 +1,8 @@
-"""What is known of the targets: who may be asked now, who rests, and how long each takes to begin.
+"""The health of targets: which ones may be asked now, which cool down, and how long each takes until first content.
 
-A call takes its turn at a target (`Health.enter`) and says how it went (`Trial`). Here each kind of failure gets its
-meaning; the arithmetic is in breaker.py, rests.py and latency.py, which know no clock and no lock. Nobody is ever left
-out for good: where all rest, a call may force its turn rather than fail without having asked.
+A call enters a target (`Health.enter`) and reports the outcome on its ticket (`HealthTicket`). This module decides what
+each kind of failure means, and it has the clock and the lock. The arithmetic is in breaker.py, cooldowns.py and
+latency.py. No target is skipped for good: where all cool down, a call may force its entry rather than fail unasked.
 """
 
 import threading
@@ -13,39 +13,39 @@ from typing import Final, Literal
 
 from gateway.core.clock import Clock
 from gateway.core.errors import CredentialRefused, ProviderFailure, QuotaExhausted, RateLimited, TargetModelMissing
-from gateway.routing.breaker import Breaker, BreakerState, Entry
+from gateway.routing.breaker import Breaker, BreakerEntry, BreakerState
+from gateway.routing.cooldowns import CooldownReason, Cooldowns
 from gateway.routing.latency import FirstContent
-from gateway.routing.rests import Rests, Why
 from gateway.routing.router import Target
 
 REMEMBERED: Final = 1_000
-"""Targets. Callers may write `provider/anything`, and what they invent must not fill the memory."""
+"""Targets. Callers may name `provider/anything`, and invented names must not fill the memory."""
 
-TURNED_AWAY: Final[tuple[tuple[type[ProviderFailure], Why], ...]] = (
+REJECTIONS: Final[tuple[tuple[type[ProviderFailure], CooldownReason], ...]] = (
     (RateLimited, "rate_limited"),
     (QuotaExhausted, "quota"),
     (TargetModelMissing, "model_missing"),
     (CredentialRefused, "key_refused"),
 )
-"""Failures that only a working provider gives: they make a target rest and are not counted by its breaker."""
+"""Failures that only a working provider gives. They start a cooldown, and the breaker does not count them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """How a target stands, for people.
+class TargetStatus:
+    """The status of a target, for people. The names of the attributes are keys in the JSON of `explain`.
 
     Attributes:
-        state: "resting" where a rest binds, else the breaker's.
-        due: seconds until it may be asked; 0 where it may be now.
-        why: what it rests for; None where it does not.
-        failures: in a row, as far as its breaker counts them.
-        stream_limit, whole_limit: seconds it has for the first content of a stream and of a whole answer.
-        stream_samples, whole_samples: answers that these limits rest on.
+        state: "resting" while it cools down, otherwise the breaker's state.
+        due: seconds until it may be asked; 0 if it may be asked now.
+        why: why it is skipped; None if it is not.
+        failures: failures in a row, of those that its breaker counts.
+        stream_limit, whole_limit: seconds until the first content of a stream and of a whole answer.
+        stream_samples, whole_samples: the number of answers behind these limits.
     """
 
     state: BreakerState | Literal["resting"]
     due: float
-    why: Why | None
+    why: CooldownReason | None
     failures: int
     stream_limit: float
     whole_limit: float
@@ -54,30 +54,30 @@ class Standing:
 
 
 class _Record:
-    """What is known of one target."""
+    """What is known of one target. Health's lock guards it."""
 
-    __slots__ = ("breaker", "rests", "streams", "under_way", "wholes")
+    __slots__ = ("breaker", "cooldowns", "streams", "under_way", "wholes")
 
     def __init__(self, random: Callable[[], float]) -> None:
         self.breaker = Breaker(random)
-        self.rests = Rests()
+        self.cooldowns = Cooldowns()
         self.streams = FirstContent()
         self.wholes = FirstContent()
         self.under_way = 0
 
     def due(self, now: float) -> float:
-        return max(self.rests.due(now), self.breaker.due(now))
+        return max(self.cooldowns.due(now), self.breaker.due(now))
 
     def first_content(self, *, streamed: bool) -> FirstContent:
         return self.streams if streamed else self.wholes
 
-    def standing(self, now: float) -> Standing:
+    def status(self, now: float) -> TargetStatus:
         state = self.breaker.state(now)
-        resting = self.rests.why(now)
-        return Standing(
-            state="resting" if resting else state,
+        reason = self.cooldowns.reason(now)
+        return TargetStatus(
+            state="resting" if reason else state,
             due=self.due(now),
-            why=resting or ("failures" if state != "closed" else None),
+            why=reason or ("failures" if state != "closed" else None),
             failures=self.breaker.failures,
             stream_limit=self.streams.limit(),
             whole_limit=self.wholes.limit(),
@@ -85,75 +85,79 @@ class _Record:
             whole_samples=self.wholes.samples,
         )
 
-    def failed(self, entry: Entry, failure: ProviderFailure, now: float) -> None:
+    def failed(self, entry: BreakerEntry, failure: ProviderFailure, now: float) -> None:
         if not failure.held_against:
-            self.breaker.gives_back(entry)
+            self.breaker.release(entry)
             return
-        why: Why = next((why for kind, why in TURNED_AWAY if isinstance(failure, kind)), "failures")
-        if why == "failures":
+        reason: CooldownReason = next((each for kind, each in REJECTIONS if isinstance(failure, kind)), "failures")
+        if reason == "failures":
             self.breaker.failed(entry, now)
         else:
-            self.breaker.lives(entry)
-        self.rests.begin(why, now, failure.evidence.retry_after, entry=entry, entered=self.breaker.entered)
+            self.breaker.rejected(entry)
+        self.cooldowns.start(reason, now, failure.evidence.retry_after, entry=entry, entered=self.breaker.entered)
 
 
-class Trial:
-    """One call's turn at a target. The first verdict (`answered`, `failed`, `close`) counts, and any later one is
-    ignored; every turn needs one, or a probe would be under way for ever. Any thread may say it.
+class HealthTicket:
+    """One call's entry to a target, on which the call reports its outcome. Safe to use from any thread.
+
+    The first verdict (`answered`, `failed`, `close`) counts; later ones are ignored. Every ticket needs a verdict:
+    without one a probe would be under way for ever.
 
     Attributes:
-        target: whose turn it is.
-        probing: whether this call is the one that finds out if the target is back.
+        target: the target that the call asks.
+        probing: whether this call is the probe of an open breaker.
     """
 
-    def __init__(self, target: Target, record: _Record, entry: Entry, lock: threading.Lock, clock: Clock) -> None:
+    def __init__(
+        self, target: Target, record: _Record, entry: BreakerEntry, lock: threading.Lock, clock: Clock
+    ) -> None:
         self.target = target
         self.probing = entry.probing
         self._record = record
         self._entry = entry
         self._lock = lock
         self._clock = clock
-        self._spoke = False
+        self._has_content = False
         self._over = False
 
     def __repr__(self) -> str:
-        return f"Trial({self.target}{', probing' if self.probing else ''}{', over' if self._over else ''})"
+        return f"HealthTicket({self.target}{', probing' if self.probing else ''}{', over' if self._over else ''})"
 
-    def speaks(self, seconds: float, *, streamed: bool) -> None:
-        """First content is there. A verdict may follow; only the first content of a turn counts.
+    def first_content(self, seconds: float, *, streamed: bool) -> None:
+        """The first content is there. A verdict may follow. Only the first report counts.
 
         Args:
-            seconds: from asking to first content.
-            streamed: whether the answer comes as a stream.
+            seconds: from sending the request to first content.
+            streamed: whether the answer is a stream.
         """
         with self._lock:
-            if self._over or self._spoke:
+            if self._over or self._has_content:
                 return
-            self._spoke = True
+            self._has_content = True
             self._record.first_content(streamed=streamed).add(seconds)
-            self._record.breaker.speaking(self._entry)
+            self._record.breaker.first_content(self._entry)
 
     def answered(self) -> None:
-        """It ended well: the target is in order, and what it rested for when this call went in is forgotten."""
+        """The call ended well: the target works, and cooldowns from before this call went in are over."""
         with self._lock:
-            if self._ends():
+            if self._take_verdict():
                 self._record.breaker.succeeded(self._clock.monotonic())
-                self._record.rests.lift(self._entry)
+                self._record.cooldowns.lift(self._entry)
 
     def failed(self, failure: ProviderFailure) -> None:
-        """It failed. What that means for the target is the failure's to say."""
+        """The call failed. The kind of failure decides what that means for the target."""
         with self._lock:
-            if self._ends():
+            if self._take_verdict():
                 self._record.failed(self._entry, failure, self._clock.monotonic())
 
     def close(self) -> None:
-        """It ended without a verdict: the caller left, another target was faster, the fault is ours."""
+        """The call ended without a verdict: the caller left, another target was faster, or the gateway is to blame."""
         with self._lock:
-            if self._ends():
-                self._record.breaker.gives_back(self._entry)
+            if self._take_verdict():
+                self._record.breaker.release(self._entry)
 
-    def _ends(self) -> bool:
-        """Whether this verdict is the first."""
+    def _take_verdict(self) -> bool:
+        """Whether this verdict is the first, which counts."""
         if self._over:
             return False
         self._over = True
@@ -162,12 +166,13 @@ class Trial:
 
 
 class Health:
-    """The health of all targets, safe to use from any thread. Remembers REMEMBERED targets, the latest asked, and
-    beyond that only those with a call under way.
+    """The health of all targets. Safe to use from many threads.
+
+    It remembers the REMEMBERED targets that were asked last, and besides them only targets with a call under way.
 
     Args:
         clock: the time.
-        random: a value from 0 to 1, so that gateways that saw the same failure do not come back in step.
+        random: returns a value from 0 to 1, so that gateways that saw the same failure do not come back in step.
     """
 
     def __init__(self, clock: Clock, random: Callable[[], float]) -> None:
@@ -177,33 +182,34 @@ class Health:
         self._records: dict[Target, _Record] = {}  # the least recently asked first
 
     def order(self, targets: Sequence[Target]) -> tuple[list[Target], list[Target]]:
-        """Who may be asked now, in the order given; and the others, the one due soonest first."""
+        """The targets that may be asked now, in the order given; and the others, the one due soonest first."""
         with self._lock:
             now = self._clock.monotonic()
             due = [(self._due(target, now), target) for target in targets]
         ready = [target for seconds, target in due if seconds <= 0]
         if len(ready) == len(due):
             return ready, []
-        resting = sorted(((seconds, target) for seconds, target in due if seconds > 0), key=_seconds)
-        return ready, [target for _, target in resting]
+        others = sorted(((seconds, target) for seconds, target in due if seconds > 0), key=_seconds)
+        return ready, [target for _, target in others]
 
     def due(self, targets: Sequence[Target]) -> float | None:
-        """Seconds until the first of them may be asked, 0 where one may be now; None where there are none.
+        """Seconds until the first of these targets may be asked: 0 if one may be asked now, None without targets.
 
-        Where another call probes a target, that is not known, and a second is given."""
+        While another call probes a target, the time is unknown and counts as one second.
+        """
         with self._lock:
             now = self._clock.monotonic()
             return min((self._due(target, now) for target in targets), default=None)
 
-    def enter(self, target: Target, *, forced: bool = False) -> Trial | None:
-        """Take a turn at the target.
+    def enter(self, target: Target, *, forced: bool = False) -> HealthTicket | None:
+        """Enter a target, in order to ask it.
 
         Args:
-            target: whom to ask.
-            forced: ask it even while it rests. It is a probe only where one is due.
+            target: the one to ask.
+            forced: enter it although it cools down or its breaker is open. The call is a probe only where one is due.
 
         Returns:
-            The turn, to be ended by its taker; None where the target rests or another call is probing it.
+            A ticket, which needs a verdict; None if the target is skipped now or another call probes it.
         """
         with self._lock:
             now = self._clock.monotonic()
@@ -211,27 +217,28 @@ class Health:
                 return None
             record = self._latest(target)
             record.under_way += 1
-            return Trial(target, record, record.breaker.enter(now), self._lock, self._clock)
+            return HealthTicket(target, record, record.breaker.enter(now), self._lock, self._clock)
 
     def limit(self, target: Target, *, streamed: bool) -> float:
-        """Seconds that the target has for its first content, judged by its own past."""
+        """Seconds that the target gets for its first content, from its own past."""
         with self._lock:
             return self._known(target).first_content(streamed=streamed).limit()
 
-    def describe(self, target: Target) -> Standing:
-        """How it stands now, for people."""
+    def describe(self, target: Target) -> TargetStatus:
+        """The target's status now, for people."""
         with self._lock:
-            return self._known(target).standing(self._clock.monotonic())
+            return self._known(target).status(self._clock.monotonic())
 
     def _due(self, target: Target, now: float) -> float:
         record = self._records.get(target)
         return record.due(now) if record else 0.0
 
     def _known(self, target: Target) -> _Record:
-        """To read only: asking about a target does not make it remembered."""
+        """A record to read only: looking at a target does not make it remembered."""
         return self._records.get(target) or _Record(self._random)
 
     def _latest(self, target: Target) -> _Record:
+        """The target's record, now the latest of those remembered."""
         record = self._records.pop(target, None) or _Record(self._random)
         spare = len(self._records) + 1 - REMEMBERED
         if spare > 0:

@@ -1,7 +1,7 @@
-"""How long a target takes to say its first word, and how long one waits for it.
+"""How long a target takes until its first content, and how long to wait for that.
 
-A fixed limit is too long for a fast model that hangs and too short for one that thinks for forty seconds. So a
-target's own past sets it. Plain arithmetic without a lock: whoever shares it brings one.
+A fixed limit is too long for a fast model that hangs and too short for one that thinks for forty seconds. So a target's
+own past sets the limit. Plain arithmetic: the caller holds the lock.
 """
 
 import math
@@ -9,15 +9,15 @@ from collections import deque
 from typing import Final
 
 KEPT: Final = 50
-"""Answers remembered, the latest of them."""
+"""Answers remembered, the latest ones."""
 ENOUGH: Final = 5
-"""Answers from which on the past says something."""
+"""Answers from which on the past sets the limit."""
 UNKNOWN: Final = 12.0
-"""Seconds granted to a target that has not answered often enough to be known."""
+"""Seconds for a target that has not answered often enough."""
 SHORTEST: Final = 10.0
 LONGEST: Final = 120.0
 PATIENCE: Final = 3.0
-"""Times the 95th percentile: one slow answer in twenty is no sign of a fault."""
+"""The limit is this many times the 95th percentile: one slow answer in twenty is no sign of a fault."""
 
 
 class FirstContent:
@@ -27,7 +27,7 @@ class FirstContent:
 
     def __init__(self) -> None:
         self._seconds: deque[float] = deque(maxlen=KEPT)
-        self._slow = 0  # of them, those that could make the limit longer than the shortest
+        self._slow = 0  # how many of them could make the limit longer than SHORTEST
 
     @property
     def samples(self) -> int:
@@ -35,7 +35,7 @@ class FirstContent:
         return len(self._seconds)
 
     def add(self, seconds: float) -> None:
-        """First content came after so many seconds."""
+        """Record the seconds until first content of one answer."""
         if len(self._seconds) == KEPT:
             self._slow -= _is_slow(self._seconds[0])
         self._slow += _is_slow(seconds)
@@ -45,12 +45,12 @@ class FirstContent:
         """Seconds to wait for first content before another candidate is started."""
         if len(self._seconds) < ENOUGH:
             return UNKNOWN
-        if not self._slow:  # the usual case, without sorting them
+        if not self._slow:  # the usual case, which needs no sorting
             return SHORTEST
         return min(max(PATIENCE * self._p95(), SHORTEST), LONGEST)
 
     def _p95(self) -> float:
-        """The nearest-rank percentile: the smallest duration that at least 95 % of all do not exceed."""
+        """The nearest-rank percentile: the smallest duration that at least 95 % of all durations do not exceed."""
         ranked = sorted(self._seconds)
         return ranked[math.ceil(len(ranked) * 95 / 100) - 1]
 

@@ -1,8 +1,9 @@
-"""How many retries a provider is worth: a bucket that retries empty and successes fill.
+"""A retry budget for each provider: retries spend it and successes refill it.
 
-A retry helps against a chance failure and makes an overload worse. With a budget, a provider that mostly answers has
-its retries, and one that mostly fails is asked once a call, which goes on to the next candidate at once. The idea and
-the prices are those of the AWS SDKs' standard retry mode. Nothing here knows what failed, or when.
+A retry helps against a chance failure and makes an overload worse. With a budget, a provider that mostly answers gets
+its retries. A provider that mostly fails is asked once for each call, and the call goes on to the next candidate at
+once. The idea and the prices are those of the AWS SDKs' standard retry mode. This module does not know what failed, or
+when.
 """
 
 import threading
@@ -10,19 +11,21 @@ from typing import Final
 
 FULL: Final = 50
 COST: Final = 5
-"""A retry costs this much, and a success returns 1: in the long run one retry for five successes."""
+"""The price of a retry. A success returns 1: in the long run that is one retry for five successes."""
 
 
 class RetryBudgets:
-    """The budgets of all providers, full at first. Providers are named by the configuration and never by a caller, so
-    there are few of them."""
+    """The budgets of all providers, full at first. Safe to use from many threads.
+
+    There are few of them: the configuration names the providers, and callers cannot.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._spent: dict[str, int] = {}
 
     def take(self, provider: str) -> bool:
-        """Pay for one retry; False, and nothing is paid, where there is not enough."""
+        """Pay for one retry. Returns False, and pays nothing, if the budget is too low."""
         with self._lock:
             spent = self._spent.get(provider, 0) + COST
             if spent > FULL:

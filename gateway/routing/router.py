@@ -1,4 +1,4 @@
-"""Model names to targets. Knows the configuration and nothing of how a target is called or how it fares."""
+"""Maps model names to targets. It knows the configuration, but not how a target is called or how healthy it is."""
 
 import difflib
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,7 @@ from gateway.core.errors import ModelNotFound
 
 
 class Target(Struct, frozen=True, cache_hash=True):
-    """A provider and its own name for a model."""
+    """A provider and the provider's own name for a model."""
 
     provider: str
     model: str
@@ -23,7 +23,14 @@ class Target(Struct, frozen=True, cache_hash=True):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Who may answer a model name, in the order of asking."""
+    """The targets of a model name, in the order in which they are asked.
+
+    Attributes:
+        name: the alias, or `provider/model`.
+        targets: never disabled ones.
+        when_limited: whether a call waits for a target's rate limit or goes on to the next target.
+        stream_recovery: whether another target resumes a broken stream.
+    """
 
     name: str
     targets: tuple[Target, ...]
@@ -45,14 +52,17 @@ class Router:
 
     @property
     def aliases(self) -> tuple[str, ...]:
-        """The names a client may choose from, in the order of the configuration."""
+        """The names that clients can choose from, in the order of the configuration."""
         return tuple(self._routes)
 
     def candidates(self, model: str) -> Route:
-        """The route for an alias, or for `provider/model`.
+        """The route for a model name.
+
+        Args:
+            model: an alias, or `provider/model`.
 
         Raises:
-            ModelNotFound: neither is known.
+            ModelNotFound: the name is unknown, or all its providers are disabled.
         """
         route = self._routes.get(model) or self._direct(model)
         if route is None:
@@ -79,5 +89,5 @@ class Router:
 
 
 def _quoted(name: str) -> str:
-    """A name from outside, fit for a message: printable and short."""
+    """A caller's name, made printable and short for a message."""
     return ascii(name[:100]).replace("'", "`")

@@ -1,7 +1,7 @@
-"""A provider's answer as bytes: the owner of one response, who knows how long silence may last.
+"""A provider's answer as bytes: the interface of both transports' streams.
 
-A model needs three limits where HTTP clients have one (until the first word, between words, in all), so each read has
-its own. Closing is idempotent, and `cut` works from another thread while a read blocks.
+A stream owns one provider response; every read has its own timeout. HTTP clients have one timeout, and a model needs
+three: until the first word, between words, and in all. Nothing here knows what the bytes mean.
 """
 
 import contextlib
@@ -20,19 +20,20 @@ DRAIN_READS: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Detached:
-    """A stream whose bytes come from now on to whoever waits for many sockets at once.
+    """What an event loop needs to read a stream in place of the stream's own thread.
 
-    The stream stays the owner: `close` gives the connection back or ends it, whichever `ended` allows, and `cut` shuts
-    the socket down, which is then readable. So take the socket out of the selector before `close`, and leave its
-    closing to the stream.
+    The stream still owns the connection: `close` gives it back or ends it, as `ended` allows. `cancel` shuts the socket
+    down, which makes it readable. So the event loop takes the socket out of its selector before it calls `close`, and
+    never closes the socket itself.
 
     Attributes:
-        connection: to be read without blocking. Over TLS it is an SSLSocket: after each wake it is read until it wants
-            to read (SSLWantReadError), for what it has decrypted no selector sees.
-        early: what of the body was received already.
-        feed: the body's bytes in what was received; b"" tells that the connection has ended. Raises BrokenAnswer.
-        ended: whether the body is complete. Raises BrokenAnswer: it will not be.
-        broken: the failure for what receiving raised.
+        connection: the socket, to be read without blocking. Over TLS it is an SSLSocket. Read that after each wake
+            until it raises SSLWantReadError, because a selector does not see bytes that are already decrypted.
+        early: the bytes of the body that were received already.
+        feed: takes received bytes and returns the body's bytes in them; b"" means that the connection has ended. Raises
+            BrokenAnswer.
+        ended: whether the body is complete. Raises BrokenAnswer if it never will be.
+        broken: turns an OSError of receiving into a failure.
     """
 
     connection: socket.socket
@@ -48,7 +49,7 @@ class ByteStream(ABC):
     Args:
         provider: the name for messages.
         status: HTTP's.
-        headers: of the response; names are found whatever their case.
+        headers: of the response; names are found in any case.
     """
 
     def __init__(self, provider: str, status: int, headers: Mapping[str, str]) -> None:
@@ -58,10 +59,10 @@ class ByteStream(ABC):
 
     @abstractmethod
     def read(self, timeout: float) -> bytes:
-        """What has come, as soon as something has; b"" at the end of the body.
+        """The next bytes of the body, as soon as some have come; b"" at its end.
 
         Args:
-            timeout: seconds of silence after which to give up.
+            timeout: seconds of silence after which the read fails.
 
         Raises:
             Silent: nothing came in time.
@@ -69,7 +70,16 @@ class ByteStream(ABC):
         """
 
     def read_all(self, limit: int, timeouts: Iterator[float]) -> bytes:
-        """The whole body, of at most `limit` bytes; `timeouts` gives the seconds for each read."""
+        """The whole body.
+
+        Args:
+            limit: bytes that it may have.
+            timeouts: the seconds for each read.
+
+        Raises:
+            Silent: a read took longer.
+            BrokenAnswer: the body has more bytes, or `read` raised it.
+        """
         parts: list[bytes] = []
         size = 0
         while data := self.read(next(timeouts)):
@@ -80,21 +90,24 @@ class ByteStream(ABC):
         return b"".join(parts)
 
     def finish(self) -> None:
-        """The answer is complete: read the rest of its framing, so that the connection can serve again."""
+        """Read the framing after a complete answer, so that the connection can serve again."""
         with contextlib.suppress(ProviderFailure):
-            for _ in range(DRAIN_READS):  # whoever sends on and on is not waited for
+            for _ in range(DRAIN_READS):  # a provider that goes on sending is not waited for
                 if not self.read(DRAIN_SECONDS):
                     return
 
     def detach(self) -> Detached | None:
-        """Hand the reading over; nobody calls `read` or `finish` after that. None where only a thread can read: through
-        a proxy, or where the body is compressed."""
+        """Hand the reading over to an event loop. After that, do not call `read` or `finish`.
+
+        Returns:
+            None where only a thread can read: through a proxy, or where the body is compressed.
+        """
         return None
 
     @abstractmethod
     def close(self) -> None:
-        """Give the connection back if its body was read to the end, else end it. Idempotent."""
+        """Give the connection back if the body was read to its end, otherwise close it. Idempotent."""
 
     @abstractmethod
-    def cut(self) -> None:
-        """End it from another thread: a blocked read fails at once. After `close` it does nothing."""
+    def cancel(self) -> None:
+        """End the stream from another thread: a blocked read fails at once. Does nothing after `close`."""

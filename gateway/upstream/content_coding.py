@@ -1,7 +1,7 @@
-"""A compressed body, unpacked in portions: bytes in, bytes out.
+"""Decompresses a body in portions: bytes in, bytes out, no socket.
 
-Every request asks for `identity`. A provider that compresses all the same is read nonetheless, but never more is
-unpacked at once than a portion, so that whoever reads can stop: 300 KB of gzip hold 300 MB if they want to.
+Every request asks for `identity`, but some providers compress all the same. Each call returns at most one portion, so
+that the reader can stop in time: 300 KB of gzip can hold 300 MB.
 
 Source: RFC 9110 section 8.4.1; RFC 1952 (gzip: members one after the other); RFC 1950 for `deflate`, and the bare
 RFC 1951 that some servers mean by it.
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from zlib import _Decompress
 
 PORTION: Final = 262_144
-"""Bytes unpacked at once."""
+"""Bytes decompressed at once."""
 CODINGS: Final = frozenset({"gzip", "x-gzip", "deflate"})
 
-_GZIP: Final = 31  # zlib's numbers for what it is to expect
+_GZIP: Final = 31  # the values of zlib's wbits for each format
 _ZLIB: Final = 15
 _BARE: Final = -15
 
 
-class Unpacker:
-    """The unpacked bytes of a body, however it is cut.
+class Decompressor:
+    """Decompresses one body, in whatever pieces it comes.
 
     Args:
         coding: a Content-Encoding, in lower case.
@@ -34,7 +34,7 @@ class Unpacker:
         ProtocolError: it is none of CODINGS.
 
     Attributes:
-        pending: whether there is more to give before more bytes are needed: call `feed` with none.
+        pending: whether `feed(b"")` returns more bytes, before the body's next bytes are needed.
     """
 
     def __init__(self, coding: str) -> None:
@@ -45,7 +45,7 @@ class Unpacker:
         self._engine: _Decompress | None = None
         self._packed = b""
         self._complete = False  # a member has come to its end
-        self._over = False  # what follows that end is no member
+        self._over = False  # the bytes after that end are no member
 
     @property
     def whole(self) -> bool:
@@ -53,12 +53,12 @@ class Unpacker:
         return self._engine is None and (self._complete or not self._packed)
 
     def feed(self, data: bytes) -> bytes:
-        """At most PORTION bytes. Raises ProtocolError: the body is damaged."""
+        """Decompress bytes of the body; at most PORTION bytes come out. Raises ProtocolError: the body is damaged."""
         self._packed += data
         parts: list[bytes] = []
         room = PORTION
         try:
-            while room and (engine := self._begun()) is not None:
+            while room and (engine := self._current()) is not None:
                 parts.append(engine.decompress(self._packed, room))
                 room -= len(parts[-1])
                 if engine.eof:
@@ -66,14 +66,15 @@ class Unpacker:
                     continue
                 self._packed = engine.unconsumed_tail
                 if room:
-                    break  # all that has come is unpacked
+                    break  # all that has come is decompressed
         except zlib.error:
             raise ProtocolError("its compressed answer is damaged") from None
         self.pending = not room
         return b"".join(parts)
 
-    def _begun(self) -> "_Decompress | None":
-        """Who unpacks the member that is being read; None if there is none, or none yet: its first two bytes tell."""
+    def _current(self) -> "_Decompress | None":
+        """The engine for the member that is being read. None after the last member, and before the first two bytes of
+        a member, which choose the engine."""
         if self._engine is None and not self._over and len(self._packed) >= 2:
             first, second = self._packed[:2]
             if self._complete and not (self._gzip and (first, second) == (0x1F, 0x8B)):

@@ -1,22 +1,22 @@
-"""Connections to one provider: over our own client, or through requests where a proxy stands before it.
+"""The connections to one provider: direct, or through requests where the provider is behind a proxy.
 
-Our own is some ten times as cheap a call. requests knows proxies, which are an art of its own, and what a proxy costs
-is far more than what requests does.
+A direct call costs about a tenth of one through requests. requests handles proxies, which are complex, and a proxy
+costs far more time than requests does.
 """
 
 from collections.abc import Callable, Mapping
 
 from gateway.core.clock import Clock, SystemClock
 from gateway.upstream.byte_stream import ByteStream
-from gateway.upstream.direct_transport import DirectTransport
-from gateway.upstream.proxies import is_proxied
-from gateway.upstream.requests_transport import RequestsTransport
-from gateway.upstream.transport import Post, Transport, uncounted
-from gateway.upstream.waiting import Wait
+from gateway.upstream.cancellation import PendingResponse
+from gateway.upstream.direct.transport import DirectTransport
+from gateway.upstream.proxied.proxies import is_proxied
+from gateway.upstream.proxied.transport import RequestsTransport
+from gateway.upstream.transport import HttpRequest, Transport, no_op
 
 
 class UpstreamSession:
-    """The transport for one provider, by the proxies that the environment names as it is made.
+    """The transport for one provider. The proxies in the environment decide which one, when the session is made.
 
     Args:
         provider: the name for messages.
@@ -25,6 +25,9 @@ class UpstreamSession:
         connect_seconds: limit for each address tried, TLS included, and for each piece of a request on its way out.
         environ: where REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and SSL_CERT_FILE are read.
         clock: measures the limits.
+
+    Raises:
+        ValueError: the endpoint is no http or https address.
     """
 
     def __init__(  # noqa: PLR0913 - what both transports need
@@ -51,10 +54,14 @@ class UpstreamSession:
         )
 
     def post(
-        self, call: Post, timeout: float, waiting: Callable[[Wait], None], sent: Callable[[], None] = uncounted
+        self,
+        request: HttpRequest,
+        timeout: float,
+        on_wait: Callable[[PendingResponse], None],
+        on_sent: Callable[[], None] = no_op,
     ) -> ByteStream:
-        """As gateway.upstream.transport.Transport has it."""
-        return self._transport.post(call, timeout, waiting, sent)
+        """See gateway.upstream.transport.Transport.post."""
+        return self._transport.post(request, timeout, on_wait, on_sent)
 
     def close(self) -> None:
         """Close the idle connections."""

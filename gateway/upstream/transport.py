@@ -1,4 +1,4 @@
-"""What a way to a provider has to offer; there are two, and whoever calls does not know which it has."""
+"""The interface of both transports (direct and via requests). Callers do not need to know which one they use."""
 
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
@@ -7,40 +7,44 @@ from msgspec import Struct
 
 from gateway.core.errors import Overloaded
 from gateway.upstream.byte_stream import ByteStream
-from gateway.upstream.waiting import Wait
+from gateway.upstream.cancellation import PendingResponse
 
 DEFAULT_HEADERS: Final[Mapping[str, str]] = {"Accept-Encoding": "identity", "Content-Type": "application/json"}
-"""What every request says, beside what a call says."""
+"""The headers of every request, before those of the call."""
 
 
-class Post(Struct, frozen=True):
-    """One call: the address, the headers, the body."""
+class HttpRequest(Struct, frozen=True):
+    """One POST: the address, the headers, the body."""
 
     url: str
     headers: Mapping[str, str]
     body: bytes
 
 
-def uncounted() -> None:
-    """Where nobody limits the calls, nobody counts them."""
+def no_op() -> None:
+    """The `on_sent` of calls that no rate limit counts."""
 
 
 class Transport(Protocol):
     """Connections to one provider. Safe to use from many threads."""
 
     def post(
-        self, call: Post, timeout: float, waiting: Callable[[Wait], None], sent: Callable[[], None] = uncounted
+        self,
+        request: HttpRequest,
+        timeout: float,
+        on_wait: Callable[[PendingResponse], None],
+        on_sent: Callable[[], None] = no_op,
     ) -> ByteStream:
-        """Send and wait for the head of the answer. Nothing is sent twice: who wants that asks again.
+        """Send a request and wait for the head of its answer. Sends nothing twice: retries are the caller's.
 
         Args:
-            call: what to send.
-            timeout: seconds to wait for the head once the request is out.
-            waiting: is given the wait before it begins, so that it can be cut.
-            sent: is called when the request has left.
+            request: what to send.
+            timeout: seconds to wait for the head once the request has left.
+            on_wait: is given the pending response before the transport connects, so that it can be cancelled.
+            on_sent: is called when the request has left.
 
         Raises:
-            ConnectionFailed: no connection, or it broke before the head; the text holds no address and no header.
+            ConnectionFailed: no connection, or it broke before the head. The text holds no address and no header.
             Silent: no head in time.
         """
 

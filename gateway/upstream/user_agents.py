@@ -1,6 +1,7 @@
-"""What the gateway calls itself towards providers.
+"""The User-Agent header of requests to providers.
 
-By default its own honest name; a configured pool is used as configured, never a product's name of our choosing.
+The default is the gateway's own honest name. A configured pool is used as configured; the gateway itself never chooses
+the name of another product.
 """
 
 import itertools
@@ -20,8 +21,8 @@ class UserAgentPool:
     """The User-Agent texts of one provider.
 
     Args:
-        agents: the texts in the order they rotate; empty: our own name.
-        sticky: one text a credential instead of the next one each call.
+        agents: the texts in the order they rotate; empty for the gateway's own name.
+        sticky: each credential keeps one text; otherwise every call takes the next one.
     """
 
     def __init__(self, agents: Sequence[str] = (), *, sticky: bool = False) -> None:

@@ -16,7 +16,7 @@ from gateway.net.descriptors import connection_limit, is_exhausted
 from tests.edge import LIMIT, MIB, App, Served, get, post, read_answer, until
 from tests.running import alias, chat, provider, running
 from tests.served import posix_only, serving
-from tests.upstream_script import Done, ScriptedUpstream, Sse, Step, WaitFor, sse_events
+from tests.support.upstream_script import Done, ScriptedUpstream, Sse, Step, WaitFor, sse_events
 
 CHAT = b"/v1/chat/completions"
 STREAM = json.dumps(chat("best", stream=True)).encode()
@@ -102,7 +102,7 @@ def test_a_provider_is_not_blamed_for_a_socket_that_the_system_does_not_give(mon
         with running(config) as gateway:
             for _ in range(5):
                 with monkeypatch.context() as patched:
-                    patched.setattr("gateway.upstream.connection.Dialer.dial", out_of_descriptors)
+                    patched.setattr("gateway.upstream.direct.connection.Dialer.dial", out_of_descriptors)
                     reply = gateway.post(chat("best"))
                 assert (reply.status_code, reply.json()["error"]["code"]) == (503, "overloaded")
                 assert reply.headers["retry-after"] == "1"

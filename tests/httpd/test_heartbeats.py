@@ -30,7 +30,7 @@ from gateway.server.gateway_proxy import GatewayProxy, Switch
 from gateway.server.guard import Guard
 from gateway.wires.openai_chat import OpenAIChat
 from tests.edge import LIMIT, MIB, application, until
-from tests.fakes import FakeClock
+from tests.support.fakes import FakeClock
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

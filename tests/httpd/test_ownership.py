@@ -21,8 +21,8 @@ from gateway.httpd.ownership import CLOSED, RELAY, WORKER
 from gateway.httpd.response import Response
 from gateway.httpd.supervision import IDLE_SECONDS, RECEIVE_SECONDS, STALL_SECONDS, SupervisedConnection
 from tests.edge import MIB, application, get, post
-from tests.fakes import FakeClock
 from tests.httpd.checked_owner import CHECK
+from tests.support.fakes import FakeClock
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.httpd.worker_threads import WorkerThreads
-from tests.edge import LIMIT
+from tests.edge import LIMIT, until
 
 
 class Job:
@@ -39,8 +39,7 @@ def end(threads: WorkerThreads) -> None:
 
 def until_one_idles(threads: WorkerThreads) -> None:
     """It does a moment after it has ended its job."""
-    while not threads._idle:
-        pass
+    until(lambda: threads.idle_count > 0)
 
 
 def started(name: str) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 import requests
 
 from tests.running import Running, alias, provider, running
-from tests.upstream_script import Request, ScriptedUpstream, Status, Step
+from tests.support.upstream_script import Request, ScriptedUpstream, Status, Step
 
 KEY = "sk-canary-0123456789abcdef"
 GOOGLE_KEY = "AIzaCanary0123456789abcdef"

@@ -8,7 +8,7 @@ import pytest
 from gateway.wires.openai_chat.addresses import REFUSED
 from tests.running import chat
 from tests.security.hostile import GOOGLE_KEY, KEY, Scene, check_reply, refused, scene
-from tests.upstream_script import ScriptedUpstream
+from tests.support.upstream_script import ScriptedUpstream
 
 THEIRS = "sk-of-the-attacker-0123456789"
 WITHOUT_EFFECT = ("timeout", "organization", "project", "model_list", "fallbacks", "deployment_id", "region_name")

@@ -23,7 +23,7 @@ from gateway.wires.openai_chat import OpenAIChat
 from tests.running import chat
 from tests.security.hostile import Scene, check_error, check_reply, check_stream, scene, strict
 from tests.security.substitutions import FEW, INSTEAD, gemini_events, openai_answers, substituted
-from tests.upstream_script import Request, Status, Step, sse_events
+from tests.support.upstream_script import Request, Status, Step, sse_events
 
 NOW = 1_800_000_000
 CALLER = OpenAIChat()

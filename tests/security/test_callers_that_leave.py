@@ -13,7 +13,7 @@ import pytest
 from gateway.handler.call import Calls
 from tests.edge import connect_to, post, received
 from tests.running import Running, alias, chat, provider, running
-from tests.upstream_script import Request, ScriptedUpstream, Sse, Stall, sse_events
+from tests.support.upstream_script import Request, ScriptedUpstream, Sse, Stall, sse_events
 
 LIMIT = 10
 USUALLY = Calls.INTERVAL

@@ -19,8 +19,7 @@ from tests.auth_server import AuthServer, Raw
 from tests.running import alias, chat, provider, running
 from tests.security.hostile import healthy_gemini
 from tests.served import HANG, Served, serving
-from tests.test_logs import logging_to
-from tests.upstream_script import (
+from tests.support.upstream_script import (
     Body,
     Cut,
     Head,
@@ -36,6 +35,7 @@ from tests.upstream_script import (
     sse_answer,
     sse_events,
 )  # fmt: skip
+from tests.test_logs import logging_to
 
 SECRETS = {
     "api key": "canary-key/31415926+535=8979",

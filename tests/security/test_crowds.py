@@ -9,7 +9,7 @@ import pytest
 
 from gateway.httpd.listener import CONNECTIONS, SPARE
 from tests.edge import LIMIT, App, Served, get, post, read_answer, room_for_descriptors
-from tests.fakes import FakeClock
+from tests.support.fakes import FakeClock
 
 CROWD = 1_100
 

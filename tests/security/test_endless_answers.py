@@ -19,11 +19,11 @@ import pytest
 import requests
 
 from gateway.core.jsontext import MAX_CONTAINERS
-from tests.fakes import FastClock
 from tests.running import alias, chat, provider, running
 from tests.security.hostile import check_stream, refused
 from tests.served import serving
-from tests.upstream_script import Head, Request, ScriptedUpstream, Send, Status, Step
+from tests.support.fakes import FastClock
+from tests.support.upstream_script import Head, Request, ScriptedUpstream, Send, Status, Step
 
 MIB = 1 << 20
 BLOCK = b"x" * MIB

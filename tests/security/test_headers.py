@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.running import chat
 from tests.security.hostile import Scene, check_reply, refused, scene
-from tests.upstream_script import Head, Json, Sse, Step, json_answer, sse_events
+from tests.support.upstream_script import Head, Json, Sse, Step, json_answer, sse_events
 
 OURS: Final = re.compile(
     r"content-(type|length)|date|server|via|vary|connection|transfer-encoding|cache-control|x-accel-buffering|allow"

@@ -18,8 +18,8 @@ from gateway.auth.token_store import TokenStore
 from gateway.auth.watch_files import FileTokens, WatchedFiles
 from gateway.config.schema import WatchFile
 from gateway.core.secrets import Secret
-from tests.fakes import FakeClock
 from tests.security.substitutions import substituted
+from tests.support.fakes import FakeClock
 
 CANARY = "ya29.canary-0123456789"
 STORE = {

@@ -1,7 +1,7 @@
 """What an HTTP client likes to do by itself, and what nobody here wants: follow, remember, look into the user's files.
 
 Each would send a key or a prompt where the configuration does not say. What the session does by itself is told in
-tests/test_session.py; here it is the gateway as a whole, whatever its client is.
+tests/upstream/test_session.py; here it is the gateway as a whole, whatever its client is.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from gateway.auth.oauth_client import OAuthClient
 from tests.auth_server import AuthServer, Raw
 from tests.running import chat
 from tests.security.hostile import GOOGLE_KEY, KEY, Scene, refused, scene
-from tests.upstream_script import ScriptedUpstream, Status
+from tests.support.upstream_script import ScriptedUpstream, Status
 
 REDIRECTS = (301, 302, 303, 307, 308)
 COOKIES = (("Set-Cookie", "session=of-another-caller; Path=/"), ("Set-Cookie2", "a=b"))

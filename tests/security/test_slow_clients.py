@@ -9,7 +9,7 @@ import pytest
 
 from gateway.httpd.supervision import IDLE_SECONDS, LEAST_RATE, RECEIVE_SECONDS, STALL_SECONDS
 from tests.edge import HEAD, LIMIT, MIB, Answer, App, Served, get, post, read_all, read_answer
-from tests.fakes import FakeClock
+from tests.support.fakes import FakeClock
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

@@ -17,7 +17,7 @@ import requests
 from gateway.httpd.thread_pools import LONGEST_WAIT, WAITING_PER_THREAD
 from tests.edge import HEAD, connect_to, get, post, read_answer, room_for_descriptors
 from tests.running import Running, alias, chat, provider, running
-from tests.upstream_script import Request, ScriptedUpstream, Step, WaitFor, json_answer
+from tests.support.upstream_script import Request, ScriptedUpstream, Step, WaitFor, json_answer
 
 CROWD = 1_100
 SLOW = 100

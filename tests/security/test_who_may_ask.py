@@ -12,7 +12,7 @@ from werkzeug.test import Client, TestResponse
 
 from gateway.system import System
 from tests.running import alias, chat, loaded, provider
-from tests.upstream_script import ScriptedUpstream
+from tests.support.upstream_script import ScriptedUpstream
 
 PORT = 8080
 PAGE = "https://app.example"

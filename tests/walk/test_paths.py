@@ -4,7 +4,7 @@ import pytest
 
 from gateway.server.gateway_proxy import is_model_call, plain_path
 from tests.running import Running, alias, chat, provider, running
-from tests.upstream_script import ScriptedUpstream
+from tests.support.upstream_script import ScriptedUpstream
 
 
 @pytest.mark.parametrize(

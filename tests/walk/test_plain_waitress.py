@@ -19,7 +19,7 @@ from gateway.httpd.server import HttpServer
 from gateway.system import System
 from tests.edge import HEAD, MIB, chunked, get, post, read_all
 from tests.running import alias, chat, loaded, provider
-from tests.upstream_script import ScriptedUpstream
+from tests.support.upstream_script import ScriptedUpstream
 
 OWN = ("date", "connection", "via", "server", "x-request-id", "content-length", "transfer-encoding")
 CLOSE = b"Connection: close"
