@@ -14,15 +14,9 @@ from gateway.auth.sources import CredentialSource, NoCredential
 from gateway.auth.token_store import TokenStore
 from gateway.auth.watch_files import WatchedFiles
 from gateway.config import schema
-from gateway.core.chat import ChatRequest, Rendered
-from gateway.core.errors import (
-    ConnectionFailed,
-    Evidence,
-    GatewayError,
-    ProviderFailure,
-    RateLimited,
-    Unavailable,
-)
+from gateway.core.errors import GatewayError
+from gateway.core.provider_failures import ConnectionFailed, Evidence, ProviderFailure, RateLimited, Unavailable
+from gateway.core.request import ChatRequest, Rendered
 from gateway.handler.attempt import Attempt, Paces, Reached
 from gateway.handler.call import Call
 from gateway.handler.failover import Failover

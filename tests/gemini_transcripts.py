@@ -14,10 +14,10 @@ from pathlib import Path
 
 from msgspec import structs
 
-from gateway.core.chat import ChatResponse, Rendered, Source, Tool
-from gateway.core.errors import ProviderFailure
-from gateway.core.jsontext import JsonFault, JsonValue, dumps, loads
-from gateway.core.stream import ChatChunk, assemble
+from gateway.core.answer import ChatChunk, ChatResponse, assemble
+from gateway.core.provider_failures import ProviderFailure
+from gateway.core.request import Rendered, Source, Tool
+from gateway.core.strict_json import JsonFault, JsonValue, dumps, loads
 from gateway.wires.gemini.memory import CallMemory
 from gateway.wires.gemini.stream import EventDecoder
 

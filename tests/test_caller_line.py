@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 from waitress.channel import ClientDisconnected
 
-from gateway.core.errors import StreamBroken
+from gateway.core.provider_failures import StreamBroken
 from gateway.core.sse import encode
 from gateway.handler.call import Call
 from gateway.handler.caller_line import EVENT_STREAM, CallerLine, NoLine

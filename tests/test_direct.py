@@ -13,7 +13,7 @@ from contextlib import ExitStack, closing, contextmanager
 import pytest
 
 from gateway.core.clock import Clock, SystemClock
-from gateway.core.errors import BrokenAnswer, ConnectionFailed, Silent
+from gateway.core.provider_failures import BrokenAnswer, ConnectionFailed, Silent
 from gateway.http1.response_reader import ResponseReader
 from gateway.upstream.byte_stream import ByteStream, Detached
 from gateway.upstream.connection import Connection, Dialer, Origin

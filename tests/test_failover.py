@@ -10,23 +10,24 @@ from gateway.auth.oauth import OAuthSettings, OAuthUnreachable, TokenReply, toke
 from gateway.auth.sources import ApiKey, StoredToken
 from gateway.auth.token_file import Token
 from gateway.config import schema
-from gateway.core.chat import Rendered
 from gateway.core.errors import (
-    BrokenAnswer,
     CallerLeft,
-    CannotSay,
-    ConnectionFailed,
-    ContentRefused,
-    ContextTooLong,
-    CredentialRefused,
     DeadlineExceeded,
     Draining,
-    Evidence,
     GatewayError,
     InternalFault,
     Limited,
     LoginRequired,
     ModelNotFound,
+)
+from gateway.core.provider_failures import (
+    BrokenAnswer,
+    CannotSay,
+    ConnectionFailed,
+    ContentRefused,
+    ContextTooLong,
+    CredentialRefused,
+    Evidence,
     ProviderFailure,
     QuotaExhausted,
     RateLimited,
@@ -36,6 +37,7 @@ from gateway.core.errors import (
     TargetModelMissing,
     Unavailable,
 )
+from gateway.core.request import Rendered
 from gateway.core.secrets import Secret
 from gateway.handler.attempt import BACKOFF, LONGEST_TOLD
 from gateway.handler.call import MAX_TRIES, Call

@@ -8,18 +8,15 @@ from typing import Literal
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.core.errors import (
+from gateway.core.errors import CallerLeft, GatewayError, InternalFault, Limited
+from gateway.core.provider_failures import (
     BrokenAnswer,
-    CallerLeft,
     CannotSay,
     ConnectionFailed,
     ContentRefused,
     ContextTooLong,
     CredentialRefused,
     Evidence,
-    GatewayError,
-    InternalFault,
-    Limited,
     ProviderFailure,
     QuotaExhausted,
     RateLimited,

@@ -11,13 +11,13 @@ import pytest
 
 from gateway.auth.auth_manager import Credential
 from gateway.auth.expiry import fingerprint
-from gateway.core.chat import ChatRequest
+from gateway.core.answer import ChatChunk
 from gateway.core.clock import SystemClock
-from gateway.core.errors import (
+from gateway.core.errors import InvalidRequest
+from gateway.core.provider_failures import (
     BrokenAnswer,
     ConnectionFailed,
     CredentialRefused,
-    InvalidRequest,
     ProviderFailure,
     QuotaExhausted,
     RateLimited,
@@ -26,8 +26,8 @@ from gateway.core.errors import (
     TargetModelMissing,
     Unavailable,
 )
+from gateway.core.request import ChatRequest
 from gateway.core.secrets import Secret
-from gateway.core.stream import ChatChunk
 from gateway.providers.base import OpenStream, Terms
 from gateway.providers.gemini import GeminiProvider
 from gateway.upstream.session import UpstreamSession

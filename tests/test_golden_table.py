@@ -16,9 +16,9 @@ import jsonschema
 import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from gateway.core.chat import Rendered
 from gateway.core.errors import GatewayError
-from gateway.core.jsontext import JsonValue, dumps
+from gateway.core.request import Rendered
+from gateway.core.strict_json import JsonValue, dumps
 from gateway.wires.base import Naming, OutboundWire
 from gateway.wires.gemini import Gemini
 from gateway.wires.gemini.memory import CallMemory

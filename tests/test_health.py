@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.errors import (
+from gateway.core.provider_failures import (
     BrokenAnswer,
     CannotSay,
     ConnectionFailed,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.core.jsontext import MAX_CONTAINERS, SHORT, JsonFault, JsonObject, JsonValue, as_object, dumps, loads
+from gateway.core.strict_json import MAX_CONTAINERS, SHORT, JsonFault, JsonObject, JsonValue, as_object, dumps, loads
 
 SMALLEST, LARGEST = -(2**63), 2**64 - 1
 

@@ -10,9 +10,9 @@ import pytest
 
 from gateway.auth.auth_manager import Credential
 from gateway.auth.expiry import fingerprint
-from gateway.core.chat import ChatRequest
+from gateway.core.answer import ChatChunk
 from gateway.core.clock import Clock, SystemClock
-from gateway.core.errors import (
+from gateway.core.provider_failures import (
     BrokenAnswer,
     ConnectionFailed,
     ContentRefused,
@@ -26,8 +26,8 @@ from gateway.core.errors import (
     TargetModelMissing,
     Unavailable,
 )
+from gateway.core.request import ChatRequest
 from gateway.core.secrets import Secret
-from gateway.core.stream import ChatChunk
 from gateway.providers import http_provider
 from gateway.providers.base import Cuttable, OpenStream, Terms
 from gateway.providers.openai import OpenAIProvider

@@ -13,23 +13,19 @@ from gateway.auth.sources import NoCredential
 from gateway.auth.token_store import TokenStore
 from gateway.auth.watch_files import WatchedFiles
 from gateway.config import schema
-from gateway.core.chat import ChatRequest, Rendered
-from gateway.core.errors import (
+from gateway.core.errors import CallerLeft, DeadlineExceeded, Draining, GatewayError, InternalFault
+from gateway.core.provider_failures import (
     BrokenAnswer,
-    CallerLeft,
     ConnectionFailed,
     ContentRefused,
-    DeadlineExceeded,
-    Draining,
     Evidence,
-    GatewayError,
-    InternalFault,
     ProviderFailure,
     RateLimited,
     RequestRejected,
     Silent,
     Unavailable,
 )
+from gateway.core.request import ChatRequest, Rendered
 from gateway.handler.attempt import Attempt, Paces, Reached
 from gateway.handler.call import MAX_TRIES, Call
 from gateway.handler.failover import Failover

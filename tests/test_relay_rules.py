@@ -11,7 +11,8 @@ from functools import partial
 
 import pytest
 
-from gateway.core.errors import BrokenAnswer, CallerLeft, DeadlineExceeded, Draining, GatewayError, StreamBroken
+from gateway.core.errors import CallerLeft, DeadlineExceeded, Draining, GatewayError
+from gateway.core.provider_failures import BrokenAnswer, StreamBroken
 from gateway.core.sse import DONE, encode
 from gateway.handler.relay import Relay
 from gateway.handler.running_answer import RunningAnswer

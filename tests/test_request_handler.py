@@ -16,22 +16,20 @@ from gateway.auth.sources import ApiKey, CredentialSource, NoCredential, StoredT
 from gateway.auth.token_store import TokenStore
 from gateway.auth.watch_files import WatchedFiles
 from gateway.config import schema
-from gateway.core.chat import ChatRequest, Rendered
 from gateway.core.clock import Clock, SystemClock
-from gateway.core.errors import (
+from gateway.core.errors import CallerLeft, Draining, GatewayError
+from gateway.core.provider_failures import (
     BrokenAnswer,
-    CallerLeft,
     ConnectionFailed,
     ContentRefused,
-    Draining,
     Evidence,
-    GatewayError,
     ProviderFailure,
     QuotaExhausted,
     RateLimited,
     RequestRejected,
     Unavailable,
 )
+from gateway.core.request import ChatRequest, Rendered
 from gateway.core.secrets import Secret
 from gateway.handler.attempt import Attempt, Paces
 from gateway.handler.call import Call, Calls

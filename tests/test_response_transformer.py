@@ -5,21 +5,12 @@ from collections.abc import Callable, Iterable, Mapping
 
 import pytest
 
-from gateway.core.chat import ChatRequest, ChatResponse, Rendered, Source
-from gateway.core.errors import (
-    BrokenAnswer,
-    CallerLeft,
-    DeadlineExceeded,
-    Draining,
-    GatewayError,
-    InternalFault,
-    ModelNotFound,
-    Silent,
-    StreamBroken,
-)
-from gateway.core.jsontext import JsonObject, dumps
+from gateway.core.answer import ChatChunk, ChatResponse
+from gateway.core.errors import CallerLeft, DeadlineExceeded, Draining, GatewayError, InternalFault, ModelNotFound
+from gateway.core.provider_failures import BrokenAnswer, Silent, StreamBroken
+from gateway.core.request import ChatRequest, Rendered, Source
 from gateway.core.sse import DONE, encode
-from gateway.core.stream import ChatChunk
+from gateway.core.strict_json import JsonObject, dumps
 from gateway.handler.attempt import Reached
 from gateway.handler.call import Call
 from gateway.handler.failover import Resumed

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.chat import Rendered, Source, Usage
-from gateway.core.errors import BrokenAnswer, DeadlineExceeded, Evidence, GatewayError, ProviderFailure, StreamBroken
-from gateway.core.jsontext import dumps
+from gateway.core.answer import ChatChunk, Usage
+from gateway.core.errors import DeadlineExceeded, GatewayError
+from gateway.core.provider_failures import BrokenAnswer, Evidence, ProviderFailure, StreamBroken
+from gateway.core.request import Rendered, Source
 from gateway.core.sse import DONE, encode
-from gateway.core.stream import ChatChunk
+from gateway.core.strict_json import dumps
 from gateway.handler.running_answer import AFTER_FINISH, MAX_SAID, RunningAnswer, Stall
 from gateway.wires.base import Decoder, Naming
 from gateway.wires.openai_chat import OpenAIChat

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.core.errors import BrokenAnswer, ConnectionFailed, GatewayError, Silent
+from gateway.core.errors import GatewayError
+from gateway.core.provider_failures import BrokenAnswer, ConnectionFailed, Silent
 from gateway.net.sockets import plain, shut_down
 from gateway.upstream.transport import Post, Transport
 from gateway.upstream.waiting import Wait

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.core.errors import BrokenAnswer, ConnectionFailed, GatewayError, Silent
+from gateway.core.errors import GatewayError
+from gateway.core.provider_failures import BrokenAnswer, ConnectionFailed, Silent
 from gateway.upstream.waiting import Wait
 from tests.tls import TRUSTED, server_context
 from tests.transports import (

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.errors import BrokenAnswer, ConnectionFailed, ProviderFailure
+from gateway.core.provider_failures import BrokenAnswer, ConnectionFailed, ProviderFailure
 from gateway.upstream.transport import Transport
 from tests.transports import BOTH, everything, forever, open_stream
 from tests.upstream_script import Cut, ScriptedUpstream, Send

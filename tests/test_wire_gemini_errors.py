@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.errors import (
+from gateway.core.provider_failures import (
     BrokenAnswer,
     CannotSay,
     ContentRefused,
@@ -20,7 +20,7 @@ from gateway.core.errors import (
     TargetModelMissing,
     Unavailable,
 )
-from gateway.core.jsontext import JsonObject, JsonValue, dumps
+from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.wires.gemini.errors import in_band, parse
 from gateway.wires.meaning import MESSAGE_SHOWN
 

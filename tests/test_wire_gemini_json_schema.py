@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.jsontext import JsonObject, JsonValue, dumps, loads
+from gateway.core.strict_json import JsonObject, JsonValue, dumps, loads
 from gateway.wires.gemini.json_schema import MAX_DEFINITIONS, MAX_DEPTH, MAX_SCHEMAS, clean, cleaned
 
 KEYWORDS = frozenset(

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.chat import Params, Prompt
 from gateway.core.errors import InvalidRequest
-from gateway.core.jsontext import JsonObject, JsonValue
+from gateway.core.request import Params, Prompt
+from gateway.core.strict_json import JsonObject, JsonValue
 from gateway.wires.gemini import thinking
 from gateway.wires.gemini.models import Traits, traits
 

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.chat import JsonOutput, Params, Prompt, Tool
-from gateway.core.errors import CannotSay, InvalidRequest
-from gateway.core.jsontext import JsonObject
+from gateway.core.errors import InvalidRequest
+from gateway.core.provider_failures import CannotSay
+from gateway.core.request import JsonOutput, Params, Prompt, Tool
+from gateway.core.strict_json import JsonObject
 from gateway.wires.gemini import params
 from gateway.wires.gemini.models import traits
 

@@ -13,7 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.chat import (
+from gateway.core.errors import InvalidRequest
+from gateway.core.provider_failures import CannotSay
+from gateway.core.request import (
     ChatRequest,
     JsonOutput,
     Media,
@@ -32,8 +34,7 @@ from gateway.core.chat import (
     ToolChoice,
     Unworded,
 )
-from gateway.core.errors import CannotSay, InvalidRequest
-from gateway.core.jsontext import JsonObject
+from gateway.core.strict_json import JsonObject
 from gateway.wires.gemini import media, request
 from gateway.wires.gemini.contents import CONTINUE
 from gateway.wires.gemini.memory import CallMemory, Remembered

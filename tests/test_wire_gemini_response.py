@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.chat import Citation, Envelope, Rendered, TokenLogprob, Usage
-from gateway.core.errors import BrokenAnswer, ProviderFailure
-from gateway.core.jsontext import JsonObject, JsonValue, dumps
+from gateway.core.answer import Citation, Envelope, TokenLogprob, Usage
+from gateway.core.provider_failures import BrokenAnswer, ProviderFailure
+from gateway.core.request import Rendered
+from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.wires.gemini.citations import MOST, read_citations
 from gateway.wires.gemini.logprobs import read_logprobs
 from gateway.wires.gemini.memory import CallMemory, Remembered

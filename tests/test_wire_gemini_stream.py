@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.chat import Envelope, Rendered
-from gateway.core.errors import BrokenAnswer, ProviderFailure
-from gateway.core.jsontext import JsonObject, JsonValue, dumps
+from gateway.core.answer import ChatChunk, Envelope, assemble
+from gateway.core.provider_failures import BrokenAnswer, ProviderFailure
+from gateway.core.request import Rendered
 from gateway.core.sse import DEFAULT_MAX_EVENT, encode
-from gateway.core.stream import ChatChunk, assemble
+from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.wires.gemini.finish import FAILED
 from gateway.wires.gemini.memory import CallMemory, Remembered
 from gateway.wires.gemini.response import parse

@@ -12,22 +12,11 @@ from hypothesis import strategies as st
 from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from gateway.core.chat import (
-    ChatResponse,
-    Citation,
-    Envelope,
-    Media,
-    Rendered,
-    Said,
-    Source,
-    TokenLogprob,
-    ToolCall,
-    Usage,
-)
-from gateway.core.errors import StreamBroken
-from gateway.core.jsontext import JsonObject, JsonValue, dumps
+from gateway.core.answer import ChatChunk, ChatResponse, Citation, Envelope, Said, TokenLogprob, Usage, assemble
+from gateway.core.provider_failures import StreamBroken
+from gateway.core.request import Media, Rendered, Source, ToolCall
 from gateway.core.sse import DONE, SseDecoder, encode
-from gateway.core.stream import ChatChunk, assemble
+from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.wires.base import Naming
 from gateway.wires.openai_chat import OpenAIChat
 

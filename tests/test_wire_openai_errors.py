@@ -9,13 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core import errors
-from gateway.core.errors import (
+from gateway.core.errors import GatewayError, InvalidRequest
+from gateway.core.provider_failures import (
     BrokenAnswer,
     ContentRefused,
     ContextTooLong,
     CredentialRefused,
-    GatewayError,
-    InvalidRequest,
     ProviderFailure,
     QuotaExhausted,
     RateLimited,
@@ -23,7 +22,7 @@ from gateway.core.errors import (
     TargetModelMissing,
     Unavailable,
 )
-from gateway.core.jsontext import JsonValue, dumps
+from gateway.core.strict_json import JsonValue, dumps
 from gateway.wires.meaning import MESSAGE_SHOWN
 from gateway.wires.openai_chat import OpenAIChat
 from gateway.wires.openai_chat.errors import parse_in_stream

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.chat import Rendered
-from gateway.core.jsontext import JsonObject, JsonValue, dumps
+from gateway.core.request import Rendered
+from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.wires.openai_chat import OpenAIChat
 from gateway.wires.openai_chat.history import LONGEST_ID, clean
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from gateway.core.chat import Prompt
 from gateway.core.errors import InvalidRequest
-from gateway.core.jsontext import JsonObject, JsonValue, dumps, loads
+from gateway.core.request import Prompt
+from gateway.core.strict_json import JsonObject, JsonValue, dumps, loads
 from gateway.wires.openai_chat import OpenAIChat, long_texts, request, resuming
 
 LONG = 'A "long" text with \t escapes, \\ and caf\u00e9 \U0001f600.\n' * 500

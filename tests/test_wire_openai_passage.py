@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.core.chat import Rendered, Usage
-from gateway.core.errors import BrokenAnswer, StreamBroken
-from gateway.core.jsontext import dumps, loads
+from gateway.core.answer import ChatChunk, Usage
+from gateway.core.provider_failures import BrokenAnswer, StreamBroken
+from gateway.core.request import Rendered
 from gateway.core.sse import encode
-from gateway.core.stream import ChatChunk
+from gateway.core.strict_json import dumps, loads
 from gateway.handler.running_answer import AFTER_FINISH, MAX_SAID, RunningAnswer, Stall
 from gateway.wires.base import Decoder, Naming
 from gateway.wires.gemini.memory import CallMemory

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.chat.completion_create_params import CompletionCreateParamsBase, CompletionCreateParamsStreaming
 
-from gateway.core.chat import ChatRequest
 from gateway.core.errors import InvalidRequest
-from gateway.core.jsontext import MAX_DEPTH, JsonObject, JsonValue, dumps, loads
+from gateway.core.request import ChatRequest
+from gateway.core.strict_json import MAX_DEPTH, JsonObject, JsonValue, dumps, loads
 from gateway.wires.openai_chat import OpenAIChat
 from gateway.wires.openai_chat.request import FIELDS, MAX_MODEL
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion
 
-from gateway.core.chat import Rendered, Usage
-from gateway.core.errors import (
+from gateway.core.answer import Usage
+from gateway.core.provider_failures import (
     BrokenAnswer,
     ContentRefused,
     ProviderFailure,
@@ -18,7 +18,8 @@ from gateway.core.errors import (
     RateLimited,
     Unavailable,
 )
-from gateway.core.jsontext import JsonObject, JsonValue, dumps, loads
+from gateway.core.request import Rendered
+from gateway.core.strict_json import JsonObject, JsonValue, dumps, loads
 from gateway.wires.base import Naming
 from gateway.wires.openai_chat import OpenAIChat
 

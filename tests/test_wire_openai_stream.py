@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletionChunk
 
-from gateway.core.chat import Rendered
-from gateway.core.errors import BrokenAnswer, StreamBroken
-from gateway.core.jsontext import JsonObject, JsonValue, dumps
+from gateway.core.provider_failures import BrokenAnswer, StreamBroken
+from gateway.core.request import Rendered
 from gateway.core.sse import DEFAULT_MAX_EVENT, DONE, Event, SseDecoder, encode
+from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.handler.running_answer import RunningAnswer, Stall
 from gateway.wires.base import Naming
 from gateway.wires.openai_chat import OpenAIChat

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.chat import (
+from gateway.core.errors import InvalidRequest
+from gateway.core.request import (
     JsonOutput,
     Media,
     Message,
@@ -23,8 +24,7 @@ from gateway.core.chat import (
     ToolChoice,
     Unworded,
 )
-from gateway.core.errors import InvalidRequest
-from gateway.core.jsontext import JsonObject, JsonValue, dumps
+from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.wires.openai_chat import OpenAIChat
 from gateway.wires.openai_chat.request import FIELDS
 from gateway.wires.openai_chat.words import MAX_UNWORDED, read

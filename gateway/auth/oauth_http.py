@@ -17,7 +17,7 @@ from urllib3.exceptions import HTTPError
 
 from gateway.auth.oauth import OAuthRefused, OAuthUnreachable
 from gateway.core.clock import Clock, SystemClock
-from gateway.core.errors import ProviderFailure, Silent
+from gateway.core.provider_failures import ProviderFailure, Silent
 from gateway.upstream.byte_stream import ByteStream
 from gateway.upstream.proxies import LOOPBACK
 from gateway.upstream.requests_stream import RequestsStream

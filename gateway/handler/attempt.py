@@ -9,18 +9,9 @@ from tenacity import RetryCallState, Retrying, stop_after_attempt
 
 from gateway.auth.auth_manager import AuthManager, Credential
 from gateway.config.schema import Timeouts
-from gateway.core.chat import ChatRequest
-from gateway.core.errors import (
-    Again,
-    CallerLeft,
-    CredentialRefused,
-    GatewayError,
-    Limited,
-    LoginRequired,
-    ProviderFailure,
-    RateLimited,
-    Silent,
-)
+from gateway.core.errors import CallerLeft, GatewayError, Limited, LoginRequired
+from gateway.core.provider_failures import Again, CredentialRefused, ProviderFailure, RateLimited, Silent
+from gateway.core.request import ChatRequest
 from gateway.handler.call import Call
 from gateway.handler.run import Beaten, Run
 from gateway.limits.rate_limiter import RateLimiters

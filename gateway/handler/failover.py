@@ -8,18 +8,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from gateway.core.chat import ChatRequest
 from gateway.core.clock import Clock
-from gateway.core.errors import (
-    Again,
-    CannotSay,
-    ContextTooLong,
-    GatewayError,
-    Limited,
-    ModelNotFound,
-    ProviderFailure,
-    RequestRejected,
-)
+from gateway.core.errors import GatewayError, Limited, ModelNotFound
+from gateway.core.provider_failures import Again, CannotSay, ContextTooLong, ProviderFailure, RequestRejected
+from gateway.core.request import ChatRequest
 from gateway.handler.attempt import Attempt, Reached
 from gateway.handler.call import Call
 from gateway.handler.race import NobodyAnswered, Plan, Race

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateway.config.schema import Timeouts
-from gateway.core.chat import ChatRequest
 from gateway.core.durations import in_words
-from gateway.core.errors import GatewayError, InternalFault, ProviderFailure
+from gateway.core.errors import GatewayError, InternalFault
+from gateway.core.provider_failures import ProviderFailure
+from gateway.core.request import ChatRequest
 from gateway.handler.attempt import Reached
 from gateway.handler.call import Call, Calls
 from gateway.handler.caller_line import EVENT_STREAM

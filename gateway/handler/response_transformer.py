@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from typing import Literal
 
-from gateway.core.chat import ChatRequest
-from gateway.core.errors import GatewayError, ProviderFailure, Silent
+from gateway.core.errors import GatewayError
+from gateway.core.provider_failures import ProviderFailure, Silent
+from gateway.core.request import ChatRequest
 from gateway.handler.running_answer import RunningAnswer, Stall
 from gateway.handler.stream_drive import StreamDrive
 from gateway.providers.base import Answer, OpenStream

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.core.chat import Usage
-from gateway.core.errors import GatewayError, StreamBroken
-from gateway.core.stream import ChatChunk
+from gateway.core.answer import ChatChunk, Usage
+from gateway.core.errors import GatewayError
+from gateway.core.provider_failures import StreamBroken
 from gateway.handler.repetition import Diverged, Piece, Repetition
 from gateway.wires.base import Decoder, Encoder
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.auth.auth_manager import Credential
-from gateway.core.chat import ChatRequest, Rendered
+from gateway.core.answer import ChatChunk
 from gateway.core.clock import Clock
-from gateway.core.errors import BrokenAnswer, CredentialRefused, ProviderFailure, Silent
-from gateway.core.stream import ChatChunk
+from gateway.core.provider_failures import BrokenAnswer, CredentialRefused, ProviderFailure, Silent
+from gateway.core.request import ChatRequest, Rendered
 from gateway.providers.base import Answer, OpenStream, Terms
 from gateway.upstream.byte_stream import ByteStream
 from gateway.upstream.session import UpstreamSession

@@ -12,7 +12,13 @@ from itertools import islice
 from typing import Final, Literal
 
 from gateway.core.clock import Clock
-from gateway.core.errors import CredentialRefused, ProviderFailure, QuotaExhausted, RateLimited, TargetModelMissing
+from gateway.core.provider_failures import (
+    CredentialRefused,
+    ProviderFailure,
+    QuotaExhausted,
+    RateLimited,
+    TargetModelMissing,
+)
 from gateway.routing.breaker import Breaker, BreakerState, Entry
 from gateway.routing.latency import FirstContent
 from gateway.routing.rests import Rests, Why

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.core.errors import BrokenAnswer, ProviderFailure
+from gateway.core.provider_failures import BrokenAnswer, ProviderFailure
 
 READ_SIZE: Final = 65_536
 DRAIN_SECONDS: Final = 0.05

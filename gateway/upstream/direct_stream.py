@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 
 from gateway.core.clock import Clock
-from gateway.core.errors import BrokenAnswer, Silent
+from gateway.core.provider_failures import BrokenAnswer, Silent
 from gateway.http1.response_body import ProtocolError
 from gateway.http1.response_reader import ResponseReader
 from gateway.net.sockets import shut_down

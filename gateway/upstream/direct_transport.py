@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from gateway.core.clock import Clock
-from gateway.core.errors import ConnectionFailed, ProviderFailure, Silent
+from gateway.core.provider_failures import ConnectionFailed, ProviderFailure, Silent
 from gateway.http1.head_writer import HeadWriter
 from gateway.http1.response_body import ProtocolError
 from gateway.http1.response_reader import ResponseReader

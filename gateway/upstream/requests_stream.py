@@ -12,7 +12,7 @@ import requests
 import urllib3
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from gateway.core.errors import BrokenAnswer, Silent
+from gateway.core.provider_failures import BrokenAnswer, Silent
 from gateway.net.sockets import plain, shut_down
 from gateway.upstream.byte_stream import READ_SIZE, ByteStream
 

@@ -12,7 +12,7 @@ from http.cookiejar import DefaultCookiePolicy
 import requests
 from urllib3.exceptions import HTTPError
 
-from gateway.core.errors import ConnectionFailed, ProviderFailure, Silent
+from gateway.core.provider_failures import ConnectionFailed, ProviderFailure, Silent
 from gateway.upstream.byte_stream import ByteStream
 from gateway.upstream.connection import ca_bundle
 from gateway.upstream.proxies import proxies_for

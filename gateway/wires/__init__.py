@@ -1,1 +1,1 @@
-"""Floor 1: wire formats, a folder each, as pure functions between JSON and our words (gateway.core.chat)."""
+"""Floor 1: wire formats, a folder each, as pure functions between JSON and our words (gateway.core.request)."""

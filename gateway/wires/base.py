@@ -8,9 +8,10 @@ from typing import Final, Protocol
 
 from msgspec import Struct
 
-from gateway.core.chat import ChatRequest, ChatResponse, Rendered, Usage
-from gateway.core.errors import GatewayError, ProviderFailure
-from gateway.core.stream import ChatChunk
+from gateway.core.answer import ChatChunk, ChatResponse, Usage
+from gateway.core.errors import GatewayError
+from gateway.core.provider_failures import ProviderFailure
+from gateway.core.request import ChatRequest, Rendered
 
 MAX_CHOICES: Final = 128
 """Choices of one answer: as many as OpenAI gives. What is kept of them must not grow as long as a provider likes."""

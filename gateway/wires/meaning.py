@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from gateway.core.errors import (
+from gateway.core.provider_failures import (
     BrokenAnswer,
     ContentRefused,
     ContextTooLong,

@@ -12,10 +12,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from gateway.core.chat import Rendered
-from gateway.core.errors import BrokenAnswer, ProviderFailure
-from gateway.core.jsontext import JsonValue, dumps
+from gateway.core.provider_failures import BrokenAnswer, ProviderFailure
+from gateway.core.request import Rendered
 from gateway.core.sse import encode
+from gateway.core.strict_json import JsonValue, dumps
 from gateway.wires.base import Decoder, Naming, OutboundWire
 from gateway.wires.gemini import Gemini
 from gateway.wires.gemini.memory import CallMemory

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import requests
 
-from gateway.core.jsontext import MAX_CONTAINERS
+from gateway.core.strict_json import MAX_CONTAINERS
 from tests.fakes import FastClock
 from tests.running import alias, chat, provider, running
 from tests.security.hostile import check_stream, refused

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.core.jsontext import MAX_CONTAINERS, MAX_DEPTH
+from gateway.core.strict_json import MAX_CONTAINERS, MAX_DEPTH
 from tests.security.hostile import Scene, check_reply, refused, scene, strict
 
 BODY = b'{"model": "oa", "messages": [{"role": "user", "content": "hi"}], "x": %b}'

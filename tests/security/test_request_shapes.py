@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.errors import CannotSay, InvalidRequest
-from gateway.core.jsontext import dumps
+from gateway.core.errors import InvalidRequest
+from gateway.core.provider_failures import CannotSay
+from gateway.core.strict_json import dumps
 from gateway.wires.gemini import Gemini
 from gateway.wires.gemini.memory import CallMemory
 from gateway.wires.openai_chat import OpenAIChat

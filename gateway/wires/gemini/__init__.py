@@ -6,8 +6,9 @@ half of the contract is here. One streamed event and a whole answer are the same
 
 from collections.abc import Mapping
 
-from gateway.core.chat import ChatRequest, ChatResponse, Rendered
-from gateway.core.errors import ProviderFailure
+from gateway.core.answer import ChatResponse
+from gateway.core.provider_failures import ProviderFailure
+from gateway.core.request import ChatRequest, Rendered
 from gateway.wires.base import Decoder
 from gateway.wires.gemini import errors, request, response, stream
 from gateway.wires.gemini.memory import CallMemory

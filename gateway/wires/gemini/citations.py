@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Final
 
-from gateway.core.chat import Citation
-from gateway.core.jsontext import JsonObject, JsonValue
+from gateway.core.answer import Citation
+from gateway.core.strict_json import JsonObject, JsonValue
 from gateway.wires.gemini.shapes import an_object, count, objects, text
 
 MOST: Final = 1_000

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from gateway.core.chat import Media, Message, Part, Refusal, StoredFile, Text, Thought, ToolCall, Unworded
-from gateway.core.jsontext import JsonFault, JsonObject, JsonValue, loads
+from gateway.core.request import Media, Message, Part, Refusal, StoredFile, Text, Thought, ToolCall, Unworded
+from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, loads
 from gateway.wires.gemini import media, tool_results
 from gateway.wires.gemini.media import Drop
 from gateway.wires.gemini.names import ToolNames

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.core.errors import (
+from gateway.core.provider_failures import (
     CannotSay,
     CredentialRefused,
     Evidence,
@@ -20,7 +20,7 @@ from gateway.core.errors import (
     RateLimited,
     Unavailable,
 )
-from gateway.core.jsontext import JsonFault, JsonObject, JsonValue, loads
+from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, loads
 from gateway.wires.gemini.shapes import an_object, objects, text
 from gateway.wires.meaning import MESSAGE_READ, by_text_or_status, shown
 from gateway.wires.patience import retry_after, span, told_in

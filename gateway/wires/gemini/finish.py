@@ -5,8 +5,8 @@ Source: https://ai.google.dev/api/generate-content#FinishReason and #BlockReason
 
 from typing import Final
 
-from gateway.core.chat import Finish
-from gateway.core.errors import BrokenAnswer
+from gateway.core.answer import Finish
+from gateway.core.provider_failures import BrokenAnswer
 from gateway.wires.meaning import shown
 
 STOP: Final = "STOP"

@@ -13,7 +13,7 @@ import re
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
-from gateway.core.jsontext import JsonObject, JsonValue
+from gateway.core.strict_json import JsonObject, JsonValue
 from gateway.wires.gemini.json_schema_cycles import REF, break_cycles, pruned
 from gateway.wires.gemini.json_schema_reading import EXACT, LOWER, UPPER, Whole, list_of
 

@@ -9,7 +9,7 @@ and, as such, may only be used within non-required properties."
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from gateway.core.jsontext import JsonObject, JsonValue
+from gateway.core.strict_json import JsonObject, JsonValue
 from gateway.wires.gemini.json_schema_reading import list_of
 
 REF: Final = "#/$defs/"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from gateway.core.jsontext import JsonObject, JsonValue, dumps
+from gateway.core.strict_json import JsonObject, JsonValue, dumps
 
 LOWER: Final = ("minimum", "exclusiveMinimum", "minItems")
 UPPER: Final = ("maximum", "exclusiveMaximum", "maxItems")

@@ -4,8 +4,8 @@ Source: https://ai.google.dev/api/generate-content#LogprobsResult: `topCandidate
 `chosenCandidates`, in the same order.
 """
 
-from gateway.core.chat import TokenLogprob
-from gateway.core.jsontext import JsonObject, JsonValue
+from gateway.core.answer import TokenLogprob
+from gateway.core.strict_json import JsonObject, JsonValue
 from gateway.wires.gemini.shapes import an_object, number, objects, text
 
 

@@ -12,9 +12,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from gateway.core.chat import Media, StoredFile
-from gateway.core.errors import CannotSay, InvalidRequest
-from gateway.core.jsontext import JsonObject
+from gateway.core.errors import InvalidRequest
+from gateway.core.provider_failures import CannotSay
+from gateway.core.request import Media, StoredFile
+from gateway.core.strict_json import JsonObject
 
 Drop = Callable[[str], None]
 

@@ -9,9 +9,10 @@ Source: https://ai.google.dev/api/generate-content#GenerationConfig.
 from collections.abc import Callable
 from typing import Final
 
-from gateway.core.chat import Params, Prompt
-from gateway.core.errors import CannotSay, InvalidRequest
-from gateway.core.jsontext import JsonObject, JsonValue, dumps
+from gateway.core.errors import InvalidRequest
+from gateway.core.provider_failures import CannotSay
+from gateway.core.request import Params, Prompt
+from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.wires.gemini import thinking
 from gateway.wires.gemini.json_schema import cleaned
 from gateway.wires.gemini.models import Traits

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from secrets import token_hex
 from typing import Final, Literal
 
-from gateway.core.chat import Media, Said, Tool, ToolCall
-from gateway.core.jsontext import JsonObject, JsonValue, dumps
+from gateway.core.answer import Said
+from gateway.core.request import Media, Tool, ToolCall
+from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.wires.gemini.memory import CallMemory, Remembered
 from gateway.wires.gemini.shapes import an_object, objects, text
 from gateway.wires.gemini.signatures import NATIVE_ID, SIGNATURE, VENDOR

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from gateway.core.chat import Envelope, Rendered, Said, Source
-from gateway.core.errors import BrokenAnswer, ProviderFailure
-from gateway.core.jsontext import JsonObject, JsonValue
-from gateway.core.stream import ChatChunk, plain_text
+from gateway.core.answer import ChatChunk, Envelope, Said, plain_text
+from gateway.core.provider_failures import BrokenAnswer, ProviderFailure
+from gateway.core.request import Rendered, Source
+from gateway.core.strict_json import JsonObject, JsonValue
 from gateway.wires.base import MAX_CHOICES
 from gateway.wires.gemini.citations import read_citations
 from gateway.wires.gemini.errors import holds_error, in_band

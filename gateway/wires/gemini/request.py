@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from gateway.core.chat import ChatRequest, Prompt, Rendered, ToolCall
-from gateway.core.jsontext import JsonObject, JsonValue, dumps
+from gateway.core.request import ChatRequest, Prompt, Rendered, ToolCall
+from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.wires.gemini import contents, params, tools
 from gateway.wires.gemini.media import Drop
 from gateway.wires.gemini.memory import CallMemory

@@ -1,9 +1,9 @@
 """A whole Gemini answer: the sum of a stream of one event, or of the array that a stream without `alt=sse` is."""
 
-from gateway.core.chat import ChatResponse, Rendered, Source
-from gateway.core.errors import BrokenAnswer
-from gateway.core.jsontext import JsonFault, JsonValue, loads
-from gateway.core.stream import assemble
+from gateway.core.answer import ChatResponse, assemble
+from gateway.core.provider_failures import BrokenAnswer
+from gateway.core.request import Rendered, Source
+from gateway.core.strict_json import JsonFault, JsonValue, loads
 from gateway.wires.gemini.memory import CallMemory
 from gateway.wires.gemini.reading import WIRE, AnswerReader
 from gateway.wires.gemini.shapes import objects

@@ -4,7 +4,7 @@ A provider's answer is read, not judged. One field that is not what the schema s
 looking at shapes in one place keeps the readers free of it.
 """
 
-from gateway.core.jsontext import JsonObject, JsonValue
+from gateway.core.strict_json import JsonObject, JsonValue
 
 
 def text(value: JsonValue) -> str:

@@ -11,8 +11,8 @@ Source: https://ai.google.dev/gemini-api/docs/thought-signatures.
 import re
 from typing import Final
 
-from gateway.core.chat import Message, Text, ToolCall
-from gateway.core.jsontext import JsonObject
+from gateway.core.request import Message, Text, ToolCall
+from gateway.core.strict_json import JsonObject
 from gateway.wires.gemini.memory import CallMemory, Remembered
 
 VENDOR: Final = "google"

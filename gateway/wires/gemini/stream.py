@@ -6,11 +6,11 @@ OpenAI's `[DONE]`, which then says the same.
 
 from collections.abc import Iterable
 
-from gateway.core.chat import Rendered
-from gateway.core.errors import BrokenAnswer
-from gateway.core.jsontext import JsonFault, loads
+from gateway.core.answer import ChatChunk
+from gateway.core.provider_failures import BrokenAnswer
+from gateway.core.request import Rendered
 from gateway.core.sse import DONE, Event, SseDecoder, SseTooLarge
-from gateway.core.stream import ChatChunk
+from gateway.core.strict_json import JsonFault, loads
 from gateway.wires.gemini.memory import CallMemory
 from gateway.wires.gemini.reading import AnswerReader
 

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.core.chat import Prompt
 from gateway.core.errors import InvalidRequest
-from gateway.core.jsontext import JsonObject, JsonValue
+from gateway.core.request import Prompt
+from gateway.core.strict_json import JsonObject, JsonValue
 from gateway.wires.gemini.models import Traits
 
 _DYNAMIC: Final = -1

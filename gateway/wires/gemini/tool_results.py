@@ -12,9 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from gateway.core.chat import Media, Message, Part, Refusal, StoredFile, Text, Thought, ToolCall, Unworded
-from gateway.core.errors import CannotSay, GatewayError, InvalidRequest
-from gateway.core.jsontext import JsonFault, JsonObject, JsonValue, loads
+from gateway.core.errors import GatewayError, InvalidRequest
+from gateway.core.provider_failures import CannotSay
+from gateway.core.request import Media, Message, Part, Refusal, StoredFile, Text, Thought, ToolCall, Unworded
+from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, loads
 from gateway.wires.gemini import media
 from gateway.wires.gemini.media import Drop
 

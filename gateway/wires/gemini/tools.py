@@ -8,9 +8,9 @@ Source: https://ai.google.dev/api/caching#Tool and https://ai.google.dev/api/cac
 from collections.abc import Callable
 from typing import Final
 
-from gateway.core.chat import Prompt, Tool, ToolChoice
 from gateway.core.errors import InvalidRequest
-from gateway.core.jsontext import JsonObject, JsonValue
+from gateway.core.request import Prompt, Tool, ToolChoice
+from gateway.core.strict_json import JsonObject, JsonValue
 from gateway.wires.gemini.json_schema import cleaned
 from gateway.wires.gemini.names import ToolNames
 

@@ -3,8 +3,8 @@
 Source: https://ai.google.dev/api/generate-content#UsageMetadata.
 """
 
-from gateway.core.chat import Usage
-from gateway.core.jsontext import JsonValue
+from gateway.core.answer import Usage
+from gateway.core.strict_json import JsonValue
 from gateway.wires.gemini.shapes import count
 
 

@@ -9,8 +9,10 @@ answer from them.
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-from gateway.core.chat import ChatRequest, ChatResponse, Rendered
-from gateway.core.errors import GatewayError, ProviderFailure
+from gateway.core.answer import ChatResponse
+from gateway.core.errors import GatewayError
+from gateway.core.provider_failures import ProviderFailure
+from gateway.core.request import ChatRequest, Rendered
 from gateway.wires.base import Decoder, Encoder, Naming
 from gateway.wires.openai_chat import errors, request, response, resuming, stream
 

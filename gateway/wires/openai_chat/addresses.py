@@ -9,7 +9,7 @@ provider can follow on the net: nothing is fetched here, and nothing behind us i
 from typing import Final
 
 from gateway.core.errors import InvalidRequest
-from gateway.core.jsontext import JsonObject
+from gateway.core.strict_json import JsonObject
 from gateway.wires.openai_chat.data_urls import UrlFault, check_data, is_data, is_remote
 
 REFUSED: Final = frozenset(

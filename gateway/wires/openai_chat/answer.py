@@ -11,18 +11,9 @@ import re
 from secrets import token_hex
 from typing import Final
 
-from gateway.core.chat import (
-    ChatResponse,
-    Citation,
-    Envelope,
-    Finish,
-    Media,
-    Said,
-    TokenLogprob,
-    ToolCall,
-    Usage,
-)
-from gateway.core.jsontext import JsonObject, JsonValue
+from gateway.core.answer import ChatResponse, Citation, Envelope, Finish, Said, TokenLogprob, Usage
+from gateway.core.request import Media, ToolCall
+from gateway.core.strict_json import JsonObject, JsonValue
 from gateway.wires.base import Naming
 
 OBJECT: Final = "chat.completion"

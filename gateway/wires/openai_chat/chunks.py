@@ -11,9 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from gateway.core.chat import Finish, Said, Usage
-from gateway.core.jsontext import JsonObject
-from gateway.core.stream import ChatChunk
+from gateway.core.answer import ChatChunk, Finish, Said, Usage
+from gateway.core.strict_json import JsonObject
 from gateway.wires.base import Naming
 from gateway.wires.openai_chat.answer import citation, finish, head, image, logprobs, tool_call, usage
 

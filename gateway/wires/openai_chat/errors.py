@@ -10,19 +10,19 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from gateway.core.errors import (
+from gateway.core.errors import GatewayError
+from gateway.core.provider_failures import (
     ContentRefused,
     ContextTooLong,
     CredentialRefused,
     Evidence,
-    GatewayError,
     ProviderFailure,
     QuotaExhausted,
     RateLimited,
     TargetModelMissing,
     Unavailable,
 )
-from gateway.core.jsontext import JsonFault, JsonValue, dumps, loads
+from gateway.core.strict_json import JsonFault, JsonValue, dumps, loads
 from gateway.wires.meaning import MESSAGE_READ, WORD_SHOWN, by_text_or_status, shown
 from gateway.wires.patience import reset_after, retry_after, told_in
 

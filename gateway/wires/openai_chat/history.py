@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Final, TypeGuard
 
-from gateway.core.jsontext import JsonObject, JsonValue
+from gateway.core.strict_json import JsonObject, JsonValue
 
 LONGEST_ID: Final = 40
 

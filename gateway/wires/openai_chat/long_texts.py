@@ -4,7 +4,7 @@ Most of a large request is what its messages say, and between two ends that spea
 the escapes out of it and putting them back costs more than everything else that happens to it. So a message's content
 that is a text stays a piece of the body (`msgspec.Raw`) and leaves as it came. Everything else is read as ever.
 
-What is read here is what `jsontext.loads` would read, and wherever that is not certain nothing is (docs/decisions
+What is read here is what `strict_json.loads` would read, and wherever that is not certain nothing is (docs/decisions
 0015). One thing is not seen: a number out of range in a value that a later one of the same name replaces.
 """
 
@@ -13,7 +13,7 @@ from typing import Final, TypeAlias, cast
 import msgspec
 from msgspec import Raw
 
-from gateway.core.jsontext import (
+from gateway.core.strict_json import (
     MAX_CONTAINERS,
     MAX_DEPTH,
     JsonFault,

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from secrets import token_hex
 from typing import Final
 
-from gateway.core.chat import Envelope
-from gateway.core.jsontext import JsonObject, JsonValue, dumps
+from gateway.core.answer import Envelope
+from gateway.core.strict_json import JsonObject, JsonValue, dumps
 
 _FINISH: Final[Mapping[str, str]] = {
     "eos": "stop",

@@ -8,9 +8,9 @@ models make, which come back with the history.
 from collections.abc import Mapping
 from typing import Final, Literal
 
-from gateway.core.chat import Message, Part, Refusal, Thought, ToolCall, Unworded
 from gateway.core.errors import InvalidRequest
-from gateway.core.jsontext import dumps
+from gateway.core.request import Message, Part, Refusal, Thought, ToolCall, Unworded
+from gateway.core.strict_json import dumps
 from gateway.wires.openai_chat.parts import content, image
 from gateway.wires.openai_chat.reading import Reader, printable
 

@@ -4,7 +4,7 @@ Source: https://platform.openai.com/docs/api-reference/chat/create. Beyond it: `
 `reasoning` with an `effort` (OpenRouter's form), and `logprobs` as a number (Together's).
 """
 
-from gateway.core.chat import JsonOutput, Params
+from gateway.core.request import JsonOutput, Params
 from gateway.wires.openai_chat.reading import Reader
 
 

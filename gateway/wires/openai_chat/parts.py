@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from gateway.core.chat import Media, Part, Refusal, StoredFile, Text, Unworded
 from gateway.core.errors import InvalidRequest
+from gateway.core.request import Media, Part, Refusal, StoredFile, Text, Unworded
 from gateway.wires.openai_chat.data_urls import UrlFault, is_data, is_remote, plain_base64, split_data
 from gateway.wires.openai_chat.reading import Reader, printable
 

@@ -11,9 +11,9 @@ for (errors, finishes, usage, tool calls, what is to be mended) is read where it
 
 from typing import Final, Protocol
 
-from gateway.core.jsontext import JsonFault, JsonValue, loads
+from gateway.core.answer import ChatChunk
 from gateway.core.sse import Event
-from gateway.core.stream import ChatChunk
+from gateway.core.strict_json import JsonFault, JsonValue, loads
 from gateway.wires.openai_chat.errors import holds_error
 from gateway.wires.openai_chat.pattern import END, Pattern, learn
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from gateway.core.jsontext import JsonFault, dumps, loads_text
+from gateway.core.strict_json import JsonFault, dumps, loads_text
 
 TEXTS: Final = re.compile(
     # obfuscation (OpenAI) and p (Mistral) are padding of any length, against those who watch the sizes of packets

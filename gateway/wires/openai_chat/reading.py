@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from gateway.core.errors import InvalidRequest
-from gateway.core.jsontext import JsonObject, JsonValue
+from gateway.core.strict_json import JsonObject, JsonValue
 
 NAME_SHOWN: Final = 64
 """Characters of a caller's own name for a thing that are repeated."""

@@ -10,9 +10,9 @@ from typing import Final
 
 from msgspec import Raw
 
-from gateway.core.chat import ChatRequest, Rendered, Source
 from gateway.core.errors import InvalidRequest
-from gateway.core.jsontext import JsonFault, JsonObject, JsonValue, dumps, loads
+from gateway.core.request import ChatRequest, Rendered, Source
+from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, dumps, loads
 from gateway.wires.openai_chat import history, long_texts, words
 from gateway.wires.openai_chat.addresses import check_fields, check_media
 from gateway.wires.openai_chat.errors import WIRE

@@ -1,8 +1,9 @@
 """A whole answer: read from a provider, shown to the caller."""
 
-from gateway.core.chat import ChatResponse, Source, Usage
-from gateway.core.errors import BrokenAnswer
-from gateway.core.jsontext import JsonFault, JsonObject, JsonValue, dumps, loads
+from gateway.core.answer import ChatResponse, Usage
+from gateway.core.provider_failures import BrokenAnswer
+from gateway.core.request import Source
+from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, dumps, loads
 from gateway.wires.base import Naming, usage_of
 from gateway.wires.openai_chat.answer import OBJECT, whole
 from gateway.wires.openai_chat.errors import WIRE, holds_error, parse_in_stream

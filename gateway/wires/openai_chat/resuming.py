@@ -9,8 +9,9 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from gateway.core.chat import ChatRequest, Source, Usage
-from gateway.core.jsontext import JsonObject, JsonValue
+from gateway.core.answer import Usage
+from gateway.core.request import ChatRequest, Source
+from gateway.core.strict_json import JsonObject, JsonValue
 from gateway.wires.openai_chat import long_texts, words
 
 GO_ON: Final = (

@@ -9,11 +9,12 @@ Source: https://platform.openai.com/docs/api-reference/chat-streaming.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from gateway.core.chat import Envelope, Source, Usage
-from gateway.core.errors import BrokenAnswer, GatewayError, ProviderFailure
-from gateway.core.jsontext import JsonFault, JsonObject, JsonValue, dumps, loads
+from gateway.core.answer import ChatChunk, Envelope, Usage
+from gateway.core.errors import GatewayError
+from gateway.core.provider_failures import BrokenAnswer, ProviderFailure
+from gateway.core.request import Source
 from gateway.core.sse import DONE, Event, SseDecoder, SseTooLarge, comment, encode
-from gateway.core.stream import ChatChunk
+from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, dumps, loads
 from gateway.wires.base import MAX_CHOICES, Decoder, Naming, Passage
 from gateway.wires.openai_chat.chunks import OBJECT, SpokenChunks
 from gateway.wires.openai_chat.errors import WIRE, holds_error, parse_in_stream, render_error

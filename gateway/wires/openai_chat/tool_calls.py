@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from secrets import token_hex
 from typing import Final
 
-from gateway.core.jsontext import JsonObject, JsonValue
+from gateway.core.strict_json import JsonObject, JsonValue
 from gateway.wires.openai_chat.mend import text_arguments
 
 MAX_CALLS: Final = 512

@@ -7,8 +7,8 @@ Source: https://platform.openai.com/docs/api-reference/chat/create, `tools`, `to
 from collections.abc import Mapping
 from typing import Final, Literal
 
-from gateway.core.chat import Tool, ToolChoice
 from gateway.core.errors import InvalidRequest
+from gateway.core.request import Tool, ToolChoice
 from gateway.wires.openai_chat.reading import Reader
 
 _MODES: Final[Mapping[str, Literal["auto", "none", "required"]]] = {

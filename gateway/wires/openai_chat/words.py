@@ -6,8 +6,8 @@ leave out is told by name, so that nothing is lost in silence.
 
 from typing import Final
 
-from gateway.core.chat import Prompt
-from gateway.core.jsontext import JsonObject
+from gateway.core.request import Prompt
+from gateway.core.strict_json import JsonObject
 from gateway.wires.openai_chat.messages import message
 from gateway.wires.openai_chat.params import params
 from gateway.wires.openai_chat.reading import Reader

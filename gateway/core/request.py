@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 from msgspec import field as new
 
-from gateway.core.jsontext import JsonObject
+from gateway.core.strict_json import JsonObject
 
 
 class Source(Struct, frozen=True):
@@ -243,92 +243,3 @@ class Rendered(Struct, frozen=True):
     dropped: tuple[str, ...] = ()
     choices: int = 1
     tools: Mapping[str, Tool] = new(default_factory=dict)
-
-
-# What is answered --------------------------------------------------------------------------------------------------
-
-
-class Usage(Struct, frozen=True):
-    """Tokens, as the provider counted them: `cached` are among `prompt`, `reasoning` among `completion`."""
-
-    prompt: int
-    completion: int
-    cached: int = 0
-    reasoning: int = 0
-
-    def __add__(self, other: "Usage") -> "Usage":
-        return Usage(
-            self.prompt + other.prompt,
-            self.completion + other.completion,
-            self.cached + other.cached,
-            self.reasoning + other.reasoning,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Envelope:
-    """What every object of one answer carries: its id, when it began (seconds since the epoch), who answers."""
-
-    id: str
-    created: int
-    model: str
-
-
-@dataclass(frozen=True, slots=True)
-class TokenLogprob:
-    """A token, the logarithm of its probability, and its alternatives."""
-
-    token: str
-    logprob: float
-    top: tuple["TokenLogprob", ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Citation:
-    """A page that the text between two characters of the answer rests on."""
-
-    url: str
-    title: str
-    start: int
-    end: int
-
-
-Finish: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter"]
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What one choice of an answer says, or, in a chunk, what it says further.
-
-    Attributes:
-        index: which choice.
-        text, thought, refusal: "" where there is none.
-        calls: tools called, each whole.
-        images: made by the model.
-        citations: what the text rests on.
-        logprobs: of the text's tokens.
-        finish: why it ended; None while it has not.
-        native_finish: the provider's own word for that.
-        extra: by vendor, what belongs to it.
-    """
-
-    index: int
-    text: str = ""
-    thought: str = ""
-    refusal: str = ""
-    calls: tuple[ToolCall, ...] = ()
-    images: tuple[Media, ...] = ()
-    citations: tuple[Citation, ...] = ()
-    logprobs: tuple[TokenLogprob, ...] = ()
-    finish: Finish | None = None
-    native_finish: str | None = None
-    extra: JsonObject = field(default_factory=dict)
-
-
-class ChatResponse(Struct, frozen=True):
-    """A whole answer. `said` is it in our words, one a choice; empty where only its own wire can read its source."""
-
-    usage: Usage | None
-    source: Source
-    envelope: Envelope | None = None
-    said: tuple[Said, ...] = ()
