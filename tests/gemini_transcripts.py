@@ -76,7 +76,7 @@ def decoder(asked: Rendered) -> EventDecoder:
 
 def total(answer: ChatResponse) -> list[str]:
     """What an answer says, as the lines of a transcript."""
-    lines = [_shown(asdict(said)) for said in answer.said]
+    lines = [_shown(asdict(said)) for said in answer.deltas]
     if answer.usage:
         lines.append("usage " + _shown(structs.asdict(answer.usage)))
     return lines

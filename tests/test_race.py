@@ -15,14 +15,14 @@ from gateway.auth.watch_files import WatchedFiles
 from gateway.config import schema
 from gateway.core.errors import CallerLeft, DeadlineExceeded, Draining, GatewayError, InternalFault
 from gateway.core.provider_failures import (
-    BrokenAnswer,
     ConnectionFailed,
     ContentRefused,
     Evidence,
+    InvalidAnswer,
     ProviderFailure,
+    ProviderTimeout,
     RateLimited,
     RequestRejected,
-    Silent,
     Unavailable,
 )
 from gateway.core.request import ChatRequest, Rendered
@@ -85,7 +85,7 @@ class Try:
     def cut(self) -> None:
         self.when_cut()
         if not self._speaks_when_cut and not self._over.is_set():
-            self._outcome = BrokenAnswer("cut")
+            self._outcome = InvalidAnswer("cut")
         self._over.set()
 
     def speaks(self) -> None:
@@ -444,7 +444,7 @@ def test_a_third_is_asked_where_the_second_is_slow_too(scene: Scene) -> None:
 def test_who_is_slow_five_times_in_a_row_rests(stage: Stage) -> None:
     scene = stage.scene()
     for _ in range(IN_A_ROW):
-        scene.rests("a", Silent("slow"))
+        scene.rests("a", ProviderTimeout("slow"))
     scene.begin("ab")
     scene["b"].asked().speaks()
     assert scene.answered("b") == "a/m=resting,b/m=200"
@@ -722,7 +722,7 @@ def test_a_configured_limit_is_a_cut_off_and_nobody_is_asked_beside(stage: Stage
     slow = scene["a"].asked()
     assert slow.terms.first_content == 7.0
     assert scene.passes(TIMEOUT / 2) == 0
-    slow.fails(Silent("x"))
+    slow.fails(ProviderTimeout("x"))
     scene["b"].asked().speaks()
     assert scene.answered("b") == "a/m=provider_timeout,b/m=200"
 

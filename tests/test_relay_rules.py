@@ -12,7 +12,7 @@ from functools import partial
 import pytest
 
 from gateway.core.errors import CallerLeft, DeadlineExceeded, Draining, GatewayError
-from gateway.core.provider_failures import BrokenAnswer, StreamBroken
+from gateway.core.provider_failures import InvalidAnswer, StreamBroken
 from gateway.core.sse import DONE, encode
 from gateway.handler.relay import Relay
 from gateway.handler.running_answer import RunningAnswer
@@ -74,7 +74,7 @@ class Carried:
         self.outlet = Outlet(scene.drive)
         scene.drive.begin()
 
-    def start(self, relay: Relay, early: bytes = b"", fault: BrokenAnswer | None = None) -> None:
+    def start(self, relay: Relay, early: bytes = b"", fault: InvalidAnswer | None = None) -> None:
         """Have it carried: `early` has come already, and `fault` is what it has in its framing."""
 
         def ended() -> bool:
@@ -82,7 +82,7 @@ class Carried:
                 raise fault
             return False
 
-        source = Detached(self._ours, early, lambda data: data, ended, lambda fell: BrokenAnswer(str(fell)))
+        source = Detached(self._ours, early, lambda data: data, ended, lambda fell: InvalidAnswer(str(fell)))
         relay.carry(self.scene.drive, source, self.outlet)
 
     def close(self) -> None:
@@ -119,7 +119,7 @@ def test_what_the_provider_says_is_written_at_once(stream: Carried, relay: Relay
 
 
 def test_what_had_come_before_is_said_also_where_the_rest_is_broken(stream: Carried, relay: Relay) -> None:
-    stream.start(relay, early=MORE, fault=BrokenAnswer("No chunk."))
+    stream.start(relay, early=MORE, fault=InvalidAnswer("No chunk."))
     stream.outlet.wait_until_closed()
     assert (stream.outlet.said, stream.error) == (["b", "error stream_interrupted"], StreamBroken)
 

@@ -19,10 +19,10 @@ from gateway.config import schema
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.errors import CallerLeft, Draining, GatewayError
 from gateway.core.provider_failures import (
-    BrokenAnswer,
     ConnectionFailed,
     ContentRefused,
     Evidence,
+    InvalidAnswer,
     ProviderFailure,
     QuotaExhausted,
     RateLimited,
@@ -98,7 +98,7 @@ class FakeBody:
         self.closed += 1
 
     def cut(self) -> None:
-        self.reads = [BrokenAnswer("cut")]
+        self.reads = [InvalidAnswer("cut")]
 
 
 def sse(*events: str) -> bytes:
@@ -386,7 +386,7 @@ def test_an_unknown_model_is_not_found(tmp_path: Path, calls: Calls, name: str) 
     [
         (Unavailable("down", evidence=Evidence(status=500), status=500), 500, "provider_unavailable"),
         (ConnectionFailed("x"), 502, "provider_unreachable"),
-        (BrokenAnswer("x"), 502, "provider_invalid_response"),
+        (InvalidAnswer("x"), 502, "provider_invalid_response"),
         (ContentRefused("x", evidence=Evidence(status=400)), 400, "content_policy_violation"),
         (RequestRejected("x", evidence=Evidence(status=422), status=422, param="seed", code="bad"), 422, "bad"),
     ],
@@ -563,7 +563,7 @@ def test_unreadable_events_are_counted(tmp_path: Path, calls: Calls) -> None:
 
 
 def test_a_stream_that_breaks_ends_with_an_error_and_is_held_against_its_target(tmp_path: Path, calls: Calls) -> None:
-    body = FakeBody(sse(sse_events("two")[1]), BrokenAnswer("a broke off."))
+    body = FakeBody(sse(sse_events("two")[1]), InvalidAnswer("a broke off."))
     scene = Scene(tmp_path, calls, {"a": FakeProvider(stream_of(body)), "b": FakeProvider(QuotaExhausted("spent"))})
     said = events(scene.ask(stream=True))
     last = said[-1]
@@ -597,7 +597,7 @@ def test_a_stream_that_nobody_began_to_read_is_closed_all_the_same(tmp_path: Pat
 
 
 @pytest.mark.parametrize("reason", [CallerLeft("left"), Draining("The gateway was stopped.")], ids=str)
-@pytest.mark.parametrize("looks", [b"", BrokenAnswer("cut")], ids=["like-an-end", "like-a-break"])
+@pytest.mark.parametrize("looks", [b"", InvalidAnswer("cut")], ids=["like-an-end", "like-a-break"])
 def test_a_stream_that_is_ended_from_outside_blames_nobody(
     tmp_path: Path, calls: Calls, reason: GatewayError, looks: bytes | Exception
 ) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.core.answer import ChatChunk, ChatResponse
 from gateway.core.errors import CallerLeft, DeadlineExceeded, Draining, GatewayError, InternalFault, ModelNotFound
-from gateway.core.provider_failures import BrokenAnswer, Silent, StreamBroken
+from gateway.core.provider_failures import InvalidAnswer, ProviderTimeout, StreamBroken
 from gateway.core.request import ChatRequest, Rendered, Source
 from gateway.core.sse import DONE, encode
 from gateway.core.strict_json import JsonObject, dumps
@@ -63,7 +63,7 @@ class FakeStream(ByteStream):
         self._clock.advance(min(seconds, timeout))
         if seconds >= timeout:
             self._steps.insert(0, seconds - timeout)
-            raise Silent(f"nothing for {timeout:.0f} s")
+            raise ProviderTimeout(f"nothing for {timeout:.0f} s")
 
     def finish(self) -> None:
         self.events.append("finish")
@@ -233,7 +233,7 @@ def test_a_fault_of_our_own_is_an_error_that_the_caller_sees() -> None:
 
 
 def test_a_connection_that_breaks_is_an_error() -> None:
-    scene = Scene(MORE, BrokenAnswer("p broke off (reset)."))
+    scene = Scene(MORE, InvalidAnswer("p broke off (reset)."))
     assert scene.play() == ["a", "b", "error stream_interrupted"]
     assert scene.ended == ("close", StreamBroken)
     assert scene.told[0] is not None
@@ -241,7 +241,7 @@ def test_a_connection_that_breaks_is_an_error() -> None:
 
 
 def test_a_connection_that_breaks_after_the_finish_is_no_matter() -> None:
-    scene = Scene(FINISH, BrokenAnswer("p broke off (reset)."))
+    scene = Scene(FINISH, InvalidAnswer("p broke off (reset)."))
     assert scene.play() == ["a", "stop", "[DONE]"]
     assert scene.ended == ("finish close", None)
 
@@ -288,7 +288,7 @@ def test_the_deadline_after_the_finish_is_a_proper_end() -> None:
 
 
 @pytest.mark.parametrize("why", [CallerLeft("gone"), Draining("stopped")])
-@pytest.mark.parametrize("looks", [b"", BrokenAnswer("cut")], ids=["like its end", "like a break"])
+@pytest.mark.parametrize("looks", [b"", InvalidAnswer("cut")], ids=["like its end", "like a break"])
 def test_a_call_that_is_ended_from_outside_blames_nobody_else(why: GatewayError, looks: Step) -> None:
     scene = Scene(MORE, lambda: scene.call.end(why), looks)
     scene.call.enter(scene.stream)

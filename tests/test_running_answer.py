@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.core.answer import ChatChunk, Usage
 from gateway.core.errors import DeadlineExceeded, GatewayError
-from gateway.core.provider_failures import BrokenAnswer, Evidence, ProviderFailure, StreamBroken
+from gateway.core.provider_failures import Evidence, InvalidAnswer, ProviderFailure, StreamBroken
 from gateway.core.request import Rendered, Source
 from gateway.core.sse import DONE, encode
 from gateway.core.strict_json import dumps
@@ -51,7 +51,7 @@ class WordDecoder:
         self.skipped += letter == "?"
         if letter == "!":
             evidence = Evidence(status=503, retry_after=7.0)
-            self.fault = BrokenAnswer("Out of memory.", evidence=evidence, param="n", type="oom", code="own")
+            self.fault = InvalidAnswer("Out of memory.", evidence=evidence, param="n", type="oom", code="own")
         if letter in "!#?":
             return []
         return [chunk(letter, Usage(9, int(letter)) if letter.isdigit() else None)]

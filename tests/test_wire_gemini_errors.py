@@ -8,17 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.provider_failures import (
-    BrokenAnswer,
-    CannotSay,
     ContentRefused,
     ContextTooLong,
     CredentialRefused,
+    InvalidAnswer,
     ProviderFailure,
     QuotaExhausted,
     RateLimited,
     RequestRejected,
     TargetModelMissing,
     Unavailable,
+    UnsupportedByTarget,
 )
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.wires.gemini.errors import in_band, parse
@@ -114,26 +114,30 @@ def test_a_key_that_is_not_valid_is_a_400_of_googles_and_a_401_of_ours(message: 
         ("FAILED_PRECONDITION", "User location is not supported for the API use.", Unavailable),
         ("FAILED_PRECONDITION", "The Gemini API is not available in your region.", Unavailable),
         ("FAILED_PRECONDITION", "Please enable billing on your project in Google AI Studio.", QuotaExhausted),
-        ("INVALID_ARGUMENT", "Function calling is not enabled for models/gemma-3-27b-it", CannotSay),
-        ("INVALID_ARGUMENT", "Developer instruction is not enabled for models/gemma-3-27b-it", CannotSay),
-        ("INVALID_ARGUMENT", "JSON mode is not enabled for models/gemma-3-27b-it", CannotSay),
-        ("INVALID_ARGUMENT", "Penalty is not enabled for this model", CannotSay),
-        ("INVALID_ARGUMENT", "Multiple candidates is not enabled for this model", CannotSay),
-        ("INVALID_ARGUMENT", "Image input modality is not enabled for models/gemma-3-1b-it", CannotSay),
-        ("INVALID_ARGUMENT", "Thinking level is not supported for this model.", CannotSay),
-        ("INVALID_ARGUMENT", "Budget 0 is invalid. This model only works in thinking mode.", CannotSay),
+        ("INVALID_ARGUMENT", "Function calling is not enabled for models/gemma-3-27b-it", UnsupportedByTarget),
+        ("INVALID_ARGUMENT", "Developer instruction is not enabled for models/gemma-3-27b-it", UnsupportedByTarget),
+        ("INVALID_ARGUMENT", "JSON mode is not enabled for models/gemma-3-27b-it", UnsupportedByTarget),
+        ("INVALID_ARGUMENT", "Penalty is not enabled for this model", UnsupportedByTarget),
+        ("INVALID_ARGUMENT", "Multiple candidates is not enabled for this model", UnsupportedByTarget),
+        ("INVALID_ARGUMENT", "Image input modality is not enabled for models/gemma-3-1b-it", UnsupportedByTarget),
+        ("INVALID_ARGUMENT", "Thinking level is not supported for this model.", UnsupportedByTarget),
+        ("INVALID_ARGUMENT", "Budget 0 is invalid. This model only works in thinking mode.", UnsupportedByTarget),
         (
             "INVALID_ARGUMENT",
             "Function calling with a response mime type: 'application/json' is unsupported",
-            CannotSay,
+            UnsupportedByTarget,
         ),
         (
             "INVALID_ARGUMENT",
             "Invalid JSON payload received. Unknown name \"id\" at 'contents[1].parts[0]': Cannot find field.",
-            CannotSay,
+            UnsupportedByTarget,
         ),
-        ("INVALID_ARGUMENT", "Unsupported MIME type: application/zip", CannotSay),
-        ("INVALID_ARGUMENT", "Function call is missing a thought_signature in functionCall parts.", CannotSay),
+        ("INVALID_ARGUMENT", "Unsupported MIME type: application/zip", UnsupportedByTarget),
+        (
+            "INVALID_ARGUMENT",
+            "Function call is missing a thought_signature in functionCall parts.",
+            UnsupportedByTarget,
+        ),
         (
             "INVALID_ARGUMENT",
             "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).",
@@ -155,7 +159,7 @@ def test_a_400_is_for_another_candidate_only_where_another_may_do_better(
     found = answered(400, error(400, word, message))
     assert (type(found), found.status, found.message) == (failure, 400, message)
     assert found.next_candidate is (failure not in (RequestRejected, ContentRefused))
-    assert found.held_against is (failure in (Unavailable, QuotaExhausted))
+    assert found.counts_against_target is (failure in (Unavailable, QuotaExhausted))
 
 
 @pytest.mark.parametrize(
@@ -236,12 +240,12 @@ def test_a_long_message_is_cut() -> None:
 @pytest.mark.parametrize(
     ("inside", "failure"),
     [
-        ({"error": {}}, BrokenAnswer),
-        ({"error": {"code": 200, "message": ""}}, BrokenAnswer),
+        ({"error": {}}, InvalidAnswer),
+        ({"error": {"code": 200, "message": ""}}, InvalidAnswer),
         ({"error": {"code": 14, "status": "UNAVAILABLE"}}, Unavailable),
-        ({"error": {"code": True}}, BrokenAnswer),
-        ({"error": "a"}, BrokenAnswer),
-        (None, BrokenAnswer),
+        ({"error": {"code": True}}, InvalidAnswer),
+        ({"error": "a"}, InvalidAnswer),
+        (None, InvalidAnswer),
     ],
 )
 def test_an_error_inside_an_answer_whose_status_is_unknown(inside: JsonValue, failure: type[ProviderFailure]) -> None:
@@ -256,7 +260,7 @@ def test_the_providers_request_id_is_kept(name: str) -> None:
 
 def test_a_redirect_is_a_broken_answer() -> None:
     found = parse(302, NONE, b"")
-    assert type(found) is BrokenAnswer and found.status == 502
+    assert type(found) is InvalidAnswer and found.status == 502
 
 
 FIELDS = (

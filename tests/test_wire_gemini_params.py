@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.errors import InvalidRequest
-from gateway.core.provider_failures import CannotSay
+from gateway.core.provider_failures import UnsupportedByTarget
 from gateway.core.request import JsonOutput, Params, Prompt, Tool
 from gateway.core.strict_json import JsonObject
 from gateway.wires.gemini import params
@@ -110,7 +110,7 @@ def test_a_seed_of_64_bits_becomes_one_of_32(seed: int, expected: int) -> None:
 def test_several_answers_are_candidates() -> None:
     assert rendered(Params(), choices=1) == ({}, [])
     assert rendered(Params(), choices=8) == ({"candidateCount": 8}, [])
-    with pytest.raises(CannotSay) as refused:
+    with pytest.raises(UnsupportedByTarget) as refused:
         rendered(Params(), choices=9)
     assert refused.value.param == "n"
 
@@ -197,7 +197,7 @@ some_params = st.builds(
 def test_every_config_is_valid_and_within_range(asked: Params, choices: int, model: str, with_tools: bool) -> None:
     try:
         config, dropped = rendered(asked, model, choices, TOOLS if with_tools else ())
-    except (InvalidRequest, CannotSay) as refused:
+    except (InvalidRequest, UnsupportedByTarget) as refused:
         assert refused.param
         return
     root = {"$ref": "#/$defs/GenerationConfig", "$defs": SCHEMA["$defs"]}

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.errors import InvalidRequest
-from gateway.core.provider_failures import CannotSay
+from gateway.core.provider_failures import UnsupportedByTarget
 from gateway.core.request import (
     ChatRequest,
     JsonOutput,
@@ -23,16 +23,16 @@ from gateway.core.request import (
     Params,
     Part,
     Prompt,
+    Reasoning,
     Refusal,
     Rendered,
     Source,
     StoredFile,
     Text,
-    Thought,
     Tool,
     ToolCall,
     ToolChoice,
-    Unworded,
+    UnknownPart,
 )
 from gateway.core.strict_json import JsonObject
 from gateway.wires.gemini import media, request
@@ -141,11 +141,11 @@ IMAGE = Media("image", "image/png", PNG)
             id="what a model has drawn",
         ),
         pytest.param(
-            [user("a"), assistant(Thought("hm"), "b", Refusal("no")), user("c")],
+            [user("a"), assistant(Reasoning("hm"), "b", Refusal("no")), user("c")],
             [says("user", "a"), says("model", "b", "no"), says("user", "c")],
             id="thoughts stay out, a refusal is text",
         ),
-        pytest.param([user("a"), assistant(Thought("hm")), user("b")], [says("user", "a", "b")], id="only thought"),
+        pytest.param([user("a"), assistant(Reasoning("hm")), user("b")], [says("user", "a", "b")], id="only thought"),
     ],
 )
 def test_turns(messages: list[Message], expected: list[JsonObject]) -> None:
@@ -332,8 +332,8 @@ def test_a_tool_message_that_answers_no_call_is_refused(messages: list[Message])
 
 
 def test_a_tool_message_may_answer_a_call_that_only_another_provider_knows() -> None:
-    with pytest.raises(CannotSay):
-        contents(user("a"), assistant(Unworded("computer_call")), tool("1", "ok"))
+    with pytest.raises(UnsupportedByTarget):
+        contents(user("a"), assistant(UnknownPart("computer_call")), tool("1", "ok"))
 
 
 @pytest.mark.parametrize(
@@ -600,7 +600,7 @@ def test_a_file_that_is_stored_with_google_is_told_by_its_address(name: str) -> 
     "name", ["file-abc123", "files/", "files/../x", "https://example.com/files/abc", "", "https://generativelanguage."]
 )
 def test_a_file_that_is_stored_elsewhere_is_for_another_provider(name: str) -> None:
-    with pytest.raises(CannotSay):
+    with pytest.raises(UnsupportedByTarget):
         contents(user(StoredFile(name)))
 
 
@@ -623,13 +623,13 @@ def test_a_newer_model_is_told_how_closely_to_look(detail: str | None, level: st
     ("messages", "names"),
     [
         ([Message("user", (Text("a"),), name="bob"), Message("system", (), name="x")], ("messages.name",)),
-        ([user("a", Unworded("video_url"), Unworded("video_url"))], ("messages.content.video_url",)),
-        ([user("a", Unworded("odd, kind\u00e9"))], ("messages.content.odd??kind?",)),
-        ([user("a"), Message("system", (IMAGE, StoredFile("x"), Unworded("y")))],
+        ([user("a", UnknownPart("video_url"), UnknownPart("video_url"))], ("messages.content.video_url",)),
+        ([user("a", UnknownPart("odd, kind\u00e9"))], ("messages.content.odd??kind?",)),
+        ([user("a"), Message("system", (IMAGE, StoredFile("x"), UnknownPart("y")))],
             ("messages.content.image_url", "messages.content.file", "messages.content.y")),
         ([user("a", call("1"))], ("messages.tool_calls",)),
         ([user(Media("file", "application/pdf", PNG, name="a.pdf"))], ("messages.content.file.filename",)),
-        ([user("a"), assistant(call("1")), tool("1", "x", Unworded("y"), call("2"), Thought("z"))],
+        ([user("a"), assistant(call("1")), tool("1", "x", UnknownPart("y"), call("2"), Reasoning("z"))],
             ("messages.content.y", "messages.tool_calls")),
     ],
 )  # fmt: skip
@@ -645,7 +645,7 @@ def test_detail_has_no_place_in_a_result() -> None:
 
 
 def test_what_our_words_leave_out_is_told_first_and_once() -> None:
-    prompt = Prompt((Message("user", (Text("a"),), name="bob"),), unworded=("logit_bias", "store", "logit_bias"))
+    prompt = Prompt((Message("user", (Text("a"),), name="bob"),), unmapped=("logit_bias", "store", "logit_bias"))
     assert rendered(prompt).dropped == ("logit_bias", "store", "messages.name")
 
 
@@ -773,11 +773,11 @@ wrong_pictures = st.sampled_from([Media("image"), Media("file", data="!"), Media
 called = st.builds(ToolCall, ids, names, words, st.sampled_from(["function", "custom"]), extras)
 parts: st.SearchStrategy[Part] = st.one_of(
     st.builds(Text, words, extras),
-    st.builds(Thought, words),
+    st.builds(Reasoning, words),
     st.builds(Refusal, words),
     pictures,
     called,
-    st.builds(Unworded, st.sampled_from(["video_url", "a,b"])),
+    st.builds(UnknownPart, st.sampled_from(["video_url", "a,b"])),
     st.builds(StoredFile, st.sampled_from(["files/abc", "files/abc", "files/abc", "file-1"])),
     st.one_of(pictures, wrong_pictures),
 )
@@ -835,7 +835,7 @@ def test_any_messages_are_refused_or_become_legal_contents(messages: list[Messag
     memory.keep("kept", Remembered("a2VwdA==", "native"))
     try:
         told = rendered(Prompt(tuple(messages)), model, memory)
-    except (InvalidRequest, CannotSay):
+    except (InvalidRequest, UnsupportedByTarget):
         return
     check_body(told, model)
 

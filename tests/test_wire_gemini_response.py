@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.answer import Citation, Envelope, TokenLogprob, Usage
-from gateway.core.provider_failures import BrokenAnswer, ProviderFailure
+from gateway.core.provider_failures import InvalidAnswer, ProviderFailure
 from gateway.core.request import Rendered
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.wires.gemini.citations import MOST, read_citations
@@ -60,16 +60,16 @@ def test_an_answer_keeps_its_source_and_has_an_envelope() -> None:
 def test_the_calls_of_a_whole_answer_are_remembered_too() -> None:
     memory = CallMemory()
     answer = parse(body({"functionCall": {"name": "get_weather"}, "thoughtSignature": "c2ln"}), NOW, PLAIN, memory)
-    assert memory.find(answer.said[0].calls[0].id) == Remembered("c2ln", "")
+    assert memory.find(answer.deltas[0].calls[0].id) == Remembered("c2ln", "")
 
 
 def test_a_long_explanation_is_cut() -> None:
     sent: JsonObject = {"candidates": [{"finishReason": "MALFORMED_RESPONSE", "finishMessage": "a b " * 9_999}]}
-    with pytest.raises(BrokenAnswer) as failure:
+    with pytest.raises(InvalidAnswer) as failure:
         parse(dumps(sent), NOW, PLAIN, CallMemory())
     assert MESSAGE_SHOWN - 4 <= len(failure.value.message) <= MESSAGE_SHOWN
     blocked: JsonObject = {"promptFeedback": {"blockReason": "A" * 9_999}}
-    refusal = parse(dumps(blocked), NOW, PLAIN, CallMemory()).said[0].refusal
+    refusal = parse(dumps(blocked), NOW, PLAIN, CallMemory()).deltas[0].refusal
     assert refusal == "The provider blocked the prompt:", "no word is cut in two: it may be a secret"
 
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.answer import ChatChunk, Envelope, assemble
-from gateway.core.provider_failures import BrokenAnswer, ProviderFailure
+from gateway.core.provider_failures import InvalidAnswer, ProviderFailure
 from gateway.core.request import Rendered
 from gateway.core.sse import DEFAULT_MAX_EVENT, encode
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
@@ -162,11 +162,11 @@ def test_why_an_answer_ended(reason: str, empty: str | None, spoken: str) -> Non
         machine = decoder(PLAIN)
         chunks = [*machine.feed(sse(event(*parts), event(finish=reason))), *machine.close()]
         if machine.fault:
-            assert not chunks[-1].said[0].finish and isinstance(machine.fault, BrokenAnswer)
+            assert not chunks[-1].deltas[0].finish and isinstance(machine.fault, InvalidAnswer)
             return None
-        assert chunks[-1].said[0].native_finish == reason
+        assert chunks[-1].deltas[0].native_finish == reason
         assert any(chunk.has_content for chunk in chunks)
-        return chunks[-1].said[0].finish
+        return chunks[-1].deltas[0].finish
 
     assert (ended(), ended(HELLO), ended(CALL), ended(HELLO, CALL)) == (empty, spoken, "tool_calls", "tool_calls")
 
@@ -176,7 +176,7 @@ def test_why_an_answer_ended(reason: str, empty: str | None, spoken: str) -> Non
 def test_a_model_that_went_wrong_is_a_failure(reason: str, parts: list[JsonObject]) -> None:
     machine = decoder(PLAIN)
     machine.feed(sse(*(event(part) for part in parts), event(finish=reason)))
-    assert isinstance(machine.fault, BrokenAnswer) and reason in machine.fault.message
+    assert isinstance(machine.fault, InvalidAnswer) and reason in machine.fault.message
     assert machine.close() == [] and not machine.done
 
 
@@ -190,10 +190,10 @@ def test_the_failures_that_are_named_are_these() -> None:
 def test_a_finish_is_held_until_the_body_ends() -> None:
     machine = decoder(PLAIN)
     [first, second] = machine.feed(sse(event(HELLO, finish="STOP"), event(CALL)))
-    assert first.said[0].finish is None and second.said[0].finish is None and not machine.complete
-    assert machine.feed(sse(event(finish="STOP")))[0].said[0].finish is None
+    assert first.deltas[0].finish is None and second.deltas[0].finish is None and not machine.complete
+    assert machine.feed(sse(event(finish="STOP")))[0].deltas[0].finish is None
     [last] = machine.close()
-    assert last.said[0].finish == "tool_calls" and not last.has_content and machine.done
+    assert last.deltas[0].finish == "tool_calls" and not last.has_content and machine.done
 
 
 def test_a_stream_is_complete_when_every_choice_has_its_finish() -> None:
@@ -205,14 +205,14 @@ def test_a_stream_is_complete_when_every_choice_has_its_finish() -> None:
     machine.feed(sse(event(index=1, finish="MAX_TOKENS")))
     assert machine.complete and not machine.done
     [last] = machine.close()
-    assert [said.finish for said in last.said] == ["stop", "length"] and machine.done
+    assert [said.finish for said in last.deltas] == ["stop", "length"] and machine.done
 
 
 def test_a_body_that_ends_with_fewer_choices_than_were_asked_is_whole() -> None:
     """Models that know no candidateCount answer once."""
     machine = EventDecoder(NOW, Rendered(b"", choices=2), CallMemory())
     machine.feed(sse(event(HELLO, finish="STOP")))
-    assert machine.close()[-1].said[0].finish == "stop" and machine.done
+    assert machine.close()[-1].deltas[0].finish == "stop" and machine.done
 
 
 def test_a_finish_that_is_spoken_over_is_no_finish() -> None:
@@ -222,13 +222,13 @@ def test_a_finish_that_is_spoken_over_is_no_finish() -> None:
     assert machine.complete
     machine.feed(sse(event(HELLO, finish="STOP")))
     assert not machine.complete
-    assert machine.close()[-1].said[0].finish == "stop" and machine.done  # but a body that ends says it
+    assert machine.close()[-1].deltas[0].finish == "stop" and machine.done  # but a body that ends says it
 
 
 def test_a_stop_takes_no_other_finish_back() -> None:
     machine = decoder(PLAIN)
     machine.feed(sse(event(HELLO, finish="MAX_TOKENS"), event(finish="STOP"), event({"text": ""})))
-    assert machine.close()[-1].said[0].finish == "length"
+    assert machine.close()[-1].deltas[0].finish == "length"
 
 
 def test_a_stream_without_a_finish_is_not_done() -> None:
@@ -246,7 +246,7 @@ def test_a_body_of_nothing_is_not_done() -> None:
 def test_one_empty_choice_beside_another_is_no_failure() -> None:
     machine = EventDecoder(NOW, Rendered(b"", choices=2), CallMemory())
     machine.feed(sse(event(HELLO, finish="STOP"), event(index=1, finish="STOP")))
-    assert [said.finish for said in machine.close()[-1].said] == ["stop", "stop"]
+    assert [said.finish for said in machine.close()[-1].deltas] == ["stop", "stop"]
 
 
 @pytest.mark.parametrize(
@@ -274,7 +274,7 @@ def test_an_event_is_content_when_it_says_something_or_ends_for_a_reason(sent: J
 def test_a_blocked_prompt_ends_the_stream_at_once() -> None:
     machine = decoder(PLAIN)
     chunks = machine.feed(sse({"promptFeedback": {"blockReason": "BLOCKLIST"}}, event(HELLO)))
-    assert machine.done and machine.complete and chunks[-1].said[0].finish == "content_filter"
+    assert machine.done and machine.complete and chunks[-1].deltas[0].finish == "content_filter"
     assert machine.feed(sse(event(HELLO))) == [] and machine.close() == []
     nothing = decoder(PLAIN)
     nothing.feed(sse({"promptFeedback": {"blockReason": "BLOCK_REASON_UNSPECIFIED"}}))
@@ -301,7 +301,7 @@ def test_what_a_call_needs_back_is_remembered_by_its_new_id() -> None:
     machine = EventDecoder(NOW, PLAIN, memory)
     signed: JsonObject = {"functionCall": {"name": "fs_read", "id": "fc-1"}, "thoughtSignature": "c2ln/+=="}
     [chunk] = machine.feed(sse(event(signed, CALL)))
-    first, second = chunk.said[0].calls
+    first, second = chunk.deltas[0].calls
     assert memory.find(first.id) == Remembered("c2ln/+==", "fc-1") and memory.find(second.id) == Remembered()
     assert first.extra == {"google": {"thought_signature": "c2ln/+==", "function_call_id": "fc-1"}}
     assert first.id != second.id and len(first.id) <= 40 and second.extra == {}
@@ -314,7 +314,7 @@ def test_unreadable_events_are_counted_and_passed_over() -> None:
 
 
 def test_an_event_over_the_limit_is_a_broken_answer() -> None:
-    with pytest.raises(BrokenAnswer, match="too large"):
+    with pytest.raises(InvalidAnswer, match="too large"):
         decoder(PLAIN).feed(b"data: " + b"a" * (DEFAULT_MAX_EVENT + 1))
 
 
@@ -427,9 +427,9 @@ def test_whatever_a_server_sends_comes_to_an_answer_a_fault_or_nothing(events: l
     assert not (machine.done and machine.fault)
     assert len({chunk.envelope.created for chunk in chunks if chunk.envelope}) <= 1
     answer = assemble(chunks, chunks[0].source) if chunks else None
-    assert not machine.done or (answer and answer.said and all(said.finish for said in answer.said))
+    assert not machine.done or (answer and answer.deltas and all(said.finish for said in answer.deltas))
     for chunk in chunks:
-        for said in chunk.said:
+        for said in chunk.deltas:
             assert said.index >= 0 and all(call.name and call.id for call in said.calls)
         if chunk.usage:
             assert 0 <= chunk.usage.cached <= chunk.usage.prompt
@@ -443,4 +443,4 @@ def test_whatever_comes_for_an_answer_is_one_or_a_failure(body: bytes) -> None:
     except ProviderFailure as failure:
         assert failure.message
     else:
-        assert answer.said and all(said.finish for said in answer.said)
+        assert answer.deltas and all(said.finish for said in answer.deltas)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from gateway.core.answer import ChatChunk, ChatResponse, Citation, Envelope, Said, TokenLogprob, Usage, assemble
+from gateway.core.answer import ChatChunk, ChatResponse, ChoiceDelta, Citation, Envelope, TokenLogprob, Usage, assemble
 from gateway.core.provider_failures import StreamBroken
 from gateway.core.request import Media, Rendered, Source, ToolCall
 from gateway.core.sse import DONE, SseDecoder, encode
@@ -31,7 +31,7 @@ GENERATED = r"chatcmpl-[0-9a-f]{24}"
 
 
 def shown(
-    *said: Said, usage: Usage | None = None, envelope: Envelope | None = ENVELOPE, model: str | None = "alias"
+    *said: ChoiceDelta, usage: Usage | None = None, envelope: Envelope | None = ENVELOPE, model: str | None = "alias"
 ) -> JsonObject:
     """The whole answer as the client gets it."""
     answer = ChatResponse(usage, NATIVE, envelope, said)
@@ -50,15 +50,15 @@ def choices_of(body: JsonObject) -> list[JsonObject]:
     return [choice for choice in body["choices"] if isinstance(choice, dict)]
 
 
-def message(said: Said) -> JsonObject:
+def message(said: ChoiceDelta) -> JsonObject:
     (choice,) = choices_of(shown(said))
     told = choice["message"]
     assert isinstance(told, dict)
     return told
 
 
-def piece(*said: Said, usage: Usage | None = None, envelope: Envelope = ENVELOPE) -> ChatChunk:
-    return ChatChunk(has_content=bool(said), usage=usage, source=NATIVE, envelope=envelope, said=said)
+def piece(*said: ChoiceDelta, usage: Usage | None = None, envelope: Envelope = ENVELOPE) -> ChatChunk:
+    return ChatChunk(has_content=bool(said), usage=usage, source=NATIVE, envelope=envelope, deltas=said)
 
 
 def streamed(*pieces: ChatChunk, usage: bool = True, model: str | None = "alias") -> list[JsonObject]:
@@ -92,7 +92,9 @@ def deltas(*pieces: ChatChunk) -> list[tuple[JsonValue, JsonValue, JsonValue]]:
 
 
 def test_a_plain_answer_has_all_that_clients_look_for() -> None:
-    assert shown(Said(0, "Hello", finish="stop", native_finish="STOP"), usage=Usage(9, 5, cached=2, reasoning=3)) == {
+    assert shown(
+        ChoiceDelta(0, "Hello", finish="stop", native_finish="STOP"), usage=Usage(9, 5, cached=2, reasoning=3)
+    ) == {
         "id": "chatcmpl-r-1",
         "object": "chat.completion",
         "created": 1_700_000_000,
@@ -124,35 +126,35 @@ GET_SHOWN: JsonObject = {"id": "call_a", "type": "function", "function": {"name"
 @pytest.mark.parametrize(
     ("said", "told"),
     [
-        (Said(0, "Hi", finish="length"), {"content": "Hi"}),
-        (Said(0, finish="length"), {"content": ""}),
-        (Said(0, finish="stop"), {"content": ""}),
-        (Said(0, finish="content_filter"), {"content": ""}),
-        (Said(0, refusal="No.", finish="content_filter"), {"content": None, "refusal": "No."}),
-        (Said(0, "Well,", refusal="No."), {"content": "Well,", "refusal": "No."}),
-        (Said(0, "Hi", thought="Hm."), {"content": "Hi", "reasoning_content": "Hm."}),
-        (Said(0, calls=(GET,)), {"content": None, "tool_calls": [GET_SHOWN]}),
-        (Said(0, "Hi", calls=(GET,)), {"content": "Hi", "tool_calls": [GET_SHOWN]}),
+        (ChoiceDelta(0, "Hi", finish="length"), {"content": "Hi"}),
+        (ChoiceDelta(0, finish="length"), {"content": ""}),
+        (ChoiceDelta(0, finish="stop"), {"content": ""}),
+        (ChoiceDelta(0, finish="content_filter"), {"content": ""}),
+        (ChoiceDelta(0, refusal="No.", finish="content_filter"), {"content": None, "refusal": "No."}),
+        (ChoiceDelta(0, "Well,", refusal="No."), {"content": "Well,", "refusal": "No."}),
+        (ChoiceDelta(0, "Hi", reasoning="Hm."), {"content": "Hi", "reasoning_content": "Hm."}),
+        (ChoiceDelta(0, calls=(GET,)), {"content": None, "tool_calls": [GET_SHOWN]}),
+        (ChoiceDelta(0, "Hi", calls=(GET,)), {"content": "Hi", "tool_calls": [GET_SHOWN]}),
         (
-            Said(0, calls=(replace(GET, extra=SIGNED), GET)),
+            ChoiceDelta(0, calls=(replace(GET, extra=SIGNED), GET)),
             {"content": None, "tool_calls": [{**GET_SHOWN, "extra_content": SIGNED}, GET_SHOWN]},
         ),
         (
-            Said(0, calls=(ToolCall("call_a", "get", ""),)),
+            ChoiceDelta(0, calls=(ToolCall("call_a", "get", ""),)),
             {
                 "content": None,
                 "tool_calls": [{"id": "call_a", "type": "function", "function": {"name": "get", "arguments": "{}"}}],
             },
         ),
         (
-            Said(0, calls=(ToolCall("call_a", "patch", "", "custom"),)),
+            ChoiceDelta(0, calls=(ToolCall("call_a", "patch", "", "custom"),)),
             {
                 "content": None,
                 "tool_calls": [{"id": "call_a", "type": "custom", "custom": {"name": "patch", "input": ""}}],
             },
         ),
         (
-            Said(0, images=(Media("image", "image/png", "AA=="), Media("image", uri="https://a/b.png"))),
+            ChoiceDelta(0, images=(Media("image", "image/png", "AA=="), Media("image", uri="https://a/b.png"))),
             {
                 "content": "",
                 "images": [
@@ -162,7 +164,7 @@ GET_SHOWN: JsonObject = {"id": "call_a", "type": "function", "function": {"name"
             },
         ),
         (
-            Said(0, "Hi", citations=(Citation("https://a", "A", 0, 2),)),
+            ChoiceDelta(0, "Hi", citations=(Citation("https://a", "A", 0, 2),)),
             {
                 "content": "Hi",
                 "annotations": [
@@ -173,23 +175,23 @@ GET_SHOWN: JsonObject = {"id": "call_a", "type": "function", "function": {"name"
                 ],
             },
         ),
-        (Said(0, "Hi", extra=SIGNED), {"content": "Hi", "extra_content": SIGNED}),
+        (ChoiceDelta(0, "Hi", extra=SIGNED), {"content": "Hi", "extra_content": SIGNED}),
     ],
 )
-def test_a_choice_is_said_so(said: Said, told: JsonObject) -> None:
+def test_a_choice_is_said_so(said: ChoiceDelta, told: JsonObject) -> None:
     assert message(said) == {"role": "assistant", "refusal": None, **told}
 
 
 @pytest.mark.parametrize(
     ("said", "finish"),
     [
-        (Said(0, "Hi"), "stop"),
-        (Said(0, calls=(GET,)), "tool_calls"),
-        (Said(0, calls=(GET,), finish="stop"), "stop"),
-        (Said(0, finish="content_filter"), "content_filter"),
+        (ChoiceDelta(0, "Hi"), "stop"),
+        (ChoiceDelta(0, calls=(GET,)), "tool_calls"),
+        (ChoiceDelta(0, calls=(GET,), finish="stop"), "stop"),
+        (ChoiceDelta(0, finish="content_filter"), "content_filter"),
     ],
 )
-def test_a_choice_always_has_a_finish(said: Said, finish: str) -> None:
+def test_a_choice_always_has_a_finish(said: ChoiceDelta, finish: str) -> None:
     assert ChatCompletion.model_validate(shown(said)).choices[0].finish_reason == finish
     *_, (_, delta, last) = deltas(piece(said))
     assert (delta, last) == ({}, finish)
@@ -211,7 +213,7 @@ def test_the_probabilities_of_tokens_are_told_with_their_bytes() -> None:
         ],
         "refusal": None,
     }
-    said = Said(0, "é", logprobs=tokens, finish="stop")
+    said = ChoiceDelta(0, "é", logprobs=tokens, finish="stop")
     assert choices_of(shown(said))[0]["logprobs"] == expected
     assert [choices_of(body)[0]["logprobs"] for body in streamed(piece(said))] == [None, expected, None]
 
@@ -228,14 +230,18 @@ def test_the_probabilities_of_tokens_are_told_with_their_bytes() -> None:
 )
 def test_the_id_is_one_that_clients_know(id: str, expected: str) -> None:
     envelope = replace(ENVELOPE, id=id)
-    assert re.fullmatch(expected, str(shown(Said(0, "Hi"), envelope=envelope)["id"]))
-    (found,) = {str(body["id"]) for body in streamed(piece(Said(0, "a"), envelope=envelope), piece(Said(0, "b")))}
+    assert re.fullmatch(expected, str(shown(ChoiceDelta(0, "Hi"), envelope=envelope)["id"]))
+    (found,) = {
+        str(body["id"]) for body in streamed(piece(ChoiceDelta(0, "a"), envelope=envelope), piece(ChoiceDelta(0, "b")))
+    }
     assert re.fullmatch(expected, found)
 
 
 def test_the_model_is_the_one_asked_for_or_the_providers_own() -> None:
-    assert shown(Said(0, "Hi"))["model"] == "alias" and shown(Said(0, "Hi"), model=None)["model"] == "theirs"
-    assert {body["model"] for body in streamed(piece(Said(0, "Hi")), model=None)} == {"theirs"}
+    assert (
+        shown(ChoiceDelta(0, "Hi"))["model"] == "alias" and shown(ChoiceDelta(0, "Hi"), model=None)["model"] == "theirs"
+    )
+    assert {body["model"] for body in streamed(piece(ChoiceDelta(0, "Hi")), model=None)} == {"theirs"}
 
 
 def test_an_answer_that_says_nothing_is_still_a_choice() -> None:
@@ -245,7 +251,7 @@ def test_an_answer_that_says_nothing_is_still_a_choice() -> None:
 
 
 def test_calls_without_an_id_get_one_each() -> None:
-    calls = message(Said(0, calls=(replace(GET, id=""), replace(GET, id=""))))["tool_calls"]
+    calls = message(ChoiceDelta(0, calls=(replace(GET, id=""), replace(GET, id=""))))["tool_calls"]
     assert len(set(re.findall(r"'id': '(call_[0-9a-f]{24})'", str(calls)))) == 2
 
 
@@ -254,8 +260,8 @@ def test_calls_without_an_id_get_one_each() -> None:
 
 def test_a_stream_begins_with_its_role_and_ends_with_finish_usage_and_done() -> None:
     bodies = streamed(
-        piece(Said(0, "Hel"), usage=Usage(9, 1)),
-        piece(Said(0, "lo", finish="stop", native_finish="STOP"), usage=Usage(9, 2)),
+        piece(ChoiceDelta(0, "Hel"), usage=Usage(9, 1)),
+        piece(ChoiceDelta(0, "lo", finish="stop", native_finish="STOP"), usage=Usage(9, 2)),
         piece(usage=Usage(9, 3)),
     )
     assert {(body["id"], body["object"], body["created"], body["model"]) for body in bodies} == {
@@ -275,12 +281,12 @@ def test_a_stream_begins_with_its_role_and_ends_with_finish_usage_and_done() -> 
 
 
 def test_usage_is_told_only_where_it_is_wanted_and_known() -> None:
-    assert all(body["choices"] for body in streamed(piece(Said(0, "Hi"), usage=Usage(9, 2)), usage=False))
-    assert all(body["choices"] for body in streamed(piece(Said(0, "Hi")), usage=True))
+    assert all(body["choices"] for body in streamed(piece(ChoiceDelta(0, "Hi"), usage=Usage(9, 2)), usage=False))
+    assert all(body["choices"] for body in streamed(piece(ChoiceDelta(0, "Hi")), usage=True))
 
 
 def test_a_chunk_says_one_thing() -> None:
-    assert deltas(piece(Said(0, "Hi", "Hm.", "No.", (GET,), extra=SIGNED, finish="tool_calls"))) == [
+    assert deltas(piece(ChoiceDelta(0, "Hi", "Hm.", "No.", (GET,), extra=SIGNED, finish="tool_calls"))) == [
         (0, {"role": "assistant", "content": ""}, None),
         (0, {"reasoning_content": "Hm."}, None),
         (0, {"content": "Hi"}, None),
@@ -294,7 +300,8 @@ def test_a_chunk_says_one_thing() -> None:
 def test_calls_and_images_are_counted_over_the_stream_and_by_choice() -> None:
     image = Media("image", "image/png", "AA==")
     said = deltas(
-        piece(Said(0, calls=(GET, GET)), Said(1, calls=(GET,))), piece(Said(0, calls=(GET,), images=(image, image)))
+        piece(ChoiceDelta(0, calls=(GET, GET)), ChoiceDelta(1, calls=(GET,))),
+        piece(ChoiceDelta(0, calls=(GET,), images=(image, image))),
     )
     counted = re.findall(r"\((\d), \{'tool_calls': \[\{'index': (\d)", str(said))
     assert counted == [("0", "0"), ("0", "1"), ("1", "0"), ("0", "2")]
@@ -302,7 +309,9 @@ def test_calls_and_images_are_counted_over_the_stream_and_by_choice() -> None:
 
 
 def test_a_finish_that_is_repeated_and_spoken_over_is_said_once_and_last() -> None:
-    assert deltas(piece(Said(0, "a", finish="stop")), piece(Said(0, "b", finish="stop")), piece(Said(1, "c"))) == [
+    assert deltas(
+        piece(ChoiceDelta(0, "a", finish="stop")), piece(ChoiceDelta(0, "b", finish="stop")), piece(ChoiceDelta(1, "c"))
+    ) == [
         (0, {"role": "assistant", "content": ""}, None),
         (0, {"content": "a"}, None),
         (0, {"content": "b"}, None),
@@ -315,7 +324,7 @@ def test_a_finish_that_is_repeated_and_spoken_over_is_said_once_and_last() -> No
 
 def test_a_stream_that_breaks_has_an_error_and_nothing_that_looks_like_an_end() -> None:
     encoder = OpenAIChat().encoder(Naming("alias", usage=True))
-    stream = encoder.encode(piece(Said(0, "a", finish="stop"))) + encoder.error(StreamBroken("It broke."))
+    stream = encoder.encode(piece(ChoiceDelta(0, "a", finish="stop"))) + encoder.error(StreamBroken("It broke."))
     assert b'"finish_reason":"' not in stream and DONE not in stream
     assert json.loads(SseDecoder().feed(stream)[-1].data)["error"]["message"] == "It broke."
 
@@ -351,10 +360,10 @@ images = st.builds(
 citations = st.builds(Citation, st.just("https://a/b"), texts, st.integers(0, 9), st.integers(0, 9))
 tokens = st.builds(TokenLogprob, texts, st.floats(-50, 0), st.just(()))
 saids = st.builds(
-    Said,
+    ChoiceDelta,
     index=st.integers(0, 1),
     text=texts,
-    thought=texts,
+    reasoning=texts,
     refusal=texts,
     calls=st.lists(tool_calls, max_size=2).map(tuple),
     images=st.lists(images, max_size=2).map(tuple),
@@ -386,14 +395,14 @@ def comparable(body: JsonObject) -> JsonObject:
 
 
 @given(saids, st.lists(pieces, max_size=4))
-def test_what_a_stream_adds_up_to_is_the_whole_answer(first: Said, further: list[ChatChunk]) -> None:
+def test_what_a_stream_adds_up_to_is_the_whole_answer(first: ChoiceDelta, further: list[ChatChunk]) -> None:
     """The real client's own accumulator does the sum; it wants the first choice first."""
     found = [piece(replace(first, index=0)), *further]
     state = ChatCompletionStreamState()
     for body in streamed(*found):
         state.handle_chunk(ChatCompletionChunk.model_validate(body))
     whole = assemble(found, NATIVE)
-    expected = shown(*whole.said, usage=whole.usage)
+    expected = shown(*whole.deltas, usage=whole.usage)
     summed = json.loads(state.current_completion_snapshot.model_dump_json(exclude_unset=True))
     for choice in summed["choices"]:
         choice.setdefault("logprobs", None)
@@ -408,7 +417,7 @@ def test_any_stream_has_one_role_first_and_one_finish_last_for_each_choice(found
     wanted = usage and any(chunk.usage for chunk in found)
     assert [bool(body.get("usage")) for body in bodies] == [False] * (len(bodies) - wanted) + [True] * wanted
     choices = [choice for body in bodies for choice in choices_of(body)]
-    for index in {said.index for chunk in found for said in chunk.said}:
+    for index in {said.index for chunk in found for said in chunk.deltas}:
         own = [choice for choice in choices if choice["index"] == index]
         assert own[0]["delta"] == {"role": "assistant", "content": ""} and own[-1]["delta"] == {}
         assert [choice["finish_reason"] is not None for choice in own] == [False] * (len(own) - 1) + [True]

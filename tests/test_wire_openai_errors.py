@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core import errors
+from gateway.core import errors, provider_failures
 from gateway.core.errors import GatewayError, InvalidRequest
 from gateway.core.provider_failures import (
-    BrokenAnswer,
     ContentRefused,
     ContextTooLong,
     CredentialRefused,
+    InvalidAnswer,
     ProviderFailure,
     QuotaExhausted,
     RateLimited,
@@ -167,7 +167,7 @@ def test_a_long_message_is_cut() -> None:
         (429, None, "Daily limit reached", QuotaExhausted),
         (400, None, "billing", RequestRejected),
         # then the status
-        (302, None, "", BrokenAnswer),
+        (302, None, "", InvalidAnswer),
         (400, None, "", RequestRejected),
         (400, "some_new_code", "Unknown name: foo", RequestRejected),
         (401, None, "", CredentialRefused),
@@ -297,12 +297,12 @@ def test_the_providers_request_id_is_kept() -> None:
         ({"error": {"message": "a", "code": 503}}, Unavailable, 503),
         ({"error": {"message": "a", "code": 401}}, CredentialRefused, 401),
         ({"error": {"message": "a", "code": 400}}, RequestRejected, 400),
-        ({"error": {"message": "a", "code": 200}}, BrokenAnswer, None),
-        ({"error": {"message": "a", "type": "invalid_request_error"}}, BrokenAnswer, None),
-        ({"error": {"message": "a", "type": "server_error", "code": None}}, BrokenAnswer, None),
-        ({"error": "a"}, BrokenAnswer, None),
+        ({"error": {"message": "a", "code": 200}}, InvalidAnswer, None),
+        ({"error": {"message": "a", "type": "invalid_request_error"}}, InvalidAnswer, None),
+        ({"error": {"message": "a", "type": "server_error", "code": None}}, InvalidAnswer, None),
+        ({"error": "a"}, InvalidAnswer, None),
         ([{"error": {"message": "a", "code": 500}}], Unavailable, 500),
-        ("a", BrokenAnswer, None),
+        ("a", InvalidAnswer, None),
     ],
 )
 def test_what_an_error_inside_an_answer_means(
@@ -337,8 +337,9 @@ def test_any_json_inside_an_answer_is_a_providers_failure(error: JsonValue) -> N
 
 # Writing ---------------------------------------------------------------------------------------------------------
 
+MODULES = {**vars(errors), **vars(provider_failures)}
 FAMILY = sorted(
-    (kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, GatewayError)),
+    (kind for kind in MODULES.values() if isinstance(kind, type) and issubclass(kind, GatewayError)),
     key=lambda kind: kind.__name__,
 )
 

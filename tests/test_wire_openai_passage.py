@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.core.answer import ChatChunk, Usage
-from gateway.core.provider_failures import BrokenAnswer, StreamBroken
+from gateway.core.provider_failures import InvalidAnswer, StreamBroken
 from gateway.core.request import Rendered
 from gateway.core.sse import encode
 from gateway.core.strict_json import dumps, loads
@@ -119,7 +119,7 @@ class Heard:
 def step(machine: RunningAnswer, piece: bytes) -> Heard:
     try:
         said = machine.received(piece)
-    except BrokenAnswer as failure:
+    except InvalidAnswer as failure:
         said = machine.failed(StreamBroken(failure.message))
     error, interrupted = machine.error, machine.interrupted
     return Heard(

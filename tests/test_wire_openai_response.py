@@ -11,8 +11,8 @@ from openai.types.chat import ChatCompletion
 
 from gateway.core.answer import Usage
 from gateway.core.provider_failures import (
-    BrokenAnswer,
     ContentRefused,
+    InvalidAnswer,
     ProviderFailure,
     QuotaExhausted,
     RateLimited,
@@ -292,7 +292,7 @@ def test_reasoning_that_a_server_has_already_set_aside_is_not_replaced() -> None
     ids=lambda body: repr(body[:40]),
 )
 def test_a_200_without_an_answer_is_broken(body: bytes) -> None:
-    assert type(refusal(body)) is BrokenAnswer
+    assert type(refusal(body)) is InvalidAnswer
 
 
 @pytest.mark.parametrize(
@@ -302,10 +302,10 @@ def test_a_200_without_an_answer_is_broken(body: bytes) -> None:
         ({"error": {"message": "Slow down.", "code": 429}}, RateLimited, "Slow down."),
         ({"error": {"message": "Spent.", "code": "insufficient_quota"}, "choices": []}, QuotaExhausted, "Spent."),
         ({"error": {"message": "No.", "code": "content_filter"}, "choices": None}, ContentRefused, "No."),
-        ({"error": "CUDA out of memory"}, BrokenAnswer, "CUDA out of memory"),
+        ({"error": "CUDA out of memory"}, InvalidAnswer, "CUDA out of memory"),
         ([{"error": {"code": 503, "message": "Overloaded."}}], Unavailable, "Overloaded."),
         ({"object": "error", "message": "The engine died.", "code": 500}, Unavailable, "The engine died."),
-        ({"error": True}, BrokenAnswer, "The provider reported an error inside its answer."),
+        ({"error": True}, InvalidAnswer, "The provider reported an error inside its answer."),
     ],
 )
 def test_a_200_that_holds_an_error_is_that_error(body: JsonValue, failure: type[ProviderFailure], message: str) -> None:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletionChunk
 
-from gateway.core.provider_failures import BrokenAnswer, StreamBroken
+from gateway.core.provider_failures import InvalidAnswer, StreamBroken
 from gateway.core.request import Rendered
 from gateway.core.sse import DEFAULT_MAX_EVENT, DONE, Event, SseDecoder, encode
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
@@ -400,7 +400,7 @@ def test_nothing_is_read_after_the_end() -> None:
 
 def test_an_event_over_the_limit_is_a_broken_answer() -> None:
     decoder = OpenAIChat().decoder(NOW, Rendered(b""))
-    with pytest.raises(BrokenAnswer, match="too large"):
+    with pytest.raises(InvalidAnswer, match="too large"):
         decoder.feed(b"data: " + b"a" * (DEFAULT_MAX_EVENT + 1))
 
 

@@ -15,19 +15,19 @@ from gateway.core.request import (
     Message,
     Part,
     Prompt,
+    Reasoning,
     Refusal,
     StoredFile,
     Text,
-    Thought,
     Tool,
     ToolCall,
     ToolChoice,
-    Unworded,
+    UnknownPart,
 )
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.wires.openai_chat import OpenAIChat
 from gateway.wires.openai_chat.request import FIELDS
-from gateway.wires.openai_chat.words import MAX_UNWORDED, read
+from gateway.wires.openai_chat.words import MAX_UNMAPPED, read
 
 GOLDEN = Path(__file__).parent / "golden" / "openai" / "requests"
 SECRET = "my-private-prompt"
@@ -95,7 +95,7 @@ PNG = Media("image", "image/png", "iVBORw0KGgo=")
         ),
         (
             {"role": "assistant", "content": "a", "reasoning_content": "Hm."},
-            Message("assistant", (Thought("Hm."), Text("a"))),
+            Message("assistant", (Reasoning("Hm."), Text("a"))),
         ),
         (
             {"role": "assistant", "content": "a", "extra_content": {"google": {"thought_signature": "c2ln"}}},
@@ -109,7 +109,7 @@ PNG = Media("image", "image/png", "iVBORw0KGgo=")
             {"role": "assistant", "content": "see", "images": [{**image("data:image/png;base64,AA=="), "index": 0}]},
             Message("assistant", (Text("see"), Media("image", "image/png", "AA=="))),
         ),
-        ({"role": "assistant", "audio": {"id": "audio_1"}}, Message("assistant", (Unworded("audio"),))),
+        ({"role": "assistant", "audio": {"id": "audio_1"}}, Message("assistant", (UnknownPart("audio"),))),
         (
             {"role": "assistant", "content": "a", "tool_calls": [call(index=0), call(id="call_b")]},
             Message("assistant", (Text("a"), ToolCall("call_a", "get", "{}"), ToolCall("call_b", "get", "{}"))),
@@ -136,7 +136,7 @@ PNG = Media("image", "image/png", "iVBORw0KGgo=")
         ),
         (
             {"role": "assistant", "tool_calls": [{"id": "c", "type": "mcp, too", "x": 1}]},
-            Message("assistant", (Unworded("mcp??too"),)),
+            Message("assistant", (UnknownPart("mcp??too"),)),
         ),
         (
             {"role": "assistant", "function_call": {"name": "get", "arguments": "{}"}},
@@ -162,7 +162,7 @@ PNG = Media("image", "image/png", "iVBORw0KGgo=")
 def test_a_message_is_said_in_our_words(message: JsonObject, ours: Message) -> None:
     prompt = words(ask(messages=[message]))
     assert prompt.messages == (ours,)
-    assert prompt.unworded == ()
+    assert prompt.unmapped == ()
 
 
 @pytest.mark.parametrize(
@@ -199,15 +199,15 @@ def test_a_message_is_said_in_our_words(message: JsonObject, ours: Message) -> N
         ({"type": "file", "file": {"filename": "a", "file_data": "JVBERi0="}}, Media("file", "", "JVBERi0=", name="a")),
         ({"type": "file", "file": {"file_data": "JVBERi0="}}, Media("file", "", "JVBERi0=")),
         ({"type": "file", "file": {"file_id": "file-1", "file_data": None}}, StoredFile("file-1")),
-        ({"type": "video_url", "video_url": {"url": "https://a/v.mp4"}}, Unworded("video_url")),
-        ({"type": None}, Unworded("?")),
+        ({"type": "video_url", "video_url": {"url": "https://a/v.mp4"}}, UnknownPart("video_url")),
+        ({"type": None}, UnknownPart("?")),
     ],
     ids=lambda value: json.dumps(value)[:60] if isinstance(value, dict) else "",
 )
 def test_a_part_is_said_in_our_words(sent: JsonObject, ours: Part) -> None:
     prompt = words(ask(messages=[{"role": "user", "content": [{"type": "text", "text": "see"}, sent]}]))
     assert prompt.messages[0].parts == (Text("see"), ours)
-    assert prompt.unworded == ()
+    assert prompt.unmapped == ()
 
 
 @given(st.binary(min_size=1, max_size=40), st.booleans(), st.booleans(), st.booleans())
@@ -260,7 +260,7 @@ def test_media_in_any_base64_is_the_same_bytes(data: bytes, url_safe: bool, padd
 def test_tools_are_said_in_our_words(fields: JsonObject, ours: tuple[Tool, ...]) -> None:
     prompt = words(ask(**fields))
     assert prompt.tools == ours
-    assert prompt.unworded == ()
+    assert prompt.unmapped == ()
 
 
 ALLOWED = [{"type": "function", "function": {"name": "f"}}, {"type": "custom", "custom": {"name": "p"}}]
@@ -295,14 +295,14 @@ ALLOWED = [{"type": "function", "function": {"name": "f"}}, {"type": "custom", "
 def test_a_tool_choice_is_said_in_our_words(fields: JsonObject, ours: ToolChoice | None) -> None:
     prompt = words(ask(**fields))
     assert prompt.tool_choice == ours
-    assert prompt.unworded == ()
+    assert prompt.unmapped == ()
 
 
 def test_tools_that_nobody_else_can_run_are_not_allowed_tools_either() -> None:
     allowed: JsonObject = {"mode": "required", "tools": [{"type": "mcp", "server_label": "x"}]}
     prompt = words(ask(tool_choice={"type": "allowed_tools", "allowed_tools": allowed}))
     assert prompt.tool_choice == ToolChoice("none")
-    assert prompt.unworded == ("tool_choice",)
+    assert prompt.unmapped == ("tool_choice",)
 
 
 @pytest.mark.parametrize(
@@ -356,12 +356,12 @@ def test_params_are_said_in_our_words(fields: JsonObject, name: str, ours: objec
     prompt = words(ask(**fields))
     found = getattr(prompt.params, name)
     assert found == ours and type(found) is type(ours)
-    assert prompt.unworded == ()
+    assert prompt.unmapped == ()
 
 
 def test_the_number_of_choices_is_the_requests_own() -> None:
     request = OpenAIChat().parse_request(dumps(ask(n=3)))
-    assert request.choices == 3 and request.prompt().unworded == ()
+    assert request.choices == 3 and request.prompt().unmapped == ()
 
 
 def test_what_is_for_one_vendor_alone_is_kept_for_it() -> None:
@@ -414,12 +414,12 @@ def test_what_is_for_one_vendor_alone_is_kept_for_it() -> None:
     ],
 )
 def test_what_our_words_leave_out_is_told_by_name(fields: JsonObject, told: tuple[str, ...]) -> None:
-    assert words(ask(**fields)).unworded == told
+    assert words(ask(**fields)).unmapped == told
 
 
 def test_there_is_an_end_to_what_is_told() -> None:
-    told = words(ask(**{f"field_{number}": 1 for number in range(1000)})).unworded
-    assert len(told) == MAX_UNWORDED + 1 and told[-1] == "..."
+    told = words(ask(**{f"field_{number}": 1 for number in range(1000)})).unmapped
+    assert len(told) == MAX_UNMAPPED + 1 and told[-1] == "..."
 
 
 WORDED = {
@@ -432,7 +432,7 @@ WORDED = {
 @pytest.mark.parametrize("name", sorted(FIELDS.keys() - WORDED))
 def test_every_documented_field_without_a_word_is_told(name: str) -> None:
     values: dict[type, JsonValue] = {str: "x", dict: {"x": 1}, bool: True}
-    assert words(ask(**{name: values[FIELDS[name][1][0]]})).unworded == (name,)
+    assert words(ask(**{name: values[FIELDS[name][1][0]]})).unmapped == (name,)
 
 
 @pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.json")), ids=lambda path: path.stem)
@@ -631,4 +631,4 @@ def test_any_request_is_said_in_our_words_or_is_an_invalid_request(body: JsonObj
     else:
         assert len(prompt.messages) == len(request.source.body["messages"] or ())  # type: ignore[arg-type]
         assert dumps(request.source.body) == came
-        assert all(name.isascii() and name.isprintable() and "," not in name for name in prompt.unworded)
+        assert all(name.isascii() and name.isprintable() and "," not in name for name in prompt.unmapped)

@@ -63,12 +63,12 @@ Finish: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter"]
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ChoiceDelta:
     """What one choice of an answer says, or, in a chunk, what it says further.
 
     Attributes:
         index: which choice.
-        text, thought, refusal: "" where there is none.
+        text, reasoning, refusal: "" where there is none.
         calls: tools called, each whole.
         images: made by the model.
         citations: what the text rests on.
@@ -80,7 +80,7 @@ class Said:
 
     index: int
     text: str = ""
-    thought: str = ""
+    reasoning: str = ""
     refusal: str = ""
     calls: tuple[ToolCall, ...] = ()
     images: tuple[Media, ...] = ()
@@ -92,12 +92,12 @@ class Said:
 
 
 class ChatResponse(Struct, frozen=True):
-    """A whole answer. `said` is it in our words, one a choice; empty where only its own wire can read its source."""
+    """A whole answer. `deltas` is it in our words, one a choice; empty where only its own wire can read its source."""
 
     usage: Usage | None
     source: Source
     envelope: Envelope | None = None
-    said: tuple[Said, ...] = ()
+    deltas: tuple[ChoiceDelta, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class ChatChunk:
         plain: the text that it adds, where it says nothing but text and thoughts in one choice; None where it says
             anything else. "" for what says nothing.
         envelope: None where only its own wire can read its source.
-        said: it in our words; empty where only its own wire can read its source.
+        deltas: it in our words; empty where only its own wire can read its source.
     """
 
     has_content: bool
@@ -120,16 +120,16 @@ class ChatChunk:
     source: Source
     plain: str | None = None
     envelope: Envelope | None = None
-    said: tuple[Said, ...] = ()
+    deltas: tuple[ChoiceDelta, ...] = ()
 
 
-def plain_text(said: tuple[Said, ...]) -> str | None:
+def plain_text(deltas: tuple[ChoiceDelta, ...]) -> str | None:
     """The text that words add to an answer, where they are nothing but text and thoughts in the first choice."""
-    if not said:
+    if not deltas:
         return ""
-    one = said[0]
+    one = deltas[0]
     other = one.index != 0 or one.refusal or one.calls or one.images or one.logprobs
-    return None if other or len(said) > 1 else one.text
+    return None if other or len(deltas) > 1 else one.text
 
 
 def assemble(chunks: Iterable[ChatChunk], source: Source) -> ChatResponse:
@@ -141,22 +141,22 @@ def assemble(chunks: Iterable[ChatChunk], source: Source) -> ChatResponse:
     """
     usage: Usage | None = None
     envelope: Envelope | None = None
-    sums: dict[int, Said] = {}
+    sums: dict[int, ChoiceDelta] = {}
     for chunk in chunks:
         usage = chunk.usage or usage
         envelope = envelope or chunk.envelope
-        for further in chunk.said:
+        for further in chunk.deltas:
             so_far = sums.get(further.index)
             sums[further.index] = further if so_far is None else add(so_far, further)
     return ChatResponse(usage, source, envelope, tuple(sums[index] for index in sorted(sums)))
 
 
-def add(so_far: Said, further: Said) -> Said:
+def add(so_far: ChoiceDelta, further: ChoiceDelta) -> ChoiceDelta:
     """One choice, and what it says further."""
     return replace(
         so_far,
         text=so_far.text + further.text,
-        thought=so_far.thought + further.thought,
+        reasoning=so_far.reasoning + further.reasoning,
         refusal=so_far.refusal + further.refusal,
         calls=so_far.calls + further.calls,
         images=so_far.images + further.images,

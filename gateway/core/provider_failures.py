@@ -16,7 +16,7 @@ class Evidence:
     retry_after: float | None = None
 
 
-class Again(Enum):
+class RetryRule(Enum):
     """Whether the same target is asked once more. Where the provider told a time, that is when, unless it is long."""
 
     NEVER = "never"
@@ -31,17 +31,17 @@ class ProviderFailure(GatewayError):
     class by name unless its row says something that no attribute can.
 
     Attributes:
-        again: whether the same target is asked once more.
+        retry: whether the same target is asked once more.
         next_candidate: whether another candidate may be asked.
-        held_against: whether it counts against the target's health. Of one failure it can be taken back: where a
-            refused token is marked, the target is not to blame.
+        counts_against_target: whether it counts against the target's health. Of one failure it can be taken back:
+            where a refused token is marked, the target is not to blame.
     """
 
     status = 502
     code: str | None = "provider_failure"
-    again: ClassVar[Again] = Again.NEVER
+    retry: ClassVar[RetryRule] = RetryRule.NEVER
     next_candidate: ClassVar[bool] = True
-    held_against: bool = True
+    counts_against_target: bool = True
 
     def __init__(
         self,
@@ -63,21 +63,21 @@ class ConnectionFailed(ProviderFailure):
     """No connection, or it broke before a byte of the answer: DNS, TCP, TLS, reset."""
 
     code = "provider_unreachable"
-    again = Again.AT_ONCE
+    retry = RetryRule.AT_ONCE
 
 
 class Unavailable(ProviderFailure):
     """500, 502, 503, 504, 529 and whatever other status says that it is the provider's fault."""
 
     status, code = 503, "provider_unavailable"
-    again = Again.AFTER_BACKOFF
+    retry = RetryRule.AFTER_BACKOFF
 
 
 class RateLimited(ProviderFailure):
     """429: the target rests for the time told, which is not held against it otherwise."""
 
     status, type, code = 429, "rate_limit_error", "rate_limit_exceeded"
-    again = Again.AFTER_BACKOFF
+    retry = RetryRule.AFTER_BACKOFF
 
 
 class QuotaExhausted(ProviderFailure):
@@ -86,17 +86,17 @@ class QuotaExhausted(ProviderFailure):
     status, type, code = 429, "insufficient_quota", "insufficient_quota"
 
 
-class Silent(ProviderFailure):
+class ProviderTimeout(ProviderFailure):
     """No first content in time. A silent route is never asked twice."""
 
     status, code = 504, "provider_timeout"
 
 
-class BrokenAnswer(ProviderFailure):
+class InvalidAnswer(ProviderFailure):
     """A 200 that is no answer: empty, HTML, not JSON, no choices; or a stream that ended before any content."""
 
     code = "provider_invalid_response"
-    again = Again.AT_ONCE
+    retry = RetryRule.AT_ONCE
 
 
 class StreamBroken(ProviderFailure):
@@ -121,15 +121,15 @@ class ContextTooLong(ProviderFailure):
     """The conversation does not fit this model; another one may be larger."""
 
     status, type, code = 400, INVALID, "context_length_exceeded"
-    held_against = False
+    counts_against_target = False
 
 
-class CannotSay(ProviderFailure):
+class UnsupportedByTarget(ProviderFailure):
     """The request holds what this target's wire has no words for, and leaving it out would change its meaning. Nobody
     was asked; another candidate may be able to."""
 
     status, type, code = 400, INVALID, "unsupported_by_provider"
-    held_against = False
+    counts_against_target = False
 
 
 class ContentRefused(ProviderFailure):
@@ -137,7 +137,7 @@ class ContentRefused(ProviderFailure):
 
     status, type, code = 400, INVALID, "content_policy_violation"
     next_candidate = False
-    held_against = False
+    counts_against_target = False
 
 
 class RequestRejected(ProviderFailure):
@@ -145,4 +145,4 @@ class RequestRejected(ProviderFailure):
 
     status, type, code = 400, INVALID, None
     next_candidate = False
-    held_against = False
+    counts_against_target = False

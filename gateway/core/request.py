@@ -36,7 +36,7 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
-class Thought:
+class Reasoning:
     """What a model thought before it spoke."""
 
     text: str
@@ -97,13 +97,13 @@ class ToolCall:
 
 
 @dataclass(frozen=True, slots=True)
-class Unworded:
+class UnknownPart:
     """A part of a message for which there is no word here; `kind` is its wire's name for it."""
 
     kind: str
 
 
-Part: TypeAlias = Text | Thought | Refusal | Media | StoredFile | ToolCall | Unworded
+Part: TypeAlias = Text | Reasoning | Refusal | Media | StoredFile | ToolCall | UnknownPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +196,7 @@ class Prompt:
         tool_choice: None where nothing was said.
         params: how to answer.
         extra: by vendor, what the caller says to that vendor alone.
-        unworded: the request's fields that these words leave out, by their wire's names.
+        unmapped: the request's fields that these words leave out, by their wire's names.
     """
 
     messages: tuple[Message, ...]
@@ -204,7 +204,7 @@ class Prompt:
     tool_choice: ToolChoice | None = None
     params: Params = Params()
     extra: JsonObject = field(default_factory=dict)
-    unworded: tuple[str, ...] = ()
+    unmapped: tuple[str, ...] = ()
 
 
 class ChatRequest(Struct, frozen=True):

@@ -152,10 +152,10 @@ class RunningAnswer:
         if self._decoder.fault:
             fault = self._decoder.fault
             broken = StreamBroken(fault.message, evidence=fault.evidence, param=fault.param, type=fault.type)
-            if self._resumable and fault.held_against and not self._decoder.complete:
+            if self._resumable and fault.counts_against_target and not self._decoder.complete:
                 self.interrupted = broken
             else:
-                out += self._fail(broken if fault.held_against else fault)
+                out += self._fail(broken if fault.counts_against_target else fault)
         elif self._decoder.done:
             out += self._finish()
         return bytes(out)

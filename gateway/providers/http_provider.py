@@ -11,7 +11,7 @@ from typing import Final
 from gateway.auth.auth_manager import Credential
 from gateway.core.answer import ChatChunk
 from gateway.core.clock import Clock
-from gateway.core.provider_failures import BrokenAnswer, CredentialRefused, ProviderFailure, Silent
+from gateway.core.provider_failures import CredentialRefused, InvalidAnswer, ProviderFailure, ProviderTimeout
 from gateway.core.request import ChatRequest, Rendered
 from gateway.providers.base import Answer, OpenStream, Terms
 from gateway.upstream.byte_stream import ByteStream
@@ -99,7 +99,7 @@ class HttpProvider:
             return body
         try:
             told = body.read_all(MAX_ERROR, waits)
-        except (BrokenAnswer, Silent):
+        except (InvalidAnswer, ProviderTimeout):
             told = b""  # the status alone says enough
         finally:
             body.close()
@@ -128,14 +128,14 @@ class HttpProvider:
             if decoder.fault:
                 raise decoder.fault
             if len(chunks) > MAX_PRELUDE or size > MAX_ANSWER:
-                raise BrokenAnswer(f"{self.name} sent a stream that goes on without saying anything.")
+                raise InvalidAnswer(f"{self.name} sent a stream that goes on without saying anything.")
             if decoder.done:
-                raise BrokenAnswer(f"{self.name} ended its stream without saying anything.")
+                raise InvalidAnswer(f"{self.name} ended its stream without saying anything.")
             data = data and body.read(next(waits))
             size += len(data)
             chunks += decoder.feed(data) if data else decoder.close()
             if not data and not any(chunk.has_content for chunk in chunks):
-                raise decoder.fault or BrokenAnswer(f"{self.name} ended its stream without saying anything.")
+                raise decoder.fault or InvalidAnswer(f"{self.name} ended its stream without saying anything.")
         return chunks
 
     def _instead(self, content: bytes, rendered: Rendered) -> ProviderFailure:
@@ -144,7 +144,7 @@ class HttpProvider:
             self._api.wire.parse_response(content, self._now(), rendered)
         except ProviderFailure as failure:
             return failure
-        return BrokenAnswer(f"{self.name} sent a whole answer where a stream was asked for.")
+        return InvalidAnswer(f"{self.name} sent a whole answer where a stream was asked for.")
 
     def _first_waits(self, terms: Terms) -> Iterator[float]:
         """As `_waits`, until the first content is due."""
@@ -155,7 +155,7 @@ class HttpProvider:
         while True:
             left = limit - self._clock.monotonic()
             if left <= 0:
-                raise Silent(f"{self.name} did not answer within its time.")
+                raise ProviderTimeout(f"{self.name} did not answer within its time.")
             yield left
 
     def _now(self) -> int:

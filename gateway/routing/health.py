@@ -92,7 +92,7 @@ class _Record:
         )
 
     def failed(self, entry: Entry, failure: ProviderFailure, now: float) -> None:
-        if not failure.held_against:
+        if not failure.counts_against_target:
             self.breaker.gives_back(entry)
             return
         why: Why = next((why for kind, why in TURNED_AWAY if isinstance(failure, kind)), "failures")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.core.provider_failures import BrokenAnswer, ProviderFailure
+from gateway.core.provider_failures import InvalidAnswer, ProviderFailure
 
 READ_SIZE: Final = 65_536
 DRAIN_SECONDS: Final = 0.05
@@ -30,8 +30,8 @@ class Detached:
         connection: to be read without blocking. Over TLS it is an SSLSocket: after each wake it is read until it wants
             to read (SSLWantReadError), for what it has decrypted no selector sees.
         early: what of the body was received already.
-        feed: the body's bytes in what was received; b"" tells that the connection has ended. Raises BrokenAnswer.
-        ended: whether the body is complete. Raises BrokenAnswer: it will not be.
+        feed: the body's bytes in what was received; b"" tells that the connection has ended. Raises InvalidAnswer.
+        ended: whether the body is complete. Raises InvalidAnswer: it will not be.
         broken: the failure for what receiving raised.
     """
 
@@ -39,7 +39,7 @@ class Detached:
     early: bytes
     feed: Callable[[bytes], bytes]
     ended: Callable[[], bool]
-    broken: Callable[[OSError], BrokenAnswer]
+    broken: Callable[[OSError], InvalidAnswer]
 
 
 class ByteStream(ABC):
@@ -64,8 +64,8 @@ class ByteStream(ABC):
             timeout: seconds of silence after which to give up.
 
         Raises:
-            Silent: nothing came in time.
-            BrokenAnswer: the connection broke, or what came was not HTTP.
+            ProviderTimeout: nothing came in time.
+            InvalidAnswer: the connection broke, or what came was not HTTP.
         """
 
     def read_all(self, limit: int, timeouts: Iterator[float]) -> bytes:
@@ -75,7 +75,7 @@ class ByteStream(ABC):
         while data := self.read(next(timeouts)):
             size += len(data)
             if size > limit:
-                raise BrokenAnswer(f"{self._provider} sent an answer of more than {limit} bytes.")
+                raise InvalidAnswer(f"{self._provider} sent an answer of more than {limit} bytes.")
             parts.append(data)
         return b"".join(parts)
 

@@ -12,7 +12,7 @@ from http.cookiejar import DefaultCookiePolicy
 import requests
 from urllib3.exceptions import HTTPError
 
-from gateway.core.provider_failures import ConnectionFailed, ProviderFailure, Silent
+from gateway.core.provider_failures import ConnectionFailed, ProviderFailure, ProviderTimeout
 from gateway.upstream.byte_stream import ByteStream
 from gateway.upstream.connection import ca_bundle
 from gateway.upstream.proxies import proxies_for
@@ -99,7 +99,7 @@ class RequestsTransport:
     def _failed(self, fault: Exception, timeout: float) -> ProviderFailure:
         """The failure without the library's text, which holds the address and may hold a header."""
         if isinstance(fault, requests.ReadTimeout):
-            return Silent(f"{self._provider} did not answer within {timeout:.0f} s.")
+            return ProviderTimeout(f"{self._provider} did not answer within {timeout:.0f} s.")
         if isinstance(fault, requests.ConnectTimeout):
             return ConnectionFailed(f"{self._provider} could not be reached within {self._connect_seconds:g} s.")
         if isinstance(fault, requests.exceptions.SSLError):

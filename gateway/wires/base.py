@@ -69,7 +69,7 @@ class Decoder(Protocol):
         """Every choice has its finish: what may follow is usage."""
 
     def feed(self, data: bytes) -> list[ChatChunk]:
-        """The chunks that `data` completes. Raises BrokenAnswer when a limit is passed."""
+        """The chunks that `data` completes. Raises InvalidAnswer when a limit is passed."""
 
     def close(self) -> list[ChatChunk]:
         """The body ended, or nobody waits for its end: the chunks that were still held."""
@@ -100,7 +100,7 @@ class OutboundWire(Protocol):
     def render_request(self, request: ChatRequest, model: str, *, ask_usage: bool) -> Rendered:
         """The request for the provider, asking for `model`; `ask_usage`: token counts at a stream's end are wanted.
 
-        Raises InvalidRequest where no provider could make sense of it, CannotSay where only this wire cannot.
+        Raises InvalidRequest where no provider could make sense of it, UnsupportedByTarget where only this wire cannot.
         """
 
     def parse_response(self, body: bytes, now: int, asked: Rendered) -> ChatResponse:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from gateway.core.provider_failures import (
-    BrokenAnswer,
     ContentRefused,
     ContextTooLong,
     CredentialRefused,
+    InvalidAnswer,
     ProviderFailure,
     QuotaExhausted,
     RateLimited,
@@ -52,7 +52,7 @@ def by_text_or_status(status: int, text: str) -> type[ProviderFailure]:
         if found(status, text):
             return failure
     if status < 400:
-        return BrokenAnswer  # a redirect, or no status at all: nothing an API defines
+        return InvalidAnswer  # a redirect, or no status at all: nothing an API defines
     return _BY_STATUS.get(status, Unavailable if status >= 500 else RequestRejected)
 
 

@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from gateway.core.provider_failures import BrokenAnswer, ProviderFailure
+from gateway.core.provider_failures import InvalidAnswer, ProviderFailure
 from gateway.core.request import Rendered
 from gateway.core.sse import encode
 from gateway.core.strict_json import JsonValue, dumps
@@ -78,7 +78,7 @@ def judge_stream(decoder: Decoder, events: Sequence[JsonValue], *, ours: bool) -
         for event in events:
             out += b"".join(map(encoder.encode, decoder.feed(encode(dumps(event)))))
         out += b"".join(map(encoder.encode, decoder.close()))
-    except BrokenAnswer as broken:
+    except InvalidAnswer as broken:
         fault = broken
     fault = fault or decoder.fault
     out += encoder.error(fault) if fault else encoder.end()

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.errors import InvalidRequest
-from gateway.core.provider_failures import CannotSay
+from gateway.core.provider_failures import UnsupportedByTarget
 from gateway.core.strict_json import dumps
 from gateway.wires.gemini import Gemini
 from gateway.wires.gemini.memory import CallMemory
@@ -48,14 +48,14 @@ def judge(body: Any) -> None:
     for target, model in TARGETS:
         try:
             rendered = target.render_request(request, model, ask_usage=True)
-        except (InvalidRequest, CannotSay) as error:
+        except (InvalidRequest, UnsupportedByTarget) as error:
             named(error)
         else:
             assert isinstance(strict(rendered.body), dict)
             assert all(name.isascii() and name.isprintable() and "," not in name for name in rendered.dropped)
 
 
-def named(error: InvalidRequest | CannotSay) -> None:
+def named(error: InvalidRequest | UnsupportedByTarget) -> None:
     assert error.status == 400 and error.param
     check_error(strict(WIRE.render_error(error))["error"])
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from gateway.core.request import Media, Message, Part, Refusal, StoredFile, Text, Thought, ToolCall, Unworded
+from gateway.core.request import Media, Message, Part, Reasoning, Refusal, StoredFile, Text, ToolCall, UnknownPart
 from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, loads
 from gateway.wires.gemini import media, tool_results
 from gateway.wires.gemini.media import Drop
@@ -79,7 +79,7 @@ def render(messages: tuple[Message, ...], setting: Setting) -> Conversation:
 
     Raises:
         InvalidRequest: a tool message answers no call, or media are none.
-        CannotSay: it holds what Gemini has no place for and what cannot be left out.
+        UnsupportedByTarget: it holds what Gemini has no place for and what cannot be left out.
     """
     for message in messages:
         if message.name is not None and message.role != "tool":
@@ -105,7 +105,7 @@ def _system(message: Message, drop: Drop) -> str:
                 drop(media.field(part))
             case StoredFile():
                 drop("messages.content.file")
-            case Unworded() | ToolCall():
+            case UnknownPart() | ToolCall():
                 _leave_out(part, drop)
             case _:
                 pass
@@ -183,18 +183,18 @@ def _part(part: Part, setting: Setting) -> JsonObject | None:
     match part:
         case Text(text) | Refusal(text):
             return {"text": text} if text else None
-        case Thought():
+        case Reasoning():
             return None  # what was thought is not part of the history, in any vendor's API; its signature is
         case Media():
             return media.part(part, setting.generation, setting.drop)
         case StoredFile():
             return media.stored(part)
-        case Unworded() | ToolCall():
+        case UnknownPart() | ToolCall():
             _leave_out(part, setting.drop)
             return None
 
 
-def _leave_out(part: Unworded | ToolCall, drop: Drop) -> None:
+def _leave_out(part: UnknownPart | ToolCall, drop: Drop) -> None:
     drop("messages.tool_calls" if isinstance(part, ToolCall) else f"messages.content.{part.kind}")
 
 

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.core.provider_failures import (
-    CannotSay,
     CredentialRefused,
     Evidence,
     ProviderFailure,
     QuotaExhausted,
     RateLimited,
     Unavailable,
+    UnsupportedByTarget,
 )
 from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, loads
 from gateway.wires.gemini.shapes import an_object, objects, text
@@ -143,7 +143,7 @@ _RULES: Final[tuple[tuple[Callable[[int, _Told], bool], type[ProviderFailure]], 
     (lambda status, told: told.word == "FAILED_PRECONDITION" and bool(_BILLING.search(told.message)), QuotaExhausted),
     # where the gateway stands is no fault of the request, and no key or waiting mends it
     (lambda status, told: status == 400 and bool(_LOCATION.search(told.message)), Unavailable),
-    (lambda status, told: status == 400 and bool(_UNSUPPORTED.search(told.message)), CannotSay),
+    (lambda status, told: status == 400 and bool(_UNSUPPORTED.search(told.message)), UnsupportedByTarget),
     (lambda status, told: status == 429 and any(map(_PER_DAY.search, told.quotas)), QuotaExhausted),
     (lambda status, told: status == 429 and not told.quotas and bool(_SPENT.search(told.message)), QuotaExhausted),
     (lambda status, told: status == 429, RateLimited),  # every text of Google's speaks of plan and billing

@@ -6,7 +6,7 @@ Source: https://ai.google.dev/api/generate-content#FinishReason and #BlockReason
 from typing import Final
 
 from gateway.core.answer import Finish
-from gateway.core.provider_failures import BrokenAnswer
+from gateway.core.provider_failures import InvalidAnswer
 from gateway.wires.meaning import shown
 
 STOP: Final = "STOP"
@@ -62,9 +62,9 @@ def finish(reason: str, *, spoke: bool, called: bool) -> Finish:
     return "stop"
 
 
-def failure(reason: str, told: str) -> BrokenAnswer:
+def failure(reason: str, told: str) -> InvalidAnswer:
     """What one of FAILED is; `told`: the server's explanation, "" where it gave none."""
-    return BrokenAnswer(_sentence(f"The provider broke its answer off: {reason}", told))
+    return InvalidAnswer(_sentence(f"The provider broke its answer off: {reason}", told))
 
 
 def refusal(what: str, reason: str, told: str) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from gateway.core.errors import InvalidRequest
-from gateway.core.provider_failures import CannotSay
+from gateway.core.provider_failures import UnsupportedByTarget
 from gateway.core.request import Media, StoredFile
 from gateway.core.strict_json import JsonObject
 
@@ -121,13 +121,15 @@ def stored(file: StoredFile) -> JsonObject:
     """The part for a file that is stored with Google, by its address or its name.
 
     Raises:
-        CannotSay: it is stored elsewhere, or nobody knows where.
+        UnsupportedByTarget: it is stored elsewhere, or nobody knows where.
     """
     if _FILE_NAME.fullmatch(file.id):
         return {"fileData": {"fileUri": f"{_FILES_VERSION}{file.id}"}}
     if file.id.startswith(_FILES) and _REMOTE.fullmatch(file.id):
         return {"fileData": {"fileUri": file.id}}
-    raise CannotSay("The request names a stored file, and Gemini has only files stored with Google.", param="messages")
+    raise UnsupportedByTarget(
+        "The request names a stored file, and Gemini has only files stored with Google.", param="messages"
+    )
 
 
 def field(media: Media) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from gateway.core.errors import InvalidRequest
-from gateway.core.provider_failures import CannotSay
+from gateway.core.provider_failures import UnsupportedByTarget
 from gateway.core.request import Params, Prompt
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.wires.gemini import thinking
@@ -37,7 +37,7 @@ def render(prompt: Prompt, choices: int, traits: Traits, drop: _Drop) -> JsonObj
 
     Raises:
         InvalidRequest: a number that no provider takes, naming its field in `param`.
-        CannotSay: more answers beside each other than Gemini gives.
+        UnsupportedByTarget: more answers beside each other than Gemini gives.
     """
     params = prompt.params
     config: JsonObject = {
@@ -96,7 +96,7 @@ def _limits(params: Params, choices: int, drop: _Drop) -> JsonObject:
     if choices < 1:
         raise InvalidRequest("n must be at least 1.", param="n")
     if choices > MAX_CHOICES:
-        raise CannotSay(f"Gemini gives at most {MAX_CHOICES} answers beside each other.", param="n")
+        raise UnsupportedByTarget(f"Gemini gives at most {MAX_CHOICES} answers beside each other.", param="n")
     if choices > 1:
         config["candidateCount"] = choices
     return config

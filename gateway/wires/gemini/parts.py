@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from secrets import token_hex
 from typing import Final, Literal
 
-from gateway.core.answer import Said
+from gateway.core.answer import ChoiceDelta
 from gateway.core.request import Media, Tool, ToolCall
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.wires.gemini.memory import CallMemory, Remembered
@@ -28,17 +28,17 @@ class Heard:
     """What some parts say together."""
 
     text: list[str] = field(default_factory=list)
-    thought: list[str] = field(default_factory=list)
+    reasoning: list[str] = field(default_factory=list)
     calls: list[ToolCall] = field(default_factory=list)
     media: list[Media] = field(default_factory=list)
     signature: str = ""
 
-    def said(self, index: int) -> Said:
+    def said(self, index: int) -> ChoiceDelta:
         """It as a piece of the choice `index`."""
-        return Said(
+        return ChoiceDelta(
             index=index,
             text="".join(self.text),
-            thought="".join(self.thought),
+            reasoning="".join(self.reasoning),
             calls=tuple(self.calls),
             images=tuple(self.media),
             extra={VENDOR: {SIGNATURE: self.signature}} if self.signature else {},
@@ -65,7 +65,7 @@ class PartReader:
                 self._call(part, heard)
             elif part.get("thought") is True:
                 # a signature here belongs to a part that never goes back, and an image to a draft
-                heard.thought.append(text(part.get("text")))
+                heard.reasoning.append(text(part.get("text")))
             else:
                 _speak(part, heard, line_open=not heard.text[-1].endswith("\n") if heard.text else line_open)
         return heard

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from gateway.core.answer import ChatChunk, Envelope, Said, plain_text
-from gateway.core.provider_failures import BrokenAnswer, ProviderFailure
+from gateway.core.answer import ChatChunk, ChoiceDelta, Envelope, plain_text
+from gateway.core.provider_failures import InvalidAnswer, ProviderFailure
 from gateway.core.request import Rendered, Source
 from gateway.core.strict_json import JsonObject, JsonValue
 from gateway.wires.base import MAX_CHOICES
@@ -73,15 +73,15 @@ class _Choice:
         if says or not self.finish or reason not in ("", STOP):
             self.finish, self.told = reason, told
 
-    def as_said(self, index: int) -> Said:
+    def as_said(self, index: int) -> ChoiceDelta:
         """Its end."""
         word = finish(self.finish, spoke=self.spoke, called=self.called)
-        return Said(index=index, finish=word, native_finish=self.finish or None)
+        return ChoiceDelta(index=index, finish=word, native_finish=self.finish or None)
 
-    def afterthoughts(self, index: int) -> Said:
+    def afterthoughts(self, index: int) -> ChoiceDelta:
         """What can be said only now that all of it is known."""
         blocked = not self.spoke and finish(self.finish, spoke=False, called=False) == "content_filter"
-        return Said(
+        return ChoiceDelta(
             index=index,
             refusal=refusal("the answer", self.finish, self.told) if blocked else "",
             citations=read_citations(self.grounding, "".join(self.text)) if self.length <= MAX_QUOTED else (),
@@ -123,7 +123,7 @@ class AnswerReader:
             return []
         self._name(event)
         if len(self._choices) > MAX_CHOICES:
-            self.fault = BrokenAnswer("The provider's stream has more choices than any answer has.")
+            self.fault = InvalidAnswer("The provider's stream has more choices than any answer has.")
             return []
         found = sorted(_by_index(event.get("candidates")), key=lambda one: one[0])  # openai-python wants 0 to be first
         said = [self._hear(index, candidate) for index, candidate in found]
@@ -148,12 +148,14 @@ class AnswerReader:
         finishes = tuple(choice.as_said(index) for index, choice in choices)
         spoke = any(choice.spoke for _, choice in choices)
         if not spoke and all(one.finish == "stop" for one in finishes):
-            self.fault = BrokenAnswer("The provider answered with nothing.")  # agents would ask again for ever
+            self.fault = InvalidAnswer("The provider answered with nothing.")  # agents would ask again for ever
             return []
-        after = tuple(one for index, choice in choices if (one := choice.afterthoughts(index)) != Said(index))
+        after = tuple(one for index, choice in choices if (one := choice.afterthoughts(index)) != ChoiceDelta(index))
         return self._close(after, finishes, says=not spoke)
 
-    def _close(self, after: tuple[Said, ...], finishes: tuple[Said, ...], *, says: bool) -> list[ChatChunk]:
+    def _close(
+        self, after: tuple[ChoiceDelta, ...], finishes: tuple[ChoiceDelta, ...], *, says: bool
+    ) -> list[ChatChunk]:
         self.done = True
         parts = [said for said in (after, finishes) if said]
         return [ChatChunk(says, None, Source(WIRE, {}), plain_text(said), self._envelope, said) for said in parts]
@@ -166,7 +168,7 @@ class AnswerReader:
             model=known.model or text(event.get("modelVersion")),
         )
 
-    def _hear(self, index: int, candidate: JsonObject) -> Said:
+    def _hear(self, index: int, candidate: JsonObject) -> ChoiceDelta:
         """What one candidate of one event says."""
         choice = self._choices.setdefault(index, _Choice())
         heard = self._parts.read(an_object(candidate.get("content")).get("parts"), line_open=choice.line_open)
@@ -199,14 +201,14 @@ class AnswerReader:
             return []
         choices = sorted((self._choices or {0: _Choice()}).items())
         words = refusal("the prompt", reason, text(feedback.get("blockReasonMessage")))
-        refusals = tuple(Said(index, refusal=words) for index, choice in choices if not choice.spoke)
-        finishes = tuple(Said(index, finish="content_filter", native_finish=reason) for index, _ in choices)
+        refusals = tuple(ChoiceDelta(index, refusal=words) for index, choice in choices if not choice.spoke)
+        finishes = tuple(ChoiceDelta(index, finish="content_filter", native_finish=reason) for index, _ in choices)
         return self._close(refusals, finishes, says=True)
 
 
-def _says(said: Said) -> bool:
+def _says(said: ChoiceDelta) -> bool:
     """Whether it says something to the caller; a signature alone does not."""
-    return bool(said.text or said.thought or said.calls or said.images)
+    return bool(said.text or said.reasoning or said.calls or said.images)
 
 
 def _by_index(candidates: JsonValue) -> Iterator[tuple[int, JsonObject]]:

@@ -36,11 +36,11 @@ def render(chat: ChatRequest, model: str, memory: CallMemory) -> Rendered:
 
     Raises:
         InvalidRequest: no provider could make sense of it.
-        CannotSay: Gemini has no words for what cannot be left out.
+        UnsupportedByTarget: Gemini has no words for what cannot be left out.
     """
     prompt, about = chat.prompt(), traits(model)
     drop = _Dropped()
-    for name in prompt.unworded:
+    for name in prompt.unmapped:
         drop(name)
     names = ToolNames(_names(prompt))
     setting = contents.Setting(about.generation, names, Signatures(memory), drop)

@@ -1,7 +1,7 @@
 """A whole Gemini answer: the sum of a stream of one event, or of the array that a stream without `alt=sse` is."""
 
 from gateway.core.answer import ChatResponse, assemble
-from gateway.core.provider_failures import BrokenAnswer
+from gateway.core.provider_failures import InvalidAnswer
 from gateway.core.request import Rendered, Source
 from gateway.core.strict_json import JsonFault, JsonValue, loads
 from gateway.wires.gemini.memory import CallMemory
@@ -13,13 +13,13 @@ def parse(body: bytes, now: int, asked: Rendered, memory: CallMemory) -> ChatRes
     """Read a whole answer to `asked` that came at `now`, in seconds since the epoch.
 
     Raises:
-        BrokenAnswer: it is a 200 without an answer: not JSON, no candidates, nothing said, or broken off by the model.
+        InvalidAnswer: it is a 200 without an answer: not JSON, no candidates, nothing said, or broken off by the model.
         ProviderFailure: it is a 200 that holds an error.
     """
     try:
         found = loads(body)
     except JsonFault as fault:
-        raise BrokenAnswer(f"The provider's answer is not JSON: {fault}") from None
+        raise InvalidAnswer(f"The provider's answer is not JSON: {fault}") from None
     reader = AnswerReader(now, asked, memory)
     events: list[JsonValue] = found if isinstance(found, list) else [found]
     chunks = [chunk for event in events for chunk in reader.read(event)]
@@ -27,5 +27,5 @@ def parse(body: bytes, now: int, asked: Rendered, memory: CallMemory) -> ChatRes
     if reader.fault:
         raise reader.fault
     if not reader.done:
-        raise BrokenAnswer("The provider's answer has no candidates.")
+        raise InvalidAnswer("The provider's answer has no candidates.")
     return assemble(chunks, Source(WIRE, (objects(events) or [{}])[-1]))

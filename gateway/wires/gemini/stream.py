@@ -7,7 +7,7 @@ OpenAI's `[DONE]`, which then says the same.
 from collections.abc import Iterable
 
 from gateway.core.answer import ChatChunk
-from gateway.core.provider_failures import BrokenAnswer
+from gateway.core.provider_failures import InvalidAnswer
 from gateway.core.request import Rendered
 from gateway.core.sse import DONE, Event, SseDecoder, SseTooLarge
 from gateway.core.strict_json import JsonFault, loads
@@ -32,7 +32,7 @@ class EventDecoder(AnswerReader):
         try:
             return self._read(self._events.feed(data))
         except SseTooLarge as fault:
-            raise BrokenAnswer(f"The provider's stream has an event that is too large: {fault}") from None
+            raise InvalidAnswer(f"The provider's stream has an event that is too large: {fault}") from None
 
     def close(self) -> list[ChatChunk]:
         return [*self._read(self._events.close()), *self.end()]

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from gateway.core.errors import GatewayError, InvalidRequest
-from gateway.core.provider_failures import CannotSay
-from gateway.core.request import Media, Message, Part, Refusal, StoredFile, Text, Thought, ToolCall, Unworded
+from gateway.core.provider_failures import UnsupportedByTarget
+from gateway.core.request import Media, Message, Part, Reasoning, Refusal, StoredFile, Text, ToolCall, UnknownPart
 from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, loads
 from gateway.wires.gemini import media
 from gateway.wires.gemini.media import Drop
@@ -43,7 +43,7 @@ def pair(messages: Sequence[Message]) -> Mapping[Place, list[Part]]:
 
     Raises:
         InvalidRequest: a tool message answers no call.
-        CannotSay: or it answers one for which our words have no word.
+        UnsupportedByTarget: or it answers one for which our words have no word.
     """
     waiting = _Waiting()
     results: dict[Place, list[Part]] = {}
@@ -64,7 +64,7 @@ class _Waiting:
         self._step = 0
         self._calls: dict[_Key, list[tuple[int, deque[Place]]]] = {}
         self._answered: dict[_Key, Place] = {}
-        self._unworded = False
+        self._unmapped = False
 
     def add(self, index: int, message: Message) -> None:
         """The calls of an assistant's message."""
@@ -74,7 +74,7 @@ class _Waiting:
                 if not steps or steps[-1][0] != self._step:
                     steps.append((self._step, deque()))
                 steps[-1][1].append((index, position))
-            self._unworded = self._unworded or isinstance(part, Unworded)
+            self._unmapped = self._unmapped or isinstance(part, UnknownPart)
 
     def end_step(self) -> None:
         """What is called from here on stands after something else."""
@@ -93,8 +93,10 @@ class _Waiting:
         return self._answered[key]
 
     def _fault(self) -> GatewayError:
-        if self._unworded:
-            return CannotSay("A tool message answers a call of a kind that Gemini does not have.", param="messages")
+        if self._unmapped:
+            return UnsupportedByTarget(
+                "A tool message answers a call of a kind that Gemini does not have.", param="messages"
+            )
         return InvalidRequest(
             "A message with the role tool must answer a tool call of an assistant message before it.", param="messages"
         )
@@ -114,7 +116,7 @@ def result(parts: Iterable[Part] | None, generation: int, drop: Drop) -> Result:
 
     Raises:
         InvalidRequest: media that are none.
-        CannotSay: a file that is not stored with Google.
+        UnsupportedByTarget: a file that is not stored with Google.
     """
     if parts is None:
         return Result({"response": {"error": "no result"}})
@@ -130,11 +132,11 @@ def result(parts: Iterable[Part] | None, generation: int, drop: Drop) -> Result:
                 (inside if _inside(said, generation, drop) else beside).append(said)
             case StoredFile():
                 beside.append(media.stored(part))
-            case Unworded(kind):
+            case UnknownPart(kind):
                 drop(f"messages.content.{kind}")
             case ToolCall():
                 drop("messages.tool_calls")
-            case Thought():
+            case Reasoning():
                 pass  # reasoning is not part of a history
     fields: JsonObject = {"response": _response(texts)}
     return Result({**fields, "parts": inside} if inside else fields, tuple(beside))

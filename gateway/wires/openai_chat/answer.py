@@ -11,7 +11,7 @@ import re
 from secrets import token_hex
 from typing import Final
 
-from gateway.core.answer import ChatResponse, Citation, Envelope, Finish, Said, TokenLogprob, Usage
+from gateway.core.answer import ChatResponse, ChoiceDelta, Citation, Envelope, Finish, TokenLogprob, Usage
 from gateway.core.request import Media, ToolCall
 from gateway.core.strict_json import JsonObject, JsonValue
 from gateway.wires.base import Naming
@@ -27,7 +27,7 @@ _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_-]")
 
 def whole(answer: ChatResponse, naming: Naming) -> JsonObject:
     """The whole answer; one that says nothing at all is still a choice, because clients look at the first."""
-    said = answer.said or (Said(0),)
+    said = answer.deltas or (ChoiceDelta(0),)
     body = head(answer.envelope, OBJECT, naming)
     body["choices"] = [_choice(one) for one in said]
     if answer.usage:
@@ -100,7 +100,7 @@ def usage(counted: Usage) -> JsonObject:
     }
 
 
-def _choice(said: Said) -> JsonObject:
+def _choice(said: ChoiceDelta) -> JsonObject:
     body: JsonObject = {
         "index": said.index,
         "message": _message(said),
@@ -112,11 +112,11 @@ def _choice(said: Said) -> JsonObject:
     return body
 
 
-def _message(said: Said) -> JsonObject:
+def _message(said: ChoiceDelta) -> JsonObject:
     nothing = None if said.calls or said.refusal else ""
     message: JsonObject = {"role": "assistant", "content": said.text or nothing, "refusal": said.refusal or None}
-    if said.thought:
-        message["reasoning_content"] = said.thought
+    if said.reasoning:
+        message["reasoning_content"] = said.reasoning
     lists: dict[str, list[JsonValue]] = {
         "tool_calls": [tool_call(call) for call in said.calls],
         "images": [image(media, index) for index, media in enumerate(said.images)],

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from gateway.core.answer import ChatChunk, Finish, Said, Usage
+from gateway.core.answer import ChatChunk, ChoiceDelta, Finish, Usage
 from gateway.core.strict_json import JsonObject
 from gateway.wires.base import Naming
 from gateway.wires.openai_chat.answer import citation, finish, head, image, logprobs, tool_call, usage
@@ -53,7 +53,7 @@ class SpokenChunks:
         self._usage = chunk.usage or self._usage
         if self.head is None:
             self.head = head(chunk.envelope, OBJECT, self._naming)
-        for said in chunk.said:
+        for said in chunk.deltas:
             if said.index not in self._choices:
                 self._choices[said.index] = _Choice()
                 if not self._joined:
@@ -74,9 +74,9 @@ class SpokenChunks:
             counted = self._usage if self._spent is None else self._usage + self._spent
             yield {**(self.head or {}), "choices": [], "usage": usage(counted)}
 
-    def _further(self, said: Said, choice: _Choice) -> Iterator[JsonObject]:
-        if said.thought:
-            yield self._body(said.index, {"reasoning_content": said.thought})
+    def _further(self, said: ChoiceDelta, choice: _Choice) -> Iterator[JsonObject]:
+        if said.reasoning:
+            yield self._body(said.index, {"reasoning_content": said.reasoning})
         if said.text or said.logprobs:
             yield self._body(said.index, {"content": said.text}, {"logprobs": logprobs(said.logprobs)})
         if said.refusal:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Final, Literal
 
 from gateway.core.errors import InvalidRequest
-from gateway.core.request import Message, Part, Refusal, Thought, ToolCall, Unworded
+from gateway.core.request import Message, Part, Reasoning, Refusal, ToolCall, UnknownPart
 from gateway.core.strict_json import dumps
 from gateway.wires.openai_chat.parts import content, image
 from gateway.wires.openai_chat.reading import Reader, printable
@@ -49,7 +49,7 @@ def _assistant(said: Reader) -> list[Part]:
     """What was thought, what was said, what was called, in this order."""
     parts: list[Part] = []
     if thought := said.text("reasoning_content"):
-        parts.append(Thought(thought))
+        parts.append(Reasoning(thought))
     parts += content(said)
     if (refusal := said.text("refusal")) and Refusal(refusal) not in parts:
         parts.append(Refusal(refusal))
@@ -57,14 +57,14 @@ def _assistant(said: Reader) -> list[Part]:
         picture.ignore("type", "index")
         parts.append(image(picture))
     if said.json("audio"):
-        parts.append(Unworded("audio"))  # only the one that spoke it knows what was said
+        parts.append(UnknownPart("audio"))  # only the one that spoke it knows what was said
     parts += [_call(call) for call in said.objects("tool_calls")]
     if legacy := said.object("function_call"):
         parts.append(ToolCall("", legacy.needed_text("name"), _arguments(legacy)))
     return parts
 
 
-def _call(call: Reader) -> ToolCall | Unworded:
+def _call(call: Reader) -> ToolCall | UnknownPart:
     kind = call.text("type") or ("custom" if call.raw("custom") else "function")
     call.ignore("index")  # clients that put a call together from a stream keep it
     if kind == "function":
@@ -85,7 +85,7 @@ def _call(call: Reader) -> ToolCall | Unworded:
             call.json("extra_content") or {},
         )
     call.skip()
-    return Unworded(printable(kind))
+    return UnknownPart(printable(kind))
 
 
 def _arguments(of: Reader) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from gateway.core.errors import InvalidRequest
-from gateway.core.request import Media, Part, Refusal, StoredFile, Text, Unworded
+from gateway.core.request import Media, Part, Refusal, StoredFile, Text, UnknownPart
 from gateway.wires.openai_chat.data_urls import UrlFault, is_data, is_remote, plain_base64, split_data
 from gateway.wires.openai_chat.reading import Reader, printable
 
@@ -82,7 +82,7 @@ def _part(part: Reader) -> Part:
     read = _KINDS.get(kind)
     if read is None:
         part.skip()
-        return Unworded(printable(kind))
+        return UnknownPart(printable(kind))
     return read(part)
 
 

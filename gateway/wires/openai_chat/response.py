@@ -1,7 +1,7 @@
 """A whole answer: read from a provider, shown to the caller."""
 
 from gateway.core.answer import ChatResponse, Usage
-from gateway.core.provider_failures import BrokenAnswer
+from gateway.core.provider_failures import InvalidAnswer
 from gateway.core.request import Source
 from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, dumps, loads
 from gateway.wires.base import Naming, usage_of
@@ -19,20 +19,20 @@ def parse(body: bytes, now: int, *, tool_calls_finish: bool = False) -> ChatResp
         tool_calls_finish: a choice that called a tool has not just stopped, whatever the provider says.
 
     Raises:
-        BrokenAnswer: it is a 200 without an answer: not JSON, no choices.
+        InvalidAnswer: it is a 200 without an answer: not JSON, no choices.
         ProviderFailure: it is a 200 that holds an error.
     """
     try:
         fields = loads(body)
     except JsonFault as fault:
-        raise BrokenAnswer(f"The provider's answer is not JSON: {fault}") from None
+        raise InvalidAnswer(f"The provider's answer is not JSON: {fault}") from None
     choices = fields.get("choices") if isinstance(fields, dict) else None
     if not choices and holds_error(fields):
         raise parse_in_stream(fields)
     if not isinstance(fields, dict):
-        raise BrokenAnswer("The provider's answer is not a JSON object.")
+        raise InvalidAnswer("The provider's answer is not a JSON object.")
     if not isinstance(choices, list) or not choices:
-        raise BrokenAnswer("The provider's answer has no choices.")
+        raise InvalidAnswer("The provider's answer has no choices.")
     for index, choice in enumerate(choices):
         _mend_choice(index, choice, tool_calls_finish=tool_calls_finish)
     if not has_envelope(fields, OBJECT):
@@ -60,11 +60,11 @@ def usage(fields: JsonObject) -> Usage | None:
 def _mend_choice(index: int, choice: JsonValue, *, tool_calls_finish: bool) -> None:
     message = choice.get("message") if isinstance(choice, dict) else None
     if not isinstance(choice, dict) or not isinstance(message, dict):
-        raise BrokenAnswer("The provider's answer has a choice without a message.")
+        raise InvalidAnswer("The provider's answer has a choice without a message.")
     if type(choice.get("index")) is not int:
         choice["index"] = index
     if choice.get("finish_reason") == FAILED:
-        raise BrokenAnswer("The provider broke its answer off with an error.")
+        raise InvalidAnswer("The provider broke its answer off with an error.")
     mend_message(message)
     called = bool(message.get("tool_calls"))
     reason = finish_reason(choice.get("finish_reason"), called_tool=called, over_stop=tool_calls_finish)

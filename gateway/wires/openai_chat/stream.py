@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from gateway.core.answer import ChatChunk, Envelope, Usage
 from gateway.core.errors import GatewayError
-from gateway.core.provider_failures import BrokenAnswer, ProviderFailure
+from gateway.core.provider_failures import InvalidAnswer, ProviderFailure
 from gateway.core.request import Source
 from gateway.core.sse import DONE, Event, SseDecoder, SseTooLarge, comment, encode
 from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, dumps, loads
@@ -80,7 +80,7 @@ class ChunkDecoder:
         try:
             return self._read(self._events.feed(data))
         except SseTooLarge as fault:
-            raise BrokenAnswer(f"The provider's stream has an event that is too large: {fault}") from None
+            raise InvalidAnswer(f"The provider's stream has an event that is too large: {fault}") from None
 
     def close(self) -> list[ChatChunk]:
         return self._read(self._events.close())
@@ -111,12 +111,12 @@ class ChunkDecoder:
             self.skipped += 1  # one bad event in a sound stream is no reason to lose the stream
             return None
         if any(choice.get("finish_reason") == FAILED for choice in choices):
-            self.fault = BrokenAnswer("The provider broke its answer off with an error.")
+            self.fault = InvalidAnswer("The provider broke its answer off with an error.")
             return None
         self._envelope = mend_envelope(body, OBJECT, self._envelope, self._now)
         says = [self._mend_choice(choice) for choice in choices]
         if len(self._choices) > MAX_CHOICES or any(choice.calls.too_many for choice in self._choices.values()):
-            self.fault = BrokenAnswer("The provider's stream has more choices or tool calls than any answer has.")
+            self.fault = InvalidAnswer("The provider's stream has more choices or tool calls than any answer has.")
             return None
         mend_usage(body)
         return ChatChunk(any(says), usage(body), Source(WIRE, body), text_of(choices))

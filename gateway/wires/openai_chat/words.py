@@ -13,7 +13,7 @@ from gateway.wires.openai_chat.params import params
 from gateway.wires.openai_chat.reading import Reader
 from gateway.wires.openai_chat.tools import choice, tools
 
-MAX_UNWORDED: Final = 64
+MAX_UNMAPPED: Final = 64
 """Names that are told; they go into a header. A request has hardly ten."""
 
 _ELSEWHERE: Final = ("model", "n", "stream", "stream_options")
@@ -33,10 +33,10 @@ def read(fields: JsonObject) -> Prompt:
         tool_choice=choice(asked),
         params=params(asked),
         extra=asked.json("extra_body") or {},
-        unworded=_unworded(asked),  # last: by now everything was asked for that has a word
+        unmapped=_unmapped(asked),  # last: by now everything was asked for that has a word
     )
 
 
-def _unworded(asked: Reader) -> tuple[str, ...]:
+def _unmapped(asked: Reader) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(asked.left()))
-    return names if len(names) <= MAX_UNWORDED else (*names[:MAX_UNWORDED], "...")
+    return names if len(names) <= MAX_UNMAPPED else (*names[:MAX_UNMAPPED], "...")
