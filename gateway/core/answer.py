@@ -1,7 +1,9 @@
-"""A streamed answer in our words, and what its pieces add up to.
+"""A chat answer: whole (`ChatResponse`) or in chunks (`ChatChunk`), and the sum of its chunks.
 
-A whole answer is the sum of its stream, so a wire that reads pieces can read wholes with the same code, and a test can
-hold the two against each other.
+A whole answer is the sum of its stream. So a wire reads both with the same code, and a test can compare the two. An
+answer keeps its source as a request does (gateway.core.request); `deltas` are its neutral form, which stays empty where
+both ends speak the same wire. Types that are made on every call are Structs, types that only the neutral form has are
+dataclasses. This module knows no wire format, and no vendor.
 """
 
 from collections.abc import Iterable
@@ -15,7 +17,7 @@ from gateway.core.strict_json import JsonObject
 
 
 class Usage(Struct, frozen=True):
-    """Tokens, as the provider counted them: `cached` are among `prompt`, `reasoning` among `completion`."""
+    """Token counts of the provider: `prompt` includes `cached`, `completion` includes `reasoning`."""
 
     prompt: int
     completion: int
@@ -33,7 +35,7 @@ class Usage(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What every object of one answer carries: its id, when it began (seconds since the epoch), who answers."""
+    """What every object of one answer carries: its id, its start in seconds since the epoch, and the model's name."""
 
     id: str
     created: int
@@ -42,7 +44,7 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True)
 class TokenLogprob:
-    """A token, the logarithm of its probability, and its alternatives."""
+    """A token, the natural logarithm of its probability, and its alternatives."""
 
     token: str
     logprob: float
@@ -51,7 +53,7 @@ class TokenLogprob:
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """A page that the text between two characters of the answer rests on."""
+    """A page that is the source of the answer's text from character `start` up to `end`."""
 
     url: str
     title: str
@@ -64,18 +66,18 @@ Finish: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter"]
 
 @dataclass(frozen=True, slots=True)
 class ChoiceDelta:
-    """What one choice of an answer says, or, in a chunk, what it says further.
+    """One choice of a whole answer, or what a chunk adds to one choice.
 
     Attributes:
-        index: which choice.
+        index: the number of the choice.
         text, reasoning, refusal: "" where there is none.
-        calls: tools called, each whole.
-        images: made by the model.
-        citations: what the text rests on.
-        logprobs: of the text's tokens.
-        finish: why it ended; None while it has not.
-        native_finish: the provider's own word for that.
-        extra: by vendor, what belongs to it.
+        calls: tool calls, each whole.
+        images: images that the model made.
+        citations: the sources of the text.
+        logprobs: probabilities of the text's tokens.
+        finish: why the choice ended; None until it ends.
+        native_finish: the provider's own word for `finish`.
+        extra: data that belongs to the choice, by vendor.
     """
 
     index: int
@@ -92,7 +94,7 @@ class ChoiceDelta:
 
 
 class ChatResponse(Struct, frozen=True):
-    """A whole answer. `deltas` is it in our words, one a choice; empty where only its own wire can read its source."""
+    """A whole answer. `deltas`: its neutral form, one a choice; empty where only its own wire reads its source."""
 
     usage: Usage | None
     source: Source
@@ -100,19 +102,18 @@ class ChatResponse(Struct, frozen=True):
     deltas: tuple[ChoiceDelta, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ChatChunk:
+class ChatChunk(Struct, frozen=True):
     """One piece of a streamed answer.
 
     Attributes:
-        has_content: it says something to the caller (text, reasoning, a tool call, a finish), so a stream that has
-            brought one is a stream that answers.
-        usage: the token counts so far, which later ones replace.
-        source: the piece as it came.
-        plain: the text that it adds, where it says nothing but text and thoughts in one choice; None where it says
-            anything else. "" for what says nothing.
-        envelope: None where only its own wire can read its source.
-        deltas: it in our words; empty where only its own wire can read its source.
+        has_content: whether it holds something for the caller (text, reasoning, a tool call, a finish). The first such
+            chunk shows that the provider answers.
+        usage: the token counts so far; later ones replace it.
+        source: the piece as it arrived.
+        plain: the text that it adds, if it adds nothing but text and reasoning to the first choice; "" if it adds
+            nothing; None if it adds anything else.
+        envelope: None where only its own wire reads its source.
+        deltas: its neutral form; empty where only its own wire reads its source.
     """
 
     has_content: bool
@@ -124,7 +125,7 @@ class ChatChunk:
 
 
 def plain_text(deltas: tuple[ChoiceDelta, ...]) -> str | None:
-    """The text that words add to an answer, where they are nothing but text and thoughts in the first choice."""
+    """The text of deltas that add nothing but text and reasoning to the first choice; None for all others."""
     if not deltas:
         return ""
     one = deltas[0]
@@ -133,11 +134,11 @@ def plain_text(deltas: tuple[ChoiceDelta, ...]) -> str | None:
 
 
 def assemble(chunks: Iterable[ChatChunk], source: Source) -> ChatResponse:
-    """What the chunks of a stream add up to.
+    """The whole answer that the chunks of a stream add up to.
 
     Args:
-        chunks: of one answer, in our words, in their order.
-        source: the answer as it came.
+        chunks: all of one answer, in neutral form and in order.
+        source: the source of the whole answer.
     """
     usage: Usage | None = None
     envelope: Envelope | None = None
@@ -152,7 +153,7 @@ def assemble(chunks: Iterable[ChatChunk], source: Source) -> ChatResponse:
 
 
 def add(so_far: ChoiceDelta, further: ChoiceDelta) -> ChoiceDelta:
-    """One choice, and what it says further."""
+    """The sum of a choice so far and its next delta."""
     return replace(
         so_far,
         text=so_far.text + further.text,

@@ -1,4 +1,10 @@
-"""What a provider can do wrong."""
+"""The failures of providers: one try at one target that brought no answer.
+
+A failure is a type with evidence. The class attributes are a table of what each failure means: whether the same target
+is asked again, whether another one may be asked, whether it counts against the target's health, and what the caller
+gets. `Evidence` keeps facts from the provider's answer. The wires, transports and providers raise these, so nothing
+here knows HTTP libraries or a wire format. The gateway's own errors are in gateway.core.errors.
+"""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -9,7 +15,7 @@ from gateway.core.errors import INVALID, GatewayError
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a provider's answer said beside its message; `retry_after` is in seconds."""
+    """Facts from a provider's answer beside its message; `retry_after` is in seconds."""
 
     status: int | None = None
     request_id: str | None = None
@@ -17,7 +23,7 @@ class Evidence:
 
 
 class RetryRule(Enum):
-    """Whether the same target is asked once more. Where the provider told a time, that is when, unless it is long."""
+    """Whether and when the same target is asked again. A time that the provider gave takes precedence, unless long."""
 
     NEVER = "never"
     AT_ONCE = "at once"
@@ -27,14 +33,14 @@ class RetryRule(Enum):
 class ProviderFailure(GatewayError):
     """A try at one target that brought no answer.
 
-    The attributes of the classes are the table of what a failure means: who reads them (attempt, race, health) knows no
-    class by name unless its row says something that no attribute can.
+    Failover and health read these attributes. They test for a class by name only where no attribute can express the
+    rule.
 
     Attributes:
         retry: whether the same target is asked once more.
         next_candidate: whether another candidate may be asked.
-        counts_against_target: whether it counts against the target's health. Of one failure it can be taken back:
-            where a refused token is marked, the target is not to blame.
+        counts_against_target: whether the failure counts against the target's health. Set to False on one failure where
+            a refused token was marked, because then the target is not to blame.
     """
 
     status = 502
@@ -60,47 +66,47 @@ class ProviderFailure(GatewayError):
 
 
 class ConnectionFailed(ProviderFailure):
-    """No connection, or it broke before a byte of the answer: DNS, TCP, TLS, reset."""
+    """There is no connection, or it broke before the first byte of the answer: DNS, TCP, TLS, reset."""
 
     code = "provider_unreachable"
     retry = RetryRule.AT_ONCE
 
 
 class Unavailable(ProviderFailure):
-    """500, 502, 503, 504, 529 and whatever other status says that it is the provider's fault."""
+    """500, 502, 503, 504, 529 and every other status that means a fault of the provider."""
 
     status, code = 503, "provider_unavailable"
     retry = RetryRule.AFTER_BACKOFF
 
 
 class RateLimited(ProviderFailure):
-    """429: the target rests for the time told, which is not held against it otherwise."""
+    """429: the target is skipped for the time that the provider gave; its health is not affected otherwise."""
 
     status, type, code = 429, "rate_limit_error", "rate_limit_exceeded"
     retry = RetryRule.AFTER_BACKOFF
 
 
 class QuotaExhausted(ProviderFailure):
-    """429 or 402 that no waiting of minutes mends: the day's quota or the credit is spent."""
+    """429 or 402 that lasts longer than minutes: the daily quota or the credit is used up."""
 
     status, type, code = 429, "insufficient_quota", "insufficient_quota"
 
 
 class ProviderTimeout(ProviderFailure):
-    """No first content in time. A silent route is never asked twice."""
+    """The first content did not arrive in time. The same target is never asked twice."""
 
     status, code = 504, "provider_timeout"
 
 
 class InvalidAnswer(ProviderFailure):
-    """A 200 that is no answer: empty, HTML, not JSON, no choices; or a stream that ended before any content."""
+    """A 200 without an answer: empty, HTML, not JSON, no choices; or a stream that ended before any content."""
 
     code = "provider_invalid_response"
     retry = RetryRule.AT_ONCE
 
 
 class StreamBroken(ProviderFailure):
-    """The stream ended, stalled or erred after content had gone out."""
+    """The stream ended, stalled or reported an error after content had been sent to the caller."""
 
     code = "stream_interrupted"
 
@@ -118,22 +124,22 @@ class TargetModelMissing(ProviderFailure):
 
 
 class ContextTooLong(ProviderFailure):
-    """The conversation does not fit this model; another one may be larger."""
+    """The conversation exceeds the context window of this model; another model may have a larger one."""
 
     status, type, code = 400, INVALID, "context_length_exceeded"
     counts_against_target = False
 
 
 class UnsupportedByTarget(ProviderFailure):
-    """The request holds what this target's wire has no words for, and leaving it out would change its meaning. Nobody
-    was asked; another candidate may be able to."""
+    """The request has a part that the target's wire cannot express and that cannot be left out without changing its
+    meaning. The provider was not asked; another candidate may support it."""
 
     status, type, code = 400, INVALID, "unsupported_by_provider"
     counts_against_target = False
 
 
 class ContentRefused(ProviderFailure):
-    """The provider's policy refused the content. Never routed around."""
+    """The provider's content policy refused the request. No other candidate is asked."""
 
     status, type, code = 400, INVALID, "content_policy_violation"
     next_candidate = False
@@ -141,7 +147,7 @@ class ContentRefused(ProviderFailure):
 
 
 class RequestRejected(ProviderFailure):
-    """Any other 4xx: the request itself is at fault, and another provider would say the same."""
+    """Any other 4xx: the request itself is at fault, and another provider would refuse it too."""
 
     status, type, code = 400, INVALID, None
     next_candidate = False

@@ -1,10 +1,14 @@
-"""A chat call in our own few words, with what it came from.
+"""A chat request: its source, its neutral form, and the rendered request for a provider.
 
-The values are small and frozen. Each keeps its `Source`: the wire format it was written in and the JSON as it came,
-so that between two ends that speak the same wire everything passes, fields invented tomorrow included. Our own words
-are for the other case, where one wire's request becomes another's: they are read from the source only when that
-happens (`ChatRequest.prompt`). What a vendor put beside a value (a thought signature) stays with it as `extra`, under
-the vendor's name; nobody but that vendor's wire looks into it, and it is never shown as text.
+All values are small and frozen. A request keeps its `Source`, the wire format it was written in and its JSON. Where
+both ends speak the same wire, the source passes unchanged, including fields that no version of the gateway knows. The
+neutral form (`Prompt`) serves the other case, where one wire's request becomes another's: `ChatRequest.prompt` reads it
+from the source only when a wire asks for it. Data that a vendor attached to a value (a thought signature) stays with
+that value in `extra`, under the vendor's name. Only that vendor's wire reads it, and it is never shown as text.
+
+Types that are made on every call are msgspec Structs, which cost a tenth of a frozen dataclass to make (0.05 us instead
+of 0.72 for ten fields, Python 3.11, 2026-11-29). Types that only the neutral form has are dataclasses. The answer's
+types follow the same rule (gateway.core.answer). This module knows no wire format, and no vendor.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,18 +22,18 @@ from gateway.core.strict_json import JsonObject
 
 
 class Source(Struct, frozen=True):
-    """Where a value came from: the name of the wire format, and the JSON in it."""
+    """What a value was read from: the name of a wire format, and the JSON in that format."""
 
     wire: str
     body: JsonObject
 
 
-# What is said ------------------------------------------------------------------------------------------------------
+# Messages and their parts ------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Words. `extra`: by vendor, what belongs to them."""
+    """A text. `extra`: data that belongs to it, by vendor."""
 
     text: str
     extra: JsonObject = field(default_factory=dict)
@@ -37,29 +41,29 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Reasoning:
-    """What a model thought before it spoke."""
+    """A model's reasoning before its answer."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a model would not answer."""
+    """A model's explanation of why it does not answer."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """An image, a sound or a file: its bytes, or where they are.
+    """An image, a sound or a file: its bytes, or its address.
 
     Attributes:
-        kind: what it was called in its wire.
-        mime_type: lower case, without parameters; "" where nobody said.
-        data: in base64; "" where `uri` says where it is.
-        uri: "" where `data` has it.
-        detail: how closely an image is to be looked at (low, high, auto), if said.
-        name: a file's, if said.
+        kind: what its wire calls it.
+        mime_type: lower case, without parameters; "" where the request has none.
+        data: the bytes in base64; "" where there is a `uri`.
+        uri: the address; "" where there is `data`.
+        detail: the resolution at which the model reads an image (low, high, auto); None where the request has none.
+        name: the name of a file; None where the request has none.
     """
 
     kind: Literal["image", "audio", "file"]
@@ -72,21 +76,21 @@ class Media:
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A file that the caller has stored with a vendor, by the vendor's id for it."""
+    """A file that the caller stored with a vendor, by the vendor's id."""
 
     id: str
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A tool that a model calls.
+    """A model's call of a tool.
 
     Attributes:
         id: "" in wires without ids.
-        name: of the tool.
-        arguments: the text as the model wrote it: JSON for a function, anything for a custom tool.
-        kind: what the tool takes.
-        extra: by vendor, what belongs to it.
+        name: the tool's.
+        arguments: the text that the model wrote: JSON for a function, any text for a custom tool.
+        kind: whether the tool takes JSON (a function) or a text (a custom tool).
+        extra: data that belongs to the call, by vendor.
     """
 
     id: str
@@ -98,7 +102,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class UnknownPart:
-    """A part of a message for which there is no word here; `kind` is its wire's name for it."""
+    """A part of a message that the neutral form does not have; `kind` is its name in the source's wire."""
 
     kind: str
 
@@ -111,11 +115,11 @@ class Message:
     """One message.
 
     Attributes:
-        role: `system` is also what OpenAI calls developer.
+        role: `system` includes OpenAI's developer role.
         parts: in their order; an assistant's tool calls come last.
-        call_id: of a tool's message, the call that it answers ("" in wires without ids).
-        name: of a tool's message, the tool's, if said; else the participant's.
-        extra: by vendor, what belongs to the message.
+        call_id: in a tool's message, the id of the call that it answers ("" in wires without ids).
+        name: in a tool's message the name of the tool, else the name of the participant; None where there is none.
+        extra: data that belongs to the message, by vendor.
     """
 
     role: Literal["system", "user", "assistant", "tool"]
@@ -125,13 +129,13 @@ class Message:
     extra: JsonObject = field(default_factory=dict)
 
 
-# What is asked -----------------------------------------------------------------------------------------------------
+# Tools, parameters, the request ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A tool that the model may call. `parameters`: its JSON Schema; None where it was given none. A custom tool takes
-    one text."""
+    """A tool that the model may call. A custom tool takes one text. `parameters`: the JSON Schema of a function's
+    arguments; None where the request has none."""
 
     name: str
     description: str = ""
@@ -141,7 +145,7 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class ToolChoice:
-    """Whether tools are to be called: `required` is at least one; `names` are the only ones allowed, if any are."""
+    """Whether the model must call a tool (`required`: at least one), and the tools it may call; no names allow all."""
 
     mode: Literal["auto", "none", "required"]
     names: tuple[str, ...] = ()
@@ -149,7 +153,7 @@ class ToolChoice:
 
 @dataclass(frozen=True, slots=True)
 class JsonOutput:
-    """The answer is to be JSON, by this JSON Schema if there is one."""
+    """The request for an answer in JSON, valid against the JSON Schema where there is one."""
 
     schema: JsonObject | None = None
     name: str = ""
@@ -157,17 +161,17 @@ class JsonOutput:
 
 @dataclass(frozen=True, slots=True)
 class Params:
-    """How to answer; None is "as the provider thinks best".
+    """The parameters of the answer; None leaves a parameter to the provider.
 
     Attributes:
-        max_tokens: of the answer, thinking included.
-        stop: texts at which to stop.
-        logprobs: whether the tokens' probabilities are wanted.
-        top_logprobs: how many alternatives of each token.
-        effort: how long to think: none, minimal, low, medium, high, xhigh, max.
-        output: what shape the answer has; None is text.
+        max_tokens: the most tokens of the answer, reasoning included.
+        stop: texts that end the answer.
+        logprobs: whether the answer carries the probabilities of its tokens.
+        top_logprobs: the number of alternatives for each token.
+        effort: how much to reason: none, minimal, low, medium, high, xhigh, max.
+        output: the form of the answer; None means text.
         modalities: lower case (text, image, audio).
-        parallel_calls: whether several tools may be called at once.
+        parallel_calls: whether the model may call several tools at once.
     """
 
     temperature: float | None = None
@@ -188,15 +192,15 @@ class Params:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A request in our words.
+    """A request in neutral form.
 
     Attributes:
         messages: the conversation.
-        tools: what may be called.
-        tool_choice: None where nothing was said.
-        params: how to answer.
-        extra: by vendor, what the caller says to that vendor alone.
-        unmapped: the request's fields that these words leave out, by their wire's names.
+        tools: the tools that the model may call.
+        tool_choice: None where the request has none.
+        params: the parameters of the answer.
+        extra: what the caller sends to one vendor alone, by vendor.
+        unmapped: the names of the request's fields that the neutral form does not have, as the source's wire has them.
     """
 
     messages: tuple[Message, ...]
@@ -208,15 +212,15 @@ class Prompt:
 
 
 class ChatRequest(Struct, frozen=True):
-    """What a caller asks.
+    """A caller's request.
 
     Attributes:
-        model: as the caller calls it.
-        stream: the answer is to come as it is made.
-        wants_usage: token counts at the end of a stream were asked for.
-        source: the request as it came.
-        prompt: the request in our words, read anew at each call. Raises InvalidRequest.
-        choices: how many answers beside each other.
+        model: the caller's name for the model.
+        stream: whether the answer is streamed.
+        wants_usage: whether the caller asks for token counts at the end of a stream.
+        source: the request as it arrived.
+        prompt: reads the request in neutral form; each call reads it again. Raises InvalidRequest.
+        choices: the number of alternative answers.
         plain: the answer can only be text and tool calls: one choice, no JSON by a schema, no probabilities, no sound.
     """
 
@@ -234,9 +238,9 @@ class Rendered(Struct, frozen=True):
 
     Attributes:
         body: the bytes to send.
-        dropped: what that wire cannot say, by the names of the caller's wire.
-        choices: how many answers it asks for.
-        tools: what its answer may call, by the name it was sent with; empty where names pass as they are.
+        dropped: the fields that this wire cannot express, by their names in the caller's wire.
+        choices: the number of alternative answers that it asks for.
+        tools: the tools that the answer may call, by the name that was sent; empty where names pass unchanged.
     """
 
     body: bytes

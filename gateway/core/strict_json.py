@@ -1,8 +1,8 @@
-"""JSON from outside, read strictly; JSON of ours, written strictly.
+"""Strict JSON: reads JSON from outside and writes the gateway's own.
 
-This is the one place that parses or prints JSON, so that what is not JSON (NaN, a lone surrogate, invalid UTF-8) and
-what is JSON only to do harm (a million brackets, a number of a thousand digits) stops here and no floor above has to
-think of it. It knows no field names: what a value must look like is said by the wires and stores that read it.
+This is the only module that parses and writes JSON. It rejects what is not JSON (NaN, a lone surrogate, invalid UTF-8)
+and JSON that is made to do harm (a million brackets, a number of a thousand digits), so no layer above checks for them.
+It knows no field names: the wires and stores that read a value define its shape.
 
 Source: RFC 8259. Integers are kept to 64 bits, signed or unsigned, because beyond that readers differ (section 6).
 """
@@ -22,11 +22,11 @@ MAX_DEPTH: Final = 128
 """Levels of arrays and objects. Real chat requests stay under 20 (nested JSON schemas of tools)."""
 
 MAX_CONTAINERS: Final = 2_000_000
-"""Opening brackets in one text, those in strings included. Each may become 80 bytes, and all threads wait meanwhile: 32
+"""Opening brackets in one text, those in strings included. Each may become 80 bytes, and parsing blocks all threads: 32
 MiB of `[],` took 900 MB and three seconds. The probabilities of 20,000 tokens, 20 others each, have 900,000."""
 
 SHORT: Final = 4_096
-"""Bytes up to which counting the brackets is less than looking at the value."""
+"""Bytes up to which it is cheaper to count the brackets than to walk the value."""
 
 _TEXT: Final = msgspec.json.Decoder(str)
 _BOM: Final = b"\xef\xbb\xbf"
@@ -39,11 +39,11 @@ _HIGH_SURROGATE: Final = re.compile(rb"\\u[dD][89abAB]")
 
 
 class JsonFault(ValueError):
-    """The text is not JSON that is accepted here.
+    """The text is not JSON, or not JSON that is accepted.
 
     Args:
-        message: what is wrong, as the second half of a sentence; quotes nothing of the text.
-        position: the byte where it was noticed, from 0, if known.
+        message: the fault as the second half of a sentence; quotes nothing of the text.
+        position: the byte of the fault, counted from 0; None where it is unknown.
     """
 
     def __init__(self, message: str, position: int | None = None) -> None:
@@ -52,18 +52,18 @@ class JsonFault(ValueError):
 
 
 def loads(text: bytes, *, max_depth: int = MAX_DEPTH) -> JsonValue:
-    """Read a JSON text in UTF-8; a byte order mark is tolerated, of a repeated key the last value counts.
+    """Read a JSON text in UTF-8. A byte order mark is tolerated; the last value of a repeated key wins.
 
     Args:
         text: the whole text.
-        max_depth: levels of arrays and objects that are accepted.
+        max_depth: the most levels of arrays and objects.
 
     Raises:
-        JsonFault: for any text that is not acceptable; nothing else is raised.
+        JsonFault: for any text that is not accepted; nothing else is raised.
     """
     start = len(_BOM) if text.startswith(_BOM) else 0
     body = text[start:] if start else text
-    # a look at all bytes of a large text costs as much as reading it, so only one is taken that can find something
+    # searching all bytes of a large text costs as much as reading it, so a search is made only where it can succeed
     if len(body) > MAX_CONTAINERS and body.count(b"[") + body.count(b"{") > MAX_CONTAINERS:
         raise JsonFault(f"more than {MAX_CONTAINERS} arrays and objects")
     try:
@@ -80,10 +80,10 @@ def loads(text: bytes, *, max_depth: int = MAX_DEPTH) -> JsonValue:
 
 
 def loads_text(inner: bytes) -> str:
-    """Read what stands between the quotation marks of a JSON string, in UTF-8.
+    """Read the inside of a JSON string (without its quotation marks), in UTF-8.
 
     Raises:
-        JsonFault: it is no such thing; nothing else is raised.
+        JsonFault: the bytes are not the inside of a string; nothing else is raised.
     """
     try:
         return _TEXT.decode(b'"%b"' % inner)
@@ -92,8 +92,8 @@ def loads_text(inner: bytes) -> str:
 
 
 def dumps(value: JsonValue) -> bytes:
-    """Write a value as compact JSON in UTF-8. Always JSON: a lone surrogate in a string becomes U+FFFD, and a float
-    that is not finite, which no value from `loads` holds, becomes null."""
+    """Write a value as compact JSON in UTF-8. The result is always JSON: a lone surrogate becomes U+FFFD, and a float
+    that is not finite (`loads` returns none) becomes null."""
     try:
         return msgspec.json.encode(value)
     except UnicodeEncodeError:
@@ -101,10 +101,10 @@ def dumps(value: JsonValue) -> bytes:
 
 
 def as_object(value: JsonValue) -> JsonObject:
-    """The value, where it must be a JSON object.
+    """The value as a JSON object.
 
     Raises:
-        JsonFault: it is anything else.
+        JsonFault: it is not an object.
     """
     if isinstance(value, dict):
         return value
@@ -112,19 +112,19 @@ def as_object(value: JsonValue) -> JsonObject:
 
 
 def fits(value: int) -> bool:
-    """Whether it fits into 64 bits, signed or unsigned."""
+    """Whether the integer fits into 64 bits, signed or unsigned."""
     return _SMALLEST <= value <= _LARGEST
 
 
 def _may_have_long_number(body: bytes) -> bool:
-    """Whether there are as many digits in a row as an integer of more than 64 bits has. Of 19 bytes in a row at least
-    three are among every sixth, so mostly a sixth of the text is looked at."""
+    """Whether the text has as many digits in a row as an integer of more than 64 bits. Of 19 bytes in a row, at least
+    three are among every sixth byte, so mostly only a sixth of the text is searched."""
     return _SAMPLED_NUMBER in body[::6].translate(_DIGITS_AS_ZERO) and _LONG_NUMBER in body.translate(_DIGITS_AS_ZERO)
 
 
 def _levels(value: JsonValue) -> Iterator[list[_Container]]:
-    """The arrays and objects in the value, level by level, without recursion: text from outside must not choose our
-    stack's depth."""
+    """The arrays and objects in the value, level by level. No recursion, because text from outside must not control
+    the depth of the stack."""
     level = [value] if isinstance(value, (dict, list)) else []
     while level:
         yield level
@@ -153,21 +153,21 @@ def _too_deep(max_depth: int) -> JsonFault:
 
 
 def _explain(fault: Exception, body: bytes, start: int) -> JsonFault:
-    """Our words for what msgspec found; `start` is where `body` begins in the text."""
+    """The fault for an error of msgspec; `start` is the position of `body` in the text."""
     if isinstance(fault, UnicodeDecodeError):
-        return JsonFault("not valid UTF-8")  # its position counts from the begin of the string, wherever that is
+        return JsonFault("not valid UTF-8")  # the error's position counts from the start of the string, not of the text
     if isinstance(fault, msgspec.ValidationError):
         return JsonFault("a number is out of range")
     if found := _MALFORMED.fullmatch(str(fault)):
         return JsonFault(found["reason"], start + int(found["position"]))
-    if _HIGH_SURROGATE.search(body):  # msgspec calls both "truncated"
+    if _HIGH_SURROGATE.search(body):  # msgspec reports both faults as "truncated"
         return JsonFault("a \\u escape lacks the second half of its surrogate pair, or the text ends too early")
     return JsonFault("the text ends too early", start + len(body))
 
 
 def _without_surrogates(value: JsonValue) -> bytes:
-    """Through UTF-16, where two halves that stand side by side become the character they are."""
-    # json writes NaN, which is not JSON; what it does not know is a msgspec.Raw, a piece of JSON as it was written
+    """Encode through UTF-16, where two neighbouring halves of a pair become their character."""
+    # json writes NaN, which is not JSON; the type that json does not know is msgspec.Raw, JSON that is already written
     finite = json.loads(json.dumps(value, default=msgspec.json.decode), parse_constant=lambda _: None)
     text = json.dumps(finite, ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
