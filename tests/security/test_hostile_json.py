@@ -1,6 +1,6 @@
 """Bodies that are JSON only to do harm, or not quite JSON: each parser on the way must read the same, or none may.
 
-What the reader itself does with them is told in tests/test_jsontext.py; here they come over the socket.
+What the reader itself does with them is told in tests/core/test_strict_json.py; here they come over the socket.
 """
 
 import codecs
