@@ -21,8 +21,8 @@ from gateway.core.provider_failures import (
     UnsupportedByTarget,
 )
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
+from gateway.wires.failure_classes import MESSAGE_SHOWN
 from gateway.wires.gemini.errors import in_band, parse
-from gateway.wires.meaning import MESSAGE_SHOWN
 
 NONE: Mapping[str, str] = {}
 TYPE = "type.googleapis.com/google.rpc."

@@ -12,12 +12,12 @@ from gateway.core.answer import Citation, Envelope, TokenLogprob, Usage
 from gateway.core.provider_failures import InvalidAnswer, ProviderFailure
 from gateway.core.request import Rendered
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
+from gateway.wires.failure_classes import MESSAGE_SHOWN
 from gateway.wires.gemini.citations import MOST, read_citations
 from gateway.wires.gemini.logprobs import read_logprobs
 from gateway.wires.gemini.memory import CallMemory, Remembered
 from gateway.wires.gemini.response import parse
 from gateway.wires.gemini.usage import read_usage
-from gateway.wires.meaning import MESSAGE_SHOWN
 from tests.gemini_transcripts import ENVELOPE, NOW, TOOLS, fault, read_all, total
 
 ANSWERS = read_all("answers")

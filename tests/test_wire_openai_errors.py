@@ -23,7 +23,7 @@ from gateway.core.provider_failures import (
     Unavailable,
 )
 from gateway.core.strict_json import JsonValue, dumps
-from gateway.wires.meaning import MESSAGE_SHOWN
+from gateway.wires.failure_classes import MESSAGE_SHOWN
 from gateway.wires.openai_chat import OpenAIChat
 from gateway.wires.openai_chat.errors import parse_in_stream
 

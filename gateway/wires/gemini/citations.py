@@ -12,7 +12,7 @@ from typing import Final
 
 from gateway.core.answer import Citation
 from gateway.core.strict_json import JsonObject, JsonValue
-from gateway.wires.gemini.shapes import an_object, count, objects, text
+from gateway.wires.untrusted_fields import an_object, count, objects, text
 
 MOST: Final = 1_000
 """Supports that are read of one answer: each is looked for in the text, and an answer has some dozens."""

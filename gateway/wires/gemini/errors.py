@@ -21,9 +21,9 @@ from gateway.core.provider_failures import (
     UnsupportedByTarget,
 )
 from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, loads
-from gateway.wires.gemini.shapes import an_object, objects, text
-from gateway.wires.meaning import MESSAGE_READ, by_text_or_status, shown
-from gateway.wires.patience import retry_after, span, told_in
+from gateway.wires.failure_classes import MESSAGE_READ, by_text_or_status, shortened
+from gateway.wires.retry_after import advised_in, retry_after, span
+from gateway.wires.untrusted_fields import an_object, objects, text
 
 SOON: Final = 60.0
 """Seconds. No day's quota is back so soon: Google then tells when the minute's is, which was over too."""
@@ -100,7 +100,7 @@ def parse(status: int, headers: Mapping[str, str], body: bytes) -> ProviderFailu
     kind = _meaning(status, told)
     delay = told.delay if told.delay is not None else retry_after(headers)
     return kind(
-        shown(told.message) or f"The provider answered {status} without a message.",
+        shortened(told.message) or f"The provider answered {status} without a message.",
         evidence=Evidence(
             status=status,
             request_id=headers.get("x-request-id") or headers.get("x-goog-request-id"),
@@ -118,7 +118,7 @@ def in_band(error: JsonValue) -> ProviderFailure:
     status = numbered or _STATUS_OF.get(told.word)
     kind = _meaning(status or 0, told)
     return kind(
-        shown(told.message) or "The provider reported an error inside its answer.",
+        shortened(told.message) or "The provider reported an error inside its answer.",
         evidence=Evidence(status=status, retry_after=_patience(kind, told, told.delay)),
     )
 
@@ -161,7 +161,7 @@ def _shown(status: int, kind: type[ProviderFailure]) -> int | None:
 def _patience(kind: type[ProviderFailure], told: _Told, delay: float | None) -> float | None:
     """Seconds until asking again makes sense."""
     if delay is None:
-        delay = told_in(told.message)
+        delay = advised_in(told.message)
     return None if kind is QuotaExhausted and delay is not None and delay <= SOON else delay
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from gateway.core.answer import Finish
 from gateway.core.provider_failures import InvalidAnswer
-from gateway.wires.meaning import shown
+from gateway.wires.failure_classes import shortened
 
 STOP: Final = "STOP"
 UNSAID: Final = frozenset({"", "FINISH_REASON_UNSPECIFIED", "BLOCK_REASON_UNSPECIFIED"})
@@ -73,4 +73,4 @@ def refusal(what: str, reason: str, told: str) -> str:
 
 
 def _sentence(begin: str, told: str) -> str:
-    return shown(f"{begin}: {told}" if told else f"{begin}.")
+    return shortened(f"{begin}: {told}" if told else f"{begin}.")

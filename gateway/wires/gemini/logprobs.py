@@ -6,7 +6,7 @@ Source: https://ai.google.dev/api/generate-content#LogprobsResult: `topCandidate
 
 from gateway.core.answer import TokenLogprob
 from gateway.core.strict_json import JsonObject, JsonValue
-from gateway.wires.gemini.shapes import an_object, number, objects, text
+from gateway.wires.untrusted_fields import an_object, number, objects, text
 
 
 def read_logprobs(result: JsonValue) -> tuple[TokenLogprob, ...]:

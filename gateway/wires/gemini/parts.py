@@ -15,9 +15,9 @@ from gateway.core.answer import ChoiceDelta
 from gateway.core.request import Media, Tool, ToolCall
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.wires.gemini.memory import CallMemory, Remembered
-from gateway.wires.gemini.shapes import an_object, objects, text
 from gateway.wires.gemini.signatures import NATIVE_ID, SIGNATURE, VENDOR
 from gateway.wires.gemini.tools import INPUT
+from gateway.wires.untrusted_fields import an_object, objects, text
 
 _BACKTICKS: Final = re.compile("`+")
 _LANGUAGE: Final = re.compile(r"[a-z0-9+#]{1,20}")

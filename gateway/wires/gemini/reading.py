@@ -21,8 +21,8 @@ from gateway.wires.gemini.finish import FAILED, STOP, UNSAID, failure, finish, r
 from gateway.wires.gemini.logprobs import read_logprobs
 from gateway.wires.gemini.memory import CallMemory
 from gateway.wires.gemini.parts import PartReader
-from gateway.wires.gemini.shapes import an_object, objects, text
 from gateway.wires.gemini.usage import read_usage
+from gateway.wires.untrusted_fields import an_object, objects, text
 
 WIRE: Final = "gemini"
 MAX_QUOTED: Final = 1 << 20

@@ -6,7 +6,7 @@ from gateway.core.request import Rendered, Source
 from gateway.core.strict_json import JsonFault, JsonValue, loads
 from gateway.wires.gemini.memory import CallMemory
 from gateway.wires.gemini.reading import WIRE, AnswerReader
-from gateway.wires.gemini.shapes import objects
+from gateway.wires.untrusted_fields import objects
 
 
 def parse(body: bytes, now: int, asked: Rendered, memory: CallMemory) -> ChatResponse:

@@ -5,7 +5,7 @@ Source: https://ai.google.dev/api/generate-content#UsageMetadata.
 
 from gateway.core.answer import Usage
 from gateway.core.strict_json import JsonValue
-from gateway.wires.gemini.shapes import count
+from gateway.wires.untrusted_fields import count
 
 
 def read_usage(metadata: JsonValue) -> Usage | None:

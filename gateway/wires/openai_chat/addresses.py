@@ -10,7 +10,7 @@ from typing import Final
 
 from gateway.core.errors import InvalidRequest
 from gateway.core.strict_json import JsonObject
-from gateway.wires.openai_chat.data_urls import UrlFault, check_data, is_data, is_remote
+from gateway.wires.data_urls import UrlFault, check_data, is_data, is_remote
 
 REFUSED: Final = frozenset(
     {

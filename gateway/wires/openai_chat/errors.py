@@ -23,8 +23,8 @@ from gateway.core.provider_failures import (
     Unavailable,
 )
 from gateway.core.strict_json import JsonFault, JsonValue, dumps, loads
-from gateway.wires.meaning import MESSAGE_READ, WORD_SHOWN, by_text_or_status, shown
-from gateway.wires.patience import reset_after, retry_after, told_in
+from gateway.wires.failure_classes import CODE_SHOWN, MESSAGE_READ, by_text_or_status, shortened
+from gateway.wires.retry_after import advised_in, reset_after, retry_after
 
 WIRE: Final = "openai_chat"
 SOON: Final = 60.0
@@ -65,7 +65,7 @@ def parse(status: int, headers: Mapping[str, str], body: bytes) -> ProviderFailu
     if failure is QuotaExhausted and (code or "") not in _BY_CODE and (evidence.retry_after or math.inf) <= SOON:
         failure = RateLimited  # Google speaks of plan and billing in every 429, those for a busy minute included
     return failure(
-        shown(message) or f"The provider answered {status} without a message.",
+        shortened(message) or f"The provider answered {status} without a message.",
         evidence=evidence,
         param=param,
         code=code,
@@ -78,7 +78,7 @@ def _patience(status: int, headers: Mapping[str, str], message: str) -> float | 
     """Seconds until asking again makes sense: what was told for this refusal goes before what is known of limits."""
     told = retry_after(headers)
     if told is None:
-        told = told_in(message)
+        told = advised_in(message)
     return reset_after(headers) if told is None and status == 429 else told
 
 
@@ -87,7 +87,7 @@ def parse_in_stream(error: JsonValue) -> ProviderFailure:
     message, kind, param, code = _fields(error)
     status = int(code) if code is not None and re.fullmatch(r"[45]\d\d", code) else None
     failure = meaning(status or 0, code or "", f"{kind or ''} {message}")
-    text = shown(message) or "The provider reported an error inside its answer."
+    text = shortened(message) or "The provider reported an error inside its answer."
     return failure(text, evidence=Evidence(status=status), param=param, code=code, type=kind)
 
 
@@ -144,4 +144,4 @@ def _fields(value: JsonValue) -> tuple[str, str | None, str | None, str | None]:
 
 
 def _word(value: JsonValue) -> str | None:
-    return value if isinstance(value, str) and 0 < len(value) <= WORD_SHOWN else None
+    return value if isinstance(value, str) and 0 < len(value) <= CODE_SHOWN else None

@@ -11,8 +11,8 @@ from typing import Final, Literal
 from gateway.core.errors import InvalidRequest
 from gateway.core.request import Message, Part, Reasoning, Refusal, ToolCall, UnknownPart
 from gateway.core.strict_json import dumps
+from gateway.wires.field_reader import FieldReader, printable
 from gateway.wires.openai_chat.parts import content, image
-from gateway.wires.openai_chat.reading import Reader, printable
 
 _ROLES: Final[Mapping[str, Literal["system", "user", "assistant", "tool"]]] = {
     "system": "system",
@@ -24,7 +24,7 @@ _ROLES: Final[Mapping[str, Literal["system", "user", "assistant", "tool"]]] = {
 }
 
 
-def message(said: Reader) -> Message:
+def message(said: FieldReader) -> Message:
     """One message.
 
     Raises:
@@ -45,7 +45,7 @@ def message(said: Reader) -> Message:
     )
 
 
-def _assistant(said: Reader) -> list[Part]:
+def _assistant(said: FieldReader) -> list[Part]:
     """What was thought, what was said, what was called, in this order."""
     parts: list[Part] = []
     if thought := said.text("reasoning_content"):
@@ -64,7 +64,7 @@ def _assistant(said: Reader) -> list[Part]:
     return parts
 
 
-def _call(call: Reader) -> ToolCall | UnknownPart:
+def _call(call: FieldReader) -> ToolCall | UnknownPart:
     kind = call.text("type") or ("custom" if call.raw("custom") else "function")
     call.ignore("index")  # clients that put a call together from a stream keep it
     if kind == "function":
@@ -88,7 +88,7 @@ def _call(call: Reader) -> ToolCall | UnknownPart:
     return UnknownPart(printable(kind))
 
 
-def _arguments(of: Reader) -> str:
+def _arguments(of: FieldReader) -> str:
     """A text that holds JSON; some clients send the JSON itself."""
     value = of.raw("arguments")
     return dumps(value).decode() if isinstance(value, dict) else of.text("arguments") or ""

@@ -5,10 +5,10 @@ Source: https://platform.openai.com/docs/api-reference/chat/create. Beyond it: `
 """
 
 from gateway.core.request import JsonOutput, Params
-from gateway.wires.openai_chat.reading import Reader
+from gateway.wires.field_reader import FieldReader
 
 
-def params(asked: Reader) -> Params:
+def params(asked: FieldReader) -> Params:
     """How to answer.
 
     Raises:
@@ -34,18 +34,18 @@ def params(asked: Reader) -> Params:
     )
 
 
-def _top_k(asked: Reader) -> int | None:
+def _top_k(asked: FieldReader) -> int | None:
     value = asked.integer("top_k")
     return value if value and value > 0 else None  # 0 and -1 are vLLM's words for "all"
 
 
-def _stop(asked: Reader) -> tuple[str, ...]:
+def _stop(asked: FieldReader) -> tuple[str, ...]:
     value = asked.raw("stop")
     stops = (value,) if isinstance(value, str) else asked.texts("stop")
     return tuple(text for text in stops if text)
 
 
-def _logprobs(asked: Reader) -> tuple[bool, int | None]:
+def _logprobs(asked: FieldReader) -> tuple[bool, int | None]:
     wanted, top = asked.raw("logprobs"), asked.integer("top_logprobs")
     if wanted is None or isinstance(wanted, bool):
         return wanted is True, top
@@ -53,13 +53,13 @@ def _logprobs(asked: Reader) -> tuple[bool, int | None]:
     return count > 0, count if top is None and count > 0 else top
 
 
-def _effort(asked: Reader) -> str | None:
+def _effort(asked: FieldReader) -> str | None:
     said, reasoning = asked.text("reasoning_effort"), asked.object("reasoning")
     nested = reasoning.text("effort") if reasoning else None
     return (said or nested or "").strip().lower() or None
 
 
-def _output(asked: Reader) -> JsonOutput | None:
+def _output(asked: FieldReader) -> JsonOutput | None:
     form = asked.object("response_format")
     if form is None:
         return None

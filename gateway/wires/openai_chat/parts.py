@@ -9,8 +9,8 @@ from typing import Final
 
 from gateway.core.errors import InvalidRequest
 from gateway.core.request import Media, Part, Refusal, StoredFile, Text, UnknownPart
-from gateway.wires.openai_chat.data_urls import UrlFault, is_data, is_remote, plain_base64, split_data
-from gateway.wires.openai_chat.reading import Reader, printable
+from gateway.wires.data_urls import UrlFault, is_data, is_remote, plain_base64, split_data
+from gateway.wires.field_reader import FieldReader, printable
 
 _FORMAT: Final = re.compile(r"[a-z0-9][a-z0-9.+-]*")
 _BY_ENDING: Final[Mapping[str, str]] = {
@@ -54,7 +54,7 @@ _BY_ENDING: Final[Mapping[str, str]] = {
 """Types by the ending of a file's name. Our own short list, because the system's differs from machine to machine."""
 
 
-def content(message: Reader) -> list[Part]:
+def content(message: FieldReader) -> list[Part]:
     """What a message's `content` says: a string, or an array of parts. An empty text says nothing.
 
     Raises:
@@ -66,10 +66,10 @@ def content(message: Reader) -> list[Part]:
     if said is None or isinstance(said, list):
         parts = [_part(item) for item in message.objects("content")]
         return [part for part in parts if part != Text("")]
-    raise message.wrong("content", "a string or an array of content parts")
+    raise message.wrong_type("content", "a string or an array of content parts")
 
 
-def image(part: Reader) -> Media:
+def image(part: FieldReader) -> Media:
     """A part whose `image_url` is an object, or, as some clients have it, the URL itself."""
     if isinstance(url := part.raw("image_url"), str):
         return _media(part, "image_url", url)
@@ -77,7 +77,7 @@ def image(part: Reader) -> Media:
     return _media(inner, "url", inner.needed_text("url"), inner.text("detail"))
 
 
-def _part(part: Reader) -> Part:
+def _part(part: FieldReader) -> Part:
     kind = part.text("type") or ("text" if isinstance(part.raw("text"), str) else "")
     read = _KINDS.get(kind)
     if read is None:
@@ -86,18 +86,18 @@ def _part(part: Reader) -> Part:
     return read(part)
 
 
-def _text(part: Reader) -> Text:
+def _text(part: FieldReader) -> Text:
     text = part.text("text")
     if text is None:
-        raise part.wrong("text", "a string")
+        raise part.wrong_type("text", "a string")
     return Text(text, part.json("extra_content") or {})
 
 
-def _refusal(part: Reader) -> Refusal:
+def _refusal(part: FieldReader) -> Refusal:
     return Refusal(part.needed_text("refusal"))
 
 
-def _media(where: Reader, key: str, url: str, detail: str | None = None) -> Media:
+def _media(where: FieldReader, key: str, url: str, detail: str | None = None) -> Media:
     url = url.strip()
     if is_remote(url):
         return Media("image", uri=url, detail=detail)
@@ -110,7 +110,7 @@ def _media(where: Reader, key: str, url: str, detail: str | None = None) -> Medi
     return Media("image", mime, data, detail=detail)
 
 
-def _audio(part: Reader) -> Media:
+def _audio(part: FieldReader) -> Media:
     inner = part.needed_object("input_audio")
     data, format = inner.needed_text("data"), inner.needed_text("format").strip().lower()
     if not _FORMAT.fullmatch(format):
@@ -121,12 +121,12 @@ def _audio(part: Reader) -> Media:
         raise _refused(inner, "data", str(fault)) from None
 
 
-def _file(part: Reader) -> Media | StoredFile:
+def _file(part: FieldReader) -> Media | StoredFile:
     inner = part.needed_object("file")
     data, stored, name = inner.text("file_data"), inner.text("file_id"), inner.text("filename")
     if not data:
         if not stored:
-            raise inner.wrong("file_data", "a data: URL or base64, where there is no file_id")
+            raise inner.wrong_type("file_data", "a data: URL or base64, where there is no file_id")
         return StoredFile(stored)
     ending = (name or "").rpartition(".")[2].lower()
     try:
@@ -136,11 +136,11 @@ def _file(part: Reader) -> Media | StoredFile:
     return Media("file", mime or _BY_ENDING.get(ending, ""), data, name=name)
 
 
-def _refused(where: Reader, key: str, why: str) -> InvalidRequest:
+def _refused(where: FieldReader, key: str, why: str) -> InvalidRequest:
     return InvalidRequest(f"{where.at(key)} {why}.", param=where.at(key))
 
 
-_KINDS: Final[Mapping[str, Callable[[Reader], Part]]] = {
+_KINDS: Final[Mapping[str, Callable[[FieldReader], Part]]] = {
     "text": _text,
     "refusal": _refusal,
     "image_url": image,

@@ -13,10 +13,10 @@ from msgspec import Raw
 from gateway.core.errors import InvalidRequest
 from gateway.core.request import ChatRequest, Rendered, Source
 from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, dumps, loads
+from gateway.wires.field_reader import wrong_type
 from gateway.wires.openai_chat import history, long_texts, words
 from gateway.wires.openai_chat.addresses import check_fields, check_media
 from gateway.wires.openai_chat.errors import WIRE
-from gateway.wires.openai_chat.reading import wrong
 from gateway.wires.openai_chat.resuming import is_plain
 
 MAX_MODEL: Final = 256
@@ -88,7 +88,7 @@ def parse(body: bytes) -> ChatRequest:
     fields = _object_of(body)
     model = fields.get("model")
     if not isinstance(model, str) or not model.strip():
-        raise wrong("model", "a string that names a model", model)
+        raise wrong_type("model", "a string that names a model", model)
     if not model.isprintable():
         raise InvalidRequest("model has characters that no name of a model has.", param="model")
     if len(model) > MAX_MODEL:
@@ -96,13 +96,13 @@ def parse(body: bytes) -> ChatRequest:
     check_fields(fields)
     for name, value in fields.items():
         if name in FIELDS and value is not None and type(value) not in FIELDS[name][1]:
-            raise wrong(name, FIELDS[name][0], value)
+            raise wrong_type(name, FIELDS[name][0], value)
     _check_messages(fields.get("messages"))
     _check_tools(fields.get("tools"))
     options = fields.get("stream_options")
     wants = options.get("include_usage") if isinstance(options, dict) else None
     if wants is not None and not isinstance(wants, bool):
-        raise wrong("stream_options.include_usage", "true or false", wants)
+        raise wrong_type("stream_options.include_usage", "true or false", wants)
     choices = fields.get("n")
     return ChatRequest(
         model=model,
@@ -146,32 +146,32 @@ def _object_of(body: bytes) -> JsonObject:
             raise InvalidRequest(why, param="body") from None
         raise InvalidRequest(f"The request body is not acceptable JSON: {fault}", param="body") from None
     if not isinstance(value, dict):
-        raise wrong("body", "a JSON object", value)
+        raise wrong_type("body", "a JSON object", value)
     return value
 
 
 def _check_messages(messages: JsonValue) -> None:
     if not isinstance(messages, list) or not messages:
-        raise wrong("messages", "an array with at least one message", messages)
+        raise wrong_type("messages", "an array with at least one message", messages)
     for index, message in enumerate(messages):
         if not isinstance(message, dict):
-            raise wrong(f"messages[{index}]", "an object", message)
+            raise wrong_type(f"messages[{index}]", "an object", message)
         _check_message(message, index)
 
 
 def _check_message(message: JsonObject, index: int) -> None:
     role = message.get("role")
     if not isinstance(role, str) or not role:
-        raise wrong(f"messages[{index}].role", "a string (system, developer, user, assistant or tool)", role)
+        raise wrong_type(f"messages[{index}].role", "a string (system, developer, user, assistant or tool)", role)
     for name, value in message.items():
         if name in _MESSAGE_FIELDS and value is not None and type(value) not in _MESSAGE_FIELDS[name][1]:
-            raise wrong(f"messages[{index}].{name}", _MESSAGE_FIELDS[name][0], value)
+            raise wrong_type(f"messages[{index}].{name}", _MESSAGE_FIELDS[name][0], value)
     if role in _CONTENT_REQUIRED and message.get("content") is None:
         wanted = f"a string or an array of content parts for the role {role}"
-        raise wrong(f"messages[{index}].content", wanted, None)
+        raise wrong_type(f"messages[{index}].content", wanted, None)
     if role == "tool" and message.get("tool_call_id") is None:
         wanted = "the id of the tool call that this message answers"
-        raise wrong(f"messages[{index}].tool_call_id", wanted, None)
+        raise wrong_type(f"messages[{index}].tool_call_id", wanted, None)
     for name in _LISTS:
         if name in message and isinstance(parts := message[name], list):
             _check_parts(parts, f"messages[{index}].{name}")
@@ -181,24 +181,24 @@ def _check_tools(tools: JsonValue) -> None:
     for index, tool in enumerate(tools if isinstance(tools, list) else ()):
         path = f"tools[{index}]"
         if not isinstance(tool, dict):
-            raise wrong(path, "an object", tool)
+            raise wrong_type(path, "an object", tool)
         kind = tool.get("type")
         if not isinstance(kind, str):
-            raise wrong(f"{path}.type", 'a string, such as "function"', kind)
+            raise wrong_type(f"{path}.type", 'a string, such as "function"', kind)
         if kind != "function":
             continue
         function = tool.get("function")
         if not isinstance(function, dict):
-            raise wrong(f"{path}.function", "an object", function)
+            raise wrong_type(f"{path}.function", "an object", function)
         if not isinstance(function.get("name"), str) or not function["name"]:
-            raise wrong(f"{path}.function.name", "a string", function.get("name"))
+            raise wrong_type(f"{path}.function.name", "a string", function.get("name"))
         _check(function, "parameters", _OBJECT, f"{path}.function.parameters")
 
 
 def _check_parts(parts: list[JsonValue], path: str) -> None:
     for index, part in enumerate(parts):
         if not isinstance(part, dict):
-            raise wrong(f"{path}[{index}]", "an object", part)
+            raise wrong_type(f"{path}[{index}]", "an object", part)
         _check(part, "type", _STRING, f"{path}[{index}].type")
         check_media(part, f"{path}[{index}]")
 
@@ -208,4 +208,4 @@ def _check(fields: JsonObject, name: str, kind: _Kind, path: str) -> None:
     wanted, types = kind
     if value is None or (type(value) in types):  # type(): for JSON true is not a number, though bool is an int here
         return
-    raise wrong(path, wanted, value)
+    raise wrong_type(path, wanted, value)

@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from gateway.core.errors import InvalidRequest
 from gateway.core.request import Tool, ToolChoice
-from gateway.wires.openai_chat.reading import Reader
+from gateway.wires.field_reader import FieldReader
 
 _MODES: Final[Mapping[str, Literal["auto", "none", "required"]]] = {
     "auto": "auto",
@@ -19,13 +19,13 @@ _MODES: Final[Mapping[str, Literal["auto", "none", "required"]]] = {
 }
 
 
-def tools(asked: Reader) -> tuple[Tool, ...]:
+def tools(asked: FieldReader) -> tuple[Tool, ...]:
     """What may be called. Tools that only their vendor can run have no word and are told by their type."""
     found = [tool for declared in asked.objects("tools") if (tool := _tool(declared))]
     return (*found, *(_function(declared) for declared in asked.objects("functions")))
 
 
-def choice(asked: Reader) -> ToolChoice | None:
+def choice(asked: FieldReader) -> ToolChoice | None:
     """Whether tools are to be called, and which."""
     if asked.raw("tool_choice") is not None:
         asked.ignore("function_call")
@@ -33,7 +33,7 @@ def choice(asked: Reader) -> ToolChoice | None:
     return _choice(asked, "function_call")
 
 
-def _tool(declared: Reader) -> Tool | None:
+def _tool(declared: FieldReader) -> Tool | None:
     kind = declared.needed_text("type")
     if kind == "function":
         return _function(declared.needed_object("function"))
@@ -43,19 +43,19 @@ def _tool(declared: Reader) -> Tool | None:
     return None
 
 
-def _function(of: Reader) -> Tool:
+def _function(of: FieldReader) -> Tool:
     of.ignore("strict")  # how sure the arguments' form is to be: no part of what is asked
     return Tool(of.needed_text("name"), of.text("description") or "", of.json("parameters"))
 
 
-def _custom(of: Reader) -> Tool:
+def _custom(of: FieldReader) -> Tool:
     form = of.object("format")
     if form and form.text("type") == "text":
         form.skip()  # what a custom tool takes anyway
     return Tool(of.needed_text("name"), of.text("description") or "", kind="custom")
 
 
-def _choice(asked: Reader, key: str) -> ToolChoice | None:
+def _choice(asked: FieldReader, key: str) -> ToolChoice | None:
     value = asked.raw(key)
     if value is None:
         return None
@@ -69,7 +69,7 @@ def _choice(asked: Reader, key: str) -> ToolChoice | None:
     return _chosen(chosen)
 
 
-def _chosen(chosen: Reader) -> ToolChoice | None:
+def _chosen(chosen: FieldReader) -> ToolChoice | None:
     kind = chosen.needed_text("type")
     if kind in _MODES:
         return ToolChoice(_MODES[kind])
@@ -81,18 +81,18 @@ def _chosen(chosen: Reader) -> ToolChoice | None:
     return None
 
 
-def _allowed(allowed: Reader) -> ToolChoice:
+def _allowed(allowed: FieldReader) -> ToolChoice:
     mode = allowed.needed_text("mode")
     if mode not in ("auto", "required"):
         raise InvalidRequest(f"{allowed.at('mode')} must be auto or required.", param=allowed.at("mode"))
     entries = allowed.objects("tools")
     if not entries:
-        raise allowed.wrong("tools", "an array with at least one tool")
+        raise allowed.wrong_type("tools", "an array with at least one tool")
     names = tuple(name for entry in entries if (name := _named(entry)))
     return ToolChoice(_MODES[mode], names) if names else ToolChoice("none")  # nothing that is allowed can be called
 
 
-def _named(entry: Reader) -> str | None:
+def _named(entry: FieldReader) -> str | None:
     kind = entry.needed_text("type")
     if kind in ("function", "custom"):
         return entry.needed_object(kind).needed_text("name")

@@ -8,9 +8,9 @@ from typing import Final
 
 from gateway.core.request import Prompt
 from gateway.core.strict_json import JsonObject
+from gateway.wires.field_reader import FieldReader
 from gateway.wires.openai_chat.messages import message
 from gateway.wires.openai_chat.params import params
-from gateway.wires.openai_chat.reading import Reader
 from gateway.wires.openai_chat.tools import choice, tools
 
 MAX_UNMAPPED: Final = 64
@@ -25,7 +25,7 @@ def read(fields: JsonObject) -> Prompt:
     Raises:
         InvalidRequest: naming the field in `param`.
     """
-    asked = Reader(fields)
+    asked = FieldReader(fields)
     asked.ignore(*_ELSEWHERE)  # ChatRequest has them
     return Prompt(
         messages=tuple(message(said) for said in asked.objects("messages")),
@@ -37,6 +37,6 @@ def read(fields: JsonObject) -> Prompt:
     )
 
 
-def _unmapped(asked: Reader) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(asked.left()))
+def _unmapped(asked: FieldReader) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(asked.unread()))
     return names if len(names) <= MAX_UNMAPPED else (*names[:MAX_UNMAPPED], "...")

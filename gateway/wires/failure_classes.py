@@ -23,7 +23,7 @@ MESSAGE_SHOWN: Final = 2_000
 """Characters of a provider's message that are passed on."""
 MESSAGE_READ: Final = 20_000
 """Characters of it that are looked at for what it means. An event of a stream may have sixteen million."""
-WORD_SHOWN: Final = 200
+CODE_SHOWN: Final = 200
 """Characters of a code, a type and a field's name; what is longer is none of these."""
 
 _CONTEXT: Final = re.compile(
@@ -37,7 +37,7 @@ _QUOTA: Final = re.compile(
 )
 
 
-def shown(message: str) -> str:
+def shortened(message: str) -> str:
     """A provider's message as it is passed on. Where it is cut, no word is cut in two: half of a secret would not be
     known for one, and so not be masked."""
     if len(message) <= MESSAGE_SHOWN:

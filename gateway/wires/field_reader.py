@@ -18,7 +18,7 @@ _NOTHING: Final[tuple[JsonValue, ...]] = ("", [], {})
 _UNPRINTABLE: Final = re.compile(r"[^!-+\--~]")  # a comma parts the names in a header
 
 
-def wrong(path: str, wanted: str, value: JsonValue) -> InvalidRequest:
+def wrong_type(path: str, wanted: str, value: JsonValue) -> InvalidRequest:
     """The fault in words; the value itself stays out of it, for it may be a prompt."""
     found = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "missing or null"}
     got = found.get(type(value), "a number")
@@ -32,7 +32,7 @@ def printable(name: str) -> str:
     return _UNPRINTABLE.sub("?", name[:NAME_SHOWN]) or "?"
 
 
-class Reader:
+class FieldReader:
     """One object that is being read. null is absent everywhere.
 
     Args:
@@ -44,7 +44,7 @@ class Reader:
         self._fields = fields
         self._path = path
         self._read: set[str] = set()
-        self._inner: list[Reader] = []
+        self._inner: list[FieldReader] = []
         self._skipped = False
         self._instead: list[str] = []
 
@@ -52,9 +52,9 @@ class Reader:
         """Where a field is in the request."""
         return f"{self._path}.{key}" if self._path else key
 
-    def wrong(self, key: str, wanted: str) -> InvalidRequest:
+    def wrong_type(self, key: str, wanted: str) -> InvalidRequest:
         """The field is not what is wanted."""
-        return wrong(self.at(key), wanted, self._fields.get(key))
+        return wrong_type(self.at(key), wanted, self._fields.get(key))
 
     def raw(self, key: str) -> JsonValue:
         """Whatever is there."""
@@ -66,32 +66,32 @@ class Reader:
         value = self.raw(key)
         if value is None or isinstance(value, str):
             return value
-        raise self.wrong(key, "a string")
+        raise self.wrong_type(key, "a string")
 
     def needed_text(self, key: str) -> str:
         """A string that must be there and say something."""
         value = self.text(key)
         if not value:
-            raise self.wrong(key, "a string")
+            raise self.wrong_type(key, "a string")
         return value
 
     def number(self, key: str) -> float | None:
         value = self.raw(key)
         if value is None or (isinstance(value, (int, float)) and not isinstance(value, bool)):
             return value
-        raise self.wrong(key, "a number")
+        raise self.wrong_type(key, "a number")
 
     def integer(self, key: str) -> int | None:
         value = self.raw(key)
         if value is None or (isinstance(value, int) and not isinstance(value, bool)):
             return value
-        raise self.wrong(key, "an integer")
+        raise self.wrong_type(key, "an integer")
 
     def flag(self, key: str) -> bool | None:
         value = self.raw(key)
         if value is None or isinstance(value, bool):
             return value
-        raise self.wrong(key, "true or false")
+        raise self.wrong_type(key, "true or false")
 
     def texts(self, key: str) -> tuple[str, ...]:
         """An array of strings."""
@@ -99,10 +99,10 @@ class Reader:
         if value is None:
             return ()
         if not isinstance(value, list):
-            raise self.wrong(key, "an array of strings")
+            raise self.wrong_type(key, "an array of strings")
         for index, item in enumerate(value):
             if not isinstance(item, str):
-                raise wrong(f"{self.at(key)}[{index}]", "a string", item)
+                raise wrong_type(f"{self.at(key)}[{index}]", "a string", item)
         return tuple(item for item in value if isinstance(item, str))
 
     def json(self, key: str) -> JsonObject | None:
@@ -110,31 +110,31 @@ class Reader:
         value = self.raw(key)
         if value is None or isinstance(value, dict):
             return value
-        raise self.wrong(key, "an object")
+        raise self.wrong_type(key, "an object")
 
-    def object(self, key: str) -> "Reader | None":
+    def object(self, key: str) -> "FieldReader | None":
         """An object that is read in its turn."""
         value = self.json(key)
         return None if value is None else self._enter(value, self.at(key))
 
-    def needed_object(self, key: str) -> "Reader":
+    def needed_object(self, key: str) -> "FieldReader":
         inner = self.object(key)
         if inner is None:
-            raise self.wrong(key, "an object")
+            raise self.wrong_type(key, "an object")
         return inner
 
-    def objects(self, key: str) -> "list[Reader]":
+    def objects(self, key: str) -> "list[FieldReader]":
         """An array of objects that are read in their turn."""
         value = self.raw(key)
         if value is None:
             return []
         if not isinstance(value, list):
-            raise self.wrong(key, "an array")
+            raise self.wrong_type(key, "an array")
         inner = []
         for index, item in enumerate(value):
             path = f"{self.at(key)}[{index}]"
             if not isinstance(item, dict):
-                raise wrong(path, "an object", item)
+                raise wrong_type(path, "an object", item)
             inner.append(self._enter(item, path))
         return inner
 
@@ -148,7 +148,7 @@ class Reader:
         if instead is not None:
             self._instead.append(printable(instead))
 
-    def left(self) -> Iterator[str]:
+    def unread(self) -> Iterator[str]:
         """The names of what was not asked for, without the indexes of arrays: our words leave it out. Inside the
         request, what is empty says nothing: OpenAI's own messages come back with empty `annotations`."""
         yield from self._instead
@@ -158,9 +158,9 @@ class Reader:
             if key not in self._read and value is not None and not (self._path and value in _NOTHING):
                 yield re.sub(r"\[\d+\]", "", self._path) + ("." if self._path else "") + printable(key)
         for inner in self._inner:
-            yield from inner.left()
+            yield from inner.unread()
 
-    def _enter(self, fields: JsonObject, path: str) -> "Reader":
-        inner = Reader(fields, path)
+    def _enter(self, fields: JsonObject, path: str) -> "FieldReader":
+        inner = FieldReader(fields, path)
         self._inner.append(inner)
         return inner

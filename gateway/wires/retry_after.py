@@ -55,7 +55,7 @@ def reset_after(headers: Mapping[str, str]) -> float | None:
     return max((seconds for seconds in waits if seconds is not None), default=None)
 
 
-def told_in(message: str) -> float | None:
+def advised_in(message: str) -> float | None:
     """Seconds, where a message says `try again in 20s`."""
     found = _SPAN_TOLD.search(message)
     return _seconds(found) if found else None
