@@ -53,7 +53,8 @@ from gateway.upstream.session import UpstreamSession
 from gateway.upstream.user_agents import UserAgentPool
 from gateway.wires.gemini import Gemini
 from gateway.wires.gemini.memory import CallMemory
-from gateway.wires.openai_chat import OpenAIChat
+from gateway.wires.openai_chat.inbound import OpenAIChatInbound
+from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
 
 MIB = 1 << 20
 MOST_THREADS = 1024
@@ -125,7 +126,7 @@ class System:
         for secret in self.secrets():
             self.masker.learn(secret)
         self.auth = self._auth()
-        self._inbound = OpenAIChat(self.masker.mask)
+        self._inbound = OpenAIChatInbound(self.masker.mask)
         self.limiters = RateLimiters(config.rate_limits, self._clock)
         self.calls = Calls(self._clock, config.gateway.threads)
         self._health = Health(self._clock, random)
@@ -268,7 +269,7 @@ class System:
             endpoint,
             session=session,
             user_agents=agents,
-            wire=OpenAIChat(history=history, tool_calls_finish=found.unsaid_calls),
+            wire=OpenAIChatOutbound(history=history, tool_calls_finish=found.unsaid_calls),
             stream_usage=found.stream_usage,
             clock=self._clock,
             api_key_header=settings.api_key_header,

@@ -27,12 +27,14 @@ from gateway.routing.health import Health, Trial
 from gateway.routing.retry_budget import RetryBudgets
 from gateway.routing.router import Route, Target
 from gateway.upstream.byte_stream import ByteStream
-from gateway.wires.openai_chat import OpenAIChat
+from gateway.wires.openai_chat.inbound import OpenAIChatInbound
+from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
 from tests.fakes import FakeClock
 from tests.upstream_script import json_answer
 
-WIRE = OpenAIChat()
-ANSWER = Answer(WIRE.parse_response(json.dumps(json_answer("hi").value).encode(), 0, Rendered(b"")), {}, ())
+INBOUND = OpenAIChatInbound()
+OUTBOUND = OpenAIChatOutbound()
+ANSWER = Answer(OUTBOUND.parse_response(json.dumps(json_answer("hi").value).encode(), 0, Rendered(b"")), {}, ())
 TIMEOUT = 600.0
 
 Outcome = Answer | OpenStream | Exception | Callable[[], Answer]
@@ -215,7 +217,7 @@ class Scene:
 
 def asked(text: str, *, stream: bool = False) -> ChatRequest:
     body = {"model": "best", "stream": stream, "messages": [{"role": "user", "content": text}]}
-    return WIRE.parse_request(json.dumps(body).encode())
+    return INBOUND.parse_request(json.dumps(body).encode())
 
 
 def route(names: str, when_limited: Literal["next", "wait"] = "next") -> Route:

@@ -26,7 +26,7 @@ from gateway.server.gateway_proxy import GatewayProxy, Switch
 from gateway.server.guard import Guard
 from gateway.server.http import HttpServer
 from gateway.server.listening import bind
-from gateway.wires.openai_chat import OpenAIChat
+from gateway.wires.openai_chat.inbound import OpenAIChatInbound
 from tests.fakes import FakeClock
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ class Scene:
             router=Router((), {}),
             explainer=cast(Explainer, None),
             guard=Guard(port=1, allowed_hosts=frozenset(), allowed_origins=origins, key_digests=()),
-            wire=OpenAIChat(),
+            wire=OpenAIChatInbound(),
             clock=self.clock,
             switch=Switch(),
             timeout=600.0,
@@ -257,7 +257,7 @@ def test_the_early_head_carries_what_the_late_one_would(scene: Scene, caller: Ca
 
 def test_the_handler_is_told_that_an_error_has_to_be_an_event(scene: Scene, caller: Caller) -> None:
     def fail(call: Call) -> Reply:
-        reply = error_reply(StreamBroken("Nobody answered."), OpenAIChat())
+        reply = error_reply(StreamBroken("Nobody answered."), OpenAIChatInbound())
         assert isinstance(reply.body, bytes)
         return Reply(200, EVENT_STREAM, encode(reply.body)) if call.line.settle() else reply
 

@@ -50,10 +50,10 @@ from tests.failover_scene import (
     ANSWER,
     BROKEN_LINE,
     DOWN,
+    OUTBOUND,
     REQUEST,
     TIMEOUT,
     TOO_MANY,
-    WIRE,
     NoBody,
     Scene,
     asked,
@@ -336,7 +336,7 @@ def test_what_is_the_requests_fault_is_not_held_against_the_target(scene: Scene,
 
 
 def test_a_stream_that_breaks_counts_against_its_target_although_it_began_well(scene: Scene) -> None:
-    scene["a"].plays(OpenStream([], WIRE.decoder(0, Rendered(b"")), NoBody(), ()))
+    scene["a"].plays(OpenStream([], OUTBOUND.decoder(0, Rendered(b"")), NoBody(), ()))
     for _ in range(IN_A_ROW):
         reached = scene.reach("ab", asked("hi", stream=True), call=scene.call())
         assert scene.health.open() == [reached.trial], "it has not ended well yet"

@@ -35,7 +35,7 @@ from gateway.upstream.transport import uncounted
 from gateway.upstream.user_agents import UserAgentPool
 from gateway.wires.gemini import Gemini
 from gateway.wires.gemini.memory import CallMemory
-from gateway.wires.openai_chat import OpenAIChat
+from gateway.wires.openai_chat.inbound import OpenAIChatInbound
 from tests.gemini_answers import (
     blocked,
     call,
@@ -123,7 +123,7 @@ def gemini(up: ScriptedUpstream) -> Iterator[Asking]:
 
 def request(**fields: object) -> ChatRequest:
     body = {"model": "alias", "messages": [{"role": "user", "content": "Hi"}], **fields}
-    return OpenAIChat().parse_request(json.dumps(body).encode())
+    return OpenAIChatInbound().parse_request(json.dumps(body).encode())
 
 
 def words(chunks: Sequence[ChatChunk]) -> str:

@@ -22,7 +22,8 @@ from gateway.core.strict_json import JsonValue, dumps
 from gateway.wires.base import Naming, OutboundWire
 from gateway.wires.gemini import Gemini
 from gateway.wires.gemini.memory import CallMemory
-from gateway.wires.openai_chat import OpenAIChat
+from gateway.wires.openai_chat.inbound import OpenAIChatInbound
+from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
 from tests.gemini_transcripts import read_all
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -31,7 +32,7 @@ SCHEMAS = Path(__file__).parent / "schemas"
 REQUESTS = {path.stem: path for path in sorted((GOLDEN / "openai" / "requests").glob("*.json"))}
 ANSWERS = {path.stem: path for path in sorted((GOLDEN / "openai" / "answers").glob("*.json"))}
 TARGETS: dict[str, tuple[Callable[[], OutboundWire], str]] = {
-    "openai": (lambda: OpenAIChat(history="strict"), "gpt-5"),
+    "openai": (lambda: OpenAIChatOutbound(history="strict"), "gpt-5"),
     "gemini-2.5": (lambda: Gemini(CallMemory()), "gemini-2.5-flash"),
     "gemini-3": (lambda: Gemini(CallMemory()), "gemini-3-pro-preview"),
 }
@@ -67,7 +68,9 @@ def pretty(value: object) -> str:
 def test_a_request_becomes_this(name: str, target: str) -> None:
     make, model = TARGETS[target]
     try:
-        rendered = make().render_request(OpenAIChat().parse_request(REQUESTS[name].read_bytes()), model, ask_usage=True)
+        rendered = make().render_request(
+            OpenAIChatInbound().parse_request(REQUESTS[name].read_bytes()), model, ask_usage=True
+        )
     except GatewayError as refused:
         check(f"requests/{name}.{target}.json", pretty({"refused": f"{type(refused).__name__}: {refused.message}"}))
         return
@@ -79,7 +82,7 @@ def test_a_request_becomes_this(name: str, target: str) -> None:
 
 def whole(wire: OutboundWire, body: bytes, asked: Rendered) -> str:
     """What the caller gets of a whole answer, or of the failure in its place."""
-    caller = OpenAIChat()
+    caller = OpenAIChatInbound()
     try:
         shown = caller.render_response(wire.parse_response(body, NOW, asked), Naming("alias", usage=True))
     except GatewayError as failure:
@@ -90,7 +93,7 @@ def whole(wire: OutboundWire, body: bytes, asked: Rendered) -> str:
 
 def streamed(wire: OutboundWire, events: list[bytes], asked: Rendered) -> str:
     """What the caller gets of a stream: its events, a line each."""
-    decoder, encoder = wire.decoder(NOW, asked), OpenAIChat().encoder(Naming("alias", usage=True))
+    decoder, encoder = wire.decoder(NOW, asked), OpenAIChatInbound().encoder(Naming("alias", usage=True))
     out = b""
     for event in events:
         for chunk in decoder.feed(b"data: " + event + b"\r\n\r\n"):
@@ -110,7 +113,7 @@ def streamed(wire: OutboundWire, events: list[bytes], asked: Rendered) -> str:
 
 @pytest.mark.parametrize("name", ANSWERS)
 def test_an_answer_of_openai_reads_so(name: str) -> None:
-    check(f"answers/{name}.openai.json", whole(OpenAIChat(), ANSWERS[name].read_bytes(), Rendered(b"")))
+    check(f"answers/{name}.openai.json", whole(OpenAIChatOutbound(), ANSWERS[name].read_bytes(), Rendered(b"")))
 
 
 @pytest.mark.parametrize("name", read_all("answers"))

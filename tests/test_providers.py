@@ -35,7 +35,8 @@ from gateway.upstream.byte_stream import ByteStream
 from gateway.upstream.session import UpstreamSession
 from gateway.upstream.transport import uncounted
 from gateway.upstream.user_agents import UserAgentPool
-from gateway.wires.openai_chat import OpenAIChat
+from gateway.wires.openai_chat.inbound import OpenAIChatInbound
+from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
 from tests.fakes import FakeClock
 from tests.upstream_script import (
     Body,
@@ -56,7 +57,8 @@ from tests.upstream_script import (
     sse_events,
 )
 
-WIRE = OpenAIChat()
+INBOUND = OpenAIChatInbound()
+OUTBOUND = OpenAIChatOutbound()
 KEY = "sk-canary-0123456789abcdef"
 KEYLESS = Credential("none", None, "")
 WITH_KEY = Credential("api_key", Secret(KEY), fingerprint(Secret(KEY)))
@@ -89,7 +91,7 @@ class Asking:
             self.up.base_url,
             session=session,
             user_agents=UserAgentPool(self.agents, sticky=self.sticky),
-            wire=WIRE,
+            wire=OUTBOUND,
             stream_usage=self.stream_usage,
             clock=self.clock,
             api_key_header=self.key_header,
@@ -124,7 +126,7 @@ def acme(up: ScriptedUpstream) -> Iterator[Asking]:
 
 def request(**fields: object) -> ChatRequest:
     body = {"model": "alias", "messages": [{"role": "user", "content": "hi"}], **fields}
-    return WIRE.parse_request(json.dumps(body).encode())
+    return INBOUND.parse_request(json.dumps(body).encode())
 
 
 def texts(chunks: Sequence[ChatChunk]) -> str:

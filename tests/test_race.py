@@ -40,13 +40,15 @@ from gateway.routing.latency import ENOUGH, PATIENCE, UNKNOWN
 from gateway.routing.retry_budget import RetryBudgets
 from gateway.routing.router import Route, Target
 from gateway.upstream.byte_stream import ByteStream
-from gateway.wires.openai_chat import OpenAIChat
+from gateway.wires.openai_chat.inbound import OpenAIChatInbound
+from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
 from tests.fakes import DrivenClock
 
-WIRE = OpenAIChat()
+INBOUND = OpenAIChatInbound()
+OUTBOUND = OpenAIChatOutbound()
 LONG = 20.0  # seconds; only a hang takes so long
 TIMEOUT = 600.0
-REQUEST = WIRE.parse_request(
+REQUEST = INBOUND.parse_request(
     json.dumps({"model": "best", "stream": True, "messages": [{"role": "user", "content": "hi"}]}).encode()
 )
 DOWN = Unavailable("down", evidence=Evidence(status=503, retry_after=60.0))
@@ -101,7 +103,7 @@ class Try:
             raise self._outcome
         self.was_opened = True
         self.terms.waiting(self.body)
-        return OpenStream([], WIRE.decoder(0, Rendered(b"")), self.body, ())
+        return OpenStream([], OUTBOUND.decoder(0, Rendered(b"")), self.body, ())
 
 
 class FakeProvider:

@@ -47,7 +47,8 @@ from gateway.routing.router import Router, Target
 from gateway.upstream.byte_stream import ByteStream
 from gateway.upstream.session import UpstreamSession
 from gateway.upstream.user_agents import UserAgentPool
-from gateway.wires.openai_chat import OpenAIChat
+from gateway.wires.openai_chat.inbound import OpenAIChatInbound
+from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
 from tests.fakes import FakeClock
 from tests.upstream_script import (
     Body,
@@ -66,7 +67,8 @@ from tests.upstream_script import (
     sse_events,
 )
 
-WIRE = OpenAIChat()
+INBOUND = OpenAIChatInbound()
+OUTBOUND = OpenAIChatOutbound()
 LONG = 20.0  # seconds; only a hang takes so long
 USAGE = {"prompt_tokens": 12, "completion_tokens": 340, "total_tokens": 352}
 PROMPT = "canary-prompt-2718281828"
@@ -107,13 +109,13 @@ def sse(*events: str) -> bytes:
 
 def stream_of(body: FakeBody, first: str = "one ") -> OpenStream:
     """A stream that has said its first word; `body` brings the rest."""
-    decoder = WIRE.decoder(0, Rendered(b""))
+    decoder = OUTBOUND.decoder(0, Rendered(b""))
     return OpenStream(decoder.feed(sse(*sse_events(first, finish=None))), decoder, cast(ByteStream, body), ())
 
 
 def whole(text: str = "hi", dropped: tuple[str, ...] = (), headers: Mapping[str, str] | None = None) -> Answer:
     value = json_answer(text, model="own-name", usage=USAGE).value
-    return Answer(WIRE.parse_response(json.dumps(value).encode(), 0, Rendered(b"")), headers or {}, dropped)
+    return Answer(OUTBOUND.parse_response(json.dumps(value).encode(), 0, Rendered(b"")), headers or {}, dropped)
 
 
 class FakeProvider:
@@ -194,10 +196,10 @@ class Scene:
         attempt = Attempt(providers, paces, auth, self.log, lambda: 0.5)
         aliases = [schema.Alias(alias="best", providers=targets)] if targets else []
         self.handler = RequestHandler(
-            wire=WIRE,
+            wire=INBOUND,
             router=Router(aliases, {name: schema.Provider() for name in names}),
             failover=Failover(attempt, self.health, self.clock),
-            transformer=ResponseTransformer(WIRE, "upstream" if own_name else "alias"),
+            transformer=ResponseTransformer(INBOUND, "upstream" if own_name else "alias"),
             timeouts=times,
             calls=calls,
             log=self.log,
@@ -650,7 +652,7 @@ class Wired:
         session = UpstreamSession(name, up.base_url, pool_size=8, connect_seconds=LONG, environ={})
         agents = UserAgentPool()
         return OpenAIProvider(
-            name, up.base_url, session=session, user_agents=agents, wire=WIRE, stream_usage=True, clock=clock
+            name, up.base_url, session=session, user_agents=agents, wire=OUTBOUND, stream_usage=True, clock=clock
         )
 
 

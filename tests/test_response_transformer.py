@@ -21,7 +21,8 @@ from gateway.providers.base import Answer, OpenStream
 from gateway.routing.health import Health
 from gateway.routing.router import Target
 from gateway.upstream.byte_stream import ByteStream
-from gateway.wires.openai_chat import OpenAIChat
+from gateway.wires.openai_chat.inbound import OpenAIChatInbound
+from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
 from tests.fakes import FakeClock
 
 STALL = 20.0
@@ -82,7 +83,9 @@ def event(delta: JsonObject, finish: str | None = None) -> bytes:
 
 def request(model: str, *, usage: bool = False) -> ChatRequest:
     asked = {"model": model, "stream": True, "stream_options": {"include_usage": usage}}
-    return OpenAIChat().parse_request(json.dumps({**asked, "messages": [{"role": "user", "content": "a"}]}).encode())
+    return OpenAIChatInbound().parse_request(
+        json.dumps({**asked, "messages": [{"role": "user", "content": "a"}]}).encode()
+    )
 
 
 TARGET = Target("theirs", "m")
@@ -100,12 +103,12 @@ class Scene:
         self.call = Call("req-1", self.clock, timeout=TIMEOUT, left=lambda: False)
         self.stream = FakeStream(self.clock, steps)
         self.told: list[GatewayError | None] = []
-        decoder = OpenAIChat().decoder(NOW, Rendered(b""))
+        decoder = OpenAIChatOutbound().decoder(NOW, Rendered(b""))
         opened = OpenStream(decoder.feed(first), decoder, self.stream, ())
         self.health = Health(self.clock, lambda: 0.0)
         trial = self.health.enter(TARGET)
         assert trial is not None
-        self.machine = ResponseTransformer(OpenAIChat(), "alias").streamed(
+        self.machine = ResponseTransformer(OpenAIChatInbound(), "alias").streamed(
             opened, request("alias"), Stall(STALL, STALL), resumable=False
         )
         self.drive = StreamDrive(self.machine, Reached(TARGET, opened, trial), self.call, self)
@@ -301,7 +304,7 @@ def test_a_call_that_is_ended_from_outside_blames_nobody_else(why: GatewayError,
 
 @pytest.mark.parametrize(("own", "model"), [("alias", "fast"), ("upstream", "theirs")])
 def test_an_answer_carries_the_name_that_is_configured(own: str, model: str) -> None:
-    transformer = ResponseTransformer(OpenAIChat(), "upstream" if own == "upstream" else "alias")
+    transformer = ResponseTransformer(OpenAIChatInbound(), "upstream" if own == "upstream" else "alias")
     body: JsonObject = {"model": "theirs", "choices": [{}], "usage": {"prompt_tokens": 9}}
     answer = Answer(ChatResponse(usage=None, source=Source("openai_chat", body)), {}, ())
     assert json.loads(transformer.whole(answer, "fast")) == {**body, "model": model}
@@ -312,8 +315,8 @@ def test_an_answer_carries_the_name_that_is_configured(own: str, model: str) -> 
 def test_a_stream_carries_the_name_that_is_configured_and_usage_where_it_was_asked_for(
     own: str, model: str, usage: bool
 ) -> None:
-    transformer = ResponseTransformer(OpenAIChat(), "upstream" if own == "upstream" else "alias")
-    opened = OpenStream([], OpenAIChat().decoder(NOW, Rendered(b"")), FakeStream(FakeClock(), ()), ())
+    transformer = ResponseTransformer(OpenAIChatInbound(), "upstream" if own == "upstream" else "alias")
+    opened = OpenStream([], OpenAIChatOutbound().decoder(NOW, Rendered(b"")), FakeStream(FakeClock(), ()), ())
     answer = transformer.streamed(opened, request("fast", usage=usage), Stall(STALL, STALL), resumable=False)
     assert answer.patience == STALL
     body: JsonObject = {"model": "theirs", "choices": [{}], "usage": {"prompt_tokens": 9}}

@@ -39,7 +39,7 @@ from gateway.wires.gemini import media, request
 from gateway.wires.gemini.contents import CONTINUE
 from gateway.wires.gemini.memory import CallMemory, Remembered
 from gateway.wires.gemini.signatures import PLACEHOLDER
-from gateway.wires.openai_chat.request import parse
+from gateway.wires.openai_chat.inbound.request import parse
 
 OLD, NEW = "gemini-2.5-flash", "gemini-3-pro-preview"
 PNG = "iVBORw0KGgo="

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from gateway.core.request import Rendered
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
-from gateway.wires.openai_chat import OpenAIChat
-from gateway.wires.openai_chat.history import LONGEST_ID, clean
+from gateway.wires.openai_chat.inbound import OpenAIChatInbound
+from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
+from gateway.wires.openai_chat.outbound.history import LONGEST_ID, clean
 
-STRICT = OpenAIChat(history="strict")
+STRICT = OpenAIChatOutbound(history="strict")
 LONG = "call_x__thought__" + "c2lnbmF0dXJl" * 20
 FOREIGN = [
     "extra_content",
@@ -27,9 +28,9 @@ FOREIGN = [
 ]
 
 
-def render(wire: OpenAIChat, *messages: JsonObject, **fields: JsonValue) -> Rendered:
+def render(wire: OpenAIChatOutbound, *messages: JsonObject, **fields: JsonValue) -> Rendered:
     body: JsonObject = {"messages": list(messages), "model": "alias", **fields}
-    request = wire.parse_request(dumps(body))
+    request = OpenAIChatInbound().parse_request(dumps(body))
     rendered = wire.render_request(request, "theirs", ask_usage=False)
     assert request.source.body == body, "what came must stay for the next candidate"
     return rendered
@@ -110,13 +111,13 @@ def test_long_ids_that_differ_stay_different() -> None:
 )
 def test_what_openai_knows_is_sent_as_it_came(message: JsonObject) -> None:
     rendered = render(STRICT, message, temperature=0)
-    assert rendered.body == render(OpenAIChat(), message, temperature=0).body
+    assert rendered.body == render(OpenAIChatOutbound(), message, temperature=0).body
     assert rendered.dropped == ()
 
 
 def test_where_a_server_does_not_mind_everything_passes() -> None:
     message: JsonObject = {"role": "assistant", **dict.fromkeys(FOREIGN, "x"), "tool_calls": [call(LONG)]}
-    rendered = render(OpenAIChat(), message)
+    rendered = render(OpenAIChatOutbound(), message)
     assert json.loads(rendered.body)["messages"] == [message] and rendered.dropped == ()
 
 

@@ -12,11 +12,15 @@ from msgspec import Raw
 from gateway.core.errors import InvalidRequest
 from gateway.core.request import Prompt
 from gateway.core.strict_json import JsonObject, JsonValue, dumps, loads
-from gateway.wires.openai_chat import OpenAIChat, long_texts, request, resuming
+from gateway.wires.openai_chat import raw_texts
+from gateway.wires.openai_chat.inbound.request import parse
+from gateway.wires.openai_chat.inbound.resume import continued
+from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
+from gateway.wires.openai_chat.outbound.request import render
 
 LONG = 'A "long" text with \t escapes, \\ and caf\u00e9 \U0001f600.\n' * 500
 FILLER: JsonObject = {"role": "user", "content": LONG}
-STRICT = OpenAIChat(history="strict")
+STRICT = OpenAIChatOutbound(history="strict")
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.just("x" * 400)
 numbers = st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False)
@@ -55,10 +59,10 @@ def test_what_is_read_is_what_is_read_whole(
 ) -> None:
     body = written(large(*further, **more), ascii_only=ascii_only, spaced=spaced)
     whole = loads(body)
-    read = long_texts.read(body)
+    read = raw_texts.read(body)
     if read is None:
         return  # a shape that it does not know; the next tests tell that it knows the usual ones
-    assert typed(long_texts.opened(read)) == typed(whole)
+    assert typed(raw_texts.opened(read)) == typed(whole)
     assert list(read) == list(whole) if isinstance(whole, dict) else False
     assert typed(loads(dumps(read))) == typed(whole)
 
@@ -87,11 +91,11 @@ USUAL: Mapping[str, JsonObject] = {
 @pytest.mark.parametrize("name", USUAL)
 def test_the_long_texts_of_a_usual_request_stay_as_they_were_written(name: str) -> None:
     body = written(USUAL[name], ascii_only=True, spaced=True)
-    chat = request.parse(body)
+    chat = parse(body)
     said = chat.source.body["messages"]
     assert isinstance(said, list) and isinstance(said[0], dict)
     assert isinstance(said[0]["content"], Raw)
-    assert json.dumps(LONG).encode() in request.render(chat, "one", ask_usage=False).body
+    assert json.dumps(LONG).encode() in render(chat, "one", ask_usage=False).body
 
 
 @pytest.fixture(params=USUAL)
@@ -101,7 +105,7 @@ def usual(request: pytest.FixtureRequest) -> JsonObject:
 
 def whole(monkeypatch: pytest.MonkeyPatch) -> None:
     """From here on every request is read whole."""
-    monkeypatch.setattr(long_texts, "LARGE", 1 << 30)
+    monkeypatch.setattr(raw_texts, "LARGE", 1 << 30)
 
 
 @pytest.mark.parametrize("ascii_only", [True, False])
@@ -110,12 +114,12 @@ def test_a_provider_gets_the_same_request(usual: JsonObject, ascii_only: bool, m
     sent: list[tuple[list[tuple[str, JsonValue]], tuple[str, ...]]] = []
     prompts: list[Prompt] = []
     for _ in range(2):
-        chat = STRICT.parse_request(body)
+        chat = parse(body)
         rendered = STRICT.render_request(chat, "one", ask_usage=True)
         value = loads(rendered.body)
         assert isinstance(value, dict)
         sent.append((list(value.items()), rendered.dropped))
-        prompts.append(resuming.continued(chat, "so far").prompt())
+        prompts.append(continued(chat, "so far").prompt())
         whole(monkeypatch)
     assert sent[0] == sent[1]
     assert prompts[0] == prompts[1]
@@ -124,9 +128,9 @@ def test_a_provider_gets_the_same_request(usual: JsonObject, ascii_only: bool, m
 
 def test_what_nobody_writes_otherwise_leaves_byte_for_byte_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     body = dumps(large(CALLED, tools=[TOOL]))
-    leaves = [request.render(request.parse(body), "one", ask_usage=False).body]
+    leaves = [render(parse(body), "one", ask_usage=False).body]
     whole(monkeypatch)
-    leaves.append(request.render(request.parse(body), "one", ask_usage=False).body)
+    leaves.append(render(parse(body), "one", ask_usage=False).body)
     assert leaves[0] == leaves[1]
 
 
@@ -162,7 +166,7 @@ FAULTS: Mapping[str, bytes] = {
 
 def told(body: bytes) -> str:
     with pytest.raises(InvalidRequest) as caught:
-        request.parse(body)
+        parse(body)
     return f"{caught.value} [{caught.value.param}]"
 
 
@@ -190,22 +194,22 @@ AT_THE_LIMIT: Mapping[str, bytes] = {
 def test_what_is_just_acceptable_is_accepted_alike(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     body = AT_THE_LIMIT[name]
     assert body != GOOD
-    leaves = [loads(request.render(request.parse(body), "one", ask_usage=False).body)]
+    leaves = [loads(render(parse(body), "one", ask_usage=False).body)]
     whole(monkeypatch)
-    leaves.append(loads(request.render(request.parse(body), "one", ask_usage=False).body))
+    leaves.append(loads(render(parse(body), "one", ask_usage=False).body))
     assert leaves[0] == leaves[1]
 
 
 def test_a_target_whose_name_is_no_text_gets_the_same_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    leaves = [request.render(request.parse(GOOD), "one\ud800", ask_usage=False).body]
+    leaves = [render(parse(GOOD), "one\ud800", ask_usage=False).body]
     whole(monkeypatch)
-    leaves.append(request.render(request.parse(GOOD), "one\ud800", ask_usage=False).body)
+    leaves.append(render(parse(GOOD), "one\ud800", ask_usage=False).body)
     assert leaves[0] == leaves[1]
 
 
 def test_of_names_that_stand_twice_a_provider_sees_only_the_last() -> None:
     body = GOOD.replace(b'"seed":1', b'"seed":1,"model":"other","model":"best"')
-    sent = request.render(request.parse(body), "one", ask_usage=False).body
+    sent = render(parse(body), "one", ask_usage=False).body
     assert re.findall(rb'"model":"(\w+)"', sent) == [b"one"]
 
 
@@ -213,6 +217,6 @@ def test_where_it_would_not_be_cheaper_a_request_is_read_whole() -> None:
     hi: JsonObject = {"role": "user", "content": "hi"}
     many = written({"model": "best", "messages": [hi] * 2_000}, ascii_only=True, spaced=True)
     small = written({"model": "best", "messages": [{**hi, "content": LONG[:400]}]}, ascii_only=True, spaced=True)
-    assert len(small) < long_texts.LARGE < len(many)
-    assert long_texts.read(many) is None
-    assert long_texts.read(small) is None
+    assert len(small) < raw_texts.LARGE < len(many)
+    assert raw_texts.read(many) is None
+    assert raw_texts.read(small) is None

@@ -18,10 +18,12 @@ from gateway.handler.running_answer import AFTER_FINISH, MAX_SAID, RunningAnswer
 from gateway.wires.base import Decoder, Naming
 from gateway.wires.gemini.memory import CallMemory
 from gateway.wires.gemini.stream import EventDecoder
-from gateway.wires.openai_chat import OpenAIChat
-from gateway.wires.openai_chat.errors import unmasked
-from gateway.wires.openai_chat.passage import CREDIT, PRICE
-from gateway.wires.openai_chat.stream import ChunkDecoder, ChunkEncoder
+from gateway.wires.openai_chat.inbound import OpenAIChatInbound
+from gateway.wires.openai_chat.inbound.encoder import ChunkEncoder
+from gateway.wires.openai_chat.inbound.errors import unmasked
+from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
+from gateway.wires.openai_chat.outbound.decoder import ChunkDecoder
+from gateway.wires.openai_chat.passthrough import CREDIT, PRICE
 
 NOW = 1_800_000_000
 STALL = Stall(20.0, 120.0)
@@ -98,7 +100,7 @@ cuts = st.lists(st.integers(0, 4_000), max_size=8)
 class SlowEncoder(ChunkEncoder):
     """Has every event decoded and encoded."""
 
-    def passage(self, decoder: Decoder) -> None:
+    def passthrough(self, decoder: Decoder) -> None:
         return None
 
 
@@ -232,6 +234,6 @@ def test_what_is_said_after_a_finish_is_seen() -> None:
 
 
 def test_there_is_no_way_past_a_decoder_of_another_wire() -> None:
-    encoder = OpenAIChat().encoder(Naming("alias", usage=False))
-    assert encoder.passage(OpenAIChat().decoder(NOW, Rendered(b""))) is not None
-    assert encoder.passage(EventDecoder(NOW, Rendered(b""), CallMemory())) is None
+    encoder = OpenAIChatInbound().encoder(Naming("alias", usage=False))
+    assert encoder.passthrough(OpenAIChatOutbound().decoder(NOW, Rendered(b""))) is not None
+    assert encoder.passthrough(EventDecoder(NOW, Rendered(b""), CallMemory())) is None

@@ -11,8 +11,9 @@ from openai.types.chat.completion_create_params import CompletionCreateParamsBas
 from gateway.core.errors import InvalidRequest
 from gateway.core.request import ChatRequest
 from gateway.core.strict_json import MAX_DEPTH, JsonObject, JsonValue, dumps, loads
-from gateway.wires.openai_chat import OpenAIChat
-from gateway.wires.openai_chat.request import FIELDS, MAX_MODEL
+from gateway.wires.openai_chat.inbound import OpenAIChatInbound
+from gateway.wires.openai_chat.inbound.request import FIELDS, MAX_MODEL
+from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
 
 GOLDEN = Path(__file__).parent / "golden" / "openai" / "requests"
 SECRET = "my-private-prompt"
@@ -79,13 +80,13 @@ def requests(draw: st.DrawFn) -> JsonObject:
 
 
 def parse(body: object) -> ChatRequest:
-    return OpenAIChat().parse_request(json.dumps(body).encode())
+    return OpenAIChatInbound().parse_request(json.dumps(body).encode())
 
 
 def refusal(body: object) -> InvalidRequest:
     """The error for a body, which must say what is wrong without quoting it."""
     with pytest.raises(InvalidRequest) as caught:
-        OpenAIChat().parse_request(body if isinstance(body, bytes) else json.dumps(body).encode())
+        OpenAIChatInbound().parse_request(body if isinstance(body, bytes) else json.dumps(body).encode())
     error = caught.value
     assert (error.status, error.type, error.code) == (400, "invalid_request_error", None)
     assert SECRET not in error.message
@@ -108,10 +109,9 @@ def with_message(**fields: JsonValue) -> JsonObject:
 def test_a_real_request_passes_as_it_came_but_for_its_model(path: Path) -> None:
     body = path.read_bytes()
     came = json.loads(body)
-    wire = OpenAIChat()
-    request = wire.parse_request(body)
+    request = OpenAIChatInbound().parse_request(body)
     assert request.model == came["model"]
-    rendered = wire.render_request(request, "theirs", ask_usage=False)
+    rendered = OpenAIChatOutbound().render_request(request, "theirs", ask_usage=False)
     assert rendered.dropped == ()
     sent = json.loads(rendered.body)
     assert sent == {**came, "model": "theirs"}
@@ -120,18 +120,16 @@ def test_a_real_request_passes_as_it_came_but_for_its_model(path: Path) -> None:
 
 @given(requests(), texts)
 def test_any_valid_request_passes_as_it_came_but_for_its_model(body: JsonObject, model: str) -> None:
-    wire = OpenAIChat()
-    request = wire.parse_request(dumps(body))
+    request = OpenAIChatInbound().parse_request(dumps(body))
     assert request.stream is (body.get("stream") is True)
-    assert wire.render_request(request, model, ask_usage=False).body == dumps({**body, "model": model})
+    assert OpenAIChatOutbound().render_request(request, model, ask_usage=False).body == dumps({**body, "model": model})
     assert request.source.body == body, "what came must stay for the next candidate"
 
 
 @given(requests())
 def test_asking_for_usage_changes_nothing_but_include_usage_of_a_stream(body: JsonObject) -> None:
-    wire = OpenAIChat()
-    request = wire.parse_request(dumps(body))
-    sent = loads(wire.render_request(request, request.model, ask_usage=True).body)
+    request = OpenAIChatInbound().parse_request(dumps(body))
+    sent = loads(OpenAIChatOutbound().render_request(request, request.model, ask_usage=True).body)
     assert isinstance(sent, dict)
     if body.get("stream") is not True:
         assert sent == body
@@ -197,7 +195,7 @@ def test_what_a_provider_may_accept_is_not_refused_here(body: JsonObject) -> Non
 def test_a_byte_order_mark_and_white_space_around_the_body_are_tolerated() -> None:
     body = json.dumps(ask()).encode()
     for text in (b"\xef\xbb\xbf" + body, b" \r\n\t" + body + b"\n"):
-        assert OpenAIChat().parse_request(text).model == "m"
+        assert OpenAIChatInbound().parse_request(text).model == "m"
 
 
 # What is wrong ---------------------------------------------------------------------------------------------------
@@ -338,7 +336,7 @@ def test_a_body_that_is_no_json_object_is_refused(body: bytes) -> None:
 @given(st.binary(max_size=60))
 def test_any_bytes_are_a_request_or_an_invalid_request(body: bytes) -> None:
     with pytest.raises(InvalidRequest):
-        OpenAIChat().parse_request(body)
+        OpenAIChatInbound().parse_request(body)
 
 
 @st.composite
@@ -355,9 +353,9 @@ def wild(draw: st.DrawFn) -> JsonValue:
 @given(wild())
 def test_any_json_is_a_request_or_an_invalid_request(body: JsonValue) -> None:
     try:
-        request = OpenAIChat().parse_request(dumps(body))
+        request = OpenAIChatInbound().parse_request(dumps(body))
     except InvalidRequest as error:
         assert error.param
     else:
         assert request.source.body == body
-        assert OpenAIChat().render_request(request, "theirs", ask_usage=True).body
+        assert OpenAIChatOutbound().render_request(request, "theirs", ask_usage=True).body

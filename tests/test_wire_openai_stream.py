@@ -26,8 +26,9 @@ from gateway.core.sse import DEFAULT_MAX_EVENT, DONE, Event, SseDecoder, encode
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.handler.running_answer import RunningAnswer, Stall
 from gateway.wires.base import Naming
-from gateway.wires.openai_chat import OpenAIChat
-from gateway.wires.openai_chat.tool_calls import ToolCalls
+from gateway.wires.openai_chat.inbound import OpenAIChatInbound
+from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
+from gateway.wires.openai_chat.outbound.tool_call_repairs import ToolCalls
 
 GOLDEN = Path(__file__).parent / "golden" / "openai" / "streams"
 SENT = '"id":"chatcmpl-1","object":"chat.completion.chunk","created":1700000000,"model":"theirs",'
@@ -59,8 +60,11 @@ each_transcript = pytest.mark.parametrize("name", TRANSCRIPTS)
 
 
 def machine(*, usage: bool, model: str | None = "alias") -> RunningAnswer:
-    wire = OpenAIChat()
-    return RunningAnswer(wire.decoder(NOW, Rendered(b"")), wire.encoder(Naming(model, usage)), Stall(20.0, 120.0))
+    return RunningAnswer(
+        OpenAIChatOutbound().decoder(NOW, Rendered(b"")),
+        OpenAIChatInbound().encoder(Naming(model, usage)),
+        Stall(20.0, 120.0),
+    )
 
 
 def sent_bytes(line: str, noise: bytes) -> bytes:
@@ -329,7 +333,7 @@ def chunk(delta: JsonObject, finish: str | None = None, **more: JsonValue) -> by
 
 
 def test_unreadable_events_are_counted() -> None:
-    decoder = OpenAIChat().decoder(NOW, Rendered(b""))
+    decoder = OpenAIChatOutbound().decoder(NOW, Rendered(b""))
     first = decoder.feed(chunk({"role": "assistant", "content": "a"}))
     assert decoder.feed(b"data: {broken\n\ndata: 7\n\ndata: {}\n\n" + encode(b'{"choices": [1]}')) == []
     assert len(first) == 1 and decoder.skipped == 4 and decoder.fault is None
@@ -350,13 +354,13 @@ def test_unreadable_events_are_counted() -> None:
     ],
 )
 def test_a_chunk_is_content_when_it_says_something(delta: JsonObject, finish: str | None, says: bool) -> None:
-    assert [found.has_content for found in OpenAIChat().decoder(NOW, Rendered(b"")).feed(chunk(delta, finish))] == [
-        says
-    ]
+    assert [
+        found.has_content for found in OpenAIChatOutbound().decoder(NOW, Rendered(b"")).feed(chunk(delta, finish))
+    ] == [says]
 
 
 def test_a_stream_of_usage_and_roles_alone_has_said_nothing() -> None:
-    decoder = OpenAIChat().decoder(NOW, Rendered(b""))
+    decoder = OpenAIChatOutbound().decoder(NOW, Rendered(b""))
     counts: JsonObject = {"prompt_tokens": 1, "completion_tokens": 0}
     found = decoder.feed(chunk({"role": "assistant"}) + chunk({}, usage=counts) + encode(b'{"choices": []}'))
     assert len(found) == 3 and not any(one.has_content for one in found)
@@ -373,7 +377,7 @@ def test_the_last_counts_are_the_streams_usage() -> None:
 
 
 def test_a_stream_is_complete_when_every_choice_has_its_finish() -> None:
-    decoder = OpenAIChat().decoder(NOW, Rendered(b""))
+    decoder = OpenAIChatOutbound().decoder(NOW, Rendered(b""))
     two = [{"index": index, "delta": {"content": "a"}, "finish_reason": None} for index in (0, 1)]
     decoder.feed(encode(json.dumps({"choices": two}).encode()))
     decoder.feed(chunk({}, "stop"))
@@ -384,7 +388,7 @@ def test_a_stream_is_complete_when_every_choice_has_its_finish() -> None:
 
 def test_a_finish_that_is_spoken_over_is_no_finish() -> None:
     """Some servers send a finish on every chunk; were it believed, a stream cut after a word would count as whole."""
-    decoder = OpenAIChat().decoder(NOW, Rendered(b""))
+    decoder = OpenAIChatOutbound().decoder(NOW, Rendered(b""))
     decoder.feed(chunk({"content": "a"}, "stop"))
     assert decoder.complete
     decoder.feed(chunk({"content": "b"}, "stop"))
@@ -392,14 +396,14 @@ def test_a_finish_that_is_spoken_over_is_no_finish() -> None:
 
 
 def test_nothing_is_read_after_the_end() -> None:
-    decoder = OpenAIChat().decoder(NOW, Rendered(b""))
+    decoder = OpenAIChatOutbound().decoder(NOW, Rendered(b""))
     assert decoder.feed(encode(DONE) + chunk({"content": "late"})) == []
     assert decoder.feed(chunk({"content": "later"})) == [] and decoder.close() == []
     assert decoder.done
 
 
 def test_an_event_over_the_limit_is_a_broken_answer() -> None:
-    decoder = OpenAIChat().decoder(NOW, Rendered(b""))
+    decoder = OpenAIChatOutbound().decoder(NOW, Rendered(b""))
     with pytest.raises(InvalidAnswer, match="too large"):
         decoder.feed(b"data: " + b"a" * (DEFAULT_MAX_EVENT + 1))
 
@@ -429,5 +433,5 @@ def test_a_function_that_is_named_again_is_another_call_once_its_arguments_are_c
     calls = ToolCalls()
     found: list[JsonObject] = [{"function": {"name": "f", "arguments": piece}} for piece in pieces * 2]
     for fragment in found:
-        calls.mend([fragment])
+        calls.repair([fragment])
     assert [fragment["index"] for fragment in found] == [0] * len(pieces) + [1] * len(pieces)

@@ -25,16 +25,16 @@ from gateway.core.request import (
     UnknownPart,
 )
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
-from gateway.wires.openai_chat import OpenAIChat
-from gateway.wires.openai_chat.request import FIELDS
-from gateway.wires.openai_chat.words import MAX_UNMAPPED, read
+from gateway.wires.openai_chat.inbound import OpenAIChatInbound
+from gateway.wires.openai_chat.inbound.prompt import MAX_UNMAPPED, read_prompt
+from gateway.wires.openai_chat.inbound.request import FIELDS
 
 GOLDEN = Path(__file__).parent / "golden" / "openai" / "requests"
 SECRET = "my-private-prompt"
 
 
 def words(body: JsonObject) -> Prompt:
-    return OpenAIChat().parse_request(dumps(body)).prompt()
+    return OpenAIChatInbound().parse_request(dumps(body)).prompt()
 
 
 def ask(**fields: JsonValue) -> JsonObject:
@@ -53,7 +53,7 @@ def part(*parts: JsonValue) -> tuple[Part, ...]:
 
 def refusal(body: JsonObject) -> InvalidRequest:
     with pytest.raises(InvalidRequest) as caught:
-        read(body)
+        read_prompt(body)
     assert SECRET not in caught.value.message and caught.value.message.endswith(".")
     return caught.value
 
@@ -360,7 +360,7 @@ def test_params_are_said_in_our_words(fields: JsonObject, name: str, ours: objec
 
 
 def test_the_number_of_choices_is_the_requests_own() -> None:
-    request = OpenAIChat().parse_request(dumps(ask(n=3)))
+    request = OpenAIChatInbound().parse_request(dumps(ask(n=3)))
     assert request.choices == 3 and request.prompt().unmapped == ()
 
 
@@ -437,7 +437,7 @@ def test_every_documented_field_without_a_word_is_told(name: str) -> None:
 
 @pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.json")), ids=lambda path: path.stem)
 def test_a_real_request_can_be_said_in_our_words(path: Path) -> None:
-    request = OpenAIChat().parse_request(path.read_bytes())
+    request = OpenAIChatInbound().parse_request(path.read_bytes())
     came = json.dumps(request.source.body)
     prompt = request.prompt()
     assert len(prompt.messages) == len(json.loads(came)["messages"])
@@ -567,7 +567,7 @@ def test_a_mistake_is_named_where_it_is(body: JsonObject, param: str) -> None:
 @pytest.mark.parametrize("name", sorted(WORDED - {"n", "stream", "stream_options", "functions", "tools"}))
 def test_reading_does_not_lean_on_the_check_of_the_fields(name: str, wrong: JsonValue) -> None:
     try:
-        read(ask(**{name: wrong}))
+        read_prompt(ask(**{name: wrong}))
     except InvalidRequest as error:
         assert error.param is not None and error.param.startswith(name)
     else:
@@ -576,7 +576,7 @@ def test_reading_does_not_lean_on_the_check_of_the_fields(name: str, wrong: Json
 
 def test_content_that_is_neither_text_nor_parts_is_named() -> None:
     with pytest.raises(InvalidRequest) as caught:
-        read({"messages": [{"role": "user", "content": 7}]})
+        read_prompt({"messages": [{"role": "user", "content": 7}]})
     assert caught.value.param == "messages[0].content"
 
 
@@ -623,7 +623,7 @@ def wild(draw: st.DrawFn) -> JsonObject:
 @given(wild())
 def test_any_request_is_said_in_our_words_or_is_an_invalid_request(body: JsonObject) -> None:
     try:
-        request = OpenAIChat().parse_request(dumps(body))
+        request = OpenAIChatInbound().parse_request(dumps(body))
         came = dumps(request.source.body)
         prompt = request.prompt()
     except InvalidRequest as error:

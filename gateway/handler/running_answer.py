@@ -43,7 +43,7 @@ class RunningAnswer:
     def __init__(self, decoder: Decoder, encoder: Encoder, stall: Stall, *, resumable: bool = False) -> None:
         self._decoder = decoder
         self._encoder = encoder
-        self._passage = encoder.passage(decoder)
+        self._passthrough = encoder.passthrough(decoder)
         self._stall = stall
         self._resumable = resumable
         self._said: list[str] = []
@@ -109,7 +109,7 @@ class RunningAnswer:
         """
         self._skipped += self._decoder.skipped
         self._decoder = decoder
-        self._passage = self._encoder.passage(decoder)
+        self._passthrough = self._encoder.passthrough(decoder)
         self._spent = self.usage
         self._repetition = Repetition(self.said, anew=anew)
         self.interrupted = None
@@ -120,9 +120,9 @@ class RunningAnswer:
         return self._fail(self.interrupted or StreamBroken("The provider's stream broke; the answer is incomplete."))
 
     def _received(self, data: bytes) -> bytes:
-        if self._passage is None or self._repetition is not None:
+        if self._passthrough is None or self._repetition is not None:
             return self._write(self._decoder.feed(data))
-        said, text, rest = self._passage.take(data)
+        said, text, rest = self._passthrough.take(data)
         chunks = self._decoder.feed(rest) if rest else []
         if text and self._resumable:
             self._remember(text)

@@ -21,7 +21,7 @@ from waitress.utilities import Error, build_http_date
 from gateway.core.errors import InternalFault
 from gateway.server.headers import ALWAYS, new_request_id
 from gateway.server.waitress_parser import Parser
-from gateway.wires.openai_chat.errors import render_error
+from gateway.wires.openai_chat.inbound.errors import render_error
 
 if TYPE_CHECKING:
     from _typeshed import OptExcInfo

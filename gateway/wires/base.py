@@ -24,7 +24,7 @@ class Naming(Struct, frozen=True):
     usage: bool
 
 
-class Passage(Protocol):
+class Passthrough(Protocol):
     """A way for the events that need neither decoder nor encoder, because they are of one wire and say only text."""
 
     def take(self, data: bytes) -> tuple[bytes, str, bytes]:
@@ -36,7 +36,7 @@ class Passage(Protocol):
 class Encoder(Protocol):
     """Chunks to the caller's stream."""
 
-    def passage(self, decoder: "Decoder") -> Passage | None:
+    def passthrough(self, decoder: "Decoder") -> Passthrough | None:
         """The way past `decoder` and this encoder; None where every event has to take both."""
 
     def encode(self, chunk: ChatChunk, skip: int = 0) -> bytes:

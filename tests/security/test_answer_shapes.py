@@ -19,14 +19,15 @@ from gateway.core.strict_json import JsonValue, dumps
 from gateway.wires.base import Decoder, Naming, OutboundWire
 from gateway.wires.gemini import Gemini
 from gateway.wires.gemini.memory import CallMemory
-from gateway.wires.openai_chat import OpenAIChat
+from gateway.wires.openai_chat.inbound import OpenAIChatInbound
+from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
 from tests.running import chat
 from tests.security.hostile import Scene, check_error, check_reply, check_stream, scene, strict
 from tests.security.substitutions import FEW, INSTEAD, gemini_events, openai_answers, substituted
 from tests.upstream_script import Request, Status, Step, sse_events
 
 NOW = 1_800_000_000
-CALLER = OpenAIChat()
+CALLER = OpenAIChatInbound()
 ASKED = Rendered(b"{}")
 GEMINI = gemini_events()
 ANSWERS = openai_answers()
@@ -52,7 +53,7 @@ def one() -> Iterator[Scene]:
 
 
 def wire(name: str) -> OutboundWire:
-    return OpenAIChat(tool_calls_finish=True) if name == "openai" else Gemini(CallMemory())
+    return OpenAIChatOutbound(tool_calls_finish=True) if name == "openai" else Gemini(CallMemory())
 
 
 def judge(target: OutboundWire, answer: JsonValue, *, ours: bool) -> None:

@@ -12,16 +12,17 @@ from gateway.core.provider_failures import UnsupportedByTarget
 from gateway.core.strict_json import dumps
 from gateway.wires.gemini import Gemini
 from gateway.wires.gemini.memory import CallMemory
-from gateway.wires.openai_chat import OpenAIChat
-from gateway.wires.openai_chat.request import FIELDS
+from gateway.wires.openai_chat.inbound import OpenAIChatInbound
+from gateway.wires.openai_chat.inbound.request import FIELDS
+from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
 from tests.security.hostile import Scene, check_error, check_reply, refused, scene, strict
 from tests.security.substitutions import INSTEAD, requests, substituted
 
 SHAPELESS = [b"[1]", b'"x"', b"null", b"true", b"0", b"1e3", b"[]", b"{}", b"[{}]", b'{"":{}}']
-WIRE = OpenAIChat()
+INBOUND = OpenAIChatInbound()
 TARGETS = (
-    (OpenAIChat(), "m"),
-    (OpenAIChat(history="strict"), "m"),
+    (OpenAIChatOutbound(), "m"),
+    (OpenAIChatOutbound(history="strict"), "m"),
     (Gemini(CallMemory()), "gemini-2.5-pro"),
     (Gemini(CallMemory()), "gemini-3-pro-preview"),
 )
@@ -41,7 +42,7 @@ def one() -> Iterator[Scene]:
 def judge(body: Any) -> None:
     """The request is refused naming a field, or every provider is sent JSON or says why not."""
     try:
-        request = WIRE.parse_request(dumps(body))
+        request = INBOUND.parse_request(dumps(body))
     except InvalidRequest as error:
         named(error)
         return
@@ -57,7 +58,7 @@ def judge(body: Any) -> None:
 
 def named(error: InvalidRequest | UnsupportedByTarget) -> None:
     assert error.status == 400 and error.param
-    check_error(strict(WIRE.render_error(error))["error"])
+    check_error(strict(INBOUND.render_error(error))["error"])
 
 
 @pytest.mark.parametrize("number", range(len(requests())))

@@ -8,7 +8,7 @@ from gateway.core.request import JsonOutput, Params
 from gateway.wires.field_reader import FieldReader
 
 
-def params(asked: FieldReader) -> Params:
+def read_params(asked: FieldReader) -> Params:
     """How to answer.
 
     Raises:

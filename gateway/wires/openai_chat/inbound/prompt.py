@@ -9,9 +9,9 @@ from typing import Final
 from gateway.core.request import Prompt
 from gateway.core.strict_json import JsonObject
 from gateway.wires.field_reader import FieldReader
-from gateway.wires.openai_chat.messages import message
-from gateway.wires.openai_chat.params import params
-from gateway.wires.openai_chat.tools import choice, tools
+from gateway.wires.openai_chat.inbound.messages import read_message
+from gateway.wires.openai_chat.inbound.params import read_params
+from gateway.wires.openai_chat.inbound.tools import read_tool_choice, read_tools
 
 MAX_UNMAPPED: Final = 64
 """Names that are told; they go into a header. A request has hardly ten."""
@@ -19,7 +19,7 @@ MAX_UNMAPPED: Final = 64
 _ELSEWHERE: Final = ("model", "n", "stream", "stream_options")
 
 
-def read(fields: JsonObject) -> Prompt:
+def read_prompt(fields: JsonObject) -> Prompt:
     """The request in our words.
 
     Raises:
@@ -28,10 +28,10 @@ def read(fields: JsonObject) -> Prompt:
     asked = FieldReader(fields)
     asked.ignore(*_ELSEWHERE)  # ChatRequest has them
     return Prompt(
-        messages=tuple(message(said) for said in asked.objects("messages")),
-        tools=tools(asked),
-        tool_choice=choice(asked),
-        params=params(asked),
+        messages=tuple(read_message(said) for said in asked.objects("messages")),
+        tools=read_tools(asked),
+        tool_choice=read_tool_choice(asked),
+        params=read_params(asked),
         extra=asked.json("extra_body") or {},
         unmapped=_unmapped(asked),  # last: by now everything was asked for that has a word
     )

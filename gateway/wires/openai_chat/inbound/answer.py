@@ -13,10 +13,10 @@ from typing import Final
 
 from gateway.core.answer import ChatResponse, ChoiceDelta, Citation, Envelope, Finish, TokenLogprob, Usage
 from gateway.core.request import Media, ToolCall
-from gateway.core.strict_json import JsonObject, JsonValue
+from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.wires.base import Naming
+from gateway.wires.openai_chat import ANSWER_OBJECT, WIRE
 
-OBJECT: Final = "chat.completion"
 PREFIX: Final = "chatcmpl-"
 NEVER: Final = -9999.0
 """The logarithm that OpenAI writes for a probability of zero; JSON has no infinity."""
@@ -25,13 +25,23 @@ _ID_SHOWN: Final = 64
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_-]")
 
 
-def whole(answer: ChatResponse, naming: Naming) -> JsonObject:
+def render(response: ChatResponse, naming: Naming) -> bytes:
+    """The answer for the caller: what came, under the name that was asked for; or our words, where it came in another
+    wire."""
+    if response.source.wire != WIRE:
+        return dumps(_neutral(response, naming))
+    if naming.model is None or response.source.body.get("model") == naming.model:
+        return dumps(response.source.body)
+    return dumps({**response.source.body, "model": naming.model})
+
+
+def _neutral(response: ChatResponse, naming: Naming) -> JsonObject:
     """The whole answer; one that says nothing at all is still a choice, because clients look at the first."""
-    said = answer.deltas or (ChoiceDelta(0),)
-    body = head(answer.envelope, OBJECT, naming)
+    said = response.deltas or (ChoiceDelta(0),)
+    body = head(response.envelope, ANSWER_OBJECT, naming)
     body["choices"] = [_choice(one) for one in said]
-    if answer.usage:
-        body["usage"] = usage(answer.usage)
+    if response.usage:
+        body["usage"] = usage(response.usage)
     return body
 
 

@@ -14,8 +14,10 @@ from typing import Final, Protocol
 from gateway.core.answer import ChatChunk
 from gateway.core.sse import Event
 from gateway.core.strict_json import JsonFault, JsonValue, loads
-from gateway.wires.openai_chat.errors import holds_error
-from gateway.wires.openai_chat.pattern import END, Pattern, learn
+from gateway.wires.base import Decoder
+from gateway.wires.openai_chat.event_template import END, EventTemplate, derive
+from gateway.wires.openai_chat.outbound.decoder import ChunkDecoder
+from gateway.wires.openai_chat.outbound.errors import holds_error
 
 MOST: Final = 1 << 20
 """Bytes that are looked at together, well below any limit of the decoder's. A read brings 64 KiB."""
@@ -44,8 +46,13 @@ class Writer(Protocol):
     def encode(self, chunk: ChatChunk, skip: int = 0) -> bytes: ...
 
 
-class ChunkPassage:
-    """The contract is Passage in gateway.wires.base.
+def between(decoder: Decoder, encoder: Writer) -> "ChunkPassthrough | None":
+    """The way past both, where the decoder is of this wire too."""
+    return ChunkPassthrough(decoder, encoder) if isinstance(decoder, ChunkDecoder) else None
+
+
+class ChunkPassthrough:
+    """The contract is Passthrough in gateway.wires.base.
 
     Args:
         reader: the stream's decoder.
@@ -55,7 +62,7 @@ class ChunkPassage:
     def __init__(self, reader: Reader, writer: Writer) -> None:
         self._reader = reader
         self._writer = writer
-        self._pattern: Pattern | None = None
+        self._template: EventTemplate | None = None
         self._credit = CREDIT
         self._is_open = False  # the decoder has been given nothing since it was seen to be in the middle of an answer
 
@@ -68,13 +75,13 @@ class ChunkPassage:
         if len(data) > MOST:
             self._is_open = False
             return b"", "", data
-        pattern = self._pattern
-        if pattern is None or not data.startswith(pattern.head):
-            pattern = self._learn(data)
-            if pattern is None:
+        template = self._template
+        if template is None or not data.startswith(template.head):
+            template = self._derive(data)
+            if template is None:
                 self._is_open = False
                 return b"", "", data
-        count, said, shown, size = pattern.pass_on(data)
+        count, said, shown, size = template.pass_on(data)
         self._credit = min(self._credit + count, CREDIT)
         rest = data[size:]
         self._is_open = not rest
@@ -84,20 +91,19 @@ class ChunkPassage:
         """The begin of an event that the decoder gives back; None where events have to go to it."""
         return self._reader.reclaim() if self._reader.is_speaking and self._writer.has_begun else None
 
-    def _learn(self, data: bytes) -> Pattern | None:
+    def _derive(self, data: bytes) -> EventTemplate | None:
         """From the first event, the pattern that is used from here on; None where it has none."""
         end = data.find(END, 0, LONGEST)
         if end < 0 or self._credit < PRICE:
             return None
-        pattern = learn(data[:end], self._answer)
-        if pattern is not None:
-            self._pattern = pattern
+        template = derive(data[:end], self._answer)
+        if template is not None:
+            self._template = template
         self._credit -= PRICE
-        return pattern
+        return template
 
     def _answer(self, data: bytes) -> tuple[str, bytes] | None:
-        """See gateway.wires.openai_chat.pattern. Changes nothing in decoder and encoder: what would is not shown to
-        them."""
+        """See `Answer` in event_template.py. Events that would change decoder or encoder are not shown to them."""
         try:
             body = loads(data)
         except JsonFault:

@@ -6,29 +6,27 @@ usage from callers that did not ask for it; what comes in our words, from anothe
 Source: https://platform.openai.com/docs/api-reference/chat-streaming.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from gateway.core.answer import ChatChunk, Envelope, Usage
-from gateway.core.errors import GatewayError
+from gateway.core.answer import ChatChunk, Envelope
 from gateway.core.provider_failures import InvalidAnswer, ProviderFailure
 from gateway.core.request import Source
-from gateway.core.sse import DONE, Event, SseDecoder, SseTooLarge, comment, encode
-from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, dumps, loads
-from gateway.wires.base import MAX_CHOICES, Decoder, Naming, Passage
-from gateway.wires.openai_chat.chunks import OBJECT, SpokenChunks
-from gateway.wires.openai_chat.errors import WIRE, holds_error, parse_in_stream, render_error
-from gateway.wires.openai_chat.mend import (
+from gateway.core.sse import DONE, Event, SseDecoder, SseTooLarge
+from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, loads
+from gateway.wires.base import MAX_CHOICES
+from gateway.wires.openai_chat import CHUNK_OBJECT, WIRE
+from gateway.wires.openai_chat.outbound.errors import holds_error, parse_in_stream
+from gateway.wires.openai_chat.outbound.plain_text import plain_text
+from gateway.wires.openai_chat.outbound.repairs import (
     FAILED,
     finish_reason,
     flatten_content,
-    mend_envelope,
-    mend_usage,
+    repair_envelope,
+    repair_usage,
 )
-from gateway.wires.openai_chat.passage import ChunkPassage
-from gateway.wires.openai_chat.response import usage
-from gateway.wires.openai_chat.resuming import HEAD, Joint, skip_text, text_of
-from gateway.wires.openai_chat.tool_calls import ToolCalls
+from gateway.wires.openai_chat.outbound.response import read_usage
+from gateway.wires.openai_chat.outbound.tool_call_repairs import ToolCalls
 
 
 @dataclass(slots=True)
@@ -113,15 +111,15 @@ class ChunkDecoder:
         if any(choice.get("finish_reason") == FAILED for choice in choices):
             self.fault = InvalidAnswer("The provider broke its answer off with an error.")
             return None
-        self._envelope = mend_envelope(body, OBJECT, self._envelope, self._now)
-        says = [self._mend_choice(choice) for choice in choices]
+        self._envelope = repair_envelope(body, CHUNK_OBJECT, self._envelope, self._now)
+        says = [self._repair_choice(choice) for choice in choices]
         if len(self._choices) > MAX_CHOICES or any(choice.calls.too_many for choice in self._choices.values()):
             self.fault = InvalidAnswer("The provider's stream has more choices or tool calls than any answer has.")
             return None
-        mend_usage(body)
-        return ChatChunk(any(says), usage(body), Source(WIRE, body), text_of(choices))
+        repair_usage(body)
+        return ChatChunk(any(says), read_usage(body), Source(WIRE, body), plain_text(choices))
 
-    def _mend_choice(self, choice: JsonObject) -> bool:
+    def _repair_choice(self, choice: JsonObject) -> bool:
         """Put one choice right; True when it says something."""
         index = choice.get("index")
         if type(index) is not int:
@@ -137,13 +135,13 @@ class ChunkDecoder:
         elif isinstance(delta.get("role"), str):
             del delta["role"]  # openai-python's stream helper joins roles to assistantassistant
         flatten_content(delta)
-        seen.calls.mend(delta.get("tool_calls"))
+        seen.calls.repair(delta.get("tool_calls"))
         says = any(value for name, value in delta.items() if name not in ("role", "content_filter_results"))
         seen.went_on |= says and seen.finish is not None
-        self._mend_finish(choice, delta, seen)
+        self._repair_finish(choice, delta, seen)
         return says or choice["finish_reason"] is not None
 
-    def _mend_finish(self, choice: JsonObject, delta: JsonObject, seen: _Choice) -> None:
+    def _repair_finish(self, choice: JsonObject, delta: JsonObject, seen: _Choice) -> None:
         given = choice.get("finish_reason")
         reason = finish_reason(given, called_tool=bool(seen.calls), over_stop=self._over_stop)
         choice["finish_reason"] = None if seen.finish else reason  # some servers repeat it on every chunk
@@ -160,7 +158,7 @@ class ChunkDecoder:
                 delta: JsonObject = {}
                 _say_arguments(delta, seen)
                 body: JsonObject = {"choices": [{"index": index, "delta": delta, "finish_reason": seen.finish}]}
-                self._envelope = mend_envelope(body, OBJECT, self._envelope, self._now)
+                self._envelope = repair_envelope(body, CHUNK_OBJECT, self._envelope, self._now)
                 # not content: a stream that said nothing else has said nothing
                 chunks.append(ChatChunk(has_content=False, usage=None, source=Source(WIRE, body), plain=""))
         return chunks
@@ -184,54 +182,3 @@ def _say_arguments(delta: JsonObject, seen: _Choice) -> None:
     if unsaid := seen.calls.without_arguments():
         calls = delta.get("tool_calls")
         delta["tool_calls"] = [*(calls if isinstance(calls, list) else ()), *unsaid]
-
-
-class ChunkEncoder:
-    """Chunks to the caller's events; the contract is Encoder in gateway.wires.base."""
-
-    def __init__(self, naming: Naming, mask: Callable[[str], str]) -> None:
-        self._naming = naming
-        self._mask = mask
-        self._spoken = SpokenChunks(naming)
-        self._head: JsonObject | None = None
-        self._joint: Joint | None = None
-
-    def encode(self, chunk: ChatChunk, skip: int = 0) -> bytes:
-        if chunk.source.wire != WIRE:
-            return _events(self._spoken.bodies(chunk, skip))
-        body = chunk.source.body
-        if skip and not skip_text(body, skip):
-            return b""
-        if self._naming.model is not None:
-            body["model"] = self._naming.model
-        if self._head is None:
-            self._head = {name: body.get(name) for name in HEAD}
-        if self._joint is not None:
-            self._joint.put_right(body)
-        if not self._naming.usage and body.pop("usage", None) and not body.get("choices"):
-            return b""  # the usage chunk, which we asked for and the caller did not
-        return encode(dumps(body))
-
-    def passage(self, decoder: Decoder) -> Passage | None:
-        return ChunkPassage(decoder, self) if isinstance(decoder, ChunkDecoder) else None
-
-    @property
-    def has_begun(self) -> bool:
-        """It has written a chunk of its own wire, from which it keeps the head."""
-        return self._head is not None
-
-    def resumed(self, by: str, spent: Usage | None) -> bytes:
-        head = self._spoken.head or self._head or {}
-        self._joint = Joint(head, spent)
-        self._spoken = SpokenChunks(self._naming, joined=head, spent=spent)
-        return comment(f"resumed on {by}")
-
-    def end(self) -> bytes:
-        return _events(self._spoken.last()) + encode(DONE)
-
-    def error(self, error: GatewayError) -> bytes:
-        return encode(render_error(error, self._mask))
-
-
-def _events(bodies: Iterable[JsonObject]) -> bytes:
-    return b"".join(encode(dumps(body)) for body in bodies)

@@ -7,10 +7,9 @@ Source: https://platform.openai.com/docs/guides/error-codes.
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
-from gateway.core.errors import GatewayError
 from gateway.core.provider_failures import (
     ContentRefused,
     ContextTooLong,
@@ -26,25 +25,8 @@ from gateway.core.strict_json import JsonFault, JsonValue, dumps, loads
 from gateway.wires.failure_classes import CODE_SHOWN, MESSAGE_READ, by_text_or_status, shortened
 from gateway.wires.retry_after import advised_in, reset_after, retry_after
 
-WIRE: Final = "openai_chat"
 SOON: Final = 60.0
 """Seconds. A quota that is back within a minute is a rate limit."""
-
-
-def unmasked(text: str) -> str:
-    """The text as it is, where no secret can be in it."""
-    return text
-
-
-def render_error(error: GatewayError, mask: Callable[[str], str] = unmasked) -> bytes:
-    """The error as the JSON body every OpenAI client reads; all four keys are always there.
-
-    Args:
-        error: its texts may be a provider's, and a provider may repeat the key it was called with.
-        mask: takes secrets out of a text.
-    """
-    told = {"message": error.message, "type": error.type, "param": error.param, "code": error.code}
-    return dumps({"error": {name: None if text is None else mask(text) for name, text in told.items()}})
 
 
 def parse(status: int, headers: Mapping[str, str], body: bytes) -> ProviderFailure:

@@ -33,7 +33,7 @@ _LARGEST: Final = 2**53
 """No time and no count is larger; JSON's numbers can be."""
 
 
-def mend_envelope(body: JsonObject, kind: str, given: Envelope | None, now: int) -> Envelope:
+def repair_envelope(body: JsonObject, kind: str, given: Envelope | None, now: int) -> Envelope:
     """Put id, object, created and model right; `given` is what earlier chunks of the same stream carried."""
     if given is None:
         own, model = body.get("id"), body.get("model")
@@ -95,7 +95,7 @@ def finish_reason(value: JsonValue, *, called_tool: bool, over_stop: bool) -> st
     return "tool_calls" if called_tool else "stop"
 
 
-def mend_usage(body: JsonObject) -> None:
+def repair_usage(body: JsonObject) -> None:
     """Counts that clients validate: integers, and their total."""
     usage = body.get("usage")
     if not isinstance(usage, dict):
@@ -112,7 +112,7 @@ def _int(value: JsonValue) -> int:
     return value if isinstance(value, int) else 0
 
 
-def mend_message(message: JsonObject) -> None:
+def repair_message(message: JsonObject) -> None:
     """A whole answer's message: role, content as text, tool calls that can be called."""
     if not message.get("role"):
         message["role"] = "assistant"
@@ -122,10 +122,10 @@ def mend_message(message: JsonObject) -> None:
     calls = message.get("tool_calls")
     for call in calls if isinstance(calls, list) else ():
         if isinstance(call, dict):
-            _mend_call(call)
+            _repair_call(call)
 
 
-def _mend_call(call: JsonObject) -> None:
+def _repair_call(call: JsonObject) -> None:
     if not call.get("id"):
         call["id"] = f"call_{token_hex(12)}"
     if not call.get("type"):

@@ -3,11 +3,18 @@
 from gateway.core.answer import ChatResponse, Usage
 from gateway.core.provider_failures import InvalidAnswer
 from gateway.core.request import Source
-from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, dumps, loads
-from gateway.wires.base import Naming, usage_of
-from gateway.wires.openai_chat.answer import OBJECT, whole
-from gateway.wires.openai_chat.errors import WIRE, holds_error, parse_in_stream
-from gateway.wires.openai_chat.mend import FAILED, finish_reason, has_envelope, mend_envelope, mend_message, mend_usage
+from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, loads
+from gateway.wires.base import usage_of
+from gateway.wires.openai_chat import ANSWER_OBJECT, WIRE
+from gateway.wires.openai_chat.outbound.errors import holds_error, parse_in_stream
+from gateway.wires.openai_chat.outbound.repairs import (
+    FAILED,
+    finish_reason,
+    has_envelope,
+    repair_envelope,
+    repair_message,
+    repair_usage,
+)
 
 
 def parse(body: bytes, now: int, *, tool_calls_finish: bool = False) -> ChatResponse:
@@ -34,30 +41,20 @@ def parse(body: bytes, now: int, *, tool_calls_finish: bool = False) -> ChatResp
     if not isinstance(choices, list) or not choices:
         raise InvalidAnswer("The provider's answer has no choices.")
     for index, choice in enumerate(choices):
-        _mend_choice(index, choice, tool_calls_finish=tool_calls_finish)
-    if not has_envelope(fields, OBJECT):
-        mend_envelope(fields, OBJECT, None, now)
-    mend_usage(fields)
-    return ChatResponse(usage(fields), Source(WIRE, fields))
+        _repair_choice(index, choice, tool_calls_finish=tool_calls_finish)
+    if not has_envelope(fields, ANSWER_OBJECT):
+        repair_envelope(fields, ANSWER_OBJECT, None, now)
+    repair_usage(fields)
+    return ChatResponse(read_usage(fields), Source(WIRE, fields))
 
 
-def render(answer: ChatResponse, naming: Naming) -> bytes:
-    """The answer for the caller: what came, under the name that was asked for; or our words, where it came in another
-    wire."""
-    if answer.source.wire != WIRE:
-        return dumps(whole(answer, naming))
-    if naming.model is None or answer.source.body.get("model") == naming.model:
-        return dumps(answer.source.body)
-    return dumps({**answer.source.body, "model": naming.model})
-
-
-def usage(fields: JsonObject) -> Usage | None:
+def read_usage(fields: JsonObject) -> Usage | None:
     """The token counts of a whole answer or a chunk, if it has any."""
     counts = fields.get("usage")
     return usage_of(counts.get("prompt_tokens"), counts.get("completion_tokens")) if isinstance(counts, dict) else None
 
 
-def _mend_choice(index: int, choice: JsonValue, *, tool_calls_finish: bool) -> None:
+def _repair_choice(index: int, choice: JsonValue, *, tool_calls_finish: bool) -> None:
     message = choice.get("message") if isinstance(choice, dict) else None
     if not isinstance(choice, dict) or not isinstance(message, dict):
         raise InvalidAnswer("The provider's answer has a choice without a message.")
@@ -65,7 +62,7 @@ def _mend_choice(index: int, choice: JsonValue, *, tool_calls_finish: bool) -> N
         choice["index"] = index
     if choice.get("finish_reason") == FAILED:
         raise InvalidAnswer("The provider broke its answer off with an error.")
-    mend_message(message)
+    repair_message(message)
     called = bool(message.get("tool_calls"))
     reason = finish_reason(choice.get("finish_reason"), called_tool=called, over_stop=tool_calls_finish)
     choice["finish_reason"] = reason or ("tool_calls" if called else "stop")

@@ -12,7 +12,7 @@ from gateway.core.errors import InvalidRequest
 from gateway.core.request import Message, Part, Reasoning, Refusal, ToolCall, UnknownPart
 from gateway.core.strict_json import dumps
 from gateway.wires.field_reader import FieldReader, printable
-from gateway.wires.openai_chat.parts import content, image
+from gateway.wires.openai_chat.inbound.parts import read_content, read_image
 
 _ROLES: Final[Mapping[str, Literal["system", "user", "assistant", "tool"]]] = {
     "system": "system",
@@ -24,7 +24,7 @@ _ROLES: Final[Mapping[str, Literal["system", "user", "assistant", "tool"]]] = {
 }
 
 
-def message(said: FieldReader) -> Message:
+def read_message(said: FieldReader) -> Message:
     """One message.
 
     Raises:
@@ -38,7 +38,7 @@ def message(said: FieldReader) -> Message:
         )
     return Message(
         role,
-        tuple(_assistant(said) if role == "assistant" else content(said)),
+        tuple(_assistant(said) if role == "assistant" else read_content(said)),
         call_id=said.text("tool_call_id") or "" if role == "tool" else "",
         name=said.text("name") or None,
         extra=said.json("extra_content") or {},
@@ -50,12 +50,12 @@ def _assistant(said: FieldReader) -> list[Part]:
     parts: list[Part] = []
     if thought := said.text("reasoning_content"):
         parts.append(Reasoning(thought))
-    parts += content(said)
+    parts += read_content(said)
     if (refusal := said.text("refusal")) and Refusal(refusal) not in parts:
         parts.append(Refusal(refusal))
     for picture in said.objects("images"):
         picture.ignore("type", "index")
-        parts.append(image(picture))
+        parts.append(read_image(picture))
     if said.json("audio"):
         parts.append(UnknownPart("audio"))  # only the one that spoke it knows what was said
     parts += [_call(call) for call in said.objects("tool_calls")]

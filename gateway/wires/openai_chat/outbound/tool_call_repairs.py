@@ -11,7 +11,7 @@ from secrets import token_hex
 from typing import Final
 
 from gateway.core.strict_json import JsonObject, JsonValue
-from gateway.wires.openai_chat.mend import text_arguments
+from gateway.wires.openai_chat.outbound.repairs import text_arguments
 
 MAX_CALLS: Final = 512
 """Calls of one choice; OpenAI has 128 tools at most, and models call a few at once."""
@@ -99,7 +99,7 @@ class ToolCalls:
     def __bool__(self) -> bool:
         return bool(self._calls)
 
-    def mend(self, fragments: JsonValue) -> None:
+    def repair(self, fragments: JsonValue) -> None:
         """Put the fragments of one delta right, in place."""
         if not isinstance(fragments, list):
             return
@@ -107,7 +107,7 @@ class ToolCalls:
             if self.too_many:
                 return
             if isinstance(fragment, dict):
-                self._mend(fragment, position if len(fragments) > 1 else None)
+                self._repair(fragment, position if len(fragments) > 1 else None)
 
     def without_arguments(self) -> list[JsonValue]:
         """Fragments that give empty arguments to the functions that got none."""
@@ -117,7 +117,7 @@ class ToolCalls:
             if call.is_function and not call.arguments.said
         ]
 
-    def _mend(self, fragment: JsonObject, position: int | None) -> None:
+    def _repair(self, fragment: JsonObject, position: int | None) -> None:
         function = fragment.get("function")
         if isinstance(function, dict):
             text_arguments(function)

@@ -11,13 +11,13 @@ from typing import Final
 from msgspec import Raw
 
 from gateway.core.errors import InvalidRequest
-from gateway.core.request import ChatRequest, Rendered, Source
-from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, dumps, loads
+from gateway.core.request import ChatRequest, Source
+from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, loads
 from gateway.wires.field_reader import wrong_type
-from gateway.wires.openai_chat import history, long_texts, words
-from gateway.wires.openai_chat.addresses import check_fields, check_media
-from gateway.wires.openai_chat.errors import WIRE
-from gateway.wires.openai_chat.resuming import is_plain
+from gateway.wires.openai_chat import WIRE, raw_texts
+from gateway.wires.openai_chat.inbound.addresses import check_fields, check_media
+from gateway.wires.openai_chat.inbound.prompt import read_prompt
+from gateway.wires.openai_chat.inbound.resume import is_plain
 
 MAX_MODEL: Final = 256
 
@@ -109,34 +109,14 @@ def parse(body: bytes) -> ChatRequest:
         stream=fields.get("stream") is True,
         wants_usage=wants is True,
         source=Source(WIRE, fields),
-        prompt=lambda: words.read(long_texts.opened(fields)),
+        prompt=lambda: read_prompt(raw_texts.opened(fields)),
         choices=choices if isinstance(choices, int) else 1,
         plain=is_plain(fields),
     )
 
 
-def render(chat: ChatRequest, model: str, *, ask_usage: bool, strict_history: bool = False) -> Rendered:
-    """The body for a provider: what came, with its own name for the model.
-
-    Args:
-        chat: stays as it is, because the next candidate gets it too.
-        model: the provider's name for it.
-        ask_usage: a stream is asked for token counts even where the caller did not (the encoder keeps them from the
-            caller then): without them the log could not tell what a stream has used.
-        strict_history: the provider refuses messages that have more than OpenAI's API knows.
-    """
-    fields = {**chat.source.body, "model": model}
-    dropped: tuple[str, ...] = ()
-    if strict_history:
-        fields["messages"], dropped = history.clean(fields.get("messages"))
-    if chat.stream and ask_usage and not chat.wants_usage:
-        options = fields.get("stream_options")
-        fields["stream_options"] = {**(options if isinstance(options, dict) else {}), "include_usage": True}
-    return Rendered(dumps(fields), dropped, chat.choices)
-
-
 def _object_of(body: bytes) -> JsonObject:
-    if (fields := long_texts.read(body)) is not None:
+    if (fields := raw_texts.read(body)) is not None:
         return fields
     try:
         value = loads(body)

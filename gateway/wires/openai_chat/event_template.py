@@ -24,7 +24,7 @@ Answer = Callable[[bytes], tuple[str, bytes] | None]
 """For the JSON of an event: what it adds to the answer, and the event for the caller; None where it does more."""
 
 
-class Pattern:
+class EventTemplate:
     """One event without its texts.
 
     Attributes:
@@ -97,7 +97,7 @@ class Pattern:
         return written
 
 
-def learn(event: bytes, answer: Answer) -> Pattern | None:
+def derive(event: bytes, answer: Answer) -> EventTemplate | None:
     """The pattern of an event; None where it has none, because more of it counts than its texts.
 
     Args:
@@ -120,7 +120,7 @@ def learn(event: bytes, answer: Answer) -> Pattern | None:
     if leaves is None or (plain and said is None):
         return None
     came[-1] += END
-    return Pattern(came, leaves, said)
+    return EventTemplate(came, leaves, said)
 
 
 def _parts(shown: bytes, marks: list[bytes]) -> list[bytes] | None:

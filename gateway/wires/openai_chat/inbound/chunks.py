@@ -9,14 +9,12 @@ Source: https://platform.openai.com/docs/api-reference/chat-streaming.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Final
 
 from gateway.core.answer import ChatChunk, ChoiceDelta, Finish, Usage
 from gateway.core.strict_json import JsonObject
 from gateway.wires.base import Naming
-from gateway.wires.openai_chat.answer import citation, finish, head, image, logprobs, tool_call, usage
-
-OBJECT: Final = "chat.completion.chunk"
+from gateway.wires.openai_chat import CHUNK_OBJECT
+from gateway.wires.openai_chat.inbound.answer import citation, finish, head, image, logprobs, tool_call, usage
 
 
 @dataclass(slots=True)
@@ -31,7 +29,7 @@ class _Choice:
     native_finish: str | None = None
 
 
-class SpokenChunks:
+class NeutralChunks:
     """Chunks in our words to OpenAI's, as JSON. One a stream: it keeps the one id, and counts.
 
     Args:
@@ -52,7 +50,7 @@ class SpokenChunks:
         """The chunks that a chunk becomes, without its first `skip` characters; none where it says nothing."""
         self._usage = chunk.usage or self._usage
         if self.head is None:
-            self.head = head(chunk.envelope, OBJECT, self._naming)
+            self.head = head(chunk.envelope, CHUNK_OBJECT, self._naming)
         for said in chunk.deltas:
             if said.index not in self._choices:
                 self._choices[said.index] = _Choice()

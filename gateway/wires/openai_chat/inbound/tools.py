@@ -19,13 +19,13 @@ _MODES: Final[Mapping[str, Literal["auto", "none", "required"]]] = {
 }
 
 
-def tools(asked: FieldReader) -> tuple[Tool, ...]:
+def read_tools(asked: FieldReader) -> tuple[Tool, ...]:
     """What may be called. Tools that only their vendor can run have no word and are told by their type."""
     found = [tool for declared in asked.objects("tools") if (tool := _tool(declared))]
     return (*found, *(_function(declared) for declared in asked.objects("functions")))
 
 
-def choice(asked: FieldReader) -> ToolChoice | None:
+def read_tool_choice(asked: FieldReader) -> ToolChoice | None:
     """Whether tools are to be called, and which."""
     if asked.raw("tool_choice") is not None:
         asked.ignore("function_call")

@@ -12,7 +12,8 @@ from msgspec.structs import replace
 from gateway.core.answer import Usage
 from gateway.core.request import ChatRequest, Source
 from gateway.core.strict_json import JsonObject, JsonValue
-from gateway.wires.openai_chat import long_texts, words
+from gateway.wires.openai_chat import raw_texts
+from gateway.wires.openai_chat.inbound.prompt import read_prompt
 
 GO_ON: Final = (
     "Your answer was cut off in transmission. Continue it exactly where it ends, with the very next character, as if "
@@ -20,10 +21,6 @@ GO_ON: Final = (
 )
 HEAD: Final = ("id", "object", "created", "model")
 """What every chunk of an answer repeats."""
-_QUIET: Final = frozenset(
-    {"role", "content", "reasoning_content", "reasoning", "content_filter_results", "annotations"}
-)
-"""Fields of a delta that leave an answer plain."""
 
 
 def is_plain(fields: JsonObject) -> bool:
@@ -37,20 +34,6 @@ def is_plain(fields: JsonObject) -> bool:
     )
 
 
-def text_of(choices: list[JsonObject]) -> str | None:
-    """The text that a chunk adds, where it says nothing but text and thoughts in the first choice; else None."""
-    if not choices:
-        return ""
-    choice = choices[0]
-    delta = choice["delta"]
-    if len(choices) > 1 or choice.get("index") != 0 or choice.get("logprobs") or not isinstance(delta, dict):
-        return None
-    if not _QUIET.issuperset(delta) and any(value for name, value in delta.items() if name not in _QUIET):
-        return None
-    content = delta.get("content")
-    return content if isinstance(content, str) else "" if content is None else None
-
-
 def continued(chat: ChatRequest, said: str) -> ChatRequest:
     """The request to go on exactly where an answer broke off that had said so much."""
     fields = chat.source.body
@@ -61,10 +44,10 @@ def continued(chat: ChatRequest, said: str) -> ChatRequest:
         {"role": "user", "content": GO_ON},
     ]
     more = {**fields, "messages": messages}
-    return replace(chat, source=Source(chat.source.wire, more), prompt=lambda: words.read(long_texts.opened(more)))
+    return replace(chat, source=Source(chat.source.wire, more), prompt=lambda: read_prompt(raw_texts.opened(more)))
 
 
-class Joint:
+class StreamJoiner:
     """Makes the chunks of a second stream those of the first.
 
     Args:

@@ -54,7 +54,7 @@ _BY_ENDING: Final[Mapping[str, str]] = {
 """Types by the ending of a file's name. Our own short list, because the system's differs from machine to machine."""
 
 
-def content(message: FieldReader) -> list[Part]:
+def read_content(message: FieldReader) -> list[Part]:
     """What a message's `content` says: a string, or an array of parts. An empty text says nothing.
 
     Raises:
@@ -69,7 +69,7 @@ def content(message: FieldReader) -> list[Part]:
     raise message.wrong_type("content", "a string or an array of content parts")
 
 
-def image(part: FieldReader) -> Media:
+def read_image(part: FieldReader) -> Media:
     """A part whose `image_url` is an object, or, as some clients have it, the URL itself."""
     if isinstance(url := part.raw("image_url"), str):
         return _media(part, "image_url", url)
@@ -143,7 +143,7 @@ def _refused(where: FieldReader, key: str, why: str) -> InvalidRequest:
 _KINDS: Final[Mapping[str, Callable[[FieldReader], Part]]] = {
     "text": _text,
     "refusal": _refusal,
-    "image_url": image,
+    "image_url": read_image,
     "input_audio": _audio,
     "file": _file,
 }
