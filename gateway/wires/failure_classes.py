@@ -1,5 +1,7 @@
-"""What a provider's refusal means, where its wire leaves that to words: shared by the wires, because the servers behind
-one wire repeat the texts of another.
+"""The failure class of a provider's error, by its HTTP status and its text.
+
+The wires share these rules, because servers of one wire repeat the error texts of another. Error codes and fields that
+belong to one wire are read there.
 """
 
 import re
@@ -20,11 +22,11 @@ from gateway.core.provider_failures import (
 )
 
 MESSAGE_SHOWN: Final = 2_000
-"""Characters of a provider's message that are passed on."""
+"""Characters of a provider's message that the caller gets."""
 MESSAGE_READ: Final = 20_000
-"""Characters of it that are looked at for what it means. An event of a stream may have sixteen million."""
+"""Characters of a provider's message that are searched. An event of a stream may have sixteen million."""
 CODE_SHOWN: Final = 200
-"""Characters of a code, a type and a field's name; what is longer is none of these."""
+"""Characters of an error's code, type and field name; a longer value is none of these and is dropped."""
 
 _CONTEXT: Final = re.compile(
     r"context.{0,20}(length|window|size)|maximum context|too many (input )?tokens|prompt is too long"
@@ -38,8 +40,8 @@ _QUOTA: Final = re.compile(
 
 
 def shortened(message: str) -> str:
-    """A provider's message as it is passed on. Where it is cut, no word is cut in two: half of a secret would not be
-    known for one, and so not be masked."""
+    """A provider's message, cut to MESSAGE_SHOWN characters between two words. A cut inside a word could leave half of
+    a secret, which the masker would not recognize."""
     if len(message) <= MESSAGE_SHOWN:
         return message
     *_, last = re.split(r"\s", message[: MESSAGE_SHOWN + 1])
@@ -47,12 +49,12 @@ def shortened(message: str) -> str:
 
 
 def by_text_or_status(status: int, text: str) -> type[ProviderFailure]:
-    """The failure that a status and what was said beside it stand for."""
+    """The failure class for an HTTP status and the error's text."""
     for found, failure in _BY_TEXT:
         if found(status, text):
             return failure
     if status < 400:
-        return InvalidAnswer  # a redirect, or no status at all: nothing an API defines
+        return InvalidAnswer  # a redirect, or no status at all; no API defines these as errors
     return _BY_STATUS.get(status, Unavailable if status >= 500 else RequestRejected)
 
 

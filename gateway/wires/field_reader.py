@@ -1,7 +1,8 @@
-"""Reading a JSON object from outside: what is asked for has its type, and what nobody asked for is known.
+"""Type-checked access to a JSON object that also records which fields were never read.
 
-A request holds objects in objects, any of which may be anything. The reader asks for each value by its name and type,
-so a mistake is named where it is, and remembers what was asked for, so that what our words leave out can be told.
+A request holds objects within objects, and any value may have any type. A wire reads each field by name and type, so an
+error names the exact field. The fields that no code has read are the ones that the neutral form does not have, so the
+caller can learn that they are dropped. This module knows no field of any wire.
 """
 
 import re
@@ -12,14 +13,20 @@ from gateway.core.errors import InvalidRequest
 from gateway.core.strict_json import JsonObject, JsonValue
 
 NAME_SHOWN: Final = 64
-"""Characters of a caller's own name for a thing that are repeated."""
+"""Characters of a name in the request that are repeated in a header or a log."""
 
 _NOTHING: Final[tuple[JsonValue, ...]] = ("", [], {})
-_UNPRINTABLE: Final = re.compile(r"[^!-+\--~]")  # a comma parts the names in a header
+_UNPRINTABLE: Final = re.compile(r"[^!-+\--~]")  # a comma separates the names in a header
 
 
 def wrong_type(path: str, wanted: str, value: JsonValue) -> InvalidRequest:
-    """The fault in words; the value itself stays out of it, for it may be a prompt."""
+    """The error for a value of the wrong type. It does not quote the value, which may be a prompt.
+
+    Args:
+        path: the path of the field in the request.
+        wanted: the expected value, in words.
+        value: the value that was found.
+    """
     found = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "missing or null"}
     got = found.get(type(value), "a number")
     if value == [] or (isinstance(value, str) and not value.strip()):
@@ -28,16 +35,16 @@ def wrong_type(path: str, wanted: str, value: JsonValue) -> InvalidRequest:
 
 
 def printable(name: str) -> str:
-    """A caller's name for a thing, fit for a header and a log: short, ASCII, without spaces and commas."""
+    """A name from the request in a form for headers and logs: short, ASCII, without spaces and commas."""
     return _UNPRINTABLE.sub("?", name[:NAME_SHOWN]) or "?"
 
 
 class FieldReader:
-    """One object that is being read. null is absent everywhere.
+    """Reads one object. A null counts as absent everywhere.
 
     Args:
         fields: the object.
-        path: where it is in the request, in OpenAI's notation; "" for the request itself.
+        path: its path in the request, in OpenAI's notation (`messages[0].content`); "" for the request itself.
     """
 
     def __init__(self, fields: JsonObject, path: str = "") -> None:
@@ -49,15 +56,15 @@ class FieldReader:
         self._instead: list[str] = []
 
     def at(self, key: str) -> str:
-        """Where a field is in the request."""
+        """The path of a field in the request."""
         return f"{self._path}.{key}" if self._path else key
 
     def wrong_type(self, key: str, wanted: str) -> InvalidRequest:
-        """The field is not what is wanted."""
+        """The error for a field that is not the `wanted` value."""
         return wrong_type(self.at(key), wanted, self._fields.get(key))
 
     def raw(self, key: str) -> JsonValue:
-        """Whatever is there."""
+        """The value, of any type."""
         self._read.add(key)
         return self._fields.get(key)
 
@@ -69,7 +76,7 @@ class FieldReader:
         raise self.wrong_type(key, "a string")
 
     def needed_text(self, key: str) -> str:
-        """A string that must be there and say something."""
+        """A string that must exist and not be empty."""
         value = self.text(key)
         if not value:
             raise self.wrong_type(key, "a string")
@@ -106,14 +113,14 @@ class FieldReader:
         return tuple(item for item in value if isinstance(item, str))
 
     def json(self, key: str) -> JsonObject | None:
-        """An object that is passed on as it is."""
+        """An object that is passed on unread."""
         value = self.raw(key)
         if value is None or isinstance(value, dict):
             return value
         raise self.wrong_type(key, "an object")
 
     def object(self, key: str) -> "FieldReader | None":
-        """An object that is read in its turn."""
+        """An object with a reader of its own."""
         value = self.json(key)
         return None if value is None else self._enter(value, self.at(key))
 
@@ -124,7 +131,7 @@ class FieldReader:
         return inner
 
     def objects(self, key: str) -> "list[FieldReader]":
-        """An array of objects that are read in their turn."""
+        """An array of objects, each with a reader of its own."""
         value = self.raw(key)
         if value is None:
             return []
@@ -139,18 +146,18 @@ class FieldReader:
         return inner
 
     def ignore(self, *keys: str) -> None:
-        """They say nothing that our words would miss."""
+        """Mark fields as read that carry nothing for the neutral form."""
         self._read.update(keys)
 
     def skip(self, instead: str | None = None) -> None:
-        """It is not read at all; `instead` is what is told of it, if anything is."""
+        """Mark the object as not read at all. `unread` then gives only `instead`, or nothing where it is None."""
         self._skipped = True
         if instead is not None:
             self._instead.append(printable(instead))
 
     def unread(self) -> Iterator[str]:
-        """The names of what was not asked for, without the indexes of arrays: our words leave it out. Inside the
-        request, what is empty says nothing: OpenAI's own messages come back with empty `annotations`."""
+        """The paths of the fields that were never read, without the indexes of arrays. Below the top level, empty
+        values do not count: OpenAI's own messages come back with empty `annotations`."""
         yield from self._instead
         if self._skipped:
             return

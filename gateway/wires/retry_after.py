@@ -1,7 +1,7 @@
-"""When a refusal says that asking again makes sense: in headers, which are HTTP's and no wire's, or in its text.
+"""The time after which a refused request can be repeated, from the answer's headers or its text.
 
-Shared by the wires. Every time is given as seconds from now; points in time are held against the provider's own `Date`,
-so that its clock and ours need not agree.
+The wires share this, because the headers belong to HTTP and not to a wire. All results are seconds from now. Points in
+time are compared with the provider's own `Date` header, so its clock and ours need not agree.
 """
 
 import math
@@ -14,17 +14,18 @@ _SPAN: Final = (
     r"(?:(?P<h>\d{1,6})h)?(?:(?P<m>\d{1,6})m(?!s))?(?:(?P<s>\d{1,9}(?:\.\d{1,12})?) ?(?P<ms>m?)s(?:ec(?:ond)?s?)?)?"
 )
 _SPAN_ALONE: Final = re.compile(_SPAN)
-_SPAN_TOLD: Final = re.compile(rf"(?:retry|try again) in {_SPAN}\b", re.IGNORECASE)
+_SPAN_ADVISED: Final = re.compile(rf"(?:retry|try again) in {_SPAN}\b", re.IGNORECASE)
 _NUMBER: Final = re.compile(r"\d{1,15}(?:\.\d{1,12})?")
 _RESET: Final = "x-ratelimit-reset"
 _REMAINING: Final = "x-ratelimit-remaining"
 _EARLIEST: Final = 1e9
-"""A bare number from here on is a point in time and no span: seconds since 1970, or milliseconds."""
+"""A number from here on is a point in time, not a duration: seconds since 1970, or milliseconds."""
 _EARLIEST_MS: Final = 1e11
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait, from `retry-after-ms` or `Retry-After` (RFC 9110 section 10.2.3: seconds or a date)."""
+    """Seconds to wait, from `retry-after-ms` or `Retry-After` (RFC 9110 section 10.2.3: seconds or a date); None where
+    there is neither."""
     for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
         text = headers.get(name)
         if text is None:
@@ -39,12 +40,12 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def reset_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds until a limit that is used up has room, from `x-ratelimit-reset*`: the longest of those whose
-    `x-ratelimit-remaining*` is 0; one that does not say what remains counts as used up where it is the only one.
+    """Seconds until an exhausted limit is reset, from `x-ratelimit-reset*`: the longest of those whose
+    `x-ratelimit-remaining*` is 0. A reset without such a header counts as exhausted where it is the only one.
 
-    Only for a refusal, because successes carry these headers too. Values: OpenAI and Groq send spans such as `6m0s` and
-    `2m59.56s` (https://platform.openai.com/docs/guides/rate-limits), OpenRouter a point in time in milliseconds
-    (https://openrouter.ai/docs/api-reference/limits), others seconds.
+    Only for refusals, because successful answers carry these headers too. Values: OpenAI and Groq send durations such
+    as `6m0s` and `2m59.56s` (https://platform.openai.com/docs/guides/rate-limits), OpenRouter a point in time in
+    milliseconds (https://openrouter.ai/docs/api-reference/limits), others seconds.
     """
     resets = {name.lower()[len(_RESET) :]: value for name, value in headers.items() if name.lower().startswith(_RESET)}
     remaining = {which: headers.get(_REMAINING + which) for which in resets}
@@ -56,19 +57,19 @@ def reset_after(headers: Mapping[str, str]) -> float | None:
 
 
 def advised_in(message: str) -> float | None:
-    """Seconds, where a message says `try again in 20s`."""
-    found = _SPAN_TOLD.search(message)
+    """The seconds that a message advises to wait (`try again in 20s`); None where it advises none."""
+    found = _SPAN_ADVISED.search(message)
     return _seconds(found) if found else None
 
 
 def span(text: str) -> float | None:
-    """The seconds of `6m0s`, `2m59.56s`, `120ms`, `1h`; None where it is none of that."""
+    """The seconds of a duration such as `6m0s`, `2m59.56s`, `120ms`, `1h`; None for any other text."""
     found = _SPAN_ALONE.fullmatch(text)
     return _seconds(found) if found else None
 
 
 def _seconds(found: re.Match[str]) -> float | None:
-    """The span that was found; None where it is of no parts at all."""
+    """The seconds of a match; None where all its parts are empty."""
     hours, minutes, seconds = (found[name] for name in ("h", "m", "s"))
     if hours is minutes is seconds is None:
         return None
@@ -79,22 +80,22 @@ def _is_zero(left: str | None) -> bool:
     return left is not None and bool(_NUMBER.fullmatch(left.strip())) and float(left) == 0
 
 
-def _reset(told: str, now: str | None) -> float | None:
-    if not _NUMBER.fullmatch(told):
-        return span(told)
-    number = float(told)
+def _reset(value: str, now: str | None) -> float | None:
+    if not _NUMBER.fullmatch(value):
+        return span(value)
+    number = float(value)
     if number < _EARLIEST:
         return number
     try:
-        began = parsedate_to_datetime(now or "").timestamp()
+        answered = parsedate_to_datetime(now or "").timestamp()
     except (TypeError, ValueError, OverflowError):
         return None
-    seconds = number / (1000.0 if number >= _EARLIEST_MS else 1.0) - began
+    seconds = number / (1000.0 if number >= _EARLIEST_MS else 1.0) - answered
     return seconds if seconds >= 0 else None
 
 
 def _until(date: str, now: str | None) -> float:
-    """Seconds between the provider's own two clocks, so that ours need not agree with them."""
+    """Seconds between two times of the provider's own clock; NaN where one of them is not a date."""
     try:
         return (parsedate_to_datetime(date) - parsedate_to_datetime(now or "")).total_seconds()
     except (TypeError, ValueError, OverflowError):

@@ -1,32 +1,32 @@
-"""JSON from outside, by the shape that is wanted of it: whatever has another shape counts as not there.
+"""Access to untrusted JSON by type: a value of another type counts as absent.
 
-A provider's answer is read, not judged. One field that is not what the schema says is no reason to lose the rest, and
-looking at shapes in one place keeps the readers free of it.
+This is for providers' answers, where one field that violates the schema is no reason to lose the rest of the answer.
+The type checks are here so that the readers contain none. This module knows no field of any wire.
 """
 
 from gateway.core.strict_json import JsonObject, JsonValue
 
 
 def text(value: JsonValue) -> str:
-    """The string; "" where it is none."""
+    """The string; "" for another type."""
     return value if isinstance(value, str) else ""
 
 
 def an_object(value: JsonValue) -> JsonObject:
-    """The object; {} where it is none."""
+    """The object; {} for another type."""
     return value if isinstance(value, dict) else {}
 
 
 def objects(value: JsonValue) -> list[JsonObject]:
-    """The objects in the array."""
+    """The objects in an array; [] for another type."""
     return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
 
 
 def count(value: JsonValue) -> int:
-    """The number of things; 0 where it is none. JSON from protocol buffers leaves zeros out."""
+    """A positive integer; 0 for anything else. JSON from protocol buffers omits zeros."""
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
 
 
 def number(value: JsonValue) -> float:
-    """The number; 0.0 where it is none."""
+    """The number; 0.0 for another type."""
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
