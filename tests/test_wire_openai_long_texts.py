@@ -14,7 +14,7 @@ from gateway.core.request import Prompt
 from gateway.core.strict_json import JsonObject, JsonValue, dumps, loads
 from gateway.wires.openai_chat import raw_texts
 from gateway.wires.openai_chat.inbound.request import parse
-from gateway.wires.openai_chat.inbound.resume import continued
+from gateway.wires.openai_chat.inbound.resume import resume_request
 from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
 from gateway.wires.openai_chat.outbound.request import render
 
@@ -119,7 +119,7 @@ def test_a_provider_gets_the_same_request(usual: JsonObject, ascii_only: bool, m
         value = loads(rendered.body)
         assert isinstance(value, dict)
         sent.append((list(value.items()), rendered.dropped))
-        prompts.append(continued(chat, "so far").prompt())
+        prompts.append(resume_request(chat, "so far").prompt())
         whole(monkeypatch)
     assert sent[0] == sent[1]
     assert prompts[0] == prompts[1]

@@ -124,7 +124,7 @@ class RequestHandler:
         """Another candidate's stream, where that of `call.target` has broken off after `said`."""
         if call.target is not None:
             call.broke.append(call.target)
-        continued = self._wire.continued(request, said) if said else request
+        continued = self._wire.resume_request(request, said) if said else request
         return self._failover.resume(route, request, continued, call)
 
     def closed(self, call: Call, machine: RunningAnswer, error: GatewayError | None) -> None:

@@ -88,7 +88,7 @@ class InboundWire(Protocol):
     def parse_request(self, body: bytes) -> ChatRequest:
         """Read and check a request body. Raises InvalidRequest, which names the field."""
 
-    def continued(self, request: ChatRequest, text_so_far: str) -> ChatRequest:
+    def resume_request(self, request: ChatRequest, text_so_far: str) -> ChatRequest:
         """A request that asks a model to continue an answer that broke off after `text_so_far`."""
 
     def render_response(self, response: ChatResponse, naming: Naming) -> bytes:

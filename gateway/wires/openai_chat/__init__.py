@@ -1,7 +1,8 @@
-"""OpenAI chat completions, both halves.
+"""OpenAI chat completions: `inbound` for callers, `outbound` for providers, and the passthrough between the two.
 
-Source: https://platform.openai.com/docs/api-reference/chat. Between a caller and a provider that both speak it the
-JSON passes as it came; only what known servers get wrong and known clients break on is repaired.
+Where caller and provider both speak this wire, JSON and events pass unchanged, except for repairs of what known servers
+get wrong and known clients fail on. The two halves do not import each other; the names of the wire are here for both.
+Source: https://platform.openai.com/docs/api-reference/chat.
 """
 
 from typing import Final

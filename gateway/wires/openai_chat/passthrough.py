@@ -1,12 +1,13 @@
-"""A way for events past decoder and encoder, as bytes, where both ends speak OpenAI's wire.
+"""A bypass of decoder and encoder for a stream's events, as bytes, where both ends speak this wire.
 
-All but a handful of a stream's events differ in nothing but the text they add. To decode such an event, look at it and
-write it again takes 11.7 us; so from one event it is learned what stands around the text, as it comes and as it leaves,
-and those that follow are compared: 2.2 us, and 1.2 us each where many come in one read.
+Nearly all events of a stream differ only in the text that they add. Decoding, checking and encoding such an event takes
+11.7 us. So one event gives a template, the constant bytes around the text as received and as sent, and the events after
+it are compared with the template: 2.2 us each, and 1.2 us each where one read brings many.
 
-What leaves is what decoder and encoder would give, for they are asked, with marks in the place of the texts. All else
-is for the decoder: whatever differs in any byte, and an event that is still open. So what a stream has to be watched
-for (errors, finishes, usage, tool calls, what is to be mended) is read where it always was, and this keeps nothing.
+The output is what decoder and encoder would give, because the template is made by them, with marks in place of the
+texts. Everything else goes to the decoder: an event that differs in any other byte, and an unfinished event. So errors,
+finishes, usage, tool calls and repairs stay in one place, and this module buffers nothing. It is the only module that
+knows both halves of the wire.
 """
 
 from typing import Final, Protocol
@@ -19,52 +20,43 @@ from gateway.wires.openai_chat.event_template import END, EventTemplate, derive
 from gateway.wires.openai_chat.outbound.decoder import ChunkDecoder
 from gateway.wires.openai_chat.outbound.errors import holds_error
 
-MOST: Final = 1 << 20
-"""Bytes that are looked at together, well below any limit of the decoder's. A read brings 64 KiB."""
-LONGEST: Final = 4_096
-"""Bytes of an event that is learned from."""
+MAX_BATCH: Final = 1 << 20
+"""Bytes that are compared together, well below all limits of the decoder. A read brings 64 KiB."""
+MAX_EVENT: Final = 4_096
+"""Bytes of an event from which a template is derived."""
 CREDIT: Final = 8
 PRICE: Final = 2
-"""Learning costs more than decoding and encoding do, so it is paid for by events that have passed since: where every
-event has a pattern of its own, or none, it is not tried for long."""
+"""Deriving a template costs more than decoding and encoding an event. Each event that passes earns one credit, up to
+CREDIT, and a template costs PRICE. Where every event needs a template of its own, or has none, the tries soon stop."""
 
 
-class Reader(Protocol):
-    """The decoder."""
-
-    @property
-    def is_speaking(self) -> bool: ...
-    def reclaim(self) -> bytes | None: ...
-    def chunk(self, event: Event) -> ChatChunk | None: ...
-
-
-class Writer(Protocol):
-    """The encoder."""
+class ChunkWriter(Protocol):
+    """What the passthrough needs of an encoder."""
 
     @property
     def has_begun(self) -> bool: ...
     def encode(self, chunk: ChatChunk, skip: int = 0) -> bytes: ...
 
 
-def between(decoder: Decoder, encoder: Writer) -> "ChunkPassthrough | None":
-    """The way past both, where the decoder is of this wire too."""
+def between(decoder: Decoder, encoder: ChunkWriter) -> "ChunkPassthrough | None":
+    """The passthrough between the two; None where the decoder is another wire's."""
     return ChunkPassthrough(decoder, encoder) if isinstance(decoder, ChunkDecoder) else None
 
 
 class ChunkPassthrough:
-    """The contract is Passthrough in gateway.wires.base.
+    """Implements Passthrough of gateway.wires.base.
 
     Args:
-        reader: the stream's decoder.
-        writer: the stream's encoder.
+        decoder: the stream's decoder.
+        encoder: the stream's encoder.
     """
 
-    def __init__(self, reader: Reader, writer: Writer) -> None:
-        self._reader = reader
-        self._writer = writer
+    def __init__(self, decoder: ChunkDecoder, encoder: ChunkWriter) -> None:
+        self._decoder = decoder
+        self._encoder = encoder
         self._template: EventTemplate | None = None
         self._credit = CREDIT
-        self._is_open = False  # the decoder has been given nothing since it was seen to be in the middle of an answer
+        self._is_open = False  # the decoder was in the middle of an answer and has received nothing since
 
     def take(self, data: bytes) -> tuple[bytes, str, bytes]:
         if not self._is_open:
@@ -72,7 +64,7 @@ class ChunkPassthrough:
             if begun is None:
                 return b"", "", data
             data = begun + data
-        if len(data) > MOST:
+        if len(data) > MAX_BATCH:
             self._is_open = False
             return b"", "", data
         template = self._template
@@ -81,43 +73,43 @@ class ChunkPassthrough:
             if template is None:
                 self._is_open = False
                 return b"", "", data
-        count, said, shown, size = template.pass_on(data)
+        count, plain, out, size = template.convert(data)
         self._credit = min(self._credit + count, CREDIT)
         rest = data[size:]
         self._is_open = not rest
-        return shown, said, rest
+        return out, plain, rest
 
     def _begun(self) -> bytes | None:
-        """The begin of an event that the decoder gives back; None where events have to go to it."""
-        return self._reader.reclaim() if self._reader.is_speaking and self._writer.has_begun else None
+        """The unfinished event that the decoder gives back; None where the events must go through the decoder."""
+        return self._decoder.reclaim() if self._decoder.is_mid_answer and self._encoder.has_begun else None
 
     def _derive(self, data: bytes) -> EventTemplate | None:
-        """From the first event, the pattern that is used from here on; None where it has none."""
-        end = data.find(END, 0, LONGEST)
+        """A template from the first event, which is used from now on; None where it gives none."""
+        end = data.find(END, 0, MAX_EVENT)
         if end < 0 or self._credit < PRICE:
             return None
-        template = derive(data[:end], self._answer)
+        template = derive(data[:end], self._transcode)
         if template is not None:
             self._template = template
         self._credit -= PRICE
         return template
 
-    def _answer(self, data: bytes) -> tuple[str, bytes] | None:
-        """See `Answer` in event_template.py. Events that would change decoder or encoder are not shown to them."""
+    def _transcode(self, data: bytes) -> tuple[str, bytes] | None:
+        """See Transcode in event_template.py. An event that would change decoder or encoder does not reach them."""
         try:
             body = loads(data)
         except JsonFault:
             return None
-        if not _says_only_text(body):
+        if not _adds_only_text(body):
             return None
-        chunk = self._reader.chunk(Event(data))
+        chunk = self._decoder.chunk(Event(data))
         if chunk is None or chunk.plain is None:
             return None
-        return chunk.plain, self._writer.encode(chunk)
+        return chunk.plain, self._encoder.encode(chunk)
 
 
-def _says_only_text(body: JsonValue) -> bool:
-    """Whether an event leaves decoder and encoder as they are, in the middle of an answer."""
+def _adds_only_text(body: JsonValue) -> bool:
+    """Whether an event in the middle of an answer leaves the state of decoder and encoder unchanged."""
     if not isinstance(body, dict) or holds_error(body) or body.get("usage") is not None:
         return False
     choices = body.get("choices")

@@ -1,7 +1,7 @@
-"""The caller's half of OpenAI chat completions.
+"""The inbound half of OpenAI chat completions: callers speak it.
 
-For a provider of another wire, `prompt.py` reads the request in neutral form, and `answer.py` and `chunks.py` write the
-answer from it.
+`request.py` checks a request. For a provider of another wire, `prompt.py` reads it in neutral form, and `answer.py` and
+`chunks.py` write the answer from neutral form. This half knows nothing of how providers of this wire are asked.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ class OpenAIChatInbound:
     """The inbound half of the contract in gateway.wires.base.
 
     Args:
-        mask: takes secrets out of an error's texts before a caller sees them.
+        mask: removes secrets from an error's texts before the caller gets them.
     """
 
     def __init__(self, mask: Callable[[str], str] = errors.unmasked) -> None:
@@ -27,8 +27,8 @@ class OpenAIChatInbound:
     def parse_request(self, body: bytes) -> ChatRequest:
         return request.parse(body)
 
-    def continued(self, chat: ChatRequest, said: str) -> ChatRequest:
-        return resume.continued(chat, said)
+    def resume_request(self, chat: ChatRequest, text_so_far: str) -> ChatRequest:
+        return resume.resume_request(chat, text_so_far)
 
     def render_response(self, response: ChatResponse, naming: Naming) -> bytes:
         return answer.render(response, naming)

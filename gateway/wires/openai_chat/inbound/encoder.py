@@ -1,4 +1,9 @@
-"""A streamed answer: chunks to the caller's events."""
+"""The encoder of a streamed answer: chunks to the caller's server-sent events.
+
+For chunks of this wire it only sets the model's name and removes usage that the caller did not ask for. It writes
+chunks of another wire from their neutral form (`chunks.py`).
+Source: https://platform.openai.com/docs/api-reference/chat-streaming.
+"""
 
 from collections.abc import Callable, Iterable
 
@@ -14,7 +19,12 @@ from gateway.wires.openai_chat.inbound.resume import HEAD, StreamJoiner, skip_te
 
 
 class ChunkEncoder:
-    """Chunks to the caller's events; the contract is Encoder in gateway.wires.base."""
+    """Implements Encoder of gateway.wires.base.
+
+    Args:
+        naming: what the answer shows the caller.
+        mask: removes secrets from an error's texts.
+    """
 
     def __init__(self, naming: Naming, mask: Callable[[str], str]) -> None:
         self._naming = naming
@@ -34,9 +44,9 @@ class ChunkEncoder:
         if self._head is None:
             self._head = {name: body.get(name) for name in HEAD}
         if self._joiner is not None:
-            self._joiner.put_right(body)
+            self._joiner.adapt(body)
         if not self._naming.usage and body.pop("usage", None) and not body.get("choices"):
-            return b""  # the usage chunk, which we asked for and the caller did not
+            return b""  # the usage chunk, which the gateway asked for and the caller did not
         return encode(dumps(body))
 
     def passthrough(self, decoder: Decoder) -> Passthrough | None:
@@ -44,7 +54,7 @@ class ChunkEncoder:
 
     @property
     def has_begun(self) -> bool:
-        """It has written a chunk of its own wire, from which it keeps the head."""
+        """Whether it has written a chunk of its own wire and keeps the head of it."""
         return self._head is not None
 
     def resumed(self, by: str, spent: Usage | None) -> bytes:

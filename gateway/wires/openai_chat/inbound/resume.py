@@ -1,8 +1,8 @@
-"""What it takes to have one answer from two streams: which answers can be, what the second one is asked, and how its
-chunks become the first one's.
+"""Resuming a broken stream with a second one: which answers can be resumed, the request for the second stream, and its
+chunks as a continuation of the first.
 
-An assistant's message at the end ("prefill") is refused by many models, so what was said is followed by a user's
-message that asks to go on.
+Many models refuse an assistant's message at the end of a conversation ("prefill"). So the text so far is followed by a
+user's message that asks to continue.
 """
 
 from typing import Final
@@ -15,16 +15,16 @@ from gateway.core.strict_json import JsonObject, JsonValue
 from gateway.wires.openai_chat import raw_texts
 from gateway.wires.openai_chat.inbound.prompt import read_prompt
 
-GO_ON: Final = (
+CONTINUE: Final = (
     "Your answer was cut off in transmission. Continue it exactly where it ends, with the very next character, as if "
     "it had never been interrupted. Do not repeat anything of it, do not comment, do not begin anew."
 )
 HEAD: Final = ("id", "object", "created", "model")
-"""What every chunk of an answer repeats."""
+"""The fields that every chunk of an answer repeats."""
 
 
 def is_plain(fields: JsonObject) -> bool:
-    """Whether the answer to this request can be joined from two: one choice, no JSON, no probabilities, only text."""
+    """Whether the answer can be joined from two streams: one choice, no JSON, no probabilities, only text."""
     output, modalities = fields.get("response_format"), fields.get("modalities")
     return (
         fields.get("n") in (None, 1)
@@ -34,33 +34,33 @@ def is_plain(fields: JsonObject) -> bool:
     )
 
 
-def continued(chat: ChatRequest, said: str) -> ChatRequest:
-    """The request to go on exactly where an answer broke off that had said so much."""
+def resume_request(chat: ChatRequest, text_so_far: str) -> ChatRequest:
+    """A request that asks a model to continue an answer that broke off after `text_so_far`."""
     fields = chat.source.body
     before = fields.get("messages")
     messages: list[JsonValue] = [
         *(before if isinstance(before, list) else ()),
-        {"role": "assistant", "content": said},
-        {"role": "user", "content": GO_ON},
+        {"role": "assistant", "content": text_so_far},
+        {"role": "user", "content": CONTINUE},
     ]
     more = {**fields, "messages": messages}
     return replace(chat, source=Source(chat.source.wire, more), prompt=lambda: read_prompt(raw_texts.opened(more)))
 
 
 class StreamJoiner:
-    """Makes the chunks of a second stream those of the first.
+    """Makes the chunks of a second stream a continuation of the first stream.
 
     Args:
-        first: id, created and model of the first stream's chunks.
-        spent: tokens of the streams before.
+        first: id, object, created and model of the first stream's chunks.
+        spent: the usage of the streams before.
     """
 
     def __init__(self, first: JsonObject, spent: Usage | None) -> None:
         self._first = first
         self._spent = spent
 
-    def put_right(self, body: JsonObject) -> None:
-        """One chunk, in place."""
+    def adapt(self, body: JsonObject) -> None:
+        """Change one chunk in place."""
         body.update(self._first)
         choices = body.get("choices")
         for choice in choices if isinstance(choices, list) else ():
@@ -79,7 +79,7 @@ class StreamJoiner:
 
 
 def skip_text(body: JsonObject, length: int) -> bool:
-    """Take the first characters from a plain chunk's text, in place; whether anything is left to say."""
+    """Remove the first `length` characters of a plain chunk's text, in place. Returns whether anything is left."""
     choices = body["choices"]
     choice = choices[0] if isinstance(choices, list) and choices else None
     delta = choice.get("delta") if isinstance(choice, dict) else None

@@ -65,7 +65,7 @@ class ChunkDecoder:
         return ended >= max(len(self._choices), self._asked, 1)
 
     @property
-    def is_speaking(self) -> bool:
+    def is_mid_answer(self) -> bool:
         """Its first choice has begun and has no finish: what says only more text changes nothing that is kept here."""
         first = self._choices.get(0)
         return first is not None and first.finish is None and not self.done and self.fault is None
