@@ -62,7 +62,7 @@ def test_what_is_read_is_what_is_read_whole(
     read = raw_texts.read(body)
     if read is None:
         return  # a shape that it does not know; the next tests tell that it knows the usual ones
-    assert typed(raw_texts.opened(read)) == typed(whole)
+    assert typed(raw_texts.decoded(read)) == typed(whole)
     assert list(read) == list(whole) if isinstance(whole, dict) else False
     assert typed(loads(dumps(read))) == typed(whole)
 

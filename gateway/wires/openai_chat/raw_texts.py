@@ -1,11 +1,12 @@
-"""A large request read without its long texts, which stay as they were written.
+"""Raw texts: reads a large request and leaves the long texts of its messages undecoded.
 
-Most of a large request is what its messages say, and between two ends that speak this wire nobody looks at it: taking
-the escapes out of it and putting them back costs more than everything else that happens to it. So a message's content
-that is a text stays a piece of the body (`msgspec.Raw`) and leaves as it came. Everything else is read as ever.
+Most of a large request is the text of its messages. Where both ends speak this wire, no code reads that text, and
+decoding and encoding its escapes costs more than the rest of the request's work. So a long text in a message's content
+stays a piece of the body (`msgspec.Raw`) and is sent as it was received. All other values are decoded.
 
-What is read here is what `strict_json.loads` would read, and wherever that is not certain nothing is (docs/decisions
-0015). One thing is not seen: a number out of range in a value that a later one of the same name replaces.
+The result equals that of `strict_json.loads`. Where that is not certain, the request is read whole instead
+(docs/decisions 0015). One fault stays undetected: a number out of range in a value that a later one of the same name
+replaces.
 """
 
 from typing import Final, TypeAlias, cast
@@ -24,22 +25,22 @@ from gateway.core.strict_json import (
 )
 
 LARGE: Final = 16_384
-"""Bytes from which on it pays."""
+"""Bytes of a request from which this is faster."""
 SPARSE: Final = 400
-"""Bytes a message, on average, below which there is more to take apart than text to leave."""
+"""Average bytes of a message below which reading the request whole is faster."""
 LONG: Final = 256
-"""Bytes of a text that stays as it was written."""
+"""Bytes from which a text stays undecoded."""
 
 _QUOTE: Final = ord('"')
 _Item: TypeAlias = dict[str, Raw] | str | None
 _SHAPE: Final = msgspec.json.Decoder(dict[str, bool | int | float | str | list[_Item] | dict[str, Raw] | None])
-"""A request's usual shape, two levels deep."""
+"""The usual shape of a request, two levels deep."""
 _TEXT: Final = msgspec.json.Decoder(str)
 
 
 def read(body: bytes) -> JsonObject | None:
-    """A request's fields, a message's long content as it was written; None where it is not certain that this is what
-    `loads` gives, or where it would not be cheaper."""
+    """The fields of a request, with the long contents of messages undecoded. None where this might differ from `loads`,
+    or would not be faster."""
     if not LARGE <= len(body) <= MAX_CONTAINERS:
         return None
     try:
@@ -48,21 +49,21 @@ def read(body: bytes) -> JsonObject | None:
         if not isinstance(messages, list) or len(messages) * SPARSE > len(body):
             return None
         if not body.isascii():
-            str(body, "utf-8")  # what is left as it was written is not looked at otherwise
+            str(body, "utf-8")  # undecoded texts get no other check
         return {name: _read(value, name == "messages") for name, value in fields.items()}
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, JsonFault):
-        return None  # it is read whole then, and that tells what is wrong
+        return None  # the request is then read whole, which names the fault
 
 
-def opened(fields: JsonObject) -> JsonObject:
-    """The fields with nothing left as it was written."""
+def decoded(fields: JsonObject) -> JsonObject:
+    """The fields with all texts decoded."""
     messages = fields.get("messages")
     if not isinstance(messages, list):
         return fields
-    return {**fields, "messages": [_opened(message) for message in messages]}
+    return {**fields, "messages": [_decoded(message) for message in messages]}
 
 
-def _opened(message: JsonValue) -> JsonValue:
+def _decoded(message: JsonValue) -> JsonValue:
     if isinstance(message, dict) and isinstance(content := message.get("content"), Raw):
         return {**message, "content": loads(bytes(content))}
     return message

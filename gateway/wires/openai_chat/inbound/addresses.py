@@ -1,9 +1,11 @@
-"""Addresses and keys in a request: which server is asked, with which key, is the configuration's business alone.
+"""Checks a request's addresses and keys: refuses fields that name a server or a key, and unsafe media URLs.
 
-Other gateways act upon fields that name a server or a key, and have sent their owners' keys to an attacker's server
-that way (LiteLLM, CVE-2024-6587). Here such a field would do nothing, and a server behind us may be such a gateway; so
-it is refused by name, rather than dropped or passed on. A medium's address is refused where it is no reference that a
-provider can follow on the net: nothing is fetched here, and nothing behind us is asked for a file of this machine.
+Only the configuration decides which server is asked and with which key. Other gateways obey request fields that name a
+server or a key, and so have sent their owners' keys to an attacker's server (LiteLLM, CVE-2024-6587). Such a field has
+no effect here, but the provider may be such a gateway. So the field is refused by name, neither dropped nor passed on.
+
+Media URLs must be http(s), gs: or data: URLs; anything else is refused. The gateway fetches nothing, and no provider
+gets a reference to a file of this machine.
 """
 
 from typing import Final
@@ -34,19 +36,19 @@ REFUSED: Final = frozenset(
         "vertex_credentials",
     }
 )
-"""Names that LiteLLM and gateways like it read as an address, a part of one, or a credential (docs.litellm.ai,
-completion's input, 2026-11). `extra_body` is none: Google's own fields come in it. `timeout`, `organization` and the
-like pass as any unknown field does."""
+"""Names that LiteLLM and similar gateways read as an address, a part of one, or a credential (docs.litellm.ai,
+completion's input, 2026-11). `extra_body` is not among them, because it holds Google's own fields. `timeout`,
+`organization` and the like pass as any unknown field does."""
 
 _MEDIA: Final = ("image_url", "video_url", "audio_url")
-"""Kinds of parts that hold an address; the last two are vLLM's and OpenRouter's."""
+"""Types of parts that hold an address; the last two belong to vLLM and OpenRouter."""
 
 
 def check_fields(fields: JsonObject) -> None:
-    """A request's own fields, and those in its `extra_body`, name neither a server nor a key.
+    """Check that the request and its `extra_body` have no field that names a server or a key.
 
     Raises:
-        InvalidRequest: one does; its name is in `param`.
+        InvalidRequest: there is one; `param` is its name.
     """
     _check_names(fields, "")
     if isinstance(more := fields.get("extra_body"), dict):
@@ -54,20 +56,20 @@ def check_fields(fields: JsonObject) -> None:
 
 
 def check_media(part: JsonObject, path: str) -> None:
-    """A content part's address, where it has one, is a data: URL that holds data, or is on the net.
+    """Check that the URL of a content part, if it has one, is a data: URL with data, or an address on the network.
 
     Args:
-        part: of a message's content.
-        path: where it is in the request.
+        part: a part of a message's content.
+        path: its path in the request.
 
     Raises:
-        InvalidRequest: naming the address.
+        InvalidRequest: naming the field of the URL.
     """
     for kind in _MEDIA:
-        told = part.get(kind)
-        if isinstance(told, str):
-            _check_url(told.strip(), f"{path}.{kind}")
-        elif isinstance(told, dict) and isinstance(url := told.get("url"), str):
+        value = part.get(kind)
+        if isinstance(value, str):
+            _check_url(value.strip(), f"{path}.{kind}")
+        elif isinstance(value, dict) and isinstance(url := value.get("url"), str):
             _check_url(url.strip(), f"{path}.{kind}.url")
 
 
@@ -75,7 +77,7 @@ def _check_names(fields: JsonObject, path: str) -> None:
     if REFUSED.isdisjoint(fields):
         return
     for name, value in fields.items():
-        if name in REFUSED and value is not None:  # null says nothing, and clients write it for what is not set
+        if name in REFUSED and value is not None:  # clients write null for what is not set
             raise InvalidRequest(
                 f"{path}{name} is not taken from a request: which server is asked, and with which key and headers, is"
                 " set in the gateway's configuration.",

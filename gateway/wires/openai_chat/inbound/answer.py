@@ -1,8 +1,8 @@
-"""Our words as an OpenAI answer, for what a provider has said in another wire.
+"""Writes a whole answer for the caller, and the pieces that whole answers and streams share.
 
-The pieces that a whole answer and a stream share are here: a tool call, an image, usage. Nothing depends on which wire
-it was. Beyond OpenAI's own fields, and where many clients look for them: `reasoning_content`, `images`,
-`native_finish_reason`, and `extra_content` for what a vendor wants back.
+An answer of this wire passes with another model name. An answer of another wire is written from its neutral form, and
+nothing depends on which wire it was. Beyond OpenAI's fields, and where many clients expect them: `reasoning_content`,
+`images`, `native_finish_reason`, and `extra_content` for data that a vendor needs back.
 Source: https://platform.openai.com/docs/api-reference/chat/object.
 """
 
@@ -19,15 +19,14 @@ from gateway.wires.openai_chat import ANSWER_OBJECT, WIRE
 
 PREFIX: Final = "chatcmpl-"
 NEVER: Final = -9999.0
-"""The logarithm that OpenAI writes for a probability of zero; JSON has no infinity."""
+"""The value that OpenAI writes for the logarithm of zero; JSON has no infinity."""
 
 _ID_SHOWN: Final = 64
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_-]")
 
 
 def render(response: ChatResponse, naming: Naming) -> bytes:
-    """The answer for the caller: what came, under the name that was asked for; or our words, where it came in another
-    wire."""
+    """The answer's body for the caller: the source with the model's name, or, from another wire, the neutral form."""
     if response.source.wire != WIRE:
         return dumps(_neutral(response, naming))
     if naming.model is None or response.source.body.get("model") == naming.model:
@@ -36,17 +35,17 @@ def render(response: ChatResponse, naming: Naming) -> bytes:
 
 
 def _neutral(response: ChatResponse, naming: Naming) -> JsonObject:
-    """The whole answer; one that says nothing at all is still a choice, because clients look at the first."""
-    said = response.deltas or (ChoiceDelta(0),)
+    """A whole answer from its neutral form. An empty one still has a choice, because clients read the first."""
+    deltas = response.deltas or (ChoiceDelta(0),)
     body = head(response.envelope, ANSWER_OBJECT, naming)
-    body["choices"] = [_choice(one) for one in said]
+    body["choices"] = [_choice(delta) for delta in deltas]
     if response.usage:
         body["usage"] = usage(response.usage)
     return body
 
 
 def head(envelope: Envelope | None, kind: str, naming: Naming) -> JsonObject:
-    """What every object of an answer begins with."""
+    """The first fields of every object of an answer."""
     known = envelope or Envelope("", 0, "")
     own = _UNSAFE.sub("-", known.id.removeprefix(PREFIX))[:_ID_SHOWN]
     return {
@@ -57,13 +56,13 @@ def head(envelope: Envelope | None, kind: str, naming: Naming) -> JsonObject:
     }
 
 
-def finish(said: Finish | None, *, called_tool: bool) -> str:
-    """Why a choice ended; where nobody said, what it did tells."""
-    return said or ("tool_calls" if called_tool else "stop")
+def finish(reported: Finish | None, *, called_tool: bool) -> str:
+    """The finish reason of a choice; where none was reported, it follows from whether the choice called a tool."""
+    return reported or ("tool_calls" if called_tool else "stop")
 
 
 def tool_call(call: ToolCall) -> JsonObject:
-    """A whole tool call. Clients read a function's arguments as JSON, so empty ones are an empty object."""
+    """A whole tool call. Clients parse a function's arguments as JSON, so empty ones become an empty object."""
     body: JsonObject = {"id": call.id or f"call_{token_hex(12)}", "type": call.kind}
     if call.kind == "custom":
         body["custom"] = {"name": call.name, "input": call.arguments}
@@ -75,24 +74,24 @@ def tool_call(call: ToolCall) -> JsonObject:
 
 
 def image(media: Media, index: int) -> JsonObject:
-    """An image that the model made, as OpenRouter and Google's own endpoint show it."""
+    """An image that the model made, in the form of OpenRouter and Google's own endpoint."""
     url = media.uri or f"data:{media.mime_type};base64,{media.data}"
     return {"type": "image_url", "image_url": {"url": url}, "index": index}
 
 
 def citation(found: Citation) -> JsonObject:
-    """An annotation."""
-    told: JsonObject = {
+    """A citation as an annotation."""
+    fields: JsonObject = {
         "url": found.url,
         "title": found.title,
         "start_index": found.start,
         "end_index": found.end,
     }
-    return {"type": "url_citation", "url_citation": told}
+    return {"type": "url_citation", "url_citation": fields}
 
 
 def logprobs(tokens: tuple[TokenLogprob, ...]) -> JsonObject | None:
-    """The probabilities of a choice's tokens; None where nobody told them."""
+    """The probabilities of a choice's tokens; None where there are none."""
     if not tokens:
         return None
     content: list[JsonValue] = [{**_token(one), "top_logprobs": [_token(other) for other in one.top]} for one in tokens]
@@ -100,7 +99,7 @@ def logprobs(tokens: tuple[TokenLogprob, ...]) -> JsonObject | None:
 
 
 def usage(counted: Usage) -> JsonObject:
-    """Token counts, and their total."""
+    """Token counts and their total."""
     return {
         "prompt_tokens": counted.prompt,
         "completion_tokens": counted.completion,
@@ -110,31 +109,31 @@ def usage(counted: Usage) -> JsonObject:
     }
 
 
-def _choice(said: ChoiceDelta) -> JsonObject:
+def _choice(delta: ChoiceDelta) -> JsonObject:
     body: JsonObject = {
-        "index": said.index,
-        "message": _message(said),
-        "logprobs": logprobs(said.logprobs),
-        "finish_reason": finish(said.finish, called_tool=bool(said.calls)),
+        "index": delta.index,
+        "message": _message(delta),
+        "logprobs": logprobs(delta.logprobs),
+        "finish_reason": finish(delta.finish, called_tool=bool(delta.calls)),
     }
-    if said.native_finish:
-        body["native_finish_reason"] = said.native_finish
+    if delta.native_finish:
+        body["native_finish_reason"] = delta.native_finish
     return body
 
 
-def _message(said: ChoiceDelta) -> JsonObject:
-    nothing = None if said.calls or said.refusal else ""
-    message: JsonObject = {"role": "assistant", "content": said.text or nothing, "refusal": said.refusal or None}
-    if said.reasoning:
-        message["reasoning_content"] = said.reasoning
+def _message(delta: ChoiceDelta) -> JsonObject:
+    nothing = None if delta.calls or delta.refusal else ""
+    message: JsonObject = {"role": "assistant", "content": delta.text or nothing, "refusal": delta.refusal or None}
+    if delta.reasoning:
+        message["reasoning_content"] = delta.reasoning
     lists: dict[str, list[JsonValue]] = {
-        "tool_calls": [tool_call(call) for call in said.calls],
-        "images": [image(media, index) for index, media in enumerate(said.images)],
-        "annotations": [citation(found) for found in said.citations],
+        "tool_calls": [tool_call(call) for call in delta.calls],
+        "images": [image(media, index) for index, media in enumerate(delta.images)],
+        "annotations": [citation(found) for found in delta.citations],
     }
     message.update({name: values for name, values in lists.items() if values})
-    if said.extra:
-        message["extra_content"] = said.extra
+    if delta.extra:
+        message["extra_content"] = delta.extra
     return message
 
 

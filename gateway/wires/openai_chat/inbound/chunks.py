@@ -1,9 +1,9 @@
-"""Our words as the chunks of an OpenAI stream, for a provider that streams in another wire.
+"""Writes the chunks of a stream from neutral form, for a provider of another wire.
 
-A chunk says one thing: clients that look for content before they look for reasoning, or stop at the first they find,
-lose nothing then. What comes in a list has an index, by which openai-python's stream helper joins lists. Two things
-wait for the end: a finish, because some servers repeat theirs with every chunk and speak on after it, so that a choice
-has one, the last, and a stream that breaks has none; and `extra_content`, whose texts that helper would join.
+A chunk holds one thing. Clients that look for content before reasoning, or stop at the first field they find, then lose
+nothing. Entries of lists have an index, by which openai-python's stream helper joins lists. Two things wait for the end
+of the stream. One is the finish: some servers repeat it with every chunk and continue after it, so a choice gets only
+the last one, and a stream that breaks gets none. The other is `extra_content`, whose texts that helper would join.
 Source: https://platform.openai.com/docs/api-reference/chat-streaming.
 """
 
@@ -19,7 +19,7 @@ from gateway.wires.openai_chat.inbound.answer import citation, finish, head, ima
 
 @dataclass(slots=True)
 class _Choice:
-    """What a choice has said so far, as far as what follows depends on it."""
+    """The state of a choice on which later chunks depend."""
 
     calls: int = 0
     images: int = 0
@@ -30,12 +30,12 @@ class _Choice:
 
 
 class NeutralChunks:
-    """Chunks in our words to OpenAI's, as JSON. One a stream: it keeps the one id, and counts.
+    """Turns neutral chunks into OpenAI's, as JSON. One for each stream, because it keeps the stream's id and counters.
 
     Args:
-        naming: which model is shown, and whether usage is.
-        joined: the head of an earlier stream that this one goes on for; its roles are said.
-        spent: the tokens of earlier streams.
+        naming: what the answer shows the caller.
+        joined: the head of an earlier stream that this one continues; its roles are not repeated.
+        spent: the usage of earlier streams.
     """
 
     def __init__(self, naming: Naming, joined: JsonObject | None = None, spent: Usage | None = None) -> None:
@@ -47,21 +47,21 @@ class NeutralChunks:
         self._usage: Usage | None = None
 
     def bodies(self, chunk: ChatChunk, skip: int = 0) -> Iterator[JsonObject]:
-        """The chunks that a chunk becomes, without its first `skip` characters; none where it says nothing."""
+        """The chunks for one neutral chunk, without the first `skip` characters of its text; none for an empty one."""
         self._usage = chunk.usage or self._usage
         if self.head is None:
             self.head = head(chunk.envelope, CHUNK_OBJECT, self._naming)
-        for said in chunk.deltas:
-            if said.index not in self._choices:
-                self._choices[said.index] = _Choice()
+        for delta in chunk.deltas:
+            if delta.index not in self._choices:
+                self._choices[delta.index] = _Choice()
                 if not self._joined:
-                    yield self._body(said.index, {"role": "assistant", "content": ""})
+                    yield self._body(delta.index, {"role": "assistant", "content": ""})
             if skip:
-                said = replace(said, text=said.text[skip:])  # noqa: PLW2901 - only plain chunks, of one choice, are cut
-            yield from self._further(said, self._choices[said.index])
+                delta = replace(delta, text=delta.text[skip:])  # noqa: PLW2901 - only plain chunks, of one choice, are cut
+            yield from self._further(delta, self._choices[delta.index])
 
     def last(self) -> Iterator[JsonObject]:
-        """What closes the stream before [DONE]: every choice's finish, and usage where it is wanted."""
+        """The last chunks before [DONE]: the finish of every choice, and usage where the caller asked for it."""
         for index, choice in self._choices.items():
             if choice.extra:
                 yield self._body(index, {"extra_content": choice.extra})
@@ -72,25 +72,25 @@ class NeutralChunks:
             counted = self._usage if self._spent is None else self._usage + self._spent
             yield {**(self.head or {}), "choices": [], "usage": usage(counted)}
 
-    def _further(self, said: ChoiceDelta, choice: _Choice) -> Iterator[JsonObject]:
-        if said.reasoning:
-            yield self._body(said.index, {"reasoning_content": said.reasoning})
-        if said.text or said.logprobs:
-            yield self._body(said.index, {"content": said.text}, {"logprobs": logprobs(said.logprobs)})
-        if said.refusal:
-            yield self._body(said.index, {"refusal": said.refusal})
-        for call in said.calls:
-            yield self._body(said.index, {"tool_calls": [{"index": choice.calls, **tool_call(call)}]})
+    def _further(self, delta: ChoiceDelta, choice: _Choice) -> Iterator[JsonObject]:
+        if delta.reasoning:
+            yield self._body(delta.index, {"reasoning_content": delta.reasoning})
+        if delta.text or delta.logprobs:
+            yield self._body(delta.index, {"content": delta.text}, {"logprobs": logprobs(delta.logprobs)})
+        if delta.refusal:
+            yield self._body(delta.index, {"refusal": delta.refusal})
+        for call in delta.calls:
+            yield self._body(delta.index, {"tool_calls": [{"index": choice.calls, **tool_call(call)}]})
             choice.calls += 1
-        for media in said.images:
-            yield self._body(said.index, {"images": [image(media, choice.images)]})
+        for media in delta.images:
+            yield self._body(delta.index, {"images": [image(media, choice.images)]})
             choice.images += 1
-        for found in said.citations:
-            yield self._body(said.index, {"annotations": [{"index": choice.citations, **citation(found)}]})
+        for found in delta.citations:
+            yield self._body(delta.index, {"annotations": [{"index": choice.citations, **citation(found)}]})
             choice.citations += 1
-        choice.extra = {**choice.extra, **said.extra}
-        choice.finish = said.finish or choice.finish
-        choice.native_finish = said.native_finish or choice.native_finish
+        choice.extra = {**choice.extra, **delta.extra}
+        choice.finish = delta.finish or choice.finish
+        choice.native_finish = delta.native_finish or choice.native_finish
 
     def _body(self, index: int, delta: JsonObject, more: JsonObject | None = None) -> JsonObject:
         choice: JsonObject = {"index": index, "delta": delta, "logprobs": None, "finish_reason": None, **(more or {})}

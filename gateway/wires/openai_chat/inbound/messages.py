@@ -1,8 +1,8 @@
-"""The messages of a request in our words.
+"""Reads the messages of a request in neutral form.
 
-Source: https://platform.openai.com/docs/api-reference/chat/create, `messages`. Beyond it: `reasoning_content` (what
-reasoning models' servers call it), `extra_content` (Google's place for thought signatures), and the `images` that
-models make, which come back with the history.
+Source: https://platform.openai.com/docs/api-reference/chat/create, `messages`. Beyond OpenAI's fields it reads
+`reasoning_content` (the name that servers of reasoning models use), `extra_content` (Google's field for thought
+signatures), and the `images` that models make, which clients send back with the history.
 """
 
 from collections.abc import Mapping
@@ -24,63 +24,63 @@ _ROLES: Final[Mapping[str, Literal["system", "user", "assistant", "tool"]]] = {
 }
 
 
-def read_message(said: FieldReader) -> Message:
-    """One message.
+def read_message(message: FieldReader) -> Message:
+    """Read one message.
 
     Raises:
         InvalidRequest: naming the field.
     """
-    role = _ROLES.get(said.needed_text("role"))
+    role = _ROLES.get(message.needed_text("role"))
     if role is None:
         raise InvalidRequest(
-            f"{said.at('role')} must be system, developer, user, assistant, tool or function.",
-            param=said.at("role"),
+            f"{message.at('role')} must be system, developer, user, assistant, tool or function.",
+            param=message.at("role"),
         )
     return Message(
         role,
-        tuple(_assistant(said) if role == "assistant" else read_content(said)),
-        call_id=said.text("tool_call_id") or "" if role == "tool" else "",
-        name=said.text("name") or None,
-        extra=said.json("extra_content") or {},
+        tuple(_assistant(message) if role == "assistant" else read_content(message)),
+        call_id=message.text("tool_call_id") or "" if role == "tool" else "",
+        name=message.text("name") or None,
+        extra=message.json("extra_content") or {},
     )
 
 
-def _assistant(said: FieldReader) -> list[Part]:
-    """What was thought, what was said, what was called, in this order."""
+def _assistant(message: FieldReader) -> list[Part]:
+    """The parts of an assistant's message: reasoning, content, refusal, images and tool calls, in this order."""
     parts: list[Part] = []
-    if thought := said.text("reasoning_content"):
-        parts.append(Reasoning(thought))
-    parts += read_content(said)
-    if (refusal := said.text("refusal")) and Refusal(refusal) not in parts:
+    if reasoning := message.text("reasoning_content"):
+        parts.append(Reasoning(reasoning))
+    parts += read_content(message)
+    if (refusal := message.text("refusal")) and Refusal(refusal) not in parts:
         parts.append(Refusal(refusal))
-    for picture in said.objects("images"):
+    for picture in message.objects("images"):
         picture.ignore("type", "index")
         parts.append(read_image(picture))
-    if said.json("audio"):
-        parts.append(UnknownPart("audio"))  # only the one that spoke it knows what was said
-    parts += [_call(call) for call in said.objects("tool_calls")]
-    if legacy := said.object("function_call"):
+    if message.json("audio"):
+        parts.append(UnknownPart("audio"))  # a reference to sound that only its provider has
+    parts += [_call(call) for call in message.objects("tool_calls")]
+    if legacy := message.object("function_call"):
         parts.append(ToolCall("", legacy.needed_text("name"), _arguments(legacy)))
     return parts
 
 
 def _call(call: FieldReader) -> ToolCall | UnknownPart:
     kind = call.text("type") or ("custom" if call.raw("custom") else "function")
-    call.ignore("index")  # clients that put a call together from a stream keep it
+    call.ignore("index")  # clients that assemble a call from a stream keep this field
     if kind == "function":
-        of = call.needed_object("function")
+        called = call.needed_object("function")
         return ToolCall(
             call.text("id") or "",
-            of.needed_text("name"),
-            _arguments(of),
+            called.needed_text("name"),
+            _arguments(called),
             extra=call.json("extra_content") or {},
         )
     if kind == "custom":
-        of = call.needed_object("custom")
+        called = call.needed_object("custom")
         return ToolCall(
             call.text("id") or "",
-            of.needed_text("name"),
-            of.text("input") or "",
+            called.needed_text("name"),
+            called.text("input") or "",
             "custom",
             call.json("extra_content") or {},
         )
@@ -88,7 +88,7 @@ def _call(call: FieldReader) -> ToolCall | UnknownPart:
     return UnknownPart(printable(kind))
 
 
-def _arguments(of: FieldReader) -> str:
-    """A text that holds JSON; some clients send the JSON itself."""
-    value = of.raw("arguments")
-    return dumps(value).decode() if isinstance(value, dict) else of.text("arguments") or ""
+def _arguments(called: FieldReader) -> str:
+    """The arguments as a text that holds JSON; some clients send the JSON itself."""
+    value = called.raw("arguments")
+    return dumps(value).decode() if isinstance(value, dict) else called.text("arguments") or ""

@@ -1,4 +1,4 @@
-"""The parts of a message's content in our words.
+"""Reads the parts of a message's content in neutral form.
 
 Source: https://platform.openai.com/docs/api-reference/chat/create, `messages`.
 """
@@ -51,26 +51,26 @@ _BY_ENDING: Final[Mapping[str, str]] = {
     "yaml": "application/yaml",
     "yml": "application/yaml",
 }
-"""Types by the ending of a file's name. Our own short list, because the system's differs from machine to machine."""
+"""Media types by file name extension. A fixed list, because the system's list differs from machine to machine."""
 
 
 def read_content(message: FieldReader) -> list[Part]:
-    """What a message's `content` says: a string, or an array of parts. An empty text says nothing.
+    """Read a message's `content`, a string or an array of parts. Empty texts are left out.
 
     Raises:
         InvalidRequest: naming the part.
     """
-    said = message.raw("content")
-    if isinstance(said, str):
-        return [Text(said)] if said else []
-    if said is None or isinstance(said, list):
+    value = message.raw("content")
+    if isinstance(value, str):
+        return [Text(value)] if value else []
+    if value is None or isinstance(value, list):
         parts = [_part(item) for item in message.objects("content")]
         return [part for part in parts if part != Text("")]
     raise message.wrong_type("content", "a string or an array of content parts")
 
 
 def read_image(part: FieldReader) -> Media:
-    """A part whose `image_url` is an object, or, as some clients have it, the URL itself."""
+    """Read a part whose `image_url` is an object or, from some clients, the URL itself."""
     if isinstance(url := part.raw("image_url"), str):
         return _media(part, "image_url", url)
     inner = part.needed_object("image_url")

@@ -1,7 +1,7 @@
-"""An OpenAI request in our words, for a provider that speaks another wire.
+"""Reads a request in neutral form, for a provider that speaks another wire.
 
-Only read when it is needed, because between two ends that speak OpenAI's the JSON passes as it came. What the words
-leave out is told by name, so that nothing is lost in silence.
+This runs only when such a provider is request, because between two ends that speak this wire the JSON passes unchanged.
+Fields that the neutral form does not have are listed by name, so that the caller learns what is dropped.
 """
 
 from typing import Final
@@ -14,29 +14,29 @@ from gateway.wires.openai_chat.inbound.params import read_params
 from gateway.wires.openai_chat.inbound.tools import read_tool_choice, read_tools
 
 MAX_UNMAPPED: Final = 64
-"""Names that are told; they go into a header. A request has hardly ten."""
+"""Names in the list of dropped fields, which is a header. A request rarely has ten."""
 
 _ELSEWHERE: Final = ("model", "n", "stream", "stream_options")
 
 
 def read_prompt(fields: JsonObject) -> Prompt:
-    """The request in our words.
+    """The request in neutral form.
 
     Raises:
         InvalidRequest: naming the field in `param`.
     """
-    asked = FieldReader(fields)
-    asked.ignore(*_ELSEWHERE)  # ChatRequest has them
+    request = FieldReader(fields)
+    request.ignore(*_ELSEWHERE)  # ChatRequest has these
     return Prompt(
-        messages=tuple(read_message(said) for said in asked.objects("messages")),
-        tools=read_tools(asked),
-        tool_choice=read_tool_choice(asked),
-        params=read_params(asked),
-        extra=asked.json("extra_body") or {},
-        unmapped=_unmapped(asked),  # last: by now everything was asked for that has a word
+        messages=tuple(read_message(message) for message in request.objects("messages")),
+        tools=read_tools(request),
+        tool_choice=read_tool_choice(request),
+        params=read_params(request),
+        extra=request.json("extra_body") or {},
+        unmapped=_unmapped(request),  # last, when all fields of the neutral form have been read
     )
 
 
-def _unmapped(asked: FieldReader) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(asked.unread()))
+def _unmapped(request: FieldReader) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(request.unread()))
     return names if len(names) <= MAX_UNMAPPED else (*names[:MAX_UNMAPPED], "...")

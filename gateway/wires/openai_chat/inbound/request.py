@@ -1,8 +1,8 @@
-"""A chat request: checked on the way in, passed on as it came on the way out.
+"""Reads and checks a caller's chat request.
 
-Checked is the JSON type of every field that OpenAI documents, so that a mistake is named here in the API's own terms
-whichever provider would have received it. Fields that are not in the table pass unseen: the provider may know them.
-What would say whom to ask, or where media are, is looked at in `addresses.py`.
+It checks the JSON type of every field that OpenAI documents. So the caller gets errors in the API's own terms for every
+provider. Fields that are not in the tables pass unchecked, because the provider may know them. `addresses.py` checks
+fields that name a server, a key or an address.
 Source: https://platform.openai.com/docs/api-reference/chat/create.
 """
 
@@ -37,7 +37,7 @@ FIELDS: Final[dict[str, _Kind]] = {
     "function_call": _CHOICE,
     "functions": _ARRAY,
     "logit_bias": _OBJECT,
-    "logprobs": ("true or false", (bool, int)),  # a number is how Together asks for it
+    "logprobs": ("true or false", (bool, int)),  # Together takes a number
     "max_completion_tokens": _INTEGER,
     "max_tokens": _INTEGER,
     "metadata": _OBJECT,
@@ -100,16 +100,16 @@ def parse(body: bytes) -> ChatRequest:
     _check_messages(fields.get("messages"))
     _check_tools(fields.get("tools"))
     options = fields.get("stream_options")
-    wants = options.get("include_usage") if isinstance(options, dict) else None
-    if wants is not None and not isinstance(wants, bool):
-        raise wrong_type("stream_options.include_usage", "true or false", wants)
+    include_usage = options.get("include_usage") if isinstance(options, dict) else None
+    if include_usage is not None and not isinstance(include_usage, bool):
+        raise wrong_type("stream_options.include_usage", "true or false", include_usage)
     choices = fields.get("n")
     return ChatRequest(
         model=model,
         stream=fields.get("stream") is True,
-        wants_usage=wants is True,
+        wants_usage=include_usage is True,
         source=Source(WIRE, fields),
-        prompt=lambda: read_prompt(raw_texts.opened(fields)),
+        prompt=lambda: read_prompt(raw_texts.decoded(fields)),
         choices=choices if isinstance(choices, int) else 1,
         plain=is_plain(fields),
     )
@@ -186,6 +186,6 @@ def _check_parts(parts: list[JsonValue], path: str) -> None:
 def _check(fields: JsonObject, name: str, kind: _Kind, path: str) -> None:
     value = fields.get(name)
     wanted, types = kind
-    if value is None or (type(value) in types):  # type(): for JSON true is not a number, though bool is an int here
+    if value is None or (type(value) in types):  # type(): a bool is an int in Python, but true is no number in JSON
         return
     raise wrong_type(path, wanted, value)

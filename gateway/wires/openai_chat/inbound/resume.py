@@ -44,7 +44,7 @@ def resume_request(chat: ChatRequest, text_so_far: str) -> ChatRequest:
         {"role": "user", "content": CONTINUE},
     ]
     more = {**fields, "messages": messages}
-    return replace(chat, source=Source(chat.source.wire, more), prompt=lambda: read_prompt(raw_texts.opened(more)))
+    return replace(chat, source=Source(chat.source.wire, more), prompt=lambda: read_prompt(raw_texts.decoded(more)))
 
 
 class StreamJoiner:

@@ -1,4 +1,4 @@
-"""The tools of a request, and which of them are to be called, in our words.
+"""Reads the tools of a request and the choice among them in neutral form.
 
 Source: https://platform.openai.com/docs/api-reference/chat/create, `tools`, `tool_choice`, `functions` and
 `function_call`.
@@ -15,22 +15,23 @@ _MODES: Final[Mapping[str, Literal["auto", "none", "required"]]] = {
     "auto": "auto",
     "none": "none",
     "required": "required",
-    "any": "required",  # Mistral's word
+    "any": "required",  # Mistral's name
 }
 
 
-def read_tools(asked: FieldReader) -> tuple[Tool, ...]:
-    """What may be called. Tools that only their vendor can run have no word and are told by their type."""
-    found = [tool for declared in asked.objects("tools") if (tool := _tool(declared))]
-    return (*found, *(_function(declared) for declared in asked.objects("functions")))
+def read_tools(request: FieldReader) -> tuple[Tool, ...]:
+    """Read the tools. The neutral form has no tools that only their vendor can run; these are listed as dropped, by
+    their type."""
+    found = [tool for declared in request.objects("tools") if (tool := _tool(declared))]
+    return (*found, *(_function(declared) for declared in request.objects("functions")))
 
 
-def read_tool_choice(asked: FieldReader) -> ToolChoice | None:
-    """Whether tools are to be called, and which."""
-    if asked.raw("tool_choice") is not None:
-        asked.ignore("function_call")
-        return _choice(asked, "tool_choice")
-    return _choice(asked, "function_call")
+def read_tool_choice(request: FieldReader) -> ToolChoice | None:
+    """Read whether the model must call a tool, and which; None where the request has no choice."""
+    if request.raw("tool_choice") is not None:
+        request.ignore("function_call")
+        return _choice(request, "tool_choice")
+    return _choice(request, "function_call")
 
 
 def _tool(declared: FieldReader) -> Tool | None:
@@ -43,27 +44,27 @@ def _tool(declared: FieldReader) -> Tool | None:
     return None
 
 
-def _function(of: FieldReader) -> Tool:
-    of.ignore("strict")  # how sure the arguments' form is to be: no part of what is asked
-    return Tool(of.needed_text("name"), of.text("description") or "", of.json("parameters"))
+def _function(declared: FieldReader) -> Tool:
+    declared.ignore("strict")  # how strictly the arguments follow the schema; not in the neutral form
+    return Tool(declared.needed_text("name"), declared.text("description") or "", declared.json("parameters"))
 
 
-def _custom(of: FieldReader) -> Tool:
-    form = of.object("format")
+def _custom(declared: FieldReader) -> Tool:
+    form = declared.object("format")
     if form and form.text("type") == "text":
-        form.skip()  # what a custom tool takes anyway
-    return Tool(of.needed_text("name"), of.text("description") or "", kind="custom")
+        form.skip()  # the default of a custom tool
+    return Tool(declared.needed_text("name"), declared.text("description") or "", kind="custom")
 
 
-def _choice(asked: FieldReader, key: str) -> ToolChoice | None:
-    value = asked.raw(key)
+def _choice(request: FieldReader, key: str) -> ToolChoice | None:
+    value = request.raw(key)
     if value is None:
         return None
     if isinstance(value, str):
         if value not in _MODES:
             raise InvalidRequest(f"{key} must be none, auto, required or an object.", param=key)
         return ToolChoice(_MODES[value])
-    chosen = asked.needed_object(key)
+    chosen = request.needed_object(key)
     if key == "function_call":
         return ToolChoice("required", (chosen.needed_text("name"),))
     return _chosen(chosen)
@@ -89,7 +90,7 @@ def _allowed(allowed: FieldReader) -> ToolChoice:
     if not entries:
         raise allowed.wrong_type("tools", "an array with at least one tool")
     names = tuple(name for entry in entries if (name := _named(entry)))
-    return ToolChoice(_MODES[mode], names) if names else ToolChoice("none")  # nothing that is allowed can be called
+    return ToolChoice(_MODES[mode], names) if names else ToolChoice("none")  # no allowed tool can be called
 
 
 def _named(entry: FieldReader) -> str | None:

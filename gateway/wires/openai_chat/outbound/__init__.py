@@ -1,6 +1,7 @@
-"""The provider's half of OpenAI chat completions.
+"""The outbound half of OpenAI chat completions: providers are asked in it.
 
-`response.py` and `decoder.py` repair only what known servers get wrong and known clients break on.
+`response.py` and `decoder.py` read whole and streamed answers, and repair what known servers get wrong and known
+clients fail on. This half knows nothing of how callers of this wire are answered.
 """
 
 from collections.abc import Mapping
@@ -18,11 +19,11 @@ class OpenAIChatOutbound:
     """The outbound half of the contract in gateway.wires.base.
 
     Args:
-        history: "strict" takes out of a conversation what OpenAI's own server refuses and other servers have written
-            into it; "as_is" lets it pass, for servers that read it or do not mind.
-        tool_calls_finish: a choice that called a tool ends with "tool_calls" where the provider says "stop", as
-            Google's own endpoint does (python-genai#2868, 2026-08). OpenAI's "stop" after a forced tool is right, so
-            this is not for it.
+        history: "strict" removes fields from a conversation that OpenAI's own server refuses and other servers have
+            added; "as_is" keeps them, for servers that read or ignore them.
+        tool_calls_finish: gives a choice that called a tool the finish reason "tool_calls" where the provider sends
+            "stop", as Google's own endpoint does (python-genai#2868, 2026-08). Not for OpenAI, whose "stop" after a
+            forced tool is correct.
     """
 
     def __init__(self, *, history: Literal["strict", "as_is"] = "as_is", tool_calls_finish: bool = False) -> None:

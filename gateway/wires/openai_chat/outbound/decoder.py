@@ -1,8 +1,7 @@
-"""A streamed answer: server-sent events to chunks, and chunks to the caller's events.
+"""The decoder of a streamed answer: a provider's server-sent events to chunks, repaired.
 
-The decoder keeps what a stream must keep to come out right for every client: one id and one `created`, a role in the
-first delta of a choice, one finish a choice, a tool call's name once. The encoder only renames the model and keeps
-usage from callers that did not ask for it; what comes in our words, from another wire, `chunks.py` puts into OpenAI's.
+It enforces the rules of a stream that clients rely on: one id and one `created`, a role in the first delta of a choice,
+one finish for each choice, a tool call's name only once.
 Source: https://platform.openai.com/docs/api-reference/chat-streaming.
 """
 
@@ -31,21 +30,21 @@ from gateway.wires.openai_chat.outbound.tool_call_repairs import ToolCalls
 
 @dataclass(slots=True)
 class _Choice:
-    """What has been seen of one choice."""
+    """The state of one choice."""
 
     finish: str | None = None
     went_on: bool = False
-    """It spoke on after its finish, so that its finish does not mean its end."""
+    """It continued after its finish, so the finish does not mean its end."""
     calls: ToolCalls = field(default_factory=ToolCalls)
 
 
 class ChunkDecoder:
-    """A provider's bytes to chunks; the contract is Decoder in gateway.wires.base.
+    """Turns a provider's bytes into chunks. Implements Decoder of gateway.wires.base.
 
     Args:
-        now: when the stream begins, in seconds since the epoch.
-        choices: how many were asked for.
-        tool_calls_finish: a choice that called a tool has not just stopped, whatever the provider says.
+        now: the start of the stream, in seconds since the epoch.
+        choices: the number of choices that the request asked for.
+        tool_calls_finish: a choice that called a tool gets the finish reason "tool_calls" in place of "stop".
     """
 
     def __init__(self, now: int, choices: int, *, tool_calls_finish: bool = False) -> None:
@@ -66,7 +65,7 @@ class ChunkDecoder:
 
     @property
     def is_mid_answer(self) -> bool:
-        """Its first choice has begun and has no finish: what says only more text changes nothing that is kept here."""
+        """Whether the first choice has begun and has no finish. Events that only add text then change no state."""
         first = self._choices.get(0)
         return first is not None and first.finish is None and not self.done and self.fault is None
 
@@ -90,13 +89,13 @@ class ChunkDecoder:
                 break
             if event.data.strip() == DONE:
                 self.done = True
-                chunks.extend(self._unsaid_finish())
+                chunks.extend(self._missing_finish())
             elif event.data and (chunk := self.chunk(event)):
                 chunks.append(chunk)
         return chunks
 
     def chunk(self, event: Event) -> ChatChunk | None:
-        """What one event says; None where that is nothing, or an error."""
+        """The chunk of one event; None where it has none, or is an error."""
         try:
             body = loads(event.data)
         except JsonFault:
@@ -106,21 +105,21 @@ class ChunkDecoder:
             return None
         choices = _choices_of(body)
         if not isinstance(body, dict) or choices is None:
-            self.skipped += 1  # one bad event in a sound stream is no reason to lose the stream
+            self.skipped += 1  # one bad event is no reason to lose the stream
             return None
         if any(choice.get("finish_reason") == FAILED for choice in choices):
             self.fault = InvalidAnswer("The provider broke its answer off with an error.")
             return None
         self._envelope = repair_envelope(body, CHUNK_OBJECT, self._envelope, self._now)
-        says = [self._repair_choice(choice) for choice in choices]
+        has_content = [self._repair_choice(choice) for choice in choices]
         if len(self._choices) > MAX_CHOICES or any(choice.calls.too_many for choice in self._choices.values()):
             self.fault = InvalidAnswer("The provider's stream has more choices or tool calls than any answer has.")
             return None
         repair_usage(body)
-        return ChatChunk(any(says), read_usage(body), Source(WIRE, body), plain_text(choices))
+        return ChatChunk(any(has_content), read_usage(body), Source(WIRE, body), plain_text(choices))
 
     def _repair_choice(self, choice: JsonObject) -> bool:
-        """Put one choice right; True when it says something."""
+        """Repair one choice. Returns whether it has content."""
         index = choice.get("index")
         if type(index) is not int:
             index = choice["index"] = 0
@@ -133,13 +132,13 @@ class ChunkDecoder:
             if not delta.get("role"):
                 delta["role"] = "assistant"
         elif isinstance(delta.get("role"), str):
-            del delta["role"]  # openai-python's stream helper joins roles to assistantassistant
+            del delta["role"]  # openai-python's stream helper would join roles to assistantassistant
         flatten_content(delta)
         seen.calls.repair(delta.get("tool_calls"))
-        says = any(value for name, value in delta.items() if name not in ("role", "content_filter_results"))
-        seen.went_on |= says and seen.finish is not None
+        adds = any(value for name, value in delta.items() if name not in ("role", "content_filter_results"))
+        seen.went_on |= adds and seen.finish is not None
         self._repair_finish(choice, delta, seen)
-        return says or choice["finish_reason"] is not None
+        return adds or choice["finish_reason"] is not None
 
     def _repair_finish(self, choice: JsonObject, delta: JsonObject, seen: _Choice) -> None:
         given = choice.get("finish_reason")
@@ -147,25 +146,25 @@ class ChunkDecoder:
         choice["finish_reason"] = None if seen.finish else reason  # some servers repeat it on every chunk
         if reason and not seen.finish:
             seen.finish = reason
-            _say_arguments(delta, seen)
+            _add_missing_arguments(delta, seen)
 
-    def _unsaid_finish(self) -> list[ChatChunk]:
-        """A stream that says [DONE] is complete; where a choice lacks its finish, say it."""
+    def _missing_finish(self) -> list[ChatChunk]:
+        """Chunks with the finish of each choice that has none: a stream with [DONE] is complete."""
         chunks = []
         for index, seen in self._choices.items():
             if seen.finish is None:
                 seen.finish = "tool_calls" if seen.calls else "stop"
                 delta: JsonObject = {}
-                _say_arguments(delta, seen)
+                _add_missing_arguments(delta, seen)
                 body: JsonObject = {"choices": [{"index": index, "delta": delta, "finish_reason": seen.finish}]}
                 self._envelope = repair_envelope(body, CHUNK_OBJECT, self._envelope, self._now)
-                # not content: a stream that said nothing else has said nothing
+                # no content: a stream without other chunks is empty
                 chunks.append(ChatChunk(has_content=False, usage=None, source=Source(WIRE, body), plain=""))
         return chunks
 
 
 def _choices_of(body: JsonValue) -> list[JsonObject] | None:
-    """The choices of a chunk; None where it is none. A chunk of usage alone may come without the key."""
+    """The choices of a chunk; None where the value is no chunk. A chunk with only usage may lack the key."""
     if not isinstance(body, dict):
         return None
     if body.get("choices") is None and isinstance(body.get("usage"), dict):
@@ -177,8 +176,8 @@ def _choices_of(body: JsonValue) -> list[JsonObject] | None:
     return found if len(found) == len(choices) else None
 
 
-def _say_arguments(delta: JsonObject, seen: _Choice) -> None:
-    """With the finish, give the calls that got no arguments the empty ones: clients parse them as JSON."""
-    if unsaid := seen.calls.without_arguments():
+def _add_missing_arguments(delta: JsonObject, seen: _Choice) -> None:
+    """With the finish, give empty arguments to the calls that got none, because clients parse them as JSON."""
+    if missing := seen.calls.without_arguments():
         calls = delta.get("tool_calls")
-        delta["tool_calls"] = [*(calls if isinstance(calls, list) else ()), *unsaid]
+        delta["tool_calls"] = [*(calls if isinstance(calls, list) else ()), *missing]

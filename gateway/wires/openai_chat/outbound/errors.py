@@ -1,7 +1,7 @@
-"""OpenAI's error object: writing ours, reading theirs.
+"""Reads a provider's error, and gives the failure that it means.
 
 Servers that call themselves compatible write errors in many shapes (a bare string, `detail`, an array around the
-object, HTML), and the clients lose the message of all but one. So every shape is read here, and one is written.
+object, HTML), and clients find the message in only one of them. So all shapes are read here.
 Source: https://platform.openai.com/docs/guides/error-codes.
 """
 
@@ -26,26 +26,26 @@ from gateway.wires.failure_classes import CODE_SHOWN, MESSAGE_READ, by_text_or_s
 from gateway.wires.retry_after import advised_in, reset_after, retry_after
 
 SOON: Final = 60.0
-"""Seconds. A quota that is back within a minute is a rate limit."""
+"""Seconds. A quota that is available again within a minute is a rate limit."""
 
 
 def parse(status: int, headers: Mapping[str, str], body: bytes) -> ProviderFailure:
-    """What a provider's answer other than 2xx means.
+    """The failure for an answer with a status other than 2xx.
 
     Args:
         status: the HTTP status.
         headers: with case-insensitive or lower-case keys.
-        body: bounded by the reader.
+        body: the body, whose size the reader limits.
     """
     message, kind, param, code = _read(body)
     evidence = Evidence(
         status=status,
         request_id=headers.get("x-request-id"),
-        retry_after=_patience(status, headers, message),
+        retry_after=_retry_after(status, headers, message),
     )
-    failure = meaning(status, code or "", f"{kind or ''} {message}")
+    failure = failure_class(status, code or "", f"{kind or ''} {message}")
     if failure is QuotaExhausted and (code or "") not in _BY_CODE and (evidence.retry_after or math.inf) <= SOON:
-        failure = RateLimited  # Google speaks of plan and billing in every 429, those for a busy minute included
+        failure = RateLimited  # Google names plan and billing in every 429, also in those for a busy minute
     return failure(
         shortened(message) or f"The provider answered {status} without a message.",
         evidence=evidence,
@@ -56,32 +56,33 @@ def parse(status: int, headers: Mapping[str, str], body: bytes) -> ProviderFailu
     )
 
 
-def _patience(status: int, headers: Mapping[str, str], message: str) -> float | None:
-    """Seconds until asking again makes sense: what was told for this refusal goes before what is known of limits."""
-    told = retry_after(headers)
-    if told is None:
-        told = advised_in(message)
-    return reset_after(headers) if told is None and status == 429 else told
+def _retry_after(status: int, headers: Mapping[str, str], message: str) -> float | None:
+    """Seconds until the request can be repeated. Advice for this error precedes the general state of the limits."""
+    advised = retry_after(headers)
+    if advised is None:
+        advised = advised_in(message)
+    return reset_after(headers) if advised is None and status == 429 else advised
 
 
 def parse_in_stream(error: JsonValue) -> ProviderFailure:
-    """What an error inside a stream or a 200 means; its status is in its code, or unknown."""
+    """The failure for an error inside a stream or a 200. Its status is its code, or unknown."""
     message, kind, param, code = _fields(error)
     status = int(code) if code is not None and re.fullmatch(r"[45]\d\d", code) else None
-    failure = meaning(status or 0, code or "", f"{kind or ''} {message}")
+    failure = failure_class(status or 0, code or "", f"{kind or ''} {message}")
     text = shortened(message) or "The provider reported an error inside its answer."
     return failure(text, evidence=Evidence(status=status), param=param, code=code, type=kind)
 
 
 def holds_error(value: JsonValue) -> bool:
-    """Whether what came for an answer is an error: Google puts an array around it, vLLM tells by `object`."""
+    """Whether an answer is an error. Google puts an array around it, vLLM marks it by `object`."""
     if isinstance(value, list):
         return bool(value) and holds_error(value[0])
     return isinstance(value, dict) and (bool(value.get("error")) or value.get("object") == "error")
 
 
-def meaning(status: int, code: str, text: str) -> type[ProviderFailure]:
-    """The failure a status, an error code and a text stand for. Codes are surer than texts, so they go first."""
+def failure_class(status: int, code: str, text: str) -> type[ProviderFailure]:
+    """The failure class for a status, an error code and a text. Codes are more reliable than texts, so they come
+    first."""
     return _BY_CODE.get(code) or by_text_or_status(status, text)
 
 
@@ -107,7 +108,7 @@ def _read(body: bytes) -> tuple[str, str | None, str | None, str | None]:
 
 
 def _fields(value: JsonValue) -> tuple[str, str | None, str | None, str | None]:
-    """message, type, param and code of an error in any of the shapes seen."""
+    """message, type, param and code of an error in any of the known shapes."""
     if isinstance(value, list):
         return _fields(value[0] if value else None)
     if isinstance(value, str):
@@ -122,8 +123,8 @@ def _fields(value: JsonValue) -> tuple[str, str | None, str | None, str | None]:
         message = dumps(detail).decode()
     code = value.get("code")
     code = str(code) if type(code) is int else code
-    return message[:MESSAGE_READ], _word(value.get("type")), _word(value.get("param")), _word(code)
+    return message[:MESSAGE_READ], _error_code(value.get("type")), _error_code(value.get("param")), _error_code(code)
 
 
-def _word(value: JsonValue) -> str | None:
+def _error_code(value: JsonValue) -> str | None:
     return value if isinstance(value, str) and 0 < len(value) <= CODE_SHOWN else None

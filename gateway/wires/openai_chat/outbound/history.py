@@ -1,8 +1,8 @@
-"""A conversation that has been elsewhere, made fit for a server that refuses what it does not know.
+"""Removes other servers' fields from a conversation, for a server that refuses unknown fields.
 
-Servers write more into a message than OpenAI's API has (what the model thought, a vendor's signature), clients send it
-back with the history, and OpenAI's own server answers 400 to a key it does not know and to a tool call's id of more
-than 40 characters. A conversation that fails over to it, or moves there by an alias, would end.
+Servers add fields to a message that OpenAI's API does not have (reasoning, a vendor's signature), and clients send them
+back with the history. OpenAI's own server answers 400 to an unknown key, and to a tool call's id of more than 40
+characters. Without this, a conversation that fails over to it, or moves there by an alias, would end.
 """
 
 import hashlib
@@ -31,9 +31,9 @@ _ID: Final = re.compile(rf"[A-Za-z0-9_-]{{0,{LONGEST_ID}}}")
 
 
 def clean(messages: JsonValue) -> tuple[JsonValue, tuple[str, ...]]:
-    """The messages as a strict server takes them, and what was taken out, by name.
+    """The messages for a strict server, and the names of the removed fields.
 
-    What came is left as it is, for the next candidate; where there is nothing to do it is also what is returned.
+    The argument stays unchanged, for the next candidate; it is returned itself where nothing has to be removed.
     """
     if not isinstance(messages, list) or not any(_is_foreign(message) for message in messages):
         return messages, ()
@@ -85,13 +85,13 @@ def _call(call: JsonObject, drop: Callable[[str], object]) -> JsonObject:
 
 def _without(fields: JsonObject, foreign: frozenset[str], where: str, drop: Callable[[str], object]) -> JsonObject:
     for name, value in fields.items():
-        if name in foreign and value is not None:  # null says nothing that could be missed
+        if name in foreign and value is not None:  # a null carries nothing
             drop(f"{where}.{name}")
     return {name: value for name, value in fields.items() if name not in foreign}
 
 
 def _id(id: JsonValue) -> JsonValue:
-    """A short id that is always the same for the same long one, so that a call and its result still meet."""
+    """A short id, always the same for the same long id, so that a call and its result keep the same id."""
     if not isinstance(id, str) or _ID.fullmatch(id):
         return id
     return f"call_{hashlib.sha256(id.encode(errors='replace')).hexdigest()[:24]}"

@@ -1,4 +1,4 @@
-"""The text of a chunk that says nothing else."""
+"""The plain text of a chunk. A broken stream can be resumed while all its chunks are plain."""
 
 from typing import Final
 
@@ -7,11 +7,11 @@ from gateway.core.strict_json import JsonObject
 _QUIET: Final = frozenset(
     {"role", "content", "reasoning_content", "reasoning", "content_filter_results", "annotations"}
 )
-"""Fields of a delta that leave an answer plain."""
+"""Fields of a delta that keep an answer plain."""
 
 
 def plain_text(choices: list[JsonObject]) -> str | None:
-    """The text that a chunk adds, where it says nothing but text and thoughts in the first choice; else None."""
+    """The text that a chunk adds, if it adds nothing but text and reasoning to the first choice; else None."""
     if not choices:
         return ""
     choice = choices[0]

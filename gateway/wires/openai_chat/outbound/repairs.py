@@ -1,7 +1,7 @@
-"""What compatible servers get wrong and clients break on, put right in place.
+"""Repairs what compatible servers get wrong and clients fail on, in place.
 
-The JSON handed in is our own decoded copy. A correct answer leaves as it came: each rule looks for one deviation that
-was seen in the wild, and only fills or renames. What cannot be put right without inventing an answer is not touched.
+The JSON is the gateway's own decoded copy. A correct answer stays unchanged: each rule handles one deviation that a
+real server has shown, and only fills in or renames. What could only be repaired by inventing an answer is not touched.
 """
 
 import re
@@ -30,11 +30,11 @@ _FINISH: Final[Mapping[str, str]] = {
 _KNOWN: Final = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
 _TEXTS: Final = frozenset({"text", "thinking"})
 _LARGEST: Final = 2**53
-"""No time and no count is larger; JSON's numbers can be."""
+"""Larger than any time or count; JSON's numbers can be larger."""
 
 
 def repair_envelope(body: JsonObject, kind: str, given: Envelope | None, now: int) -> Envelope:
-    """Put id, object, created and model right; `given` is what earlier chunks of the same stream carried."""
+    """Repair id, object, created and model. `given`: the values of earlier chunks of the same stream, or None."""
     if given is None:
         own, model = body.get("id"), body.get("model")
         given = Envelope(
@@ -54,7 +54,7 @@ def repair_envelope(body: JsonObject, kind: str, given: Envelope | None, now: in
 
 
 def has_envelope(body: JsonObject, kind: str) -> bool:
-    """Whether there is nothing to put right in them."""
+    """Whether id, object, created and model need no repair."""
     created, own = body.get("created"), body.get("id")
     return (
         body.get("object") == kind
@@ -74,17 +74,17 @@ def _created(body: JsonObject, now: int) -> int:
 
 
 FAILED: Final = "error"
-"""The finish of an answer that broke off at the provider (OpenRouter's word); none of OpenAI's says that."""
+"""OpenRouter's finish reason for an answer that broke off at the provider; OpenAI has none for that."""
 
 
 def finish_reason(value: JsonValue, *, called_tool: bool, over_stop: bool) -> str | None:
-    """A finish reason inside OpenAI's closed set; None stays None.
+    """A finish reason of OpenAI's closed set; None stays None.
 
     Args:
-        value: the server's.
-        called_tool: the choice called a tool.
-        over_stop: that it did tells more than a "stop" does. Not so at OpenAI, which says "stop" after a tool that it
-            was told to call by name.
+        value: the server's finish reason.
+        called_tool: whether the choice called a tool.
+        over_stop: whether a called tool overrides "stop". Not for OpenAI, which sends "stop" after a tool that the
+            request named.
     """
     if not isinstance(value, str) or not value:
         return None
@@ -96,7 +96,7 @@ def finish_reason(value: JsonValue, *, called_tool: bool, over_stop: bool) -> st
 
 
 def repair_usage(body: JsonObject) -> None:
-    """Counts that clients validate: integers, and their total."""
+    """Repair the counts that clients validate: integers and their total."""
     usage = body.get("usage")
     if not isinstance(usage, dict):
         return
@@ -113,7 +113,7 @@ def _int(value: JsonValue) -> int:
 
 
 def repair_message(message: JsonObject) -> None:
-    """A whole answer's message: role, content as text, tool calls that can be called."""
+    """Repair a whole answer's message: its role, its content as text, and its tool calls."""
     if not message.get("role"):
         message["role"] = "assistant"
     if "content" not in message:
@@ -137,25 +137,25 @@ def _repair_call(call: JsonObject) -> None:
 
 
 def text_arguments(function: JsonObject) -> None:
-    """Arguments are a text that holds JSON; some servers send the JSON itself."""
+    """Make a function's arguments a text that holds JSON; some servers send the JSON itself."""
     arguments = function.get("arguments")
     if arguments is not None and not isinstance(arguments, str):
         function["arguments"] = dumps(arguments).decode()
 
 
 def flatten_content(message: JsonObject) -> None:
-    """Content as a list of parts (Mistral's reasoning models, 2025) to text; what was thought goes beside it."""
+    """Turn content that is a list of parts (Mistral's reasoning models, 2025) into text and reasoning."""
     parts = message.get("content")
     if not isinstance(parts, list) or not all(isinstance(part, dict) and _TEXTS & part.keys() for part in parts):
-        return  # a list with an image in it loses less as it is
+        return  # a list with an image would lose more as text
     message["content"] = _text_of(parts, "text")
-    thought = "".join(
+    reasoning = "".join(
         _text_of(inner, "text")
         for part in parts
         if isinstance(part, dict) and isinstance(inner := part.get("thinking"), list)
     )
-    if thought and not message.get("reasoning_content"):
-        message["reasoning_content"] = thought
+    if reasoning and not message.get("reasoning_content"):
+        message["reasoning_content"] = reasoning
 
 
 def _text_of(parts: list[JsonValue], name: str) -> str:

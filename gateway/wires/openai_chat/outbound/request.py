@@ -1,4 +1,7 @@
-"""A chat request for a provider: passed on as it came, with the provider's own name for the model."""
+"""Renders a chat request for a provider: the source, with the provider's own name for the model.
+
+Source: https://platform.openai.com/docs/api-reference/chat/create.
+"""
 
 from gateway.core.request import ChatRequest, Rendered
 from gateway.core.strict_json import dumps
@@ -6,14 +9,14 @@ from gateway.wires.openai_chat.outbound import history
 
 
 def render(chat: ChatRequest, model: str, *, ask_usage: bool, strict_history: bool = False) -> Rendered:
-    """The body for a provider: what came, with its own name for the model.
+    """The body for a provider.
 
     Args:
-        chat: stays as it is, because the next candidate gets it too.
-        model: the provider's name for it.
-        ask_usage: a stream is asked for token counts even where the caller did not (the encoder keeps them from the
-            caller then): without them the log could not tell what a stream has used.
-        strict_history: the provider refuses messages that have more than OpenAI's API knows.
+        chat: stays unchanged, because the next candidate gets it too.
+        model: the provider's name for the model.
+        ask_usage: asks a stream for token counts even where the caller did not, because the log needs them. The encoder
+            then keeps them from the caller.
+        strict_history: the provider refuses message fields that OpenAI's API does not have.
     """
     fields = {**chat.source.body, "model": model}
     dropped: tuple[str, ...] = ()

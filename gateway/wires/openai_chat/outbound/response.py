@@ -1,4 +1,7 @@
-"""A whole answer: read from a provider, shown to the caller."""
+"""Reads a provider's whole answer, and repairs it in place.
+
+Source: https://platform.openai.com/docs/api-reference/chat/object.
+"""
 
 from gateway.core.answer import ChatResponse, Usage
 from gateway.core.provider_failures import InvalidAnswer
@@ -21,13 +24,13 @@ def parse(body: bytes, now: int, *, tool_calls_finish: bool = False) -> ChatResp
     """Read a provider's whole answer.
 
     Args:
-        body: as it came.
-        now: stands in where it has no `created`, in seconds since the epoch.
-        tool_calls_finish: a choice that called a tool has not just stopped, whatever the provider says.
+        body: the answer's body.
+        now: seconds since the epoch, for an answer without `created`.
+        tool_calls_finish: a choice that called a tool gets the finish reason "tool_calls" in place of "stop".
 
     Raises:
-        InvalidAnswer: it is a 200 without an answer: not JSON, no choices.
-        ProviderFailure: it is a 200 that holds an error.
+        InvalidAnswer: the body is no answer: not JSON, or without choices.
+        ProviderFailure: the body holds an error.
     """
     try:
         fields = loads(body)
@@ -49,7 +52,7 @@ def parse(body: bytes, now: int, *, tool_calls_finish: bool = False) -> ChatResp
 
 
 def read_usage(fields: JsonObject) -> Usage | None:
-    """The token counts of a whole answer or a chunk, if it has any."""
+    """The token counts of a whole answer or a chunk; None where it has none."""
     counts = fields.get("usage")
     return usage_of(counts.get("prompt_tokens"), counts.get("completion_tokens")) if isinstance(counts, dict) else None
 

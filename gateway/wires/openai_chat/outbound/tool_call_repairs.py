@@ -1,8 +1,8 @@
-"""The tool calls of a stream, which come in fragments: which call a fragment belongs to, and what it may repeat.
+"""Repairs the fragments of a stream's tool calls: finds the call of each fragment, and removes repeated names and ids.
 
-Clients find a call by `index` and join what the fragments of an index say. Servers leave the index out, send 0 for
-every call, say the name again each time or a new id each time; each of these makes one call of two, or two of one.
-What OpenAI sends passes as it came. Apart from the stream because it is a small machine of its own.
+Clients find a call by `index` and join the fragments of each index. Servers leave the index out, send 0 for every call,
+or repeat the name or a new id in each fragment. Each of these turns one call into two, or two into one. Fragments from
+OpenAI pass unchanged. This is a small state machine of its own, so it is not in the decoder.
 """
 
 import re
@@ -14,9 +14,9 @@ from gateway.core.strict_json import JsonObject, JsonValue
 from gateway.wires.openai_chat.outbound.repairs import text_arguments
 
 MAX_CALLS: Final = 512
-"""Calls of one choice; OpenAI has 128 tools at most, and models call a few at once."""
+"""Calls of one choice. OpenAI allows 128 tools, and models call only a few at once."""
 MAX_NAMES: Final = 1 << 20
-"""Characters of their names and ids together."""
+"""Characters of all names and ids of one choice's calls."""
 
 _MARK: Final = re.compile(r'[\\"{}\[\]]')
 _BLANK: Final = re.compile(r"\s*\Z")
@@ -24,18 +24,18 @@ _BLANK: Final = re.compile(r"\s*\Z")
 
 @dataclass(slots=True)
 class _Arguments:
-    """The text of a call's arguments, of which no more is kept than how its brackets stand."""
+    """The state of the brackets in a call's arguments; the text itself is not kept."""
 
-    said: bool = False
+    begun: bool = False
     whole: bool = False
-    """They are a complete object: the beginning of an object never closes its bracket."""
+    """The arguments are a complete object, because an incomplete object never closes its first bracket."""
     _depth: int = 0
     _in_string: bool = False
     _escaped: bool = False
 
     def add(self, text: str) -> None:
-        """It goes on with this."""
-        self.said |= bool(text)
+        """Read the next piece of the text."""
+        self.begun |= bool(text)
         self.whole &= _BLANK.match(text) is not None
         at = 0
         if self._escaped and text:
@@ -56,7 +56,7 @@ class _Arguments:
 
 @dataclass(slots=True)
 class _Call:
-    """What has come of one call; `is_function`: its arguments are JSON."""
+    """The state of one call. `is_function`: its arguments are JSON."""
 
     id: str
     is_function: bool
@@ -65,8 +65,8 @@ class _Call:
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
-    """What one fragment says of itself; None and "" are nothing."""
+class _Fragment:
+    """The fields of one fragment; None or "" where a field is missing."""
 
     index: int | None
     id: str
@@ -74,7 +74,7 @@ class _Said:
     arguments: str
 
     def begins_another(self, known: _Call) -> bool:
-        """Whether it cannot be a part of `known`: another name, or another call of the same function."""
+        """Whether the fragment starts a call other than `known`: another name, or a new call of the same function."""
         if not self.name or not known.name:
             return False
         if self.id:
@@ -83,24 +83,24 @@ class _Said:
 
 
 class ToolCalls:
-    """The calls of one choice, by the index that the caller sees: 0, 1, 2, in the order of their coming."""
+    """The calls of one choice, by the index that the caller gets: 0, 1, 2, in the order of arrival."""
 
     def __init__(self) -> None:
         self._calls: list[_Call] = []
-        self._places: dict[int, int] = {}  # the server's index, or the place in a delta, to the caller's
+        self._places: dict[int, int] = {}  # from the server's index, or the position in a delta, to the caller's
         self._latest = 0
         self._kept = 0
 
     @property
     def too_many(self) -> bool:
-        """There are more than any answer has."""
+        """Whether there are more calls than any answer has."""
         return len(self._calls) > MAX_CALLS or self._kept > MAX_NAMES
 
     def __bool__(self) -> bool:
         return bool(self._calls)
 
     def repair(self, fragments: JsonValue) -> None:
-        """Put the fragments of one delta right, in place."""
+        """Repair the fragments of one delta, in place."""
         if not isinstance(fragments, list):
             return
         for position, fragment in enumerate(fragments):
@@ -110,11 +110,11 @@ class ToolCalls:
                 self._repair(fragment, position if len(fragments) > 1 else None)
 
     def without_arguments(self) -> list[JsonValue]:
-        """Fragments that give empty arguments to the functions that got none."""
+        """Fragments with empty arguments for the function calls that got none."""
         return [
             {"index": index, "function": {"arguments": "{}"}}
             for index, call in enumerate(self._calls)
-            if call.is_function and not call.arguments.said
+            if call.is_function and not call.arguments.begun
         ]
 
     def _repair(self, fragment: JsonObject, position: int | None) -> None:
@@ -122,30 +122,30 @@ class ToolCalls:
         if isinstance(function, dict):
             text_arguments(function)
         _text_id(fragment)
-        said = _read(fragment)
-        index = self._latest = self._place(said, position)
-        if said.index != index:
+        fields = _read(fragment)
+        index = self._latest = self._place(fields, position)
+        if fields.index != index:
             fragment["index"] = index
         if index == len(self._calls):
             self._calls.append(_begin(fragment))
             self._kept += len(self._calls[index].id)
         else:
-            _continue(fragment, said, self._calls[index])
+            _continue(fragment, fields, self._calls[index])
         call = self._calls[index]
-        if said.name and not call.name:
-            call.name = said.name
-            self._kept += len(said.name)
-        call.arguments.add(said.arguments)
+        if fields.name and not call.name:
+            call.name = fields.name
+            self._kept += len(fields.name)
+        call.arguments.add(fields.arguments)
 
-    def _place(self, said: _Said, position: int | None) -> int:
-        """The index of the call that the fragment belongs to, or that of a new one."""
+    def _place(self, fields: _Fragment, position: int | None) -> int:
+        """The index of the fragment's call, or of a new call."""
         new = len(self._calls)
-        claimed = said.index if said.index is not None else position
-        if said.index is None and said.id:
-            index = self._with_id(said.id, new if said.name else self._latest)
+        claimed = fields.index if fields.index is not None else position
+        if fields.index is None and fields.id:
+            index = self._with_id(fields.id, new if fields.name else self._latest)
         else:
             index = self._latest if claimed is None else self._places.get(claimed, new)
-        if index < new and said.begins_another(self._calls[index]):
+        if index < new and fields.begins_another(self._calls[index]):
             index = new
         if claimed is not None:
             self._places[claimed] = index
@@ -155,10 +155,10 @@ class ToolCalls:
         return next((index for index, call in enumerate(self._calls) if call.id == id), default)
 
 
-def _read(fragment: JsonObject) -> _Said:
+def _read(fragment: JsonObject) -> _Fragment:
     index, id, detail = fragment.get("index"), fragment.get("id"), _detail(fragment)
     name, arguments = detail.get("name"), detail.get("arguments")
-    return _Said(
+    return _Fragment(
         index if type(index) is int else None,
         id if isinstance(id, str) else "",
         name if isinstance(name, str) else "",
@@ -167,7 +167,7 @@ def _read(fragment: JsonObject) -> _Said:
 
 
 def _text_id(fragment: JsonObject) -> None:
-    """An id is a text, which clients send back; what is no id is none."""
+    """Make the id a text, because clients send it back; a value of another type is removed."""
     id = fragment.get("id")
     if type(id) is int:
         fragment["id"] = str(id)
@@ -176,7 +176,7 @@ def _text_id(fragment: JsonObject) -> None:
 
 
 def _detail(fragment: JsonObject) -> JsonObject:
-    """What the call is of: a function, or a tool that takes text."""
+    """The object that describes the call: a function, or a custom tool."""
     for kind in ("function", "custom"):
         if isinstance(detail := fragment.get(kind), dict):
             return detail
@@ -192,9 +192,9 @@ def _begin(fragment: JsonObject) -> _Call:
     return _Call(id, fragment["type"] == "function")
 
 
-def _continue(fragment: JsonObject, said: _Said, known: _Call) -> None:
-    """A further fragment: clients join names, and some join ids or take the last one, so both are said once."""
-    if said.id:
+def _continue(fragment: JsonObject, fields: _Fragment, known: _Call) -> None:
+    """Repair a later fragment. Clients join names, and some join ids or take the last one, so both are sent once."""
+    if fields.id:
         del fragment["id"]
-    if said.name and said.name == known.name:
+    if fields.name and fields.name == known.name:
         del _detail(fragment)["name"]
