@@ -18,8 +18,8 @@ from gateway.core.answer import ChatChunk, ChatResponse, assemble
 from gateway.core.provider_failures import ProviderFailure
 from gateway.core.request import Rendered, Source, Tool
 from gateway.core.strict_json import JsonFault, JsonValue, dumps, loads
+from gateway.wires.gemini.decoder import EventDecoder
 from gateway.wires.gemini.memory import CallMemory
-from gateway.wires.gemini.stream import EventDecoder
 
 GOLDEN = Path(__file__).parent / "golden" / "gemini"
 ENVELOPE = '"responseId":"r-1","modelVersion":"gemini-2.5-flash"'

@@ -22,7 +22,7 @@ from gateway.core.provider_failures import (
 )
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.wires.failure_classes import MESSAGE_SHOWN
-from gateway.wires.gemini.errors import in_band, parse
+from gateway.wires.gemini.errors import parse, parse_in_stream
 
 NONE: Mapping[str, str] = {}
 TYPE = "type.googleapis.com/google.rpc."
@@ -83,7 +83,7 @@ def test_every_word_of_googles_means_the_same_as_a_status_and_inside_an_answer(
     bare: JsonObject = {"error": {"message": "No.", "status": word}}
     shapes: list[JsonValue] = [body, [body], body["error"], bare]
     for inside in shapes:
-        told = in_band(inside)
+        told = parse_in_stream(inside)
         assert (type(told), told.evidence.status, told.message) == (failure, status, "No.")
 
 
@@ -105,7 +105,7 @@ def test_errors_in_an_array_are_read() -> None:
 def test_a_key_that_is_not_valid_is_a_400_of_googles_and_a_401_of_ours(message: str, details: list[JsonValue]) -> None:
     found = answered(400, error(400, "INVALID_ARGUMENT", message, *details))
     assert type(found) is CredentialRefused and found.status == 401
-    assert type(in_band(error(400, "INVALID_ARGUMENT", message, *details))) is CredentialRefused
+    assert type(parse_in_stream(error(400, "INVALID_ARGUMENT", message, *details))) is CredentialRefused
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_when_to_ask_again(
     delay: float | None,
 ) -> None:
     body = error(status, word, message, *details)
-    for found in (answered(status, body), in_band(body)):
+    for found in (answered(status, body), parse_in_stream(body)):
         assert (type(found), found.evidence.status) == (failure, status)
         assert found.retry_after == delay and found.evidence.retry_after == delay
 
@@ -234,7 +234,7 @@ def test_the_message_of_a_proxy_arrives_in_any_shape(body: JsonValue) -> None:
 
 def test_a_long_message_is_cut() -> None:
     long = error(500, "INTERNAL", "a" * (MESSAGE_SHOWN - 5) + " secret " + "b" * 99)
-    assert answered(500, long).message == in_band(long).message == "a" * (MESSAGE_SHOWN - 5)
+    assert answered(500, long).message == parse_in_stream(long).message == "a" * (MESSAGE_SHOWN - 5)
 
 
 @pytest.mark.parametrize(
@@ -249,7 +249,7 @@ def test_a_long_message_is_cut() -> None:
     ],
 )
 def test_an_error_inside_an_answer_whose_status_is_unknown(inside: JsonValue, failure: type[ProviderFailure]) -> None:
-    found = in_band(inside)
+    found = parse_in_stream(inside)
     assert type(found) is failure and found.message
 
 
@@ -310,5 +310,5 @@ def test_any_status_headers_and_bytes_are_a_providers_failure(
 
 @given(values)
 def test_any_json_inside_an_answer_is_a_providers_failure(inside: JsonValue) -> None:
-    found = in_band(json.loads(dumps(inside)))
+    found = parse_in_stream(json.loads(dumps(inside)))
     assert found.message and (found.retry_after is None or found.retry_after >= 0)

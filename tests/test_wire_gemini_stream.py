@@ -18,10 +18,10 @@ from gateway.core.provider_failures import InvalidAnswer, ProviderFailure
 from gateway.core.request import Rendered
 from gateway.core.sse import DEFAULT_MAX_EVENT, encode
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
+from gateway.wires.gemini.decoder import EventDecoder
 from gateway.wires.gemini.finish import FAILED
 from gateway.wires.gemini.memory import CallMemory, Remembered
 from gateway.wires.gemini.response import parse
-from gateway.wires.gemini.stream import EventDecoder
 from tests.gemini_transcripts import NOW, TOOLS, Transcript, decoder, fault, outcome, read_all, total
 
 TRANSCRIPTS = read_all("streams")

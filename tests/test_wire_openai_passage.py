@@ -16,8 +16,8 @@ from gateway.core.sse import encode
 from gateway.core.strict_json import dumps, loads
 from gateway.handler.running_answer import AFTER_FINISH, MAX_SAID, RunningAnswer, Stall
 from gateway.wires.base import Decoder, Naming
+from gateway.wires.gemini.decoder import EventDecoder
 from gateway.wires.gemini.memory import CallMemory
-from gateway.wires.gemini.stream import EventDecoder
 from gateway.wires.openai_chat.inbound import OpenAIChatInbound
 from gateway.wires.openai_chat.inbound.encoder import ChunkEncoder
 from gateway.wires.openai_chat.inbound.errors import unmasked

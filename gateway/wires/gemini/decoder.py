@@ -1,7 +1,7 @@
-"""A streamed Gemini answer: server-sent events to chunks.
+"""The decoder of a streamed Gemini answer: server-sent events to chunks.
 
-Google sends them with `alt=sse`, lines end with CRLF, and the body's end is the only end. Some servers in between add
-OpenAI's `[DONE]`, which then says the same.
+Google sends such events with `alt=sse`. Its lines end with CRLF, and only the end of the body ends the stream. Some
+servers between add OpenAI's `[DONE]`, which then means the same.
 """
 
 from collections.abc import Iterable
@@ -11,17 +11,17 @@ from gateway.core.provider_failures import InvalidAnswer
 from gateway.core.request import Rendered
 from gateway.core.sse import DONE, Event, SseDecoder, SseTooLarge
 from gateway.core.strict_json import JsonFault, loads
+from gateway.wires.gemini.answer_reader import AnswerReader
 from gateway.wires.gemini.memory import CallMemory
-from gateway.wires.gemini.reading import AnswerReader
 
 
 class EventDecoder(AnswerReader):
-    """A reader that is fed with bytes; the contract is Decoder in gateway.wires.base.
+    """An AnswerReader for bytes. Implements Decoder of gateway.wires.base.
 
     Args:
-        now: when the stream began, in seconds since the epoch.
-        asked: what it answers.
-        memory: of what its tool calls need back.
+        now: the start of the stream, in seconds since the epoch.
+        asked: the request that it answers.
+        memory: keeps the data that tool calls need back.
     """
 
     def __init__(self, now: int, asked: Rendered, memory: CallMemory) -> None:
@@ -52,5 +52,5 @@ class EventDecoder(AnswerReader):
         try:
             return self.read(loads(event.data))
         except JsonFault:
-            self.skipped += 1  # one bad event in a sound stream is no reason to lose the stream
+            self.skipped += 1  # one bad event is no reason to lose the stream
             return []
