@@ -36,7 +36,7 @@ from gateway.upstream.user_agents import UserAgentPool
 from gateway.wires.gemini import Gemini
 from gateway.wires.gemini.memory import CallMemory
 from gateway.wires.openai_chat.inbound import OpenAIChatInbound
-from tests.gemini_answers import (
+from tests.support.gemini_answers import (
     blocked,
     call,
     error,

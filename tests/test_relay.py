@@ -14,9 +14,9 @@ from gateway.handler.relay import UNTAKEN, Relay
 from gateway.serve import enough_descriptors
 from gateway.server.relayed import RelayedAnswer
 from gateway.upstream.byte_stream import READ_SIZE
-from tests import gemini_answers as gemini
 from tests.many_streams import LIMIT, TEXT, Caller, ManyStreams, unchunked
 from tests.running import Running, alias, provider, running
+from tests.support import gemini_answers as gemini
 from tests.upstream_script import (
     Body,
     Cut,

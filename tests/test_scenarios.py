@@ -17,9 +17,9 @@ import requests
 
 from gateway.core.clock import Clock
 from gateway.handler.call import Calls
-from tests import gemini_answers as gemini
 from tests.fakes import FakeClock, FastClock
 from tests.running import Running, alias, events, provider, running
+from tests.support import gemini_answers as gemini
 from tests.upstream_script import (
     Cut,
     Done,

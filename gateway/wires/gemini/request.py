@@ -95,8 +95,8 @@ def _some(text: str | None) -> list[str]:
 
 
 def _to_google(prompt: Prompt, drop: Drop) -> JsonObject:
-    """Fields for Google alone beside OpenAI's fields, in snake_case or camelCase, as Google's JSON allows. The params
-    have `thinking_config`."""
+    """Fields for Google alone beside OpenAI's fields, in snake_case or camelCase, as Google's JSON allows. thinking.py
+    renders `thinking_config`."""
     fields = prompt.extra.get(VENDOR)
     body: JsonObject = {}
     for key, value in fields.items() if isinstance(fields, dict) else ():  # params.py refuses other types

@@ -24,7 +24,7 @@ from gateway.wires.base import Naming
 from gateway.wires.openai_chat.inbound import OpenAIChatInbound
 from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
 
-GOLDEN = Path(__file__).parent / "golden" / "openai" / "answers"
+GOLDEN = Path(__file__).parents[2] / "golden" / "openai" / "answers"
 NOW = 1_800_000_000
 SPOKEN = ("id", "object", "created", "model", "choices", "usage", "error", "index", "message", "finish_reason")
 SPOKEN_BY_MESSAGES = ("role", "content", "tool_calls", "function", "name", "arguments", "type", "thinking", "text")

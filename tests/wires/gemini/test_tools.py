@@ -14,7 +14,7 @@ from gateway.core.strict_json import JsonObject, JsonValue
 from gateway.wires.gemini import tools
 from gateway.wires.gemini.names import ToolNames
 
-SCHEMA = json.loads((Path(__file__).parent / "schemas" / "gemini.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "gemini.json").read_text(encoding="utf-8"))
 CITY: JsonObject = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 WEATHER = Tool("get_weather", "The weather in a city.", CITY)
 CLOCK = Tool("clock")

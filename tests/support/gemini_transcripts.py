@@ -21,7 +21,7 @@ from gateway.core.strict_json import JsonFault, JsonValue, dumps, loads
 from gateway.wires.gemini.decoder import EventDecoder
 from gateway.wires.gemini.memory import CallMemory
 
-GOLDEN = Path(__file__).parent / "golden" / "gemini"
+GOLDEN = Path(__file__).parents[1] / "golden" / "gemini"
 ENVELOPE = '"responseId":"r-1","modelVersion":"gemini-2.5-flash"'
 NOW = 1_800_000_000
 TOOLS = {

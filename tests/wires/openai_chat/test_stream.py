@@ -30,7 +30,7 @@ from gateway.wires.openai_chat.inbound import OpenAIChatInbound
 from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
 from gateway.wires.openai_chat.outbound.tool_call_repairs import ToolCalls
 
-GOLDEN = Path(__file__).parent / "golden" / "openai" / "streams"
+GOLDEN = Path(__file__).parents[2] / "golden" / "openai" / "streams"
 SENT = '"id":"chatcmpl-1","object":"chat.completion.chunk","created":1700000000,"model":"theirs",'
 SHOWN = SENT.replace("theirs", "alias")
 NOW = 1_800_000_000

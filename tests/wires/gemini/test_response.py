@@ -1,4 +1,4 @@
-"""Whole answers of Gemini's, as transcripts (tests/gemini_transcripts.py), and the readers of what stands in them."""
+"""Whole answers of Gemini, as transcripts (tests/support/gemini_transcripts.py), and the readers of their parts."""
 
 import json
 from pathlib import Path
@@ -18,10 +18,10 @@ from gateway.wires.gemini.logprobs import read_logprobs
 from gateway.wires.gemini.memory import CallMemory, Remembered
 from gateway.wires.gemini.response import parse
 from gateway.wires.gemini.usage import read_usage
-from tests.gemini_transcripts import ENVELOPE, NOW, TOOLS, fault, read_all, total
+from tests.support.gemini_transcripts import ENVELOPE, NOW, TOOLS, fault, read_all, total
 
 ANSWERS = read_all("answers")
-SCHEMA = json.loads((Path(__file__).parent / "schemas" / "gemini.json").read_text("utf-8"))
+SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "gemini.json").read_text("utf-8"))
 PLAIN = Rendered(b"", tools=TOOLS)
 
 

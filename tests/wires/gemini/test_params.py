@@ -15,7 +15,7 @@ from gateway.core.strict_json import JsonObject
 from gateway.wires.gemini import params
 from gateway.wires.gemini.models import traits
 
-SCHEMA = json.loads((Path(__file__).parent / "schemas" / "gemini.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "gemini.json").read_text(encoding="utf-8"))
 OLD, NEW, PLAIN = "gemini-2.5-flash", "gemini-3-pro-preview", "gemini-2.0-flash"
 TOOLS = (Tool("clock"),)
 CITY: JsonObject = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}

@@ -1,4 +1,4 @@
-"""Answers of other wires for an OpenAI client: what our words become, whole and streamed, judged by the real client."""
+"""Answers of other wires for an OpenAI client, from neutral form, whole and streamed, judged by the real client."""
 
 import json
 import re
@@ -21,7 +21,7 @@ from gateway.wires.base import Naming
 from gateway.wires.openai_chat.inbound import OpenAIChatInbound
 from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
 
-SCHEMAS = json.loads((Path(__file__).parent / "schemas" / "openai.json").read_text("utf-8"))["$defs"]
+SCHEMAS = json.loads((Path(__file__).parents[2] / "schemas" / "openai.json").read_text("utf-8"))["$defs"]
 WHOLE, CHUNK = (
     jsonschema.Draft202012Validator({"$ref": f"#/$defs/{name}", "$defs": SCHEMAS})
     for name in ("CreateChatCompletionResponse", "CreateChatCompletionStreamResponse")

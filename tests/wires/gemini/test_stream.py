@@ -1,4 +1,4 @@
-"""Streams of Gemini's, as transcripts (tests/gemini_transcripts.py) and as properties of their reader."""
+"""Streams of Gemini, as transcripts (tests/support/gemini_transcripts.py) and as properties of their reader."""
 
 import copy
 import difflib
@@ -22,10 +22,10 @@ from gateway.wires.gemini.decoder import EventDecoder
 from gateway.wires.gemini.finish import FAILED
 from gateway.wires.gemini.memory import CallMemory, Remembered
 from gateway.wires.gemini.response import parse
-from tests.gemini_transcripts import NOW, TOOLS, Transcript, decoder, fault, outcome, read_all, total
+from tests.support.gemini_transcripts import NOW, TOOLS, Transcript, decoder, fault, outcome, read_all, total
 
 TRANSCRIPTS = read_all("streams")
-SCHEMA = json.loads((Path(__file__).parent / "schemas" / "gemini.json").read_text("utf-8"))
+SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "gemini.json").read_text("utf-8"))
 PLAIN = Rendered(b"", tools=TOOLS)
 each_transcript = pytest.mark.parametrize("name", TRANSCRIPTS)
 

@@ -43,7 +43,7 @@ from gateway.wires.openai_chat.inbound.request import parse
 
 OLD, NEW = "gemini-2.5-flash", "gemini-3-pro-preview"
 PNG = "iVBORw0KGgo="
-DEFINITIONS = json.loads((Path(__file__).parent / "schemas" / "gemini.json").read_text("utf-8"))["$defs"]
+DEFINITIONS = json.loads((Path(__file__).parents[2] / "schemas" / "gemini.json").read_text("utf-8"))["$defs"]
 CHECK = jsonschema.Draft202012Validator({"$ref": "#/$defs/GenerateContentRequest", "$defs": DEFINITIONS})
 
 

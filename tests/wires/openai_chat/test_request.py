@@ -15,7 +15,7 @@ from gateway.wires.openai_chat.inbound import OpenAIChatInbound
 from gateway.wires.openai_chat.inbound.request import FIELDS, MAX_MODEL
 from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
 
-GOLDEN = Path(__file__).parent / "golden" / "openai" / "requests"
+GOLDEN = Path(__file__).parents[2] / "golden" / "openai" / "requests"
 SECRET = "my-private-prompt"
 WORDS = ("model", "messages", "role", "content", "tool_calls", "tool_call_id", "name", "type", "function", "parameters")
 

@@ -1,7 +1,7 @@
 """The table of translations: every golden request to every target, and every golden answer back to the caller.
 
-A row is a file in golden/table. `GOLDEN=write pytest tests/test_golden_table.py` writes them anew; what changed is then
-read in the diff, by a person. Ids that the gateway makes up are shown as GENERATED.
+A row is a file in golden/table. `GOLDEN=write pytest tests/wires/test_golden_table.py` writes them anew; what changed
+is then read in the diff, by a person. Ids that the gateway makes up are shown as GENERATED.
 """
 
 import difflib
@@ -24,11 +24,11 @@ from gateway.wires.gemini import Gemini
 from gateway.wires.gemini.memory import CallMemory
 from gateway.wires.openai_chat.inbound import OpenAIChatInbound
 from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
-from tests.gemini_transcripts import read_all
+from tests.support.gemini_transcripts import read_all
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 TABLE = GOLDEN / "table"
-SCHEMAS = Path(__file__).parent / "schemas"
+SCHEMAS = Path(__file__).parents[1] / "schemas"
 REQUESTS = {path.stem: path for path in sorted((GOLDEN / "openai" / "requests").glob("*.json"))}
 ANSWERS = {path.stem: path for path in sorted((GOLDEN / "openai" / "answers").glob("*.json"))}
 TARGETS: dict[str, tuple[Callable[[], OutboundWire], str]] = {

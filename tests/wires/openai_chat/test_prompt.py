@@ -1,4 +1,4 @@
-"""OpenAI requests in our words: what each way of saying a thing becomes, what is refused, what is told as left out."""
+"""OpenAI requests in neutral form: what each form becomes, what is refused, what is listed as dropped."""
 
 import base64
 import json
@@ -29,7 +29,7 @@ from gateway.wires.openai_chat.inbound import OpenAIChatInbound
 from gateway.wires.openai_chat.inbound.prompt import MAX_UNMAPPED, read_prompt
 from gateway.wires.openai_chat.inbound.request import FIELDS
 
-GOLDEN = Path(__file__).parent / "golden" / "openai" / "requests"
+GOLDEN = Path(__file__).parents[2] / "golden" / "openai" / "requests"
 SECRET = "my-private-prompt"
 
 
@@ -42,12 +42,12 @@ def ask(**fields: JsonValue) -> JsonObject:
 
 
 def said(**fields: JsonValue) -> Message:
-    """A message in our words."""
+    """A message in neutral form."""
     return words(ask(messages=[fields])).messages[0]
 
 
 def part(*parts: JsonValue) -> tuple[Part, ...]:
-    """Parts of a user's content in our words."""
+    """Parts of a user's content in neutral form."""
     return said(role="user", content=list(parts)).parts
 
 
