@@ -20,7 +20,7 @@ from msgspec import structs
 from gateway import __version__
 from gateway.config.loader import Loaded
 from gateway.core.clock import Clock, SystemClock
-from gateway.core.jsontext import dumps
+from gateway.core.strict_json import dumps
 from gateway.handler.relay import Relay
 from gateway.httpd.listening import bind
 from gateway.httpd.server import HttpServer

@@ -48,7 +48,7 @@ from gateway.routing.router import Router
 from gateway.server.gateway_proxy import GatewayProxy, Switch
 from gateway.server.guard import Guard
 from gateway.wires.gemini.memory import CallMemory
-from gateway.wires.openai_chat import OpenAIChat
+from gateway.wires.openai_chat.inbound import OpenAIChatInbound
 
 MIB = 1 << 20
 MOST_THREADS = 1024
@@ -130,7 +130,7 @@ class System:
         for secret in self.secrets():
             self.masker.learn(secret)
         self.auth = self._auth()
-        self._inbound = OpenAIChat(self.masker.mask)
+        self._inbound = OpenAIChatInbound(self.masker.mask)
         self.limiters = RateLimiters(config.rate_limits, self._clock)
         self.calls = Calls(self._clock, config.gateway.threads)
         self._health = Health(self._clock, random)

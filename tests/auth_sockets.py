@@ -90,7 +90,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._serve()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Silent: what came is in `requests`."""
+        """ProviderTimeout: what came is in `requests`."""
 
     def _serve(self) -> None:
         owner = self.server.owner

@@ -14,15 +14,9 @@ from gateway.auth.sources import CredentialSource, NoCredential
 from gateway.auth.token_store import TokenStore
 from gateway.auth.watch_files import WatchedFiles
 from gateway.config import schema
-from gateway.core.chat import ChatRequest, Rendered
-from gateway.core.errors import (
-    ConnectionFailed,
-    Evidence,
-    GatewayError,
-    ProviderFailure,
-    RateLimited,
-    Unavailable,
-)
+from gateway.core.errors import GatewayError
+from gateway.core.provider_failures import ConnectionFailed, Evidence, ProviderFailure, RateLimited, Unavailable
+from gateway.core.request import ChatRequest, Rendered
 from gateway.handler.attempt import Attempt, Paces, Reached
 from gateway.handler.call import Call
 from gateway.handler.caller import NoCaller
@@ -34,12 +28,14 @@ from gateway.routing.health import Health, HealthTicket
 from gateway.routing.retry_budget import RetryBudgets
 from gateway.routing.router import Route, Target
 from gateway.upstream.byte_stream import ByteStream
-from gateway.wires.openai_chat import OpenAIChat
+from gateway.wires.openai_chat.inbound import OpenAIChatInbound
+from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
 from tests.support.fakes import FakeClock
 from tests.support.upstream_script import json_answer
 
-WIRE = OpenAIChat()
-ANSWER = Answer(WIRE.parse_response(json.dumps(json_answer("hi").value).encode(), 0, Rendered(b"")), {}, ())
+INBOUND = OpenAIChatInbound()
+OUTBOUND = OpenAIChatOutbound()
+ANSWER = Answer(OUTBOUND.parse_response(json.dumps(json_answer("hi").value).encode(), 0, Rendered(b"")), {}, ())
 TIMEOUT = 600.0
 
 Outcome = Answer | OpenStream | Exception | Callable[[], Answer]
@@ -222,7 +218,7 @@ class Scene:
 
 def asked(text: str, *, stream: bool = False) -> ChatRequest:
     body = {"model": "best", "stream": stream, "messages": [{"role": "user", "content": text}]}
-    return WIRE.parse_request(json.dumps(body).encode())
+    return INBOUND.parse_request(json.dumps(body).encode())
 
 
 def route(names: str, when_limited: Literal["next", "wait"] = "next") -> Route:

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, quote_plus, urlsplit
 import pytest
 import requests
 
-from gateway.core.jsontext import JsonObject, as_object, loads
+from gateway.core.strict_json import JsonObject, as_object, loads
 from tests.auth_grants import DEVICE_GRANT
 from tests.auth_server import AuthServer
 from tests.auth_sockets import Raw

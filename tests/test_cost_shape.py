@@ -20,9 +20,9 @@ from types import FrameType
 import pytest
 from werkzeug.test import EnvironBuilder
 
-from gateway.core.chat import ChatRequest
 from gateway.core.clock import Clock
 from gateway.core.errors import CallerLeft
+from gateway.core.request import ChatRequest
 from gateway.limits.rate_limiter import LOOK, RateLimiter
 from gateway.observe.logs import ROOT, JsonFormatter
 from gateway.observe.masking import Masker

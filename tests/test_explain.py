@@ -12,7 +12,8 @@ from gateway.auth.sources import ApiKey, StoredToken
 from gateway.config import schema
 from gateway.config.loader import Loaded
 from gateway.core.clock import SystemClock
-from gateway.core.errors import ModelNotFound, QuotaExhausted
+from gateway.core.errors import ModelNotFound
+from gateway.core.provider_failures import QuotaExhausted
 from gateway.core.secrets import Secret
 from gateway.explain import Explained, as_json, as_text, explained
 from gateway.handler.explain import Explainer, Explanation

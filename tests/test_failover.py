@@ -10,32 +10,34 @@ from gateway.auth.oauth import OAuthSettings, OAuthUnreachable, TokenReply, toke
 from gateway.auth.sources import ApiKey, StoredToken
 from gateway.auth.token_file import Token
 from gateway.config import schema
-from gateway.core.chat import Rendered
 from gateway.core.errors import (
-    BrokenAnswer,
     CallerLeft,
-    CannotSay,
-    ConnectionFailed,
-    ContentRefused,
-    ContextTooLong,
-    CredentialRefused,
     DeadlineExceeded,
     Draining,
-    Evidence,
     GatewayError,
     InternalFault,
     Limited,
     LoginRequired,
     ModelNotFound,
+)
+from gateway.core.provider_failures import (
+    ConnectionFailed,
+    ContentRefused,
+    ContextTooLong,
+    CredentialRefused,
+    Evidence,
+    InvalidAnswer,
     ProviderFailure,
+    ProviderTimeout,
     QuotaExhausted,
     RateLimited,
     RequestRejected,
-    Silent,
     StreamBroken,
     TargetModelMissing,
     Unavailable,
+    UnsupportedByTarget,
 )
+from gateway.core.request import Rendered
 from gateway.core.secrets import Secret
 from gateway.handler.attempt import BACKOFF, LONGEST_TOLD
 from gateway.handler.call import MAX_TRIES, Call
@@ -49,10 +51,10 @@ from tests.failover_scene import (
     ANSWER,
     BROKEN_LINE,
     DOWN,
+    OUTBOUND,
     REQUEST,
     TIMEOUT,
     TOO_MANY,
-    WIRE,
     NoBody,
     Scene,
     asked,
@@ -83,11 +85,11 @@ def test_the_first_that_answers_is_the_only_one_asked(scene: Scene) -> None:
         (RateLimited("x", evidence=told(LONGEST_TOLD + 0.1)), "429"),
         (Unavailable("x", evidence=told(LONGEST_TOLD + 0.1, 503)), "503"),
         (QuotaExhausted("x", evidence=Evidence(status=402)), "402"),
-        (Silent("x"), "provider_timeout"),
+        (ProviderTimeout("x"), "provider_timeout"),
         (CredentialRefused("x", evidence=Evidence(status=401)), "401"),
         (TargetModelMissing("x", evidence=Evidence(status=404)), "404"),
         (ContextTooLong("x", evidence=Evidence(status=400)), "400"),
-        (CannotSay("x"), "unsupported_by_provider"),
+        (UnsupportedByTarget("x"), "unsupported_by_provider"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, ProviderFailure) else value,
 )
@@ -104,7 +106,7 @@ def test_who_would_fail_again_is_asked_once_and_the_next_one_after_it(
 @pytest.mark.parametrize("kind", [ContentRefused, RequestRejected])
 def test_what_another_would_refuse_too_ends_the_loop(scene: Scene, kind: type[ProviderFailure]) -> None:
     failure = kind("no", evidence=Evidence(status=400))
-    scene["a"].plays(BrokenAnswer("x"))
+    scene["a"].plays(InvalidAnswer("x"))
     scene["b"].plays(failure)
     error, call = scene.fails("abc")
     assert error is failure
@@ -130,7 +132,7 @@ def test_a_fault_of_our_own_ends_the_call_and_is_nobodys_failure(
     ("failure", "word", "pause"),
     [
         (BROKEN_LINE, "provider_unreachable", 0.0),
-        (BrokenAnswer("x"), "provider_invalid_response", 0.0),
+        (InvalidAnswer("x"), "provider_invalid_response", 0.0),
         (DOWN, "503", BACKOFF / 2),
         (TOO_MANY, "429", BACKOFF / 2),
         (RateLimited("x", evidence=told(2.0)), "429", 2.0),
@@ -205,7 +207,7 @@ def test_a_call_makes_at_most_six_requests(scene: Scene) -> None:
 
 
 def test_the_sixth_request_has_no_second_try(scene: Scene) -> None:
-    for name, failure in (("a", BROKEN_LINE), ("b", BROKEN_LINE), ("c", Silent("x")), ("d", BROKEN_LINE)):
+    for name, failure in (("a", BROKEN_LINE), ("b", BROKEN_LINE), ("c", ProviderTimeout("x")), ("d", BROKEN_LINE)):
         scene[name].plays(failure)
     scene.fails("abcd")
     assert scene.tries("abcd") == [2, 2, 1, 1]
@@ -327,7 +329,7 @@ def test_where_all_rest_only_the_one_due_soonest_is_asked(scene: Scene) -> None:
     assert scene.tries() == [0, 2, 0]
 
 
-@pytest.mark.parametrize("kind", [ContextTooLong, CannotSay, ContentRefused, RequestRejected])
+@pytest.mark.parametrize("kind", [ContextTooLong, UnsupportedByTarget, ContentRefused, RequestRejected])
 def test_what_is_the_requests_fault_is_not_held_against_the_target(scene: Scene, kind: type[ProviderFailure]) -> None:
     scene["a"].plays(kind("x"))
     scene.fails("a")
@@ -335,7 +337,7 @@ def test_what_is_the_requests_fault_is_not_held_against_the_target(scene: Scene,
 
 
 def test_a_stream_that_breaks_counts_against_its_target_although_it_began_well(scene: Scene) -> None:
-    scene["a"].plays(OpenStream([], WIRE.decoder(0, Rendered(b"")), NoBody(), ()))
+    scene["a"].plays(OpenStream([], OUTBOUND.decoder(0, Rendered(b"")), NoBody(), ()))
     for _ in range(IN_A_ROW):
         reached = scene.reach("ab", asked("hi", stream=True), call=scene.call())
         assert scene.health.open() == [reached.ticket], "it has not ended well yet"
@@ -640,7 +642,7 @@ def patience(scene: Scene, name: str) -> float:
 def test_with_no_limit_of_its_own_every_try_may_take_what_is_left_of_the_deadline(scene: Scene) -> None:
     def slow() -> Answer:
         scene.clock.advance(100)
-        raise Silent("x")
+        raise ProviderTimeout("x")
 
     scene["a"].plays(slow)
     call = scene.ask("ab")
@@ -657,7 +659,7 @@ def test_a_wait_for_a_slot_is_part_of_the_deadline(tmp_path: Path) -> None:
 
 def test_a_configured_limit_means_that_number_everywhere(tmp_path: Path) -> None:
     scene = Scene(tmp_path, timeouts={name: schema.Timeouts(first_token_seconds=7.0) for name in "ab"})
-    scene["a"].plays(Silent("x"))
+    scene["a"].plays(ProviderTimeout("x"))
     scene.ask("ab")
     assert (patience(scene, "a"), patience(scene, "b")) == (7.0, 7.0)
 
@@ -665,7 +667,7 @@ def test_a_configured_limit_means_that_number_everywhere(tmp_path: Path) -> None
 def test_past_the_deadline_nobody_is_asked_any_more(scene: Scene) -> None:
     def slow() -> Answer:
         scene.clock.advance(TIMEOUT)
-        raise Silent("x")
+        raise ProviderTimeout("x")
 
     scene["a"].plays(slow)
     error, call = scene.fails("ab")
@@ -694,7 +696,7 @@ def test_a_caller_that_left_before_costs_no_call(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize(
-    "failure", [BrokenAnswer("cut"), ConnectionFailed("cut"), Silent("x"), ContentRefused("x")], ids=str
+    "failure", [InvalidAnswer("cut"), ConnectionFailed("cut"), ProviderTimeout("x"), ContentRefused("x")], ids=str
 )
 def test_a_caller_that_leaves_meanwhile_blames_nobody(scene: Scene, failure: ProviderFailure) -> None:
     def leave() -> Answer:
@@ -715,7 +717,7 @@ def test_a_call_that_is_ended_from_outside_says_why(scene: Scene, reason: Gatewa
 
     def end() -> Answer:
         call.end(reason)
-        raise BrokenAnswer("cut")
+        raise InvalidAnswer("cut")
 
     scene["a"].plays(end)
     with pytest.raises(type(reason)) as caught:
@@ -804,7 +806,7 @@ def test_the_next_candidate_is_asked_to_go_on_and_not_the_one_that_broke(scene: 
     assert scene["b"].requests == [CONTINUED]
 
 
-@pytest.mark.parametrize("kind", [RequestRejected, ContextTooLong, CannotSay])
+@pytest.mark.parametrize("kind", [RequestRejected, ContextTooLong, UnsupportedByTarget])
 def test_who_will_not_go_on_is_asked_to_begin_anew(scene: Scene, kind: type[ProviderFailure]) -> None:
     scene["b"].plays(kind("no prefill", evidence=Evidence(status=400)), ANSWER)
     resumed, call = resume(scene, "ab", broke="a")

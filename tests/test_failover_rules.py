@@ -8,25 +8,22 @@ from typing import Literal
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.core.errors import (
-    BrokenAnswer,
-    CallerLeft,
-    CannotSay,
+from gateway.core.errors import CallerLeft, GatewayError, InternalFault, Limited
+from gateway.core.provider_failures import (
     ConnectionFailed,
     ContentRefused,
     ContextTooLong,
     CredentialRefused,
     Evidence,
-    GatewayError,
-    InternalFault,
-    Limited,
+    InvalidAnswer,
     ProviderFailure,
+    ProviderTimeout,
     QuotaExhausted,
     RateLimited,
     RequestRejected,
-    Silent,
     TargetModelMissing,
     Unavailable,
+    UnsupportedByTarget,
 )
 from gateway.handler.call import MAX_TRIES
 from gateway.providers.base import Answer
@@ -36,17 +33,17 @@ from tests.failover_scene import ANSWER, BROKEN_LINE, Outcome, Scene, limit, tol
 
 KINDS: Mapping[str, tuple[type[Exception], float | None]] = {
     "unreachable": (ConnectionFailed, None),
-    "broken": (BrokenAnswer, None),
+    "broken": (InvalidAnswer, None),
     "down": (Unavailable, None),
     "down for a while": (Unavailable, 20.0),
     "too many": (RateLimited, None),
     "too many for a moment": (RateLimited, 2.0),
     "too many for a while": (RateLimited, 20.0),
     "no quota": (QuotaExhausted, 20.0),
-    "silent": (Silent, None),
+    "silent": (ProviderTimeout, None),
     "no such model": (TargetModelMissing, None),
     "too long": (ContextTooLong, None),
-    "no words": (CannotSay, None),
+    "no words": (UnsupportedByTarget, None),
     "refuses": (ContentRefused, None),
     "rejects": (RequestRejected, None),
     "wrong key": (CredentialRefused, None),
@@ -103,7 +100,7 @@ def played(scene: Scene, outcome: str) -> Outcome:
 
         def leave() -> Answer:
             scene.gone = True
-            raise BrokenAnswer("cut")
+            raise InvalidAnswer("cut")
 
         return leave
     kind, retry_after = KINDS[outcome]

@@ -10,24 +10,24 @@ import pytest
 
 from gateway.auth.auth_manager import Credential
 from gateway.auth.expiry import fingerprint
-from gateway.core.chat import ChatRequest
+from gateway.core.answer import ChatChunk
 from gateway.core.clock import Clock, SystemClock
-from gateway.core.errors import (
-    BrokenAnswer,
+from gateway.core.provider_failures import (
     ConnectionFailed,
     ContentRefused,
     ContextTooLong,
     CredentialRefused,
+    InvalidAnswer,
     ProviderFailure,
+    ProviderTimeout,
     QuotaExhausted,
     RateLimited,
     RequestRejected,
-    Silent,
     TargetModelMissing,
     Unavailable,
 )
+from gateway.core.request import ChatRequest
 from gateway.core.secrets import Secret
-from gateway.core.stream import ChatChunk
 from gateway.providers import http_provider
 from gateway.providers.base import AttemptContext, Cancellable, OpenStream
 from gateway.providers.openai import OpenAIProvider
@@ -35,7 +35,8 @@ from gateway.upstream.byte_stream import ByteStream
 from gateway.upstream.session import UpstreamSession
 from gateway.upstream.transport import no_op
 from gateway.upstream.user_agents import UserAgentPool
-from gateway.wires.openai_chat import OpenAIChat
+from gateway.wires.openai_chat.inbound import OpenAIChatInbound
+from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
 from tests.support.fakes import FakeClock
 from tests.support.upstream_script import (
     Body,
@@ -56,7 +57,8 @@ from tests.support.upstream_script import (
     sse_events,
 )
 
-WIRE = OpenAIChat()
+INBOUND = OpenAIChatInbound()
+OUTBOUND = OpenAIChatOutbound()
 KEY = "sk-canary-0123456789abcdef"
 KEYLESS = Credential("none", None, "")
 WITH_KEY = Credential("api_key", Secret(KEY), fingerprint(Secret(KEY)))
@@ -89,7 +91,7 @@ class Asking:
             self.up.base_url,
             session=session,
             user_agents=UserAgentPool(self.agents, sticky=self.sticky),
-            wire=WIRE,
+            wire=OUTBOUND,
             stream_usage=self.stream_usage,
             clock=self.clock,
             api_key_header=self.key_header,
@@ -124,7 +126,7 @@ def acme(up: ScriptedUpstream) -> Iterator[Asking]:
 
 def request(**fields: object) -> ChatRequest:
     body = {"model": "alias", "messages": [{"role": "user", "content": "hi"}], **fields}
-    return WIRE.parse_request(json.dumps(body).encode())
+    return INBOUND.parse_request(json.dumps(body).encode())
 
 
 def texts(chunks: Sequence[ChatChunk]) -> str:
@@ -340,7 +342,7 @@ NO_ANSWERS: Mapping[str, tuple[Step, ...]] = {
 @pytest.mark.parametrize("steps", NO_ANSWERS.values(), ids=NO_ANSWERS)
 def test_what_is_no_whole_answer_is_a_broken_one(up: ScriptedUpstream, acme: Asking, steps: tuple[Step, ...]) -> None:
     up.plays(*steps)
-    with pytest.raises(BrokenAnswer) as caught:
+    with pytest.raises(InvalidAnswer) as caught:
         acme.send()
     assert KEY not in caught.value.message
     assert caught.value.status == 502
@@ -348,7 +350,7 @@ def test_what_is_no_whole_answer_is_a_broken_one(up: ScriptedUpstream, acme: Ask
 
 def test_a_message_missing_from_a_choice_is_a_broken_answer(up: ScriptedUpstream, acme: Asking) -> None:
     up.plays(Json(200, {"choices": [{"index": 0}]}))
-    with pytest.raises(BrokenAnswer):
+    with pytest.raises(InvalidAnswer):
         acme.send()
 
 
@@ -358,7 +360,7 @@ def test_a_message_missing_from_a_choice_is_a_broken_answer(up: ScriptedUpstream
         ({"message": "overloaded", "code": 529}, Unavailable),
         ({"message": "too many", "code": 429}, RateLimited),
         ({"message": "x", "code": "context_length_exceeded"}, ContextTooLong),
-        ({"message": "no idea"}, BrokenAnswer),
+        ({"message": "no idea"}, InvalidAnswer),
     ],
     ids=["overloaded", "limited", "context", "unknown"],
 )
@@ -432,7 +434,7 @@ def test_an_answer_over_the_limit_is_refused(
 ) -> None:
     monkeypatch.setattr(http_provider, "MAX_ANSWER", 1_000)
     up.plays(json_answer("x" * 2_000))
-    with pytest.raises(BrokenAnswer, match="more than 1000 bytes"):
+    with pytest.raises(InvalidAnswer, match="more than 1000 bytes"):
         acme.send()
 
 
@@ -501,7 +503,7 @@ def test_a_stream_that_ends_before_it_says_anything_is_a_broken_answer(
     up: ScriptedUpstream, acme: Asking, steps: tuple[Step, ...]
 ) -> None:
     up.plays(*steps)
-    with pytest.raises(BrokenAnswer) as caught:
+    with pytest.raises(InvalidAnswer) as caught:
         acme.open()
     assert KEY not in caught.value.message
     acme.send()
@@ -515,7 +517,7 @@ def test_a_stream_that_ends_before_it_says_anything_is_a_broken_answer(
         ({"error": {"message": "slow down", "code": "rate_limit_exceeded"}}, RateLimited),
         ({"error": {"message": "x", "code": "content_filter"}}, ContentRefused),
         ({"error": {"message": "x", "code": "insufficient_quota"}}, QuotaExhausted),
-        ({"error": "something broke"}, BrokenAnswer),
+        ({"error": "something broke"}, InvalidAnswer),
     ],
     ids=["unavailable", "limited", "refused", "quota", "unknown"],
 )
@@ -547,14 +549,14 @@ def test_an_error_event_after_content_belongs_to_the_stream(up: ScriptedUpstream
 @pytest.mark.parametrize("steps", [(Stall(),), (Head(), Stall()), (Sse([ROLE]), Stall())], ids=["head", "body", "role"])
 def test_no_content_in_time_is_silence(up: ScriptedUpstream, steps: tuple[Step, ...]) -> None:
     up.plays(*steps)
-    with closing(Asking(up, first_content=0.1)) as asking, pytest.raises(Silent, match="acme"):
+    with closing(Asking(up, first_content=0.1)) as asking, pytest.raises(ProviderTimeout, match="acme"):
         asking.open()
     assert up.wait_for_requests(1)[0].client_gone.wait(LONG)
 
 
 def test_no_head_in_time_is_silence_for_a_whole_answer_too(up: ScriptedUpstream) -> None:
     up.plays(Stall())
-    with closing(Asking(up, first_content=0.1)) as asking, pytest.raises(Silent, match="acme"):
+    with closing(Asking(up, first_content=0.1)) as asking, pytest.raises(ProviderTimeout, match="acme"):
         asking.send()
     assert up.wait_for_requests(1)[0].client_gone.wait(LONG)
 
@@ -562,9 +564,9 @@ def test_no_head_in_time_is_silence_for_a_whole_answer_too(up: ScriptedUpstream)
 def test_the_deadline_ends_it_before_the_limit_of_the_first_content(up: ScriptedUpstream) -> None:
     with closing(Asking(up, deadline=SHORT, first_content=LONG)) as asking:
         up.plays(Stall())
-        with pytest.raises(Silent):
+        with pytest.raises(ProviderTimeout):
             asking.open()
-    with closing(Asking(up, deadline=0.0)) as asking, pytest.raises(Silent):
+    with closing(Asking(up, deadline=0.0)) as asking, pytest.raises(ProviderTimeout):
         asking.send()
     assert len(up.requests) == 1, "past the deadline nobody is asked"
 
@@ -582,7 +584,7 @@ def slow_head(clock: FakeClock, *answer: Step) -> Callable[[Request], Sequence[S
 def test_a_head_that_takes_the_whole_limit_leaves_none_for_the_first_content(up: ScriptedUpstream) -> None:
     clock = FakeClock()
     up.answers(slow_head(clock, Sse(sse_events("late")), Done()))
-    with closing(Asking(up, clock=clock, first_content=10, deadline=600)) as asking, pytest.raises(Silent):
+    with closing(Asking(up, clock=clock, first_content=10, deadline=600)) as asking, pytest.raises(ProviderTimeout):
         asking.open()
 
 

@@ -13,23 +13,19 @@ from gateway.auth.sources import NoCredential
 from gateway.auth.token_store import TokenStore
 from gateway.auth.watch_files import WatchedFiles
 from gateway.config import schema
-from gateway.core.chat import ChatRequest, Rendered
-from gateway.core.errors import (
-    BrokenAnswer,
-    CallerLeft,
+from gateway.core.errors import CallerLeft, DeadlineExceeded, Draining, GatewayError, InternalFault
+from gateway.core.provider_failures import (
     ConnectionFailed,
     ContentRefused,
-    DeadlineExceeded,
-    Draining,
     Evidence,
-    GatewayError,
-    InternalFault,
+    InvalidAnswer,
     ProviderFailure,
+    ProviderTimeout,
     RateLimited,
     RequestRejected,
-    Silent,
     Unavailable,
 )
+from gateway.core.request import ChatRequest, Rendered
 from gateway.handler.attempt import Attempt, Paces, Reached
 from gateway.handler.call import MAX_TRIES, Call
 from gateway.handler.caller import NoCaller
@@ -45,13 +41,15 @@ from gateway.routing.latency import ENOUGH, PATIENCE, UNKNOWN
 from gateway.routing.retry_budget import RetryBudgets
 from gateway.routing.router import Route, Target
 from gateway.upstream.byte_stream import ByteStream
-from gateway.wires.openai_chat import OpenAIChat
+from gateway.wires.openai_chat.inbound import OpenAIChatInbound
+from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
 from tests.support.fakes import DrivenClock
 
-WIRE = OpenAIChat()
+INBOUND = OpenAIChatInbound()
+OUTBOUND = OpenAIChatOutbound()
 LONG = 20.0  # seconds; only a hang takes so long
 TIMEOUT = 600.0
-REQUEST = WIRE.parse_request(
+REQUEST = INBOUND.parse_request(
     json.dumps({"model": "best", "stream": True, "messages": [{"role": "user", "content": "hi"}]}).encode()
 )
 DOWN = Unavailable("down", evidence=Evidence(status=503, retry_after=60.0))
@@ -90,7 +88,7 @@ class Try:
     def cancel(self) -> None:
         self.when_cut()
         if not self._speaks_when_cut and not self._over.is_set():
-            self._outcome = BrokenAnswer("cut")
+            self._outcome = InvalidAnswer("cut")
         self._over.set()
 
     def speaks(self) -> None:
@@ -106,7 +104,7 @@ class Try:
             raise self._outcome
         self.was_opened = True
         self.context.on_wait(self.body)
-        return OpenStream([], WIRE.decoder(0, Rendered(b"")), self.body, ())
+        return OpenStream([], OUTBOUND.decoder(0, Rendered(b"")), self.body, ())
 
 
 class FakeProvider:
@@ -449,7 +447,7 @@ def test_a_third_is_asked_where_the_second_is_slow_too(scene: Scene) -> None:
 def test_who_is_slow_five_times_in_a_row_rests(stage: Stage) -> None:
     scene = stage.scene()
     for _ in range(IN_A_ROW):
-        scene.rests("a", Silent("slow"))
+        scene.rests("a", ProviderTimeout("slow"))
     scene.begin("ab")
     scene["b"].asked().speaks()
     assert scene.answered("b") == "a/m=resting,b/m=200"
@@ -727,7 +725,7 @@ def test_a_configured_limit_is_a_cut_off_and_nobody_is_asked_beside(stage: Stage
     slow = scene["a"].asked()
     assert slow.context.first_content == 7.0
     assert scene.passes(TIMEOUT / 2) == 0
-    slow.fails(Silent("x"))
+    slow.fails(ProviderTimeout("x"))
     scene["b"].asked().speaks()
     assert scene.answered("b") == "a/m=provider_timeout,b/m=200"
 

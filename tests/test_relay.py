@@ -14,9 +14,9 @@ from gateway.handler.relay import UNTAKEN, Relay
 from gateway.httpd.response import Response
 from gateway.serve import enough_descriptors
 from gateway.upstream.byte_stream import READ_SIZE
-from tests import gemini_answers as gemini
 from tests.edge import until
 from tests.running import Running, alias, provider, running
+from tests.support import gemini_answers as gemini
 from tests.support.many_streams import LIMIT, TEXT, Caller, ManyStreams, unchunked
 from tests.support.upstream_script import (
     Body,

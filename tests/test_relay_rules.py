@@ -11,7 +11,8 @@ from functools import partial
 
 import pytest
 
-from gateway.core.errors import BrokenAnswer, CallerLeft, DeadlineExceeded, Draining, GatewayError, StreamBroken
+from gateway.core.errors import CallerLeft, DeadlineExceeded, Draining, GatewayError
+from gateway.core.provider_failures import InvalidAnswer, StreamBroken
 from gateway.core.sse import DONE, encode
 from gateway.handler.relay import Relay
 from gateway.handler.response_transformer import StreamedBody
@@ -85,13 +86,13 @@ class Carried:
         self.outlet = Outlet(scene.drive)
         scene.drive.begin()
 
-    def start(self, relay: Relay, early: bytes = b"", fault: BrokenAnswer | None = None) -> None:
+    def start(self, relay: Relay, early: bytes = b"", fault: InvalidAnswer | None = None) -> None:
         """Have it carried: `early` has come already, and `fault` is what it has in its framing."""
 
         assert relay.reserve()
         relay.add(self.scene.drive, self.source(early, fault), self.outlet)
 
-    def source(self, early: bytes = b"", fault: BrokenAnswer | None = None) -> Detached:
+    def source(self, early: bytes = b"", fault: InvalidAnswer | None = None) -> Detached:
         """What the relay reads."""
 
         def ended() -> bool:
@@ -99,7 +100,7 @@ class Carried:
                 raise fault
             return False
 
-        return Detached(self._ours, early, lambda data: data, ended, lambda fell: BrokenAnswer(str(fell)))
+        return Detached(self._ours, early, lambda data: data, ended, lambda fell: InvalidAnswer(str(fell)))
 
     def close(self) -> None:
         self.provider.close()
@@ -135,7 +136,7 @@ def test_what_the_provider_says_is_written_at_once(stream: Carried, relay: Relay
 
 
 def test_what_had_come_before_is_said_also_where_the_rest_is_broken(stream: Carried, relay: Relay) -> None:
-    stream.start(relay, early=MORE, fault=BrokenAnswer("No chunk."))
+    stream.start(relay, early=MORE, fault=InvalidAnswer("No chunk."))
     stream.outlet.wait_until_closed()
     assert (stream.outlet.said, stream.error) == (["b", "error stream_interrupted"], StreamBroken)
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.chat import Source
-from gateway.core.stream import ChatChunk
+from gateway.core.answer import ChatChunk
+from gateway.core.request import Source
 from gateway.handler.repetition import MOST_SILENT, Diverged, Piece, Repetition
 
 LETTERS = st.text("ab ", max_size=8)

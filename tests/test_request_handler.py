@@ -16,22 +16,20 @@ from gateway.auth.sources import ApiKey, CredentialSource, NoCredential, StoredT
 from gateway.auth.token_store import TokenStore
 from gateway.auth.watch_files import WatchedFiles
 from gateway.config import schema
-from gateway.core.chat import ChatRequest, Rendered
 from gateway.core.clock import Clock, SystemClock
-from gateway.core.errors import (
-    BrokenAnswer,
-    CallerLeft,
+from gateway.core.errors import CallerLeft, Draining, GatewayError
+from gateway.core.provider_failures import (
     ConnectionFailed,
     ContentRefused,
-    Draining,
     Evidence,
-    GatewayError,
+    InvalidAnswer,
     ProviderFailure,
     QuotaExhausted,
     RateLimited,
     RequestRejected,
     Unavailable,
 )
+from gateway.core.request import ChatRequest, Rendered
 from gateway.core.secrets import Secret
 from gateway.handler.attempt import Attempt, Paces
 from gateway.handler.call import Call, Calls
@@ -50,7 +48,8 @@ from gateway.routing.router import Router, Target
 from gateway.upstream.byte_stream import ByteStream
 from gateway.upstream.session import UpstreamSession
 from gateway.upstream.user_agents import UserAgentPool
-from gateway.wires.openai_chat import OpenAIChat
+from gateway.wires.openai_chat.inbound import OpenAIChatInbound
+from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
 from tests.support.fakes import FakeClock
 from tests.support.upstream_script import (
     Body,
@@ -69,7 +68,8 @@ from tests.support.upstream_script import (
     sse_events,
 )
 
-WIRE = OpenAIChat()
+INBOUND = OpenAIChatInbound()
+OUTBOUND = OpenAIChatOutbound()
 LONG = 20.0  # seconds; only a hang takes so long
 USAGE = {"prompt_tokens": 12, "completion_tokens": 340, "total_tokens": 352}
 PROMPT = "canary-prompt-2718281828"
@@ -101,7 +101,7 @@ class FakeBody:
         self.closed += 1
 
     def cancel(self) -> None:
-        self.reads = [BrokenAnswer("cut")]
+        self.reads = [InvalidAnswer("cut")]
 
 
 def sse(*events: str) -> bytes:
@@ -110,13 +110,13 @@ def sse(*events: str) -> bytes:
 
 def stream_of(body: FakeBody, first: str = "one ") -> OpenStream:
     """A stream that has said its first word; `body` brings the rest."""
-    decoder = WIRE.decoder(0, Rendered(b""))
+    decoder = OUTBOUND.decoder(0, Rendered(b""))
     return OpenStream(decoder.feed(sse(*sse_events(first, finish=None))), decoder, cast(ByteStream, body), ())
 
 
 def whole(text: str = "hi", dropped: tuple[str, ...] = (), headers: Mapping[str, str] | None = None) -> Answer:
     value = json_answer(text, model="own-name", usage=USAGE).value
-    return Answer(WIRE.parse_response(json.dumps(value).encode(), 0, Rendered(b"")), headers or {}, dropped)
+    return Answer(OUTBOUND.parse_response(json.dumps(value).encode(), 0, Rendered(b"")), headers or {}, dropped)
 
 
 class FakeProvider:
@@ -197,10 +197,10 @@ class Scene:
         attempt = Attempt(providers, paces, auth, self.log, lambda: 0.5)
         aliases = [schema.Alias(alias="best", providers=targets)] if targets else []
         self.handler = RequestHandler(
-            wire=WIRE,
+            wire=INBOUND,
             router=Router(aliases, {name: schema.Provider() for name in names}),
             failover=Failover(attempt, self.health, self.clock),
-            transformer=ResponseTransformer(WIRE, "upstream" if own_name else "alias"),
+            transformer=ResponseTransformer(INBOUND, "upstream" if own_name else "alias"),
             timeouts=times,
             calls=calls,
             log=self.log,
@@ -389,7 +389,7 @@ def test_an_unknown_model_is_not_found(tmp_path: Path, calls: Calls, name: str) 
     [
         (Unavailable("down", evidence=Evidence(status=500), status=500), 500, "provider_unavailable"),
         (ConnectionFailed("x"), 502, "provider_unreachable"),
-        (BrokenAnswer("x"), 502, "provider_invalid_response"),
+        (InvalidAnswer("x"), 502, "provider_invalid_response"),
         (ContentRefused("x", evidence=Evidence(status=400)), 400, "content_policy_violation"),
         (RequestRejected("x", evidence=Evidence(status=422), status=422, param="seed", code="bad"), 422, "bad"),
     ],
@@ -566,7 +566,7 @@ def test_unreadable_events_are_counted(tmp_path: Path, calls: Calls) -> None:
 
 
 def test_a_stream_that_breaks_ends_with_an_error_and_is_held_against_its_target(tmp_path: Path, calls: Calls) -> None:
-    body = FakeBody(sse(sse_events("two")[1]), BrokenAnswer("a broke off."))
+    body = FakeBody(sse(sse_events("two")[1]), InvalidAnswer("a broke off."))
     scene = Scene(tmp_path, calls, {"a": FakeProvider(stream_of(body)), "b": FakeProvider(QuotaExhausted("spent"))})
     said = events(scene.ask(stream=True))
     last = said[-1]
@@ -600,7 +600,7 @@ def test_a_stream_that_nobody_began_to_read_is_closed_all_the_same(tmp_path: Pat
 
 
 @pytest.mark.parametrize("reason", [CallerLeft("left"), Draining("The gateway was stopped.")], ids=str)
-@pytest.mark.parametrize("looks", [b"", BrokenAnswer("cut")], ids=["like-an-end", "like-a-break"])
+@pytest.mark.parametrize("looks", [b"", InvalidAnswer("cut")], ids=["like-an-end", "like-a-break"])
 def test_a_stream_that_is_ended_from_outside_blames_nobody(
     tmp_path: Path, calls: Calls, reason: GatewayError, looks: bytes | Exception
 ) -> None:
@@ -653,7 +653,7 @@ class Wired:
         session = UpstreamSession(name, up.base_url, pool_size=8, connect_seconds=LONG, environ={})
         agents = UserAgentPool()
         return OpenAIProvider(
-            name, up.base_url, session=session, user_agents=agents, wire=WIRE, stream_usage=True, clock=clock
+            name, up.base_url, session=session, user_agents=agents, wire=OUTBOUND, stream_usage=True, clock=clock
         )
 
 

@@ -5,21 +5,12 @@ from collections.abc import Callable, Iterable, Mapping
 
 import pytest
 
-from gateway.core.chat import ChatRequest, ChatResponse, Rendered, Source
-from gateway.core.errors import (
-    BrokenAnswer,
-    CallerLeft,
-    DeadlineExceeded,
-    Draining,
-    GatewayError,
-    InternalFault,
-    ModelNotFound,
-    Silent,
-    StreamBroken,
-)
-from gateway.core.jsontext import JsonObject, dumps
+from gateway.core.answer import ChatChunk, ChatResponse
+from gateway.core.errors import CallerLeft, DeadlineExceeded, Draining, GatewayError, InternalFault, ModelNotFound
+from gateway.core.provider_failures import InvalidAnswer, ProviderTimeout, StreamBroken
+from gateway.core.request import ChatRequest, Rendered, Source
 from gateway.core.sse import DONE, encode
-from gateway.core.stream import ChatChunk
+from gateway.core.strict_json import JsonObject, dumps
 from gateway.handler.attempt import Reached
 from gateway.handler.call import Call
 from gateway.handler.caller import NoCaller
@@ -31,7 +22,8 @@ from gateway.providers.base import Answer, OpenStream
 from gateway.routing.health import Health
 from gateway.routing.router import Target
 from gateway.upstream.byte_stream import ByteStream
-from gateway.wires.openai_chat import OpenAIChat
+from gateway.wires.openai_chat.inbound import OpenAIChatInbound
+from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
 from tests.support.fakes import FakeClock
 
 STALL = 20.0
@@ -73,7 +65,7 @@ class FakeStream(ByteStream):
         self._clock.advance(min(seconds, timeout))
         if seconds >= timeout:
             self._steps.insert(0, seconds - timeout)
-            raise Silent(f"nothing for {timeout:.0f} s")
+            raise ProviderTimeout(f"nothing for {timeout:.0f} s")
 
     def finish(self) -> None:
         self.events.append("finish")
@@ -92,7 +84,9 @@ def event(delta: JsonObject, finish: str | None = None) -> bytes:
 
 def request(model: str, *, usage: bool = False) -> ChatRequest:
     asked = {"model": model, "stream": True, "stream_options": {"include_usage": usage}}
-    return OpenAIChat().parse_request(json.dumps({**asked, "messages": [{"role": "user", "content": "a"}]}).encode())
+    return OpenAIChatInbound().parse_request(
+        json.dumps({**asked, "messages": [{"role": "user", "content": "a"}]}).encode()
+    )
 
 
 TARGET = Target("theirs", "m")
@@ -110,12 +104,12 @@ class Scene:
         self.call = Call("req-1", self.clock, timeout=TIMEOUT, caller=NoCaller(lambda: False))
         self.stream = FakeStream(self.clock, steps)
         self.told: list[GatewayError | None] = []
-        decoder = OpenAIChat().decoder(NOW, Rendered(b""))
+        decoder = OpenAIChatOutbound().decoder(NOW, Rendered(b""))
         opened = OpenStream(decoder.feed(first), decoder, self.stream, ())
         self.health = Health(self.clock, lambda: 0.0)
         ticket = self.health.enter(TARGET)
         assert ticket is not None
-        self.machine = ResponseTransformer(OpenAIChat(), "alias").streamed(
+        self.machine = ResponseTransformer(OpenAIChatInbound(), "alias").streamed(
             opened, request("alias"), Stall(STALL, STALL), resumable=False
         )
         self.drive = StreamDrive(self.machine, Reached(TARGET, opened, ticket), self.call, self)
@@ -243,7 +237,7 @@ def test_a_fault_of_our_own_is_an_error_that_the_caller_sees() -> None:
 
 
 def test_a_connection_that_breaks_is_an_error() -> None:
-    scene = Scene(MORE, BrokenAnswer("p broke off (reset)."))
+    scene = Scene(MORE, InvalidAnswer("p broke off (reset)."))
     assert scene.play() == ["a", "b", "error stream_interrupted"]
     assert scene.ended == ("close", StreamBroken)
     assert scene.told[0] is not None
@@ -251,7 +245,7 @@ def test_a_connection_that_breaks_is_an_error() -> None:
 
 
 def test_a_connection_that_breaks_after_the_finish_is_no_matter() -> None:
-    scene = Scene(FINISH, BrokenAnswer("p broke off (reset)."))
+    scene = Scene(FINISH, InvalidAnswer("p broke off (reset)."))
     assert scene.play() == ["a", "stop", "[DONE]"]
     assert scene.ended == ("finish close", None)
 
@@ -298,7 +292,7 @@ def test_the_deadline_after_the_finish_is_a_proper_end() -> None:
 
 
 @pytest.mark.parametrize("why", [CallerLeft("gone"), Draining("stopped")])
-@pytest.mark.parametrize("looks", [b"", BrokenAnswer("cut")], ids=["like its end", "like a break"])
+@pytest.mark.parametrize("looks", [b"", InvalidAnswer("cut")], ids=["like its end", "like a break"])
 def test_a_call_that_is_ended_from_outside_blames_nobody_else(why: GatewayError, looks: Step) -> None:
     scene = Scene(MORE, lambda: scene.call.end(why), looks)
     scene.call.enter(scene.stream)
@@ -311,7 +305,7 @@ def test_a_call_that_is_ended_from_outside_blames_nobody_else(why: GatewayError,
 
 @pytest.mark.parametrize(("own", "model"), [("alias", "fast"), ("upstream", "theirs")])
 def test_an_answer_carries_the_name_that_is_configured(own: str, model: str) -> None:
-    transformer = ResponseTransformer(OpenAIChat(), "upstream" if own == "upstream" else "alias")
+    transformer = ResponseTransformer(OpenAIChatInbound(), "upstream" if own == "upstream" else "alias")
     body: JsonObject = {"model": "theirs", "choices": [{}], "usage": {"prompt_tokens": 9}}
     answer = Answer(ChatResponse(usage=None, source=Source("openai_chat", body)), {}, ())
     assert json.loads(transformer.whole(answer, "fast")) == {**body, "model": model}
@@ -322,8 +316,8 @@ def test_an_answer_carries_the_name_that_is_configured(own: str, model: str) -> 
 def test_a_stream_carries_the_name_that_is_configured_and_usage_where_it_was_asked_for(
     own: str, model: str, usage: bool
 ) -> None:
-    transformer = ResponseTransformer(OpenAIChat(), "upstream" if own == "upstream" else "alias")
-    opened = OpenStream([], OpenAIChat().decoder(NOW, Rendered(b"")), FakeStream(FakeClock(), ()), ())
+    transformer = ResponseTransformer(OpenAIChatInbound(), "upstream" if own == "upstream" else "alias")
+    opened = OpenStream([], OpenAIChatOutbound().decoder(NOW, Rendered(b"")), FakeStream(FakeClock(), ()), ())
     answer = transformer.streamed(opened, request("fast", usage=usage), Stall(STALL, STALL), resumable=False)
     assert answer.patience == STALL
     body: JsonObject = {"model": "theirs", "choices": [{}], "usage": {"prompt_tokens": 9}}

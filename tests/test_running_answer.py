@@ -8,14 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.chat import Rendered, Source, Usage
-from gateway.core.errors import BrokenAnswer, DeadlineExceeded, Evidence, GatewayError, ProviderFailure, StreamBroken
-from gateway.core.jsontext import dumps
+from gateway.core.answer import ChatChunk, Usage
+from gateway.core.errors import DeadlineExceeded, GatewayError
+from gateway.core.provider_failures import Evidence, InvalidAnswer, ProviderFailure, StreamBroken
+from gateway.core.request import Rendered, Source
 from gateway.core.sse import DONE, encode
-from gateway.core.stream import ChatChunk
+from gateway.core.strict_json import dumps
 from gateway.handler.running_answer import AFTER_FINISH, MAX_SAID, RunningAnswer, Stall
 from gateway.wires.base import Decoder, Naming
-from gateway.wires.openai_chat import OpenAIChat
+from gateway.wires.openai_chat.inbound import OpenAIChatInbound
+from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
 
 STALL = 20.0
 END = b"<end>"
@@ -50,14 +52,14 @@ class WordDecoder:
         self.skipped += letter == "?"
         if letter == "!":
             evidence = Evidence(status=503, retry_after=7.0)
-            self.fault = BrokenAnswer("Out of memory.", evidence=evidence, param="n", type="oom", code="own")
+            self.fault = InvalidAnswer("Out of memory.", evidence=evidence, param="n", type="oom", code="own")
         if letter in "!#?":
             return []
         return [chunk(letter, Usage(9, int(letter)) if letter.isdigit() else None)]
 
 
 class WordEncoder:
-    def passage(self, decoder: Decoder) -> None:
+    def passthrough(self, decoder: Decoder) -> None:
         return None
 
     def encode(self, chunk: ChatChunk, skip: int = 0) -> bytes:
@@ -196,9 +198,10 @@ def test_however_a_stream_is_cut_it_says_the_same_and_ends_once(text: str, place
 
 
 def test_on_the_real_wire_a_broken_stream_has_no_finish_and_no_done() -> None:
-    wire = OpenAIChat()
     answer = RunningAnswer(
-        wire.decoder(1, Rendered(b"")), wire.encoder(Naming("alias", usage=False)), Stall(5.0, STALL)
+        OpenAIChatOutbound().decoder(1, Rendered(b"")),
+        OpenAIChatInbound().encoder(Naming("alias", usage=False)),
+        Stall(5.0, STALL),
     )
     said = answer.received(
         encode(

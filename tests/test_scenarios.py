@@ -17,8 +17,8 @@ import requests
 
 from gateway.core.clock import Clock
 from gateway.handler.call import Calls
-from tests import gemini_answers as gemini
 from tests.running import Running, alias, events, provider, running
+from tests.support import gemini_answers as gemini
 from tests.support.fakes import FakeClock, FastClock
 from tests.support.upstream_script import (
     Cut,

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from gateway.auth.sources import FileFormat, TokenPaths
 from gateway.auth.token_file import Token
 from gateway.auth.token_formats import MAX_JWT, read_entry, read_tokens, token_of
-from gateway.core.jsontext import JsonFault, JsonValue
 from gateway.core.secrets import Secret
+from gateway.core.strict_json import JsonFault, JsonValue
 
 NEW_YEAR = 1_767_225_600.0  # 2026-01-01T00:00:00Z
 WRITTEN = NEW_YEAR - 3600

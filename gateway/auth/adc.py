@@ -23,8 +23,8 @@ from gateway.auth.sources import AdcSource, SourceFailed
 from gateway.auth.token_file import MAX_FILE, Token
 from gateway.auth.token_formats import GOOGLE_TYPES
 from gateway.core.clock import Clock
-from gateway.core.jsontext import JsonFault, JsonObject, as_object, loads
 from gateway.core.secrets import Secret
+from gateway.core.strict_json import JsonFault, JsonObject, as_object, loads
 
 TOKEN_ENDPOINT: Final = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
 CLOUD_PLATFORM: Final = "https://www.googleapis.com/auth/cloud-platform"

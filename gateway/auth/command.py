@@ -19,7 +19,7 @@ from gateway.auth.sources import CommandSource, SourceFailed
 from gateway.auth.token_file import Token
 from gateway.auth.token_formats import read_entry, token_of
 from gateway.core.clock import Clock
-from gateway.core.jsontext import JsonFault, JsonObject, as_object, loads
+from gateway.core.strict_json import JsonFault, JsonObject, as_object, loads
 
 TIME_LIMIT: Final = 30.0
 """Seconds until the program must have ended: gcloud takes one to three."""

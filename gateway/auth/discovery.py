@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from gateway.auth.oauth import Endpoints, OAuthError, OAuthSettings
 from gateway.auth.oauth_http import OAuthHttp, trusted_address
-from gateway.core.jsontext import JsonFault, JsonObject, as_object, loads
+from gateway.core.strict_json import JsonFault, JsonObject, as_object, loads
 
 READ_SECONDS: Final = 10.0
 """Someone waits for the login to begin, and it can begin without."""

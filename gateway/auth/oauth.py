@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from gateway.auth.token_file import Token
-from gateway.core.jsontext import JsonValue
 from gateway.core.secrets import Secret
+from gateway.core.strict_json import JsonValue
 
 AuthMethod = Literal["client_secret_post", "client_secret_basic", "none"]
 

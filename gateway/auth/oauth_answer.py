@@ -15,8 +15,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from gateway.auth.oauth import OAuthRefused, OAuthUnreachable, TokenReply
 from gateway.auth.oauth_http import Answer
-from gateway.core.jsontext import JsonFault, JsonObject, JsonValue, as_object, loads
 from gateway.core.secrets import Secret
+from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, as_object, loads
 from gateway.observe.masking import Masker
 
 DEFAULT_INTERVAL: Final = 5.0

@@ -18,8 +18,8 @@ from gateway.auth.oauth import OAuthRefused, OAuthSettings, TokenReply
 from gateway.auth.oauth_answer import DeviceGrant, read_answer, read_grant, read_tokens
 from gateway.auth.oauth_http import OAuthHttp
 from gateway.core.clock import Clock
-from gateway.core.jsontext import JsonObject, dumps
 from gateway.core.secrets import Secret
+from gateway.core.strict_json import JsonObject, dumps
 
 __all__ = ["DeviceGrant", "OAuthClient"]
 

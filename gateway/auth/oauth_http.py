@@ -17,7 +17,7 @@ from urllib3.exceptions import HTTPError
 
 from gateway.auth.oauth import OAuthRefused, OAuthUnreachable
 from gateway.core.clock import Clock, SystemClock
-from gateway.core.errors import ProviderFailure, Silent
+from gateway.core.provider_failures import ProviderFailure, ProviderTimeout
 from gateway.upstream.byte_stream import ByteStream
 from gateway.upstream.proxied.proxies import LOOPBACK
 from gateway.upstream.proxied.stream import RequestsStream
@@ -113,7 +113,7 @@ class OAuthHttp:
             raise OAuthUnreachable(f"{host} answered with a redirect ({stream.status}), which is not followed")
         try:
             return stream.read_all(MAX_ANSWER, self._timeouts())
-        except Silent:
+        except ProviderTimeout:
             why = f"{host} did not send its whole answer within {self._read_seconds:g} s"
         except ProviderFailure as failure:
             why = failure.message.rstrip(".")

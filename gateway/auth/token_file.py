@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Final, Generic, TypeVar
 
 from gateway.core.clock import Clock
-from gateway.core.jsontext import JsonFault, JsonObject, JsonValue, loads
 from gateway.core.secrets import Secret
+from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, loads
 
 MAX_FILE: Final = 1 << 20
 """Bytes. A token file has a few KB; what is larger is something else."""

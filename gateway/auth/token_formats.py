@@ -13,7 +13,7 @@ from typing import Final
 
 from gateway.auth.sources import FileFormat, TokenPaths
 from gateway.auth.token_file import Token, read_token
-from gateway.core.jsontext import JsonFault, JsonObject, JsonValue, as_object, loads
+from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, as_object, loads
 
 _ACCESS: Final = ("accessToken", "access_token", "token", "apiKey", "api_key")
 _EXPIRY: Final = ("expiresAt", "expires_at", "expiry_date", "expiry", "expires_on", "expired", "expirationTimestamp")

@@ -23,7 +23,7 @@ from typing import Final
 from gateway.auth.file_lock import FileLock
 from gateway.auth.token_file import PolledFile, Token, read_token, write_token
 from gateway.core.clock import Clock
-from gateway.core.jsontext import JsonFault, JsonObject, JsonValue, as_object, dumps
+from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, as_object, dumps
 
 VERSION: Final = 1
 REPLACE_TRIES: Final = 10

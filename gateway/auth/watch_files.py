@@ -18,7 +18,7 @@ from gateway.auth.token_file import Signature, Token, has_settled, read_whole, s
 from gateway.auth.token_formats import read_tokens
 from gateway.config.schema import WatchFile
 from gateway.core.clock import Clock
-from gateway.core.jsontext import JsonFault, JsonValue, loads
+from gateway.core.strict_json import JsonFault, JsonValue, loads
 
 LOOK_EVERY: Final = 1.0
 """Seconds."""

@@ -1,1 +1,1 @@
-"""Floor 0: our words and pure machines. No I/O, no threads, no clock of its own."""
+"""The lowest layer: the neutral form of a chat, all errors, and pure parsers. No I/O, no threads, no global clock."""

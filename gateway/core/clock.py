@@ -1,7 +1,7 @@
-"""Time as a thing that is passed in.
+"""Time as a dependency.
 
-Whoever waits or measures takes a Clock by constructor, so that tests drive time instead of sleeping through it. Only
-this file names the real clocks.
+Code that waits or measures takes a Clock in its constructor, so that tests control time instead of sleeping. Only this
+module uses the real clocks.
 """
 
 import threading
@@ -10,16 +10,16 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What the gateway asks of time; all values are seconds."""
+    """The clock that the gateway uses; all values are in seconds."""
 
     def monotonic(self) -> float:
-        """A clock that never goes back: for durations, deadlines and windows."""
+        """Time that never goes back, for durations, deadlines and windows."""
 
     def wall(self) -> float:
-        """Seconds since the epoch: for what people or other machines read."""
+        """Seconds since the epoch, for output to people and other machines."""
 
     def wait(self, condition: threading.Condition, timeout: float) -> bool:
-        """Wait on `condition`, which the caller holds, for at most `timeout` seconds; False when the time ran out."""
+        """Wait on `condition`, whose lock the caller holds, for at most `timeout` seconds. Returns False on timeout."""
 
 
 class SystemClock:

@@ -1,11 +1,11 @@
-"""Spans of time in words, for messages to people."""
+"""Durations in words, for messages to people."""
 
 import math
 
 
 def in_words(seconds: float) -> str:
-    """A span, rounded up: `1 second`, `45 seconds`, `2 minutes 10 seconds`; from an hour on without the seconds."""
-    whole = math.ceil(round(seconds, 6))  # 60.000000000001 is what remains of a sum, not a second more
+    """A duration, rounded up: `1 second`, `45 seconds`, `2 minutes 10 seconds`; without seconds from one hour on."""
+    whole = math.ceil(round(seconds, 6))  # 60.000000000001 is a rounding error of a sum, not one more second
     if whole <= 60:
         return f"{whole} {plural('second', whole)}"
     minutes, rest = divmod(whole, 60) if whole < 3600 else (math.ceil(whole / 60), 0)
@@ -15,5 +15,5 @@ def in_words(seconds: float) -> str:
 
 
 def plural(noun: str, count: int) -> str:
-    """The noun for a count."""
+    """The noun in the singular or plural form that fits the count."""
     return noun if count == 1 else f"{noun}s"

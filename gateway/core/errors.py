@@ -1,25 +1,21 @@
-"""Every way a request can end without an answer: one flat family.
+"""The gateway's own errors, and the base class of all errors.
 
-A failure is a type with evidence. The type says what it means (whether another candidate may be asked, whether it is
-held against the target), the class attributes say what the caller is told, and `Evidence` keeps what the provider
-said. Nothing here knows HTTP libraries, Flask or a wire format, because every floor above raises from this family.
+An error is a type. Its class attributes are what the caller gets (HTTP status, type, code), so rendering needs no case
+for single errors. The failures of providers are a branch of the same family (gateway.core.provider_failures). All
+layers above raise these, so nothing here knows HTTP libraries, Flask or a wire format.
 """
-
-from dataclasses import dataclass
-from enum import Enum
-from typing import ClassVar
 
 INVALID = "invalid_request_error"
 SERVER = "server_error"
 
 
 class GatewayError(Exception):
-    """The base of the family.
+    """The base of all errors.
 
     Args:
         message: one sentence for the caller; never holds a secret.
-        param: the request field it is about, in OpenAI's notation (`messages[0].content`).
-        retry_after: seconds after which asking again makes sense.
+        param: the request field at fault, in OpenAI's notation (`messages[0].content`).
+        retry_after: seconds after which the caller should ask again.
         code: overrides the class's code where the provider gave its own.
         type: overrides the class's type where the provider gave its own.
         status: overrides the class's HTTP status where the provider gave its own.
@@ -51,23 +47,23 @@ class GatewayError(Exception):
             self.status = status
 
 
-# The caller's side -------------------------------------------------------------------------------------------------
+# The request is at fault -------------------------------------------------------------------------------------------
 
 
 class InvalidRequest(GatewayError):
-    """The body or a field is not what the API takes."""
+    """The body or a field does not match the API."""
 
     status, type = 400, INVALID
 
 
 class ModelNotFound(GatewayError):
-    """No alias and no enabled provider answers to this model name."""
+    """No alias and no enabled provider has this model name."""
 
     status, type, code = 404, INVALID, "model_not_found"
 
 
 class RouteNotFound(GatewayError):
-    """No such path."""
+    """The path does not exist."""
 
     status, type, code = 404, INVALID, "unknown_url"
 
@@ -79,261 +75,117 @@ class MethodNotAllowed(GatewayError):
 
 
 class NotJsonContent(GatewayError):
-    """A POST that is not application/json: the only kind a browser can send without asking first."""
+    """A POST that is not application/json. Browsers send other types across origins without a preflight."""
 
     status, type, code = 415, INVALID, "unsupported_content_type"
 
 
 class BodyTooLarge(GatewayError):
-    """The body is over gateway.maxBodyMiB."""
+    """The body is larger than gateway.maxBodyMiB."""
 
     status, type, code = 413, INVALID, "request_too_large"
 
 
 class ReceivedTooSlowly(GatewayError):
-    """A request did not come whole in the time that requests get."""
+    """The request was not complete within the time limit."""
 
     status, type, code = 408, INVALID, "request_too_slow"
 
 
 class TargetTooLong(GatewayError):
-    """The request target is over the limit."""
+    """The request target is longer than the limit."""
 
     status, type, code = 414, INVALID, "target_too_long"
 
 
 class HeadersTooLarge(GatewayError):
-    """The request line and headers are over the limit."""
+    """The request line and headers are larger than the limit."""
 
     status, type, code = 431, INVALID, "headers_too_large"
 
 
 class BadHttp(GatewayError):
-    """The bytes are not a request that HTTP/1.1 allows."""
+    """The bytes are not a valid HTTP/1.1 request."""
 
     status, type, code = 400, INVALID, "bad_http"
 
 
 class KeyRefused(GatewayError):
-    """gateway.apiKeys is set and the caller shows none of them."""
+    """gateway.apiKeys is set and the request has none of them."""
 
     status, type, code = 401, "authentication_error", "invalid_api_key"
 
 
 class OriginRefused(GatewayError):
-    """A web page asks, and its origin is not in gateway.allowedOrigins."""
+    """The request comes from a web page whose origin is not in gateway.allowedOrigins."""
 
     status, type, code = 403, "permission_error", "origin_not_allowed"
 
 
 class HostRefused(GatewayError):
-    """The Host is not one of ours (DNS rebinding)."""
+    """The Host header is not an allowed name of the gateway (protection against DNS rebinding)."""
 
     status, type, code = 421, "permission_error", "host_not_allowed"
 
 
 class CallerLeft(GatewayError):
-    """The caller hung up. Nobody reads this answer, and nobody is to blame."""
+    """The caller closed the connection. The answer is not sent, and no target is blamed."""
 
     status, code = 499, "caller_left"
 
 
-# Our own side ------------------------------------------------------------------------------------------------------
+# The gateway cannot serve it ---------------------------------------------------------------------------------------
 
 
 class InternalFault(GatewayError):
-    """A bug of ours. The log has the traceback, the caller has the request id."""
+    """A bug in the gateway. The log has the traceback, the caller gets the request id."""
 
     code = "internal_error"
 
 
 class NotImplementedHttp(GatewayError):
-    """HTTP we do not speak: a method nobody knows, CONNECT, a transfer coding other than chunked."""
+    """HTTP that the gateway does not implement: an unknown method, CONNECT, a transfer coding other than chunked."""
 
     status, code = 501, "not_implemented"
 
 
 class HttpVersionRefused(GatewayError):
-    """A version other than HTTP/1.0 and HTTP/1.1."""
+    """An HTTP version other than 1.0 and 1.1."""
 
     status, type, code = 505, INVALID, "http_version_not_supported"
 
 
 class Draining(GatewayError):
-    """The gateway is shutting down and takes no new calls."""
+    """The gateway is shutting down and accepts no new calls."""
 
     status, code = 503, "draining"
 
 
 class Overloaded(GatewayError):
-    """More model calls are waiting for a thread than we are willing to hold."""
+    """The queue of model calls that wait for a thread is full."""
 
     status, code = 503, "overloaded"
 
 
 class DeadlineExceeded(GatewayError):
-    """gateway.requestTimeoutSeconds is over."""
+    """gateway.requestTimeoutSeconds has passed."""
 
     status, code = 504, "deadline_exceeded"
 
 
 class Limited(GatewayError):
-    """Our own rate limit has no room: the queue is full, or its wait too long. Consumes nothing."""
+    """The gateway's rate limit rejects the call: the queue is full, or the wait too long. Uses none of the limit."""
 
     status, type, code = 429, "rate_limit_error", "rate_limit_exceeded"
 
 
 class LoginRequired(GatewayError):
-    """The provider needs a token and there is none that is valid."""
+    """The provider needs a token, and the gateway has no valid one."""
 
     status, type, code = 401, "authentication_error", "login_required"
 
 
 class RenewalFailed(LoginRequired):
-    """The token has run out, and its login server gives no new one now. Waiting may help, and so may a login."""
+    """The token has expired, and its login server gives no new one now. Waiting or a new login may help."""
 
     status, type, code = 503, SERVER, "token_renewal_failed"
-
-
-# The provider's side -----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What a provider's answer said beside its message; `retry_after` is in seconds."""
-
-    status: int | None = None
-    request_id: str | None = None
-    retry_after: float | None = None
-
-
-class Again(Enum):
-    """Whether the same target is asked once more. Where the provider told a time, that is when, unless it is long."""
-
-    NEVER = "never"
-    AT_ONCE = "at once"
-    AFTER_BACKOFF = "after a random pause"
-
-
-class ProviderFailure(GatewayError):
-    """A try at one target that brought no answer.
-
-    The attributes of the classes are the table of what a failure means: who reads them (attempt, race, health) knows no
-    class by name unless its row says something that no attribute can.
-
-    Attributes:
-        again: whether the same target is asked once more.
-        next_candidate: whether another candidate may be asked.
-        held_against: whether it counts against the target's health. Of one failure it can be taken back: where a
-            refused token is marked, the target is not to blame.
-    """
-
-    status = 502
-    code: str | None = "provider_failure"
-    again: ClassVar[Again] = Again.NEVER
-    next_candidate: ClassVar[bool] = True
-    held_against: bool = True
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        evidence: Evidence | None = None,
-        param: str | None = None,
-        code: str | None = None,
-        type: str | None = None,
-        status: int | None = None,
-    ) -> None:
-        self.evidence = evidence or Evidence()
-        super().__init__(
-            message, param=param, retry_after=self.evidence.retry_after, code=code, type=type, status=status
-        )
-
-
-class ConnectionFailed(ProviderFailure):
-    """No connection, or it broke before a byte of the answer: DNS, TCP, TLS, reset."""
-
-    code = "provider_unreachable"
-    again = Again.AT_ONCE
-
-
-class Unavailable(ProviderFailure):
-    """500, 502, 503, 504, 529 and whatever other status says that it is the provider's fault."""
-
-    status, code = 503, "provider_unavailable"
-    again = Again.AFTER_BACKOFF
-
-
-class RateLimited(ProviderFailure):
-    """429: the target rests for the time told, which is not held against it otherwise."""
-
-    status, type, code = 429, "rate_limit_error", "rate_limit_exceeded"
-    again = Again.AFTER_BACKOFF
-
-
-class QuotaExhausted(ProviderFailure):
-    """429 or 402 that no waiting of minutes mends: the day's quota or the credit is spent."""
-
-    status, type, code = 429, "insufficient_quota", "insufficient_quota"
-
-
-class Silent(ProviderFailure):
-    """No first content in time. A silent route is never asked twice."""
-
-    status, code = 504, "provider_timeout"
-
-
-class BrokenAnswer(ProviderFailure):
-    """A 200 that is no answer: empty, HTML, not JSON, no choices; or a stream that ended before any content."""
-
-    code = "provider_invalid_response"
-    again = Again.AT_ONCE
-
-
-class StreamBroken(ProviderFailure):
-    """The stream ended, stalled or erred after content had gone out."""
-
-    code = "stream_interrupted"
-
-
-class CredentialRefused(ProviderFailure):
-    """401 or 403 from the provider."""
-
-    status, type, code = 401, "authentication_error", "provider_credential_refused"
-
-
-class TargetModelMissing(ProviderFailure):
-    """404 for the model: the configuration names a model that the provider does not have."""
-
-    status, type, code = 404, INVALID, "model_not_found"
-
-
-class ContextTooLong(ProviderFailure):
-    """The conversation does not fit this model; another one may be larger."""
-
-    status, type, code = 400, INVALID, "context_length_exceeded"
-    held_against = False
-
-
-class CannotSay(ProviderFailure):
-    """The request holds what this target's wire has no words for, and leaving it out would change its meaning. Nobody
-    was asked; another candidate may be able to."""
-
-    status, type, code = 400, INVALID, "unsupported_by_provider"
-    held_against = False
-
-
-class ContentRefused(ProviderFailure):
-    """The provider's policy refused the content. Never routed around."""
-
-    status, type, code = 400, INVALID, "content_policy_violation"
-    next_candidate = False
-    held_against = False
-
-
-class RequestRejected(ProviderFailure):
-    """Any other 4xx: the request itself is at fault, and another provider would say the same."""
-
-    status, type, code = 400, INVALID, None
-    next_candidate = False
-    held_against = False

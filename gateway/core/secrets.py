@@ -1,7 +1,7 @@
-"""A secret is a type: it prints `***` and gives its value only where someone calls `reveal()`.
+"""A type for secrets: it prints `***` and returns its value only through `reveal()`.
 
-It lives on the lowest floor because everyone meets secrets: the configuration makes them, whoever sends one to a
-provider reveals it at the last moment, and the log filter asks for all of them to mask by value.
+It is in the lowest layer because most layers handle secrets: the configuration creates them, the code that sends one to
+a provider reveals it at the last moment, and the log filter masks all of them by value.
 """
 
 from typing import Final
@@ -10,7 +10,7 @@ MASK: Final = "***"
 
 
 class Secret:
-    """A text that must not be seen."""
+    """A text that must not be shown."""
 
     __slots__ = ("_text",)
 
@@ -18,7 +18,7 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """The text itself. Call it where the text leaves for the provider, nowhere else."""
+        """The text itself. Call this only where the text is sent to the provider."""
         return self._text
 
     def __bool__(self) -> bool:

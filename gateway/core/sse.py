@@ -1,8 +1,8 @@
 """Server-sent events: bytes to events and back. No socket, no JSON, no provider.
 
-Decoder and encoder stand side by side so that each can be read, and tested, against the other. What an event's data
-means is the wires' business, so data stays bytes: it is JSON, and parsed once by whoever wants it. The fields `id` and
-`retry` serve browsers that reconnect by themselves, which no model API supports, so they are ignored.
+Decoder and encoder are in one module so that each can be read and tested against the other. Data stays bytes: the wires
+define its meaning, and parse it once. The fields `id` and `retry` are ignored. They serve browsers that reconnect by
+themselves, which no model API supports.
 
 Source: WHATWG HTML, section 9.2 "Server-sent events" (9.2.5 the format, 9.2.6 its interpretation),
 https://html.spec.whatwg.org/multipage/server-sent-events.html.
@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Final
 
 DEFAULT_MAX_EVENT: Final = 16 << 20
-"""Bytes. An image in base64 arrives as one event of several MB; nothing that is larger has been seen."""
+"""Bytes. An image in base64 arrives as one event of several MB; no larger event is known."""
 DEFAULT_MAX_LINE: Final = DEFAULT_MAX_EVENT
-"""Bytes. An image stands in one line, so a line gets as much as an event."""
+"""Bytes. An image is one line, so the limit of a line is the limit of an event."""
 MOST_RECLAIMED: Final = 65_536
-"""Bytes of an open line that are given back; a longer one would be copied with every piece that comes to it."""
+"""Bytes. A longer unfinished line is not returned by `reclaim`, because it would be copied with each further piece."""
 DONE: Final = b"[DONE]"
 """The data of the event that ends an OpenAI stream."""
 
@@ -24,40 +24,40 @@ _BOM: Final = b"\xef\xbb\xbf"
 
 
 class SseTooLarge(ValueError):
-    """A line or an event is over the decoder's limit; the decoder is of no use after it."""
+    """A line or an event exceeds the decoder's limit. The decoder cannot be used afterwards."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event: its data, lines joined by LF, and its type ('' where none was given, which means "message")."""
+    """One event: its data, with lines joined by LF, and its type ('' where there is none, which means "message")."""
 
     data: bytes
     event: str = ""
 
 
 class SseDecoder:
-    """Bytes to events, however the bytes are cut.
+    """Bytes to events, wherever the bytes are cut.
 
     Args:
-        max_line: bytes of a line, without its end.
-        max_event: bytes held for an event: its data so far and the line being read.
+        max_line: the most bytes of a line, without its end.
+        max_event: the most bytes held for an event: its data so far and the unfinished line.
     """
 
     def __init__(self, *, max_line: int = DEFAULT_MAX_LINE, max_event: int = DEFAULT_MAX_EVENT) -> None:
         self._max_line = max_line
         self._max_event = max_event
         self._fast = min(max_line, max_event)
-        self._head: bytes | None = b""  # the first bytes while they may still become a byte order mark
-        self._after_cr = False  # a CR has ended a line; an LF that follows belongs to it
-        self._line = bytearray()  # a line whose end has not come yet
-        self._data = bytearray()  # the data lines of an event whose end has not come yet, each with an LF
+        self._head: bytes | None = b""  # the first bytes, while they may still be part of a byte order mark
+        self._after_cr = False  # the last line ended with a CR; a following LF belongs to it
+        self._line = bytearray()  # the unfinished line
+        self._data = bytearray()  # the data lines of the unfinished event, each with an LF
         self._event = ""
 
     def feed(self, chunk: bytes) -> list[Event]:
-        """The events that `chunk` completes. Takes time in proportion to `chunk`, however often it is called.
+        """The events that `chunk` completes. Takes time proportional to `chunk`, no matter how often it is called.
 
         Raises:
-            SseTooLarge: a line or an event is over its limit. Nothing else is raised, whatever the bytes.
+            SseTooLarge: a line or an event exceeds its limit. Nothing else is raised for any bytes.
         """
         if self._head is not None:
             chunk = self._without_bom(chunk)
@@ -71,8 +71,8 @@ class SseDecoder:
         return self._lines(chunk)
 
     def reclaim(self) -> bytes | None:
-        """Take back the line that is open, to be fed again with what follows it: b"" between two events; None, and
-        nothing is taken, where more is open than the first line of an event."""
+        """Remove and return the unfinished line, so that the caller can feed it again with the bytes after it. Returns
+        b"" between two events. Returns None and removes nothing where more than the first line of an event is open."""
         if self._data or self._event or self._after_cr or self._head or len(self._line) > MOST_RECLAIMED:
             return None
         line = bytes(self._line)
@@ -80,10 +80,10 @@ class SseDecoder:
         return line
 
     def close(self) -> list[Event]:
-        """The body has ended: the event that was still open, if any.
+        """The unfinished event, if there is one, at the end of the body.
 
-        The standard discards an event whose blank line never came. Some providers end the body right after the last
-        data line, so here it is delivered; where a connection broke instead, the data is cut short and no JSON.
+        The standard discards an event without its blank line. Some providers end the body right after the last data
+        line, so the event is delivered here. Where a connection broke instead, the data is cut short and not JSON.
         """
         line = bytes(self._line)
         self._line.clear()
@@ -101,7 +101,7 @@ class SseDecoder:
         return head.removeprefix(_BOM)
 
     def _is_whole(self, chunk: bytes) -> bool:
-        """The usual chunk: nothing open before it or after it, LF only, and too short to be over a limit."""
+        """Whether this is the usual chunk: whole events only, LF line ends, and shorter than both limits."""
         return (
             chunk.endswith(b"\n\n")
             and len(chunk) <= self._fast
@@ -123,7 +123,7 @@ class SseDecoder:
         return events
 
     def _lines(self, chunk: bytes) -> list[Event]:
-        lines = chunk.splitlines()  # for bytes these are the standard's ends: LF, CRLF, CR
+        lines = chunk.splitlines()  # bytes.splitlines splits at exactly the standard's line ends: LF, CRLF, CR
         self._after_cr = chunk.endswith(b"\r")
         rest = b"" if chunk.endswith((b"\r", b"\n")) else lines.pop()
         if lines and self._line:
@@ -141,14 +141,14 @@ class SseDecoder:
         return events
 
     def _check(self, size: int) -> None:
-        """Before a line of `size` bytes is kept, whole or only begun, so that what `close` finds is within limits."""
+        """Check the limits before a line of `size` bytes is kept, so that `close` also stays within them."""
         if size > self._max_line:
             raise SseTooLarge(f"a line is over {self._max_line} bytes")
         if len(self._data) + size > self._max_event:
             raise SseTooLarge(f"an event is over {self._max_event} bytes")
 
     def _field(self, line: bytes) -> None:
-        """One line that is not blank; a comment is a field without a name."""
+        """Read one line that is not blank; a comment is a field without a name."""
         name, _, value = line.partition(b":")
         if name == b"data":
             self._data += value.removeprefix(b" ")
@@ -167,11 +167,11 @@ def encode(data: bytes, event: str = "") -> bytes:
     """One event as bytes.
 
     Args:
-        data: any bytes; a line end in it (LF, CRLF or CR) arrives as LF.
+        data: any bytes; line ends in it (LF, CRLF or CR) arrive as LF.
         event: the event's type, without a line end; '' leaves it out.
 
     Raises:
-        ValueError: the type has a line end, which would let it forge fields.
+        ValueError: the type has a line end, which could forge fields.
     """
     if "\n" in event or "\r" in event:
         raise ValueError("an event type is one line")
@@ -182,7 +182,7 @@ def encode(data: bytes, event: str = "") -> bytes:
 
 
 def comment(text: str) -> bytes:
-    """A comment as bytes: clients pass over it, people see it. `text` is one line, or is made one."""
+    """A comment as bytes: clients ignore it, people can read it. `text` becomes one line."""
     return f": {' '.join(text.split())}\n\n".encode(errors="replace")
 
 

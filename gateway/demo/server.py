@@ -18,14 +18,7 @@ from typing import TypeAlias
 import msgspec
 
 from gateway.core.clock import Clock, SystemClock
-from gateway.core.errors import (
-    BodyTooLarge,
-    GatewayError,
-    InvalidRequest,
-    KeyRefused,
-    MethodNotAllowed,
-    RouteNotFound,
-)
+from gateway.core.errors import BodyTooLarge, GatewayError, InvalidRequest, KeyRefused, MethodNotAllowed, RouteNotFound
 from gateway.demo.answers import answer
 from gateway.demo.rendering import Stamp, render_chunks, render_error, render_models, render_whole
 from gateway.demo.request import UNAVAILABLE, read_request

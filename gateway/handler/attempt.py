@@ -9,18 +9,9 @@ from tenacity import RetryCallState, Retrying, stop_after_attempt
 
 from gateway.auth.auth_manager import AuthManager, Credential
 from gateway.config.schema import Timeouts
-from gateway.core.chat import ChatRequest
-from gateway.core.errors import (
-    Again,
-    CallerLeft,
-    CredentialRefused,
-    GatewayError,
-    Limited,
-    LoginRequired,
-    ProviderFailure,
-    RateLimited,
-    Silent,
-)
+from gateway.core.errors import CallerLeft, GatewayError, Limited, LoginRequired
+from gateway.core.provider_failures import CredentialRefused, ProviderFailure, ProviderTimeout, RateLimited, RetryRule
+from gateway.core.request import ChatRequest
 from gateway.handler.call import Call
 from gateway.handler.run import Beaten, Run
 from gateway.limits.rate_limiter import RateLimiters
@@ -163,7 +154,7 @@ class Attempt:
             return False
         if isinstance(failure, CredentialRefused):
             return True  # with another credential, if there is one
-        if turn.forced or failure.again is Again.NEVER or (failure.evidence.retry_after or 0.0) > LONGEST_TOLD:
+        if turn.forced or failure.retry is RetryRule.NEVER or (failure.evidence.retry_after or 0.0) > LONGEST_TOLD:
             return False
         return self._paces.budgets.take(turn.target.provider)
 
@@ -175,7 +166,7 @@ class Attempt:
             return 0.0
         if failure.evidence.retry_after is not None:
             return failure.evidence.retry_after
-        return 0.0 if failure.again is Again.AT_ONCE else self._random() * BACKOFF
+        return 0.0 if failure.retry is RetryRule.AT_ONCE else self._random() * BACKOFF
 
     def _ready(self, turn: Turn, run: Run) -> _Ready:
         ticket = self._paces.health.enter(turn.target, forced=turn.forced)
@@ -289,13 +280,13 @@ class Attempt:
         slow. Puts it on the record and gives what to raise."""
         over = run.over()
         if isinstance(over, Beaten) and over.slow:
-            ready.ticket.failed(Silent(f"{target} had said nothing when another target had answered."))
+            ready.ticket.failed(ProviderTimeout(f"{target} had said nothing when another target had answered."))
         elif over is not None:
             ready.ticket.close()
         else:
             if isinstance(failure, CredentialRefused):
                 # a marked token is not offered again, and there is no reason to keep its successor waiting
-                failure.held_against = not self._auth.refused(target.provider, ready.credential)
+                failure.counts_against_target = not self._auth.refused(target.provider, ready.credential)
             ready.ticket.failed(failure)
         outcome = str(over) if isinstance(over, Beaten) else label(over or failure)
         run.call.attempts.append((target, outcome))

@@ -8,25 +8,23 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from gateway.core.chat import ChatRequest
 from gateway.core.clock import Clock
-from gateway.core.errors import (
-    Again,
-    CannotSay,
+from gateway.core.errors import GatewayError, Limited, ModelNotFound
+from gateway.core.provider_failures import (
     ContextTooLong,
-    GatewayError,
-    Limited,
-    ModelNotFound,
     ProviderFailure,
     RequestRejected,
+    RetryRule,
+    UnsupportedByTarget,
 )
+from gateway.core.request import ChatRequest
 from gateway.handler.attempt import Attempt, Reached
 from gateway.handler.call import Call
 from gateway.handler.race import NobodyAnswered, Plan, Race
 from gateway.routing.health import Health
 from gateway.routing.router import Route, Target
 
-UNFIT = (RequestRejected, ContextTooLong, CannotSay)
+UNFIT = (RequestRejected, ContextTooLong, UnsupportedByTarget)
 """How a candidate says that it will not take a request to go on."""
 
 
@@ -98,7 +96,11 @@ class Failover:
 
     def _advised(self, failure: GatewayError, route: Route) -> GatewayError:
         """The failure, with the time from which on asking again makes sense, where waiting may mend it."""
-        if isinstance(failure, ProviderFailure) and failure.again is not Again.NEVER and failure.retry_after is None:
+        if (
+            isinstance(failure, ProviderFailure)
+            and failure.retry is not RetryRule.NEVER
+            and failure.retry_after is None
+        ):
             failure.retry_after = self._health.due(route.targets) or None
         return failure
 

@@ -12,9 +12,10 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from gateway.core.chat import ChatRequest
 from gateway.core.clock import Clock
-from gateway.core.errors import ContentRefused, GatewayError, InternalFault, Limited, LoginRequired, ProviderFailure
+from gateway.core.errors import GatewayError, InternalFault, Limited, LoginRequired
+from gateway.core.provider_failures import ContentRefused, ProviderFailure
+from gateway.core.request import ChatRequest
 from gateway.handler.attempt import Attempt, Reached, Resting, TriesSpent, Turn
 from gateway.handler.call import Call
 from gateway.handler.run import LOST, Beaten, Run

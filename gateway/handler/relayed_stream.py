@@ -7,7 +7,7 @@ they come, and what two reads of that thread would give has to be made of one.
 import ssl
 from typing import Protocol
 
-from gateway.core.errors import ProviderFailure
+from gateway.core.provider_failures import ProviderFailure
 from gateway.handler.stream_drive import Patience, StreamDrive
 from gateway.upstream.byte_stream import DRAIN_READS, DRAIN_SECONDS, READ_SIZE, Detached
 

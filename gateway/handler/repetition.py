@@ -6,7 +6,7 @@ word what the caller has, it is held back; at the first new character the rest g
 
 from typing import Final
 
-from gateway.core.stream import ChatChunk
+from gateway.core.answer import ChatChunk
 
 MOST_SILENT: Final = 1_000
 """Chunks without a text that are held back; each of the others takes up a character of what is compared."""

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateway.config.schema import Timeouts
-from gateway.core.chat import ChatRequest
 from gateway.core.durations import in_words
-from gateway.core.errors import GatewayError, InternalFault, ProviderFailure
+from gateway.core.errors import GatewayError, InternalFault
+from gateway.core.provider_failures import ProviderFailure
+from gateway.core.request import ChatRequest
 from gateway.handler.attempt import Reached
 from gateway.handler.call import Call, Calls
 from gateway.handler.caller import EVENT_STREAM
@@ -126,7 +127,7 @@ class RequestHandler:
         """Another candidate's stream, where that of `call.target` has broken off after `said`."""
         if call.target is not None:
             call.broke.append(call.target)
-        continued = self._wire.continued(request, said) if said else request
+        continued = self._wire.resume_request(request, said) if said else request
         return self._failover.resume(route, request, continued, call)
 
     def closed(self, call: Call, machine: RunningAnswer, error: GatewayError | None) -> None:

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator
 from typing import Literal, Protocol
 
-from gateway.core.chat import ChatRequest
-from gateway.core.errors import GatewayError, ProviderFailure, Silent
+from gateway.core.errors import GatewayError
+from gateway.core.provider_failures import ProviderFailure, ProviderTimeout
+from gateway.core.request import ChatRequest
 from gateway.handler.relayed_stream import Outlet
 from gateway.handler.running_answer import RunningAnswer, Stall
 from gateway.handler.stream_drive import StreamDrive
@@ -129,7 +130,7 @@ class StreamedBody:
             return self._drive.silent(patience)
         try:
             return self._drive.received(self._drive.body.read(patience.seconds))
-        except Silent:
+        except ProviderTimeout:
             return self._drive.silent(patience)
         except ProviderFailure as failure:
             return self._drive.broke(failure)

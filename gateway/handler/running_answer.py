@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.core.chat import Usage
-from gateway.core.errors import GatewayError, StreamBroken
-from gateway.core.stream import ChatChunk
+from gateway.core.answer import ChatChunk, Usage
+from gateway.core.errors import GatewayError
+from gateway.core.provider_failures import StreamBroken
 from gateway.handler.repetition import Diverged, Piece, Repetition
 from gateway.wires.base import Decoder, Encoder
 
@@ -43,7 +43,7 @@ class RunningAnswer:
     def __init__(self, decoder: Decoder, encoder: Encoder, stall: Stall, *, resumable: bool = False) -> None:
         self._decoder = decoder
         self._encoder = encoder
-        self._passage = encoder.passage(decoder)
+        self._passthrough = encoder.passthrough(decoder)
         self._stall = stall
         self._resumable = resumable
         self._said: list[str] = []
@@ -109,7 +109,7 @@ class RunningAnswer:
         """
         self._skipped += self._decoder.skipped
         self._decoder = decoder
-        self._passage = self._encoder.passage(decoder)
+        self._passthrough = self._encoder.passthrough(decoder)
         self._spent = self.usage
         self._repetition = Repetition(self.said, anew=anew)
         self.interrupted = None
@@ -120,9 +120,9 @@ class RunningAnswer:
         return self._fail(self.interrupted or StreamBroken("The provider's stream broke; the answer is incomplete."))
 
     def _received(self, data: bytes) -> bytes:
-        if self._passage is None or self._repetition is not None:
+        if self._passthrough is None or self._repetition is not None:
             return self._write(self._decoder.feed(data))
-        said, text, rest = self._passage.take(data)
+        said, text, rest = self._passthrough.take(data)
         chunks = self._decoder.feed(rest) if rest else []
         if text and self._resumable:
             self._remember(text)
@@ -152,10 +152,10 @@ class RunningAnswer:
         if self._decoder.fault:
             fault = self._decoder.fault
             broken = StreamBroken(fault.message, evidence=fault.evidence, param=fault.param, type=fault.type)
-            if self._resumable and fault.held_against and not self._decoder.complete:
+            if self._resumable and fault.counts_against_target and not self._decoder.complete:
                 self.interrupted = broken
             else:
-                out += self._fail(broken if fault.held_against else fault)
+                out += self._fail(broken if fault.counts_against_target else fault)
         elif self._decoder.done:
             out += self._finish()
         return bytes(out)

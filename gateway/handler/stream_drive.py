@@ -9,15 +9,8 @@ import logging
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from gateway.core.errors import (
-    CallerLeft,
-    DeadlineExceeded,
-    Draining,
-    GatewayError,
-    InternalFault,
-    ProviderFailure,
-    StreamBroken,
-)
+from gateway.core.errors import CallerLeft, DeadlineExceeded, Draining, GatewayError, InternalFault
+from gateway.core.provider_failures import ProviderFailure, StreamBroken
 from gateway.handler.attempt import Reached
 from gateway.handler.call import Call
 from gateway.handler.failover import Resumed

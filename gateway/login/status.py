@@ -16,7 +16,7 @@ from gateway.auth.watch_files import FileTokens, WatchedFiles
 from gateway.config.loader import resolve
 from gateway.core.clock import Clock
 from gateway.core.durations import in_words
-from gateway.core.jsontext import JsonObject
+from gateway.core.strict_json import JsonObject
 from gateway.login.accounts import ASKED_WHEN_NEEDED, KINDS, PROGRAM, Accounts, moment
 from gateway.login.console import line
 from gateway.providers.catalog import CannotResolve

@@ -20,8 +20,8 @@ from typing import Final, Literal, TextIO
 import msgspec
 
 from gateway.core.clock import SystemClock
-from gateway.core.jsontext import JsonObject, JsonValue, dumps
 from gateway.core.secrets import Secret
+from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.observe.masking import Masker
 
 ROOT: Final = "gateway"

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from typing import Final
 from urllib.parse import quote
 
-from gateway.core.jsontext import dumps
 from gateway.core.secrets import MASK, Secret
+from gateway.core.strict_json import dumps
 
 SHORTEST_SECRET: Final = 6
 """Characters below which a value is not masked: it would blacken ordinary words."""

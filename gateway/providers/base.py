@@ -12,8 +12,8 @@ from typing import Protocol
 from msgspec import Struct
 
 from gateway.auth.auth_manager import Credential
-from gateway.core.chat import ChatRequest, ChatResponse
-from gateway.core.stream import ChatChunk
+from gateway.core.answer import ChatChunk, ChatResponse
+from gateway.core.request import ChatRequest
 from gateway.upstream.byte_stream import ByteStream
 from gateway.wires.base import Decoder
 

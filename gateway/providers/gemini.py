@@ -10,7 +10,7 @@ from typing import Final
 
 from gateway.auth.auth_manager import Credential
 from gateway.core.clock import Clock
-from gateway.core.errors import TargetModelMissing
+from gateway.core.provider_failures import TargetModelMissing
 from gateway.providers.http_provider import Api, HttpProvider
 from gateway.providers.openai import QUOTA_PROJECT
 from gateway.upstream.session import UpstreamSession

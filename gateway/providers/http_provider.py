@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.auth.auth_manager import Credential
-from gateway.core.chat import ChatRequest, Rendered
+from gateway.core.answer import ChatChunk
 from gateway.core.clock import Clock
-from gateway.core.errors import BrokenAnswer, CredentialRefused, ProviderFailure, Silent
-from gateway.core.stream import ChatChunk
+from gateway.core.provider_failures import CredentialRefused, InvalidAnswer, ProviderFailure, ProviderTimeout
+from gateway.core.request import ChatRequest, Rendered
 from gateway.providers.base import Answer, AttemptContext, OpenStream
 from gateway.upstream.byte_stream import ByteStream
 from gateway.upstream.session import UpstreamSession
@@ -99,7 +99,7 @@ class HttpProvider:
             return body
         try:
             content = body.read_all(MAX_ERROR, timeouts)
-        except (BrokenAnswer, Silent):
+        except (InvalidAnswer, ProviderTimeout):
             content = b""  # the status is enough to classify the failure
         finally:
             body.close()
@@ -131,14 +131,14 @@ class HttpProvider:
             if decoder.fault:
                 raise decoder.fault
             if len(chunks) > MAX_PRELUDE or size > MAX_ANSWER:
-                raise BrokenAnswer(f"{self.name} sent a stream that goes on without saying anything.")
+                raise InvalidAnswer(f"{self.name} sent a stream that goes on without saying anything.")
             if decoder.done:
-                raise BrokenAnswer(f"{self.name} ended its stream without saying anything.")
+                raise InvalidAnswer(f"{self.name} ended its stream without saying anything.")
             data = data and body.read(next(timeouts))
             size += len(data)
             chunks += decoder.feed(data) if data else decoder.close()
             if not data and not any(chunk.has_content for chunk in chunks):
-                raise decoder.fault or BrokenAnswer(f"{self.name} ended its stream without saying anything.")
+                raise decoder.fault or InvalidAnswer(f"{self.name} ended its stream without saying anything.")
         return chunks
 
     def _failure_of_whole(self, content: bytes, rendered: Rendered) -> ProviderFailure:
@@ -147,14 +147,14 @@ class HttpProvider:
             self._api.wire.parse_response(content, self._now(), rendered)
         except ProviderFailure as failure:
             return failure
-        return BrokenAnswer(f"{self.name} sent a whole answer where a stream was asked for.")
+        return InvalidAnswer(f"{self.name} sent a whole answer where a stream was asked for.")
 
     def _first_content_timeouts(self, context: AttemptContext) -> Iterator[float]:
         """The timeouts of all waits until the first content."""
         return self._timeouts(min(self._clock.monotonic() + context.first_content, context.deadline))
 
     def _timeouts(self, limit: float) -> Iterator[float]:
-        """The timeout in seconds for each further wait of an attempt. Raises Silent once the limit is reached.
+        """The timeout in seconds for each further wait of an attempt. Raises ProviderTimeout once the limit is reached.
 
         Args:
             limit: monotonic seconds at which all waits must be over.
@@ -162,7 +162,7 @@ class HttpProvider:
         while True:
             left = limit - self._clock.monotonic()
             if left <= 0:
-                raise Silent(f"{self.name} did not answer within its time.")
+                raise ProviderTimeout(f"{self.name} did not answer within its time.")
             yield left
 
     def _now(self) -> int:

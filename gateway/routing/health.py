@@ -12,7 +12,13 @@ from itertools import islice
 from typing import Final, Literal
 
 from gateway.core.clock import Clock
-from gateway.core.errors import CredentialRefused, ProviderFailure, QuotaExhausted, RateLimited, TargetModelMissing
+from gateway.core.provider_failures import (
+    CredentialRefused,
+    ProviderFailure,
+    QuotaExhausted,
+    RateLimited,
+    TargetModelMissing,
+)
 from gateway.routing.breaker import Breaker, BreakerEntry, BreakerState
 from gateway.routing.cooldowns import CooldownReason, Cooldowns
 from gateway.routing.latency import FirstContent
@@ -86,7 +92,7 @@ class _Record:
         )
 
     def failed(self, entry: BreakerEntry, failure: ProviderFailure, now: float) -> None:
-        if not failure.held_against:
+        if not failure.counts_against_target:
             self.breaker.release(entry)
             return
         reason: CooldownReason = next((each for kind, each in REJECTIONS if isinstance(failure, kind)), "failures")

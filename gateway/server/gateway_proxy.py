@@ -28,7 +28,7 @@ from gateway.core.errors import (
     Overloaded,
     RouteNotFound,
 )
-from gateway.core.jsontext import JsonObject, dumps
+from gateway.core.strict_json import JsonObject, dumps
 from gateway.handler.call import DRAINING_RETRY, Call
 from gateway.handler.caller import EVENT_STREAM, HEARTBEAT, Caller, NoCaller
 from gateway.handler.explain import Explainer

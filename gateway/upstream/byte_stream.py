@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.core.errors import BrokenAnswer, ProviderFailure
+from gateway.core.provider_failures import InvalidAnswer, ProviderFailure
 
 READ_SIZE: Final = 65_536
 DRAIN_SECONDS: Final = 0.05
@@ -31,8 +31,8 @@ class Detached:
             until it raises SSLWantReadError, because a selector does not see bytes that are already decrypted.
         early: the bytes of the body that were received already.
         feed: takes received bytes and returns the body's bytes in them; b"" means that the connection has ended. Raises
-            BrokenAnswer.
-        ended: whether the body is complete. Raises BrokenAnswer if it never will be.
+            InvalidAnswer.
+        ended: whether the body is complete. Raises InvalidAnswer if it never will be.
         broken: turns an OSError of receiving into a failure.
     """
 
@@ -40,7 +40,7 @@ class Detached:
     early: bytes
     feed: Callable[[bytes], bytes]
     ended: Callable[[], bool]
-    broken: Callable[[OSError], BrokenAnswer]
+    broken: Callable[[OSError], InvalidAnswer]
 
 
 class ByteStream(ABC):
@@ -65,8 +65,8 @@ class ByteStream(ABC):
             timeout: seconds of silence after which the read fails.
 
         Raises:
-            Silent: nothing came in time.
-            BrokenAnswer: the connection broke, or what came was not HTTP.
+            ProviderTimeout: nothing came in time.
+            InvalidAnswer: the connection broke, or what came was not HTTP.
         """
 
     def read_all(self, limit: int, timeouts: Iterator[float]) -> bytes:
@@ -77,15 +77,15 @@ class ByteStream(ABC):
             timeouts: the seconds for each read.
 
         Raises:
-            Silent: a read took longer.
-            BrokenAnswer: the body has more bytes, or `read` raised it.
+            ProviderTimeout: a read took longer.
+            InvalidAnswer: the body has more bytes, or `read` raised it.
         """
         parts: list[bytes] = []
         size = 0
         while data := self.read(next(timeouts)):
             size += len(data)
             if size > limit:
-                raise BrokenAnswer(f"{self._provider} sent an answer of more than {limit} bytes.")
+                raise InvalidAnswer(f"{self._provider} sent an answer of more than {limit} bytes.")
             parts.append(data)
         return b"".join(parts)
 

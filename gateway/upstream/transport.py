@@ -45,7 +45,7 @@ class Transport(Protocol):
 
         Raises:
             ConnectionFailed: no connection, or it broke before the head. The text holds no address and no header.
-            Silent: no head in time.
+            ProviderTimeout: no head in time.
         """
 
     def close(self) -> None:

@@ -1,1 +1,1 @@
-"""Floor 1: wire formats, a folder each, as pure functions between JSON and our words (gateway.core.chat)."""
+"""Wire formats, a folder each: pure functions between JSON and the neutral form (gateway.core.request, core.answer)."""

@@ -1,6 +1,6 @@
-"""What a wire format offers. A caller's side needs the inbound half, a provider's side the outbound half.
+"""The contract of a wire format: the inbound half serves callers, the outbound half asks providers.
 
-Bytes and values only: a wire knows no socket and no other wire, so adding one touches nobody.
+Wires handle bytes and values only. A wire knows no socket and no other wire, so a new wire changes no existing one.
 """
 
 from collections.abc import Mapping
@@ -8,116 +8,131 @@ from typing import Final, Protocol
 
 from msgspec import Struct
 
-from gateway.core.chat import ChatRequest, ChatResponse, Rendered, Usage
-from gateway.core.errors import GatewayError, ProviderFailure
-from gateway.core.stream import ChatChunk
+from gateway.core.answer import ChatChunk, ChatResponse, Usage
+from gateway.core.errors import GatewayError
+from gateway.core.provider_failures import ProviderFailure
+from gateway.core.request import ChatRequest, Rendered
 
 MAX_CHOICES: Final = 128
-"""Choices of one answer: as many as OpenAI gives. What is kept of them must not grow as long as a provider likes."""
+"""Choices of one answer: OpenAI's maximum. It bounds the state that a decoder keeps for a provider's choices."""
 
 
 class Naming(Struct, frozen=True):
-    """How an answer is shown: its `model` (None leaves the provider's own) and whether usage was asked for."""
+    """What an answer shows the caller: `model` (None keeps the provider's name) and whether it shows `usage`."""
 
     model: str | None
     usage: bool
 
 
-class Passage(Protocol):
-    """A way for the events that need neither decoder nor encoder, because they are of one wire and say only text."""
+class Passthrough(Protocol):
+    """Bypasses decoder and encoder for events that add only text, where both ends speak the same wire."""
 
     def take(self, data: bytes) -> tuple[bytes, str, bytes]:
-        """What decoder and encoder would have made of the first part of `data`, in bytes; the plain text in it; and
-        the rest, which is for the decoder: it is to be given that before the next call, and nothing else. Nothing is
-        held back."""
+        """Take as many events from the start of `data` as possible.
+
+        Returns:
+            The bytes that decoder and encoder would have made of them; their plain text; the rest of `data`. The caller
+            must feed the rest, and nothing else, to the decoder before the next call. Nothing is buffered.
+        """
 
 
 class Encoder(Protocol):
-    """Chunks to the caller's stream."""
+    """Turns chunks into the caller's stream."""
 
-    def passage(self, decoder: "Decoder") -> Passage | None:
-        """The way past `decoder` and this encoder; None where every event has to take both."""
+    def passthrough(self, decoder: "Decoder") -> Passthrough | None:
+        """A bypass of `decoder` and this encoder; None where every event needs both."""
 
     def encode(self, chunk: ChatChunk, skip: int = 0) -> bytes:
-        """The bytes for one chunk without the first `skip` characters of its plain text; empty where the caller is not
-        to see it."""
+        """The bytes for one chunk, without the first `skip` characters of its plain text; empty where the caller gets
+        nothing of it."""
 
     def resumed(self, by: str, spent: Usage | None) -> bytes:
-        """The chunks that follow are another stream's, which goes on where the first broke: to the caller they are one
-        answer. Gives a comment that names `by`; `spent` is added to the token counts from here on."""
+        """Continue with the chunks of a second stream, which resumes where the first broke, as one answer.
+
+        Args:
+            by: the provider of the second stream, which the returned comment names.
+            spent: the usage of the streams before, which is added to all later token counts.
+        """
 
     def end(self) -> bytes:
-        """What closes a stream that is complete."""
+        """The bytes that close a complete stream."""
 
     def error(self, error: GatewayError) -> bytes:
-        """What closes a stream that is not: the error, and nothing that looks like an end."""
+        """The bytes that close an incomplete stream: the error, and nothing that looks like a regular end."""
 
 
 class Decoder(Protocol):
-    """A provider's stream to chunks."""
+    """Turns a provider's stream into chunks."""
 
     fault: ProviderFailure | None
-    """The error that the provider wrote into its stream."""
+    """The error that the provider sent inside its stream."""
     done: bool
-    """Nothing may follow."""
+    """The stream has ended; later bytes are ignored."""
     skipped: int
-    """Events that were unreadable and passed over."""
+    """The number of events that were skipped because they were unreadable."""
 
     @property
     def complete(self) -> bool:
-        """Every choice has its finish: what may follow is usage."""
+        """Every choice has its finish; only usage may follow."""
 
     def feed(self, data: bytes) -> list[ChatChunk]:
-        """The chunks that `data` completes. Raises BrokenAnswer when a limit is passed."""
+        """The chunks that `data` completes. Raises InvalidAnswer when a limit is exceeded."""
 
     def close(self) -> list[ChatChunk]:
-        """The body ended, or nobody waits for its end: the chunks that were still held."""
+        """The chunks that were held back, at the end of the body or when the gateway stops reading it."""
 
 
 class InboundWire(Protocol):
-    """The caller's half."""
+    """The caller's half of a wire."""
 
     def parse_request(self, body: bytes) -> ChatRequest:
-        """Raises InvalidRequest naming the field."""
+        """Read and check a request body. Raises InvalidRequest, which names the field."""
 
-    def continued(self, request: ChatRequest, said: str) -> ChatRequest:
-        """The request to go on exactly where an answer broke off that had said so much."""
+    def resume_request(self, request: ChatRequest, text_so_far: str) -> ChatRequest:
+        """A request that asks a model to continue an answer that broke off after `text_so_far`."""
 
     def render_response(self, response: ChatResponse, naming: Naming) -> bytes:
-        """The whole answer for the caller."""
+        """A whole answer as the caller's body."""
 
     def encoder(self, naming: Naming) -> Encoder:
-        """A fresh encoder for one stream."""
+        """A new encoder for one stream."""
 
     def render_error(self, error: GatewayError) -> bytes:
-        """The error for the caller."""
+        """An error as the caller's body."""
 
 
 class OutboundWire(Protocol):
-    """The provider's half."""
+    """The provider's half of a wire."""
 
     def render_request(self, request: ChatRequest, model: str, *, ask_usage: bool) -> Rendered:
-        """The request for the provider, asking for `model`; `ask_usage`: token counts at a stream's end are wanted.
+        """The request for a provider.
 
-        Raises InvalidRequest where no provider could make sense of it, CannotSay where only this wire cannot.
+        Args:
+            request: stays unchanged, because the next candidate gets it too.
+            model: the provider's name for the model.
+            ask_usage: whether to ask for token counts at a stream's end.
+
+        Raises:
+            InvalidRequest: no provider could read the request.
+            UnsupportedByTarget: this wire cannot express it, another one may.
         """
 
     def parse_response(self, body: bytes, now: int, asked: Rendered) -> ChatResponse:
-        """A whole answer to `asked` that came at `now`, in seconds since the epoch. Raises ProviderFailure."""
+        """Read a whole answer to `asked` that arrived at `now`, in seconds since the epoch. Raises ProviderFailure."""
 
     def decoder(self, now: int, asked: Rendered) -> Decoder:
-        """A fresh decoder for one stream that answers `asked` and begins at `now`, in seconds since the epoch."""
+        """A new decoder for one stream that answers `asked` and begins at `now`, in seconds since the epoch."""
 
     def parse_error(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderFailure:
-        """What a status other than 2xx means."""
+        """The failure for an answer with a status other than 2xx."""
 
 
 def usage_of(prompt: object, completion: object) -> Usage | None:
     """Usage from two JSON values, or None where neither is a count."""
-    asked, answered = _count(prompt), _count(completion)
-    if asked is None and answered is None:
+    prompt_tokens, completion_tokens = _count(prompt), _count(completion)
+    if prompt_tokens is None and completion_tokens is None:
         return None
-    return Usage(asked or 0, answered or 0)
+    return Usage(prompt_tokens or 0, completion_tokens or 0)
 
 
 def _count(value: object) -> int | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 from waitress.channel import ClientDisconnected
 
-from gateway.core.errors import StreamBroken
+from gateway.core.provider_failures import StreamBroken
 from gateway.core.sse import encode
 from gateway.handler.call import Call
 from gateway.handler.caller import EVENT_STREAM, HEARTBEAT, NoCaller
@@ -28,7 +28,7 @@ from gateway.httpd.server import HttpServer
 from gateway.routing.router import Router
 from gateway.server.gateway_proxy import GatewayProxy, Switch
 from gateway.server.guard import Guard
-from gateway.wires.openai_chat import OpenAIChat
+from gateway.wires.openai_chat.inbound import OpenAIChatInbound
 from tests.edge import LIMIT, MIB, application, until
 from tests.support.fakes import FakeClock
 
@@ -158,7 +158,7 @@ class Scene:
             router=Router((), {}),
             explainer=cast(Explainer, None),
             guard=Guard(port=1, allowed_hosts=frozenset(), allowed_origins=origins, key_digests=()),
-            wire=OpenAIChat(),
+            wire=OpenAIChatInbound(),
             clock=self.clock,
             switch=Switch(),
             timeout=600.0,
@@ -249,7 +249,7 @@ def test_the_early_head_carries_what_the_late_one_would(scene: Scene, caller: Ca
 
 def test_the_handler_is_told_that_an_error_has_to_be_an_event(scene: Scene, caller: Caller) -> None:
     def fail(call: Call) -> Reply:
-        reply = error_reply(StreamBroken("Nobody answered."), OpenAIChat())
+        reply = error_reply(StreamBroken("Nobody answered."), OpenAIChatInbound())
         assert isinstance(reply.body, bytes)
         return Reply(200, EVENT_STREAM, encode(reply.body)) if call.caller.commit() else reply
 

@@ -11,23 +11,23 @@ import pytest
 
 from gateway.auth.auth_manager import Credential
 from gateway.auth.expiry import fingerprint
-from gateway.core.chat import ChatRequest
+from gateway.core.answer import ChatChunk
 from gateway.core.clock import SystemClock
-from gateway.core.errors import (
-    BrokenAnswer,
+from gateway.core.errors import InvalidRequest
+from gateway.core.provider_failures import (
     ConnectionFailed,
     CredentialRefused,
-    InvalidRequest,
+    InvalidAnswer,
     ProviderFailure,
+    ProviderTimeout,
     QuotaExhausted,
     RateLimited,
     RequestRejected,
-    Silent,
     TargetModelMissing,
     Unavailable,
 )
+from gateway.core.request import ChatRequest
 from gateway.core.secrets import Secret
-from gateway.core.stream import ChatChunk
 from gateway.providers.base import AttemptContext, OpenStream
 from gateway.providers.gemini import GeminiProvider
 from gateway.upstream.session import UpstreamSession
@@ -35,8 +35,8 @@ from gateway.upstream.transport import no_op
 from gateway.upstream.user_agents import UserAgentPool
 from gateway.wires.gemini import Gemini
 from gateway.wires.gemini.memory import CallMemory
-from gateway.wires.openai_chat import OpenAIChat
-from tests.gemini_answers import (
+from gateway.wires.openai_chat.inbound import OpenAIChatInbound
+from tests.support.gemini_answers import (
     blocked,
     call,
     error,
@@ -106,7 +106,7 @@ class Asking:
     def send(self, **fields: object) -> str:
         """What a whole answer says."""
         answer = self.provider.send(request(**fields), self.context())
-        return "".join(each.text for each in answer.response.said)
+        return "".join(each.text for each in answer.response.deltas)
 
     def open(self, **fields: object) -> OpenStream:
         return self.provider.open(request(stream=True, **fields), self.context())
@@ -123,11 +123,11 @@ def gemini(up: ScriptedUpstream) -> Iterator[Asking]:
 
 def request(**fields: object) -> ChatRequest:
     body = {"model": "alias", "messages": [{"role": "user", "content": "Hi"}], **fields}
-    return OpenAIChat().parse_request(json.dumps(body).encode())
+    return OpenAIChatInbound().parse_request(json.dumps(body).encode())
 
 
 def words(chunks: Sequence[ChatChunk]) -> str:
-    return "".join(each.text for chunk in chunks for each in chunk.said)
+    return "".join(each.text for chunk in chunks for each in chunk.deltas)
 
 
 def rest(opened: OpenStream) -> list[ChatChunk]:
@@ -288,7 +288,7 @@ def test_the_headers_beside_it_are_the_usual_ones(up: ScriptedUpstream, gemini: 
 def test_a_whole_answer_with_what_was_not_told(up: ScriptedUpstream, gemini: Asking) -> None:
     up.plays(Json(200, said(text("Hello.")), {"X-RateLimit-Remaining": "9"}))
     answer = gemini.provider.send(request(logit_bias={"1": 2}), gemini.context())
-    (choice,) = answer.response.said
+    (choice,) = answer.response.deltas
     assert (choice.text, choice.finish) == ("Hello.", "stop")
     assert answer.response.usage is not None
     assert (answer.response.usage.prompt, answer.response.usage.completion) == (7, 3)
@@ -302,9 +302,9 @@ def test_a_whole_answer_with_what_was_not_told(up: ScriptedUpstream, gemini: Ask
 def test_a_refused_prompt_is_an_answer(up: ScriptedUpstream, gemini: Asking) -> None:
     up.plays(Json(200, blocked()))
     answer = gemini.provider.send(request(), gemini.context())
-    assert [choice.finish for choice in answer.response.said] == ["content_filter"]
+    assert [choice.finish for choice in answer.response.deltas] == ["content_filter"]
     up.plays(*stream(blocked()))
-    assert [each.finish for chunk in rest(gemini.open()) for each in chunk.said if each.finish] == ["content_filter"]
+    assert [each.finish for chunk in rest(gemini.open()) for each in chunk.deltas if each.finish] == ["content_filter"]
 
 
 def test_what_the_request_cannot_mean_is_the_callers_fault_and_nobody_is_asked(
@@ -338,7 +338,7 @@ def test_what_is_no_answer_is_a_broken_one(
     played = steps if isinstance(steps, tuple) else (steps,)
     for ask in both(gemini):
         up.plays(*played)
-        with pytest.raises(BrokenAnswer):
+        with pytest.raises(InvalidAnswer):
             ask()
 
 
@@ -430,7 +430,7 @@ def test_a_stream_is_handed_over_with_its_first_content_read(up: ScriptedUpstrea
     assert words(chunks) == "one two three"
     assert opened.decoder.complete
     assert (opened.decoder.fault, opened.decoder.skipped) == (None, 0)
-    assert [each.finish for chunk in chunks for each in chunk.said if each.finish] == ["stop"]
+    assert [each.finish for chunk in chunks for each in chunk.deltas if each.finish] == ["stop"]
     assert [chunk.usage.completion for chunk in chunks if chunk.usage][-1] == 3
 
 
@@ -467,7 +467,7 @@ def test_a_stream_that_says_nothing_is_a_broken_answer(
     up: ScriptedUpstream, gemini: Asking, steps: tuple[Step, ...]
 ) -> None:
     up.plays(*steps)
-    with pytest.raises(BrokenAnswer):
+    with pytest.raises(InvalidAnswer):
         gemini.open()
     assert gemini.send() == "Hello.", "the next one is answered"
 
@@ -503,14 +503,14 @@ def test_a_stream_cut_after_content_is_not_complete(up: ScriptedUpstream, gemini
     up.plays(*stream(said(text("one"), finish=None)), Cut())
     opened = gemini.open()
     assert words(opened.first) == "one"
-    with pytest.raises(BrokenAnswer):
+    with pytest.raises(InvalidAnswer):
         rest(opened)
     assert not opened.decoder.complete
 
 
 def test_no_content_in_time_is_silence(up: ScriptedUpstream) -> None:
     up.plays(*stream({}), Stall())
-    with closing(Asking(up, first_content=0.1)) as asking, pytest.raises(Silent, match="gemini"):
+    with closing(Asking(up, first_content=0.1)) as asking, pytest.raises(ProviderTimeout, match="gemini"):
         asking.open()
     assert up.wait_for_requests(1)[0].client_gone.wait(LONG)
 

@@ -8,22 +8,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.errors import (
-    BrokenAnswer,
-    CannotSay,
+from gateway.core.provider_failures import (
     ConnectionFailed,
     ContentRefused,
     ContextTooLong,
     CredentialRefused,
     Evidence,
+    InvalidAnswer,
     ProviderFailure,
+    ProviderTimeout,
     QuotaExhausted,
     RateLimited,
     RequestRejected,
-    Silent,
     StreamBroken,
     TargetModelMissing,
     Unavailable,
+    UnsupportedByTarget,
 )
 from gateway.routing.health import REMEMBERED, Health, HealthTicket, TargetStatus
 from gateway.routing.router import Target
@@ -166,7 +166,7 @@ class TestTurns:
         scene.opened().probe().close()
         assert scene.turn().probing
 
-    @pytest.mark.parametrize("failure", [ContextTooLong("x"), CannotSay("x"), ContentRefused("x")])
+    @pytest.mark.parametrize("failure", [ContextTooLong("x"), UnsupportedByTarget("x"), ContentRefused("x")])
     def test_a_probe_that_says_nothing_about_the_target_leaves_its_place(
         self, scene: Scene, failure: ProviderFailure
     ) -> None:
@@ -180,7 +180,7 @@ class TestTurns:
         assert scene.status().failures == 0
 
     def test_a_probe_that_fails_doubles_the_opening(self, scene: Scene) -> None:
-        scene.opened().probe().failed(Silent("x"))
+        scene.opened().probe().failed(ProviderTimeout("x"))
         assert scene.due() == 10
 
     @pytest.mark.parametrize(
@@ -294,7 +294,7 @@ class TestCooldowns:
 
     @pytest.mark.parametrize(
         "failure",
-        [ContextTooLong("x"), CannotSay("x"), ContentRefused("x"), RequestRejected("x", evidence=told(30))],
+        [ContextTooLong("x"), UnsupportedByTarget("x"), ContentRefused("x"), RequestRejected("x", evidence=told(30))],
     )
     def test_what_is_not_the_targets_fault_leaves_no_trace(self, scene: Scene, failure: ProviderFailure) -> None:
         scene.fail(*[failure] * 20)
@@ -302,7 +302,7 @@ class TestCooldowns:
 
     def test_a_failure_taken_back_leaves_no_trace(self, scene: Scene) -> None:
         refused = CredentialRefused("the token is marked, and the target needs no cooldown")
-        refused.held_against = False
+        refused.counts_against_target = False
         scene.fail(*[refused] * 20)
         assert scene.ready() == [A]
 
@@ -312,7 +312,7 @@ class TestCooldowns:
             assert (scene.due(), scene.status().why, scene.status().failures) == (cooldown, "key_refused", 0)
             scene.later(cooldown)
 
-    @pytest.mark.parametrize("kind", [ConnectionFailed, Unavailable, Silent, BrokenAnswer, StreamBroken])
+    @pytest.mark.parametrize("kind", [ConnectionFailed, Unavailable, ProviderTimeout, InvalidAnswer, StreamBroken])
     def test_every_other_failure_counts_in_the_breaker(self, scene: Scene, kind: type[ProviderFailure]) -> None:
         scene.fail(*[kind("x")] * 4)
         assert scene.ready() == [A]
@@ -523,7 +523,9 @@ def test_there_is_never_more_than_one_probe_of_a_target_until_it_has_spoken(even
 
 
 FAULTS = st.lists(
-    st.tuples(st.sampled_from([DOWN, Silent("x"), StreamBroken("x")]), st.floats(0, 40)), min_size=1, max_size=60
+    st.tuples(st.sampled_from([DOWN, ProviderTimeout("x"), StreamBroken("x")]), st.floats(0, 40)),
+    min_size=1,
+    max_size=60,
 )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.wires.openai_chat.addresses import REFUSED
+from gateway.wires.openai_chat.inbound.addresses import REFUSED
 from tests.running import chat
 from tests.security.hostile import GOOGLE_KEY, KEY, Scene, check_reply, refused, scene
 from tests.support.upstream_script import ScriptedUpstream

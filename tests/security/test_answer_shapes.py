@@ -12,21 +12,22 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from gateway.core.chat import Rendered
-from gateway.core.errors import BrokenAnswer, ProviderFailure
-from gateway.core.jsontext import JsonValue, dumps
+from gateway.core.provider_failures import InvalidAnswer, ProviderFailure
+from gateway.core.request import Rendered
 from gateway.core.sse import encode
+from gateway.core.strict_json import JsonValue, dumps
 from gateway.wires.base import Decoder, Naming, OutboundWire
 from gateway.wires.gemini import Gemini
 from gateway.wires.gemini.memory import CallMemory
-from gateway.wires.openai_chat import OpenAIChat
+from gateway.wires.openai_chat.inbound import OpenAIChatInbound
+from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
 from tests.running import chat
 from tests.security.hostile import Scene, check_error, check_reply, check_stream, scene, strict
 from tests.security.substitutions import FEW, INSTEAD, gemini_events, openai_answers, substituted
 from tests.support.upstream_script import Request, Status, Step, sse_events
 
 NOW = 1_800_000_000
-CALLER = OpenAIChat()
+CALLER = OpenAIChatInbound()
 ASKED = Rendered(b"{}")
 GEMINI = gemini_events()
 ANSWERS = openai_answers()
@@ -52,7 +53,7 @@ def one() -> Iterator[Scene]:
 
 
 def wire(name: str) -> OutboundWire:
-    return OpenAIChat(tool_calls_finish=True) if name == "openai" else Gemini(CallMemory())
+    return OpenAIChatOutbound(tool_calls_finish=True) if name == "openai" else Gemini(CallMemory())
 
 
 def judge(target: OutboundWire, answer: JsonValue, *, ours: bool) -> None:
@@ -78,7 +79,7 @@ def judge_stream(decoder: Decoder, events: Sequence[JsonValue], *, ours: bool) -
         for event in events:
             out += b"".join(map(encoder.encode, decoder.feed(encode(dumps(event)))))
         out += b"".join(map(encoder.encode, decoder.close()))
-    except BrokenAnswer as broken:
+    except InvalidAnswer as broken:
         fault = broken
     fault = fault or decoder.fault
     out += encoder.error(fault) if fault else encoder.end()

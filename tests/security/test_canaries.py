@@ -14,7 +14,7 @@ from typing import Any, Literal
 import pytest
 import requests
 
-from gateway.wires.openai_chat import OpenAIChat
+from gateway.wires.openai_chat.inbound import OpenAIChatInbound
 from tests.auth_server import AuthServer, Raw
 from tests.running import alias, chat, provider, running
 from tests.security.hostile import healthy_gemini
@@ -274,8 +274,8 @@ def test_a_fault_of_ours_tells_the_caller_an_id_and_the_log_no_prompt(monkeypatc
     def crash(*_: object, **__: object) -> bytes:
         raise KeyError(f"{PROMPT} {SECRETS['api key']}")
 
-    monkeypatch.setattr(OpenAIChat, "render_response", crash)
-    monkeypatch.setattr(OpenAIChat, "encoder", crash)
+    monkeypatch.setattr(OpenAIChatInbound, "render_response", crash)
+    monkeypatch.setattr(OpenAIChatInbound, "encoder", crash)
     with ScriptedUpstream() as up:
         providers = {"a": provider(up.base_url, apiKey=SECRETS["api key"])}
         config = {"providers": providers, "modelAliases": [alias("best", "a/m")]}

@@ -1,7 +1,7 @@
 """A provider that sends without end, or far more than it seems, takes neither the memory nor the gateway.
 
 Each of these ends by a limit of its own, or else at the deadline. Here they come over a socket to the whole gateway;
-the limits themselves are tested where they are: test_sse.py, test_session.py, test_jsontext.py.
+the limits themselves are tested where they are: test_sse.py, test_session.py, test_strict_json.py.
 """
 
 import itertools
@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import requests
 
-from gateway.core.jsontext import MAX_CONTAINERS
+from gateway.core.strict_json import MAX_CONTAINERS
 from tests.running import alias, chat, provider, running
 from tests.security.hostile import check_stream, refused
 from tests.served import serving

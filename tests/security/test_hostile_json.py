@@ -1,6 +1,6 @@
 """Bodies that are JSON only to do harm, or not quite JSON: each parser on the way must read the same, or none may.
 
-What the reader itself does with them is told in tests/test_jsontext.py; here they come over the socket.
+What the reader itself does with them is told in tests/core/test_strict_json.py; here they come over the socket.
 """
 
 import codecs
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.core.jsontext import MAX_CONTAINERS, MAX_DEPTH
+from gateway.core.strict_json import MAX_CONTAINERS, MAX_DEPTH
 from tests.security.hostile import Scene, check_reply, refused, scene, strict
 
 BODY = b'{"model": "oa", "messages": [{"role": "user", "content": "hi"}], "x": %b}'

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.wires.openai_chat.data_urls import MAX_DATA
+from gateway.wires.data_urls import MAX_DATA
 from tests.security.hostile import Scene, check_reply, refused, scene
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(range(256))).decode()

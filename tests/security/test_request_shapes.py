@@ -7,20 +7,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.errors import CannotSay, InvalidRequest
-from gateway.core.jsontext import dumps
+from gateway.core.errors import InvalidRequest
+from gateway.core.provider_failures import UnsupportedByTarget
+from gateway.core.strict_json import dumps
 from gateway.wires.gemini import Gemini
 from gateway.wires.gemini.memory import CallMemory
-from gateway.wires.openai_chat import OpenAIChat
-from gateway.wires.openai_chat.request import FIELDS
+from gateway.wires.openai_chat.inbound import OpenAIChatInbound
+from gateway.wires.openai_chat.inbound.request import FIELDS
+from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
 from tests.security.hostile import Scene, check_error, check_reply, refused, scene, strict
 from tests.security.substitutions import INSTEAD, requests, substituted
 
 SHAPELESS = [b"[1]", b'"x"', b"null", b"true", b"0", b"1e3", b"[]", b"{}", b"[{}]", b'{"":{}}']
-WIRE = OpenAIChat()
+INBOUND = OpenAIChatInbound()
 TARGETS = (
-    (OpenAIChat(), "m"),
-    (OpenAIChat(history="strict"), "m"),
+    (OpenAIChatOutbound(), "m"),
+    (OpenAIChatOutbound(history="strict"), "m"),
     (Gemini(CallMemory()), "gemini-2.5-pro"),
     (Gemini(CallMemory()), "gemini-3-pro-preview"),
 )
@@ -40,23 +42,23 @@ def one() -> Iterator[Scene]:
 def judge(body: Any) -> None:
     """The request is refused naming a field, or every provider is sent JSON or says why not."""
     try:
-        request = WIRE.parse_request(dumps(body))
+        request = INBOUND.parse_request(dumps(body))
     except InvalidRequest as error:
         named(error)
         return
     for target, model in TARGETS:
         try:
             rendered = target.render_request(request, model, ask_usage=True)
-        except (InvalidRequest, CannotSay) as error:
+        except (InvalidRequest, UnsupportedByTarget) as error:
             named(error)
         else:
             assert isinstance(strict(rendered.body), dict)
             assert all(name.isascii() and name.isprintable() and "," not in name for name in rendered.dropped)
 
 
-def named(error: InvalidRequest | CannotSay) -> None:
+def named(error: InvalidRequest | UnsupportedByTarget) -> None:
     assert error.status == 400 and error.param
-    check_error(strict(WIRE.render_error(error))["error"])
+    check_error(strict(INBOUND.render_error(error))["error"])
 
 
 @pytest.mark.parametrize("number", range(len(requests())))

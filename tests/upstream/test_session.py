@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.core.errors import BrokenAnswer, ConnectionFailed, GatewayError, Silent
+from gateway.core.errors import GatewayError
+from gateway.core.provider_failures import ConnectionFailed, InvalidAnswer, ProviderTimeout
 from gateway.net.sockets import plain, shut_down
 from gateway.upstream.cancellation import PendingResponse
 from gateway.upstream.transport import HttpRequest, Transport
@@ -266,7 +267,7 @@ def test_tls_to_a_server_that_has_none_is_a_connection_that_failed(up: ScriptedU
 
 def test_no_head_in_time_is_silence(up: ScriptedUpstream, session: Transport) -> None:
     up.plays(Stall())
-    with pytest.raises(Silent) as caught:
+    with pytest.raises(ProviderTimeout) as caught:
         open_stream(session, up, SHORT)
     assert says_nothing_private(caught.value, up)
     assert up.requests[0].client_gone.wait(LONG), "its connection is closed"
@@ -357,7 +358,7 @@ def test_a_read_gives_what_has_come_without_waiting_for_more(up: ScriptedUpstrea
 def test_a_cut_in_the_body_is_a_broken_answer(up: ScriptedUpstream, session: Transport, steps: Sequence[Step]) -> None:
     up.plays(*steps)
     stream = open_stream(session, up)
-    with pytest.raises(BrokenAnswer) as caught:
+    with pytest.raises(InvalidAnswer) as caught:
         everything(stream)
     assert says_nothing_private(caught.value, up)
     everything(open_stream(session, up))
@@ -378,7 +379,9 @@ def test_silence_in_the_body_ends_after_the_time_of_that_read(up: ScriptedUpstre
 
     reader = in_thread(read)
     reader.join(LONG / 2)
-    assert [type(failure) for failure in failures] == [Silent], "the long silence of the read before does not count"
+    assert [type(failure) for failure in failures] == [ProviderTimeout], (
+        "the long silence of the read before does not count"
+    )
     assert "acme was silent" in failures[0].message
     assert says_nothing_private(failures[0], up)
     stream.close()
@@ -409,7 +412,7 @@ def test_each_read_has_a_time_of_its_own(
 def test_no_time_left_is_silence_and_not_an_endless_wait(up: ScriptedUpstream, session: Transport) -> None:
     up.plays(Head(), Stall())
     stream = open_stream(session, up)
-    with pytest.raises(Silent):
+    with pytest.raises(ProviderTimeout):
         stream.read(0.0)
     stream.close()
 
@@ -421,7 +424,7 @@ def test_an_answer_larger_than_its_limit_is_refused(
     head = Head(200, framing=3_000) if isinstance(framing, int) else Head(200, framing="chunked")
     up.plays(head, *[Body(b"x" * 1_000)] * 3)
     stream = open_stream(session, up)
-    with pytest.raises(BrokenAnswer, match="more than 2000 bytes"):
+    with pytest.raises(InvalidAnswer, match="more than 2000 bytes"):
         stream.read_all(2_000, forever())
     stream.close()
 
@@ -438,7 +441,7 @@ def test_a_compressed_answer_counts_as_what_it_unpacks_to(up: ScriptedUpstream, 
     assert everything(open_stream(session, up)) == b"hello " * 10
     up.plays(Status(200, {"Content-Encoding": "gzip"}, gzip.compress(bytes(50_000_000))))
     stream = open_stream(session, up)
-    with pytest.raises(BrokenAnswer, match="more than 1000000 bytes"):
+    with pytest.raises(InvalidAnswer, match="more than 1000000 bytes"):
         stream.read_all(1_000_000, forever())
     stream.close()
 
@@ -530,7 +533,7 @@ def test_a_read_after_close_fails_or_ends(up: ScriptedUpstream, session: Transpo
     stream.close()
     try:
         assert stream.read(LONG) == b""
-    except BrokenAnswer as failure:
+    except InvalidAnswer as failure:
         assert says_nothing_private(failure, up)
 
 
@@ -565,7 +568,7 @@ def test_a_cut_from_another_thread_wakes_a_blocked_read(up: ScriptedUpstream, se
     stream.cancel()
     assert woken.wait(2.0), "the read still blocks"
     reader.join(LONG)
-    assert [type(failure) for failure in failures] == [BrokenAnswer], "a cut never looks like the end of the answer"
+    assert [type(failure) for failure in failures] == [InvalidAnswer], "a cut never looks like the end of the answer"
     stream.close()
     assert up.requests[0].client_gone.wait(LONG)
     everything(open_stream(session, up))
@@ -586,7 +589,7 @@ def test_a_cut_while_the_head_is_being_read_is_seen_at_the_first_read(up: Script
     up.plays(Head(framing="close"), Stall())
     stream = open_stream(session, up)
     stream.cancel()
-    with pytest.raises(BrokenAnswer):
+    with pytest.raises(InvalidAnswer):
         stream.read(LONG)
     stream.close()
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.core.errors import BrokenAnswer, ConnectionFailed, GatewayError, Silent
+from gateway.core.errors import GatewayError
+from gateway.core.provider_failures import ConnectionFailed, InvalidAnswer, ProviderTimeout
 from gateway.upstream.cancellation import PendingResponse
 from tests.support.tls import TRUSTED, server_context
 from tests.support.transports import (
@@ -76,7 +77,7 @@ def test_a_stream_comes_piece_by_piece(up: ScriptedUpstream, session_to: Opening
         up.plays(Body(b"one"), WaitFor(go_on), Body(b"two"))
         stream = open_stream(session, up)
         assert stream.read(LONG) == b"one"
-        with pytest.raises(Silent):
+        with pytest.raises(ProviderTimeout):
             open_silent(session_to, up)
         go_on.set()
         assert stream.read_all(100, forever()) == b"two"
@@ -102,7 +103,7 @@ def test_an_answer_larger_than_what_is_read_at_once_arrives(up: ScriptedUpstream
 
 def test_an_answer_that_breaks_off_is_broken(up: ScriptedUpstream, session_to: Opening) -> None:
     up.plays(Body(b"one"), Cut())
-    with closing(session_to(up.base_url, environ=TRUSTED)) as session, pytest.raises(BrokenAnswer):
+    with closing(session_to(up.base_url, environ=TRUSTED)) as session, pytest.raises(InvalidAnswer):
         everything(open_stream(session, up))
 
 
@@ -135,7 +136,7 @@ def test_a_cut_wakes_whoever_waits(up: ScriptedUpstream, session_to: Opening, be
         cut()
         thread.join(2.0)
         assert not thread.is_alive()
-        assert [type(failure) for failure in failures] == [BrokenAnswer if begun else ConnectionFailed]
+        assert [type(failure) for failure in failures] == [InvalidAnswer if begun else ConnectionFailed]
         assert asked.client_gone.wait(LONG)
 
 

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.errors import BrokenAnswer, ConnectionFailed, ProviderFailure
+from gateway.core.provider_failures import ConnectionFailed, InvalidAnswer, ProviderFailure
 from gateway.upstream.transport import Transport
 from tests.support.transports import BOTH, everything, forever, open_stream
 from tests.support.upstream_script import Cut, ScriptedUpstream, Send
@@ -155,7 +155,7 @@ def test_both_fail_to_reach_one_who_answers_nonsense(up: ScriptedUpstream, answe
 @pytest.mark.parametrize("answer", BREAKS.values(), ids=BREAKS)
 def test_both_tell_of_the_same_broken_answer(up: ScriptedUpstream, answer: bytes) -> None:
     told = same(up, answer)
-    assert (told.failure, told.in_body) == (BrokenAnswer, True)
+    assert (told.failure, told.in_body) == (InvalidAnswer, True)
 
 
 DIFFERENT = {
@@ -172,10 +172,10 @@ DIFFERENT = {
     # it takes any 1xx but 100 for the answer
     "early-hints": (head("103 Early Hints") + head("200 OK", "Content-Length: 5") + b"hello", Told(200, body=b"hello")),
     # urllib3 passes a content coding that it does not know, and a compressed body that ends too early
-    "coding": (head("200 OK", "Content-Encoding: x") + b"hello", Told(200, failure=BrokenAnswer, in_body=True)),
+    "coding": (head("200 OK", "Content-Encoding: x") + b"hello", Told(200, failure=InvalidAnswer, in_body=True)),
     "gzip-cut": (
         head("200 OK", "Content-Encoding: gzip") + gzip.compress(b"hello")[:-4],
-        Told(200, failure=BrokenAnswer, in_body=True),
+        Told(200, failure=InvalidAnswer, in_body=True),
     ),
     # its lenient parser ends the fields at a line that is none, and drops the rest
     "no-field": (head("200 OK", "nonsense", "Content-Length: 5") + b"hello", Told(failure=ConnectionFailed)),

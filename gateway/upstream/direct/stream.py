@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 
 from gateway.core.clock import Clock
-from gateway.core.errors import BrokenAnswer, Silent
+from gateway.core.provider_failures import InvalidAnswer, ProviderTimeout
 from gateway.http1.response_body import ProtocolError
 from gateway.http1.response_reader import ResponseReader
 from gateway.net.sockets import shut_down
@@ -114,13 +114,13 @@ class DirectStream(ByteStream):
         return b""
 
     def _ended(self) -> bool:
-        """Whether the body is complete. Raises BrokenAnswer if it never will be."""
+        """Whether the body is complete. Raises InvalidAnswer if it never will be."""
         if self._reader.fault is not None:
             raise self._broken(self._reader.fault)
         if not self._reader.ended:
             return False
         if self._cancelled:  # where the connection's end is the body's end, cancelling looks like that end
-            raise BrokenAnswer(f"The answer of {self._provider} was cut.")
+            raise InvalidAnswer(f"The answer of {self._provider} was cut.")
         if self._decompressor is not None and not self._decompressor.whole:
             raise self._broken("its compressed answer ends too early")
         return True
@@ -142,12 +142,12 @@ class DirectStream(ByteStream):
     def _receive(self, seconds: float) -> bytes:
         with self._lock:
             if self._closed or self._detached:
-                raise BrokenAnswer(f"The answer of {self._provider} was closed.")
+                raise InvalidAnswer(f"The answer of {self._provider} was closed.")
             self._reading = True
         try:
             return self._connection.receive(max(seconds, 0.001))
         except TimeoutError:
-            raise Silent(f"{self._provider} was silent for too long.") from None
+            raise ProviderTimeout(f"{self._provider} was silent for too long.") from None
         except OSError as fault:
             raise self._failed(fault) from None
         finally:
@@ -157,11 +157,11 @@ class DirectStream(ByteStream):
             if closed:
                 self._connection.close()
 
-    def _failed(self, fault: OSError) -> BrokenAnswer:
+    def _failed(self, fault: OSError) -> InvalidAnswer:
         return self._broken(type(fault).__name__)
 
-    def _broken(self, why: object) -> BrokenAnswer:
-        return BrokenAnswer(f"{self._provider} broke off in the middle of its answer ({why}).")
+    def _broken(self, why: object) -> InvalidAnswer:
+        return InvalidAnswer(f"{self._provider} broke off in the middle of its answer ({why}).")
 
 
 def _wake(connection: Connection) -> None:

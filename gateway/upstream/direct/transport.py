@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from gateway.core.clock import Clock
-from gateway.core.errors import ConnectionFailed, ProviderFailure, Silent
+from gateway.core.provider_failures import ConnectionFailed, ProviderFailure, ProviderTimeout
 from gateway.http1.head_writer import HeadWriter
 from gateway.http1.response_body import ProtocolError
 from gateway.http1.response_reader import ResponseReader
@@ -146,7 +146,7 @@ class DirectTransport:
         try:
             return connection.receive(max(left, 0.001))
         except TimeoutError:
-            raise Silent(f"{self._provider} did not answer within {timeout:.0f} s.") from None
+            raise ProviderTimeout(f"{self._provider} did not answer within {timeout:.0f} s.") from None
         except OSError as fault:
             raise self._unreached(_os_error_text(fault)) from None
 

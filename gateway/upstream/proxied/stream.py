@@ -12,7 +12,7 @@ import requests
 import urllib3
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from gateway.core.errors import BrokenAnswer, Silent
+from gateway.core.provider_failures import InvalidAnswer, ProviderTimeout
 from gateway.net.sockets import plain, shut_down
 from gateway.upstream.byte_stream import READ_SIZE, ByteStream
 from gateway.upstream.transport import no_op
@@ -45,13 +45,13 @@ class RequestsStream(ByteStream):
         try:
             data = self._raw.read1(READ_SIZE, decode_content=True)
         except (ReadTimeoutError, TimeoutError):
-            raise Silent(f"{self._provider} was silent for too long.") from None
+            raise ProviderTimeout(f"{self._provider} was silent for too long.") from None
         except (HTTPError, OSError, ValueError, AttributeError) as fault:
             # ValueError, AttributeError: http.client raises them when another thread has closed the response
             why = type(fault).__name__
-            raise BrokenAnswer(f"{self._provider} broke off in the middle of its answer ({why}).") from None
+            raise InvalidAnswer(f"{self._provider} broke off in the middle of its answer ({why}).") from None
         if not data and self._cancelled:  # where the connection's end is the body's end, cancelling looks like that end
-            raise BrokenAnswer(f"The answer of {self._provider} was cut.")
+            raise InvalidAnswer(f"The answer of {self._provider} was cut.")
         return data
 
     def close(self) -> None:

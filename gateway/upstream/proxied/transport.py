@@ -14,7 +14,8 @@ from http.cookiejar import DefaultCookiePolicy
 import requests
 from urllib3.exceptions import HTTPError
 
-from gateway.core.errors import ConnectionFailed, GatewayError, Silent
+from gateway.core.errors import GatewayError
+from gateway.core.provider_failures import ConnectionFailed, ProviderTimeout
 from gateway.net.descriptors import is_exhausted
 from gateway.upstream.byte_stream import ByteStream
 from gateway.upstream.cancellation import PendingResponse
@@ -108,7 +109,7 @@ class RequestsTransport:
         if any(is_exhausted(cause) for cause in _causes(fault)):
             return no_descriptor(self._provider)
         if isinstance(fault, requests.ReadTimeout):
-            return Silent(f"{self._provider} did not answer within {timeout:.0f} s.")
+            return ProviderTimeout(f"{self._provider} did not answer within {timeout:.0f} s.")
         if isinstance(fault, requests.ConnectTimeout):
             return ConnectionFailed(f"{self._provider} could not be reached within {self._connect_seconds:g} s.")
         if isinstance(fault, requests.exceptions.SSLError):

@@ -1,15 +1,17 @@
-"""Gemini's generateContent (v1beta), the provider's half.
+"""Gemini's generateContent (v1beta), the outbound half of the wire.
 
-Source: https://ai.google.dev/api/generate-content. Nobody calls the gateway in this wire so far, so only the outbound
-half of the contract is here. One streamed event and a whole answer are the same object, GenerateContentResponse.
+No caller speaks this wire so far, so there is no inbound half. One event of a stream and a whole answer are the same
+object, GenerateContentResponse, so one reader reads both.
+Source: https://ai.google.dev/api/generate-content.
 """
 
 from collections.abc import Mapping
 
-from gateway.core.chat import ChatRequest, ChatResponse, Rendered
-from gateway.core.errors import ProviderFailure
+from gateway.core.answer import ChatResponse
+from gateway.core.provider_failures import ProviderFailure
+from gateway.core.request import ChatRequest, Rendered
 from gateway.wires.base import Decoder
-from gateway.wires.gemini import errors, request, response, stream
+from gateway.wires.gemini import decoder, errors, request, response
 from gateway.wires.gemini.memory import CallMemory
 
 
@@ -17,7 +19,7 @@ class Gemini:
     """The outbound half of the contract in gateway.wires.base.
 
     Args:
-        memory: what clients may not give back; shared by all providers that speak this wire.
+        memory: data of tool calls that clients may not send back; shared by all providers of this wire.
     """
 
     def __init__(self, memory: CallMemory) -> None:
@@ -30,7 +32,7 @@ class Gemini:
         return response.parse(body, now, asked, self._memory)
 
     def decoder(self, now: int, asked: Rendered) -> Decoder:
-        return stream.EventDecoder(now, asked, self._memory)
+        return decoder.EventDecoder(now, asked, self._memory)
 
     def parse_error(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderFailure:
         return errors.parse(status, headers, body)

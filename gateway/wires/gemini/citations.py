@@ -1,8 +1,9 @@
-"""The pages that an answer rests on, out of its grounding.
+"""Reads the citations of an answer from its grounding metadata.
 
-Source: https://ai.google.dev/api/generate-content#GroundingMetadata. Places are counted in bytes of UTF-8, in whichever
-text the server had in mind: `partIndex` is left out where it would be needed (python-genai#961), and a stream counts
-over all its events. So a place holds only where the text there is the text that is quoted.
+Positions are counted in bytes of UTF-8. The text to which they refer is not certain: `partIndex` is missing where it
+would be needed (python-genai#961), and a stream counts over all its events. So a position is used only where the text
+there equals the quoted text.
+Source: https://ai.google.dev/api/generate-content#GroundingMetadata.
 """
 
 from bisect import bisect_right
@@ -10,24 +11,24 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Final
 
-from gateway.core.chat import Citation
-from gateway.core.jsontext import JsonObject, JsonValue
-from gateway.wires.gemini.shapes import an_object, count, objects, text
+from gateway.core.answer import Citation
+from gateway.core.strict_json import JsonObject, JsonValue
+from gateway.wires.untrusted_fields import an_object, count, objects, text
 
 MOST: Final = 1_000
-"""Supports that are read of one answer: each is looked for in the text, and an answer has some dozens."""
+"""Supports that are read of one answer. Each is searched in the text; an answer has a few dozen."""
 
 
-def read_citations(grounding: Sequence[JsonObject], said: str) -> tuple[Citation, ...]:
-    """Each page with each stretch of `said` that rests on it, once.
+def read_citations(grounding: Sequence[JsonObject], answer: str) -> tuple[Citation, ...]:
+    """Each cited page with each range of the text that it supports, once.
 
     Args:
-        grounding: what the answer brought, in its order; a stream repeats what it has said, grown.
-        said: the whole text of the answer.
+        grounding: the answer's grounding metadata, in order; a stream repeats and extends it.
+        answer: the whole text of the answer.
     """
     if not grounding:
         return ()
-    places = _Places(said)
+    places = _Places(answer)
     found: dict[Citation, None] = {}
     left = MOST
     for metadata in grounding:
@@ -42,7 +43,7 @@ def read_citations(grounding: Sequence[JsonObject], said: str) -> tuple[Citation
 
 
 def _pages(chunks: JsonValue) -> list[tuple[str, str]]:
-    """Address and title of each chunk, in their places; "" where it has none."""
+    """Address and title of each chunk, in order; "" where it has none."""
     pages = []
     for chunk in chunks if isinstance(chunks, list) else []:
         named = [an_object(an_object(chunk).get(kind)) for kind in ("web", "retrievedContext", "maps")]
@@ -53,30 +54,30 @@ def _pages(chunks: JsonValue) -> list[tuple[str, str]]:
 
 def _cited(indices: JsonValue, pages: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """The pages of a support, each once."""
-    told = [index for index in indices if type(index) is int] if isinstance(indices, list) else []
-    return list(dict.fromkeys(pages[index] for index in told if 0 <= index < len(pages) and pages[index][0]))
+    numbers = [index for index in indices if type(index) is int] if isinstance(indices, list) else []
+    return list(dict.fromkeys(pages[index] for index in numbers if 0 <= index < len(pages) and pages[index][0]))
 
 
 class _Places:
-    """Where something stands in a text."""
+    """Finds the character positions of segments in a text."""
 
-    def __init__(self, said: str) -> None:
-        self._said = said
-        self._ends: list[int] | None = None if said.isascii() else list(accumulate(len(c.encode()) for c in said))
+    def __init__(self, answer: str) -> None:
+        self._text = answer
+        self._ends: list[int] | None = None if answer.isascii() else list(accumulate(len(c.encode()) for c in answer))
 
     def find(self, segment: JsonObject) -> tuple[int, int]:
-        """From which character up to which the segment goes; all of the text where that cannot be told."""
+        """The first character of the segment and the one after it; the whole text where the segment is not found."""
         quoted = text(segment.get("text"))
         start, end = self._character(count(segment.get("startIndex"))), self._character(count(segment.get("endIndex")))
         if not quoted:
-            return (start, end) if start < end else (0, len(self._said))
-        if self._said[start:end] == quoted:
+            return (start, end) if start < end else (0, len(self._text))
+        if self._text[start:end] == quoted:
             return start, end
-        start = self._said.find(quoted)
-        return (start, start + len(quoted)) if start >= 0 else (0, len(self._said))
+        start = self._text.find(quoted)
+        return (start, start + len(quoted)) if start >= 0 else (0, len(self._text))
 
     def _character(self, byte: int) -> int:
-        """The character that holds the byte."""
+        """The character to which the byte belongs."""
         if self._ends is None:
-            return min(byte, len(self._said))
+            return min(byte, len(self._text))
         return bisect_right(self._ends, byte)

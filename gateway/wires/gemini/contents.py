@@ -1,7 +1,7 @@
-"""The conversation as Gemini takes it: what the system says apart, user and model in turn, calls with their results.
+"""Renders the conversation for Gemini: system texts apart, user and model alternating, calls with their results.
 
-OpenAI takes messages in almost any order. Gemini wants a user to begin, every call answered at once by one Content with
-all results in the calls' order, and no Content and no text to be empty. What is said stays in its order otherwise.
+OpenAI accepts messages in almost any order. Gemini has stricter rules: a user begins, one Content with all results in
+the calls' order follows each model's calls, and no Content and no text is empty. Otherwise the order stays unchanged.
 
 Source: https://ai.google.dev/api/caching#Content, https://ai.google.dev/gemini-api/docs/function-calling.
 """
@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from gateway.core.chat import Media, Message, Part, Refusal, StoredFile, Text, Thought, ToolCall, Unworded
-from gateway.core.jsontext import JsonFault, JsonObject, JsonValue, loads
+from gateway.core.request import Media, Message, Part, Reasoning, Refusal, StoredFile, Text, ToolCall, UnknownPart
+from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, loads
 from gateway.wires.gemini import media, tool_results
 from gateway.wires.gemini.media import Drop
 from gateway.wires.gemini.names import ToolNames
@@ -19,21 +19,22 @@ from gateway.wires.gemini.signatures import PLACEHOLDER, Signatures
 from gateway.wires.gemini.tools import INPUT
 
 NOTHING: Final = " "
-"""What a user says where somebody must say something: an empty text is refused."""
+"""The text of a user's Content that exists only because Gemini requires one; an empty text is refused."""
 
 CONTINUE: Final = "Continue exactly where your last message ends. Do not repeat any of it."
-"""Asks for what OpenAI-compatible servers do with an assistant's message at the end, which Gemini 3 does not take."""
+"""Replaces a continuation of the assistant's last message, which OpenAI-compatible servers support and Gemini 3 does
+not."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What the parts of one request have in common.
+    """What rendering needs to know of one request.
 
     Attributes:
         generation: the model's.
-        names: the tools' names as they are sent.
-        signatures: of this request.
-        drop: told what is left out.
+        names: the tool names as they are sent.
+        signatures: the signatures of this request.
+        drop: is called with the name of each dropped field.
     """
 
     generation: int
@@ -44,7 +45,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """`contents` of the request, never empty, and the texts of its systemInstruction."""
+    """The request's `contents`, never empty, and the texts of its systemInstruction."""
 
     contents: list[JsonValue]
     system: list[str]
@@ -52,12 +53,14 @@ class Conversation:
 
 @dataclass(slots=True)
 class _Turn:
-    """What one side says before the other speaks.
+    """The consecutive messages of one role.
 
     Attributes:
-        results: of its calls, in their order.
-        beside: parts that belong to the results and stand behind them.
-        answered: a result has come, so whatever is said now is said after it.
+        parts: the content without calls.
+        calls: the model's calls.
+        results: the results of the calls, in the calls' order.
+        beside: parts that belong to the results and follow them.
+        answered: whether a result has arrived; a later message of the same role then starts a new turn.
     """
 
     role: Literal["user", "model"]
@@ -75,18 +78,18 @@ class _Turn:
 
 
 def render(messages: tuple[Message, ...], setting: Setting) -> Conversation:
-    """The conversation for one model.
+    """Render the conversation for one model.
 
     Raises:
-        InvalidRequest: a tool message answers no call, or media are none.
-        CannotSay: it holds what Gemini has no place for and what cannot be left out.
+        InvalidRequest: a tool message answers no call, or media is invalid.
+        UnsupportedByTarget: a part that Gemini does not support cannot be left out.
     """
     for message in messages:
         if message.name is not None and message.role != "tool":
             setting.drop("messages.name")
     system = [text for text in (_system(message, setting.drop) for message in messages) if text]
     contents = _contents(_turns(messages, setting), setting.generation)
-    if not contents:  # the system alone has spoken, or nobody
+    if not contents:  # only system messages, or no messages
         return Conversation([_content("user", [{"text": text} for text in system or [NOTHING]])], [])
     if _role(contents[0]) == "model":
         contents.insert(0, _content("user", [{"text": NOTHING}]))
@@ -96,7 +99,7 @@ def render(messages: tuple[Message, ...], setting: Setting) -> Conversation:
 
 
 def _system(message: Message, drop: Drop) -> str:
-    """What a system message says: text is all that a systemInstruction takes."""
+    """The text of a system message; a systemInstruction takes only text."""
     if message.role != "system":
         return ""
     for part in message.parts:
@@ -105,7 +108,7 @@ def _system(message: Message, drop: Drop) -> str:
                 drop(media.field(part))
             case StoredFile():
                 drop("messages.content.file")
-            case Unworded() | ToolCall():
+            case UnknownPart() | ToolCall():
                 _leave_out(part, drop)
             case _:
                 pass
@@ -113,14 +116,14 @@ def _system(message: Message, drop: Drop) -> str:
 
 
 def _turns(messages: tuple[Message, ...], setting: Setting) -> list[_Turn]:
-    """User and model in turn: neighbours of one role become one."""
+    """User and model alternating: consecutive messages of one role become one turn."""
     results = tool_results.pair(messages)
     turns: list[_Turn] = []
     for index, message in enumerate(messages):
         if message.role == "user":
-            turn = _Turn("user", _said(message.parts, setting))
+            turn = _Turn("user", _parts(message.parts, setting))
         elif message.role == "assistant":
-            turn = _spoken(message, setting)
+            turn = _assistant(message, setting)
             for position, part in enumerate(message.parts):
                 if isinstance(part, ToolCall):
                     _add_call(turn, part, results.get((index, position)), setting)
@@ -135,24 +138,24 @@ def _turns(messages: tuple[Message, ...], setting: Setting) -> list[_Turn]:
     return turns
 
 
-def _spoken(message: Message, setting: Setting) -> _Turn:
-    """What an assistant says without its calls."""
-    said = _said((part for part in message.parts if not isinstance(part, ToolCall)), setting)
-    texts = [part for part in said if isinstance(part, dict) and "text" in part]
+def _assistant(message: Message, setting: Setting) -> _Turn:
+    """An assistant's message without its calls."""
+    parts = _parts((part for part in message.parts if not isinstance(part, ToolCall)), setting)
+    texts = [part for part in parts if isinstance(part, dict) and "text" in part]
     if texts and (signature := setting.signatures.of_text(message)):
         texts[-1]["thoughtSignature"] = signature
-    return _Turn("model", said)
+    return _Turn("model", parts)
 
 
 def _add_call(turn: _Turn, call: ToolCall, answers: list[Part] | None, setting: Setting) -> None:
-    """A call and what it brought, both by the same name and by Google's own id or none."""
-    told = setting.signatures.of_call(call)
+    """Add a call and its result. Both have the same name, and Google's own id where there is one."""
+    signed = setting.signatures.of_call(call)
     named: JsonObject = {"name": setting.names.sent(call.name)}
-    if told.native_id and setting.generation >= 3:  # 2.x answers 400: Unknown name "id"
-        named["id"] = told.native_id
+    if signed.native_id and setting.generation >= 3:  # 2.x answers 400: Unknown name "id"
+        named["id"] = signed.native_id
     asked: JsonObject = {"functionCall": {**named, "args": _arguments(call)}}
-    if told.signature:
-        asked["thoughtSignature"] = told.signature
+    if signed.signature:
+        asked["thoughtSignature"] = signed.signature
     result = tool_results.result(answers, setting.generation, setting.drop)
     turn.calls.append(asked)
     turn.results.append({"functionResponse": {**named, **result.fields}})
@@ -160,7 +163,7 @@ def _add_call(turn: _Turn, call: ToolCall, answers: list[Part] | None, setting: 
 
 
 def _arguments(call: ToolCall) -> JsonObject:
-    """An object as it is; whatever else a model has written as an object that holds it."""
+    """The arguments as an object; any other value becomes an object that holds it."""
     if call.kind == "custom":
         return {INPUT: call.arguments}
     if not call.arguments.strip():
@@ -174,27 +177,27 @@ def _arguments(call: ToolCall) -> JsonObject:
     return value if isinstance(value, dict) else {"value": value}
 
 
-def _said(parts: Iterable[Part], setting: Setting) -> list[JsonValue]:
-    said = (_part(part, setting) for part in parts)
-    return [part for part in said if part is not None]
+def _parts(parts: Iterable[Part], setting: Setting) -> list[JsonValue]:
+    rendered = (_part(part, setting) for part in parts)
+    return [part for part in rendered if part is not None]
 
 
 def _part(part: Part, setting: Setting) -> JsonObject | None:
     match part:
         case Text(text) | Refusal(text):
             return {"text": text} if text else None
-        case Thought():
-            return None  # what was thought is not part of the history, in any vendor's API; its signature is
+        case Reasoning():
+            return None  # no vendor's API takes reasoning in the history, only its signature
         case Media():
             return media.part(part, setting.generation, setting.drop)
         case StoredFile():
             return media.stored(part)
-        case Unworded() | ToolCall():
+        case UnknownPart() | ToolCall():
             _leave_out(part, setting.drop)
             return None
 
 
-def _leave_out(part: Unworded | ToolCall, drop: Drop) -> None:
+def _leave_out(part: UnknownPart | ToolCall, drop: Drop) -> None:
     drop("messages.tool_calls" if isinstance(part, ToolCall) else f"messages.content.{part.kind}")
 
 
@@ -213,20 +216,20 @@ def _contents(turns: list[_Turn], generation: int) -> list[JsonValue]:
 
 
 def _model(turn: _Turn, generation: int) -> JsonObject:
-    """What the model says, then what it calls. From the third generation on the first call must be signed: in the
-    current turn Google insists on it, in older ones the placeholder does no harm."""
+    """The model's parts, then its calls. From the third generation on, the first call must be signed: Google requires
+    it in the current turn, and the placeholder does no harm in older ones."""
     first = turn.calls[0] if turn.calls else None
     if generation >= 3 and isinstance(first, dict):
         first.setdefault("thoughtSignature", PLACEHOLDER)
     return _content("model", turn.parts + turn.calls)
 
 
-def _user(asked: _Turn | None, said: list[JsonValue], generation: int) -> list[JsonValue]:
-    """What comes after the model has spoken: first the results that it `asked` for. Models before the third generation
-    take text beside results, but no media."""
+def _user(asked: _Turn | None, parts: list[JsonValue], generation: int) -> list[JsonValue]:
+    """The user's Contents after the model's turn, which begin with the results that it `asked` for. Models before the
+    third generation take text beside results, but no media."""
     if asked is None:
-        return [_content("user", said)] if said else []
-    after = asked.beside + said
+        return [_content("user", parts)] if parts else []
+    after = asked.beside + parts
     if generation < 3 and any(isinstance(part, dict) and "text" not in part for part in after):
         return [_content("user", asked.results), _content("user", after)]
     return [_content("user", asked.results + after)]

@@ -1,7 +1,7 @@
-"""Google's error object: what a refusal means, and when asking again makes sense.
+"""Reads Google's error object, and gives the failure that it means and the time after which to ask again.
 
-The status says little: 400 is a key that is not valid, a country that is not served, or a request that is wrong, and
-429 is a busy minute or a spent day. The details tell them apart, else the text.
+The status alone is ambiguous: 400 is an invalid key, an unsupported country or a wrong request, and 429 is an exhausted
+minute or an exhausted day. The error's details distinguish them, or else its text.
 Source: https://cloud.google.com/apis/design/errors (google.rpc.Status, error_details.proto), and
 https://ai.google.dev/gemini-api/docs/troubleshooting.
 """
@@ -11,22 +11,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.core.errors import (
-    CannotSay,
+from gateway.core.provider_failures import (
     CredentialRefused,
     Evidence,
     ProviderFailure,
     QuotaExhausted,
     RateLimited,
     Unavailable,
+    UnsupportedByTarget,
 )
-from gateway.core.jsontext import JsonFault, JsonObject, JsonValue, loads
-from gateway.wires.gemini.shapes import an_object, objects, text
-from gateway.wires.meaning import MESSAGE_READ, by_text_or_status, shown
-from gateway.wires.patience import retry_after, span, told_in
+from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, loads
+from gateway.wires.failure_classes import MESSAGE_READ, by_text_or_status, shortened
+from gateway.wires.retry_after import advised_in, retry_after, span
+from gateway.wires.untrusted_fields import an_object, objects, text
 
 SOON: Final = 60.0
-"""Seconds. No day's quota is back so soon: Google then tells when the minute's is, which was over too."""
+"""Seconds. A daily quota is not available again so soon; Google then reports the time of the exhausted minute quota."""
 
 _STATUS_OF: Final[Mapping[str, int]] = {
     "INVALID_ARGUMENT": 400,
@@ -66,19 +66,19 @@ _PER_DAY: Final = re.compile(r"per.?day", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
-    """What an error says.
+class _Error:
+    """The fields of an error.
 
     Attributes:
-        word: google.rpc.Code's name.
+        name: the name of the google.rpc.Code (`INVALID_ARGUMENT`).
         code: the number beside it, mostly the HTTP status.
-        reasons: of ErrorInfo.
-        quotas: names of those that are used up.
-        delay: seconds until asking again makes sense, out of the details.
+        reasons: the reasons of ErrorInfo.
+        quotas: the names of the exhausted quotas.
+        delay: seconds until the request can be repeated, from the details.
     """
 
     message: str = ""
-    word: str = ""
+    name: str = ""
     code: JsonValue = None
     reasons: frozenset[str] = frozenset()
     quotas: tuple[str, ...] = ()
@@ -86,98 +86,98 @@ class _Told:
 
 
 def parse(status: int, headers: Mapping[str, str], body: bytes) -> ProviderFailure:
-    """What an answer other than 2xx means.
+    """The failure for an answer with a status other than 2xx.
 
     Args:
         status: the HTTP status.
         headers: with case-insensitive or lower-case keys.
-        body: bounded by the reader.
+        body: the body, whose size the reader limits.
     """
     try:
-        told = _read(loads(body))
+        error = _read(loads(body))
     except JsonFault:
-        told = _Told()
-    kind = _meaning(status, told)
-    delay = told.delay if told.delay is not None else retry_after(headers)
+        error = _Error()
+    kind = _failure_class(status, error)
+    delay = error.delay if error.delay is not None else retry_after(headers)
     return kind(
-        shown(told.message) or f"The provider answered {status} without a message.",
+        shortened(error.message) or f"The provider answered {status} without a message.",
         evidence=Evidence(
             status=status,
             request_id=headers.get("x-request-id") or headers.get("x-goog-request-id"),
-            retry_after=_patience(kind, told, delay),
+            retry_after=_retry_after(kind, error, delay),
         ),
-        status=_shown(status, kind),
+        status=_caller_status(status, kind),
     )
 
 
-def in_band(error: JsonValue) -> ProviderFailure:
-    """What an error inside a stream or a 200 means: the object, or what holds it as `error`, or an array around that;
-    its status is in its code or its word, or unknown."""
-    told = _read(error)
-    numbered = told.code if type(told.code) is int and 400 <= told.code < 600 else None
-    status = numbered or _STATUS_OF.get(told.word)
-    kind = _meaning(status or 0, told)
+def parse_in_stream(value: JsonValue) -> ProviderFailure:
+    """The failure for an error inside a stream or a 200. The value is the error, an object that holds it as `error`, or
+    an array around that. The status is its code, belongs to its name, or is unknown."""
+    error = _read(value)
+    numbered = error.code if type(error.code) is int and 400 <= error.code < 600 else None
+    status = numbered or _STATUS_OF.get(error.name)
+    kind = _failure_class(status or 0, error)
     return kind(
-        shown(told.message) or "The provider reported an error inside its answer.",
-        evidence=Evidence(status=status, retry_after=_patience(kind, told, told.delay)),
+        shortened(error.message) or "The provider reported an error inside its answer.",
+        evidence=Evidence(status=status, retry_after=_retry_after(kind, error, error.delay)),
     )
 
 
 def holds_error(value: JsonValue) -> bool:
-    """Whether what came for an answer is an error; an array is around it where the address is a stream's."""
+    """Whether an answer is an error. At a stream's address, Google puts an array around it."""
     if isinstance(value, list):
         return bool(value) and holds_error(value[0])
     return isinstance(value, dict) and bool(value.get("error"))
 
 
-def _meaning(status: int, told: _Told) -> type[ProviderFailure]:
-    return next((kind for holds, kind in _RULES if holds(status, told)), None) or by_text_or_status(
-        status, told.message
+def _failure_class(status: int, error: _Error) -> type[ProviderFailure]:
+    return next((kind for holds, kind in _RULES if holds(status, error)), None) or by_text_or_status(
+        status, error.message
     )
 
 
-_RULES: Final[tuple[tuple[Callable[[int, _Told], bool], type[ProviderFailure]], ...]] = (
-    (lambda status, told: bool(told.reasons & _KEY_REASONS), CredentialRefused),
-    (lambda status, told: status == 400 and bool(_KEY.search(told.message)), CredentialRefused),
-    (lambda status, told: bool(told.reasons & _SPENT_REASONS), QuotaExhausted),
-    (lambda status, told: told.word == "FAILED_PRECONDITION" and bool(_BILLING.search(told.message)), QuotaExhausted),
-    # where the gateway stands is no fault of the request, and no key or waiting mends it
-    (lambda status, told: status == 400 and bool(_LOCATION.search(told.message)), Unavailable),
-    (lambda status, told: status == 400 and bool(_UNSUPPORTED.search(told.message)), CannotSay),
-    (lambda status, told: status == 429 and any(map(_PER_DAY.search, told.quotas)), QuotaExhausted),
-    (lambda status, told: status == 429 and not told.quotas and bool(_SPENT.search(told.message)), QuotaExhausted),
-    (lambda status, told: status == 429, RateLimited),  # every text of Google's speaks of plan and billing
-    (lambda status, told: status == 499, Unavailable),  # CANCELLED: not by us, or nobody would read this
+_RULES: Final[tuple[tuple[Callable[[int, _Error], bool], type[ProviderFailure]], ...]] = (
+    (lambda status, e: bool(e.reasons & _KEY_REASONS), CredentialRefused),
+    (lambda status, e: status == 400 and bool(_KEY.search(e.message)), CredentialRefused),
+    (lambda status, e: bool(e.reasons & _SPENT_REASONS), QuotaExhausted),
+    (lambda status, e: e.name == "FAILED_PRECONDITION" and bool(_BILLING.search(e.message)), QuotaExhausted),
+    # the location of the gateway is no fault of the request, and neither a key nor waiting changes it
+    (lambda status, e: status == 400 and bool(_LOCATION.search(e.message)), Unavailable),
+    (lambda status, e: status == 400 and bool(_UNSUPPORTED.search(e.message)), UnsupportedByTarget),
+    (lambda status, e: status == 429 and any(map(_PER_DAY.search, e.quotas)), QuotaExhausted),
+    (lambda status, e: status == 429 and not e.quotas and bool(_SPENT.search(e.message)), QuotaExhausted),
+    (lambda status, e: status == 429, RateLimited),  # Google names plan and billing in every text
+    (lambda status, e: status == 499, Unavailable),  # CANCELLED, and not by the gateway, which would not read this
 )
 
 
-def _shown(status: int, kind: type[ProviderFailure]) -> int | None:
-    """The status that the caller gets; None is the failure's own."""
+def _caller_status(status: int, kind: type[ProviderFailure]) -> int | None:
+    """The HTTP status for the caller; None for the status of the failure's class."""
     if status == 499 or (kind is CredentialRefused and status == 400):
         return None
     return status if 400 <= status < 600 else None
 
 
-def _patience(kind: type[ProviderFailure], told: _Told, delay: float | None) -> float | None:
-    """Seconds until asking again makes sense."""
+def _retry_after(kind: type[ProviderFailure], error: _Error, delay: float | None) -> float | None:
+    """Seconds until the request can be repeated; None where that is unknown."""
     if delay is None:
-        delay = told_in(told.message)
+        delay = advised_in(error.message)
     return None if kind is QuotaExhausted and delay is not None and delay <= SOON else delay
 
 
-def _read(value: JsonValue) -> _Told:
-    """An error in any of the shapes seen: Google's, with an array around it, or a proxy's bare text."""
+def _read(value: JsonValue) -> _Error:
+    """An error in any of the known shapes: Google's, with an array around it, or a proxy's bare text."""
     if isinstance(value, list):
         value = value[0] if value else None
     if isinstance(value, dict) and value.get("error"):
         value = value["error"]
     if isinstance(value, str):
-        return _Told(value[:MESSAGE_READ])
+        return _Error(value[:MESSAGE_READ])
     fields = an_object(value)
     details = objects(fields.get("details"))
-    return _Told(
+    return _Error(
         message=text(fields.get("message"))[:MESSAGE_READ],
-        word=text(fields.get("status")),
+        name=text(fields.get("status")),
         code=fields.get("code"),
         reasons=frozenset(text(detail.get("reason")) for detail in details),
         quotas=tuple(filter(None, (quota for detail in details for quota in _quotas(detail)))),
@@ -192,5 +192,5 @@ def _quotas(detail: JsonObject) -> list[str]:
 
 
 def _delay(detail: JsonObject) -> float | None:
-    """Of a RetryInfo."""
+    """The delay of a RetryInfo."""
     return span(text(detail.get("retryDelay")))

@@ -1,16 +1,16 @@
-"""Why an answer ended: Google's words, and what they become.
+"""Finish reasons: Google's words, and the neutral form's.
 
 Source: https://ai.google.dev/api/generate-content#FinishReason and #BlockReason.
 """
 
 from typing import Final
 
-from gateway.core.chat import Finish
-from gateway.core.errors import BrokenAnswer
-from gateway.wires.meaning import shown
+from gateway.core.answer import Finish
+from gateway.core.provider_failures import InvalidAnswer
+from gateway.wires.failure_classes import shortened
 
 STOP: Final = "STOP"
-UNSAID: Final = frozenset({"", "FINISH_REASON_UNSPECIFIED", "BLOCK_REASON_UNSPECIFIED"})
+UNSET: Final = frozenset({"", "FINISH_REASON_UNSPECIFIED", "BLOCK_REASON_UNSPECIFIED"})
 """The values that stand for "no value"."""
 
 FAILED: Final = frozenset(
@@ -22,8 +22,8 @@ FAILED: Final = frozenset(
         "MISSING_THOUGHT_SIGNATURE",
     }
 )
-"""The model or its server went wrong. As an empty "stop" an agent would take it for a decision, and ask again for ever
-or give up (sub2api#7098, hermes#83882), so it is a failure, which another try mends."""
+"""Reasons for a fault of the model or its server. Agents would take an empty "stop" for a decision, and repeat the
+request for ever or give up (sub2api#7098, hermes#83882). So it is a failure, which another try can repair."""
 
 _FILTERED: Final = frozenset(
     {
@@ -48,9 +48,9 @@ def finish(reason: str, *, spoke: bool, called: bool) -> Finish:
     """The finish of a choice.
 
     Args:
-        reason: Google's word; none of FAILED.
-        spoke: the choice has said anything.
-        called: it has called a tool. Google says STOP then too, and on whichever event it likes.
+        reason: Google's word; not one of FAILED.
+        spoke: whether the choice has any content.
+        called: whether it called a tool. Google sends STOP then too, on any of the events.
     """
     word = reason.upper()
     if called:
@@ -62,15 +62,15 @@ def finish(reason: str, *, spoke: bool, called: bool) -> Finish:
     return "stop"
 
 
-def failure(reason: str, told: str) -> BrokenAnswer:
-    """What one of FAILED is; `told`: the server's explanation, "" where it gave none."""
-    return BrokenAnswer(_sentence(f"The provider broke its answer off: {reason}", told))
+def failure(reason: str, explanation: str) -> InvalidAnswer:
+    """The failure for one of FAILED. `explanation`: the server's, "" where it gave none."""
+    return InvalidAnswer(_sentence(f"The provider broke its answer off: {reason}", explanation))
 
 
-def refusal(what: str, reason: str, told: str) -> str:
-    """Why there is no answer, for people; `what` was filtered."""
-    return _sentence(f"The provider blocked {what}: {reason}", told)
+def refusal(what: str, reason: str, explanation: str) -> str:
+    """A sentence for people about the filtered part `what` of the exchange."""
+    return _sentence(f"The provider blocked {what}: {reason}", explanation)
 
 
-def _sentence(begin: str, told: str) -> str:
-    return shown(f"{begin}: {told}" if told else f"{begin}.")
+def _sentence(begin: str, explanation: str) -> str:
+    return shortened(f"{begin}: {explanation}" if explanation else f"{begin}.")

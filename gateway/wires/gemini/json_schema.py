@@ -1,9 +1,9 @@
-"""JSON Schema as Gemini takes it in `parametersJsonSchema` and `responseJsonSchema`: a part of the language.
+"""Reduces JSON Schema to the subset that Gemini accepts in `parametersJsonSchema` and `responseJsonSchema`.
 
-Callers send the whole language, for their own validators; Gemini answers 400 to much of it. So a schema is read by
-position (a property may be called "type" or "properties"), what can be said in the part that Gemini has is said there,
-and the rest is left out, which only makes a schema wider. What is referred to moves to the root's `$defs`: nothing is
-copied for a reference alone, so that no schema grows without bound.
+Callers send the whole language, for their own validators; Gemini answers 400 to much of it. A schema is read by
+position, because a property may be called "type" or "properties". What the subset can express is written in it, and the
+rest is left out, which only makes a schema wider. Referenced schemas move to the root's `$defs`. A reference alone is
+never replaced by a copy, so no schema grows without bound.
 
 Source: https://ai.google.dev/api/generate-content#GenerationConfig, responseJsonSchema.
 """
@@ -13,35 +13,35 @@ import re
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
-from gateway.core.jsontext import JsonObject, JsonValue
+from gateway.core.strict_json import JsonObject, JsonValue
 from gateway.wires.gemini.json_schema_cycles import REF, break_cycles, pruned
 from gateway.wires.gemini.json_schema_reading import EXACT, LOWER, UPPER, Whole, list_of
 
 MAX_DEPTH: Final = 32
-"""Schemas within schemas; real tools stay under 10."""
+"""Levels of nested schemas; real tools stay under 10."""
 MAX_SCHEMAS: Final = 20_000
-"""Schemas that are looked at for one, what is referred to included; a large tool has some hundred."""
+"""Schemas that are read for one, including referenced ones; a large tool has a few hundred."""
 MAX_DEFINITIONS: Final = 256
 _MAX_MERGED: Final = 100
-"""How often what is referred to is merged into what stands beside the reference."""
+"""How often a referenced schema is merged into the schema beside the reference."""
 _MAX_NESTED: Final = 16
-"""allOf within allOf, and references to nothing but a reference."""
+"""Levels of allOf within allOf, and of references that are only references."""
 
 
 class Cleaned(NamedTuple):
-    """A schema for Gemini, and whether it lets values pass that the caller's does not."""
+    """A schema for Gemini, and whether it accepts values that the caller's schema does not."""
 
     schema: JsonObject
     wider: bool
 
 
 def clean(schema: JsonObject) -> JsonObject:
-    """The schema in the keywords that Gemini takes. Any JSON object is taken, and none is changed."""
+    """The schema in the keywords that Gemini accepts. Takes any JSON object and does not change it."""
     return cleaned(schema).schema
 
 
 def cleaned(schema: JsonObject) -> Cleaned:
-    """As `clean`, and whether anything that constrains values was lost."""
+    """Like `clean`, and whether a constraint on values was lost."""
     first = _Cleaner(schema)
     body = first.clean()
     if not break_cycles(body):
@@ -50,39 +50,39 @@ def cleaned(schema: JsonObject) -> Cleaned:
 
 
 class _Place(NamedTuple):
-    """Where the walk is: the depth, and the pointers whose schemas were merged on the way, which end recursion."""
+    """The position of the walk: its depth, and the pointers that were merged on the way, which ends recursion."""
 
     depth: int
     inside: frozenset[str]
 
 
 class _Cleaner:
-    """One schema's way to Gemini."""
+    """Reduces one schema."""
 
     def __init__(self, root: JsonObject) -> None:
         self._root = root
         self._names: dict[str, str] = {}
-        """What is referred to, by pointer: the names among $defs."""
+        """The names among $defs, by the pointer of the referenced schema."""
         self._pointers: list[str] = []
         self._seen = 0
         self._merged = 0
         self.wider = False
 
     def clean(self) -> JsonObject:
-        """The whole schema; among its $defs is everything that was referred to on the way."""
+        """The whole schema, with all referenced schemas in its $defs."""
         body = self._top(self._root, "#")
         definitions: JsonObject = {}
-        for pointer in self._pointers:  # which grows meanwhile
+        for pointer in self._pointers:  # the list grows during the loop
             definitions[self._names[pointer]] = self._top(self._find(pointer), pointer)
         return {**body, "$defs": definitions}
 
     def _top(self, node: JsonValue, pointer: str) -> JsonObject:
-        """The root or what is referred to: at its top, a reference to itself says nothing."""
+        """The root or a referenced schema; at its top, a reference to itself has no meaning."""
         here = frozenset({pointer})
         return self._schema(node, _Place(0, here), here)
 
     def _schema(self, node: JsonValue, place: _Place, here: frozenset[str] = frozenset()) -> JsonObject:
-        """A schema at a place; `here`: the pointers that it stands for. `false`, which no value fits, is lost."""
+        """A schema at a place. `here`: the pointers that refer to it. `false`, which accepts no value, is lost."""
         self._seen += 1
         deep = place.depth > MAX_DEPTH and isinstance(node, dict) and node.keys() != {"$ref"}
         if not isinstance(node, dict) or deep or self._seen > MAX_SCHEMAS:
@@ -92,7 +92,7 @@ class _Cleaner:
         self._conjoin(node, whole, refs, 0)
         for pointer in here:
             refs.pop(pointer, None)
-        if len(refs) == 1 and not whole.constrains and not here:  # a definition that is only a name for another is none
+        if len(refs) == 1 and not whole.constrains and not here:  # a definition that only names another one is left out
             written = self._reference(next(iter(refs)), whole.texts.get("description"))
         else:
             place = self._merge(whole, refs, place, here)
@@ -101,7 +101,7 @@ class _Cleaner:
         return written
 
     def _conjoin(self, node: JsonValue, whole: Whole, refs: dict[str, None], level: int) -> None:
-        """Add a schema and its allOf to the whole, and to `refs` the pointers of what else holds."""
+        """Add a schema and its allOf to the whole, and the pointers of its references to `refs`."""
         if not isinstance(node, dict) or level > _MAX_NESTED:
             whole.wider |= node is not True
             return
@@ -114,8 +114,8 @@ class _Cleaner:
             self._conjoin(branch, whole, refs, level + 1)
 
     def _merge(self, whole: Whole, refs: dict[str, None], place: _Place, here: frozenset[str]) -> _Place:
-        """Nothing may stand beside $ref, so what it refers to is merged with what does; where that would not end, the
-        reference stands alone in an anyOf."""
+        """Merge referenced schemas with the keywords beside $ref, because Gemini allows nothing beside $ref. Where that
+        would not end, the reference is put alone into an anyOf."""
         left: list[JsonValue] = []
         while refs:
             pointer = next(iter(refs))
@@ -175,21 +175,21 @@ class _Cleaner:
                 schema[length] = whole.bounds[length]
 
     def _write_items(self, schema: JsonObject, whole: Whole, place: _Place) -> None:
-        said = [items for items in whole.items if items is not True]
-        if said and False not in said:
-            schema["items"] = self._schema(_all_of(said), place)
-        self.wider |= False in said
+        schemas = [items for items in whole.items if items is not True]
+        if schemas and False not in schemas:
+            schema["items"] = self._schema(_all_of(schemas), place)
+        self.wider |= False in schemas
         if whole.prefix:
             schema["prefixItems"] = [self._schema(item, place) for item in whole.prefix]
 
     def _write_properties(self, schema: JsonObject, whole: Whole, place: _Place) -> None:
-        known = {name: said for name, said in whole.properties.items() if False not in said}
+        known = {name: schemas for name, schemas in whole.properties.items() if False not in schemas}
         if known:
-            schema["properties"] = {name: self._schema(_all_of(said), place) for name, said in known.items()}
+            schema["properties"] = {name: self._schema(_all_of(schemas), place) for name, schemas in known.items()}
         if whole.additional:
-            said = [additional for additional in whole.additional if additional is not True]
+            schemas = [additional for additional in whole.additional if additional is not True]
             schema["additionalProperties"] = (
-                False if False in said else self._schema(_all_of(said), place) if said else True
+                False if False in schemas else self._schema(_all_of(schemas), place) if schemas else True
             )
         for name, names in (("required", whole.required), ("propertyOrdering", whole.ordering)):
             if kept := [property_name for property_name in names if property_name in known]:
@@ -197,7 +197,7 @@ class _Cleaner:
         self.wider |= len(known) < len(whole.properties) or not whole.required.keys() <= known.keys()
 
     def _resolve(self, ref: JsonValue) -> str | None:
-        """The pointer to what a reference refers to in the end; None where that is nothing in this schema."""
+        """The pointer to the schema at the end of a chain of references; None where there is none in this schema."""
         for _ in range(_MAX_NESTED):
             if not isinstance(ref, str) or not isinstance(node := self._find(ref), (dict, bool)):
                 return None
@@ -207,7 +207,7 @@ class _Cleaner:
         return None
 
     def _find(self, pointer: str) -> JsonValue:
-        """What a JSON pointer in a URI's fragment (RFC 6901 section 6) points to; None where there is nothing."""
+        """The value at a JSON pointer in a URI's fragment (RFC 6901 section 6); None where there is none."""
         start, *parts = _parts(pointer)
         node: JsonValue = self._root if start == "#" else None
         for part in parts:
@@ -231,7 +231,7 @@ def _all_of(schemas: list[JsonValue]) -> JsonValue:
 
 
 def _free_name(pointer: str, taken: frozenset[str]) -> str:
-    """The last part of the pointer, as far as it needs no escape in a reference."""
+    """The last part of the pointer, in characters that need no escape in a reference, and not in `taken`."""
     name = re.sub(r"[^A-Za-z0-9_.-]", "_", _parts(pointer)[-1]) if "/" in pointer else "root"
     names = (name or "definition", *(f"{name}_{number}" for number in range(2, len(taken) + 3)))
     return next(free for free in names if free not in taken)

@@ -1,6 +1,6 @@
-"""References in a clean schema: recursion that Gemini takes, and no definition that nothing refers to.
+"""References in a clean schema: limits recursion to what Gemini accepts, and removes unused definitions.
 
-Apart from the cleaning, because it asks about the schema as a whole and knows no JSON Schema but Gemini's part of it.
+This works on the schema as a whole and knows only Gemini's subset of JSON Schema, so it is apart from the reduction.
 
 Source: https://ai.google.dev/api/generate-content#GenerationConfig: "Cyclic references are unrolled to a limited degree
 and, as such, may only be used within non-required properties."
@@ -9,15 +9,15 @@ and, as such, may only be used within non-required properties."
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from gateway.core.jsontext import JsonObject, JsonValue
+from gateway.core.strict_json import JsonObject, JsonValue
 from gateway.wires.gemini.json_schema_reading import list_of
 
 REF: Final = "#/$defs/"
-"""What every reference of a clean schema begins with; the rest is the name of one of its definitions."""
+"""The start of every reference in a clean schema; the rest is the name of a definition."""
 
 
 def break_cycles(body: JsonObject) -> bool:
-    """Free a clean schema, in place, of recursion that Gemini refuses. True where anything had to be changed."""
+    """Remove recursion that Gemini refuses from a clean schema, in place. Returns whether it changed anything."""
     definitions = _objects(body["$defs"])
     direct = _reach({name: {ref for ref, _ in _refs(schema)} for name, schema in definitions.items()})
     changed = False
@@ -25,7 +25,7 @@ def break_cycles(body: JsonObject) -> bool:
     for name, schema in definitions.items():
         earlier.add(name)
         for ref, node in list(_refs(schema)):
-            if ref in earlier and name in direct[ref]:  # every cycle goes back somewhere
+            if ref in earlier and name in direct[ref]:  # every cycle has a reference back to an earlier definition
                 node.clear()
                 changed = True
     reach = _reach({n: {ref for s in _nested(d) for ref, _ in _refs(s)} for n, d in definitions.items()})
@@ -36,7 +36,7 @@ def break_cycles(body: JsonObject) -> bool:
 
 
 def _relax(schema: JsonObject, circular: set[str]) -> bool:
-    """Let the properties be left out that lead back to where they are."""
+    """Make the properties optional that lead back to their own schema."""
     required = list_of(schema.get("required"))
     properties = _objects(schema.get("properties"))
     free = [
@@ -53,7 +53,7 @@ def _relax(schema: JsonObject, circular: set[str]) -> bool:
 
 
 def pruned(body: JsonObject) -> JsonObject:
-    """Without the definitions that nothing refers to."""
+    """The schema without unused definitions."""
     definitions = _objects(body.pop("$defs"))
     todo, reached = [body], set[str]()
     while todo:
@@ -65,7 +65,7 @@ def pruned(body: JsonObject) -> JsonObject:
 
 
 def _reach(graph: Mapping[str, set[str]]) -> dict[str, set[str]]:
-    """What can be come to from each node (Warshall)."""
+    """The nodes that can be reached from each node (Warshall's algorithm)."""
     reach = {name: set(following) for name, following in graph.items()}
     for middle in graph:
         for name in graph:
@@ -75,7 +75,7 @@ def _reach(graph: Mapping[str, set[str]]) -> dict[str, set[str]]:
 
 
 def _refs(schema: JsonObject) -> Iterator[tuple[str, JsonObject]]:
-    """The references of a clean schema that are within none of its properties, by name, and where they stand."""
+    """The references of a clean schema outside its properties: the name and the node of each."""
     todo = [schema]
     while todo:
         node = todo.pop()
@@ -88,7 +88,7 @@ def _refs(schema: JsonObject) -> Iterator[tuple[str, JsonObject]]:
 
 
 def _nested(schema: JsonObject) -> Iterator[JsonObject]:
-    """A clean schema and, at any depth, those of its properties and of what lies between."""
+    """A clean schema and all schemas nested in it, at any depth."""
     todo = [schema]
     while todo:
         node = todo.pop()

@@ -1,7 +1,7 @@
-"""What a JSON Schema says, of any draft: read apart from how it is said to Gemini, because several schemas that hold
-together (a schema, its allOf, what it refers to) become one here.
+"""Reads JSON Schema of any draft into one merged schema.
 
-Read is by position and with tolerance: what is no schema where one belongs says nothing.
+Several schemas that hold together (a schema, its allOf, its references) become one here; json_schema.py writes the
+result for Gemini. Reading is by position and tolerant: a value that is no schema where one belongs is ignored.
 
 Source: https://json-schema.org/draft/2020-12/json-schema-validation, and draft 4 where it differs.
 """
@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from gateway.core.jsontext import JsonObject, JsonValue, dumps
+from gateway.core.strict_json import JsonObject, JsonValue, dumps
 
 LOWER: Final = ("minimum", "exclusiveMinimum", "minItems")
 UPPER: Final = ("maximum", "exclusiveMaximum", "maxItems")
 EXACT: Final = 2**53
-"""Below it, every whole number is one float."""
+"""Below it, every integer is exact as a float."""
 
 _TYPES: Final = ("string", "number", "integer", "boolean", "object", "array", "null")
 _TEXTS: Final = ("format", "title", "description")
@@ -28,13 +28,13 @@ _LOST: Final = frozenset(
         *("$dynamicRef", "$recursiveRef"),
     )
 )
-"""Keywords that say which values are right and that Gemini has nothing for. Of all that is named nowhere here no
-validator takes notice."""
+"""Keywords that constrain values and that Gemini does not have. Validators ignore every keyword that is not named in
+this module."""
 
 
 @dataclass(slots=True)
 class Whole:
-    """What several schemas say together: one that stands alone, or one and its allOf. Lists of schemas all hold."""
+    """The conjunction of several schemas: a schema alone, or with its allOf. All schemas of a list hold."""
 
     types: list[JsonValue] = field(default_factory=list)
     texts: JsonObject = field(default_factory=dict)
@@ -51,11 +51,11 @@ class Whole:
 
     @property
     def constrains(self) -> bool:
-        """Whether it says more than words about the value."""
+        """Whether it has more than descriptive texts."""
         return self != Whole(texts=self.texts, wider=self.wider)
 
     def add(self, part: JsonObject) -> None:
-        """Another schema that holds as well."""
+        """Add a schema that holds as well."""
         self.wider |= any(part[name] not in (None, False) for name in _LOST & part.keys())
         for name in _TEXTS:
             if isinstance(part.get(name), str):
@@ -69,12 +69,12 @@ class Whole:
         for name in ("anyOf", "oneOf"):  # Gemini reads oneOf as anyOf
             self.any_of = self._one_of_two(self.any_of, list_of(part.get(name)))
 
-    def _add_types(self, said: JsonValue) -> None:
-        """A list of types is JSON Schema's way to say nullable, and Gemini's in this form of a schema."""
-        names = [name.lower() for name in (said if isinstance(said, list) else [said]) if isinstance(name, str)]
+    def _add_types(self, value: JsonValue) -> None:
+        """A list of types expresses nullable in JSON Schema, and also in Gemini's subset."""
+        names = [name.lower() for name in (value if isinstance(value, list) else [value]) if isinstance(name, str)]
         types: list[JsonValue] = [name for name in dict.fromkeys(names) if name in _TYPES]
         if not types:
-            self.wider |= said is not None
+            self.wider |= value is not None
         elif self.types:
             both = [name for name in _TYPES if _allows(self.types, name) and _allows(types, name)]
             self.types = self._unless_empty(list(both), self.types)
@@ -82,12 +82,12 @@ class Whole:
             self.types = types
 
     def _add_values(self, values: list[JsonValue]) -> None:
-        said = [value for value in values if value != ""]  # an empty string among the values is a 400
-        self.wider |= len(said) < len(values)
-        if self.enum and said:
+        allowed = [value for value in values if value != ""]  # Google answers 400 to an empty string among the values
+        self.wider |= len(allowed) < len(values)
+        if self.enum and allowed:
             known = {dumps(value) for value in self.enum}
-            said = self._unless_empty([value for value in said if dumps(value) in known], self.enum)
-        self.enum = said or self.enum
+            allowed = self._unless_empty([value for value in allowed if dumps(value) in known], self.enum)
+        self.enum = allowed or self.enum
 
     def _add_bounds(self, part: JsonObject) -> None:
         for names, stricter in ((LOWER, max), (UPPER, min)):
@@ -96,7 +96,7 @@ class Whole:
 
     def _add_items(self, part: JsonObject) -> None:
         items, prefix = part.get("items"), list_of(part.get("prefixItems"))
-        if isinstance(items, list):  # before draft 2020-12 a list was what prefixItems is now
+        if isinstance(items, list):  # before draft 2020-12 a list had the meaning of prefixItems
             prefix, items = prefix or items, part.get("additionalItems")
         self.items += [items] if isinstance(items, (dict, bool)) else []
         self.prefix = self._one_of_two(self.prefix, prefix)
@@ -110,18 +110,18 @@ class Whole:
         self.ordering |= dict.fromkeys(name for name in list_of(part.get("propertyOrdering")) if isinstance(name, str))
 
     def _unless_empty(self, both: list[JsonValue], known: list[JsonValue]) -> list[JsonValue]:
-        """What no value fits cannot be said."""
+        """Keep the known list where the intersection is empty, because the subset cannot express "no value"."""
         self.wider |= not both
         return both or known
 
-    def _one_of_two(self, known: list[JsonValue], said: list[JsonValue]) -> list[JsonValue]:
-        """Two lists that cannot be said together."""
-        self.wider |= bool(known and said and known != said)
-        return known or said
+    def _one_of_two(self, known: list[JsonValue], further: list[JsonValue]) -> list[JsonValue]:
+        """Keep the first of two lists, because the subset cannot express both."""
+        self.wider |= bool(known and further and known != further)
+        return known or further
 
 
 def list_of(value: JsonValue) -> list[JsonValue]:
-    """The value, or an empty list where it is none."""
+    """The value, or an empty list where it is no list."""
     return value if isinstance(value, list) else []
 
 
@@ -135,7 +135,7 @@ def _number(value: JsonValue) -> int | float | None:
 
 
 def _bounds(part: JsonObject, inclusive: str, exclusive: str, length: str) -> Iterator[tuple[str, int | float]]:
-    """The bounds of a number and of an array's length. In draft 4 an exclusive bound is the other one and a flag."""
+    """The bounds of a number and of an array's length. In draft 4 an exclusive bound is an inclusive one and a flag."""
     bound = _number(part.get(inclusive))
     if bound is not None:
         yield (exclusive if part.get(exclusive) is True else inclusive), bound

@@ -1,16 +1,16 @@
-"""Probabilities of an answer's tokens.
+"""Reads the probabilities of an answer's tokens.
 
 Source: https://ai.google.dev/api/generate-content#LogprobsResult: `topCandidates` has one entry for each of
 `chosenCandidates`, in the same order.
 """
 
-from gateway.core.chat import TokenLogprob
-from gateway.core.jsontext import JsonObject, JsonValue
-from gateway.wires.gemini.shapes import an_object, number, objects, text
+from gateway.core.answer import TokenLogprob
+from gateway.core.strict_json import JsonObject, JsonValue
+from gateway.wires.untrusted_fields import an_object, number, objects, text
 
 
 def read_logprobs(result: JsonValue) -> tuple[TokenLogprob, ...]:
-    """Each token that was chosen, with those that were not."""
+    """The chosen tokens, each with its alternatives."""
     found = an_object(result)
     tops, chosen = found.get("topCandidates"), found.get("chosenCandidates")
     beside = tops if isinstance(tops, list) else []
@@ -22,5 +22,5 @@ def read_logprobs(result: JsonValue) -> tuple[TokenLogprob, ...]:
     return tuple(read)
 
 
-def _token(told: JsonObject, top: tuple[TokenLogprob, ...] = ()) -> TokenLogprob:
-    return TokenLogprob(text(told.get("token")), number(told.get("logProbability")), top)
+def _token(candidate: JsonObject, top: tuple[TokenLogprob, ...] = ()) -> TokenLogprob:
+    return TokenLogprob(text(candidate.get("token")), number(candidate.get("logProbability")), top)

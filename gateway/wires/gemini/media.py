@@ -1,7 +1,7 @@
-"""Images, sounds and files as Gemini takes them: bytes with a type it knows, or where they are.
+"""Renders images, sounds and files for Gemini: bytes with a known media type, or an address.
 
-A type is needed beside bytes and often not told, or told in a name that Gemini does not know, so it is found in what
-there is: what the caller said, a name's ending, how the bytes begin, what the kind most often is.
+Bytes need a media type, which requests often lack or give by a name that Gemini does not know. So the type comes from
+the first of these that has one: the request, the file name extension, the first bytes, the most usual type of the kind.
 
 Source: https://ai.google.dev/api/caching#Part, and the pages on images, audio and documents beside it.
 """
@@ -12,9 +12,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from gateway.core.chat import Media, StoredFile
-from gateway.core.errors import CannotSay, InvalidRequest
-from gateway.core.jsontext import JsonObject
+from gateway.core.errors import InvalidRequest
+from gateway.core.provider_failures import UnsupportedByTarget
+from gateway.core.request import Media, StoredFile
+from gateway.core.strict_json import JsonObject
 
 Drop = Callable[[str], None]
 
@@ -38,7 +39,7 @@ _OTHER_NAMES: Final[Mapping[str, str]] = {
     "application/x-pdf": "application/pdf",
     "video/quicktime": "video/mov",
     "video/x-msvideo": "video/avi",
-    "application/octet-stream": "",  # says nothing
+    "application/octet-stream": "",  # no information
     "binary/octet-stream": "",
 }
 _BY_ENDING: Final[Mapping[str, str]] = {
@@ -72,7 +73,7 @@ _BY_ENDING: Final[Mapping[str, str]] = {
     "webp": "image/webp",
     "xml": "text/xml",
 }
-_BY_BEGINNING: Final[tuple[tuple[str, str], ...]] = (  # of the base64, so that nothing is decoded to look
+_BY_BEGINNING: Final[tuple[tuple[str, str], ...]] = (  # of the base64, so that nothing has to be decoded
     ("iVBORw0KGgo", "image/png"),
     ("/9j/", "image/jpeg"),
     ("R0lGOD", "image/gif"),
@@ -87,31 +88,31 @@ _RESOLUTION: Final[Mapping[str, str]] = {"low": "MEDIA_RESOLUTION_LOW", "high": 
 
 
 def part(media: Media, generation: int, drop: Drop) -> JsonObject:
-    """The part of a Content that holds it.
+    """The part of a Content that holds the media.
 
     Args:
-        generation: the model's; how closely an image is to be looked at is said beside it from the third on.
-        drop: told what is left out.
+        generation: the model's; from the third on, a part has the resolution for reading an image.
+        drop: is called with the name of each dropped field.
 
     Raises:
-        InvalidRequest: it has neither bytes nor an address.
+        InvalidRequest: the media has neither bytes nor an address.
     """
     if media.name:
         drop(f"{field(media)}.filename")
     if media.data:
-        said: JsonObject = {"inlineData": blob(media)}
+        rendered: JsonObject = {"inlineData": blob(media)}
     else:
-        said = {"fileData": _address(media)}
+        rendered = {"fileData": _address(media)}
     level = _RESOLUTION.get(media.detail or "")
     if level and generation >= 3:
-        said["mediaResolution"] = {"level": level}
+        rendered["mediaResolution"] = {"level": level}
     elif level:
         drop(f"{field(media)}.detail")
-    return said
+    return rendered
 
 
 def blob(media: Media) -> JsonObject:
-    """Its bytes with their type. Raises InvalidRequest where they are not base64."""
+    """The bytes with their media type. Raises InvalidRequest where they are not base64."""
     data = _base64(media.data)
     return {"mimeType": _known_type(media) or _by_beginning(data) or _BY_KIND[media.kind], "data": data}
 
@@ -120,17 +121,19 @@ def stored(file: StoredFile) -> JsonObject:
     """The part for a file that is stored with Google, by its address or its name.
 
     Raises:
-        CannotSay: it is stored elsewhere, or nobody knows where.
+        UnsupportedByTarget: the file is stored elsewhere, or at an unknown place.
     """
     if _FILE_NAME.fullmatch(file.id):
         return {"fileData": {"fileUri": f"{_FILES_VERSION}{file.id}"}}
     if file.id.startswith(_FILES) and _REMOTE.fullmatch(file.id):
         return {"fileData": {"fileUri": file.id}}
-    raise CannotSay("The request names a stored file, and Gemini has only files stored with Google.", param="messages")
+    raise UnsupportedByTarget(
+        "The request names a stored file, and Gemini has only files stored with Google.", param="messages"
+    )
 
 
 def field(media: Media) -> str:
-    """What it is in the caller's terms, for what is told of it."""
+    """The name of the media's field in the caller's request, for errors and dropped fields."""
     return f"messages.content.{_FIELD[media.kind]}"
 
 
@@ -144,7 +147,7 @@ def _address(media: Media) -> JsonObject:
 
 
 def _known_type(media: Media) -> str:
-    """As the caller said it or as a name's ending says it, in Gemini's words; "" if neither does."""
+    """The media type from the request or the file name extension, by Gemini's name; "" where neither has one."""
     mime = media.mime_type.partition(";")[0].strip().lower()
     mime = _OTHER_NAMES.get(mime, mime)
     if _MIME.fullmatch(mime):
@@ -157,13 +160,13 @@ def _by_ending(name: str) -> str:
 
 
 def _by_beginning(data: str) -> str:
-    if data.startswith("UklGR"):  # RIFF: what it holds stands eight bytes on
+    if data.startswith("UklGR"):  # RIFF: the format of its content follows eight bytes later
         return {b"WEBP": "image/webp", b"WAVE": "audio/wav"}.get(base64.b64decode(data[:16])[8:12], "")
     return next((mime for beginning, mime in _BY_BEGINNING if data.startswith(beginning)), "")
 
 
 def _base64(data: str) -> str:
-    """As it is where it is standard base64, else put right: the URL-safe alphabet, white space, no padding."""
+    """Standard base64 unchanged; other variants (URL-safe alphabet, white space, no padding) normalized."""
     if _is_base64(data):
         return data
     bare = "".join(data.split()).replace("-", "+").replace("_", "/").rstrip("=")

@@ -1,8 +1,8 @@
-"""What Gemini wants back and many clients do not keep: the signature of a thought and Gemini's own id of a call.
+"""Remembers what Gemini needs back and many clients do not send: a thought's signature and Gemini's own id of a call.
 
-Both go to the client as `extra_content`, and a client that returns it needs nothing from here. For the others they are
-remembered by the tool call's id, which every client returns: in this process only, the latest calls only, so that a
-gateway that runs for months does not grow.
+Both go to the client as `extra_content`. For clients that do not send it back, they are kept by the tool call's id,
+which every client sends. The memory is limited to this process and to the latest calls, so a gateway that runs for
+months does not grow.
 """
 
 import threading
@@ -12,23 +12,23 @@ from typing import Final
 
 MAX_CALLS: Final = 20_000
 MAX_BYTES: Final = 16 << 20
-"""A signature has some hundred bytes up to some ten thousand."""
+"""A signature has from a few hundred to some ten thousand bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """Of one tool call: the signature as it came and Gemini's id for it; "" where there was none."""
+    """Of one tool call: its signature as received, and Gemini's id for it; "" where there was none."""
 
     signature: str = ""
     native_id: str = ""
 
 
 class CallMemory:
-    """The latest tool calls, by the id that the caller was given. Threads may share it.
+    """The latest tool calls, by the id that the caller got. Threads may share it.
 
     Args:
-        max_calls: how many are kept.
-        max_bytes: how much of signatures and ids is kept.
+        max_calls: the most calls that are kept.
+        max_bytes: the most bytes of signatures and ids that are kept.
     """
 
     def __init__(self, max_calls: int = MAX_CALLS, max_bytes: int = MAX_BYTES) -> None:
@@ -38,17 +38,17 @@ class CallMemory:
         self._calls: OrderedDict[str, Remembered] = OrderedDict()
         self._bytes = 0
 
-    def keep(self, call_id: str, told: Remembered) -> None:
-        """Remember it, and forget the oldest where there are too many."""
+    def keep(self, call_id: str, remembered: Remembered) -> None:
+        """Remember a call, and forget the oldest calls where a limit is exceeded."""
         with self._lock:
             self._forget(call_id)
-            self._calls[call_id] = told
-            self._bytes += _size(call_id, told)
+            self._calls[call_id] = remembered
+            self._bytes += _size(call_id, remembered)
             while self._calls and (len(self._calls) > self._max_calls or self._bytes > self._max_bytes):
                 self._forget(next(iter(self._calls)))
 
     def find(self, call_id: str) -> Remembered:
-        """What is known of it; nothing, if it is not."""
+        """The data of a call; empty where it is not known."""
         with self._lock:
             found = self._calls.get(call_id)
             if found is None:
@@ -57,10 +57,10 @@ class CallMemory:
             return found
 
     def _forget(self, call_id: str) -> None:
-        told = self._calls.pop(call_id, None)
-        if told is not None:
-            self._bytes -= _size(call_id, told)
+        remembered = self._calls.pop(call_id, None)
+        if remembered is not None:
+            self._bytes -= _size(call_id, remembered)
 
 
-def _size(call_id: str, told: Remembered) -> int:
-    return len(call_id) + len(told.signature) + len(told.native_id)
+def _size(call_id: str, remembered: Remembered) -> int:
+    return len(call_id) + len(remembered.signature) + len(remembered.native_id)

@@ -1,8 +1,8 @@
-"""Tool names as Gemini takes them. A caller's name that is legal there stays; any other is replaced for one request.
+"""Tool names for Gemini. A legal name stays unchanged; any other is replaced for one request.
 
-OpenAI allows a name to begin with a digit, and many clients put anything into one (slashes, spaces, names of more than
-64 characters from MCP servers). Gemini answers 400 to such a name wherever it stands: among the tools, in the choice of
-a tool, in the history. So one object names them all, and the answer finds the caller's name by the name that was sent.
+OpenAI allows a name to begin with a digit, and many clients use any characters (slashes, spaces, names of more than 64
+characters from MCP servers). Gemini answers 400 to such a name among the tools, in the choice of a tool and in the
+history. So one object maps all names of a request, and the answer's names are mapped back.
 
 Source: https://ai.google.dev/api/caching#FunctionDeclaration.
 """
@@ -20,21 +20,23 @@ _DIGITS: Final = 8
 
 
 class ToolNames:
-    """The names of one request.
+    """The tool names of one request.
 
     Args:
-        names: those that are known at the start, tools and history. Any other may be asked for later; a name that is
-            legal then stays as it is, except where an illegal one has already been given its form.
+        names: the names that are known at the start, from tools and history. `sent` takes other names as well; a legal
+            one then stays unchanged, unless an illegal one was already replaced by it.
     """
 
     def __init__(self, names: Iterable[str]) -> None:
         self._sent: dict[str, str] = {}
         self._taken: set[str] = set()
-        for name in sorted(names, key=lambda name: not _is_legal(name)):  # the legal ones keep theirs
+        for name in sorted(
+            names, key=lambda name: not _is_legal(name)
+        ):  # legal names first, so that they stay unchanged
             self.sent(name)
 
     def sent(self, name: str) -> str:
-        """The name to send: legal, the same each time, and no other name's."""
+        """The name to send: legal, always the same, and used for no other name."""
         found = self._sent.get(name)
         if found is None:
             found = next(form for form in _forms(name) if form not in self._taken)
@@ -48,7 +50,7 @@ def _is_legal(name: str) -> bool:
 
 
 def _forms(name: str) -> Iterator[str]:
-    """Legal names for it, the best first: the digest tells apart what looks the same when it is cut or replaced."""
+    """Legal replacements, the best first. The digest distinguishes names that are equal after cutting or replacing."""
     plain = _ILLEGAL_CHARACTER.sub("_", name)
     if not plain or not (plain[0].isalpha() or plain[0] == "_"):
         plain = f"_{plain}"

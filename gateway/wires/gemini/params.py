@@ -1,7 +1,7 @@
-"""How to answer, in Gemini's words: `generationConfig`.
+"""Renders the parameters of a request as `generationConfig`.
 
-A number outside what the API allows is refused here, in OpenAI's terms, because Google's refusal would name a field
-that the caller never wrote. What Gemini has no word for is left out and reported.
+A number outside the API's range is refused here in OpenAI's terms, because Google's error would name a field that is
+not in the caller's request. Parameters that Gemini does not have are dropped and reported.
 
 Source: https://ai.google.dev/api/generate-content#GenerationConfig.
 """
@@ -9,9 +9,10 @@ Source: https://ai.google.dev/api/generate-content#GenerationConfig.
 from collections.abc import Callable
 from typing import Final
 
-from gateway.core.chat import Params, Prompt
-from gateway.core.errors import CannotSay, InvalidRequest
-from gateway.core.jsontext import JsonObject, JsonValue, dumps
+from gateway.core.errors import InvalidRequest
+from gateway.core.provider_failures import UnsupportedByTarget
+from gateway.core.request import Params, Prompt
+from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.wires.gemini import thinking
 from gateway.wires.gemini.json_schema import cleaned
 from gateway.wires.gemini.models import Traits
@@ -26,17 +27,17 @@ _Drop = Callable[[str], None]
 
 
 def render(prompt: Prompt, choices: int, traits: Traits, drop: _Drop) -> JsonObject:
-    """`generationConfig`, empty where nothing is to be said.
+    """The `generationConfig`; empty where the request sets no parameter.
 
     Args:
         prompt: the request.
-        choices: how many answers beside each other.
+        choices: the number of alternative answers.
         traits: the model's.
-        drop: told what is left out, in the caller's terms.
+        drop: is called with the caller's name of each dropped field.
 
     Raises:
-        InvalidRequest: a number that no provider takes, naming its field in `param`.
-        CannotSay: more answers beside each other than Gemini gives.
+        InvalidRequest: a number that no provider accepts; `param` is its field.
+        UnsupportedByTarget: more alternative answers than Gemini gives.
     """
     params = prompt.params
     config: JsonObject = {
@@ -47,13 +48,14 @@ def render(prompt: Prompt, choices: int, traits: Traits, drop: _Drop) -> JsonObj
         **_modalities(params, drop),
         **_output(prompt, traits, drop),
     }
-    if told := thinking.render(prompt, traits, drop):
-        config["thinkingConfig"] = told
+    if thinking_config := thinking.render(prompt, traits, drop):
+        config["thinkingConfig"] = thinking_config
     return config
 
 
 def schema_as_words(prompt: Prompt, traits: Traits) -> str | None:
-    """What a model is told that cannot be asked for JSON because it has tools; None where it can be, or need not."""
+    """The instruction for a model that cannot be asked for JSON by a parameter because it has tools; None where it can,
+    or where no JSON is requested."""
     output = prompt.params.output
     if output is None or _takes_output(prompt, traits):
         return None
@@ -75,7 +77,7 @@ def _sampling(params: Params, drop: _Drop) -> JsonObject:
         if params.top_k > 0:
             config["topK"] = min(params.top_k, _INT32)
         else:
-            drop("top_k")  # 0 and -1 are what local servers call "all tokens"; Gemini has no such value
+            drop("top_k")  # local servers use 0 and -1 for "all tokens"; Gemini has no such value
     if params.seed is not None:
         config["seed"] = _int32(params.seed)
     return config
@@ -87,7 +89,7 @@ def _limits(params: Params, choices: int, drop: _Drop) -> JsonObject:
         if params.max_tokens < 1:
             raise InvalidRequest("max_completion_tokens must be at least 1.", param="max_completion_tokens")
         config["maxOutputTokens"] = min(params.max_tokens, _INT32)
-    stops: list[JsonValue] = list(dict.fromkeys(text for text in params.stop if text))  # an empty one stops nothing
+    stops: list[JsonValue] = list(dict.fromkeys(text for text in params.stop if text))  # an empty text stops nothing
     if stops:
         config["stopSequences"] = stops[:MAX_STOPS]
     if len(stops) > MAX_STOPS:
@@ -95,14 +97,14 @@ def _limits(params: Params, choices: int, drop: _Drop) -> JsonObject:
     if choices < 1:
         raise InvalidRequest("n must be at least 1.", param="n")
     if choices > MAX_CHOICES:
-        raise CannotSay(f"Gemini gives at most {MAX_CHOICES} answers beside each other.", param="n")
+        raise UnsupportedByTarget(f"Gemini gives at most {MAX_CHOICES} answers beside each other.", param="n")
     if choices > 1:
         config["candidateCount"] = choices
     return config
 
 
 def _penalties(params: Params, traits: Traits, drop: _Drop) -> JsonObject:
-    """Gemini 3 has none, and some models before it refuse the field; 0, which many clients send always, is none."""
+    """Gemini 3 has no penalties, and some earlier models refuse the fields. A 0 (many clients send it) is left out."""
     config: JsonObject = {}
     for name, value, field in (
         ("presencePenalty", params.presence_penalty, "presence_penalty"),
@@ -129,7 +131,7 @@ def _logprobs(params: Params, drop: _Drop) -> JsonObject:
 
 
 def _modalities(params: Params, drop: _Drop) -> JsonObject:
-    """What the answer is made of; text alone is what it is made of anyway."""
+    """The answer's modalities; text alone is the default and left out."""
     asked = list(dict.fromkeys(params.modalities))
     if any(modality not in _MODALITIES for modality in asked):
         drop("modalities")
@@ -152,16 +154,16 @@ def _output(prompt: Prompt, traits: Traits, drop: _Drop) -> JsonObject:
 
 
 def _takes_output(prompt: Prompt, traits: Traits) -> bool:
-    """Before Gemini 3, functions and a JSON answer exclude each other (googleapis/python-genai#867)."""
+    """Whether the model takes a JSON schema. Before Gemini 3, functions exclude it (googleapis/python-genai#867)."""
     return traits.generation >= 3 or not prompt.tools
 
 
 def _within(value: float, least: int, most: int, field: str) -> float:
-    if least <= value <= most:  # which NaN is not
+    if least <= value <= most:  # False for NaN
         return value
     raise InvalidRequest(f"{field} must be between {least} and {most}.", param=field)
 
 
 def _int32(seed: int) -> int:
-    """OpenAI's seed has 64 bits, Gemini's 32: the same seed must become the same, small ones stay as they are."""
+    """OpenAI's 64-bit seed reduced to Gemini's 32 bits. Equal seeds stay equal, and small ones unchanged."""
     return (seed + 2**31) % 2**32 - 2**31

@@ -1,9 +1,9 @@
-"""A chat in Gemini's words: the GenerateContentRequest, of which each part is made in a module of its own.
+"""Renders a chat request as GenerateContentRequest; the parts of it are rendered in modules of their own.
 
-Always from our words, because no caller speaks this wire. The model is in the URL and streaming is another method, so
-neither is in the body.
+It is always rendered from neutral form, because no caller speaks this wire. The model is part of the URL and streaming
+is another method, so neither is in the body.
 
-Source: https://ai.google.dev/api/generate-content, and for what a caller says to Google alone
+Source: https://ai.google.dev/api/generate-content, and for fields of a caller for Google alone
 https://ai.google.dev/gemini-api/docs/openai#extra-body.
 """
 
@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from gateway.core.chat import ChatRequest, Prompt, Rendered, ToolCall
-from gateway.core.jsontext import JsonObject, JsonValue, dumps
+from gateway.core.request import ChatRequest, Prompt, Rendered, ToolCall
+from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.wires.gemini import contents, params, tools
 from gateway.wires.gemini.media import Drop
 from gateway.wires.gemini.memory import CallMemory
@@ -20,7 +20,7 @@ from gateway.wires.gemini.models import traits
 from gateway.wires.gemini.names import ToolNames
 from gateway.wires.gemini.signatures import VENDOR, Signatures
 
-_UNPRINTABLE: Final = re.compile(r"[^!-+\--~]")  # a comma parts the names in a header
+_UNPRINTABLE: Final = re.compile(r"[^!-+\--~]")  # a comma separates the names in a header
 _NAME_SHOWN: Final = 128
 _HARM: Final = re.compile(r"HARM_CATEGORY_[A-Z_]+")
 _THRESHOLD: Final = re.compile(r"[A-Z_]+")
@@ -31,16 +31,17 @@ def render(chat: ChatRequest, model: str, memory: CallMemory) -> Rendered:
     """The body for Google.
 
     Args:
-        model: as Google calls it, with or without "models/".
-        memory: what is known of the calls in the history.
+        chat: the request.
+        model: Google's name for the model, with or without "models/".
+        memory: data of the calls in the history.
 
     Raises:
-        InvalidRequest: no provider could make sense of it.
-        CannotSay: Gemini has no words for what cannot be left out.
+        InvalidRequest: no provider could read the request.
+        UnsupportedByTarget: Gemini does not support a part that cannot be left out.
     """
     prompt, about = chat.prompt(), traits(model)
     drop = _Dropped()
-    for name in prompt.unworded:
+    for name in prompt.unmapped:
         drop(name)
     names = ToolNames(_names(prompt))
     setting = contents.Setting(about.generation, names, Signatures(memory), drop)
@@ -64,7 +65,7 @@ def render(chat: ChatRequest, model: str, memory: CallMemory) -> Rendered:
 
 
 class _Dropped:
-    """What is left out, each name once and fit for a header."""
+    """Collects the names of dropped fields, each once and in a form for a header."""
 
     def __init__(self) -> None:
         self._names: dict[str, None] = {}
@@ -78,7 +79,7 @@ class _Dropped:
 
 
 def _names(prompt: Prompt) -> Iterator[str]:
-    """Every tool that is named anywhere in the request."""
+    """The tool names in the request: among the tools, in the history, in the choice of a tool."""
     for tool in prompt.tools:
         yield tool.name
     for message in prompt.messages:
@@ -94,11 +95,11 @@ def _some(text: str | None) -> list[str]:
 
 
 def _to_google(prompt: Prompt, drop: Drop) -> JsonObject:
-    """What the caller says to Google beside OpenAI's fields, in snake_case or camelCase as Google's JSON allows.
-    `thinking_config` is among the params."""
-    said = prompt.extra.get(VENDOR)
+    """Fields for Google alone beside OpenAI's fields, in snake_case or camelCase, as Google's JSON allows. thinking.py
+    renders `thinking_config`."""
+    fields = prompt.extra.get(VENDOR)
     body: JsonObject = {}
-    for key, value in said.items() if isinstance(said, dict) else ():  # where it is none, the params say so
+    for key, value in fields.items() if isinstance(fields, dict) else ():  # params.py refuses other types
         match key.replace("_", "").lower():
             case "thinkingconfig":
                 continue
@@ -115,7 +116,7 @@ def _to_google(prompt: Prompt, drop: Drop) -> JsonObject:
 
 
 def _safety(settings: JsonValue) -> list[JsonValue]:
-    """Those that say which harm, and from where on it is refused."""
+    """The safety settings that have a valid category and threshold."""
     return [
         {"category": setting["category"], "threshold": setting["threshold"]}
         for setting in (settings if isinstance(settings, list) else ())

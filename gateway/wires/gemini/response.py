@@ -1,25 +1,25 @@
-"""A whole Gemini answer: the sum of a stream of one event, or of the array that a stream without `alt=sse` is."""
+"""Reads a whole Gemini answer: one event, or the array of events that Google sends for a stream without `alt=sse`."""
 
-from gateway.core.chat import ChatResponse, Rendered, Source
-from gateway.core.errors import BrokenAnswer
-from gateway.core.jsontext import JsonFault, JsonValue, loads
-from gateway.core.stream import assemble
+from gateway.core.answer import ChatResponse, assemble
+from gateway.core.provider_failures import InvalidAnswer
+from gateway.core.request import Rendered, Source
+from gateway.core.strict_json import JsonFault, JsonValue, loads
+from gateway.wires.gemini.answer_reader import WIRE, AnswerReader
 from gateway.wires.gemini.memory import CallMemory
-from gateway.wires.gemini.reading import WIRE, AnswerReader
-from gateway.wires.gemini.shapes import objects
+from gateway.wires.untrusted_fields import objects
 
 
 def parse(body: bytes, now: int, asked: Rendered, memory: CallMemory) -> ChatResponse:
-    """Read a whole answer to `asked` that came at `now`, in seconds since the epoch.
+    """Read a whole answer to `asked` that arrived at `now`, in seconds since the epoch.
 
     Raises:
-        BrokenAnswer: it is a 200 without an answer: not JSON, no candidates, nothing said, or broken off by the model.
-        ProviderFailure: it is a 200 that holds an error.
+        InvalidAnswer: the body is no answer: not JSON, without candidates or content, or broken off by the model.
+        ProviderFailure: the body holds an error.
     """
     try:
         found = loads(body)
     except JsonFault as fault:
-        raise BrokenAnswer(f"The provider's answer is not JSON: {fault}") from None
+        raise InvalidAnswer(f"The provider's answer is not JSON: {fault}") from None
     reader = AnswerReader(now, asked, memory)
     events: list[JsonValue] = found if isinstance(found, list) else [found]
     chunks = [chunk for event in events for chunk in reader.read(event)]
@@ -27,5 +27,5 @@ def parse(body: bytes, now: int, asked: Rendered, memory: CallMemory) -> ChatRes
     if reader.fault:
         raise reader.fault
     if not reader.done:
-        raise BrokenAnswer("The provider's answer has no candidates.")
+        raise InvalidAnswer("The provider's answer has no candidates.")
     return assemble(chunks, Source(WIRE, (objects(events) or [{}])[-1]))

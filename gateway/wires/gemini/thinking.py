@@ -1,8 +1,8 @@
-"""How long to think: OpenAI's word for the effort as a level or a budget, whichever the model takes.
+"""Renders the reasoning effort as a thinking level or a thinking budget, whichever the model takes.
 
-Google answers 400 to a level and a budget together, so there is one rule for which of them goes out, and it is here.
-A caller may also say it in Google's own words (`extra_body: {"google": {"thinking_config": {...}}}`, as documented for
-Google's OpenAI endpoint); these win over the effort and are bounded by what the model takes.
+Google answers 400 to a level and a budget together, so this module decides which one is sent. A caller may also use
+Google's own fields (`extra_body: {"google": {"thinking_config": {...}}}`, as documented for Google's OpenAI endpoint).
+These take precedence over the effort and are limited to what the model accepts.
 
 Source: https://ai.google.dev/gemini-api/docs/thinking and https://ai.google.dev/gemini-api/docs/openai.
 """
@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.core.chat import Prompt
 from gateway.core.errors import InvalidRequest
-from gateway.core.jsontext import JsonObject, JsonValue
+from gateway.core.request import Prompt
+from gateway.core.strict_json import JsonObject, JsonValue
 from gateway.wires.gemini.models import Traits
 
 _DYNAMIC: Final = -1
-"""The budget that leaves it to the model."""
+"""The budget that leaves the decision to the model."""
 _MOST: Final = 2**31 - 1
 _BUDGETS: Final[Mapping[str, int]] = {
     "none": 0,
@@ -28,7 +28,7 @@ _BUDGETS: Final[Mapping[str, int]] = {
     "xhigh": _MOST,
     "max": _MOST,
 }
-"""Tokens by effort, before the model's bounds; low, medium and high as Google's OpenAI endpoint has them."""
+"""Tokens by effort, before the model's bounds; low, medium and high have the values of Google's OpenAI endpoint."""
 _LEVELS: Final[Mapping[str, tuple[str, ...]]] = {
     "none": ("MINIMAL", "LOW"),
     "minimal": ("MINIMAL", "LOW"),
@@ -38,13 +38,13 @@ _LEVELS: Final[Mapping[str, tuple[str, ...]]] = {
     "xhigh": ("HIGH",),
     "max": ("HIGH",),
 }
-"""Levels by effort, the first that the model has counts."""
+"""Levels by effort; the first one that the model has is used."""
 _CONFIG: Final = "extra_body.google.thinking_config"
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What the caller said in Google's words; None where nothing."""
+    """The caller's thinking_config; None for missing fields."""
 
     level: str | None = None
     budget: int | None = None
@@ -52,9 +52,9 @@ class _Asked:
 
 
 def render(prompt: Prompt, traits: Traits, drop: Callable[[str], None]) -> JsonObject:
-    """`thinkingConfig`, empty where nothing is to be said.
+    """The `thinkingConfig`; empty where the request sets nothing.
 
-    The model's thoughts are asked for with any effort but none: who asks for an effort wants to see what it bought.
+    Thoughts are requested with every effort except none, because a caller that sets an effort wants to see its result.
 
     Raises:
         InvalidRequest: an effort that OpenAI does not have, or a thinking_config that Google does not.
@@ -75,7 +75,7 @@ def render(prompt: Prompt, traits: Traits, drop: Callable[[str], None]) -> JsonO
 
 
 def _of_asked(asked: _Asked, traits: Traits) -> JsonObject:
-    """What was asked in the model's own kind counts; the other kind is translated."""
+    """A level or budget of the kind that the model takes is used; the other kind is translated."""
     if asked.budget is not None and not (traits.levels and asked.level):
         if traits.levels and asked.budget == 0:
             return _of_effort("none", traits)
@@ -97,7 +97,7 @@ def _bounded(budget: int, traits: Traits) -> int:
 
 
 def _read(extra: JsonObject, drop: Callable[[str], None]) -> _Asked:
-    """The thinking_config, with names in snake_case or camelCase as Google's JSON allows."""
+    """Read the thinking_config, with names in snake_case or camelCase, as Google's JSON allows."""
     config = _object(_object(extra, "google", "extra_body.google"), "thinking_config", _CONFIG, "thinkingConfig")
     fields = {name.replace("_", "").lower(): value for name, value in config.items() if value is not None}
     asked = _Asked(
@@ -118,7 +118,7 @@ def _object(fields: JsonObject, name: str, path: str, other_name: str = "") -> J
 
 
 def _level(value: JsonValue) -> str | None:
-    """A level as an effort: Google's names are the same, in capitals."""
+    """A level as an effort; Google's names are the same in capitals."""
     if value is None or value == "THINKING_LEVEL_UNSPECIFIED":
         return None
     if isinstance(value, str) and value.lower() in _LEVELS:

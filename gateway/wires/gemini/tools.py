@@ -1,6 +1,7 @@
-"""The tools of a request in Gemini's words, and which of them are to be called.
+"""Renders the tools of a request and the choice among them.
 
-A custom tool takes a text, and Gemini knows functions only: so it is declared as a function with one string, `input`.
+A custom tool takes a text, and Gemini has only functions. So a custom tool is declared as a function with one string
+parameter, `input`.
 
 Source: https://ai.google.dev/api/caching#Tool and https://ai.google.dev/api/caching#FunctionCallingConfig.
 """
@@ -8,30 +9,30 @@ Source: https://ai.google.dev/api/caching#Tool and https://ai.google.dev/api/cac
 from collections.abc import Callable
 from typing import Final
 
-from gateway.core.chat import Prompt, Tool, ToolChoice
 from gateway.core.errors import InvalidRequest
-from gateway.core.jsontext import JsonObject, JsonValue
+from gateway.core.request import Prompt, Tool, ToolChoice
+from gateway.core.strict_json import JsonObject, JsonValue
 from gateway.wires.gemini.json_schema import cleaned
 from gateway.wires.gemini.names import ToolNames
 
 INPUT: Final = "input"
-"""The parameter that holds the text for a custom tool."""
+"""The parameter that holds the text of a custom tool."""
 
-_SAYS_NOTHING: Final = frozenset({"type", "title", "description"})
-"""Of a schema for parameters: what leaves nothing to be filled in."""
+_WITHOUT_PARAMETERS: Final = frozenset({"type", "title", "description"})
+"""Keywords of a schema that alone define no parameters."""
 
 
 def render(prompt: Prompt, names: ToolNames, drop: Callable[[str], None]) -> JsonObject:
-    """`tools` and `toolConfig`; nothing where no tool is declared, because Gemini refuses a choice among none.
+    """`tools` and `toolConfig`; empty where no tool is declared, because Gemini refuses a choice among none.
 
     Raises:
-        InvalidRequest: a tool must be called, and it is not among the tools.
+        InvalidRequest: the choice requires a tool that is not declared.
     """
     declared = sent(prompt, names)
     if prompt.params.parallel_calls is False:
         drop("parallel_tool_calls")
     if any(tool != declared[names.sent(tool.name)] for tool in prompt.tools):
-        drop("tools")  # two of the same name; the first is the one that is declared
+        drop("tools")  # two tools have the same name; the first one is declared
     config = _config(prompt.tool_choice, [tool.name for tool in declared.values()], names, drop)
     if not declared:
         return {}
@@ -41,7 +42,7 @@ def render(prompt: Prompt, names: ToolNames, drop: Callable[[str], None]) -> Jso
 
 
 def sent(prompt: Prompt, names: ToolNames) -> dict[str, Tool]:
-    """The tools that are declared, by the names they are sent with."""
+    """The declared tools, by the names that are sent."""
     tools: dict[str, Tool] = {}
     for tool in prompt.tools:
         tools.setdefault(names.sent(tool.name), tool)
@@ -49,21 +50,21 @@ def sent(prompt: Prompt, names: ToolNames) -> dict[str, Tool]:
 
 
 def _declaration(name: str, tool: Tool, drop: Callable[[str], None]) -> JsonObject:
-    """A function. Google's schema requires a description; the caller's own name says most where there is none."""
+    """A function declaration. Google requires a description; where there is none, the caller's name is the best one."""
     declaration: JsonObject = {"name": name, "description": tool.description or tool.name or name}
     parameters = _parameters(tool, drop)
     return {**declaration, "parametersJsonSchema": parameters} if parameters else declaration
 
 
 def _parameters(tool: Tool, drop: Callable[[str], None]) -> JsonObject:
-    """The schema of the arguments, which are an object; empty where there is nothing to be filled in."""
+    """The schema of the arguments object; empty where it defines no parameters."""
     if tool.kind == "custom":
         return {"type": "object", "properties": {INPUT: {"type": "string"}}, "required": [INPUT]}
     schema, wider = cleaned(tool.parameters or {})
     if wider:
         drop("tools.function.parameters")
-    says = {name for name in schema if name not in _SAYS_NOTHING}
-    if not says or (says == {"additionalProperties"} and isinstance(schema["additionalProperties"], bool)):
+    defining = {name for name in schema if name not in _WITHOUT_PARAMETERS}
+    if not defining or (defining == {"additionalProperties"} and isinstance(schema["additionalProperties"], bool)):
         return {}
     return {**schema, "type": "object"}
 
@@ -71,7 +72,7 @@ def _parameters(tool: Tool, drop: Callable[[str], None]) -> JsonObject:
 def _config(
     choice: ToolChoice | None, declared: list[str], names: ToolNames, drop: Callable[[str], None]
 ) -> JsonObject:
-    """`functionCallingConfig`. VALIDATED takes names and leaves it to the model whether it calls; AUTO takes none."""
+    """`functionCallingConfig`. VALIDATED takes names and lets the model decide whether to call; AUTO takes no names."""
     if choice is None or choice == ToolChoice("auto"):
         return {}
     if choice.mode == "none":

@@ -1,18 +1,18 @@
-"""Token counts of an answer: Google's five into OpenAI's four.
+"""Reads the token counts of an answer: Google's five counts into the neutral form's four.
 
 Source: https://ai.google.dev/api/generate-content#UsageMetadata.
 """
 
-from gateway.core.chat import Usage
-from gateway.core.jsontext import JsonValue
-from gateway.wires.gemini.shapes import count
+from gateway.core.answer import Usage
+from gateway.core.strict_json import JsonValue
+from gateway.wires.untrusted_fields import count
 
 
 def read_usage(metadata: JsonValue) -> Usage | None:
-    """The counts so far, or None where there are none: every event of a stream repeats them, grown.
+    """The counts so far; None where there are none. Each event of a stream repeats and increases them.
 
-    Google counts thoughts beside the candidates and some servers that speak its wire count them among them; which it
-    is can be told from the total alone. Tokens out of the cache are among the prompt's in both.
+    Google counts thoughts beside the candidates, and some servers of its wire include them there. Only the total shows
+    which of the two it is. Cached tokens are included in the prompt's count by both.
     """
     if not isinstance(metadata, dict) or not metadata:
         return None

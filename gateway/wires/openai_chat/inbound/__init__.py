@@ -1,0 +1,40 @@
+"""The inbound half of OpenAI chat completions: callers speak it.
+
+`request.py` checks a request. For a provider of another wire, `prompt.py` reads it in neutral form, and `answer.py` and
+`chunks.py` write the answer from neutral form. This half knows nothing of how providers of this wire are asked.
+"""
+
+from collections.abc import Callable
+
+from gateway.core.answer import ChatResponse
+from gateway.core.errors import GatewayError
+from gateway.core.request import ChatRequest
+from gateway.wires.base import Encoder, Naming
+from gateway.wires.openai_chat.inbound import answer, errors, request, resume
+from gateway.wires.openai_chat.inbound.encoder import ChunkEncoder
+
+
+class OpenAIChatInbound:
+    """The inbound half of the contract in gateway.wires.base.
+
+    Args:
+        mask: removes secrets from an error's texts before the caller gets them.
+    """
+
+    def __init__(self, mask: Callable[[str], str] = errors.unmasked) -> None:
+        self._mask = mask
+
+    def parse_request(self, body: bytes) -> ChatRequest:
+        return request.parse(body)
+
+    def resume_request(self, chat: ChatRequest, text_so_far: str) -> ChatRequest:
+        return resume.resume_request(chat, text_so_far)
+
+    def render_response(self, response: ChatResponse, naming: Naming) -> bytes:
+        return answer.render(response, naming)
+
+    def encoder(self, naming: Naming) -> Encoder:
+        return ChunkEncoder(naming, self._mask)
+
+    def render_error(self, error: GatewayError) -> bytes:
+        return errors.render_error(error, self._mask)

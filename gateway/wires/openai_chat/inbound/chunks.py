@@ -1,0 +1,97 @@
+"""Writes the chunks of a stream from neutral form, for a provider of another wire.
+
+A chunk holds one thing. Clients that look for content before reasoning, or stop at the first field they find, then lose
+nothing. Entries of lists have an index, by which openai-python's stream helper joins lists. Two things wait for the end
+of the stream. One is the finish: some servers repeat it with every chunk and continue after it, so a choice gets only
+the last one, and a stream that breaks gets none. The other is `extra_content`, whose texts that helper would join.
+Source: https://platform.openai.com/docs/api-reference/chat-streaming.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from gateway.core.answer import ChatChunk, ChoiceDelta, Finish, Usage
+from gateway.core.strict_json import JsonObject
+from gateway.wires.base import Naming
+from gateway.wires.openai_chat import CHUNK_OBJECT
+from gateway.wires.openai_chat.inbound.answer import citation, finish, head, image, logprobs, tool_call, usage
+
+
+@dataclass(slots=True)
+class _Choice:
+    """The state of a choice on which later chunks depend."""
+
+    calls: int = 0
+    images: int = 0
+    citations: int = 0
+    extra: JsonObject = field(default_factory=dict)
+    finish: Finish | None = None
+    native_finish: str | None = None
+
+
+class NeutralChunks:
+    """Turns neutral chunks into OpenAI's, as JSON. One for each stream, because it keeps the stream's id and counters.
+
+    Args:
+        naming: what the answer shows the caller.
+        joined: the head of an earlier stream that this one continues; its roles are not repeated.
+        spent: the usage of earlier streams.
+    """
+
+    def __init__(self, naming: Naming, joined: JsonObject | None = None, spent: Usage | None = None) -> None:
+        self._naming = naming
+        self._joined = bool(joined)
+        self._spent = spent
+        self.head = joined or None
+        self._choices: dict[int, _Choice] = {}
+        self._usage: Usage | None = None
+
+    def bodies(self, chunk: ChatChunk, skip: int = 0) -> Iterator[JsonObject]:
+        """The chunks for one neutral chunk, without the first `skip` characters of its text; none for an empty one."""
+        self._usage = chunk.usage or self._usage
+        if self.head is None:
+            self.head = head(chunk.envelope, CHUNK_OBJECT, self._naming)
+        for delta in chunk.deltas:
+            if delta.index not in self._choices:
+                self._choices[delta.index] = _Choice()
+                if not self._joined:
+                    yield self._body(delta.index, {"role": "assistant", "content": ""})
+            if skip:
+                delta = replace(delta, text=delta.text[skip:])  # noqa: PLW2901 - only plain chunks, of one choice, are cut
+            yield from self._further(delta, self._choices[delta.index])
+
+    def last(self) -> Iterator[JsonObject]:
+        """The last chunks before [DONE]: the finish of every choice, and usage where the caller asked for it."""
+        for index, choice in self._choices.items():
+            if choice.extra:
+                yield self._body(index, {"extra_content": choice.extra})
+            more: JsonObject = {"native_finish_reason": choice.native_finish} if choice.native_finish else {}
+            reason = finish(choice.finish, called_tool=choice.calls > 0)
+            yield self._body(index, {}, {"finish_reason": reason, **more})
+        if self._usage and self._naming.usage:
+            counted = self._usage if self._spent is None else self._usage + self._spent
+            yield {**(self.head or {}), "choices": [], "usage": usage(counted)}
+
+    def _further(self, delta: ChoiceDelta, choice: _Choice) -> Iterator[JsonObject]:
+        if delta.reasoning:
+            yield self._body(delta.index, {"reasoning_content": delta.reasoning})
+        if delta.text or delta.logprobs:
+            yield self._body(delta.index, {"content": delta.text}, {"logprobs": logprobs(delta.logprobs)})
+        if delta.refusal:
+            yield self._body(delta.index, {"refusal": delta.refusal})
+        for call in delta.calls:
+            yield self._body(delta.index, {"tool_calls": [{"index": choice.calls, **tool_call(call)}]})
+            choice.calls += 1
+        for media in delta.images:
+            yield self._body(delta.index, {"images": [image(media, choice.images)]})
+            choice.images += 1
+        for found in delta.citations:
+            yield self._body(delta.index, {"annotations": [{"index": choice.citations, **citation(found)}]})
+            choice.citations += 1
+        choice.extra = {**choice.extra, **delta.extra}
+        choice.finish = delta.finish or choice.finish
+        choice.native_finish = delta.native_finish or choice.native_finish
+
+    def _body(self, index: int, delta: JsonObject, more: JsonObject | None = None) -> JsonObject:
+        choice: JsonObject = {"index": index, "delta": delta, "logprobs": None, "finish_reason": None, **(more or {})}
+        return {**(self.head or {}), "choices": [choice]}

@@ -1,0 +1,149 @@
+"""Reads the parts of a message's content in neutral form.
+
+Source: https://platform.openai.com/docs/api-reference/chat/create, `messages`.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from gateway.core.errors import InvalidRequest
+from gateway.core.request import Media, Part, Refusal, StoredFile, Text, UnknownPart
+from gateway.wires.data_urls import UrlFault, is_data, is_remote, plain_base64, split_data
+from gateway.wires.field_reader import FieldReader, printable
+
+_FORMAT: Final = re.compile(r"[a-z0-9][a-z0-9.+-]*")
+_BY_ENDING: Final[Mapping[str, str]] = {
+    "aac": "audio/aac",
+    "c": "text/x-c",
+    "css": "text/css",
+    "csv": "text/csv",
+    "doc": "application/msword",
+    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "flac": "audio/flac",
+    "gif": "image/gif",
+    "heic": "image/heic",
+    "htm": "text/html",
+    "html": "text/html",
+    "jpeg": "image/jpeg",
+    "jpg": "image/jpeg",
+    "js": "text/javascript",
+    "json": "application/json",
+    "m4a": "audio/mp4",
+    "md": "text/markdown",
+    "mov": "video/quicktime",
+    "mp3": "audio/mpeg",
+    "mp4": "video/mp4",
+    "ogg": "audio/ogg",
+    "pdf": "application/pdf",
+    "png": "image/png",
+    "pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    "py": "text/x-python",
+    "rtf": "application/rtf",
+    "svg": "image/svg+xml",
+    "tsv": "text/tab-separated-values",
+    "txt": "text/plain",
+    "wav": "audio/wav",
+    "webm": "video/webm",
+    "webp": "image/webp",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "xml": "text/xml",
+    "yaml": "application/yaml",
+    "yml": "application/yaml",
+}
+"""Media types by file name extension. A fixed list, because the system's list differs from machine to machine."""
+
+
+def read_content(message: FieldReader) -> list[Part]:
+    """Read a message's `content`, a string or an array of parts. Empty texts are left out.
+
+    Raises:
+        InvalidRequest: naming the part.
+    """
+    value = message.raw("content")
+    if isinstance(value, str):
+        return [Text(value)] if value else []
+    if value is None or isinstance(value, list):
+        parts = [_part(item) for item in message.objects("content")]
+        return [part for part in parts if part != Text("")]
+    raise message.wrong_type("content", "a string or an array of content parts")
+
+
+def read_image(part: FieldReader) -> Media:
+    """Read a part whose `image_url` is an object or, from some clients, the URL itself."""
+    if isinstance(url := part.raw("image_url"), str):
+        return _media(part, "image_url", url)
+    inner = part.needed_object("image_url")
+    return _media(inner, "url", inner.needed_text("url"), inner.text("detail"))
+
+
+def _part(part: FieldReader) -> Part:
+    kind = part.text("type") or ("text" if isinstance(part.raw("text"), str) else "")
+    read = _KINDS.get(kind)
+    if read is None:
+        part.skip()
+        return UnknownPart(printable(kind))
+    return read(part)
+
+
+def _text(part: FieldReader) -> Text:
+    text = part.text("text")
+    if text is None:
+        raise part.wrong_type("text", "a string")
+    return Text(text, part.json("extra_content") or {})
+
+
+def _refusal(part: FieldReader) -> Refusal:
+    return Refusal(part.needed_text("refusal"))
+
+
+def _media(where: FieldReader, key: str, url: str, detail: str | None = None) -> Media:
+    url = url.strip()
+    if is_remote(url):
+        return Media("image", uri=url, detail=detail)
+    if not is_data(url):
+        raise _refused(where, key, "must be a data: URL or an http, https or gs URL")
+    try:
+        mime, data = split_data(url)
+    except UrlFault as fault:
+        raise _refused(where, key, str(fault)) from None
+    return Media("image", mime, data, detail=detail)
+
+
+def _audio(part: FieldReader) -> Media:
+    inner = part.needed_object("input_audio")
+    data, format = inner.needed_text("data"), inner.needed_text("format").strip().lower()
+    if not _FORMAT.fullmatch(format):
+        raise _refused(inner, "format", "must be the name of an audio format, such as wav or mp3")
+    try:
+        return Media("audio", f"audio/{format}", plain_base64(data))
+    except UrlFault as fault:
+        raise _refused(inner, "data", str(fault)) from None
+
+
+def _file(part: FieldReader) -> Media | StoredFile:
+    inner = part.needed_object("file")
+    data, stored, name = inner.text("file_data"), inner.text("file_id"), inner.text("filename")
+    if not data:
+        if not stored:
+            raise inner.wrong_type("file_data", "a data: URL or base64, where there is no file_id")
+        return StoredFile(stored)
+    ending = (name or "").rpartition(".")[2].lower()
+    try:
+        mime, data = split_data(data.strip()) if is_data(data.strip()) else ("", plain_base64(data))
+    except UrlFault as fault:
+        raise _refused(inner, "file_data", str(fault)) from None
+    return Media("file", mime or _BY_ENDING.get(ending, ""), data, name=name)
+
+
+def _refused(where: FieldReader, key: str, why: str) -> InvalidRequest:
+    return InvalidRequest(f"{where.at(key)} {why}.", param=where.at(key))
+
+
+_KINDS: Final[Mapping[str, Callable[[FieldReader], Part]]] = {
+    "text": _text,
+    "refusal": _refusal,
+    "image_url": read_image,
+    "input_audio": _audio,
+    "file": _file,
+}

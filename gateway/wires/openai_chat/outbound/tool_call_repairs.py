@@ -1,0 +1,200 @@
+"""Repairs the fragments of a stream's tool calls: finds the call of each fragment, and removes repeated names and ids.
+
+Clients find a call by `index` and join the fragments of each index. Servers leave the index out, send 0 for every call,
+or repeat the name or a new id in each fragment. Each of these turns one call into two, or two into one. Fragments from
+OpenAI pass unchanged. This is a small state machine of its own, so it is not in the decoder.
+"""
+
+import re
+from dataclasses import dataclass, field
+from secrets import token_hex
+from typing import Final
+
+from gateway.core.strict_json import JsonObject, JsonValue
+from gateway.wires.openai_chat.outbound.repairs import text_arguments
+
+MAX_CALLS: Final = 512
+"""Calls of one choice. OpenAI allows 128 tools, and models call only a few at once."""
+MAX_NAMES: Final = 1 << 20
+"""Characters of all names and ids of one choice's calls."""
+
+_MARK: Final = re.compile(r'[\\"{}\[\]]')
+_BLANK: Final = re.compile(r"\s*\Z")
+
+
+@dataclass(slots=True)
+class _Arguments:
+    """The state of the brackets in a call's arguments; the text itself is not kept."""
+
+    begun: bool = False
+    whole: bool = False
+    """The arguments are a complete object, because an incomplete object never closes its first bracket."""
+    _depth: int = 0
+    _in_string: bool = False
+    _escaped: bool = False
+
+    def add(self, text: str) -> None:
+        """Read the next piece of the text."""
+        self.begun |= bool(text)
+        self.whole &= _BLANK.match(text) is not None
+        at = 0
+        if self._escaped and text:
+            at, self._escaped = 1, False
+        while found := _MARK.search(text, at):
+            at = found.end()
+            if self._in_string:
+                if found[0] == "\\":
+                    self._escaped = at == len(text)
+                    at += 1
+                self._in_string = found[0] != '"'
+            elif found[0] == '"':
+                self._in_string = True
+            elif found[0] != "\\":
+                self._depth += 1 if found[0] in "{[" else -1
+                self.whole = self._depth == 0 and found[0] == "}" and _BLANK.match(text, at) is not None
+
+
+@dataclass(slots=True)
+class _Call:
+    """The state of one call. `is_function`: its arguments are JSON."""
+
+    id: str
+    is_function: bool
+    name: str = ""
+    arguments: _Arguments = field(default_factory=_Arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fragment:
+    """The fields of one fragment; None or "" where a field is missing."""
+
+    index: int | None
+    id: str
+    name: str
+    arguments: str
+
+    def begins_another(self, known: _Call) -> bool:
+        """Whether the fragment starts a call other than `known`: another name, or a new call of the same function."""
+        if not self.name or not known.name:
+            return False
+        if self.id:
+            return self.id != known.id
+        return self.name != known.name or bool(self.arguments and known.arguments.whole)
+
+
+class ToolCalls:
+    """The calls of one choice, by the index that the caller gets: 0, 1, 2, in the order of arrival."""
+
+    def __init__(self) -> None:
+        self._calls: list[_Call] = []
+        self._places: dict[int, int] = {}  # from the server's index, or the position in a delta, to the caller's
+        self._latest = 0
+        self._kept = 0
+
+    @property
+    def too_many(self) -> bool:
+        """Whether there are more calls than any answer has."""
+        return len(self._calls) > MAX_CALLS or self._kept > MAX_NAMES
+
+    def __bool__(self) -> bool:
+        return bool(self._calls)
+
+    def repair(self, fragments: JsonValue) -> None:
+        """Repair the fragments of one delta, in place."""
+        if not isinstance(fragments, list):
+            return
+        for position, fragment in enumerate(fragments):
+            if self.too_many:
+                return
+            if isinstance(fragment, dict):
+                self._repair(fragment, position if len(fragments) > 1 else None)
+
+    def without_arguments(self) -> list[JsonValue]:
+        """Fragments with empty arguments for the function calls that got none."""
+        return [
+            {"index": index, "function": {"arguments": "{}"}}
+            for index, call in enumerate(self._calls)
+            if call.is_function and not call.arguments.begun
+        ]
+
+    def _repair(self, fragment: JsonObject, position: int | None) -> None:
+        function = fragment.get("function")
+        if isinstance(function, dict):
+            text_arguments(function)
+        _text_id(fragment)
+        fields = _read(fragment)
+        index = self._latest = self._place(fields, position)
+        if fields.index != index:
+            fragment["index"] = index
+        if index == len(self._calls):
+            self._calls.append(_begin(fragment))
+            self._kept += len(self._calls[index].id)
+        else:
+            _continue(fragment, fields, self._calls[index])
+        call = self._calls[index]
+        if fields.name and not call.name:
+            call.name = fields.name
+            self._kept += len(fields.name)
+        call.arguments.add(fields.arguments)
+
+    def _place(self, fields: _Fragment, position: int | None) -> int:
+        """The index of the fragment's call, or of a new call."""
+        new = len(self._calls)
+        claimed = fields.index if fields.index is not None else position
+        if fields.index is None and fields.id:
+            index = self._with_id(fields.id, new if fields.name else self._latest)
+        else:
+            index = self._latest if claimed is None else self._places.get(claimed, new)
+        if index < new and fields.begins_another(self._calls[index]):
+            index = new
+        if claimed is not None:
+            self._places[claimed] = index
+        return index
+
+    def _with_id(self, id: str, default: int) -> int:
+        return next((index for index, call in enumerate(self._calls) if call.id == id), default)
+
+
+def _read(fragment: JsonObject) -> _Fragment:
+    index, id, detail = fragment.get("index"), fragment.get("id"), _detail(fragment)
+    name, arguments = detail.get("name"), detail.get("arguments")
+    return _Fragment(
+        index if type(index) is int else None,
+        id if isinstance(id, str) else "",
+        name if isinstance(name, str) else "",
+        arguments if isinstance(arguments, str) else "",
+    )
+
+
+def _text_id(fragment: JsonObject) -> None:
+    """Make the id a text, because clients send it back; a value of another type is removed."""
+    id = fragment.get("id")
+    if type(id) is int:
+        fragment["id"] = str(id)
+    elif id is not None and not isinstance(id, str):
+        del fragment["id"]
+
+
+def _detail(fragment: JsonObject) -> JsonObject:
+    """The object that describes the call: a function, or a custom tool."""
+    for kind in ("function", "custom"):
+        if isinstance(detail := fragment.get(kind), dict):
+            return detail
+    return {}
+
+
+def _begin(fragment: JsonObject) -> _Call:
+    id = fragment.get("id")
+    if not isinstance(id, str) or not id:
+        id = fragment["id"] = f"call_{token_hex(12)}"
+    if not fragment.get("type"):
+        fragment["type"] = "custom" if "custom" in fragment else "function"
+    return _Call(id, fragment["type"] == "function")
+
+
+def _continue(fragment: JsonObject, fields: _Fragment, known: _Call) -> None:
+    """Repair a later fragment. Clients join names, and some join ids or take the last one, so both are sent once."""
+    if fields.id:
+        del fragment["id"]
+    if fields.name and fields.name == known.name:
+        del _detail(fragment)["name"]

@@ -1,0 +1,141 @@
+"""The table of translations: every golden request to every target, and every golden answer back to the caller.
+
+A row is a file in golden/table. `GOLDEN=write pytest tests/wires/test_golden_table.py` writes them anew; what changed
+is then read in the diff, by a person. Ids that the gateway makes up are shown as GENERATED.
+"""
+
+import difflib
+import json
+import os
+import re
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import jsonschema
+import pytest
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+
+from gateway.core.errors import GatewayError
+from gateway.core.request import Rendered
+from gateway.core.strict_json import JsonValue, dumps
+from gateway.wires.base import Naming, OutboundWire
+from gateway.wires.gemini import Gemini
+from gateway.wires.gemini.memory import CallMemory
+from gateway.wires.openai_chat.inbound import OpenAIChatInbound
+from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
+from tests.support.gemini_transcripts import read_all
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+TABLE = GOLDEN / "table"
+SCHEMAS = Path(__file__).parents[1] / "schemas"
+REQUESTS = {path.stem: path for path in sorted((GOLDEN / "openai" / "requests").glob("*.json"))}
+ANSWERS = {path.stem: path for path in sorted((GOLDEN / "openai" / "answers").glob("*.json"))}
+TARGETS: dict[str, tuple[Callable[[], OutboundWire], str]] = {
+    "openai": (lambda: OpenAIChatOutbound(history="strict"), "gpt-5"),
+    "gemini-2.5": (lambda: Gemini(CallMemory()), "gemini-2.5-flash"),
+    "gemini-3": (lambda: Gemini(CallMemory()), "gemini-3-pro-preview"),
+}
+NOW = 1_800_000_000
+CUSTOM = '"type":"custom"'
+"""The client's types of a stream know no custom tools, though OpenAI has them."""
+
+
+def check(name: str, found: str) -> None:
+    """The row as it stands in the table."""
+    path = TABLE / name
+    found = re.sub(r"\b(call_|chatcmpl-)[0-9a-f]{24}\b", r"\1GENERATED", found)
+    if os.environ.get("GOLDEN") == "write":
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(found.encode())
+    known = path.read_bytes().decode()
+    difference = "\n".join(difflib.unified_diff(known.splitlines(), found.splitlines(), "table", "found", lineterm=""))
+    assert not difference, difference
+
+
+@cache
+def gemini_requests() -> jsonschema.Draft202012Validator:
+    defs = json.loads((SCHEMAS / "gemini.json").read_text("utf-8"))["$defs"]
+    return jsonschema.Draft202012Validator({"$ref": "#/$defs/GenerateContentRequest", "$defs": defs})
+
+
+def pretty(value: object) -> str:
+    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("name", REQUESTS)
+def test_a_request_becomes_this(name: str, target: str) -> None:
+    make, model = TARGETS[target]
+    try:
+        rendered = make().render_request(
+            OpenAIChatInbound().parse_request(REQUESTS[name].read_bytes()), model, ask_usage=True
+        )
+    except GatewayError as refused:
+        check(f"requests/{name}.{target}.json", pretty({"refused": f"{type(refused).__name__}: {refused.message}"}))
+        return
+    body = json.loads(rendered.body)
+    if target != "openai":
+        gemini_requests().validate(body)
+    check(f"requests/{name}.{target}.json", pretty({"body": body, "dropped": rendered.dropped}))
+
+
+def whole(wire: OutboundWire, body: bytes, asked: Rendered) -> str:
+    """What the caller gets of a whole answer, or of the failure in its place."""
+    caller = OpenAIChatInbound()
+    try:
+        shown = caller.render_response(wire.parse_response(body, NOW, asked), Naming("alias", usage=True))
+    except GatewayError as failure:
+        return pretty({"failure": type(failure).__name__, **json.loads(caller.render_error(failure))})
+    ChatCompletion.model_validate(json.loads(shown))
+    return pretty(json.loads(shown))
+
+
+def streamed(wire: OutboundWire, events: list[bytes], asked: Rendered) -> str:
+    """What the caller gets of a stream: its events, a line each."""
+    decoder, encoder = wire.decoder(NOW, asked), OpenAIChatInbound().encoder(Naming("alias", usage=True))
+    out = b""
+    for event in events:
+        for chunk in decoder.feed(b"data: " + event + b"\r\n\r\n"):
+            out += encoder.encode(chunk)
+    for chunk in decoder.close():
+        out += encoder.encode(chunk)
+    if decoder.fault:
+        out += encoder.error(decoder.fault)
+    elif decoder.done:
+        out += encoder.end()
+    lines = [line.removeprefix("data: ") for line in out.decode().split("\n") if line]
+    for line in lines:
+        if line != "[DONE]" and CUSTOM not in line and "error" not in json.loads(line):
+            ChatCompletionChunk.model_validate(json.loads(line))
+    return "\n".join([*lines, ""])
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_an_answer_of_openai_reads_so(name: str) -> None:
+    check(f"answers/{name}.openai.json", whole(OpenAIChatOutbound(), ANSWERS[name].read_bytes(), Rendered(b"")))
+
+
+@pytest.mark.parametrize("name", read_all("answers"))
+def test_an_answer_of_gemini_reads_so(name: str) -> None:
+    row = read_all("answers")[name]
+    check(f"answers/{name}.gemini.json", whole(Gemini(CallMemory()), row.sent.encode(), row.asked))
+
+
+@pytest.mark.parametrize("name", read_all("streams"))
+def test_a_stream_of_gemini_reads_so(name: str) -> None:
+    row = read_all("streams")[name]
+    check(f"streams/{name}.gemini.txt", streamed(Gemini(CallMemory()), [one.data for one in row.events], row.asked))
+
+
+@pytest.mark.parametrize("name", read_all("streams"))
+def test_the_events_of_a_stream_in_one_answer_read_so(name: str) -> None:
+    """Whole: Google sends the same events as an array, where nobody asks for server-sent ones."""
+    row = read_all("streams")[name]
+    bodies: list[JsonValue] = row.bodies
+    check(f"answers/{name}.stream.gemini.json", whole(Gemini(CallMemory()), dumps(bodies), row.asked))
+
+
+def test_every_row_is_of_a_fixture() -> None:
+    rows = {path.name.split(".")[0] for path in TABLE.glob("*/*")}
+    assert rows == {*REQUESTS, *ANSWERS, *read_all("answers"), *read_all("streams")}
