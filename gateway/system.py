@@ -12,8 +12,8 @@ from typing import Literal
 
 from gateway.auth.adc import AdcTokens
 from gateway.auth.auth_manager import AuthManager
-from gateway.auth.clients import Clients, RenewingClient
 from gateway.auth.command import CommandTokens
+from gateway.auth.oauth.refreshing_client import Clients, RenewingClient
 from gateway.auth.sources import (
     AdcSource,
     ApiKey,
@@ -23,9 +23,9 @@ from gateway.auth.sources import (
     TokenFileSource,
     TokenSource,
 )
-from gateway.auth.token_file import Token
-from gateway.auth.token_store import TokenStore
-from gateway.auth.watch_files import FileTokens, WatchedFiles
+from gateway.auth.tokens.token import Token
+from gateway.auth.tokens.token_store import TokenStore
+from gateway.auth.tokens.watch_files import FileTokens, WatchedFiles
 from gateway.config import schema
 from gateway.config.loader import Loaded, resolve
 from gateway.core.clock import Clock, SystemClock

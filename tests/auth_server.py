@@ -23,7 +23,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import unquote_plus, urlencode, urlsplit
 
-from gateway.auth.oauth import AuthMethod, OAuthSettings
+from gateway.auth.oauth.settings import AuthMethod, OAuthSettings
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.secrets import Secret
 from tests.auth_grants import Grants, Refusal

@@ -11,9 +11,9 @@ from types import SimpleNamespace
 import pytest
 
 from gateway.auth.adc import CLOUD_PLATFORM, FILE, TOKEN_ENDPOINT, AdcTokens, adc_path
-from gateway.auth.oauth import OAuthError, OAuthRefused, OAuthSettings, OAuthUnreachable, TokenReply
+from gateway.auth.oauth.settings import OAuthError, OAuthRefused, OAuthSettings, OAuthUnreachable, TokenReply
 from gateway.auth.sources import AdcSource, SourceFailed
-from gateway.auth.token_file import Token
+from gateway.auth.tokens.token import Token
 from gateway.core.secrets import Secret
 from tests.fakes import FakeClock
 

@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from gateway.auth.auth_manager import AuthManager, Credential, CredentialStatus
-from gateway.auth.expiry import fingerprint
-from gateway.auth.fetched import FETCH_SECONDS, UNKNOWN_SECONDS
-from gateway.auth.oauth import OAuthSettings, OAuthUnreachable, TokenReply
+from gateway.auth.cached_source import FETCH_SECONDS, UNKNOWN_SECONDS
+from gateway.auth.oauth.settings import OAuthSettings, OAuthUnreachable, TokenReply
 from gateway.auth.sources import (
     AdcSource,
     ApiKey,
@@ -23,9 +22,10 @@ from gateway.auth.sources import (
     StoredToken,
     TokenFileSource,
 )
-from gateway.auth.token_file import Token
-from gateway.auth.token_store import TokenStore
-from gateway.auth.watch_files import WatchedFiles
+from gateway.auth.tokens.expiry import fingerprint
+from gateway.auth.tokens.token import Token
+from gateway.auth.tokens.token_store import TokenStore
+from gateway.auth.tokens.watch_files import WatchedFiles
 from gateway.config.schema import WatchFile
 from gateway.core.errors import LoginRequired, RenewalFailed
 from gateway.core.secrets import Secret

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.auth.browser_flow import BrowserFlow, BrowserTimeout, Callback, NotTheAnswer, run_browser_flow
-from gateway.auth.loopback import MAX_CONNECTIONS, LoopbackListener
-from gateway.auth.oauth import OAuthRefused, OAuthSettings, TokenReply
-from gateway.auth.pkce import challenge_of
+from gateway.auth.oauth.browser_flow import BrowserFlow, BrowserTimeout, Callback, NotTheAnswer, run_browser_flow
+from gateway.auth.oauth.callback_server import MAX_CONNECTIONS, LoopbackListener
+from gateway.auth.oauth.pkce import challenge_of
+from gateway.auth.oauth.settings import OAuthRefused, OAuthSettings, TokenReply
 from gateway.core.clock import SystemClock
 from gateway.core.secrets import Secret
 from tests.fakes import FakeClock
@@ -168,7 +168,7 @@ class TestPasting:
 @pytest.fixture(autouse=True)
 def noticed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A listener sees soon that it is to close."""
-    monkeypatch.setattr("gateway.auth.loopback.POLL_SECONDS", 0.002)
+    monkeypatch.setattr("gateway.auth.oauth.callback_server.POLL_SECONDS", 0.002)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.auth.oauth import OAuthSettings
+from gateway.auth.oauth.settings import OAuthSettings
 from gateway.auth.sources import (
     AdcSource,
     ApiKey,

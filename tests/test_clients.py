@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.auth.clients import Clients, RenewingClient
-from gateway.auth.oauth import OAuthRefused, OAuthSettings, OAuthUnreachable
+from gateway.auth.oauth.refreshing_client import Clients, RenewingClient
+from gateway.auth.oauth.settings import OAuthRefused, OAuthSettings, OAuthUnreachable
 from gateway.core.clock import SystemClock
 from gateway.core.secrets import Secret
 from tests.auth_server import AuthServer

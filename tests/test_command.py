@@ -9,7 +9,7 @@ import pytest
 
 from gateway.auth.command import MAX_OUTPUT, SHOWN, CommandTokens, parse_output
 from gateway.auth.sources import CommandSource, SourceFailed
-from gateway.auth.token_file import Token
+from gateway.auth.tokens.token import Token
 from gateway.core.secrets import Secret
 from gateway.observe.masking import Masker
 from tests.fakes import FakeClock

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.auth.device_flow import (
+from gateway.auth.oauth.client import DeviceGrant
+from gateway.auth.oauth.device_flow import (
     LONGEST_BACKOFF,
     CodeExpired,
     Denied,
     Polling,
     run_device_flow,
 )
-from gateway.auth.oauth import OAuthError, OAuthRefused, OAuthUnreachable, TokenReply
-from gateway.auth.oauth_client import DeviceGrant
+from gateway.auth.oauth.settings import OAuthError, OAuthRefused, OAuthUnreachable, TokenReply
 from gateway.core.secrets import Secret
 from tests.fakes import FakeClock
 

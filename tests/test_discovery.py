@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.auth.discovery import discover, document_addresses, endpoints_in
-from gateway.auth.oauth import Endpoints, OAuthSettings, with_endpoints
-from gateway.auth.oauth_client import OAuthClient
+from gateway.auth.oauth.client import OAuthClient
+from gateway.auth.oauth.discovery import discover, document_addresses, endpoints_in
+from gateway.auth.oauth.settings import Endpoints, OAuthSettings, with_endpoints
 from tests.auth_server import DOCUMENTS, AuthServer
 from tests.upstream_script import Json, Request, ScriptedUpstream, Status, Step
 

@@ -6,9 +6,9 @@ from typing import Literal
 
 import pytest
 
-from gateway.auth.oauth import OAuthSettings, OAuthUnreachable, TokenReply, token_from
+from gateway.auth.oauth.settings import OAuthSettings, OAuthUnreachable, TokenReply, token_from
 from gateway.auth.sources import ApiKey, StoredToken
-from gateway.auth.token_file import Token
+from gateway.auth.tokens.token import Token
 from gateway.config import schema
 from gateway.core.chat import Rendered
 from gateway.core.errors import (

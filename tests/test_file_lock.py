@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.auth.file_lock import POLL_SECONDS, FileLock, LockBusy
+from gateway.auth.tokens.file_lock import POLL_SECONDS, FileLock, LockBusy
 from gateway.core.clock import SystemClock
 from tests.fakes import FakeClock
 
@@ -19,7 +19,7 @@ HANG_SECONDS = 30.0
 HOLDER = """
 import sys
 from pathlib import Path
-from gateway.auth.file_lock import FileLock
+from gateway.auth.tokens.file_lock import FileLock
 from gateway.core.clock import SystemClock
 with FileLock(Path(sys.argv[1]), SystemClock()).held(30):
     print("held", flush=True)

@@ -17,8 +17,8 @@ import pytest
 import requests
 from click.testing import CliRunner, Result
 
-from gateway.auth.oauth import Endpoints, OAuthSettings, with_endpoints
-from gateway.auth.token_file import Token
+from gateway.auth.oauth.settings import Endpoints, OAuthSettings, with_endpoints
+from gateway.auth.tokens.token import Token
 from gateway.cli import commands
 from gateway.config.loader import load
 from gateway.core.clock import Clock, SystemClock

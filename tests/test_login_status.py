@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.auth.token_file import Token
+from gateway.auth.tokens.token import Token
 from gateway.core.secrets import Secret
 from gateway.login import Accounts, as_json, as_text, overview
 from gateway.login.status import Status

@@ -6,9 +6,9 @@ import math
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.auth.oauth import OAuthRefused, OAuthUnreachable
-from gateway.auth.oauth_answer import read_answer, read_grant, read_tokens
-from gateway.auth.oauth_http import Answer, trusted_address
+from gateway.auth.oauth.http import Answer, trusted_address
+from gateway.auth.oauth.responses import read_answer, read_grant, read_tokens
+from gateway.auth.oauth.settings import OAuthRefused, OAuthUnreachable
 from gateway.core.secrets import Secret
 
 ENDPOINT = "https://acme.example/token"

@@ -11,10 +11,10 @@ from dataclasses import replace
 import pytest
 import requests
 
-from gateway.auth.oauth import AuthMethod, OAuthRefused, OAuthSettings, OAuthUnreachable, TokenReply
-from gateway.auth.oauth_client import OAuthClient
-from gateway.auth.oauth_http import MAX_ANSWER, OAuthHttp
-from gateway.auth.pkce import new_pkce
+from gateway.auth.oauth.client import OAuthClient
+from gateway.auth.oauth.http import MAX_ANSWER, OAuthHttp
+from gateway.auth.oauth.pkce import new_pkce
+from gateway.auth.oauth.settings import AuthMethod, OAuthRefused, OAuthSettings, OAuthUnreachable, TokenReply
 from gateway.core.secrets import Secret
 from tests.auth_server import AuthServer
 from tests.auth_sockets import Fault, Raw

@@ -2,7 +2,7 @@
 
 import re
 
-from gateway.auth.pkce import challenge_of, new_pkce
+from gateway.auth.oauth.pkce import challenge_of, new_pkce
 from gateway.core.secrets import Secret
 
 

@@ -17,14 +17,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.auth.auth_manager import AuthManager
-from gateway.auth.expiry import lifetime, obtained_at, stage
-from gateway.auth.oauth import OAuthError, OAuthRefused, OAuthSettings, OAuthUnreachable, TokenReply, token_from
-from gateway.auth.oauth_client import OAuthClient
+from gateway.auth.oauth.client import OAuthClient
+from gateway.auth.oauth.settings import (
+    OAuthError,
+    OAuthRefused,
+    OAuthSettings,
+    OAuthUnreachable,
+    TokenReply,
+    token_from,
+)
 from gateway.auth.renewal import CONFIGURATION_SECONDS, RETRY_SECONDS
 from gateway.auth.sources import StoredToken
-from gateway.auth.token_file import Token
-from gateway.auth.token_store import LOCK_SECONDS, TokenStore
-from gateway.auth.watch_files import WatchedFiles
+from gateway.auth.tokens.expiry import lifetime, obtained_at, stage
+from gateway.auth.tokens.token import Token
+from gateway.auth.tokens.token_store import LOCK_SECONDS, TokenStore
+from gateway.auth.tokens.watch_files import WatchedFiles
 from gateway.core.clock import SystemClock
 from gateway.core.errors import LoginRequired, RenewalFailed
 from gateway.core.secrets import Secret
@@ -588,11 +595,11 @@ from collections import Counter
 from http.client import HTTPConnection
 from pathlib import Path
 from gateway.auth.auth_manager import AuthManager
-from gateway.auth.oauth import OAuthSettings
-from gateway.auth.oauth_client import OAuthClient
+from gateway.auth.oauth.settings import OAuthSettings
+from gateway.auth.oauth.client import OAuthClient
 from gateway.auth.sources import StoredToken
-from gateway.auth.token_store import TokenStore
-from gateway.auth.watch_files import WatchedFiles
+from gateway.auth.tokens.token_store import TokenStore
+from gateway.auth.tokens.watch_files import WatchedFiles
 from gateway.core.clock import SystemClock
 
 path, port, seconds = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])

@@ -13,8 +13,8 @@ import pytest
 
 from gateway.auth.auth_manager import AuthManager
 from gateway.auth.sources import ApiKey, CredentialSource, NoCredential, StoredToken
-from gateway.auth.token_store import TokenStore
-from gateway.auth.watch_files import WatchedFiles
+from gateway.auth.tokens.token_store import TokenStore
+from gateway.auth.tokens.watch_files import WatchedFiles
 from gateway.config import schema
 from gateway.core.chat import ChatRequest, Rendered
 from gateway.core.clock import Clock, SystemClock

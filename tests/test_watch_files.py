@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from gateway.auth.sources import SourceFailed, TokenFileSource, TokenPaths
-from gateway.auth.token_file import MAX_FILE
-from gateway.auth.watch_files import HASH_EVERY, LOOK_AGAIN, LOOK_EVERY, FileTokens, WatchedFiles
+from gateway.auth.tokens.token import MAX_FILE
+from gateway.auth.tokens.watch_files import HASH_EVERY, LOOK_AGAIN, LOOK_EVERY, FileTokens, WatchedFiles
 from gateway.config.schema import WatchFile
 from tests.fakes import FakeClock
 

@@ -17,11 +17,11 @@ from datetime import UTC
 from pathlib import Path
 from typing import Final, Protocol, TypeAlias
 
-from gateway.auth.oauth import OAuthError, OAuthRefused, OAuthSettings, TokenReply, token_from
-from gateway.auth.oauth_http import trusted_address
+from gateway.auth.oauth.http import trusted_address
+from gateway.auth.oauth.settings import OAuthError, OAuthRefused, OAuthSettings, TokenReply, token_from
 from gateway.auth.sources import AdcSource, SourceFailed
-from gateway.auth.token_file import MAX_FILE, Token
-from gateway.auth.token_formats import GOOGLE_TYPES
+from gateway.auth.tokens.file_formats import GOOGLE_TYPES
+from gateway.auth.tokens.token import MAX_FILE, Token
 from gateway.core.clock import Clock
 from gateway.core.jsontext import JsonFault, JsonObject, as_object, loads
 from gateway.core.secrets import Secret

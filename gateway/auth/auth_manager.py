@@ -14,8 +14,7 @@ from functools import partial
 from secrets import SystemRandom
 from typing import Final, Literal
 
-from gateway.auth.expiry import fingerprint, obtained_at, stage
-from gateway.auth.fetched import Fetched, Reread
+from gateway.auth.cached_source import Fetched, Reread
 from gateway.auth.renewal import Fault, Refresher, Renewable, Renewal
 from gateway.auth.sources import (
     AdcSource,
@@ -27,9 +26,10 @@ from gateway.auth.sources import (
     TokenFileSource,
     TokenSource,
 )
-from gateway.auth.token_file import Token
-from gateway.auth.token_store import TokenStore
-from gateway.auth.watch_files import WatchedFiles
+from gateway.auth.tokens.expiry import fingerprint, obtained_at, stage
+from gateway.auth.tokens.token import Token
+from gateway.auth.tokens.token_store import TokenStore
+from gateway.auth.tokens.watch_files import WatchedFiles
 from gateway.core.clock import Clock
 from gateway.core.errors import LoginRequired, RenewalFailed
 from gateway.core.secrets import Secret

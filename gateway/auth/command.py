@@ -16,8 +16,8 @@ from contextlib import suppress
 from typing import IO, Final
 
 from gateway.auth.sources import CommandSource, SourceFailed
-from gateway.auth.token_file import Token
-from gateway.auth.token_formats import read_entry, token_of
+from gateway.auth.tokens.file_formats import read_entry, token_of
+from gateway.auth.tokens.token import Token
 from gateway.core.clock import Clock
 from gateway.core.jsontext import JsonFault, JsonObject, as_object, loads
 

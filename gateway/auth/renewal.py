@@ -14,10 +14,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from gateway.auth.expiry import Stage, fingerprint, rest, stage
-from gateway.auth.oauth import OAuthError, OAuthRefused, TokenReply, token_from
-from gateway.auth.token_file import Token
-from gateway.auth.token_store import LOCK_SECONDS, HeldStore, TokenStore
+from gateway.auth.oauth.settings import OAuthError, OAuthRefused, TokenReply, token_from
+from gateway.auth.tokens.expiry import Stage, fingerprint, rest, stage
+from gateway.auth.tokens.token import Token
+from gateway.auth.tokens.token_store import LOCK_SECONDS, HeldStore, TokenStore
 from gateway.core.clock import Clock
 from gateway.core.secrets import Secret
 

@@ -8,8 +8,8 @@ is put together. So neither the catalog nor the manager knows how a command is r
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
-from gateway.auth.oauth import OAuthSettings
-from gateway.auth.token_file import Token
+from gateway.auth.oauth.settings import OAuthSettings
+from gateway.auth.tokens.token import Token
 from gateway.core.secrets import Secret
 
 FileFormat: TypeAlias = Literal["auto", "plain", "gemini-cli", "codex", "gcloud"]

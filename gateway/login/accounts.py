@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
-from gateway.auth.oauth import OAuthSettings
+from gateway.auth.oauth.settings import OAuthSettings
 from gateway.auth.sources import (
     AdcSource,
     ApiKey,
@@ -15,7 +15,7 @@ from gateway.auth.sources import (
     StoredToken,
     TokenFileSource,
 )
-from gateway.auth.token_store import TokenStore
+from gateway.auth.tokens.token_store import TokenStore
 from gateway.config import schema
 from gateway.config.loader import Loaded, resolve
 from gateway.core.clock import Clock

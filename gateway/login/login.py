@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, Literal, TypeAlias
 
-from gateway.auth.browser_flow import LIMIT, BrowserTimeout, CannotListen, NotTheAnswer, run_browser_flow
-from gateway.auth.device_flow import CodeExpired, Denied, run_device_flow
-from gateway.auth.discovery import discover
-from gateway.auth.oauth import OAuthError, OAuthRefused, OAuthSettings, TokenReply, token_from, with_endpoints
-from gateway.auth.oauth_client import DeviceGrant, OAuthClient
-from gateway.auth.token_file import Token
-from gateway.auth.token_store import TokenStore
+from gateway.auth.oauth.browser_flow import LIMIT, BrowserTimeout, CannotListen, NotTheAnswer, run_browser_flow
+from gateway.auth.oauth.client import DeviceGrant, OAuthClient
+from gateway.auth.oauth.device_flow import CodeExpired, Denied, run_device_flow
+from gateway.auth.oauth.discovery import discover
+from gateway.auth.oauth.settings import OAuthError, OAuthRefused, OAuthSettings, TokenReply, token_from, with_endpoints
+from gateway.auth.tokens.token import Token
+from gateway.auth.tokens.token_store import TokenStore
 from gateway.core.clock import Clock
 from gateway.core.durations import in_words
 from gateway.login.accounts import PROGRAM, LoginFault, moment

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from typing import Final, Literal, Protocol
 
-from gateway.auth.discovery import discover
-from gateway.auth.oauth import OAuthError, OAuthRefused, OAuthSettings, with_endpoints
-from gateway.auth.oauth_client import OAuthClient
-from gateway.auth.token_file import Token
+from gateway.auth.oauth.client import OAuthClient
+from gateway.auth.oauth.discovery import discover
+from gateway.auth.oauth.settings import OAuthError, OAuthRefused, OAuthSettings, with_endpoints
+from gateway.auth.tokens.token import Token
 from gateway.core.secrets import Secret
 from gateway.login.accounts import Accounts, LoginFault
 from gateway.login.console import Console

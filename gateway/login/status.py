@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
-from gateway.auth.expiry import obtained_at, stage
 from gateway.auth.sources import SourceFailed, StoredToken, TokenFileSource
-from gateway.auth.token_file import Token
-from gateway.auth.watch_files import FileTokens, WatchedFiles
+from gateway.auth.tokens.expiry import obtained_at, stage
+from gateway.auth.tokens.token import Token
+from gateway.auth.tokens.watch_files import FileTokens, WatchedFiles
 from gateway.config.loader import resolve
 from gateway.core.clock import Clock
 from gateway.core.durations import in_words

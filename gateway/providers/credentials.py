@@ -8,7 +8,7 @@ when someone logs in or a token is renewed.
 from collections.abc import Mapping
 from typing import Final, Literal, TypeAlias
 
-from gateway.auth.oauth import AuthMethod, OAuthSettings
+from gateway.auth.oauth.settings import AuthMethod, OAuthSettings
 from gateway.auth.sources import (
     AdcSource,
     ApiKey,

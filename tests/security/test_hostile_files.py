@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.auth.oauth import OAuthRefused, OAuthUnreachable, TokenReply
-from gateway.auth.oauth_answer import read_answer, read_grant, read_tokens
-from gateway.auth.oauth_http import Answer
+from gateway.auth.oauth.http import Answer
+from gateway.auth.oauth.responses import read_answer, read_grant, read_tokens
+from gateway.auth.oauth.settings import OAuthRefused, OAuthUnreachable, TokenReply
 from gateway.auth.sources import SourceFailed, TokenFileSource
-from gateway.auth.token_file import MAX_FILE, Token
-from gateway.auth.token_store import TokenStore
-from gateway.auth.watch_files import FileTokens, WatchedFiles
+from gateway.auth.tokens.token import MAX_FILE, Token
+from gateway.auth.tokens.token_store import TokenStore
+from gateway.auth.tokens.watch_files import FileTokens, WatchedFiles
 from gateway.config.schema import WatchFile
 from gateway.core.secrets import Secret
 from tests.fakes import FakeClock

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 from urllib.parse import quote, quote_plus, urlencode
 
-from gateway.auth.oauth import OAuthRefused, OAuthSettings, TokenReply
-from gateway.auth.oauth_answer import DeviceGrant, read_answer, read_grant, read_tokens
-from gateway.auth.oauth_http import OAuthHttp
+from gateway.auth.oauth.http import OAuthHttp
+from gateway.auth.oauth.responses import DeviceGrant, read_answer, read_grant, read_tokens
+from gateway.auth.oauth.settings import OAuthRefused, OAuthSettings, TokenReply
 from gateway.core.clock import Clock
 from gateway.core.jsontext import JsonObject, dumps
 from gateway.core.secrets import Secret

@@ -13,10 +13,10 @@ from collections.abc import Callable
 from typing import Final, Protocol
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
-from gateway.auth.loopback import LoopbackListener, Page
-from gateway.auth.oauth import OAuthError, OAuthRefused, OAuthSettings, TokenReply
-from gateway.auth.patience import wait_until
-from gateway.auth.pkce import METHOD, new_pkce
+from gateway.auth.oauth.callback_server import LoopbackListener, Page
+from gateway.auth.oauth.interruptible_wait import wait_until
+from gateway.auth.oauth.pkce import METHOD, new_pkce
+from gateway.auth.oauth.settings import OAuthError, OAuthRefused, OAuthSettings, TokenReply
 from gateway.core.clock import Clock
 from gateway.core.secrets import Secret
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
-from gateway.auth.oauth import OAuthRefused, OAuthUnreachable, TokenReply
-from gateway.auth.oauth_http import Answer
+from gateway.auth.oauth.http import Answer
+from gateway.auth.oauth.settings import OAuthRefused, OAuthUnreachable, TokenReply
 from gateway.core.jsontext import JsonFault, JsonObject, JsonValue, as_object, loads
 from gateway.core.secrets import Secret
 from gateway.observe.masking import Masker

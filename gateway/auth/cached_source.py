@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from gateway.auth.expiry import Stage, is_young, obtained_at, rest, stage
 from gateway.auth.renewal import Fault
 from gateway.auth.sources import SourceFailed, TokenSource
-from gateway.auth.token_file import Token
+from gateway.auth.tokens.expiry import Stage, is_young, obtained_at, rest, stage
+from gateway.auth.tokens.token import Token
 from gateway.core.clock import Clock
 
 FETCH_SECONDS: Final = 10.0

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
-from gateway.auth.oauth import OAuthError, OAuthRefused, OAuthUnreachable, TokenReply
-from gateway.auth.oauth_client import DeviceGrant
-from gateway.auth.patience import wait_until
+from gateway.auth.oauth.client import DeviceGrant
+from gateway.auth.oauth.interruptible_wait import wait_until
+from gateway.auth.oauth.settings import OAuthError, OAuthRefused, OAuthUnreachable, TokenReply
 from gateway.core.clock import Clock
 from gateway.core.secrets import Secret
 

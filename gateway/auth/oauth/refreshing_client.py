@@ -8,9 +8,9 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-from gateway.auth.discovery import discover
-from gateway.auth.oauth import OAuthSettings, OAuthUnreachable, TokenReply, with_endpoints
-from gateway.auth.oauth_client import OAuthClient
+from gateway.auth.oauth.client import OAuthClient
+from gateway.auth.oauth.discovery import discover
+from gateway.auth.oauth.settings import OAuthSettings, OAuthUnreachable, TokenReply, with_endpoints
 from gateway.core.clock import Clock
 from gateway.core.secrets import Secret
 

@@ -8,7 +8,7 @@ lifetime.
 import hashlib
 from typing import Final, Literal, TypeAlias
 
-from gateway.auth.token_file import Token
+from gateway.auth.tokens.token import Token
 from gateway.core.secrets import Secret
 
 SOON_SECONDS: Final = 300.0

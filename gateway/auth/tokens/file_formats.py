@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from gateway.auth.sources import FileFormat, TokenPaths
-from gateway.auth.token_file import Token, read_token
+from gateway.auth.tokens.token import Token, read_token
 from gateway.core.jsontext import JsonFault, JsonObject, JsonValue, as_object, loads
 
 _ACCESS: Final = ("accessToken", "access_token", "token", "apiKey", "api_key")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from gateway.auth.token_file import Token
+from gateway.auth.tokens.token import Token
 from gateway.core.jsontext import JsonValue
 from gateway.core.secrets import Secret
 

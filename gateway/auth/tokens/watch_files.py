@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from gateway.auth.sources import SourceFailed, TokenFileSource
-from gateway.auth.token_file import Signature, Token, has_settled, read_whole, signature_of
-from gateway.auth.token_formats import read_tokens
+from gateway.auth.tokens.file_formats import read_tokens
+from gateway.auth.tokens.token import Signature, Token, has_settled, read_whole, signature_of
 from gateway.config.schema import WatchFile
 from gateway.core.clock import Clock
 from gateway.core.jsontext import JsonFault, JsonValue, loads

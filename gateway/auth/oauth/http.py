@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import requests
 from urllib3.exceptions import HTTPError
 
-from gateway.auth.oauth import OAuthRefused, OAuthUnreachable
+from gateway.auth.oauth.settings import OAuthRefused, OAuthUnreachable
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.errors import ProviderFailure, Silent
 from gateway.upstream.byte_stream import ByteStream

@@ -13,8 +13,8 @@ from contextlib import closing
 from typing import Final
 from urllib.parse import urlsplit
 
-from gateway.auth.oauth import Endpoints, OAuthError, OAuthSettings
-from gateway.auth.oauth_http import OAuthHttp, trusted_address
+from gateway.auth.oauth.http import OAuthHttp, trusted_address
+from gateway.auth.oauth.settings import Endpoints, OAuthError, OAuthSettings
 from gateway.core.jsontext import JsonFault, JsonObject, as_object, loads
 
 READ_SECONDS: Final = 10.0

@@ -20,8 +20,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from gateway.auth.file_lock import FileLock
-from gateway.auth.token_file import PolledFile, Token, read_token, write_token
+from gateway.auth.tokens.file_lock import FileLock
+from gateway.auth.tokens.token import PolledFile, Token, read_token, write_token
 from gateway.core.clock import Clock
 from gateway.core.jsontext import JsonFault, JsonObject, JsonValue, as_object, dumps
 
