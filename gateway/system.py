@@ -23,9 +23,10 @@ from gateway.auth.sources import (
     TokenFileSource,
     TokenSource,
 )
+from gateway.auth.token_file_reader import TokenFileReader
 from gateway.auth.tokens.token import Token
 from gateway.auth.tokens.token_store import TokenStore
-from gateway.auth.tokens.watch_files import FileTokens, WatchedFiles
+from gateway.auth.tokens.watch_files import WatchedFiles
 from gateway.config import schema
 from gateway.config.loader import Loaded, resolve
 from gateway.core.clock import Clock, SystemClock
@@ -217,7 +218,7 @@ class System:
         """Who fetches that; None where nothing has to be fetched."""
         match source:
             case TokenFileSource():
-                return FileTokens(name, resolve(source.path, self._base), source, self._clock)
+                return TokenFileReader(name, resolve(source.path, self._base), source, self._clock)
             case CommandSource():
                 return CommandTokens(name, source, self._environ, self._clock, mask=self.masker.mask)
             case AdcSource():

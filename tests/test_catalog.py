@@ -15,8 +15,8 @@ from gateway.auth.sources import (
     NoCredential,
     StoredToken,
     TokenFileSource,
-    TokenPaths,
 )
+from gateway.auth.tokens.file_formats import TokenPaths
 from gateway.config import schema
 from gateway.config.loader import ConfigError, Problem, parse
 from gateway.core.secrets import Secret

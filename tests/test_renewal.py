@@ -28,7 +28,7 @@ from gateway.auth.oauth.settings import (
 )
 from gateway.auth.renewal import CONFIGURATION_SECONDS, RETRY_SECONDS
 from gateway.auth.sources import StoredToken
-from gateway.auth.tokens.expiry import lifetime, obtained_at, stage
+from gateway.auth.tokens.expiry import freshness, lifetime, obtained_at
 from gateway.auth.tokens.token import Token
 from gateway.auth.tokens.token_store import LOCK_SECONDS, TokenStore
 from gateway.auth.tokens.watch_files import WatchedFiles
@@ -148,11 +148,11 @@ def scene(tmp_path: Path) -> Scene:
 def test_the_windows_are_seconds_and_shares_of_the_lifetime(lives: float | None, left: float, expected: str) -> None:
     expires_at = NOW + 50
     extra = {} if lives is None else {"obtainedAt": expires_at - lives}
-    assert stage(Token(Secret("a"), None, expires_at, extra), expires_at - left) == expected
+    assert freshness(Token(Secret("a"), None, expires_at, extra), expires_at - left) == expected
 
 
 def test_a_token_that_does_not_say_when_it_expires_is_fresh() -> None:
-    assert stage(Token(Secret("a")), 1e12) == "fresh"
+    assert freshness(Token(Secret("a")), 1e12) == "fresh"
 
 
 @pytest.mark.parametrize("value", [None, "soon", True, [1]])
@@ -165,10 +165,10 @@ def test_a_time_that_is_none_is_not_known(value: Any) -> None:
 def test_a_token_only_ever_grows_older(lives: float, jitter: float, shares: list[float]) -> None:
     order = ["fresh", "soon", "now", "dead"]
     token = token_from(TokenReply(Secret("a"), None, lives), 0.0)
-    stages = [order.index(stage(token, share * lives, jitter)) for share in sorted(shares)]
+    stages = [order.index(freshness(token, share * lives, jitter)) for share in sorted(shares)]
     assert stages == sorted(stages)
-    assert stage(token, 0.0, jitter) == "fresh"
-    assert stage(token, lives, jitter) == "dead"
+    assert freshness(token, 0.0, jitter) == "fresh"
+    assert freshness(token, lives, jitter) == "dead"
 
 
 def test_a_fresh_token_is_not_renewed_and_one_that_runs_out_is(scene: Scene) -> None:

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.auth.sources import FileFormat, TokenPaths
-from gateway.auth.tokens.file_formats import MAX_JWT, read_entry, read_tokens, token_of
+from gateway.auth.tokens.file_formats import MAX_JWT, FileFormat, TokenPaths, read_entry, read_tokens, token_of
 from gateway.auth.tokens.token import Token
 from gateway.core.jsontext import JsonFault, JsonValue
 from gateway.core.secrets import Secret

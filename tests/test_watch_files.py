@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.auth.sources import SourceFailed, TokenFileSource, TokenPaths
-from gateway.auth.tokens.token import MAX_FILE
-from gateway.auth.tokens.watch_files import HASH_EVERY, LOOK_AGAIN, LOOK_EVERY, FileTokens, WatchedFiles
+from gateway.auth.sources import SourceFailed, TokenFileSource
+from gateway.auth.token_file_reader import TokenFileReader
+from gateway.auth.tokens.file_formats import TokenPaths
+from gateway.auth.tokens.polled_file import MAX_FILE
+from gateway.auth.tokens.watch_files import HASH_EVERY, LOOK_AGAIN, LOOK_EVERY, WatchedFiles
 from gateway.config.schema import WatchFile
 from tests.fakes import FakeClock
 
@@ -270,20 +272,20 @@ def test_threads_may_look_while_the_file_is_written(foreign: Foreign) -> None:
 def test_a_token_file_is_read_where_its_settings_say(foreign: Foreign) -> None:
     source = TokenFileSource("~/f", paths=TokenPaths("a.b", "a.c"))
     foreign.write(b'{"a": {"b": "t", "c": 1767225660}}')
-    token = FileTokens("x", foreign.path, source, foreign.clock).token()
+    token = TokenFileReader("x", foreign.path, source, foreign.clock).token()
     assert (token.access_token.reveal(), token.expires_at) == ("t", NEW_YEAR + 60)
 
 
 def test_a_token_file_may_have_entries_by_provider(foreign: Foreign) -> None:
     foreign.write("t")
-    tokens = FileTokens("x", foreign.path, TokenFileSource("~/f"), foreign.clock)
+    tokens = TokenFileReader("x", foreign.path, TokenFileSource("~/f"), foreign.clock)
     assert tokens.token().access_token.reveal() == "t"
     with pytest.raises(SourceFailed, match=r"^There is no token in foreign\.json\.$"):
-        FileTokens("y", foreign.path, TokenFileSource("~/f"), foreign.clock).token()
+        TokenFileReader("y", foreign.path, TokenFileSource("~/f"), foreign.clock).token()
 
 
 def test_a_token_file_that_is_not_there_yet_is_seen_as_soon_as_it_is(foreign: Foreign) -> None:
-    tokens = FileTokens("x", foreign.path, TokenFileSource("~/f"), foreign.clock)
+    tokens = TokenFileReader("x", foreign.path, TokenFileSource("~/f"), foreign.clock)
     with pytest.raises(SourceFailed, match="no token in foreign"):
         tokens.token()
     foreign.write("t")
@@ -291,7 +293,7 @@ def test_a_token_file_that_is_not_there_yet_is_seen_as_soon_as_it_is(foreign: Fo
 
 
 def test_a_token_file_is_looked_at_each_time_and_read_when_it_has_changed(foreign: Foreign) -> None:
-    tokens = FileTokens("x", foreign.path, TokenFileSource("~/f"), foreign.clock)
+    tokens = TokenFileReader("x", foreign.path, TokenFileSource("~/f"), foreign.clock)
     for access in ("one", "two", "two", "three"):
         foreign.write(access)
         assert tokens.token().access_token.reveal() == access
@@ -304,5 +306,5 @@ def test_a_token_file_is_looked_at_each_time_and_read_when_it_has_changed(foreig
 def test_an_unusable_token_file_is_told_without_its_content(foreign: Foreign) -> None:
     foreign.write(b'["sk-SECRET"]')
     with pytest.raises(SourceFailed) as caught:
-        FileTokens("x", foreign.path, TokenFileSource("~/f"), foreign.clock).token()
+        TokenFileReader("x", foreign.path, TokenFileSource("~/f"), foreign.clock).token()
     assert str(caught.value) == "foreign.json cannot be used: a JSON object was expected."

@@ -21,7 +21,8 @@ from gateway.auth.oauth.http import trusted_address
 from gateway.auth.oauth.settings import OAuthError, OAuthRefused, OAuthSettings, TokenReply, token_from
 from gateway.auth.sources import AdcSource, SourceFailed
 from gateway.auth.tokens.file_formats import GOOGLE_TYPES
-from gateway.auth.tokens.token import MAX_FILE, Token
+from gateway.auth.tokens.polled_file import MAX_FILE
+from gateway.auth.tokens.token import Token
 from gateway.core.clock import Clock
 from gateway.core.jsontext import JsonFault, JsonObject, as_object, loads
 from gateway.core.secrets import Secret

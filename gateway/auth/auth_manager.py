@@ -26,7 +26,7 @@ from gateway.auth.sources import (
     TokenFileSource,
     TokenSource,
 )
-from gateway.auth.tokens.expiry import fingerprint, obtained_at, stage
+from gateway.auth.tokens.expiry import fingerprint, freshness, obtained_at
 from gateway.auth.tokens.token import Token
 from gateway.auth.tokens.token_store import TokenStore
 from gateway.auth.tokens.watch_files import WatchedFiles
@@ -145,7 +145,7 @@ class AuthManager:
             best = self._best(provider)
         renewable = self._renewables.get(provider)
         if renewable is not None:
-            need = renewable.stage(best) if best else "dead"
+            need = renewable.freshness(best) if best else "dead"
             if need != "fresh":
                 renewable.renew(lambda token: self._is_refused(provider, token), wait=need in ("now", "dead"))
                 best = self._best(provider)
@@ -223,7 +223,7 @@ class AuthManager:
         return max(usable, key=lambda token: token.expires_at or 0.0, default=None)
 
     def _expired(self, token: Token) -> bool:
-        return stage(token, self._clock.wall()) == "dead"
+        return freshness(token, self._clock.wall()) == "dead"
 
     def _is_refused(self, provider: str, token: Token) -> bool:
         with self._lock:

@@ -10,7 +10,7 @@ from typing import Final
 
 from gateway.auth.renewal import Fault
 from gateway.auth.sources import SourceFailed, TokenSource
-from gateway.auth.tokens.expiry import Stage, is_young, obtained_at, rest, stage
+from gateway.auth.tokens.expiry import Freshness, cooldown, freshness, is_young, obtained_at
 from gateway.auth.tokens.token import Token
 from gateway.core.clock import Clock
 
@@ -39,10 +39,10 @@ class Fetched:
     def token(self) -> Token | None:
         return self._token
 
-    def stage(self, token: Token) -> Stage:
+    def freshness(self, token: Token) -> Freshness:
         if token.expires_at is None:
             return "soon" if self._clock.monotonic() - self._fetched >= UNKNOWN_SECONDS else "fresh"
-        return stage(token, self._clock.wall())
+        return freshness(token, self._clock.wall())
 
     def renew(self, refused: Callable[[Token], bool], *, wait: bool) -> None:
         if not self._is_due(refused) or not self._turn.acquire(blocking=wait):
@@ -60,7 +60,7 @@ class Fetched:
         return token is None or self._is_worn(token, refused)
 
     def _is_worn(self, token: Token, refused: Callable[[Token], bool]) -> bool:
-        if self.stage(token) != "fresh":
+        if self.freshness(token) != "fresh":
             return True
         return refused(token) and not is_young(token, self._clock.wall(), FETCH_SECONDS)
 
@@ -76,7 +76,7 @@ class Fetched:
         token = replace(found, extra={**found.extra, "obtainedAt": since})
         self._token, self._fetched, self.fault = token, self._clock.monotonic(), None
         if self._is_worn(token, refused):  # a program may keep its token to the last second, as gcloud does
-            self._rests("Its source still gives the same token.", rest(FETCH_SECONDS, token))
+            self._rests("Its source still gives the same token.", cooldown(FETCH_SECONDS, token))
 
     def _rests(self, message: str, seconds: float) -> None:
         self.fault = Fault("", message, True, self._clock.monotonic() + seconds)
@@ -99,8 +99,8 @@ class Reread:
         self.fault = None
         return token
 
-    def stage(self, token: Token) -> Stage:
-        return stage(token, self._clock.wall())
+    def freshness(self, token: Token) -> Freshness:
+        return freshness(token, self._clock.wall())
 
     def renew(self, refused: Callable[[Token], bool], *, wait: bool) -> None:
         """Nothing: the next `token` is the newest."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from gateway.auth.oauth.settings import OAuthError, OAuthRefused, TokenReply, token_from
-from gateway.auth.tokens.expiry import Stage, fingerprint, rest, stage
+from gateway.auth.tokens.expiry import Freshness, cooldown, fingerprint, freshness
 from gateway.auth.tokens.token import Token
 from gateway.auth.tokens.token_store import LOCK_SECONDS, HeldStore, TokenStore
 from gateway.core.clock import Clock
@@ -76,7 +76,7 @@ class Renewable(Protocol):
     def token(self) -> Token | None:
         """The token at hand, whatever its age."""
 
-    def stage(self, token: Token) -> Stage:
+    def freshness(self, token: Token) -> Freshness:
         """How near that token, or another one for the same provider, is to its end."""
 
     def renew(self, refused: Callable[[Token], bool], *, wait: bool) -> None:
@@ -129,8 +129,8 @@ class Renewal:
         stored, unsaved = self._store.get(self._name), self._unsaved
         return unsaved[1] if unsaved and stored and stored.refresh_token == unsaved[0] else stored
 
-    def stage(self, token: Token) -> Stage:
-        found = stage(token, self._clock.wall(), self._jitter)
+    def freshness(self, token: Token) -> Freshness:
+        found = freshness(token, self._clock.wall(), self._jitter)
         return "soon" if found == "fresh" and self._unsaved else found
 
     def renew(self, refused: Callable[[Token], bool], *, wait: bool) -> None:
@@ -146,7 +146,7 @@ class Renewal:
                 self._failed(
                     token,
                     f"the token file cannot be used ({fault.strerror or type(fault).__name__})",
-                    rest(RETRY_SECONDS, token),
+                    cooldown(RETRY_SECONDS, token),
                 )
         finally:
             self._turn.release()
@@ -161,7 +161,7 @@ class Renewal:
 
     def _is_worn(self, token: Token, refused: Callable[[Token], bool]) -> bool:
         now = self._clock.wall()
-        if stage(token, now, self._jitter) != "fresh":
+        if freshness(token, now, self._jitter) != "fresh":
             return True
         return refused(token) and self._clock.monotonic() >= self._again
 
@@ -182,9 +182,9 @@ class Renewal:
                     return
                 before = after  # another program was faster, and this is what it got
             else:
-                if stage(before, asked, self._jitter) == "fresh":
+                if freshness(before, asked, self._jitter) == "fresh":
                     # It was refused. A provider that refuses every token would have the server asked at every call.
-                    self._again = self._clock.monotonic() + rest(RETRY_SECONDS, before)
+                    self._again = self._clock.monotonic() + cooldown(RETRY_SECONDS, before)
                 self._keep(held, self._spent(sent), token_from(reply, asked, before))
                 return
 
@@ -210,7 +210,7 @@ class Renewal:
         except OSError as fault:  # the server has taken the old one back: what it gave must not be lost
             self._unsaved = (spent, token)
             message = f"its new token could not be written to the token file ({fault.strerror or type(fault).__name__})"
-            self._failed(token, message, rest(RETRY_SECONDS, token))
+            self._failed(token, message, cooldown(RETRY_SECONDS, token))
         else:
             self._unsaved = self._fault = None
             _LOGGER.info("The token for %s is renewed.", self._name)
@@ -219,7 +219,7 @@ class Renewal:
         """The server gave no token: whether that may pass, or the login has ended, or the settings are wrong."""
         code = fault.code if isinstance(fault, OAuthRefused) else None
         if code is None or code in _PASSING:
-            self._failed(token, f"its login server did not renew it: {fault}", rest(RETRY_SECONDS, token))
+            self._failed(token, f"its login server did not renew it: {fault}", cooldown(RETRY_SECONDS, token))
         elif code in _ENDED:
             self._failed(token, f"the login has ended ({fault})", math.inf, login=True)
         else:

@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from gateway.auth.sources import SourceFailed, StoredToken, TokenFileSource
-from gateway.auth.tokens.expiry import obtained_at, stage
+from gateway.auth.token_file_reader import TokenFileReader
+from gateway.auth.tokens.expiry import freshness, obtained_at
 from gateway.auth.tokens.token import Token
-from gateway.auth.tokens.watch_files import FileTokens, WatchedFiles
+from gateway.auth.tokens.watch_files import WatchedFiles
 from gateway.config.loader import resolve
 from gateway.core.clock import Clock
 from gateway.core.durations import in_words
@@ -74,7 +75,7 @@ def _status(accounts: Accounts, name: str, watched: WatchedFiles, clock: Clock) 
     if isinstance(source, StoredToken):
         return _stored(blank, source, [accounts.store.get(name)], watched.tokens(name), clock.wall())
     if isinstance(source, TokenFileSource):
-        return _in_file(blank, FileTokens(name, resolve(source.path, accounts.base), source, clock), clock.wall())
+        return _in_file(blank, TokenFileReader(name, resolve(source.path, accounts.base), source, clock), clock.wall())
     return replace(blank, state="unknown") if isinstance(source, ASKED_WHEN_NEEDED) else blank
 
 
@@ -95,7 +96,7 @@ def _stored(blank: Status, source: StoredToken, own: list[Token | None], watched
     return replace(status, action=action)
 
 
-def _in_file(blank: Status, file: FileTokens, now: float) -> Status:
+def _in_file(blank: Status, file: TokenFileReader, now: float) -> Status:
     """A token of another tool, which alone renews it."""
     action = "log in with the tool that keeps the file"
     try:
@@ -116,7 +117,7 @@ def _with_token(blank: Status, token: Token, now: float) -> Status:
 
 
 def _expired(token: Token, now: float) -> bool:
-    return stage(token, now) == "dead"
+    return freshness(token, now) == "dead"
 
 
 def as_text(shown: Overview, now: float) -> str:

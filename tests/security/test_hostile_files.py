@@ -13,9 +13,11 @@ from gateway.auth.oauth.http import Answer
 from gateway.auth.oauth.responses import read_answer, read_grant, read_tokens
 from gateway.auth.oauth.settings import OAuthRefused, OAuthUnreachable, TokenReply
 from gateway.auth.sources import SourceFailed, TokenFileSource
-from gateway.auth.tokens.token import MAX_FILE, Token
+from gateway.auth.token_file_reader import TokenFileReader
+from gateway.auth.tokens.polled_file import MAX_FILE
+from gateway.auth.tokens.token import Token
 from gateway.auth.tokens.token_store import TokenStore
-from gateway.auth.tokens.watch_files import FileTokens, WatchedFiles
+from gateway.auth.tokens.watch_files import WatchedFiles
 from gateway.config.schema import WatchFile
 from gateway.core.secrets import Secret
 from tests.fakes import FakeClock
@@ -99,7 +101,7 @@ def told(file: Path) -> list[Token]:
             clock.advance(60)
         said += watched.problems()
     try:
-        found.append(FileTokens("x", file, TokenFileSource(str(file)), clock).token())
+        found.append(TokenFileReader("x", file, TokenFileSource(str(file)), clock).token())
     except SourceFailed as failed:
         said.append(str(failed))
     assert all("canary" not in words and words.isprintable() for words in said)

@@ -1,19 +1,21 @@
-"""Where other tools put a token in their files, and what a program may print: JSON to tokens, and nothing else.
+"""The token formats of other tools: makes tokens of the JSON in their files, or of what a program prints.
 
-Every tool has its own words for the same two things, so this is mostly a list of names. It reads no file and no clock,
-so that each format is a line in a test. Refresh tokens stay behind: they are their owner's to spend, and many servers
-end the whole login when one is used twice (RFC 9700 section 4.14).
+Every tool has its own names for the token and its expiry, so this is mostly a list of names. It reads no file and no
+clock, so that each format is one line in a test. Refresh tokens are not read: only their owner may use them, and many
+servers end the whole login when one is used twice (RFC 9700 section 4.14).
 """
 
 import base64
 import binascii
 import re
 from collections.abc import Iterator
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
 
-from gateway.auth.sources import FileFormat, TokenPaths
 from gateway.auth.tokens.token import Token, read_token
 from gateway.core.jsontext import JsonFault, JsonObject, JsonValue, as_object, loads
+
+FileFormat: TypeAlias = Literal["auto", "plain", "gemini-cli", "codex", "gcloud"]
 
 _ACCESS: Final = ("accessToken", "access_token", "token", "apiKey", "api_key")
 _EXPIRY: Final = ("expiresAt", "expires_at", "expiry_date", "expiry", "expires_on", "expired", "expirationTimestamp")
@@ -32,6 +34,14 @@ MAX_JWT: Final = 32 << 10
 """Characters. Real ones have one or two thousand."""
 
 
+@dataclass(frozen=True, slots=True)
+class TokenPaths:
+    """Where a file has the token and its expiry, as keys joined by dots; None where the format defines it."""
+
+    access_token: str | None = None
+    expiry: str | None = None
+
+
 def read_tokens(
     value: JsonValue,
     provider: str | None,
@@ -39,51 +49,51 @@ def read_tokens(
     paths: TokenPaths | None = None,
     written: float | None = None,
 ) -> dict[str, Token]:
-    """The tokens, by provider, in the JSON of another tool's file.
+    """Read the tokens in another tool's file, by provider.
 
     Args:
-        value: the file's content.
-        provider: whose token it is, where the file holds one token and does not say.
-        form: plain is `{provider: {accessToken, expiresAt}}` or one such entry; auto tells by looking.
-        paths: where token and expiry stand instead.
-        written: wall seconds at which the file was written, for one that only says how long its token lives.
+        value: the file's JSON.
+        provider: the token's provider, for a file with one token that does not name it.
+        form: plain is `{provider: {accessToken, expiresAt}}` or one such entry; auto detects the format.
+        paths: where the token and its expiry are, instead of the format's places.
+        written: wall seconds at which the file was written, for a file that only has the token's lifetime.
 
     Raises:
-        JsonFault: there is no token in it, or nobody knows whose it is. Quotes nothing of the content.
+        JsonFault: the file has no token, or its provider is unknown. The message quotes no content.
     """
     document = as_object(value)
     if paths is not None and (paths.access_token or paths.expiry):
-        return _of(provider, _at(document, paths, written))
-    form = _told(document) if form == "auto" else form
+        return _single(provider, _at_paths(document, paths, written))
+    form = _detected(document) if form == "auto" else form
     if form == "codex":
-        return _of(provider, _codex(document))
+        return _single(provider, _codex(document))
     if form == "gcloud":
-        return _of(provider, _gcloud(document, written))
+        return _single(provider, _gcloud(document, written))
     if (token := read_entry(document, written)) is not None:
-        return _of(provider, token)
+        return _single(provider, token)
     if form == "gemini-cli":
         raise JsonFault("it has no access_token")
     return _by_provider(document, written)
 
 
 def read_entry(value: JsonValue, written: float | None = None) -> Token | None:
-    """The token in one object, under any of the usual names; None where there is none that can be sent."""
+    """Read the token in one object, under any of the usual names; None where it has none that can be sent."""
     if not isinstance(value, dict):
         return None
     expiry = _expiry(value, written)
-    return next((token for access in _given(value, _ACCESS) if (token := token_of(access, expiry))), None)
+    return next((token for access in _values(value, _ACCESS) if (token := token_of(access, expiry))), None)
 
 
 def token_of(access: JsonValue, expiry: JsonValue = None) -> Token | None:
-    """A token with the expiry that was told, else with the one inside where it is a JWT; None where it is no token."""
-    told = _number(expiry) if isinstance(expiry, str) and _NUMBER.fullmatch(expiry) else expiry
-    token = read_token({"accessToken": access, "expiresAt": told})
+    """A token with the given expiry, else with the expiry inside a JWT; None where `access` is no token."""
+    expires_at = _number(expiry) if isinstance(expiry, str) and _NUMBER.fullmatch(expiry) else expiry
+    token = read_token({"accessToken": access, "expiresAt": expires_at})
     if token is None or token.expires_at is not None:
         return token
     return read_token({"accessToken": access, "expiresAt": _jwt_expiry(token.access_token.reveal())})
 
 
-def _of(provider: str | None, token: Token | None) -> dict[str, Token]:
+def _single(provider: str | None, token: Token | None) -> dict[str, Token]:
     if token is None:
         raise JsonFault("it holds no token in the place or format named")
     if provider is None:
@@ -91,8 +101,7 @@ def _of(provider: str | None, token: Token | None) -> dict[str, Token]:
     return {provider: token}
 
 
-def _told(document: JsonObject) -> FileFormat:
-    """What the file looks like."""
+def _detected(document: JsonObject) -> FileFormat:
     if isinstance(document.get("tokens"), dict) or "OPENAI_API_KEY" in document:
         return "codex"
     if document.get("type") in GOOGLE_TYPES:
@@ -101,14 +110,14 @@ def _told(document: JsonObject) -> FileFormat:
 
 
 def _codex(document: JsonObject) -> Token | None:
-    """The login's token, whose expiry stands inside it; the key where there is no login."""
+    """The login's token, a JWT with its expiry inside; the API key where there is no login."""
     tokens = document.get("tokens")
     login = token_of(tokens.get("access_token")) if isinstance(tokens, dict) else None
     return login or token_of(document.get("OPENAI_API_KEY"))
 
 
 def _gcloud(document: JsonObject, written: float | None) -> Token:
-    """Google's libraries may keep a token in such a file, gcloud does not."""
+    """The access token that Google's libraries may keep in such a file. gcloud keeps none."""
     token = read_entry(document, written)
     if token is None:
         raise JsonFault("it holds no access token, only what to get one with: give the provider authType: adc")
@@ -116,7 +125,7 @@ def _gcloud(document: JsonObject, written: float | None) -> Token:
 
 
 def _by_provider(document: JsonObject, written: float | None) -> dict[str, Token]:
-    """Entries by provider; one level deeper in a gateway's own file, which may be watched as well."""
+    """Entries by provider. In a gateway's own file, which may be watched as well, they are one level deeper."""
     inner = document.get("credentials")
     entries = inner if isinstance(inner, dict) else document
     tokens = {name: token for name, entry in entries.items() if (token := read_entry(entry, written))}
@@ -125,23 +134,23 @@ def _by_provider(document: JsonObject, written: float | None) -> dict[str, Token
     return tokens
 
 
-def _at(document: JsonObject, paths: TokenPaths, written: float | None) -> Token | None:
-    """The token at the configured place; what is not configured is looked for beside it, under the usual names."""
+def _at_paths(document: JsonObject, paths: TokenPaths, written: float | None) -> Token | None:
+    """The token at the configured path. A part without a path is searched beside it, under the usual names."""
     folder, _, _ = (paths.access_token or "").rpartition(".")
     beside = _walk(document, folder) if folder else document
     if not isinstance(beside, dict):
         return None
     expiry = _walk(document, paths.expiry) if paths.expiry else _expiry(beside, written)
-    places = (_walk(document, paths.access_token),) if paths.access_token else _given(beside, _ACCESS)
+    places = (_walk(document, paths.access_token),) if paths.access_token else _values(beside, _ACCESS)
     return next((token for access in places if (token := token_of(access, expiry))), None)
 
 
 def _expiry(entry: JsonObject, written: float | None) -> JsonValue:
-    """When the token in it expires, in whatever form it is told; None where it is not."""
-    told = next(_given(entry, _EXPIRY), None)
-    if told is not None or written is None:
-        return told
-    lifetime = _number(next(_given(entry, _LIFETIME), None))
+    """The token's expiry in the file's own form; None where the entry has none."""
+    expiry = next(_values(entry, _EXPIRY), None)
+    if expiry is not None or written is None:
+        return expiry
+    lifetime = _number(next(_values(entry, _LIFETIME), None))
     return None if lifetime is None else written + lifetime
 
 
@@ -151,7 +160,7 @@ def _walk(value: JsonValue, path: str) -> JsonValue:
     return value
 
 
-def _given(entry: JsonObject, names: tuple[str, ...]) -> Iterator[JsonValue]:
+def _values(entry: JsonObject, names: tuple[str, ...]) -> Iterator[JsonValue]:
     return (entry[name] for name in names if entry.get(name) not in (None, ""))
 
 
@@ -162,7 +171,7 @@ def _number(value: JsonValue) -> float | None:
 
 
 def _jwt_expiry(text: str) -> JsonValue:
-    """`exp` of a JWT (RFC 7519 section 4.1.4), not verified: it only says when to look for another token."""
+    """`exp` of a JWT (RFC 7519 section 4.1.4). It is not verified: it only decides when to look for another token."""
     parts = text.split(".")
     if len(parts) != _JWT_PARTS or len(text) > MAX_JWT:
         return None

@@ -1,8 +1,8 @@
-"""A lock on a file, so that of several processes one at a time changes what the file stands for.
+"""A lock between processes, made of a file: one holder at a time.
 
-The lock is a file of its own and never the file that it protects: that one is replaced at every write, and a lock on it
-would stay with the old one. The operating system holds it and frees it when its holder ends, however that ends, so it
-is never left over; the empty file stays, because to delete it would let two in at once.
+The lock is a file of its own and never the file that it protects. The protected file is replaced at every write, and a
+lock on it would stay with the old one. The operating system frees the lock when its holder ends in any way. The empty
+file stays, because deleting it would let two holders in at once. This module knows nothing of tokens.
 
 Sources: flock(2); _locking in Microsoft's C runtime. Old NFS servers have locks in name only.
 """
@@ -19,7 +19,7 @@ from typing import Final
 from gateway.core.clock import Clock
 
 POLL_SECONDS: Final = 0.05
-"""Between two tries. Neither system wakes a waiter that also wants to give up in time."""
+"""Seconds between two tries. Neither system wakes a waiter that also has a deadline."""
 
 if sys.platform == "win32":
     import msvcrt
@@ -49,18 +49,18 @@ else:
         return True
 
     def _unlock(handle: int) -> None:
-        fcntl.flock(handle, fcntl.LOCK_UN)  # closing is not enough where a child has just been forked off
+        fcntl.flock(handle, fcntl.LOCK_UN)  # close() is not enough where a child was forked meanwhile
 
 
 class LockBusy(TimeoutError):
-    """Someone else has it, and did not let go in time."""
+    """Another thread or process held the lock until the deadline."""
 
 
 class FileLock:
-    """One holder at a time among all threads of all processes. Not to be taken again by its holder.
+    """A lock with one holder among all threads of all processes. It is not reentrant.
 
     Args:
-        path: the lock's own file; it and its folder come into being at the first use, private to the user.
+        path: the lock's own file. The first use creates it and its folder, private to the user.
         clock: for waits.
     """
 
@@ -68,19 +68,19 @@ class FileLock:
         self._path = path
         self._clock = clock
         self._changed = threading.Condition()
-        self._taken = False  # by a thread of this process, which asks the file only in its turn
+        self._taken = False  # by a thread of this process; only that thread locks the file
         self._pause = threading.Condition()
 
     @contextmanager
     def held(self, timeout: float) -> Iterator[None]:
-        """Hold it for the body of a `with`.
+        """Hold the lock for the body of a `with`.
 
         Args:
-            timeout: seconds to wait for it in all; 0 to try once.
+            timeout: seconds to wait in all; 0 to try once.
 
         Raises:
-            LockBusy: it was not free in time.
-            OSError: there can be no such file here, or no locks.
+            LockBusy: the lock was not free in time.
+            OSError: the file cannot be created or locked.
         """
         deadline = self._clock.monotonic() + timeout
         self._take_turn(deadline)
@@ -119,7 +119,7 @@ class FileLock:
                 self._clock.wait(self._pause, seconds)
 
     def _left(self, deadline: float) -> float:
-        """Seconds until then, which are more than none."""
+        """The seconds until the deadline; raises LockBusy where none are left."""
         left = deadline - self._clock.monotonic()
         if left <= 0:
             raise LockBusy(errno.ETIMEDOUT, f"{self._path.name} is held by another process or thread")

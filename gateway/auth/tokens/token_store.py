@@ -1,10 +1,10 @@
 """The gateway's own token file.
 
-It is small, private and written rarely, and other processes and editors may touch it at any time. So every change is
-made under a lock that all processes share, on what the file says then; a write replaces the file in one step, and
-whoever is killed midway leaves the old one. A copy beside it, of the same state and not of the one before (whose
-refresh tokens may be spent), stands in for a file that someone else has broken. It knows no provider and no network;
-who needs a token, and which one is best, is the AuthManager's business.
+The file is small, private and rarely written, and other processes and editors may change it at any time. A change
+therefore takes a lock that all processes share, reads the file again, and replaces it in one step; a process that is
+killed midway leaves the old file. A copy beside it replaces a file that another program has broken. The copy has the
+same state and not the one before, whose refresh tokens may be spent. The store knows no provider and no network: the
+AuthManager chooses which token a call uses.
 
     {"version": 1, "credentials": {"gemini": {"accessToken": "...", "refreshToken": "...", "expiresAt": 1767225600}}}
 """
@@ -21,24 +21,26 @@ from pathlib import Path
 from typing import Final
 
 from gateway.auth.tokens.file_lock import FileLock
-from gateway.auth.tokens.token import PolledFile, Token, read_token, write_token
+from gateway.auth.tokens.polled_file import PolledFile
+from gateway.auth.tokens.token import Token, read_token, write_token
 from gateway.core.clock import Clock
 from gateway.core.jsontext import JsonFault, JsonObject, JsonValue, as_object, dumps
 
 VERSION: Final = 1
 REPLACE_TRIES: Final = 10
-"""On Windows a file cannot be replaced while a virus scanner or a reader has it open: for milliseconds, mostly."""
+"""On Windows a file cannot be replaced while a virus scanner or a reader has it open, mostly for milliseconds."""
 REPLACE_WAIT: Final = 0.02
-"""Seconds after the first failed try; each further wait is as much longer, 0.9 seconds in all."""
+"""Seconds after the first failed try. Each further wait is longer by as much; together they take 0.9 seconds."""
 LOCK_SECONDS: Final = 35.0
-"""How long a change waits for its turn: a renewal holds the lock while it asks, 30 seconds at most, and then writes."""
+"""Seconds that a change waits for the lock. A renewal holds it for its request, 30 seconds at most, and for a write."""
 
 Edit = Callable[[JsonObject], bool]
+"""Changes the credentials in place; returns whether they are to be written."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """The file as it is, and the tokens in it."""
+    """The file's document and the tokens in it."""
 
     document: JsonObject = field(default_factory=dict, repr=False)
     tokens: Mapping[str, Token] = field(default_factory=dict)
@@ -58,14 +60,17 @@ def _parse_store(value: JsonValue) -> _Stored:
 
 
 class HeldStore:
-    """The store in the hands of the only one who may change it now. For the body of `TokenStore.exclusive`."""
+    """The store while its lock is held: it reads and writes without taking the lock again.
+
+    It is only valid in the body of `TokenStore.exclusive`.
+    """
 
     def __init__(self, read: Callable[[], Mapping[str, Token]], change: Callable[[Edit], bool]) -> None:
         self._read = read
         self._change = change
 
     def get(self, name: str) -> Token | None:
-        """The token of that credential, read from the file anew."""
+        """The credential's token, read from the file again."""
         return self._read().get(name)
 
     def put(self, name: str, token: Token) -> None:
@@ -92,9 +97,9 @@ class TokenStore:
     """The gateway's own token file. Safe to use from many threads and processes; readers never wait for a writer.
 
     Args:
-        path: the file; it and its folder come into being at the first write, private to the user. Beside it stand
-            `<path>.lock`, `<path>.bak` and what was found broken, `<path>.corrupt-<time>`.
-        clock: for waits and for the name of a file that is kept aside.
+        path: the file. The first write creates it and its folder, private to the user. Beside it are `<path>.lock`,
+            `<path>.bak` and a file that was found broken, `<path>.corrupt-<time>`.
+        clock: for waits and for the name of a broken file.
     """
 
     def __init__(self, path: Path, clock: Clock) -> None:
@@ -102,22 +107,22 @@ class TokenStore:
         self._clock = clock
         self._file = PolledFile(path, _parse_store, clock)
         self._stored = _Stored()
-        self._known = False  # whether that was ever read
-        self._restored = False  # whether it is from the copy
-        self._lock = threading.Lock()  # over all these
+        self._known = False  # whether `_stored` was ever read
+        self._restored = False  # whether `_stored` is from the copy
+        self._lock = threading.Lock()  # guards the four above
         self._changing = FileLock(_beside(_target(path), "lock"), clock)
         self._held = HeldStore(self._reread, self._change)
         self._pause = threading.Condition()
 
     def get(self, name: str) -> Token | None:
-        """The token of that credential, as the file has it now; as it was last known while the file is unusable."""
+        """The credential's token in the file now; while the file is unusable, the one that was last read."""
         with self._lock:
             self._refresh()
             return self._stored.tokens.get(name)
 
     @property
     def problem(self) -> str | None:
-        """What is wrong with the file, for people, without its content; None where all is well."""
+        """What is wrong with the file, for people and without its content; None where nothing is."""
         with self._lock:
             self._refresh()
             if self._file.fault or self._file.missing:
@@ -131,29 +136,29 @@ class TokenStore:
 
     @contextmanager
     def exclusive(self, timeout: float = LOCK_SECONDS) -> Iterator[HeldStore]:
-        """Keep everyone else, in this process and in others, from changing the file for the body of a `with`.
+        """Lock the file against changes by other threads and processes for the body of a `with`.
 
         Args:
-            timeout: seconds to wait for that; 0 to try once.
+            timeout: seconds to wait for the lock; 0 to try once.
 
         Raises:
-            LockBusy: someone else has it, and did not let go in time.
-            OSError: no lock can be had here.
+            LockBusy: another thread or process held the lock for that long.
+            OSError: the file cannot be locked.
         """
         with self._changing.held(timeout):
             yield self._held
 
     def put(self, name: str, token: Token) -> None:
-        """Keep a token; the other credentials, and all fields that are not ours, stay as the file has them.
+        """Store a token. The other credentials, and all fields that the gateway does not know, stay unchanged.
 
         Raises:
-            OSError: the file cannot be locked, read or written; it is as it was then.
+            OSError: the file cannot be locked, read or written; it is unchanged then.
         """
         with self.exclusive() as held:
             held.put(name, token)
 
     def remove(self, name: str) -> bool:
-        """Forget a credential; False where there was none.
+        """Delete a credential; False where there was none.
 
         Raises:
             OSError: as for `put`.
@@ -171,7 +176,7 @@ class TokenStore:
         stored = self._file.poll()
         self._restored = self._restored and stored is None
         if self._file.missing:
-            stored = _Stored()  # it was deleted, and what it held with it
+            stored = _Stored()  # the file was deleted, and its tokens with it
         elif not self._known and isinstance(self._file.fault, JsonFault):
             stored = PolledFile(_beside(_target(self.path), "bak"), _parse_store, self._clock).poll()
             self._restored = stored is not None
@@ -179,13 +184,13 @@ class TokenStore:
             self._stored, self._known = stored, True
 
     def _change(self, edit: Edit) -> bool:
-        """Let `edit` change the credentials that the file has now, and write them if it says so. Under the lock."""
+        """Apply `edit` to the credentials in the file now, and write them if it asks for that. Needs the file lock."""
         with self._lock:
             self._file.forget()
             self._refresh()
             stored, fault = self._stored, self._file.fault
         if isinstance(fault, OSError):
-            raise fault  # there may be tokens in it that we have never seen
+            raise fault  # a write would lose tokens in it that were never read
         credentials = dict(stored.credentials)
         if not edit(credentials):
             return False
@@ -203,19 +208,19 @@ class TokenStore:
         self._put_file(target, content)
         try:
             self._put_file(_beside(target, "bak"), content)
-        except OSError:  # the file itself is written; no copy is better than one with tokens that were taken out
+        except OSError:  # the file itself is written; no copy is better than one with removed tokens
             with suppress(OSError):
                 _beside(target, "bak").unlink(missing_ok=True)
 
     def _keep_aside(self, target: Path) -> None:
-        """What could not be read is not ours to destroy: someone may still want to pick a token out of it."""
+        """Keep an unreadable file under another name: its user may still want a token from it."""
         when = datetime.fromtimestamp(self._clock.wall(), UTC).strftime("%Y%m%dT%H%M%SZ")
         self._put_file(_beside(target, f"corrupt-{when}"), target.read_bytes())
 
     def _put_file(self, target: Path, content: bytes) -> None:
-        """Put a file there in one step, readable by the user only, and on the disk when this returns."""
+        """Replace a file in one step. It is readable by the user only, and on the disk when this returns."""
         temporary = _beside(_target(self.path), "tmp")
-        temporary.unlink(missing_ok=True)  # of someone who was killed: we have the lock, so it is nobody's
+        temporary.unlink(missing_ok=True)  # left by a killed process: its lock is ours now
         try:
             _write_new(temporary, content)
             self._replace(temporary, target)
@@ -235,7 +240,7 @@ class TokenStore:
 
 
 def _target(path: Path) -> Path:
-    """The file itself, where the path is a link."""
+    """The file that a symbolic link points to, or the path itself."""
     return Path(os.path.realpath(path))
 
 
@@ -251,7 +256,7 @@ def _write_new(path: Path, content: bytes) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Put the new name on the disk too (POSIX; Windows has no such call). Some network file systems refuse it."""
+    """Flush the folder's entries too (POSIX; Windows has no such call). Some network file systems refuse it."""
     if sys.platform == "win32":
         return
     with suppress(OSError):
@@ -263,7 +268,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _others_may_read(path: Path) -> bool:
-    if sys.platform == "win32":  # the mode says nothing there; the profile folder's access list protects the file
+    if sys.platform == "win32":  # its mode means nothing; the profile folder's access list protects the file
         return False
     try:
         return bool(path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
