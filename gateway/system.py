@@ -13,7 +13,7 @@ from typing import Literal
 from gateway.auth.adc import AdcTokens
 from gateway.auth.auth_manager import AuthManager
 from gateway.auth.command import CommandTokens
-from gateway.auth.oauth.refreshing_client import Clients, RenewingClient
+from gateway.auth.oauth.refreshing_client import OAuthClients, RefreshingClient
 from gateway.auth.sources import (
     AdcSource,
     ApiKey,
@@ -120,7 +120,7 @@ class System:
         self._store = TokenStore(resolve(config.auth.token_store_path, self._base), self._clock)
         self._watched = self._watch(config.auth)
         logins = {name: part.source.oauth for name, part in self.parts.items() if isinstance(part.source, StoredToken)}
-        self._clients = Clients(
+        self._clients = OAuthClients(
             {name: oauth for name, oauth in logins.items() if oauth}, environ, self._clock, self.masker.learn
         )
         for secret in self.secrets():
@@ -226,7 +226,7 @@ class System:
                     source,
                     self._environ,
                     self._clock,
-                    client=lambda settings: RenewingClient(settings, self._environ, self._clock, self.masker.learn),
+                    client=lambda settings: RefreshingClient(settings, self._environ, self._clock, self.masker.learn),
                 )
         return None
 

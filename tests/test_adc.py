@@ -11,7 +11,9 @@ from types import SimpleNamespace
 import pytest
 
 from gateway.auth.adc import CLOUD_PLATFORM, FILE, TOKEN_ENDPOINT, AdcTokens, adc_path
-from gateway.auth.oauth.settings import OAuthError, OAuthRefused, OAuthSettings, OAuthUnreachable, TokenReply
+from gateway.auth.oauth.errors import OAuthError, OAuthRefused, OAuthUnreachable
+from gateway.auth.oauth.settings import OAuthSettings
+from gateway.auth.oauth.token_reply import TokenReply
 from gateway.auth.sources import AdcSource, SourceFailed
 from gateway.auth.tokens.token import Token
 from gateway.core.secrets import Secret

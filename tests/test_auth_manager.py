@@ -11,7 +11,9 @@ import pytest
 
 from gateway.auth.auth_manager import AuthManager, Credential, CredentialStatus
 from gateway.auth.cached_source import FETCH_SECONDS, UNKNOWN_SECONDS
-from gateway.auth.oauth.settings import OAuthSettings, OAuthUnreachable, TokenReply
+from gateway.auth.oauth.errors import OAuthUnreachable
+from gateway.auth.oauth.settings import OAuthSettings
+from gateway.auth.oauth.token_reply import TokenReply
 from gateway.auth.sources import (
     AdcSource,
     ApiKey,

@@ -12,10 +12,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.auth.oauth.browser_flow import BrowserFlow, BrowserTimeout, Callback, NotTheAnswer, run_browser_flow
-from gateway.auth.oauth.callback_server import MAX_CONNECTIONS, LoopbackListener
+from gateway.auth.oauth.browser_flow import (
+    BrowserFlow,
+    BrowserTimeout,
+    InvalidCallback,
+    PendingCallback,
+    run_browser_flow,
+)
+from gateway.auth.oauth.callback_server import MAX_CONNECTIONS, CallbackServer
+from gateway.auth.oauth.errors import OAuthRefused
 from gateway.auth.oauth.pkce import challenge_of
-from gateway.auth.oauth.settings import OAuthRefused, OAuthSettings, TokenReply
+from gateway.auth.oauth.settings import OAuthSettings
+from gateway.auth.oauth.token_reply import TokenReply
 from gateway.core.clock import SystemClock
 from gateway.core.secrets import Secret
 from tests.fakes import FakeClock
@@ -101,13 +109,13 @@ class TestTheAnswer:
         ],
     )
     def test_what_does_not_bear_our_state_is_not_the_answer(self, query: str) -> None:
-        with pytest.raises(NotTheAnswer):
+        with pytest.raises(InvalidCallback):
             flow().code_in(query)
 
     @pytest.mark.parametrize("more", ["&code=b", "&state=b", "&error=x&error=y"])
     def test_a_field_that_stands_twice_is_not_the_answer(self, more: str) -> None:
         login = flow()
-        with pytest.raises(NotTheAnswer):
+        with pytest.raises(InvalidCallback):
             login.code_in(answer(login) + more)
 
     def test_an_error_is_told_in_the_servers_words_cut_short(self) -> None:
@@ -133,7 +141,7 @@ class TestTheAnswer:
 
     def test_an_answer_without_a_code_is_none(self) -> None:
         login = flow()
-        with pytest.raises(NotTheAnswer):
+        with pytest.raises(InvalidCallback):
             login.code_in(answer(login, code=""))
 
 
@@ -155,13 +163,13 @@ class TestPasting:
 
     @pytest.mark.parametrize("text", ["hello", "", REDIRECT, "the-code", f"{REDIRECT}?code=x&state=y", "y"])
     def test_anything_else_is_explained(self, text: str) -> None:
-        with pytest.raises(NotTheAnswer) as fault:
+        with pytest.raises(InvalidCallback) as fault:
             flow().code_from_pasted(text)
         assert str(fault.value)
 
     @given(st.text())
     def test_no_text_breaks_it_or_passes_for_an_answer(self, text: str) -> None:
-        with pytest.raises(NotTheAnswer):
+        with pytest.raises(InvalidCallback):
             flow().code_from_pasted(text)
 
 
@@ -172,17 +180,17 @@ def noticed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextmanager
-def listening(login: BrowserFlow | None = None) -> Iterator[tuple[LoopbackListener, BrowserFlow, Callback]]:
+def listening(login: BrowserFlow | None = None) -> Iterator[tuple[CallbackServer, BrowserFlow, PendingCallback]]:
     before = set(threading.enumerate())
-    with LoopbackListener("127.0.0.1", 0, "/callback") as listener:
+    with CallbackServer("127.0.0.1", 0, "/callback") as listener:
         login = login or flow()
-        callback = Callback(login)
-        listener.start(callback.arrived)
+        callback = PendingCallback(login)
+        listener.start(callback.redirected)
         yield listener, login, callback
     assert set(threading.enumerate()) == before
 
 
-def get(listener: LoopbackListener, path: str, host: str | None = None, method: str = "GET") -> tuple[int, str]:
+def get(listener: CallbackServer, path: str, host: str | None = None, method: str = "GET") -> tuple[int, str]:
     connection = http.client.HTTPConnection("127.0.0.1", listener.port, timeout=HANG)
     try:
         connection.request(method, path, headers={"Host": host} if host else {})
@@ -192,7 +200,7 @@ def get(listener: LoopbackListener, path: str, host: str | None = None, method: 
         connection.close()
 
 
-def raw(listener: LoopbackListener, request: bytes) -> bytes:
+def raw(listener: CallbackServer, request: bytes) -> bytes:
     """What comes back, up to the end or a reset: for a request that is cut off, the server may hang up early."""
     received = b""
     with socket.create_connection(("127.0.0.1", listener.port), timeout=HANG) as connection, suppress(ConnectionError):
@@ -296,8 +304,8 @@ class TestTheListener:
                 connection.close()
 
     def test_a_port_that_is_taken_is_an_error(self) -> None:
-        with LoopbackListener("127.0.0.1", 0, "/callback") as first, pytest.raises(OSError, match=r"."):
-            LoopbackListener("127.0.0.1", first.port, "/callback")
+        with CallbackServer("127.0.0.1", 0, "/callback") as first, pytest.raises(OSError, match=r"."):
+            CallbackServer("127.0.0.1", first.port, "/callback")
 
     def test_after_the_end_nobody_listens(self) -> None:
         with listening() as (listener, _, _):
@@ -307,9 +315,9 @@ class TestTheListener:
             socket.create_connection(("127.0.0.1", listener.port), timeout=HANG)
 
     def test_a_configured_address_is_used(self) -> None:
-        with LoopbackListener("127.0.0.1", 0, "/x") as free:
+        with CallbackServer("127.0.0.1", 0, "/x") as free:
             port = free.port
-        with LoopbackListener("localhost", port, "/auth/callback") as listener:
+        with CallbackServer("localhost", port, "/auth/callback") as listener:
             assert listener.redirect_uri == f"http://localhost:{port}/auth/callback"
 
 
@@ -355,7 +363,7 @@ class TestTheWholeFlow:
         client = Client()
 
         def person(address: str, pasted: Callable[[str], None]) -> None:
-            with pytest.raises(NotTheAnswer):
+            with pytest.raises(InvalidCallback):
                 pasted("what?")
             fields = sent(address)
             pasted(f"{fields['redirect_uri']}?code=abc&state={fields['state']}")

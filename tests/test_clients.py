@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.auth.oauth.refreshing_client import Clients, RenewingClient
-from gateway.auth.oauth.settings import OAuthRefused, OAuthSettings, OAuthUnreachable
+from gateway.auth.oauth.errors import OAuthRefused, OAuthUnreachable
+from gateway.auth.oauth.refreshing_client import OAuthClients, RefreshingClient
+from gateway.auth.oauth.settings import OAuthSettings
 from gateway.core.clock import SystemClock
 from gateway.core.secrets import Secret
 from tests.auth_server import AuthServer
@@ -22,8 +23,8 @@ def login(server: AuthServer) -> Secret:
     return Secret(str(server.grants.login()["refresh_token"]))
 
 
-def client(settings: OAuthSettings, learned: list[Secret] | None = None) -> RenewingClient:
-    return RenewingClient(settings, {}, SystemClock(), ([] if learned is None else learned).append)
+def client(settings: OAuthSettings, learned: list[Secret] | None = None) -> RefreshingClient:
+    return RefreshingClient(settings, {}, SystemClock(), ([] if learned is None else learned).append)
 
 
 def test_a_renewal_gives_a_good_token_and_tells_every_secret(server: AuthServer) -> None:
@@ -74,7 +75,7 @@ def test_a_refused_renewal_is_told(server: AuthServer) -> None:
 
 
 def test_every_login_has_one_client_and_nothing_is_asked_before_it_is_needed(server: AuthServer) -> None:
-    clients = Clients({"a": server.settings(), "b": server.settings()}, {}, SystemClock(), lambda _: None)
+    clients = OAuthClients({"a": server.settings(), "b": server.settings()}, {}, SystemClock(), lambda _: None)
     assert clients("a") is clients("a")
     assert clients("a") is not clients("b")
     with pytest.raises(KeyError):

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.auth.oauth.client import DeviceGrant
 from gateway.auth.oauth.device_flow import (
     LONGEST_BACKOFF,
     CodeExpired,
@@ -16,7 +15,9 @@ from gateway.auth.oauth.device_flow import (
     Polling,
     run_device_flow,
 )
-from gateway.auth.oauth.settings import OAuthError, OAuthRefused, OAuthUnreachable, TokenReply
+from gateway.auth.oauth.errors import OAuthError, OAuthRefused, OAuthUnreachable
+from gateway.auth.oauth.responses import DeviceGrant
+from gateway.auth.oauth.token_reply import TokenReply
 from gateway.core.secrets import Secret
 from tests.fakes import FakeClock
 

@@ -6,9 +6,9 @@ import math
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.auth.oauth.http import Answer, trusted_address
-from gateway.auth.oauth.responses import read_answer, read_grant, read_tokens
-from gateway.auth.oauth.settings import OAuthRefused, OAuthUnreachable
+from gateway.auth.oauth.errors import OAuthRefused, OAuthUnreachable
+from gateway.auth.oauth.http import OAuthResponse, trusted_address
+from gateway.auth.oauth.responses import read_device_grant, read_fields, read_token_reply
 from gateway.core.secrets import Secret
 
 ENDPOINT = "https://acme.example/token"
@@ -25,7 +25,7 @@ objects = st.dictionaries(
 )
 bodies = st.binary() | objects.map(lambda fields: json.dumps(fields).encode("utf-8", "replace"))
 answers = st.builds(
-    Answer,
+    OAuthResponse,
     status=st.sampled_from([200, 201, 204, 400, 401, 403, 404, 418, 428, 429, 500, 503]),
     content_type=st.sampled_from(["application/json", "text/html", "application/x-www-form-urlencoded", "", "x;y"]),
     body=bodies,
@@ -33,10 +33,10 @@ answers = st.builds(
 
 
 @given(answer=answers)
-@example(Answer(400, "", b'{"error": "\\u0000"}'))
-def test_an_answer_is_a_token_a_no_or_none(answer: Answer) -> None:
+@example(OAuthResponse(400, "", b'{"error": "\\u0000"}'))
+def test_an_answer_is_a_token_a_no_or_none(answer: OAuthResponse) -> None:
     try:
-        reply = read_tokens(read_answer(answer, ENDPOINT, ()))
+        reply = read_token_reply(read_fields(answer, ENDPOINT, ()))
     except OAuthRefused as refused:
         assert refused.code
         assert str(refused).isprintable()
@@ -51,9 +51,9 @@ def test_an_answer_is_a_token_a_no_or_none(answer: Answer) -> None:
 
 
 @given(answer=answers)
-def test_an_answer_is_a_code_to_show_a_no_or_none(answer: Answer) -> None:
+def test_an_answer_is_a_code_to_show_a_no_or_none(answer: OAuthResponse) -> None:
     try:
-        grant = read_grant(read_answer(answer, ENDPOINT, ()))
+        grant = read_device_grant(read_fields(answer, ENDPOINT, ()))
     except (OAuthRefused, OAuthUnreachable):
         return
     assert grant.user_code.isprintable()
@@ -68,7 +68,7 @@ def test_a_secret_that_comes_back_is_masked_wherever_it_stands(secret: str, befo
     words = f"canary-{secret}"
     body = json.dumps({"error": f"{before[:9]}{words}", "error_description": f"{before}{words}{after}"}).encode()
     try:
-        read_answer(Answer(400, "", body), ENDPOINT, [Secret(words)])
+        read_fields(OAuthResponse(400, "", body), ENDPOINT, [Secret(words)])
     except OAuthRefused as refused:
         assert words not in str(refused)
         assert "canary" not in str(refused)

@@ -12,9 +12,11 @@ import pytest
 import requests
 
 from gateway.auth.oauth.client import OAuthClient
-from gateway.auth.oauth.http import MAX_ANSWER, OAuthHttp
+from gateway.auth.oauth.errors import OAuthRefused, OAuthUnreachable
+from gateway.auth.oauth.http import MAX_RESPONSE, OAuthHttp
 from gateway.auth.oauth.pkce import new_pkce
-from gateway.auth.oauth.settings import AuthMethod, OAuthRefused, OAuthSettings, OAuthUnreachable, TokenReply
+from gateway.auth.oauth.settings import AuthMethod, OAuthSettings
+from gateway.auth.oauth.token_reply import TokenReply
 from gateway.core.secrets import Secret
 from tests.auth_server import AuthServer
 from tests.auth_sockets import Fault, Raw
@@ -464,7 +466,7 @@ def test_a_redirect_is_not_followed(server: AuthServer, client: OAuthClient, sta
 def test_an_answer_of_ten_mib_is_refused_without_being_read(server: AuthServer, client: OAuthClient) -> None:
     huge = json.dumps({"access_token": "at", "padding": "x" * (10 << 20)}).encode()
     server.next_token_answers = [Raw(200, {"Content-Type": "application/json"}, huge)]
-    with pytest.raises(OAuthUnreachable, match=f"more than {MAX_ANSWER} bytes"):
+    with pytest.raises(OAuthUnreachable, match=f"more than {MAX_RESPONSE} bytes"):
         refreshed(client)
 
 
@@ -478,7 +480,7 @@ def test_an_answer_without_an_end_is_refused() -> None:
 
 def test_an_answer_of_the_largest_size_is_read(server: AuthServer, client: OAuthClient) -> None:
     start = b'{"access_token": "at"'
-    whole = start + b" " * (MAX_ANSWER - len(start) - 1) + b"}"
+    whole = start + b" " * (MAX_RESPONSE - len(start) - 1) + b"}"
     server.next_token_answers = [Raw(200, {}, whole)]
     assert refreshed(client).access_token == Secret("at")
 

@@ -14,7 +14,8 @@ from urllib.parse import quote, quote_plus, urlencode
 import pytest
 
 from gateway.auth.oauth.client import OAuthClient
-from gateway.auth.oauth.settings import AuthMethod, OAuthError, OAuthSettings
+from gateway.auth.oauth.errors import OAuthError
+from gateway.auth.oauth.settings import AuthMethod, OAuthSettings
 from gateway.core.secrets import Secret
 from tests.auth_server import AuthServer
 from tests.auth_sockets import Fault, Raw

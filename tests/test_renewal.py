@@ -18,14 +18,9 @@ from hypothesis import strategies as st
 
 from gateway.auth.auth_manager import AuthManager
 from gateway.auth.oauth.client import OAuthClient
-from gateway.auth.oauth.settings import (
-    OAuthError,
-    OAuthRefused,
-    OAuthSettings,
-    OAuthUnreachable,
-    TokenReply,
-    token_from,
-)
+from gateway.auth.oauth.errors import OAuthError, OAuthRefused, OAuthUnreachable
+from gateway.auth.oauth.settings import OAuthSettings
+from gateway.auth.oauth.token_reply import TokenReply, token_from
 from gateway.auth.renewal import CONFIGURATION_SECONDS, RETRY_SECONDS
 from gateway.auth.sources import StoredToken
 from gateway.auth.tokens.expiry import freshness, lifetime, obtained_at

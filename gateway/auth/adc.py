@@ -17,8 +17,10 @@ from datetime import UTC
 from pathlib import Path
 from typing import Final, Protocol, TypeAlias
 
+from gateway.auth.oauth.errors import OAuthError, OAuthRefused
 from gateway.auth.oauth.http import trusted_address
-from gateway.auth.oauth.settings import OAuthError, OAuthRefused, OAuthSettings, TokenReply, token_from
+from gateway.auth.oauth.settings import OAuthSettings
+from gateway.auth.oauth.token_reply import TokenReply, token_from
 from gateway.auth.sources import AdcSource, SourceFailed
 from gateway.auth.tokens.file_formats import GOOGLE_TYPES
 from gateway.auth.tokens.polled_file import MAX_FILE

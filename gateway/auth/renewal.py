@@ -14,7 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from gateway.auth.oauth.settings import OAuthError, OAuthRefused, TokenReply, token_from
+from gateway.auth.oauth.errors import OAuthError, OAuthRefused
+from gateway.auth.oauth.token_reply import TokenReply, token_from
 from gateway.auth.tokens.expiry import Freshness, cooldown, fingerprint, freshness
 from gateway.auth.tokens.token import Token
 from gateway.auth.tokens.token_store import LOCK_SECONDS, HeldStore, TokenStore

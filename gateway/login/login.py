@@ -6,11 +6,20 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, Literal, TypeAlias
 
-from gateway.auth.oauth.browser_flow import LIMIT, BrowserTimeout, CannotListen, NotTheAnswer, run_browser_flow
-from gateway.auth.oauth.client import DeviceGrant, OAuthClient
+from gateway.auth.oauth.browser_flow import (
+    WAIT_SECONDS,
+    BrowserTimeout,
+    CannotListen,
+    InvalidCallback,
+    run_browser_flow,
+)
+from gateway.auth.oauth.client import OAuthClient
 from gateway.auth.oauth.device_flow import CodeExpired, Denied, run_device_flow
 from gateway.auth.oauth.discovery import discover
-from gateway.auth.oauth.settings import OAuthError, OAuthRefused, OAuthSettings, TokenReply, token_from, with_endpoints
+from gateway.auth.oauth.errors import OAuthError, OAuthRefused
+from gateway.auth.oauth.responses import DeviceGrant
+from gateway.auth.oauth.settings import OAuthSettings, with_endpoints
+from gateway.auth.oauth.token_reply import TokenReply, token_from
 from gateway.auth.tokens.token import Token
 from gateway.auth.tokens.token_store import TokenStore
 from gateway.core.clock import Clock
@@ -128,12 +137,12 @@ class Login:
             " from the browser and paste it here, then press Enter."
         )
         self.console.pasted(partial(self._take, pasted))
-        self.console.say(f"Waiting for the answer, for at most {in_words(LIMIT)}. Ctrl-C stops.")
+        self.console.say(f"Waiting for the answer, for at most {in_words(WAIT_SECONDS)}. Ctrl-C stops.")
 
     def _take(self, pasted: Callable[[str], None], text: str) -> None:
         try:
             pasted(text)
-        except NotTheAnswer as fault:
+        except InvalidCallback as fault:
             self.console.say(f"That was not it. {fault}")
 
     def _keep(self, token: Token) -> None:
@@ -146,7 +155,7 @@ class Login:
 
     def _why(self, fault: OAuthError) -> str:
         if isinstance(fault, BrowserTimeout):
-            return f"No answer came within {in_words(LIMIT)}. {self._again()}"
+            return f"No answer came within {in_words(WAIT_SECONDS)}. {self._again()}"
         if isinstance(fault, CannotListen):
             return f"The answer cannot be awaited {fault}."
         if isinstance(fault, Denied) or (isinstance(fault, OAuthRefused) and fault.code in _DENIED):

@@ -6,7 +6,8 @@ from typing import Final, Literal, Protocol
 
 from gateway.auth.oauth.client import OAuthClient
 from gateway.auth.oauth.discovery import discover
-from gateway.auth.oauth.settings import OAuthError, OAuthRefused, OAuthSettings, with_endpoints
+from gateway.auth.oauth.errors import OAuthError, OAuthRefused
+from gateway.auth.oauth.settings import OAuthSettings, with_endpoints
 from gateway.auth.tokens.token import Token
 from gateway.core.secrets import Secret
 from gateway.login.accounts import Accounts, LoginFault

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.auth.oauth.client import OAuthClient
-from gateway.auth.oauth.settings import OAuthUnreachable
+from gateway.auth.oauth.errors import OAuthUnreachable
 from tests.auth_server import AuthServer, Raw
 from tests.running import chat
 from tests.security.hostile import GOOGLE_KEY, KEY, Scene, refused, scene

@@ -1,8 +1,8 @@
-"""The few seconds of web server that a browser login needs: one path, on 127.0.0.1, for one answer.
+"""The web server of a browser login: it serves one path on 127.0.0.1, until the callback has come.
 
-It knows HTTP and nothing of OAuth: it hands a query on and shows one of four fixed pages. The pages are constants, so
-nothing from the address can come back in them. Any program and any web page on this machine can connect, so it checks
-the Host (DNS rebinding), takes GET only, and bounds time, size and number of connections.
+It knows HTTP and nothing of OAuth: it passes the query on and shows one of four pages. The pages are constants, so they
+can repeat nothing from the address. Any program and any web page on this machine can connect. The server therefore
+checks the Host (DNS rebinding), accepts GET only, and limits the time, the size and the number of connections.
 
 Source: RFC 8252 sections 7.3 and 8.3.
 """
@@ -21,12 +21,12 @@ from urllib.parse import urlsplit
 ADDRESS: Final = "127.0.0.1"
 HANDLER_SECONDS: Final = 10.0
 MAX_CONNECTIONS: Final = 32
-"""Browsers open a few; what is over that is refused."""
+"""Browsers open a few; more are refused."""
 POLL_SECONDS: Final = 0.05
 
 Page = Literal["received", "refused", "unknown", "over"]
-Arrived = Callable[[str], tuple[Page, Callable[[], None]]]
-"""Given a query: the page to show, and what to call when it has been written."""
+OnRedirect = Callable[[str], tuple[Page, Callable[[], None]]]
+"""Takes the query; returns the page to show, and a function to call when the page has been written."""
 
 _PAGES: Final[dict[Page, tuple[int, str, str]]] = {
     "received": (200, "Answer received", "You can close this page. The result is shown where you started the login."),
@@ -48,13 +48,13 @@ _HEADERS: Final = (
 )
 
 
-class LoopbackListener:
-    """Listens from its making until `close`, which ends every connection and thread of it.
+class CallbackServer:
+    """Listens from its construction until `close`, which ends all its connections and threads.
 
     Args:
-        host: as the redirect address has it; `localhost` too is served on 127.0.0.1.
-        port: 0 for a free one.
-        path: the only one that is answered.
+        host: the host in the redirect address; `localhost` too is served on 127.0.0.1.
+        port: 0 for a free port.
+        path: the only path that is served.
 
     Raises:
         OSError: the port cannot be listened on.
@@ -66,9 +66,9 @@ class LoopbackListener:
         self.redirect_uri = f"http://{host}:{self.port}{path}"
         self._thread: threading.Thread | None = None
 
-    def start(self, arrived: Arrived) -> None:
-        """Answer from now on."""
-        self._server.arrived = arrived
+    def start(self, on_redirect: OnRedirect) -> None:
+        """Start to serve requests."""
+        self._server.on_redirect = on_redirect
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(POLL_SECONDS,), name="login-callback", daemon=True
         )
@@ -82,7 +82,7 @@ class LoopbackListener:
             self._thread = None
         self._server.server_close()
 
-    def __enter__(self) -> "LoopbackListener":
+    def __enter__(self) -> "CallbackServer":
         return self
 
     def __exit__(
@@ -92,15 +92,15 @@ class LoopbackListener:
 
 
 class _Server(ThreadingTCPServer):
-    """A thread a connection, all of them ended by server_close. (HTTPServer asks the DNS for our name, so not that.)"""
+    """One thread a connection; server_close ends all of them. (HTTPServer would ask the DNS for our name.)"""
 
-    daemon_threads = False  # only such threads are joined
-    allow_reuse_address = sys.platform != "win32"  # there it would let another program take the port over
+    daemon_threads = False  # server_close joins only threads that are no daemons
+    allow_reuse_address = sys.platform != "win32"  # on Windows another program could take over the port
     request_queue_size = MAX_CONNECTIONS
 
     def __init__(self, port: int, path: str) -> None:
         self.path = path
-        self.arrived: Arrived | None = None
+        self.on_redirect: OnRedirect | None = None
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         super().__init__((ADDRESS, port), _Handler)
@@ -127,7 +127,7 @@ class _Server(ThreadingTCPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
-        """A browser that hung up is no news, and a traceback might show the query."""
+        """A browser that disconnects is no error, and a traceback might show the query."""
 
     def server_close(self) -> None:
         with self._lock:
@@ -148,20 +148,20 @@ class _Handler(BaseHTTPRequestHandler):
         hosts = self.headers.get_all("host", [])
         if len(hosts) != 1 or hosts[0].strip().lower() not in self.server.hosts:
             return self._show(421, "Wrong host", "")
-        if address.path != self.server.path or self.server.arrived is None:
+        if address.path != self.server.path or self.server.on_redirect is None:
             return self._show(404, "Not found", "")
-        page, settle = self.server.arrived(address.query)
+        page, after_write = self.server.on_redirect(address.query)
         try:
             self._show(*_PAGES[page])
         finally:
-            settle()
+            after_write()
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """The library's own page quotes the request."""
         self._show(code, "Not understood", "")
 
     def log_message(self, format: str, *args: object) -> None:
-        """The query has the code in it: nothing is logged."""
+        """Log nothing: the query contains the code."""
 
     def _show(self, status: int, title: str, text: str) -> None:
         body = _HTML.format(title=title, text=text).encode()

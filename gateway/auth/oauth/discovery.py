@@ -1,10 +1,10 @@
-"""What a server publishes about its endpoints, so that nobody has to copy them into the configuration.
+"""Discovery: reads the endpoints that a server publishes, so that the configuration need not list them.
 
-A document is believed as far as it cannot do harm: it must come from the issuer and be about it, and the endpoints must
-be in the issuer's own domain, because a code or a refresh token goes to them. Whatever is not so is as if it had not
-been published; the login then says which setting is missing.
+A document must come from the issuer and name it, and its endpoints must be in the issuer's own domain, because a code
+or a refresh token is sent to them. Anything else is ignored as if it were not published. The login then names the
+setting that is missing. This module only reads: it changes no settings.
 
-Sources: RFC 8414 (section 3 for where, 3.3 for the issuer), OpenID Connect Discovery 1.0 section 4.
+Sources: RFC 8414 (section 3 for the place, 3.3 for the issuer), OpenID Connect Discovery 1.0 section 4.
 """
 
 import ipaddress
@@ -13,23 +13,24 @@ from contextlib import closing
 from typing import Final
 from urllib.parse import urlsplit
 
+from gateway.auth.oauth.errors import OAuthError
 from gateway.auth.oauth.http import OAuthHttp, trusted_address
-from gateway.auth.oauth.settings import Endpoints, OAuthError, OAuthSettings
+from gateway.auth.oauth.settings import Endpoints, OAuthSettings
 from gateway.core.jsontext import JsonFault, JsonObject, as_object, loads
 
 READ_SECONDS: Final = 10.0
-"""Someone waits for the login to begin, and it can begin without."""
+"""Short, because a person waits for the login to begin, and it can begin without a document."""
 _OIDC: Final = "/.well-known/openid-configuration"
 _OAUTH: Final = "/.well-known/oauth-authorization-server"
 _SECOND_LEVEL: Final = frozenset({"ac", "co", "com", "edu", "go", "gov", "ne", "net", "or", "org"})
 
 
 def discover(settings: OAuthSettings, environ: Mapping[str, str]) -> Endpoints:
-    """The endpoints that the server publishes; it never fails, and finds nothing where nothing (usable) is published.
+    """Find the endpoints that the server publishes. It never fails; where nothing usable is published, all are None.
 
     Args:
-        settings: asked is `issuer`, or where it is not told, the origin of the authorization or the token endpoint.
-        environ: where REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and SSL_CERT_FILE are read.
+        settings: `issuer` is asked, or without it the origin of the authorization or the token endpoint.
+        environ: for REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and SSL_CERT_FILE.
     """
     issuer = settings.issuer or _origin(settings.authorization_endpoint) or _origin(settings.token_endpoint)
     if issuer is None or not trusted_address(issuer) or urlsplit(issuer).query:
@@ -43,7 +44,7 @@ def discover(settings: OAuthSettings, environ: Mapping[str, str]) -> Endpoints:
 
 
 def document_addresses(issuer: str) -> Iterator[str]:
-    """Where the document may be: OpenID Connect appends to the issuer's path, RFC 8414 puts it before."""
+    """The possible addresses of the document: OpenID Connect appends to the issuer's path, RFC 8414 prepends."""
     address = urlsplit(issuer)
     origin, path = f"{address.scheme}://{address.netloc}", address.path.rstrip("/")
     yield f"{origin}{path}{_OIDC}"
@@ -63,8 +64,8 @@ def _fetched(http: OAuthHttp, url: str) -> JsonObject | None:
 def _is_about(document: JsonObject, issuer: str, settings: OAuthSettings) -> bool:
     """Whether the document is the issuer's own.
 
-    A configured issuer must be named exactly, but for a slash at its end. An origin is only a guess: a host may serve
-    many issuers (Okta and Keycloak do), so there the document must agree with an endpoint that is configured.
+    It must name a configured issuer exactly, except for a slash at its end. An origin is only a guess: a host may serve
+    many issuers (Okta and Keycloak do), so there the document must agree with a configured endpoint.
     """
     named = document.get("issuer")
     if settings.issuer:
@@ -75,12 +76,12 @@ def _is_about(document: JsonObject, issuer: str, settings: OAuthSettings) -> boo
         (settings.authorization_endpoint, document.get("authorization_endpoint")),
         (settings.token_endpoint, document.get("token_endpoint")),
     )
-    told = [(ours, theirs) for ours, theirs in pairs if ours and isinstance(theirs, str)]
-    return not told or any(_path(ours) == _path(theirs) for ours, theirs in told)
+    known = [(ours, theirs) for ours, theirs in pairs if ours and isinstance(theirs, str)]
+    return not known or any(_path(ours) == _path(theirs) for ours, theirs in known)
 
 
 def endpoints_in(document: JsonObject, issuer: str) -> Endpoints:
-    """The endpoints that an issuer's document names, without those that no secret should go to."""
+    """The endpoints in an issuer's document, without those that must not get a secret."""
 
     def endpoint(name: str) -> str | None:
         value = document.get(name)
@@ -95,7 +96,7 @@ def endpoints_in(document: JsonObject, issuer: str) -> Endpoints:
 
 
 def _within(url: str, issuer: str) -> bool:
-    """Whether the address's host is the issuer's, or in the same domain."""
+    """Whether an address has the issuer's host, or one in the same domain."""
     host, own = _host(url), _host(issuer)
     if not host or not own:
         return False
@@ -104,7 +105,7 @@ def _within(url: str, issuer: str) -> bool:
 
 
 def _domain(host: str) -> str | None:
-    """The domain that one owner has: the last two labels, three under the likes of `co.uk`; None for an address."""
+    """The registrable domain: the last two labels, or three below a suffix such as `co.uk`; None for an IP address."""
     try:
         ipaddress.ip_address(host)
     except ValueError:

@@ -1,9 +1,9 @@
-"""One question to an authorization server, and its answer, bounded in size and time.
+"""One HTTP request to an authorization server, with limits of size and time.
 
-Nothing happens by itself here: no redirect is followed (it would carry a code or a secret to a place that nobody
-configured), nothing is asked twice (a refresh token may be good for one use only), no connection is kept for the next
-question, which comes in minutes or hours and would find it half closed. The libraries' own words do not leave this
-file: they hold addresses, and may hold a header.
+Nothing is automatic here. No redirect is followed: it would carry a code or a secret to a server that is not
+configured. No request is repeated: a refresh token may be valid for one use only. No connection is kept: the next
+request comes in minutes or hours and would find it half closed. The libraries' error texts do not leave this module,
+because they contain addresses and may contain a header. It knows no field of OAuth.
 """
 
 import threading
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import requests
 from urllib3.exceptions import HTTPError
 
-from gateway.auth.oauth.settings import OAuthRefused, OAuthUnreachable
+from gateway.auth.oauth.errors import OAuthRefused, OAuthUnreachable
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.errors import ProviderFailure, Silent
 from gateway.upstream.byte_stream import ByteStream
@@ -26,13 +26,13 @@ from gateway.upstream.user_agents import own_name
 
 CONNECT_SECONDS: Final = 5.0
 READ_SECONDS: Final = 30.0
-MAX_ANSWER: Final = 65_536
-"""Bytes. A token answer has a few KB, a discovery document under 20."""
+MAX_RESPONSE: Final = 65_536
+"""Bytes. A token response has a few KB, a discovery document under 20."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back: any status but a redirect. The body may hold a token, so it is out of the repr."""
+class OAuthResponse:
+    """A response with any status but a redirect. Its body may contain a token, so the repr omits it."""
 
     status: int
     content_type: str
@@ -40,7 +40,7 @@ class Answer:
 
 
 def trusted_address(url: str) -> bool:
-    """Whether secrets may be sent there: https, or http to this machine; no user name, no fragment."""
+    """Whether secrets may be sent to an address: https, or http on this machine; no user name, no fragment."""
     try:
         address = urlsplit(url)
         host, _ = address.hostname, address.port
@@ -53,12 +53,12 @@ def trusted_address(url: str) -> bool:
 
 
 class OAuthHttp:
-    """Asks authorization servers. Safe to use from many threads.
+    """Sends requests to authorization servers. Safe to use from many threads.
 
     Args:
-        environ: where REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and SSL_CERT_FILE are read.
-        read_seconds: limit for the head of an answer, and then for its whole body.
-        clock: measures that.
+        environ: for REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and SSL_CERT_FILE.
+        read_seconds: limit in seconds for the head of a response, and then for its whole body.
+        clock: measures the second limit.
     """
 
     def __init__(
@@ -71,48 +71,48 @@ class OAuthHttp:
         self._read_seconds = read_seconds
         self._clock = clock or SystemClock()
         self._sessions: dict[str, requests.Session] = {}
-        self._lock = threading.Lock()  # over the sessions
+        self._lock = threading.Lock()  # guards the sessions
 
-    def get(self, url: str) -> Answer:
-        """Fetch a document; raises what `post` raises."""
+    def get(self, url: str) -> OAuthResponse:
+        """Fetch a document. Raises the same errors as `post`."""
         return self._ask("GET", url, {}, None)
 
-    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Send, once.
+    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> OAuthResponse:
+        """Send a request once.
 
         Raises:
             OAuthRefused: `url` is no trusted_address; nothing was sent.
-            OAuthUnreachable: no connection, no whole answer in time, more than MAX_ANSWER bytes, or a redirect.
+            OAuthUnreachable: no connection, no complete response in time, more than MAX_RESPONSE bytes, or a redirect.
         """
         return self._ask("POST", url, headers, body)
 
     def close(self) -> None:
-        """Let go of what the sessions hold. Idempotent."""
+        """Close all sessions. Idempotent."""
         with self._lock:
             sessions = list(self._sessions.values())
             self._sessions.clear()
         for session in sessions:
             session.close()
 
-    def _ask(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
+    def _ask(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> OAuthResponse:
         if not trusted_address(url):
             raise OAuthRefused("untrusted_endpoint", "an endpoint must be an https address, or one on this machine")
         host = urlsplit(url).hostname or ""
         sent = self._send(method, url, headers, body)
-        if isinstance(sent, str):  # raised here, where no library's exception is near to be chained to it
+        if isinstance(sent, str):  # raised outside the except, so that no library's exception is chained to it
             raise OAuthUnreachable(f"{host} {sent}")
         stream = RequestsStream(sent, host)
         try:
-            return Answer(stream.status, stream.headers.get("content-type", ""), self._body(stream, host))
+            return OAuthResponse(stream.status, stream.headers.get("content-type", ""), self._body(stream, host))
         finally:
-            stream.cut()  # even where the server would keep it: the pool would offer it to the next question
+            stream.cut()  # even if the server would keep the connection: the pool would reuse it
             stream.close()
 
     def _body(self, stream: ByteStream, host: str) -> bytes:
         if 300 <= stream.status < 400:
             raise OAuthUnreachable(f"{host} answered with a redirect ({stream.status}), which is not followed")
         try:
-            return stream.read_all(MAX_ANSWER, self._timeouts())
+            return stream.read_all(MAX_RESPONSE, self._timeouts())
         except Silent:
             why = f"{host} did not send its whole answer within {self._read_seconds:g} s"
         except ProviderFailure as failure:
@@ -120,7 +120,7 @@ class OAuthHttp:
         raise OAuthUnreachable(why)
 
     def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> requests.Response | str:
-        """The answer's head, or why there is none."""
+        """The response's head, or why there is none."""
         fields = {
             "Accept": "application/json",
             "Accept-Encoding": "identity",
@@ -142,7 +142,7 @@ class OAuthHttp:
             return self._why(fault)
 
     def _session(self, url: str) -> requests.Session:
-        """The session for that host: each may have a proxy of its own."""
+        """The session of a host: each host may have a proxy of its own."""
         origin = urlsplit(url).netloc
         with self._lock:
             if origin not in self._sessions:
@@ -150,7 +150,7 @@ class OAuthHttp:
             return self._sessions[origin]
 
     def _timeouts(self) -> Iterator[float]:
-        """What is left for each read, so that a body that trickles in has an end too."""
+        """The seconds left for each read, so that a body that trickles in has a deadline too."""
         deadline = self._clock.monotonic() + self._read_seconds
         while True:
             yield max(deadline - self._clock.monotonic(), 0.001)
@@ -166,11 +166,11 @@ class OAuthHttp:
 
 
 def _cause(fault: BaseException) -> str:
-    """The innermost cause that the system has words for: `Connection refused`; else the class."""
-    words = type(fault).__name__
+    """The innermost operating system error's text (`Connection refused`), else the exception's class."""
+    text = type(fault).__name__
     seen: BaseException | None = fault
     while seen is not None:
         if isinstance(seen, OSError) and seen.strerror:
-            words = seen.strerror
+            text = seen.strerror
         seen = seen.__cause__ or seen.__context__
-    return words
+    return text

@@ -1,7 +1,7 @@
-"""Waiting for a person: until something has happened or a time has come, and Ctrl-C ends it on every system.
+"""A wait for a condition or a deadline that Ctrl-C can interrupt on every system.
 
-Both login flows wait for minutes in the main thread. On Windows a lock that is waited for does not see Ctrl-C, so the
-wait is made of short ones; between two of them the interrupt is raised.
+Both login flows wait for a person, for minutes and in the main thread. On Windows a blocked lock does not see Ctrl-C.
+The wait is therefore a series of short ones, and the interrupt is raised between two of them.
 """
 
 import threading
@@ -11,17 +11,20 @@ from typing import Final
 from gateway.core.clock import Clock
 
 SLICE: Final = 0.5
-"""Seconds that Ctrl-C takes at most, on Windows."""
+"""Seconds until Ctrl-C takes effect on Windows, at most."""
 
 
 def wait_until(clock: Clock, condition: threading.Condition, deadline: float, over: Callable[[], bool]) -> bool:
-    """Wait until `over()`, which is asked whenever `condition` is notified; False when the deadline came first.
+    """Wait until `over()` is true. It is evaluated whenever `condition` is notified.
 
     Args:
         clock: the time.
         condition: held by the caller.
         deadline: in the clock's monotonic seconds.
-        over: whether there is nothing to wait for any more.
+        over: whether the wait is over.
+
+    Returns:
+        False if the deadline came first.
     """
     while not over():
         left = deadline - clock.monotonic()

@@ -1,8 +1,9 @@
-"""PKCE: proof that whoever spends an authorization code is who asked for it.
+"""PKCE: proves that the client that redeems an authorization code is the one that requested it.
 
-A value and a hash; the browser flow makes a pair for each login and shows the server one half before and one after.
+It is a random value and its hash. The browser flow makes a pair for each login: the hash goes out with the
+authorization request, the value with the token request. This module only computes.
 
-Source: RFC 7636, and RFC 9700 section 2.1.1, which wants it of every client and S256 as its method.
+Source: RFC 7636, and RFC 9700 section 2.1.1, which requires it of every client, with S256 as the method.
 """
 
 import base64
@@ -14,7 +15,7 @@ from typing import Final
 from gateway.core.secrets import Secret
 
 METHOD: Final = "S256"
-_RANDOM_BYTES: Final = 48  # 64 characters; RFC 7636 section 4.1 wants 43 to 128
+_RANDOM_BYTES: Final = 48  # 64 characters; RFC 7636 section 4.1 requires 43 to 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Pkce:
 
 
 def new_pkce() -> Pkce:
-    """A fresh pair, good for one login."""
+    """A new pair for one login."""
     verifier = Secret(secrets.token_urlsafe(_RANDOM_BYTES))
     return Pkce(verifier, challenge_of(verifier))
 

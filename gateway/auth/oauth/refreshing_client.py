@@ -1,7 +1,8 @@
-"""The OAuth clients of a running gateway: one a login, made when its first token runs out.
+"""The OAuth clients of a running gateway, one for each login.
 
-Most processes never renew most of their logins, and a server whose token endpoint is not configured has to be asked for
-it first; neither is worth doing at the start. What a server hands out is reported at once, so that no log shows it.
+A client is made when the login's first token expires. Most processes never renew most of their logins, and a token
+endpoint that is not configured must be discovered first, so both would be wasted work at the start. Every secret of a
+renewal is reported at once, so that no log line shows it. When to renew is decided in renewal.py.
 """
 
 import threading
@@ -10,33 +11,36 @@ from typing import TypeAlias
 
 from gateway.auth.oauth.client import OAuthClient
 from gateway.auth.oauth.discovery import discover
-from gateway.auth.oauth.settings import OAuthSettings, OAuthUnreachable, TokenReply, with_endpoints
+from gateway.auth.oauth.errors import OAuthUnreachable
+from gateway.auth.oauth.settings import OAuthSettings, with_endpoints
+from gateway.auth.oauth.token_reply import TokenReply
 from gateway.core.clock import Clock
 from gateway.core.secrets import Secret
 
-Learned: TypeAlias = Callable[[Secret], None]
+OnSecret: TypeAlias = Callable[[Secret], None]
+"""Called with a secret before any log line could contain it."""
 
 
-class RenewingClient:
+class RefreshingClient:
     """Renews the tokens of one login. Safe to use from many threads.
 
     Args:
-        settings: how to log in; a token endpoint that is missing is looked for where the server publishes it.
-        environ: where the CA bundle is told.
-        clock: measures how long an answer takes.
-        learned: is given every secret that goes out or comes in.
+        settings: of the login; a missing token endpoint is discovered.
+        environ: for the CA bundle's variables.
+        clock: measures how long a response takes.
+        on_secret: called with every secret that is sent or received.
     """
 
-    def __init__(self, settings: OAuthSettings, environ: Mapping[str, str], clock: Clock, learned: Learned) -> None:
+    def __init__(self, settings: OAuthSettings, environ: Mapping[str, str], clock: Clock, on_secret: OnSecret) -> None:
         self._settings = settings
         self._environ = environ
         self._clock = clock
-        self._learned = learned
+        self._learned = on_secret
         self._client: OAuthClient | None = None
-        self._lock = threading.Lock()  # over the settings and the client
+        self._lock = threading.Lock()  # guards the settings and the client
 
     def refresh(self, refresh_token: Secret) -> TokenReply:
-        """A new access token. Raises OAuthRefused and OAuthUnreachable."""
+        """Request a new access token. Raises OAuthRefused and OAuthUnreachable."""
         if self._settings.client_secret is not None:
             self._learned(self._settings.client_secret)
         self._learned(refresh_token)
@@ -57,30 +61,32 @@ class RenewingClient:
         with self._lock:
             if self._settings.token_endpoint is None:
                 self._settings = with_endpoints(self._settings, discover(self._settings, self._environ))
-            if self._settings.token_endpoint is None:  # the server may only be out of reach: never a reason to log in
+            if self._settings.token_endpoint is None:  # perhaps the server is out of reach: no reason to log in
                 raise OAuthUnreachable("its tokenEndpoint is not configured, and the server does not publish one now")
             if self._client is None:
                 self._client = OAuthClient(self._settings, self._environ, self._clock)
             return self._client
 
 
-class Clients:
-    """A RenewingClient for each login, by the provider's name. Safe to use from many threads.
+class OAuthClients:
+    """A RefreshingClient for each login, by the provider's name. Safe to use from many threads.
 
     Args:
-        logins: how to log in, by provider.
-        environ: where the CA bundle is told.
-        clock: measures how long an answer takes.
-        learned: is given every secret that goes out or comes in.
+        logins: the settings of each login, by provider.
+        environ: for the CA bundle's variables.
+        clock: measures how long a response takes.
+        on_secret: called with every secret that is sent or received.
     """
 
     def __init__(
-        self, logins: Mapping[str, OAuthSettings], environ: Mapping[str, str], clock: Clock, learned: Learned
+        self, logins: Mapping[str, OAuthSettings], environ: Mapping[str, str], clock: Clock, on_secret: OnSecret
     ) -> None:
-        self._clients = {name: RenewingClient(settings, environ, clock, learned) for name, settings in logins.items()}
+        self._clients = {
+            name: RefreshingClient(settings, environ, clock, on_secret) for name, settings in logins.items()
+        }
 
-    def __call__(self, provider: str) -> RenewingClient:
-        """The provider's client; any other name is a KeyError."""
+    def __call__(self, provider: str) -> RefreshingClient:
+        """The provider's client. Raises KeyError for any other name."""
         return self._clients[provider]
 
     def close(self) -> None:

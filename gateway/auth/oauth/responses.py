@@ -1,9 +1,9 @@
-"""What an authorization server's answer means: values in, values out, no socket.
+"""Reads the responses of an authorization server. Values in, values out, no socket.
 
-Servers are read generously where they differ (a status, a type, a number in quotes) and not at all where what they say
-would be harmful: a token that is no header's text, an address that is none, words with control characters.
+The reading is generous where servers differ: a status, a content type, a number in quotes. It refuses harmful values: a
+token that cannot stand in a header, an address that is none, a text with control characters.
 
-Sources: RFC 6749 section 5, RFC 8628 sections 3.2 and 3.5; a server's habit is named where it is handled.
+Sources: RFC 6749 section 5, RFC 8628 sections 3.2 and 3.5. A server's deviation is named where the code handles it.
 """
 
 import math
@@ -13,22 +13,23 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
-from gateway.auth.oauth.http import Answer
-from gateway.auth.oauth.settings import OAuthRefused, OAuthUnreachable, TokenReply
+from gateway.auth.oauth.errors import OAuthRefused, OAuthUnreachable
+from gateway.auth.oauth.http import OAuthResponse
+from gateway.auth.oauth.token_reply import TokenReply
 from gateway.core.jsontext import JsonFault, JsonObject, JsonValue, as_object, loads
 from gateway.core.secrets import Secret
 from gateway.observe.masking import Masker
 
 DEFAULT_INTERVAL: Final = 5.0
-"""Seconds between two questions of a device flow where the server says nothing usable (RFC 8628 section 3.2)."""
+"""Seconds between two polls of a device flow where the server sends no usable interval (RFC 8628 section 3.2)."""
 DEFAULT_LIFETIME: Final = 900.0
-"""Seconds a device code is good for where the server does not say, though it must: what most servers say."""
+"""Seconds a device code is valid where the server does not send that, though it must: what most servers send."""
 _LONGEST: Final = 10 * 365 * 86_400.0
-"""Seconds. A lifetime beyond that is not one, and would overflow a date."""
+"""Seconds. A longer lifetime is an error, and would overflow a date."""
 _MAX_CODE: Final = 100  # characters of an error code that are kept
-_MAX_WORDS: Final = 300  # characters of its description
+_MAX_DESCRIPTION: Final = 300  # characters of its description
 _MAX_SHOWN: Final = 2048  # characters of an address or a code for people
-_VISIBLE: Final = re.compile(r"[\x21-\x7e]+")  # what may stand in an Authorization header, and in an address
+_VISIBLE: Final = re.compile(r"[\x21-\x7e]+")  # the characters of an Authorization header and of an address
 _FORM: Final = frozenset({"application/x-www-form-urlencoded", "text/plain"})
 _OWN_FIELDS: Final = frozenset(
     {"access_token", "refresh_token", "expires_in", "token_type", "error", "accessToken", "refreshToken", "expiresAt"}
@@ -39,15 +40,15 @@ _POLLING: Final = frozenset({"authorization_pending", "slow_down"})
 
 @dataclass(frozen=True, slots=True)
 class DeviceGrant:
-    """The server's answer to the start of a device login (RFC 8628 section 3.2).
+    """The server's response to the start of a device login (RFC 8628 section 3.2).
 
     Attributes:
-        device_code: for us, to ask with.
-        user_code: for the person, to compare or to enter.
-        verification_uri: for the person, to open.
-        verification_uri_complete: likewise, with the code in it; many servers have none.
-        expires_in: seconds the code is good for.
-        interval: seconds to wait before each question.
+        device_code: the gateway polls with it.
+        user_code: the person compares or enters it.
+        verification_uri: the person opens it.
+        verification_uri_complete: the same address with the code in it; None with many servers.
+        expires_in: seconds the code is valid.
+        interval: seconds to wait before each poll.
     """
 
     device_code: Secret
@@ -58,21 +59,21 @@ class DeviceGrant:
     interval: float
 
 
-def read_answer(answer: Answer, endpoint: str, secrets: Iterable[Secret]) -> JsonObject:
-    """The fields of an answer that says yes; an empty one for a yes without a word.
+def read_fields(answer: OAuthResponse, endpoint: str, secrets: Iterable[Secret]) -> JsonObject:
+    """The fields of a successful response; empty where it has no body.
 
     Args:
-        answer: what came.
-        endpoint: who was asked.
-        secrets: what was sent, and must not stand in a message.
+        answer: the response.
+        endpoint: the address that was asked.
+        secrets: the secrets that were sent, and must not appear in a message.
 
     Raises:
-        OAuthRefused: it says no, with whatever status: Google says `pending` with 428, GitHub and Kimi with 200.
-        OAuthUnreachable: it is no answer: 5xx, 429, or not readable as one.
+        OAuthRefused: the server refused, with any status: Google sends `pending` with 428, GitHub and Kimi with 200.
+        OAuthUnreachable: the response is unusable: 5xx, 429, or neither JSON nor a form.
     """
     host = urlsplit(endpoint).hostname
     fields = _fields(answer)
-    refusal = _refusal(fields, Masker((*secrets, *_told(fields)))) if fields else None
+    refusal = _refusal(fields, Masker((*secrets, *_secrets_in(fields)))) if fields else None
     later = answer.status >= 500 or (answer.status == 429 and (refusal is None or refusal.code not in _POLLING))
     if refusal is not None and not later:
         raise refusal
@@ -83,12 +84,12 @@ def read_answer(answer: Answer, endpoint: str, secrets: Iterable[Secret]) -> Jso
     return fields
 
 
-def read_tokens(fields: JsonObject) -> TokenReply:
-    """The tokens.
+def read_token_reply(fields: JsonObject) -> TokenReply:
+    """Read the tokens.
 
     Raises:
-        OAuthRefused: they are of a type that is not sent as a Bearer.
-        OAuthUnreachable: there is no usable one.
+        OAuthRefused: the tokens are not Bearer tokens.
+        OAuthUnreachable: there is no usable access token.
     """
     kind = fields.get("token_type")
     if kind and not (isinstance(kind, str) and kind.strip().lower() == "bearer"):
@@ -101,15 +102,15 @@ def read_tokens(fields: JsonObject) -> TokenReply:
     return TokenReply(Secret(access), Secret(refresh) if refresh else None, _seconds(fields.get("expires_in")), extra)
 
 
-def read_grant(fields: JsonObject) -> DeviceGrant:
-    """The code to confirm, where it can be shown to a person.
+def read_device_grant(fields: JsonObject) -> DeviceGrant:
+    """Read the code that a person is to confirm.
 
     Raises:
-        OAuthUnreachable: something of it is missing, or must not be shown.
+        OAuthUnreachable: a field is missing, or must not be shown.
     """
     device_code = _text(fields.get("device_code"))
     user_code = _text(fields.get("user_code"))
-    # Google says verification_url
+    # Google's name is verification_url
     uri = _address(fields.get("verification_uri")) or _address(fields.get("verification_url"))
     complete = _address(fields.get("verification_uri_complete")) or _address(fields.get("verification_url_complete"))
     if not (device_code and uri and user_code and user_code.isprintable() and len(user_code) <= _MAX_SHOWN):
@@ -119,8 +120,8 @@ def read_grant(fields: JsonObject) -> DeviceGrant:
     return DeviceGrant(Secret(device_code), user_code, uri, complete, lifetime, interval)
 
 
-def _fields(answer: Answer) -> JsonObject | None:
-    """The body as an object: JSON whatever its type says, or a form (GitHub's, and older servers'); None: neither."""
+def _fields(answer: OAuthResponse) -> JsonObject | None:
+    """The body as an object: JSON with any content type, or a form (GitHub, and older servers); else None."""
     if not answer.body.strip():
         return {}
     try:
@@ -139,28 +140,31 @@ def _fields(answer: Answer) -> JsonObject | None:
 
 
 def _refusal(fields: JsonObject, masker: Masker) -> OAuthRefused | None:
-    """The no in it, if there is one."""
+    """The refusal in the response, if there is one."""
     error = fields.get("error")
     if isinstance(error, dict):  # not OAuth's form, but OpenAI's and Google's
         code = next((error[name] for name in ("code", "status", "type") if _text(error.get(name))), "error")
-        words = error.get("message")
+        description = error.get("message")
     else:
-        code, words = error, fields.get("error_description")
+        code, description = error, fields.get("error_description")
     if not _text(code):
         return None
-    said = _plain(code, masker, _MAX_CODE) or "error"
-    return OAuthRefused(said, _plain(words, masker, _MAX_WORDS), interval=_seconds(fields.get("interval")))
+    return OAuthRefused(
+        _one_line(code, masker, _MAX_CODE) or "error",
+        _one_line(description, masker, _MAX_DESCRIPTION),
+        interval=_seconds(fields.get("interval")),
+    )
 
 
-def _told(fields: JsonObject) -> Iterator[Secret]:
-    """What the answer itself tells and no message may repeat."""
+def _secrets_in(fields: JsonObject) -> Iterator[Secret]:
+    """The secrets in the response itself, which no message may repeat."""
     return (Secret(text) for name in _SECRET_FIELDS if (text := _text(fields.get(name))))
 
 
-def _plain(words: JsonValue, masker: Masker, limit: int) -> str:
-    """A server's words on one line, without anything that a terminal would obey; masked before anything of it is gone,
-    because half a secret is not known again."""
-    text = masker.mask(words) if isinstance(words, str) else ""
+def _one_line(value: JsonValue, masker: Masker, limit: int) -> str:
+    """A server's text on one line and without control characters. It is masked before it is cut, because half a secret
+    would not be recognized."""
+    text = masker.mask(value) if isinstance(value, str) else ""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:limit]
 
 
@@ -169,7 +173,7 @@ def _text(value: JsonValue) -> str:
 
 
 def _seconds(value: JsonValue) -> float | None:
-    """A duration, which some servers put in quotes; None where it is none, or not above zero."""
+    """A duration in seconds, which some servers put in quotes; None where it is no number above zero."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:
@@ -180,7 +184,7 @@ def _seconds(value: JsonValue) -> float | None:
 
 
 def _address(value: JsonValue) -> str | None:
-    """An address that may be shown to a person, and opened: http or https, and nothing in it that is not visible."""
+    """An address that may be shown to a person and opened: http or https, visible characters only."""
     text = _text(value)
     if not _VISIBLE.fullmatch(text) or len(text) > _MAX_SHOWN:
         return None
