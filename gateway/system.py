@@ -199,8 +199,8 @@ class System:
             self._watched,
             self._clock,
             clients=self._clients,
-            fetched={name: part.tokens for name, part in self.parts.items() if part.tokens is not None},
-            learned=self.masker.learn,
+            token_sources={name: part.tokens for name, part in self.parts.items() if part.tokens is not None},
+            on_secret=self.masker.learn,
         )
 
     def _watch(self, settings: schema.Auth) -> WatchedFiles:

@@ -350,7 +350,7 @@ class FetchScene:
             TokenStore(folder / "tokens.json", self.clock),
             WatchedFiles([], self.clock),
             self.clock,
-            fetched={"azure": self.command, "codex": self.file, "vertex": self.command},
+            token_sources={"azure": self.command, "codex": self.file, "vertex": self.command},
         )
 
     def lives(self, access: str, seconds: float | None) -> Token:

@@ -1,6 +1,7 @@
-"""Tokens that are not the gateway's own to renew: a program prints them, Google gives them, a file has them.
+"""Tokens that the gateway fetches but does not renew itself: from a program, from Google, or from a file.
 
-They are seen from above like a login's token (`Renewable`): what there is, and another one if it can be had.
+The AuthManager treats them like the token of a login (`Renewable`): a token at hand, and another one if possible. This
+module keeps a fetched token until it expires; it does not know how a source fetches.
 """
 
 import threading
@@ -8,28 +9,28 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from gateway.auth.renewal import Fault
+from gateway.auth.renewal import RenewalFault
 from gateway.auth.sources import SourceFailed, TokenSource
 from gateway.auth.tokens.expiry import Freshness, cooldown, freshness, is_young, obtained_at
 from gateway.auth.tokens.token import Token
 from gateway.core.clock import Clock
 
 FETCH_SECONDS: Final = 10.0
-"""Between two tries after a failure. Short, because someone may just have logged in with another tool."""
+"""Seconds between two tries after a failure. Short, because the user may just have logged in with another tool."""
 UNKNOWN_SECONDS: Final = 60.0
-"""How long a fetched token is kept that does not say when it expires."""
+"""Seconds that a fetched token without an expiry is kept."""
 
 
-class Fetched:
-    """A token that a program or a request gives, kept until it runs out. Safe to use from many threads.
+class CachedToken:
+    """A token from a program or a request, kept until it expires. Safe to use from many threads.
 
     Args:
-        source: who gives it.
-        clock: for expiry and rests.
+        source: fetches the token.
+        clock: for expiry and cooldowns.
     """
 
     def __init__(self, source: TokenSource, clock: Clock) -> None:
-        self.fault: Fault | None = None
+        self.fault: RenewalFault | None = None
         self._source = source
         self._clock = clock
         self._turn = threading.Lock()
@@ -54,7 +55,7 @@ class Fetched:
             self._turn.release()
 
     def _is_due(self, refused: Callable[[Token], bool]) -> bool:
-        if self.fault is not None and self._clock.monotonic() < self.fault.until:
+        if self.fault is not None and self._clock.monotonic() < self.fault.retry_at:
             return False
         token = self._token
         return token is None or self._is_worn(token, refused)
@@ -69,24 +70,29 @@ class Fetched:
         try:
             found = self._source.token()
         except SourceFailed as failed:
-            self._rests(str(failed), FETCH_SECONDS)
+            self._cool_down(str(failed), FETCH_SECONDS)
             return
         same = before is not None and before.access_token == found.access_token
         since = obtained_at(before) if same and before else asked
         token = replace(found, extra={**found.extra, "obtainedAt": since})
         self._token, self._fetched, self.fault = token, self._clock.monotonic(), None
         if self._is_worn(token, refused):  # a program may keep its token to the last second, as gcloud does
-            self._rests("Its source still gives the same token.", cooldown(FETCH_SECONDS, token))
+            self._cool_down("Its source still gives the same token.", cooldown(FETCH_SECONDS, token))
 
-    def _rests(self, message: str, seconds: float) -> None:
-        self.fault = Fault("", message, True, self._clock.monotonic() + seconds)
+    def _cool_down(self, message: str, seconds: float) -> None:
+        self.fault = RenewalFault("", message, True, self._clock.monotonic() + seconds)
 
 
-class Reread:
-    """A token in a file, which costs a look, so that nothing of it is kept. As safe for many threads as its source."""
+class FileToken:
+    """A token in a file. A look at the file is cheap, so nothing is kept. As safe for many threads as its source.
+
+    Args:
+        source: reads the file.
+        clock: for expiry.
+    """
 
     def __init__(self, source: TokenSource, clock: Clock) -> None:
-        self.fault: Fault | None = None
+        self.fault: RenewalFault | None = None
         self._source = source
         self._clock = clock
 
@@ -94,7 +100,7 @@ class Reread:
         try:
             token = self._source.token()
         except SourceFailed as failed:
-            self.fault = Fault("", str(failed), True, self._clock.monotonic())
+            self.fault = RenewalFault("", str(failed), True, self._clock.monotonic())
             return None
         self.fault = None
         return token
@@ -103,4 +109,4 @@ class Reread:
         return freshness(token, self._clock.wall())
 
     def renew(self, refused: Callable[[Token], bool], *, wait: bool) -> None:
-        """Nothing: the next `token` is the newest."""
+        """Do nothing: the next `token` reads the file again."""
