@@ -9,12 +9,12 @@ from typing import Literal
 import pytest
 
 from gateway.auth.sources import ApiKey, StoredToken
+from gateway.commands.explain import Explained, as_json, as_text, explain
 from gateway.config import schema
 from gateway.config.loader import Loaded
 from gateway.core.clock import SystemClock
 from gateway.core.errors import ModelNotFound, QuotaExhausted
 from gateway.core.secrets import Secret
-from gateway.explain import Explained, as_json, as_text, explained
 from gateway.handler.explain import Explainer, Explanation
 from gateway.handler.request_handler import attempts_text
 from gateway.routing.router import Router
@@ -156,7 +156,7 @@ def settings(up: ScriptedUpstream, port: int = 0, keys: Sequence[str] = ()) -> L
 
 
 def ask(model: str, up: ScriptedUpstream, port: int = 0, keys: Sequence[str] = ()) -> Explained:
-    return explained(model, settings(up, port, keys), {}, SystemClock())
+    return explain(model, settings(up, port, keys), {}, SystemClock())
 
 
 def config(up: ScriptedUpstream, keys: Sequence[str] = ()) -> Mapping[str, object]:

@@ -20,12 +20,13 @@ from click.testing import CliRunner, Result
 from gateway.auth.oauth.settings import Endpoints, OAuthSettings, with_endpoints
 from gateway.auth.tokens.token import Token
 from gateway.cli import commands
+from gateway.commands.accounts import Accounts, CommandFailed
+from gateway.commands.console import Console, has_screen, may_open, one_line, read_lines
+from gateway.commands.login import Flow, Login, LoginOptions, choose
+from gateway.commands.logout import logout
 from gateway.config.loader import load
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.secrets import Secret
-from gateway.login import Accounts, Console, Login, LoginFault, Wish, logout
-from gateway.login.console import has_screen, line, may_open, read_lines
-from gateway.login.login import Flow, choose
 from tests.auth_server import AuthServer, Raw
 from tests.fakes import FakeClock
 from tests.served import HANG, ROOT, environment, posix_only
@@ -94,7 +95,7 @@ class Terminal(Console):
         self.opened.append(address)
         return True
 
-    def pasted(self, take: Callable[[str], None]) -> None:
+    def on_paste(self, take: Callable[[str], None]) -> None:
         if self.pastes:
             take("nonsense")
             take(self.pastes(re.findall(r"^    (http\S+)$", self.said, re.MULTILINE)[-1]))
@@ -104,11 +105,11 @@ def accounts_of(path: Path, clock: Clock | None = None) -> Accounts:
     return Accounts(load(path, env={}), {}, clock or FakeClock())
 
 
-def log_in(path: Path, terminal: Terminal, wish: Wish | None = None, *, name: str = "acme") -> Accounts:
+def log_in(path: Path, terminal: Terminal, options: LoginOptions | None = None, *, name: str = "acme") -> Accounts:
     """The command, in this process, by a clock that does not wait; but a browser takes a moment to come back."""
     clock = SystemClock() if terminal.sees_address is browse else FakeClock()
     accounts = accounts_of(path, clock)
-    Login(accounts.oauth(name), accounts.store, terminal, clock, {}).run(wish or Wish())
+    Login(accounts.oauth(name), accounts.store, terminal, clock, {}).run(options or LoginOptions())
     return accounts
 
 
@@ -174,7 +175,7 @@ class TestLoginByDevice:
         path = written(tmp_path, {"acme": seed_keys(server)})
         first, second = confirming(server), confirming(server)
         log_in(path, first)
-        log_in(path, second, Wish(open_browser=False))
+        log_in(path, second, LoginOptions(open_browser=False))
         assert len(first.opened) == 1 and first.opened[0].startswith(f"{server.url}/device?")
         assert second.opened == []
 
@@ -193,14 +194,14 @@ class TestLoginByDevice:
         before = (tmp_path / "tokens.json").read_bytes()
         terminal = Terminal()
         terminal.sees_code = server.deny
-        with pytest.raises(LoginFault, match="denied") as fault:
+        with pytest.raises(CommandFailed, match="denied") as fault:
             log_in(path, terminal)
         assert fault.value.exit_code == 1
         assert (tmp_path / "tokens.json").read_bytes() == before
 
     def test_without_a_terminal_an_expired_code_is_the_end(self, server: AuthServer, tmp_path: Path) -> None:
         server.grants.device_script = ["pending", "expired"]
-        with pytest.raises(LoginFault, match=r"expired before.*: python app\.py login acme"):
+        with pytest.raises(CommandFailed, match=r"expired before.*: python app\.py login acme"):
             log_in(written(tmp_path, {"acme": seed_keys(server)}), Terminal())
         assert not (tmp_path / "tokens.json").exists()
 
@@ -215,12 +216,12 @@ class TestLoginByDevice:
 
     def test_a_person_who_wants_no_new_code_is_done(self, server: AuthServer, tmp_path: Path) -> None:
         server.grants.device_script = ["expired"]
-        with pytest.raises(LoginFault, match="expired"):
+        with pytest.raises(CommandFailed, match="expired"):
             log_in(written(tmp_path, {"acme": seed_keys(server)}), Terminal(person=True, answers=(False,)))
 
     def test_nobody_at_all_is_the_end_when_the_code_is_over(self, server: AuthServer, tmp_path: Path) -> None:
         server.grants.device_lifetime = 20
-        with pytest.raises(LoginFault, match="expired"):
+        with pytest.raises(CommandFailed, match="expired"):
             log_in(written(tmp_path, {"acme": seed_keys(server)}), Terminal())
         assert len(server.received("/token")) == 3
 
@@ -228,14 +229,14 @@ class TestLoginByDevice:
         keys = {**seed_keys(server), "clientSecret": "canary-wrong", "authEndpoint": None, "issuer": server.url}
         server.document = {"authorization_endpoint": None}
         keys.pop("authEndpoint")
-        with pytest.raises(LoginFault, match="does not accept clientId or clientSecret") as fault:
+        with pytest.raises(CommandFailed, match="does not accept clientId or clientSecret") as fault:
             log_in(written(tmp_path, {"acme": keys}), Terminal())
         assert "canary" not in str(fault.value)
 
     def test_a_token_that_cannot_be_kept_is_a_failure(self, server: AuthServer, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
         path = written(tmp_path, {"acme": seed_keys(server)}, tokenStorePath="./file/tokens.json")
-        with pytest.raises(LoginFault, match=r"cannot be kept: tokens\.json"):
+        with pytest.raises(CommandFailed, match=r"cannot be kept: tokens\.json"):
             log_in(path, confirming(server))
 
 
@@ -248,7 +249,7 @@ class TestWhereTheDeviceLoginIsRefused:
         return written(tmp_path, {"acme": seed_keys(server)})
 
     def test_without_a_terminal_the_browser_is_named_and_the_reason(self, path: Path) -> None:
-        with pytest.raises(LoginFault, match=r"not for devices.*python app\.py login acme --browser"):
+        with pytest.raises(CommandFailed, match=r"not for devices.*python app\.py login acme --browser"):
             log_in(path, Terminal())
 
     def test_a_person_is_offered_the_browser(self, server: AuthServer, path: Path) -> None:
@@ -259,7 +260,7 @@ class TestWhereTheDeviceLoginIsRefused:
         assert accounts.store.get("acme") is not None and server.count("authorization_code") == 1
 
     def test_a_person_may_say_no(self, path: Path) -> None:
-        with pytest.raises(LoginFault, match="Not logged in"):
+        with pytest.raises(CommandFailed, match="Not logged in"):
             log_in(path, Terminal(person=True, answers=(False,)))
 
 
@@ -271,7 +272,7 @@ class TestLoginByBrowser:
     def test_the_browser_brings_the_answer(self, server: AuthServer, path: Path) -> None:
         terminal = Terminal()
         terminal.sees_address = browse
-        accounts = log_in(path, terminal, Wish("browser"))
+        accounts = log_in(path, terminal, LoginOptions("browser"))
         token = accounts.store.get("acme")
         assert token is not None and server.check(token.access_token.reveal())
         assert terminal.said.isascii()
@@ -283,7 +284,7 @@ class TestLoginByBrowser:
     def test_a_person_on_another_machine_pastes_the_address(self, server: AuthServer, path: Path) -> None:
         terminal = Terminal()
         terminal.pastes = redirect_of
-        accounts = log_in(path, terminal, Wish("browser"))
+        accounts = log_in(path, terminal, LoginOptions("browser"))
         assert accounts.store.get("acme") is not None
         assert "That was not it." in terminal.said
 
@@ -291,8 +292,8 @@ class TestLoginByBrowser:
         server.denies = True
         terminal = Terminal()
         terminal.sees_address = browse
-        with pytest.raises(LoginFault, match="denied: access_denied: the person said no"):
-            log_in(path, terminal, Wish("browser"))
+        with pytest.raises(CommandFailed, match="denied: access_denied: the person said no"):
+            log_in(path, terminal, LoginOptions("browser"))
 
     def test_it_is_what_a_server_without_a_device_endpoint_gets(self, server: AuthServer, tmp_path: Path) -> None:
         server.device = False
@@ -302,21 +303,21 @@ class TestLoginByBrowser:
         assert accounts.store.get("acme") is not None
 
     def test_nobody_comes(self, path: Path) -> None:
-        with pytest.raises(LoginFault, match="No answer came within 5 minutes"):
-            log_in(path, Terminal(), Wish("browser"))
+        with pytest.raises(CommandFailed, match="No answer came within 5 minutes"):
+            log_in(path, Terminal(), LoginOptions("browser"))
 
     def test_a_code_that_cannot_be_spent_is_a_failure(self, server: AuthServer, path: Path) -> None:
         server.next_token_answers = [HTML]
         terminal = Terminal()
         terminal.sees_address = browse
-        with pytest.raises(LoginFault, match="could not be asked"):
-            log_in(path, terminal, Wish("browser"))
+        with pytest.raises(CommandFailed, match="could not be asked"):
+            log_in(path, terminal, LoginOptions("browser"))
 
     def test_a_port_that_is_taken_is_named(self, server: AuthServer, tmp_path: Path) -> None:
         port = urlsplit(server.url).port
         path = written(tmp_path, {"acme": {**seed_keys(server), "redirectPort": port}})
-        with pytest.raises(LoginFault, match=rf"port {port} \(redirectPort\)"):
-            log_in(path, Terminal(), Wish("browser"))
+        with pytest.raises(CommandFailed, match=rf"port {port} \(redirectPort\)"):
+            log_in(path, Terminal(), LoginOptions("browser"))
 
 
 BARE = OAuthSettings("acme", "id", authorization_endpoint="https://a/auth", token_endpoint="https://a/token")
@@ -360,7 +361,7 @@ class TestWhichFlow:
         ],
     )
     def test_a_missing_endpoint_is_named(self, settings: OAuthSettings, wanted: Flow | None, missing: str) -> None:
-        with pytest.raises(LoginFault, match=missing) as fault:
+        with pytest.raises(CommandFailed, match=missing) as fault:
             choose(settings, wanted, lambda known: known)
         assert fault.value.exit_code == 2
 
@@ -545,7 +546,7 @@ class TestConsole:
         console = Console({"DISPLAY": ":0"})
         assert not console.interactive
         assert not console.open("https://example.org/")
-        console.pasted(lambda _: None)  # there is nothing to read, and nothing starts
+        console.on_paste(lambda _: None)  # there is nothing to read, and nothing starts
 
     @pytest.mark.parametrize(
         ("typed", "yes"), [("y\n", True), ("Yes \n", True), ("n\n", False), ("\n", False), ("", False)]
@@ -555,9 +556,9 @@ class TestConsole:
         assert Console({}).ask("Well?") is yes
 
     def test_foreign_words_stay_on_their_line(self) -> None:
-        assert line("a\x1b[31mb\r\nc\u202ed") == "a\\x1b[31mb\\r\\nc\\u202ed"
-        assert len(Console({}).foreign("x" * 10_000)) == 300
-        assert "AIzaSyA" not in Console({}).foreign("key AIzaSyA123456789012345678901234567890")
+        assert one_line("a\x1b[31mb\r\nc\u202ed") == "a\\x1b[31mb\\r\\nc\\u202ed"
+        assert len(Console({}).printable("x" * 10_000)) == 300
+        assert "AIzaSyA" not in Console({}).printable("key AIzaSyA123456789012345678901234567890")
 
     def test_pasted_lines_come_one_by_one_and_the_last_needs_no_end(self) -> None:
         reader, writer = os.pipe()

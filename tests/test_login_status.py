@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from gateway.auth.tokens.token import Token
+from gateway.commands.accounts import Accounts
+from gateway.commands.status import ProviderStatus, as_json, as_text, overview
 from gateway.core.secrets import Secret
-from gateway.login import Accounts, as_json, as_text, overview
-from gateway.login.status import Status
 from tests.fakes import FakeClock
 from tests.test_login import accounts_of, run, written
 
@@ -33,7 +33,7 @@ def accounts_with(folder: Path, clock: FakeClock, token: Token | None = None, **
     return accounts
 
 
-def only(accounts: Accounts, clock: FakeClock) -> Status:
+def only(accounts: Accounts, clock: FakeClock) -> ProviderStatus:
     [status] = overview(accounts, clock).statuses
     return status
 

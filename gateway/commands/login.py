@@ -1,4 +1,7 @@
-"""`login NAME`: choose a flow, go through it with the person, keep the token."""
+"""`login NAME`: chooses a flow, guides the person through it, and stores the token.
+
+The protocol is in gateway.auth.oauth; this module has the texts and the order of the steps.
+"""
 
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -22,17 +25,17 @@ from gateway.auth.oauth.settings import OAuthSettings, with_endpoints
 from gateway.auth.oauth.token_reply import TokenReply, token_from
 from gateway.auth.tokens.token import Token
 from gateway.auth.tokens.token_store import TokenStore
+from gateway.commands.accounts import PROGRAM, CommandFailed
+from gateway.commands.console import Console, one_line, utc_time
 from gateway.core.clock import Clock
 from gateway.core.durations import in_words
-from gateway.login.accounts import PROGRAM, LoginFault, moment
-from gateway.login.console import Console, line
 
 Flow: TypeAlias = Literal["device", "browser"]
 
 _PREFERRED: Final[Mapping[str, Flow]] = {"device": "device", "authorization_code": "browser"}
 _DENIED: Final = frozenset({"access_denied", "authorization_declined"})
 _NO_DEVICE: Final = frozenset({"invalid_scope", "unauthorized_client", "unsupported_grant_type", "invalid_client"})
-"""What a server says to a client or a scope that it serves in the browser flow only (Google: scopes and types)."""
+"""A server's error codes for a client or a scope that it offers in the browser flow only (Google: scopes and types)."""
 _MEANING: Final[Mapping[str, str]] = {
     "invalid_client": "it does not accept clientId or clientSecret",
     "unauthorized_client": "this clientId is not registered for this kind of login",
@@ -44,8 +47,8 @@ _MEANING: Final[Mapping[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What the command line says: which flow (None: choose), and whether a browser may be opened."""
+class LoginOptions:
+    """The command line's options: the flow (None: choose), and whether a browser may be opened."""
 
     flow: Flow | None = None
     open_browser: bool = True
@@ -56,9 +59,9 @@ class Login:
     """The command.
 
     Attributes:
-        settings: of the provider.
-        store: where the token goes.
-        console: the person.
+        settings: the provider's.
+        store: for the new token.
+        console: shows texts to the person and asks.
         clock: the time.
         environ: for proxies and CA bundles.
     """
@@ -69,74 +72,80 @@ class Login:
     clock: Clock
     environ: Mapping[str, str]
 
-    def run(self, wish: Wish) -> None:
+    def run(self, options: LoginOptions) -> None:
         """Log in.
 
         Raises:
-            LoginFault: it did not come about; the store is as it was.
+            CommandFailed: the login failed; the store is unchanged.
         """
-        flow, settings = choose(self.settings, wish.flow, self._discovered)
+        flow, settings = choose(self.settings, options.flow, self._discovered)
         with closing(OAuthClient(settings, self.environ)) as client:
             try:
-                reply = self._reply(flow, settings, client, wish)
+                reply = self._reply(flow, settings, client, options)
             except OAuthError as fault:
-                raise LoginFault(self._why(fault)) from None
-        self._keep(token_from(reply, self.clock.wall()))
+                raise CommandFailed(self._failure_text(fault)) from None
+        self._save(token_from(reply, self.clock.wall()))
 
     def _discovered(self, settings: OAuthSettings) -> OAuthSettings:
         return with_endpoints(settings, discover(settings, self.environ))
 
-    def _reply(self, flow: Flow, settings: OAuthSettings, client: OAuthClient, wish: Wish) -> TokenReply:
+    def _reply(self, flow: Flow, settings: OAuthSettings, client: OAuthClient, options: LoginOptions) -> TokenReply:
         if flow == "device":
             try:
-                return self._by_device(client, wish)
+                return self._by_device(client, options)
             except OAuthRefused as refusal:
                 if refusal.code not in _NO_DEVICE or not settings.authorization_endpoint:
                     raise
                 self._offer_browser(refusal)
-        return run_browser_flow(client, settings, self.clock, partial(self._show_address, wish))
+        return run_browser_flow(client, settings, self.clock, partial(self._show_address, options))
 
-    def _by_device(self, client: OAuthClient, wish: Wish) -> TokenReply:
+    def _by_device(self, client: OAuthClient, options: LoginOptions) -> TokenReply:
         while True:
             try:
-                return run_device_flow(client, self.clock, partial(self._show_code, wish), self._say_trouble)
+                return run_device_flow(client, self.clock, partial(self._show_code, options), self._say_retrying)
             except CodeExpired:
                 if not self.console.interactive or not self.console.ask("The code has expired. Get a new one?"):
-                    raise LoginFault(f"The code expired before it was confirmed. {self._again()}") from None
+                    raise CommandFailed(f"The code expired before it was confirmed. {self._retry_hint()}") from None
 
     def _offer_browser(self, refusal: OAuthRefused) -> None:
-        said = f"{self._name} refuses the login by code: {self._refusal(refusal)}"
+        reason = f"{self._name} refuses the login by code: {self._refusal_text(refusal)}"
         if not self.console.interactive:
-            raise LoginFault(f"{said} The login by browser may work: {self._command()} --browser")
-        self.console.say(said)
+            raise CommandFailed(f"{reason} The login by browser may work: {self._command()} --browser")
+        self.console.say(reason)
         if not self.console.ask("Log in by browser instead?"):
-            raise LoginFault(f"Not logged in. Later: {self._command()} --browser")
+            raise CommandFailed(f"Not logged in. Later: {self._command()} --browser")
 
-    def _show_code(self, wish: Wish, grant: DeviceGrant) -> None:
-        """Always both, code and address: only who compares the code is safe from someone else's (RFC 8628 s. 5.4)."""
-        address, code = line(grant.verification_uri), line(grant.user_code)
+    def _show_code(self, options: LoginOptions, grant: DeviceGrant) -> None:
+        """Show the code and the address, always both: comparing the code protects the person from confirming another
+        login (RFC 8628 section 5.4)."""
+        address, code = one_line(grant.verification_uri), one_line(grant.user_code)
         complete = grant.verification_uri_complete
         lines = [f"To log in to {self._name}, open this address on any device:", "", f"    {address}", ""]
         lines += ["and enter this code:", "", f"    {code}", ""]
         if complete:
-            lines += ["or open this one, and confirm only if it shows the same code:", "", f"    {line(complete)}", ""]
+            lines += [
+                "or open this one, and confirm only if it shows the same code:",
+                "",
+                f"    {one_line(complete)}",
+                "",
+            ]
         self.console.say("\n".join(lines))
-        if wish.open_browser and self.console.open(complete or grant.verification_uri):
+        if options.open_browser and self.console.open(complete or grant.verification_uri):
             self.console.say("A browser is opened.")
         self.console.say(f"Waiting until you have confirmed, for at most {in_words(grant.expires_in)}. Ctrl-C stops.")
 
-    def _say_trouble(self, fault: OAuthError, pause: float) -> None:
-        self.console.say(f"{self.console.foreign(str(fault))} - asking again in {in_words(pause)}.")
+    def _say_retrying(self, fault: OAuthError, pause: float) -> None:
+        self.console.say(f"{self.console.printable(str(fault))} - asking again in {in_words(pause)}.")
 
-    def _show_address(self, wish: Wish, address: str, pasted: Callable[[str], None]) -> None:
-        self.console.say(f"To log in to {self._name}, open this address in a browser:\n\n    {line(address)}\n")
-        if wish.open_browser and self.console.open(address):
+    def _show_address(self, options: LoginOptions, address: str, pasted: Callable[[str], None]) -> None:
+        self.console.say(f"To log in to {self._name}, open this address in a browser:\n\n    {one_line(address)}\n")
+        if options.open_browser and self.console.open(address):
             self.console.say("A browser is opened.")
         self.console.say(
             "Where the browser runs on another machine, its last page cannot be shown: copy the address of that page"
             " from the browser and paste it here, then press Enter."
         )
-        self.console.pasted(partial(self._take, pasted))
+        self.console.on_paste(partial(self._take, pasted))
         self.console.say(f"Waiting for the answer, for at most {in_words(WAIT_SECONDS)}. Ctrl-C stops.")
 
     def _take(self, pasted: Callable[[str], None], text: str) -> None:
@@ -145,31 +154,31 @@ class Login:
         except InvalidCallback as fault:
             self.console.say(f"That was not it. {fault}")
 
-    def _keep(self, token: Token) -> None:
+    def _save(self, token: Token) -> None:
         try:
             self.store.put(self._name, token)
         except OSError as fault:
             why = fault.strerror or type(fault).__name__
-            raise LoginFault(f"The token cannot be kept: {self.store.path.name}: {why}.") from None
+            raise CommandFailed(f"The token cannot be kept: {self.store.path.name}: {why}.") from None
         self.console.say(f"Logged in to {self._name}. {valid_until(token, self.clock.wall())}")
 
-    def _why(self, fault: OAuthError) -> str:
+    def _failure_text(self, fault: OAuthError) -> str:
         if isinstance(fault, BrowserTimeout):
-            return f"No answer came within {in_words(WAIT_SECONDS)}. {self._again()}"
+            return f"No answer came within {in_words(WAIT_SECONDS)}. {self._retry_hint()}"
         if isinstance(fault, CannotListen):
             return f"The answer cannot be awaited {fault}."
         if isinstance(fault, Denied) or (isinstance(fault, OAuthRefused) and fault.code in _DENIED):
-            return f"The login to {self._name} was denied: {self.console.foreign(str(fault))}."
+            return f"The login to {self._name} was denied: {self.console.printable(str(fault))}."
         if isinstance(fault, OAuthRefused):
-            return f"{self._name} refused the login: {self._refusal(fault)}"
-        return f"{self._name} could not be asked: {self.console.foreign(str(fault))}. {self._again()}"
+            return f"{self._name} refused the login: {self._refusal_text(fault)}"
+        return f"{self._name} could not be asked: {self.console.printable(str(fault))}. {self._retry_hint()}"
 
-    def _refusal(self, refusal: OAuthRefused) -> str:
+    def _refusal_text(self, refusal: OAuthRefused) -> str:
         meaning = _MEANING.get(refusal.code)
-        said = self.console.foreign(str(refusal))
-        return f"{meaning} ({said})." if meaning else f"{said}."
+        server_text = self.console.printable(str(refusal))
+        return f"{meaning} ({server_text})." if meaning else f"{server_text}."
 
-    def _again(self) -> str:
+    def _retry_hint(self) -> str:
         return f"To try again: {self._command()}"
 
     def _command(self) -> str:
@@ -183,18 +192,18 @@ class Login:
 def choose(
     settings: OAuthSettings, wanted: Flow | None, discovered: Callable[[OAuthSettings], OAuthSettings]
 ) -> tuple[Flow, OAuthSettings]:
-    """The flow, and the settings with all endpoints that it needs.
+    """Choose the flow, and complete the settings with the endpoints that it needs.
 
-    What is said decides: the command line, then authType; else the device flow where the server offers one, because
-    it works from any machine; else the browser.
+    The command line decides, then authType. Else it is the device flow where the server offers one, because that works
+    from any machine, and the browser where it does not.
 
     Args:
         settings: as configured.
-        wanted: what the command line says.
-        discovered: fills in what the server publishes; asked only where an endpoint is missing.
+        wanted: the flow that the command line names.
+        discovered: fills in the endpoints that the server publishes; called only where one is missing.
 
     Raises:
-        LoginFault: an endpoint is missing.
+        CommandFailed: an endpoint is missing.
     """
     flow = wanted or (_PREFERRED[settings.prefers] if settings.prefers else None)
     if _missing(settings, flow or "device"):
@@ -203,13 +212,15 @@ def choose(
     missing = _missing(settings, flow)
     if missing:
         where = settings.issuer or settings.authorization_endpoint or settings.token_endpoint
-        looked = f" and {line(where)} does not publish it or cannot be asked" if where else ""
-        raise LoginFault(f"The {flow} login to {settings.provider} needs {missing}: it is not configured{looked}.", 2)
+        looked = f" and {one_line(where)} does not publish it or cannot be asked" if where else ""
+        raise CommandFailed(
+            f"The {flow} login to {settings.provider} needs {missing}: it is not configured{looked}.", 2
+        )
     return flow, settings
 
 
 def _missing(settings: OAuthSettings, flow: Flow) -> str | None:
-    """The key of an endpoint that this flow needs and nobody has told."""
+    """The setting of an endpoint that the flow needs and that is unknown; None where none is missing."""
     if flow == "device" and not settings.device_authorization_endpoint:
         return "deviceAuthorizationEndpoint"
     if flow == "browser" and not settings.authorization_endpoint:
@@ -218,9 +229,9 @@ def _missing(settings: OAuthSettings, flow: Flow) -> str | None:
 
 
 def valid_until(token: Token, now: float) -> str:
-    """In a sentence or two: until when, and what comes then."""
+    """One or two sentences: until when the token is valid, and what comes then."""
     renewed = "It is renewed by itself." if token.refresh_token else "After that, log in again."
     if token.expires_at is None:
         return "The server did not say how long the token is valid."
     left = in_words(max(token.expires_at - now, 0.0))
-    return f"The token is valid until {moment(token.expires_at)} ({left}). {renewed}"
+    return f"The token is valid until {utc_time(token.expires_at)} ({left}). {renewed}"

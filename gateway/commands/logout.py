@@ -1,4 +1,4 @@
-"""`logout NAME`: forget the token, and tell the server that it is to be worth nothing (RFC 7009)."""
+"""`logout NAME`: removes the token from the store and revokes it at the server (RFC 7009)."""
 
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -9,40 +9,40 @@ from gateway.auth.oauth.discovery import discover
 from gateway.auth.oauth.errors import OAuthError, OAuthRefused
 from gateway.auth.oauth.settings import OAuthSettings, with_endpoints
 from gateway.auth.tokens.token import Token
+from gateway.commands.accounts import Accounts, CommandFailed
+from gateway.commands.console import Console
 from gateway.core.secrets import Secret
-from gateway.login.accounts import Accounts, LoginFault
-from gateway.login.console import Console
 
 Hint = Literal["refresh_token", "access_token"]
 
 
 class RevokingClient(Protocol):
-    """What of the OAuth client this command needs."""
+    """The part of the OAuth client that this command needs."""
 
     def revoke(self, token: Secret, hint: Hint) -> None: ...
 
 
-KEPT: Final = "It may stay valid at the provider until it expires."
+STILL_VALID: Final = "It may stay valid at the provider until it expires."
 
 
 def logout(accounts: Accounts, name: str, console: Console, environ: Mapping[str, str]) -> None:
     """Log out.
 
     Raises:
-        LoginFault: there is no such provider, or the token cannot be removed from the file.
+        CommandFailed: there is no such provider, or the token cannot be removed from the file.
     """
-    token = _taken(accounts, name)
+    token = _removed(accounts, name)
     if token is None:
-        accounts.oauth(name)  # says whether the name is at fault
+        accounts.oauth(name)  # raises if the name is wrong
         console.say(f"There is no token for {name}: nothing to do.")
         return
     console.say(f"Logged out of {name}: its token is gone from {accounts.store.path.name}.")
     console.say(_revoke(accounts, name, token, console, environ))
 
 
-def _taken(accounts: Accounts, name: str) -> Token | None:
-    """The token, out of the file. First of all and under the lock: so it is the latest one that a renewal has left,
-    no renewal spends it meanwhile, and a server that does not answer keeps nobody logged in here."""
+def _removed(accounts: Accounts, name: str) -> Token | None:
+    """Take the token out of the file, before the server is asked and under the lock. So it is the latest renewed token,
+    no renewal uses it meanwhile, and a server that does not answer cannot keep the user logged in here."""
     if accounts.store.get(name) is None:
         return None
     try:
@@ -52,23 +52,23 @@ def _taken(accounts: Accounts, name: str) -> Token | None:
             return token
     except OSError as fault:
         why = fault.strerror or type(fault).__name__
-        raise LoginFault(f"The token cannot be removed from {accounts.store.path.name}: {why}.") from None
+        raise CommandFailed(f"The token cannot be removed from {accounts.store.path.name}: {why}.") from None
 
 
 def _revoke(accounts: Accounts, name: str, token: Token, console: Console, environ: Mapping[str, str]) -> str:
-    """Tell the server; what came of it, for the person."""
+    """Revoke the token; returns the result as a text for the person."""
     try:
         settings = accounts.oauth(name)
-    except LoginFault:
-        return f"The token is not revoked: the settings for {name} do not say where. {KEPT}"
+    except CommandFailed:
+        return f"The token is not revoked: the settings for {name} do not say where. {STILL_VALID}"
     settings = _with_revocation(settings, lambda: with_endpoints(settings, discover(settings, environ)))
     if settings.revocation_endpoint is None:
-        return f"The token is not revoked: {name} has no revocation endpoint. {KEPT}"
+        return f"The token is not revoked: {name} has no revocation endpoint. {STILL_VALID}"
     with closing(OAuthClient(settings, environ)) as client:
         try:
             revoke_all(client, token)
         except OAuthError as fault:
-            return f"The token is not revoked: {console.foreign(str(fault))}. {KEPT}"
+            return f"The token is not revoked: {console.printable(str(fault))}. {STILL_VALID}"
     return "The token is revoked."
 
 
@@ -77,11 +77,11 @@ def _with_revocation(settings: OAuthSettings, discovered: Callable[[], OAuthSett
 
 
 def revoke_all(client: RevokingClient, token: Token) -> None:
-    """The refresh token first: it is the one that lives on, and most servers end the access token with it.
+    """Revoke both tokens, the refresh token first: it lives longer, and most servers revoke the access token with it.
 
     Raises:
         OAuthUnreachable: the server cannot be asked.
-        OAuthRefused: it refused the first or the second; both were tried.
+        OAuthRefused: the server refused one of the two; both were tried.
     """
     refusal: OAuthRefused | None = None
     if token.refresh_token is not None:

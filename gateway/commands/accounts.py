@@ -1,8 +1,10 @@
-"""The providers of a configuration as accounts: who can log in, how, and where the token is kept."""
+"""The accounts of a configuration: each provider's login settings, and the store of its token.
+
+All commands share it. It asks no server and prints nothing.
+"""
 
 import difflib
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Final
 
 from gateway.auth.oauth.settings import OAuthSettings
@@ -30,12 +32,12 @@ KINDS: Final[Mapping[type[CredentialSource], str]] = {
     CommandSource: "command",
     NoCredential: "none",
 }
-ASKED_WHEN_NEEDED: Final = (AdcSource, CommandSource)
+FETCHED_ON_DEMAND: Final = (AdcSource, CommandSource)
 """The sources whose token only a request or a program can show."""
 
 
-class LoginFault(Exception):
-    """A command that did not come about. The text is for people; `exit_code` is 1 for failed, 2 for usage."""
+class CommandFailed(Exception):
+    """A command failed. The text is for people; `exit_code` is 1 for a failure, 2 for wrong usage."""
 
     def __init__(self, message: str, exit_code: int = 1) -> None:
         super().__init__(message)
@@ -43,11 +45,11 @@ class LoginFault(Exception):
 
 
 class Accounts:
-    """What a configuration says about logging in.
+    """The login settings and the token store of a configuration.
 
     Args:
         loaded: the configuration.
-        environ: for keys and secrets that stand there.
+        environ: for the variables that hold keys and secrets.
         clock: for the store.
     """
 
@@ -62,29 +64,29 @@ class Accounts:
         self._environ = environ
 
     def source(self, name: str) -> CredentialSource:
-        """Where that provider's credential comes from.
+        """The source of a provider's credential.
 
         Raises:
-            CannotResolve: its settings do not say.
+            CannotResolve: the provider's settings are incomplete.
         """
         return catalog.resolve(name, self.providers[name], self._environ).source
 
     def oauth(self, name: str) -> OAuthSettings:
-        """How to log in there.
+        """The settings to log in at a provider.
 
         Raises:
-            LoginFault: there is no such provider, or it needs no login, or its settings are not enough for one.
+            CommandFailed: there is no such provider, or it needs no login, or its settings are incomplete.
         """
         if name not in self.providers:
-            raise LoginFault(self._unknown(name), 2)
+            raise CommandFailed(self._unknown(name), 2)
         try:
             source = self.source(name)
         except catalog.CannotResolve as fault:
-            raise LoginFault(f"providers.{name}.{fault.key} {fault.message}", 2) from None
+            raise CommandFailed(f"providers.{name}.{fault.key} {fault.message}", 2) from None
         if not isinstance(source, StoredToken):
-            raise LoginFault(f"{name} needs no login. {_instead(source)}", 2)
+            raise CommandFailed(f"{name} needs no login. {_what_it_uses(source)}", 2)
         if source.oauth is None:
-            raise LoginFault(
+            raise CommandFailed(
                 f"{name} cannot log in: its settings need a clientId and one of authEndpoint,"
                 " deviceAuthorizationEndpoint and issuer.",
                 2,
@@ -100,7 +102,7 @@ class Accounts:
         return f"{self._file.name} has no provider of this name.{hint} Its providers: {known}."
 
 
-def _instead(source: CredentialSource) -> str:
+def _what_it_uses(source: CredentialSource) -> str:
     match source:
         case ApiKey():
             return "It uses an API key."
@@ -111,8 +113,3 @@ def _instead(source: CredentialSource) -> str:
         case AdcSource():
             return "It uses Google's application default credentials: gcloud auth application-default login"
     return "Its token comes from a command."
-
-
-def moment(seconds: float) -> str:
-    """Wall seconds for people: `2026-05-01 14:30 UTC`."""
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"

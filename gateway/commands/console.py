@@ -1,7 +1,7 @@
-"""The terminal, as far as a login needs it: lines out, a yes or no, a browser, and lines that a person pastes.
+"""The terminal of the commands: output, questions, a browser, pasted lines, and the format of texts and times.
 
-What a server wrote is shown with its control characters escaped, because it may hold terminal commands. Our own words
-are ASCII, which every console can show.
+A server's text is shown with its control characters escaped, because it may contain terminal commands. Our own texts
+are ASCII, which every console can show. This module knows no login and no provider.
 """
 
 import os
@@ -10,6 +10,7 @@ import sys
 import threading
 import webbrowser
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -18,10 +19,10 @@ import click
 from gateway.observe.masking import Masker
 from gateway.upstream.proxies import LOOPBACK
 
-MAX_FOREIGN: Final = 300
-"""Characters of a server's words that are shown."""
+MAX_SERVER_TEXT: Final = 300
+"""Characters of a server's text that are shown."""
 MAX_PASTED: Final = 1 << 16
-"""Bytes. An address of that length is none."""
+"""Bytes. No address is as long."""
 
 _OPENABLE: Final = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&()*+,;=%]+")
 
@@ -30,7 +31,7 @@ class Console:
     """Standard output and input.
 
     Args:
-        environ: to tell whether a browser would appear in front of the person.
+        environ: decides whether a browser window would appear on the person's screen.
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
@@ -38,26 +39,26 @@ class Console:
 
     @property
     def interactive(self) -> bool:
-        """Whether a person is likely to read this and can answer."""
+        """Whether a person probably reads the output and can answer."""
         return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
 
     def say(self, text: str) -> None:
-        """Show our own words, or foreign ones that went through `foreign` or `line`."""
+        """Print our own text, or a foreign one after `printable` or `one_line`."""
         click.echo(text)
 
-    def foreign(self, text: str) -> str:
-        """A server's words, on one line, short, and without what looks like a key or a token."""
-        return line(Masker().mask(text)[:MAX_FOREIGN])
+    def printable(self, text: str) -> str:
+        """A server's text, shortened to one line, with everything masked that looks like a key or a token."""
+        return one_line(Masker().mask(text)[:MAX_SERVER_TEXT])
 
     def ask(self, question: str) -> bool:
-        """Yes or no; no answer is no."""
+        """Ask a yes-or-no question; no answer means no."""
         try:
             return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
         except EOFError:
             return False
 
     def open(self, address: str) -> bool:
-        """Open a browser in front of the person; False where that is not possible, or the address not to be trusted."""
+        """Open a browser for the person; False where that is impossible, or the address is not safe to open."""
         if not (self.interactive and may_open(address) and has_screen(self._environ)):
             return False
         try:
@@ -65,22 +66,27 @@ class Console:
         except (webbrowser.Error, OSError):
             return False
 
-    def pasted(self, take: Callable[[str], None]) -> None:
-        """Give `take` each line that comes in on standard input, from now until the process ends."""
+    def on_paste(self, take: Callable[[str], None]) -> None:
+        """Call `take` with each line of standard input, from now until the process ends."""
         try:
             handle = sys.stdin.fileno()
         except (AttributeError, OSError, ValueError):
-            return  # there is none
+            return  # there is no standard input
         threading.Thread(target=read_lines, args=(handle, take), name="pasted", daemon=True).start()
 
 
-def line(text: str) -> str:
-    """A text on one line that cannot move the cursor, hide a part of itself, or write from right to left."""
+def utc_time(seconds: float) -> str:
+    """Wall seconds for people: `2026-05-01 14:30 UTC`."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def one_line(text: str) -> str:
+    """A text as one line that cannot move the cursor, hide a part of itself, or write from right to left."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def may_open(address: str) -> bool:
-    """Whether a browser may be sent there without asking: https, or http on this machine, and nothing odd in it."""
+    """Whether a browser may open an address without a question: https, or http on this machine, usual characters."""
     try:
         parts = urlsplit(address)
         host = parts.hostname
@@ -92,7 +98,7 @@ def may_open(address: str) -> bool:
 
 
 def has_screen(environ: Mapping[str, str], platform: str = sys.platform) -> bool:
-    """Whether a browser would have a window here. Without one, `webbrowser` may start lynx in this very terminal."""
+    """Whether a browser would have a window here. Without one, `webbrowser` may start lynx in this terminal."""
     if environ.get("SSH_CONNECTION") or environ.get("SSH_TTY"):
         return False
     if platform in ("win32", "darwin"):
@@ -101,9 +107,9 @@ def has_screen(environ: Mapping[str, str], platform: str = sys.platform) -> bool
 
 
 def read_lines(handle: int, take: Callable[[str], None]) -> None:
-    """Give `take` each line of a file descriptor until it ends.
+    """Call `take` with each line of a file descriptor until it ends.
 
-    Not through sys.stdin: a thread that waits there holds its lock, and Python cannot end while it does.
+    It does not use sys.stdin: a thread that waits there holds its lock, and then Python cannot exit.
     """
     pending = b""
     while len(pending) < MAX_PASTED:

@@ -1,7 +1,7 @@
-"""`status`: what each provider authenticates with, until when, what is wrong and what to do. Never a token.
+"""`status`: each provider's credential, its expiry, its fault and what to do. It never shows a token.
 
-It looks at what is on this machine: it asks no server and runs no command. What a running gateway alone knows (that a
-provider has refused a token) is not in it.
+It reads the files of this machine, asks no server and runs no command. So it cannot show what only a running gateway
+knows: that a provider has refused a token.
 """
 
 from collections.abc import Sequence
@@ -14,27 +14,27 @@ from gateway.auth.token_file_reader import TokenFileReader
 from gateway.auth.tokens.expiry import freshness, obtained_at
 from gateway.auth.tokens.token import Token
 from gateway.auth.tokens.watch_files import WatchedFiles
+from gateway.commands.accounts import FETCHED_ON_DEMAND, KINDS, PROGRAM, Accounts
+from gateway.commands.console import one_line, utc_time
 from gateway.config.loader import resolve
 from gateway.core.clock import Clock
 from gateway.core.durations import in_words
 from gateway.core.jsontext import JsonObject
-from gateway.login.accounts import ASKED_WHEN_NEEDED, KINDS, PROGRAM, Accounts, moment
-from gateway.login.console import line
 from gateway.providers.catalog import CannotResolve
 
 State = Literal["ready", "unknown", "renewable", "expired", "missing", "misconfigured", "disabled"]
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
-    """One provider.
+class ProviderStatus:
+    """The status of one provider.
 
     Attributes:
-        kind: of its credential, in words.
-        state: `unknown`: only a call shows; `renewable`: expired, and renewed by the next call.
-        expires_at, obtained_at: wall seconds.
-        problem: what is wrong, in words; None where nothing is.
-        action: what to do about it.
+        kind: of its credential, for people.
+        state: `unknown`: only a call can show it; `renewable`: expired, and the next call renews it.
+        expires_at, obtained_at: wall seconds; None where unknown.
+        problem: what is wrong; None where nothing is.
+        action: what to do about the problem.
     """
 
     provider: str
@@ -48,39 +48,41 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """All providers in the order of the configuration, and what is wrong with the files that tokens are kept in."""
+    """The status of all providers in the order of the configuration, and the faults of the token files."""
 
-    statuses: Sequence[Status]
+    statuses: Sequence[ProviderStatus]
     problems: Sequence[str]
 
 
 def overview(accounts: Accounts, clock: Clock) -> Overview:
-    """How things stand now."""
+    """The status of all providers now."""
     watched = WatchedFiles([(resolve(each.path, accounts.base), each) for each in accounts.watched], clock)
     statuses = [_status(accounts, name, watched, clock) for name in accounts.providers]
     return Overview(statuses, [problem for problem in (accounts.store.problem, *watched.problems()) if problem])
 
 
-def _status(accounts: Accounts, name: str, watched: WatchedFiles, clock: Clock) -> Status:
+def _status(accounts: Accounts, name: str, watched: WatchedFiles, clock: Clock) -> ProviderStatus:
     enabled = accounts.providers[name].enabled
     try:
         source = accounts.source(name)
     except CannotResolve as fault:
         if not enabled:
-            return Status(name, "none", "disabled")
-        return Status(name, "none", "misconfigured", problem=f"{fault.key} {fault.message}")
-    blank = Status(name, KINDS[type(source)], "ready" if enabled else "disabled")
+            return ProviderStatus(name, "none", "disabled")
+        return ProviderStatus(name, "none", "misconfigured", problem=f"{fault.key} {fault.message}")
+    blank = ProviderStatus(name, KINDS[type(source)], "ready" if enabled else "disabled")
     if not enabled:
         return blank
     if isinstance(source, StoredToken):
         return _stored(blank, source, [accounts.store.get(name)], watched.tokens(name), clock.wall())
     if isinstance(source, TokenFileSource):
         return _in_file(blank, TokenFileReader(name, resolve(source.path, accounts.base), source, clock), clock.wall())
-    return replace(blank, state="unknown") if isinstance(source, ASKED_WHEN_NEEDED) else blank
+    return replace(blank, state="unknown") if isinstance(source, FETCHED_ON_DEMAND) else blank
 
 
-def _stored(blank: Status, source: StoredToken, own: list[Token | None], watched: list[Token], now: float) -> Status:
-    """A token of ours, or of a watched file."""
+def _stored(
+    blank: ProviderStatus, source: StoredToken, own: list[Token | None], watched: list[Token], now: float
+) -> ProviderStatus:
+    """With a token of our store or of a watched file."""
     ours = [token for token in own if token is not None]
     action = (
         f"{PROGRAM} login {blank.provider}" if source.oauth else "put a token into a file that auth.watchFiles names"
@@ -96,8 +98,8 @@ def _stored(blank: Status, source: StoredToken, own: list[Token | None], watched
     return replace(status, action=action)
 
 
-def _in_file(blank: Status, file: TokenFileReader, now: float) -> Status:
-    """A token of another tool, which alone renews it."""
+def _in_file(blank: ProviderStatus, file: TokenFileReader, now: float) -> ProviderStatus:
+    """With a token of another tool, which only that tool renews."""
     action = "log in with the tool that keeps the file"
     try:
         token = file.token()
@@ -107,7 +109,7 @@ def _in_file(blank: Status, file: TokenFileReader, now: float) -> Status:
     return replace(status, action=action) if status.problem else status
 
 
-def _with_token(blank: Status, token: Token, now: float) -> Status:
+def _with_token(blank: ProviderStatus, token: Token, now: float) -> ProviderStatus:
     status = replace(blank, expires_at=token.expires_at, obtained_at=obtained_at(token), state="unknown")
     if token.expires_at is None:
         return status
@@ -121,7 +123,7 @@ def _expired(token: Token, now: float) -> bool:
 
 
 def as_text(shown: Overview, now: float) -> str:
-    """For people: a line a provider, a line more for what is wrong, and the files' problems at the end."""
+    """For people: a line for each provider, another one for what to do, and the files' faults at the end."""
     if not shown.statuses:
         return "No providers are configured."
     names = max(len(status.provider) for status in shown.statuses)
@@ -130,18 +132,18 @@ def as_text(shown: Overview, now: float) -> str:
     for status in shown.statuses:
         lines.append(f"{status.provider:<{names}}  {status.kind:<{kinds}}  {in_sentence(status, now)}")
         if status.action:
-            lines.append(f"{'':<{names}}  {'':<{kinds}}  to do: {line(status.action)}")
-    return "\n".join([*lines, *(f"warning: {line(problem)}" for problem in shown.problems)])
+            lines.append(f"{'':<{names}}  {'':<{kinds}}  to do: {one_line(status.action)}")
+    return "\n".join([*lines, *(f"warning: {one_line(problem)}" for problem in shown.problems)])
 
 
-def in_sentence(status: Status, now: float) -> str:
-    """The state, until when, and since when, in words."""
-    parts = [status.state if status.problem is None else f"{status.state}: {line(status.problem)}"]
+def in_sentence(status: ProviderStatus, now: float) -> str:
+    """The state, the expiry and the age of a credential, for people."""
+    parts = [status.state if status.problem is None else f"{status.state}: {one_line(status.problem)}"]
     at = status.expires_at
     if at is not None and at > now:
-        parts.append(f"valid until {moment(at)} (for {in_words(at - now)})")
+        parts.append(f"valid until {utc_time(at)} (for {in_words(at - now)})")
     elif at is not None:
-        parts.append(f"expired at {moment(at)} ({in_words(now - at)} ago)")
+        parts.append(f"expired at {utc_time(at)} ({in_words(now - at)} ago)")
     if status.state == "renewable":
         parts.append("the next call renews it")
     if status.state == "unknown":
@@ -152,7 +154,7 @@ def in_sentence(status: Status, now: float) -> str:
 
 
 def as_json(shown: Overview) -> JsonObject:
-    """For machines: times in ISO 8601, null where they are not known."""
+    """For machines: times in ISO 8601, null where they are unknown."""
     return {
         "providers": [
             {

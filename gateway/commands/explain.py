@@ -1,8 +1,8 @@
-"""`explain`: how a model name would be routed right now, asked of the gateway that runs, else worked out without one.
+"""`explain`: shows how a model name would be routed now, from the running gateway or without one.
 
-Only a running gateway knows who rests, who has room and how fast each target has been. Where none answers at the
-configured address, the same parts are put together and asked before any call, and the text says so. Nobody else is
-asked: no provider, no login server, no command.
+Only a running gateway knows which targets have a cooldown, which have room in their limits, and how fast each has been.
+Where none answers at the configured address, this command builds the same parts, asks them before any call, and shows
+that it did. It asks no provider, no login server and no command.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,20 +14,20 @@ from urllib.parse import quote
 
 import msgspec
 
+from gateway.commands.console import one_line, utc_time
 from gateway.config import schema
 from gateway.config.loader import Loaded
 from gateway.core.clock import Clock
 from gateway.core.durations import in_words, plural
 from gateway.core.errors import ModelNotFound
 from gateway.handler.explain import Candidate, CredentialView, Explanation, Turn
-from gateway.login.accounts import moment
-from gateway.login.console import line
-from gateway.server.gateway_proxy import EXPLAIN
+from gateway.server.paths import EXPLAIN
 from gateway.system import System
 
 ASK_SECONDS: Final = 2.0
-"""What a running gateway gets to answer; it answers in milliseconds or is none."""
+"""Seconds for a running gateway's answer, which takes milliseconds."""
 MAX_ANSWER: Final = 1 << 20
+"""Bytes of that answer."""
 KINDS: Final[Mapping[str, str]] = {"api_key": "an API key", "token": "a token", "none": "none needed"}
 TURNS: Final[Mapping[Turn, str]] = {
     "in order": "asked if those before it fail",
@@ -38,36 +38,41 @@ TURNS: Final[Mapping[Turn, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Refusal:
-    """An OpenAI error object, as far as it is read."""
+class _Error:
+    """The fields of an OpenAI error object that are read."""
 
     message: str
     code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class _Refused:
-    error: _Refusal
+class _ErrorBody:
+    error: _Error
 
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """An explanation and where it is from. `url` is None where no gateway answered, and `doubt` says if something else
-    did."""
+    """An explanation and its origin.
+
+    Attributes:
+        explanation: the explanation.
+        url: the running gateway's address; None where no gateway answered.
+        doubt: the fault of another answer from that address; None where there was none.
+    """
 
     explanation: Explanation
     url: str | None
     doubt: str | None
 
 
-def explained(model: str, loaded: Loaded, environ: Mapping[str, str], clock: Clock) -> Explained:
+def explain(model: str, loaded: Loaded, environ: Mapping[str, str], clock: Clock) -> Explained:
     """Ask the gateway that runs on the configured address, else this configuration.
 
     Raises:
-        ModelNotFound: nobody answers to that name.
+        ModelNotFound: no alias and no provider has that name.
     """
     settings = loaded.config.gateway
-    answer = _asked(model, settings) if settings.port else None
+    answer = _ask_running(model, settings) if settings.port else None
     if isinstance(answer, Explanation):
         return Explained(answer, address(settings), None)
     with closing(System(loaded, environ, port=settings.port, clock=clock)) as system:
@@ -75,13 +80,13 @@ def explained(model: str, loaded: Loaded, environ: Mapping[str, str], clock: Clo
 
 
 def address(settings: schema.Gateway) -> str:
-    """Where a gateway with these settings is found."""
+    """The address of a gateway with these settings."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return f"http://{host}:{settings.port}"
 
 
-def _asked(model: str, settings: schema.Gateway) -> Explanation | str | None:
-    """A running gateway's word; what is wrong with what answered instead; None where nobody did."""
+def _ask_running(model: str, settings: schema.Gateway) -> Explanation | str | None:
+    """The running gateway's explanation, or the fault of another answer, or None where there was no answer."""
     headers = {"Authorization": f"Bearer {settings.api_keys[0].reveal()}"} if settings.api_keys else {}
     connection = HTTPConnection(settings.host, settings.port, timeout=ASK_SECONDS)
     try:
@@ -94,10 +99,10 @@ def _asked(model: str, settings: schema.Gateway) -> Explanation | str | None:
         connection.close()
     if response.status == 200:
         return _read(body) or "what answers there is no gateway of this version"
-    error = _refusal(body)
+    error = _error(body)
     if error is not None and error.code == ModelNotFound.code:
-        raise ModelNotFound(f"The gateway at {address(settings)} says: {line(error.message)}", param="model")
-    return f"what answers there said {response.status}" + (f": {line(error.message)}" if error else "")
+        raise ModelNotFound(f"The gateway at {address(settings)} says: {one_line(error.message)}", param="model")
+    return f"what answers there said {response.status}" + (f": {one_line(error.message)}" if error else "")
 
 
 def _read(body: bytes) -> Explanation | None:
@@ -107,9 +112,9 @@ def _read(body: bytes) -> Explanation | None:
         return None
 
 
-def _refusal(body: bytes) -> _Refusal | None:
+def _error(body: bytes) -> _Error | None:
     try:
-        return msgspec.json.decode(body, type=_Refused).error
+        return msgspec.json.decode(body, type=_ErrorBody).error
     except msgspec.DecodeError:
         return None
 
@@ -118,14 +123,14 @@ def as_text(shown: Explained, settings: schema.Gateway, now: float) -> str:
     """For people.
 
     Args:
-        shown: what there is to say.
+        shown: the explanation.
         settings: of the configuration at hand.
         now: wall seconds.
     """
-    told = shown.explanation
-    first = f"{told.model} (whenLimited: {told.when_limited}, streamRecovery: {told.stream_recovery})"
-    lines = [first, *_where_from(shown, settings)]
-    for number, candidate in enumerate(told.candidates, start=1):
+    explanation = shown.explanation
+    rules = f"whenLimited: {explanation.when_limited}, streamRecovery: {explanation.stream_recovery}"
+    lines = [f"{explanation.model} ({rules})", *_origin(shown, settings)]
+    for number, candidate in enumerate(explanation.candidates, start=1):
         lines.append(f"{number}. {candidate.provider}/{candidate.model}: {_turn(candidate, number)}")
         lines.extend(f"   {each}" for each in _details(candidate, now))
     return "\n".join(lines)
@@ -137,7 +142,7 @@ def as_json(shown: Explained) -> str:
     return msgspec.json.format(msgspec.json.encode(fields), indent=2).decode()
 
 
-def _where_from(shown: Explained, settings: schema.Gateway) -> Iterator[str]:
+def _origin(shown: Explained, settings: schema.Gateway) -> Iterator[str]:
     if shown.url is not None:
         yield f"as the running gateway at {shown.url} says (configuration: {shown.explanation.configuration or 'none'})"
         return
@@ -168,10 +173,10 @@ def _details(candidate: Candidate, now: float) -> Iterator[str]:
 
 def _health(candidate: Candidate) -> str:
     health = candidate.health
-    words = [health.state, f"{health.failures} {plural('failure', health.failures)} in a row"]
+    parts = [health.state, f"{health.failures} {plural('failure', health.failures)} in a row"]
     if health.due > 0:
-        words.append(f"due in {in_words(health.due)} ({(health.why or 'failures').replace('_', ' ')})")
-    return ", ".join(words)
+        parts.append(f"due in {in_words(health.due)} ({(health.why or 'failures').replace('_', ' ')})")
+    return ", ".join(parts)
 
 
 def _first_content(candidate: Candidate) -> str:
@@ -187,16 +192,16 @@ def _limit(candidate: Candidate) -> str:
     limit = candidate.limit
     if limit is None:
         return "none"
-    words = [f"{limit.used} of {limit.requests} in {in_words(limit.seconds)}", f"{limit.waiting} waiting"]
+    parts = [f"{limit.used} of {limit.requests} in {in_words(limit.seconds)}", f"{limit.waiting} waiting"]
     if limit.wait > 0:
-        words.append(f"room in {in_words(limit.wait)}")
-    return ", ".join(words)
+        parts.append(f"room in {in_words(limit.wait)}")
+    return ", ".join(parts)
 
 
 def _credential(credential: CredentialView, now: float) -> str:
-    words = [KINDS[credential.kind]]
+    parts = [KINDS[credential.kind]]
     if credential.expires_at is not None and credential.expires_at > now:
-        words.append(f"valid until {moment(credential.expires_at)}")
+        parts.append(f"valid until {utc_time(credential.expires_at)}")
     if credential.problem:
-        words.append(line(credential.problem))
-    return ", ".join(words)
+        parts.append(one_line(credential.problem))
+    return ", ".join(parts)
