@@ -1,7 +1,7 @@
-"""Words for what a setting takes and for what was found instead.
+"""Descriptions for messages: the values that a setting takes, and the value that was found instead.
 
-All numbers, choices and limits come from the schema's types through msgspec.inspect; only the names of three patterns
-are put in plain words here, because a regular expression helps few people.
+All numbers, choices and limits come from the schema's types through msgspec.inspect. Only three patterns are described
+here, because a regular expression helps few people.
 """
 
 from typing import Any, Final, get_args
@@ -35,7 +35,7 @@ _PATTERNS: Final = {
 
 
 def expected(wanted: inspect.Type) -> str:
-    """What a setting of this type takes: `an integer from 0 to 65535`."""
+    """The values that a setting of this type takes: `an integer from 0 to 65535`."""
     match wanted:
         case inspect.Metadata():
             return expected(wanted.type)
@@ -61,7 +61,7 @@ def expected(wanted: inspect.Type) -> str:
 
 
 def members(union: inspect.UnionType) -> list[inspect.Type]:
-    """The alternatives of a union, without null, which means absent everywhere."""
+    """The alternatives of a union without null, which means absent everywhere."""
     return [member for member in union.types if not isinstance(member, inspect.NoneType)]
 
 
@@ -78,15 +78,16 @@ def _text(wanted: inspect.StrType) -> str:
 
 
 def found(node: Node, text: str | None = None) -> str:
-    """What stands there instead: `the text '1e3'`.
+    """The value that was found: `the text '1e3'`.
 
     Args:
+        node: its place in the file.
         text: a scalar's text if it may be shown; without it only the kind is named.
     """
     match node:
         case Scalar(kind=kind):
             hide = text is None or kind in ("nothing", "other") or (kind == "text" and looks_secret(text))
-            return _KINDS[kind] if hide or text is None else f"the {kind} {_shown(text, kind)}"
+            return _KINDS[kind] if hide or text is None else f"the {kind} {_quoted(text, kind)}"
         case Section():
             return "a section"
         case Listing():
@@ -95,7 +96,7 @@ def found(node: Node, text: str | None = None) -> str:
             return "something else"
 
 
-def _shown(text: str, kind: str) -> str:
+def _quoted(text: str, kind: str) -> str:
     most = MAX_SHOWN if kind == "text" else MAX_DIGITS
     start = text[:most]
     return (repr(start) if kind == "text" else start) + ("..." if len(text) > most else "")
