@@ -121,10 +121,10 @@ class System:
         self._watched = self._watch(config.auth)
         logins = {name: part.source.oauth for name, part in self.parts.items() if isinstance(part.source, StoredToken)}
         self._clients = OAuthClients(
-            {name: oauth for name, oauth in logins.items() if oauth}, environ, self._clock, self.masker.learn
+            {name: oauth for name, oauth in logins.items() if oauth}, environ, self._clock, self.masker.add
         )
         for secret in self.secrets():
-            self.masker.learn(secret)
+            self.masker.add(secret)
         self.auth = self._auth()
         self._inbound = OpenAIChat(self.masker.mask)
         self.limiters = RateLimiters(config.rate_limits, self._clock)
@@ -200,7 +200,7 @@ class System:
             self._clock,
             clients=self._clients,
             token_sources={name: part.tokens for name, part in self.parts.items() if part.tokens is not None},
-            on_secret=self.masker.learn,
+            on_secret=self.masker.add,
         )
 
     def _watch(self, settings: schema.Auth) -> WatchedFiles:
@@ -226,7 +226,7 @@ class System:
                     source,
                     self._environ,
                     self._clock,
-                    client=lambda settings: RefreshingClient(settings, self._environ, self._clock, self.masker.learn),
+                    client=lambda settings: RefreshingClient(settings, self._environ, self._clock, self.masker.add),
                 )
         return None
 

@@ -17,15 +17,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from gateway.core.secrets import Secret
-from gateway.observe.logs import (
-    CallLine,
-    CallLog,
-    JsonFormatter,
-    PrettyFormatter,
-    pretty,
-    set_up,
-)
-from gateway.observe.masking import MAX_LEARNED, Masker
+from gateway.observe.log_format import CallLine, JsonFormatter, PrettyFormatter, pretty
+from gateway.observe.logs import CallLog, set_up
+from gateway.observe.masking import MAX_ADDED, Masker
 
 FORMS: tuple[Literal["pretty", "json"], ...] = ("pretty", "json")
 CANARY = Secret("canary-7f3a-not-a-shape")
@@ -298,16 +292,16 @@ def test_a_secret_that_is_learned_is_masked_from_then_on() -> None:
     text = "known-before a/new+token"
     assert masker.mask(text) == "*** a/new+token"
     for _ in range(2):
-        masker.learn(Secret("a/new+token"))
-    masker.learn(Secret("known-before"))
+        masker.add(Secret("a/new+token"))
+    masker.add(Secret("known-before"))
     assert masker.mask(text) == "*** ***"
     assert masker.mask("a%2Fnew%2Btoken") == "***"
 
 
 def test_of_the_learned_secrets_the_oldest_are_forgotten_and_the_given_ones_never() -> None:
     masker = Masker([Secret("known-before")])
-    for number in range(MAX_LEARNED + 1):
-        masker.learn(Secret(f"token-{number:04}"))
+    for number in range(MAX_ADDED + 1):
+        masker.add(Secret(f"token-{number:04}"))
     assert masker.mask("known-before token-0000 token-0001") == "*** token-0000 ***"
 
 
@@ -315,17 +309,17 @@ def test_threads_may_learn_while_others_mask() -> None:
     masker = Masker()
 
     def work(number: int) -> str:
-        masker.learn(Secret(f"token-{number:04}"))
+        masker.add(Secret(f"token-{number:04}"))
         return masker.mask(f"token-{number:04}")
 
     with ThreadPoolExecutor(8) as pool:
-        assert set(pool.map(work, range(MAX_LEARNED), timeout=30)) == {"***"}
+        assert set(pool.map(work, range(MAX_ADDED), timeout=30)) == {"***"}
 
 
 def test_lines_are_masked_by_a_masker_that_goes_on_learning() -> None:
     masker = Masker()
     with logging_to("pretty", masker) as log:
-        masker.learn(Secret("late-token"))
+        masker.add(Secret("late-token"))
         logging.getLogger("gateway.auth").info("has late-token")
     assert "has ***" in log.getvalue()
 

@@ -40,7 +40,8 @@ from gateway.handler.reply import Reply
 from gateway.handler.request_handler import RequestHandler
 from gateway.handler.response_transformer import ResponseTransformer
 from gateway.limits.rate_limiter import RateLimiters
-from gateway.observe.logs import CallLine, CallLog, set_up
+from gateway.observe.log_format import CallLine
+from gateway.observe.logs import CallLog, set_up
 from gateway.providers.base import Answer, OpenStream, Provider, Terms
 from gateway.providers.openai import OpenAIProvider
 from gateway.routing.health import Health
