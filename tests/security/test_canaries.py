@@ -15,11 +15,11 @@ import pytest
 import requests
 
 from gateway.wires.openai_chat import OpenAIChat
-from tests.auth_server import AuthServer, Raw
+from tests.observe.test_logs import logging_to
 from tests.running import alias, chat, provider, running
 from tests.security.hostile import healthy_gemini
 from tests.served import HANG, Served, serving
-from tests.test_logs import logging_to
+from tests.support.auth_server import AuthServer, Raw
 from tests.upstream_script import (
     Body,
     Cut,

@@ -9,8 +9,8 @@ from gateway.auth.tokens.token import Token
 from gateway.commands.accounts import Accounts
 from gateway.commands.status import ProviderStatus, as_json, as_text, overview
 from gateway.core.secrets import Secret
+from tests.commands.test_login import accounts_of, run, written
 from tests.fakes import FakeClock
-from tests.test_login import accounts_of, run, written
 
 NOW = 1_800_000_000.0
 LOGIN = {

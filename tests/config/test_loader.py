@@ -20,9 +20,9 @@ from gateway.config.schema import Config, Gateway, Logging, Provider, Timeouts, 
 from gateway.core.secrets import Secret
 from gateway.providers import catalog
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "config.example.yaml"
-GOLDEN = sorted((Path(__file__).parent / "golden" / "config").glob("*.yaml"))
+GOLDEN = sorted((ROOT / "tests" / "golden" / "config").glob("*.yaml"))
 ENV = {
     "CANARY": "CANARY-from-env",
     "EMPTY": "",

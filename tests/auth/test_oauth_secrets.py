@@ -17,8 +17,8 @@ from gateway.auth.oauth.client import OAuthClient
 from gateway.auth.oauth.errors import OAuthError
 from gateway.auth.oauth.settings import AuthMethod, OAuthSettings
 from gateway.core.secrets import Secret
-from tests.auth_server import AuthServer
-from tests.auth_sockets import Fault, Raw
+from tests.support.auth_server import AuthServer
+from tests.support.auth_sockets import Fault, Raw
 
 REDIRECT = "http://127.0.0.1:7777/callback"
 FORM = "application/x-www-form-urlencoded"

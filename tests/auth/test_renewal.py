@@ -30,10 +30,10 @@ from gateway.auth.tokens.watch_files import WatchedFiles
 from gateway.core.clock import SystemClock
 from gateway.core.errors import LoginRequired, RenewalFailed
 from gateway.core.secrets import Secret
-from tests.auth_server import AuthServer
 from tests.fakes import FakeClock
+from tests.support.auth_server import AuthServer
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 NOW = 1_767_225_600.0  # 2026-01-01T00:00:00Z
 HOUR = 3600.0
 HANG_SECONDS = 30.0

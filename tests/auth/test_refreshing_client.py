@@ -10,7 +10,7 @@ from gateway.auth.oauth.refreshing_client import OAuthClients, RefreshingClient
 from gateway.auth.oauth.settings import OAuthSettings
 from gateway.core.clock import SystemClock
 from gateway.core.secrets import Secret
-from tests.auth_server import AuthServer
+from tests.support.auth_server import AuthServer
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ import pytest
 import requests
 
 from gateway.core.jsontext import JsonObject, as_object, loads
-from tests.auth_grants import DEVICE_GRANT
-from tests.auth_server import AuthServer
-from tests.auth_sockets import Raw
 from tests.fakes import FakeClock
+from tests.support.auth_grants import DEVICE_GRANT
+from tests.support.auth_server import AuthServer
+from tests.support.auth_sockets import Raw
 
 SECRET = "a:b%20+c&=ü"
 CLIENT = {"client_id": "client-1", "client_secret": SECRET}

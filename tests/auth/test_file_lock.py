@@ -14,7 +14,7 @@ from gateway.auth.tokens.file_lock import POLL_SECONDS, FileLock, LockBusy
 from gateway.core.clock import SystemClock
 from tests.fakes import FakeClock
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 HANG_SECONDS = 30.0
 HOLDER = """
 import sys

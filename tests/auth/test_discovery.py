@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gateway.auth.oauth.client import OAuthClient
 from gateway.auth.oauth.discovery import discover, document_addresses, endpoints_in
 from gateway.auth.oauth.settings import Endpoints, OAuthSettings, with_endpoints
-from tests.auth_server import DOCUMENTS, AuthServer
+from tests.support.auth_server import DOCUMENTS, AuthServer
 from tests.upstream_script import Json, Request, ScriptedUpstream, Status, Step
 
 NOTHING = Endpoints()

@@ -26,8 +26,8 @@ from urllib.parse import unquote_plus, urlencode, urlsplit
 from gateway.auth.oauth.settings import AuthMethod, OAuthSettings
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.secrets import Secret
-from tests.auth_grants import Grants, Refusal
-from tests.auth_sockets import HANG_SECONDS, Fault, HttpServer, Raw, Received
+from tests.support.auth_grants import Grants, Refusal
+from tests.support.auth_sockets import HANG_SECONDS, Fault, HttpServer, Raw, Received
 
 __all__ = ["AuthServer", "Raw", "Received"]
 

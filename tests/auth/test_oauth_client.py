@@ -18,9 +18,9 @@ from gateway.auth.oauth.pkce import new_pkce
 from gateway.auth.oauth.settings import AuthMethod, OAuthSettings
 from gateway.auth.oauth.token_reply import TokenReply
 from gateway.core.secrets import Secret
-from tests.auth_server import AuthServer
-from tests.auth_sockets import Fault, Raw
 from tests.fakes import FakeClock
+from tests.support.auth_server import AuthServer
+from tests.support.auth_sockets import Fault, Raw
 from tests.upstream_script import Body, Cut, Head, Json, ScriptedUpstream, Send, Stall
 
 SPECIAL = 's:/ +%&=ü"é%41\\end'
