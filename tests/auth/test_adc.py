@@ -1,4 +1,4 @@
-"""Google's application default credentials: where they are, what they cost, and what is said where they do not work."""
+"""Google's application default credentials: their path, their cost, and the messages where they do not work."""
 
 import json
 import os
@@ -55,7 +55,7 @@ class Google:
 
 
 class Scene:
-    """A file, and who reads it."""
+    """A file, and the source that reads it."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE

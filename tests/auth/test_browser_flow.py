@@ -1,4 +1,4 @@
-"""The browser flow: the address, the answer, and the listener between them."""
+"""The browser flow: the address, the callback, and the callback server."""
 
 import http.client
 import socket

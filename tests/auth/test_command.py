@@ -1,4 +1,4 @@
-"""A program that prints a token, run for real: what it prints is a token or a fault, and no message holds a secret."""
+"""The command source with real programs: the result is a token or a fault, and no message contains a secret."""
 
 import os
 import sys
@@ -72,7 +72,7 @@ def test_its_environment_is_ours_and_it_reads_nothing() -> None:
         (b'{"accessToken": "a", "expiresAt": "2026-01-01T00:00:00Z"}', "a", NOW),
         (b'{"access_token": "a", "expires_in": 60}', "a", NOW + 60),
         (b'{"access_token": "a", "expires_in": "60"}', "a", NOW + 60),
-        # az account get-access-token: expiresOn is local time and says so nowhere
+        # az account get-access-token: expiresOn is local time, without any mark of that
         (b'{"accessToken": "a", "expiresOn": "2026-01-01 09:00:00.000000", "expires_on": 1767225600}', "a", NOW),
         # client.authentication.k8s.io
         (b'{"status": {"token": "a", "expirationTimestamp": "2026-01-01T00:00:00Z"}}', "a", NOW),

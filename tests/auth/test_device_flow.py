@@ -1,4 +1,4 @@
-"""The device flow: when it asks, what an answer means, and how it ends."""
+"""The device flow: when it polls, what each response means, and how it ends."""
 
 import threading
 from collections.abc import Sequence
@@ -96,7 +96,7 @@ class TestWhenItAsks:
 
     @pytest.mark.parametrize(("told", "used"), [(None, 10.0), (7.0, 10.0), (30.0, 30.0)])
     def test_slow_down_with_an_interval_takes_the_larger(self, told: float | None, used: float) -> None:
-        """GitHub tells the new interval in its answer."""
+        """GitHub sends the new interval in its response."""
         assert begin().after(OAuthRefused("slow_down", interval=told), 5.0).interval == used
 
     def test_a_server_that_cannot_be_reached_is_asked_less_and_less_up_to_a_minute(self) -> None:
@@ -129,7 +129,7 @@ class TestHowItEnds:
 
     @pytest.mark.parametrize("code", ["expired_token", "bad_verification_code"])
     def test_a_code_that_the_server_calls_dead_has_expired_whatever_it_had_promised(self, code: str) -> None:
-        """Entra says 900 s and means 300."""
+        """Entra sends 900 s and means 300."""
         clock = FakeClock()
         with pytest.raises(CodeExpired):
             run(Server(clock, [PENDING, OAuthRefused(code)]), clock)

@@ -1,4 +1,4 @@
-"""Discovery: what a server publishes is found, and believed as far as it cannot do harm."""
+"""Discovery: finds published endpoints, and ignores a document that could do harm."""
 
 import json
 from collections.abc import Iterator
@@ -164,7 +164,7 @@ def test_what_is_no_document_is_none_and_nothing_else_is_asked(answer: Status) -
         "https://127.0.0.1/?tenant=1",
         "https://127.0.0.1/#x",
         "acme.example",
-        "http://127.0.0.1:1",  # nobody listens
+        "http://127.0.0.1:1",  # nothing listens
         "https://127.0.0.1:1",
         "",
     ],

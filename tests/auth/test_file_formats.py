@@ -1,4 +1,4 @@
-"""Other tools' words for a token and its expiry, one by one."""
+"""The token formats of other tools, one by one."""
 
 import base64
 import json

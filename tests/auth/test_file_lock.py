@@ -1,4 +1,4 @@
-"""The lock: one holder among all threads and processes, and none that is left over."""
+"""The file lock: one holder among all threads and processes, and no lock is left over."""
 
 import stat
 import subprocess

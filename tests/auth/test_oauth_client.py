@@ -1,4 +1,4 @@
-"""The OAuth client against a real server: what it sends, what it makes of each answer, and that it tells no secret."""
+"""The OAuth client against a real server: its requests, its reading of each response, and no secret in a message."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""Properties of reading an authorization server's answers: whatever comes, it is one of the three things."""
+"""Properties of reading an authorization server's responses: the result is a reply, a refusal or OAuthUnreachable."""
 
 import json
 import math

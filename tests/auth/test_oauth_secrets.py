@@ -1,6 +1,6 @@
-"""No secret is told, however a request to an authorization server fails: not by messages, tracebacks, logs or reprs.
+"""A failed request to an authorization server leaks no secret: not in messages, tracebacks, logs or reprs.
 
-Canaries stand for every secret, the server repeats them in each form it could, and all logging is on.
+Canaries stand for the secrets, the server repeats them in each form it could, and all logging is on.
 """
 
 import base64
@@ -58,7 +58,7 @@ def json_of(value: object, status: int = 200) -> Raw:
 
 
 def echo(ask: str) -> bytes:
-    """A refusal that repeats all it was told, in every form, and tells a token besides."""
+    """A refusal that repeats every secret of the request in every form, and contains a token besides."""
     sent = [CANARIES[name] for name in SENT[ask]]
     basic = base64.b64encode(f"client-1:{quote_plus(CANARIES['client'])}".encode()).decode()
     said = " ".join([*sent, *map(quote_plus, sent), *map(quote, sent), basic, TOLD])

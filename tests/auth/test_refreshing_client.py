@@ -1,4 +1,4 @@
-"""The clients of a running gateway: made when needed, with the endpoint that the server publishes."""
+"""The OAuth clients of a running gateway: made when needed, with the endpoint that the server publishes."""
 
 from collections.abc import Iterator
 from dataclasses import replace

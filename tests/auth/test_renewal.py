@@ -1,4 +1,4 @@
-"""Renewal: one asks and the others have it, nothing is spent twice, and a login that has ended is not asked again."""
+"""Renewal: one thread asks for all, no refresh token is spent twice, and an ended login is not asked again."""
 
 import errno
 import json
@@ -47,7 +47,7 @@ def reply(number: int, expires_in: float | None = HOUR, *, rotates: bool = True)
 
 
 class FakeServer:
-    """Gives tokens 2, 3, 4 and so on, unless the script says otherwise; remembers what was spent."""
+    """Gives tokens 2, 3, 4 and so on, unless the script has another answer. Records the spent refresh tokens."""
 
     def __init__(self) -> None:
         self.script: list[Step] = []
@@ -270,7 +270,7 @@ def test_a_new_login_counts_more_than_what_the_disk_did_not_take(scene: Scene, m
 
 
 class Slow:
-    """An answer that comes when the test says so."""
+    """An answer that the test releases."""
 
     def __init__(self, answer: TokenReply) -> None:
         self.asked = threading.Event()
@@ -519,7 +519,7 @@ def test_a_token_that_has_been_replaced_meanwhile_is_not_renewed_again(scene: Sc
 
 
 def test_refusals_are_a_reason_to_renew_once_a_minute(scene: Scene) -> None:
-    """A provider that says 403 to everything would have the login server asked at every call."""
+    """A provider that answers 403 to everything must not cause a renewal at every call."""
     second = scene.auth.renewed("acme", scene.auth.credential("acme"))
     assert second is not None
     for number in (2, 3, 4):

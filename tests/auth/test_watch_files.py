@@ -1,4 +1,4 @@
-"""Files that other tools write while we read: what is good stays, what is new is used, what is wrong is told late."""
+"""Files that other tools write meanwhile: good tokens stay, new ones are used, a fault is reported late."""
 
 import json
 import os

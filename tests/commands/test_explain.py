@@ -1,4 +1,4 @@
-"""How a model would be routed now: what is explained is what then happens, and explaining asks nobody."""
+"""`explain`: it shows what a call would then do, and it asks no provider."""
 
 import json
 import re

@@ -63,7 +63,7 @@ def written(folder: Path, providers: Mapping[str, Mapping[str, object]], **auth:
 
 
 class Terminal(Console):
-    """A person at a terminal, or nobody: what was said, and what the person does about it."""
+    """A terminal with or without a person: it records the output and plays the person's reactions."""
 
     def __init__(self, *, person: bool = False, answers: tuple[bool, ...] = ()) -> None:
         super().__init__({})

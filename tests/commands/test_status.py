@@ -1,4 +1,4 @@
-"""`status`: what a person and a machine are told, and what is never told."""
+"""`status`: its text and its JSON, without any token."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The configuration loader: what it takes, what it refuses and in which words, and that it never shows a secret."""
+"""The configuration loader: what it accepts, its messages for the rest, and no secret in any of them."""
 
 import re
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Log lines: one a call, readable or JSON, that hold no secret and that no text from outside can forge."""
+"""Log lines: one for each call, pretty or JSON, without secrets, and not to be forged by a text from outside."""
 
 import io
 import json

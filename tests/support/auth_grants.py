@@ -1,7 +1,7 @@
-"""What the test authorization server knows: codes, tokens and their families. A machine without sockets.
+"""The state of the test authorization server: codes, tokens and their families. A state machine without sockets.
 
-Strict where the specifications are: a code is good once, a refresh token too where tokens rotate, and whoever shows a
-spent one loses the whole family of tokens (RFC 9700 section 4.14.2). All failures are `Refusal`.
+It is as strict as the specifications: a code is valid once, and so is a refresh token where tokens rotate. The reuse of
+a spent one ends the whole family of tokens (RFC 9700 section 4.14.2). All failures are `Refusal`.
 """
 
 import base64
@@ -18,7 +18,7 @@ DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 
 
 class Refusal(Exception):
-    """The error of an answer, as RFC 6749 section 5.2 writes it."""
+    """An error response (RFC 6749 section 5.2)."""
 
     def __init__(self, code: str, description: str = "", status: int = 400) -> None:
         super().__init__(code)
@@ -29,7 +29,7 @@ class Refusal(Exception):
 
 @dataclass
 class Family:
-    """All tokens that came from one login."""
+    """All tokens of one login."""
 
     scope: str
     revoked: bool = False
@@ -67,14 +67,14 @@ class _Access:
 
 @dataclass
 class Grants:
-    """The state of the server. Safe to use from many threads; its settings may be changed at any time.
+    """The state of the server. Safe to use from many threads. Its settings may be changed at any time.
 
     Attributes:
         now: wall seconds.
         token_lifetime: seconds, for access tokens.
         rotate: whether each use of a refresh token replaces it.
         device_lifetime, interval: of device codes, in seconds.
-        device_script: what the next questions of a device flow are answered; when empty, what the person has done.
+        device_script: the answers to the next polls of a device flow; when it is empty, the person's decision counts.
     """
 
     now: Callable[[], float]
@@ -90,7 +90,7 @@ class Grants:
     _accesses: dict[str, _Access] = field(default_factory=dict)
 
     def authorize(self, fields: Fields) -> str:
-        """An authorization code, as if the person had said yes."""
+        """An authorization code, as if the person had agreed."""
         if fields.get("response_type") != "code":
             raise Refusal("unsupported_response_type")
         code = secrets.token_urlsafe(24)
@@ -108,7 +108,7 @@ class Grants:
         return device_code, user_code
 
     def decide(self, user_code: str, state: Literal["approved", "denied"]) -> None:
-        """What the person says to a code; a KeyError if there is none such."""
+        """Set the person's decision on a code. Raises KeyError for an unknown code."""
         with self._lock:
             found = [device for device in self._devices.values() if device.user_code == user_code]
             if not found:
@@ -117,12 +117,12 @@ class Grants:
 
     @property
     def user_codes(self) -> list[str]:
-        """The codes that nobody has decided on."""
+        """The codes without a decision."""
         with self._lock:
             return [device.user_code for device in self._devices.values() if device.state == "pending"]
 
     def token(self, fields: Fields) -> dict[str, object]:
-        """A token answer."""
+        """The token response to a request."""
         grants = {"authorization_code": self._by_code, "refresh_token": self._by_refresh, DEVICE_GRANT: self._by_device}
         if (grant := grants.get(fields.get("grant_type", ""))) is None:
             raise Refusal("unsupported_grant_type")
@@ -130,25 +130,25 @@ class Grants:
             return grant(fields)
 
     def login(self, scope: str = "") -> dict[str, object]:
-        """The token answer of a login that needs no flow."""
+        """The token response of a login without a flow."""
         with self._lock:
             return self._issue(Family(scope))
 
     def revoke(self, token: str) -> None:
-        """End a token; a refresh token takes its family along (RFC 7009 section 2.1)."""
+        """Revoke a token; a refresh token with its whole family (RFC 7009 section 2.1)."""
         with self._lock:
             if refresh := self._refreshes.get(token):
                 refresh.family.revoked = True
             self._accesses.pop(token, None)
 
     def check(self, access_token: str) -> bool:
-        """Whether the token opens anything."""
+        """Whether the access token is valid."""
         with self._lock:
             found = self._accesses.get(access_token)
             return found is not None and not found.family.revoked and found.expires_at > self.now()
 
     def expire(self) -> None:
-        """All access tokens are over from now on."""
+        """Make all access tokens invalid."""
         with self._lock:
             self._accesses.clear()
 
@@ -156,7 +156,7 @@ class Grants:
         code = self._codes.get(fields.get("code", ""))
         if code is None or code.redirect_uri != fields.get("redirect_uri"):
             raise Refusal("invalid_grant", "no such code, or for another redirect_uri")
-        _spent(code.family, "the code was used before")
+        _refuse_reuse(code.family, "the code was used before")
         _verify(code.challenge, fields)
         code.family = Family(code.scope)
         return self._issue(code.family)
@@ -165,22 +165,22 @@ class Grants:
         device = self._devices.get(fields.get("device_code", ""))
         if device is None:
             raise Refusal("invalid_grant", "no such device code")
-        _spent(device.family, "the device code was used before")
-        said = self._said(device)
-        if said != "approved":
-            raise Refusal(said)
+        _refuse_reuse(device.family, "the device code was used before")
+        outcome = self._outcome(device)
+        if outcome != "approved":
+            raise Refusal(outcome)
         _verify(device.challenge, fields)
         device.family = Family(device.scope)
         return self._issue(device.family)
 
-    def _said(self, device: _Device) -> str:
-        words = {"pending": "authorization_pending", "denied": "access_denied", "expired": "expired_token"}
+    def _outcome(self, device: _Device) -> str:
+        codes = {"pending": "authorization_pending", "denied": "access_denied", "expired": "expired_token"}
         if self.device_script:
             step = self.device_script.pop(0)
-            return words.get(step, step)
+            return codes.get(step, step)
         if self.now() >= device.expires_at:
             return "expired_token"
-        return words.get(device.state, device.state)
+        return codes.get(device.state, device.state)
 
     def _by_refresh(self, fields: Fields) -> dict[str, object]:
         refresh = self._refreshes.get(fields.get("refresh_token", ""))
@@ -212,7 +212,7 @@ def _challenge(fields: Fields) -> str | None:
 
 
 def _verify(challenge: str | None, fields: Fields) -> None:
-    """RFC 7636 section 4.6; a wrong verifier does not spend the code."""
+    """Check the verifier (RFC 7636 section 4.6). A wrong one does not spend the code."""
     verifier = fields.get("code_verifier")
     if challenge is None and verifier is None:
         return
@@ -221,8 +221,8 @@ def _verify(challenge: str | None, fields: Fields) -> None:
         raise Refusal("invalid_grant", "the code_verifier does not fit")
 
 
-def _spent(family: Family | None, words: str) -> None:
-    """Whoever shows a spent code may have stolen it, or the thief was first (RFC 6749 section 4.1.2)."""
+def _refuse_reuse(family: Family | None, description: str) -> None:
+    """End the family of a reused code: one of its two users has stolen it (RFC 6749 section 4.1.2)."""
     if family is not None:
         family.revoked = True
-        raise Refusal("invalid_grant", words)
+        raise Refusal("invalid_grant", description)

@@ -7,9 +7,9 @@
         reply = client.poll_device(grant.device_code)
         assert server.check(reply.access_token.reveal())
 
-It is used over sockets only by what is tested, so also from other processes, by its `url`. It checks what real ones
-check: the client's authentication (urlencoded, as RFC 6749 section 2.3.1 says), PKCE, the single use of codes; refresh
-tokens rotate, and the reuse of one ends its family. `grants` has its state and the settings of tokens.
+Only the code under test uses its sockets; other processes reach it by its `url`. It checks what real servers check: the
+client's authentication (urlencoded, as RFC 6749 section 2.3.1 requires), PKCE, the single use of codes. Refresh tokens
+rotate, and the reuse of one ends its family. `grants` has the state and the settings of tokens.
 """
 
 import base64
@@ -39,16 +39,16 @@ class AuthServer:
     """The server; it serves between `with` and its end.
 
     Args:
-        client_id: the one client it knows.
-        client_secret: None: a public client.
+        client_id: the only client that it knows.
+        client_secret: None for a public client.
         clock: for expiry; its `wall` is called by many threads.
 
     Attributes, to be set at any time:
-        discovery: which documents are published under /.well-known/.
-        document: fields that replace those of the document; a None takes one out.
+        discovery: the documents that are published under /.well-known/.
+        document: fields that replace those of the document; None removes a field.
         device: whether there is a device endpoint.
-        denies: the person at /authorize says no.
-        next_token_answers: what the next requests to /token meet; the usual is next when it is empty.
+        denies: whether the person at /authorize denies the login.
+        next_token_answers: the answers to the next requests to /token; the usual one when it is empty.
         next_device_answers, next_revoke_answers: likewise.
         grants: tokens, codes and their settings.
     """
@@ -103,11 +103,11 @@ class AuthServer:
 
     @property
     def api_url(self) -> str:
-        """A resource that says 200 to a valid Bearer token and 401 to any other."""
+        """A resource that answers 200 to a valid Bearer token and 401 to any other."""
         return f"{self.url}/api"
 
     def settings(self, auth_method: AuthMethod | None = None, provider: str = "acme") -> OAuthSettings:
-        """What a client of this server is configured with, every endpoint told."""
+        """The settings of a client of this server, with every endpoint."""
         return OAuthSettings(
             provider,
             self.client_id,
@@ -122,17 +122,17 @@ class AuthServer:
         )
 
     def bare_settings(self) -> OAuthSettings:
-        """What the four usual keys say: client, authorization and token endpoint; the rest is for discovery."""
+        """The settings of the four usual keys: client, authorization and token endpoint. Discovery finds the rest."""
         return replace(
             self.settings(), issuer=None, device_authorization_endpoint=None, revocation_endpoint=None, scopes=()
         )
 
     def approve(self, user_code: str) -> None:
-        """The person confirms."""
+        """Confirm the code, as the person would."""
         self.grants.decide(user_code, "approved")
 
     def deny(self, user_code: str) -> None:
-        """The person says no."""
+        """Deny the code, as the person would."""
         self.grants.decide(user_code, "denied")
 
     def check(self, access_token: str) -> bool:
@@ -150,11 +150,11 @@ class AuthServer:
         return [each for each in self.requests if each.path == path and grant_type in (None, each.grant_type)]
 
     def count(self, grant_type: str) -> int:
-        """How many token requests of that grant type came."""
+        """The number of token requests of a grant type."""
         return len(self.received("/token", grant_type))
 
     def wait_for(self, path: str, count: int) -> list[Received]:
-        """The requests to that path, once there are `count`."""
+        """Wait for `count` requests to a path, and return them."""
         with self._came:
             enough = self._came.wait_for(
                 lambda: sum(each.path == path for each in self._requests) >= count, HANG_SECONDS
@@ -184,7 +184,7 @@ class AuthServer:
             return script.pop(0) if script else None
 
     def answer(self, request: Received) -> Raw:
-        """The answer that is right."""
+        """The correct answer."""
         path, fields = request.path, request.fields
         try:
             if path == "/token" and request.method == "POST":
@@ -234,7 +234,7 @@ class AuthServer:
         }
 
     def _authorize(self, fields: Mapping[str, str]) -> Raw:
-        """At once back to the client, as if the person had answered."""
+        """Redirect to the client at once, as if the person had decided."""
         redirect_uri = fields.get("redirect_uri", "")
         if fields.get("client_id") != self.client_id or urlsplit(redirect_uri).hostname not in (
             "127.0.0.1",
@@ -260,7 +260,7 @@ class AuthServer:
         )
 
     def _authenticate(self, request: Received) -> None:
-        """One method at a time (RFC 6749 section 2.3), and the halves of Basic urlencoded."""
+        """Accept one method at a time (RFC 6749 section 2.3), with both halves of Basic urlencoded."""
         fields, header = request.fields, request.headers.get("authorization")
         if header is not None and "client_secret" in fields:
             raise Refusal("invalid_request", "two ways of client authentication at once")

@@ -1,4 +1,4 @@
-"""The sockets of the test authorization server: requests in, answers out, and the ways in which they may go wrong."""
+"""The sockets of the test authorization server: requests in, answers out, and scripted faults."""
 
 import json
 import socketserver
@@ -10,12 +10,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal, Protocol, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
-HANG_SECONDS = 30.0  # longer than anything here takes; only a hang is
+HANG_SECONDS = 30.0  # longer than any test takes; only a hang is longer
 
 
 @dataclass(frozen=True)
 class Raw:
-    """An answer as it is: for servers that answer something else than they should."""
+    """An answer that is sent unchanged, for servers that deviate."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -23,13 +23,13 @@ class Raw:
 
 
 Fault: TypeAlias = Raw | threading.Event | Literal["cut", "lost"] | tuple[int, Mapping[str, str], bytes]
-"""What comes instead of an answer: that answer; the usual one, but only when the event is set; the connection's end
-before anything is done; its end after everything was done, the rotation too."""
+"""A fault in place of the usual answer: another answer; the usual one, but only when the event is set; the connection's
+end before anything is done; its end after everything was done, including the rotation."""
 
 
 @dataclass(frozen=True)
 class Received:
-    """One request as it came, with the fields of its query or body."""
+    """One received request, with the fields of its query or body."""
 
     method: str
     path: str
@@ -43,7 +43,7 @@ class Received:
 
 
 class Owner(Protocol):
-    """Who knows the answers; called by many threads."""
+    """Gives the answers. Called by many threads."""
 
     def record(self, request: Received) -> None: ...
 
@@ -55,7 +55,7 @@ class Owner(Protocol):
 
 
 class HttpServer(ThreadingHTTPServer):
-    """The socket and its threads, a thread a connection, a connection a request."""
+    """The socket and its threads: one thread for each connection, one connection for each request."""
 
     request_queue_size = 256
     daemon_threads = True
@@ -90,7 +90,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._serve()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Silent: what came is in `requests`."""
+        """Log nothing: the requests are in `requests`."""
 
     def _serve(self) -> None:
         owner = self.server.owner

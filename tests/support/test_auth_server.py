@@ -1,4 +1,4 @@
-"""The test authorization server itself, by plain HTTP: what relies on it must be able to rely on its strictness."""
+"""The test authorization server over plain HTTP: it is as strict as the tests that use it assume."""
 
 import base64
 import hashlib
