@@ -18,7 +18,7 @@ from gateway import __version__
 from gateway.config.loader import Check, ConfigError, Loaded, load, schema
 
 if TYPE_CHECKING:
-    from gateway.login import Accounts
+    from gateway.commands.accounts import Accounts
 
 DEFAULT_FILE: Final = "config.yaml"
 VARIABLE: Final = "LLM_GATEWAY_CONFIG"
@@ -99,13 +99,14 @@ def check(path: Path | None, as_schema: bool) -> None:
 @click.option("--no-browser", is_flag=True, help="Open no browser; only show the address.")
 def login(name: str, path: Path | None, flow: Literal["device", "browser"] | None, no_browser: bool) -> None:
     """Log in to the provider NAME and keep its token."""
+    from gateway.commands.console import Console
+    from gateway.commands.login import Login, LoginOptions
     from gateway.core.clock import SystemClock
-    from gateway.login import Console, Login, Wish
 
     accounts = _accounts(path)
     with _one_clear_line(f"Stopped. Not logged in to {name}."):
         command = Login(accounts.oauth(name), accounts.store, Console(os.environ), SystemClock(), os.environ)
-        command.run(Wish(flow, open_browser=not no_browser))
+        command.run(LoginOptions(flow, open_browser=not no_browser))
 
 
 @commands.command()
@@ -113,8 +114,8 @@ def login(name: str, path: Path | None, flow: Literal["device", "browser"] | Non
 @config_option
 def logout(name: str, path: Path | None) -> None:
     """Revoke the token of the provider NAME and forget it."""
-    from gateway.login import Console
-    from gateway.login import logout as log_out
+    from gateway.commands.console import Console
+    from gateway.commands.logout import logout as log_out
 
     accounts = _accounts(path)
     with _one_clear_line(f"Stopped. The token of {name} may still be valid at the provider."):
@@ -126,12 +127,12 @@ def logout(name: str, path: Path | None) -> None:
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def status(path: Path | None, as_json: bool) -> None:
     """Say what each provider authenticates with, until when, and what to do where it cannot."""
-    from gateway import login
+    from gateway.commands import status as command
     from gateway.core.clock import SystemClock
 
     clock = SystemClock()
-    shown = login.overview(_accounts(path), clock)
-    click.echo(json.dumps(login.as_json(shown), indent=2) if as_json else login.as_text(shown, clock.wall()))
+    shown = command.overview(_accounts(path), clock)
+    click.echo(json.dumps(command.as_json(shown), indent=2) if as_json else command.as_text(shown, clock.wall()))
 
 
 @commands.command()
@@ -145,17 +146,17 @@ def explain(model: str, path: Path | None, host: str | None, port: int | None, a
 
     It asks the gateway that runs on the configured address, if one does.
     """
-    from gateway import explain as verb
+    from gateway.commands import explain as command
     from gateway.core.clock import SystemClock
     from gateway.core.errors import ModelNotFound
     from gateway.serve import at
 
     loaded, clock = at(_configuration(path, port), host, port), SystemClock()
     try:
-        shown = verb.explained(model, loaded, os.environ, clock)
+        shown = command.explain(model, loaded, os.environ, clock)
     except ModelNotFound as unknown:
         raise _Failed(unknown.message) from None
-    click.echo(verb.as_json(shown) if as_json else verb.as_text(shown, loaded.config.gateway, clock.wall()))
+    click.echo(command.as_json(shown) if as_json else command.as_text(shown, loaded.config.gateway, clock.wall()))
 
 
 class _Failed(click.ClickException):
@@ -182,8 +183,8 @@ def _configuration(path: Path | None, port: int | None = None) -> Loaded:
 def _accounts(path: Path | None) -> "Accounts":
     """The providers as accounts. Not checked as for serving: a key that one provider lacks is no reason not to log in
     to another one, and `status` says it."""
+    from gateway.commands.accounts import Accounts
     from gateway.core.clock import SystemClock
-    from gateway.login import Accounts
     from gateway.system import without_file
 
     chosen = _chosen(path)
@@ -194,11 +195,11 @@ def _accounts(path: Path | None) -> "Accounts":
 @contextmanager
 def _one_clear_line(interrupted: str) -> Iterator[None]:
     """What ends a command for a known reason, or by Ctrl-C, as its line and exit code."""
-    from gateway.login import LoginFault
+    from gateway.commands.accounts import CommandFailed
 
     try:
         yield
-    except LoginFault as fault:
+    except CommandFailed as fault:
         raise (_BadConfig if fault.exit_code == _BadConfig.exit_code else _Failed)(str(fault)) from None
     except KeyboardInterrupt:
         raise _Failed(interrupted) from None

@@ -11,8 +11,8 @@ from random import random
 
 from gateway.auth.adc import AdcTokens
 from gateway.auth.auth_manager import AuthManager
-from gateway.auth.clients import Clients, RenewingClient
 from gateway.auth.command import CommandTokens
+from gateway.auth.oauth.refreshing_client import OAuthClients, RefreshingClient
 from gateway.auth.sources import (
     AdcSource,
     ApiKey,
@@ -22,9 +22,10 @@ from gateway.auth.sources import (
     TokenFileSource,
     TokenSource,
 )
-from gateway.auth.token_file import Token
-from gateway.auth.token_store import TokenStore
-from gateway.auth.watch_files import FileTokens, WatchedFiles
+from gateway.auth.token_file_reader import TokenFileReader
+from gateway.auth.tokens.token import Token
+from gateway.auth.tokens.token_store import TokenStore
+from gateway.auth.tokens.watch_files import WatchedFiles
 from gateway.config import schema
 from gateway.config.loader import Loaded, resolve
 from gateway.core.clock import Clock, SystemClock
@@ -124,11 +125,11 @@ class System:
         self._store = TokenStore(resolve(config.auth.token_store_path, self._base), self._clock)
         self._watched = self._watch(config.auth)
         logins = {name: part.source.oauth for name, part in self.parts.items() if isinstance(part.source, StoredToken)}
-        self._clients = Clients(
-            {name: oauth for name, oauth in logins.items() if oauth}, environ, self._clock, self.masker.learn
+        self._clients = OAuthClients(
+            {name: oauth for name, oauth in logins.items() if oauth}, environ, self._clock, self.masker.add
         )
         for secret in self.secrets():
-            self.masker.learn(secret)
+            self.masker.add(secret)
         self.auth = self._auth()
         self._inbound = OpenAIChatInbound(self.masker.mask)
         self.limiters = RateLimiters(config.rate_limits, self._clock)
@@ -204,8 +205,8 @@ class System:
             self._watched,
             self._clock,
             clients=self._clients,
-            fetched={name: part.tokens for name, part in self.parts.items() if part.tokens is not None},
-            learned=self.masker.learn,
+            token_sources={name: part.tokens for name, part in self.parts.items() if part.tokens is not None},
+            on_secret=self.masker.add,
         )
 
     def _watch(self, settings: schema.Auth) -> WatchedFiles:
@@ -223,7 +224,7 @@ class System:
         """Who fetches that; None where nothing has to be fetched."""
         match source:
             case TokenFileSource():
-                return FileTokens(name, resolve(source.path, self._base), source, self._clock)
+                return TokenFileReader(name, resolve(source.path, self._base), source, self._clock)
             case CommandSource():
                 return CommandTokens(name, source, self._environ, self._clock, mask=self.masker.mask)
             case AdcSource():
@@ -231,7 +232,7 @@ class System:
                     source,
                     self._environ,
                     self._clock,
-                    client=lambda settings: RenewingClient(settings, self._environ, self._clock, self.masker.learn),
+                    client=lambda settings: RefreshingClient(settings, self._environ, self._clock, self.masker.add),
                 )
         return None
 

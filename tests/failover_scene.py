@@ -11,8 +11,8 @@ import pytest
 from gateway.auth.auth_manager import AuthManager
 from gateway.auth.renewal import Refresher
 from gateway.auth.sources import CredentialSource, NoCredential
-from gateway.auth.token_store import TokenStore
-from gateway.auth.watch_files import WatchedFiles
+from gateway.auth.tokens.token_store import TokenStore
+from gateway.auth.tokens.watch_files import WatchedFiles
 from gateway.config import schema
 from gateway.core.errors import GatewayError
 from gateway.core.provider_failures import ConnectionFailed, Evidence, ProviderFailure, RateLimited, Unavailable

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from gateway.auth.auth_manager import AuthManager, Credential, CredentialStatus
-from gateway.auth.expiry import fingerprint
-from gateway.auth.fetched import FETCH_SECONDS, UNKNOWN_SECONDS
-from gateway.auth.oauth import OAuthSettings, OAuthUnreachable, TokenReply
+from gateway.auth.cached_source import FETCH_SECONDS, UNKNOWN_SECONDS
+from gateway.auth.oauth.errors import OAuthUnreachable
+from gateway.auth.oauth.settings import OAuthSettings
+from gateway.auth.oauth.token_reply import TokenReply
 from gateway.auth.sources import (
     AdcSource,
     ApiKey,
@@ -23,9 +24,10 @@ from gateway.auth.sources import (
     StoredToken,
     TokenFileSource,
 )
-from gateway.auth.token_file import Token
-from gateway.auth.token_store import TokenStore
-from gateway.auth.watch_files import WatchedFiles
+from gateway.auth.tokens.expiry import fingerprint
+from gateway.auth.tokens.token import Token
+from gateway.auth.tokens.token_store import TokenStore
+from gateway.auth.tokens.watch_files import WatchedFiles
 from gateway.config.schema import WatchFile
 from gateway.core.errors import LoginRequired, RenewalFailed
 from gateway.core.secrets import Secret
@@ -348,7 +350,7 @@ class FetchScene:
             TokenStore(folder / "tokens.json", self.clock),
             WatchedFiles([], self.clock),
             self.clock,
-            fetched={"azure": self.command, "codex": self.file, "vertex": self.command},
+            token_sources={"azure": self.command, "codex": self.file, "vertex": self.command},
         )
 
     def lives(self, access: str, seconds: float | None) -> Token:

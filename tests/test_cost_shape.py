@@ -24,7 +24,8 @@ from gateway.core.clock import Clock
 from gateway.core.errors import CallerLeft
 from gateway.core.request import ChatRequest
 from gateway.limits.rate_limiter import LOOK, RateLimiter
-from gateway.observe.logs import ROOT, JsonFormatter
+from gateway.observe.log_format import JsonFormatter
+from gateway.observe.logs import ROOT
 from gateway.observe.masking import Masker
 from gateway.providers.base import Answer, AttemptContext, OpenStream
 from gateway.providers.factory import BUILDERS

@@ -6,9 +6,11 @@ from typing import Literal
 
 import pytest
 
-from gateway.auth.oauth import OAuthSettings, OAuthUnreachable, TokenReply, token_from
+from gateway.auth.oauth.errors import OAuthUnreachable
+from gateway.auth.oauth.settings import OAuthSettings
+from gateway.auth.oauth.token_reply import TokenReply, token_from
 from gateway.auth.sources import ApiKey, StoredToken
-from gateway.auth.token_file import Token
+from gateway.auth.tokens.token import Token
 from gateway.config import schema
 from gateway.core.errors import (
     CallerLeft,

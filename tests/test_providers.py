@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from gateway.auth.auth_manager import Credential
-from gateway.auth.expiry import fingerprint
+from gateway.auth.tokens.expiry import fingerprint
 from gateway.core.answer import ChatChunk
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.provider_failures import (

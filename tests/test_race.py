@@ -10,8 +10,8 @@ import pytest
 
 from gateway.auth.auth_manager import AuthManager
 from gateway.auth.sources import NoCredential
-from gateway.auth.token_store import TokenStore
-from gateway.auth.watch_files import WatchedFiles
+from gateway.auth.tokens.token_store import TokenStore
+from gateway.auth.tokens.watch_files import WatchedFiles
 from gateway.config import schema
 from gateway.core.errors import CallerLeft, DeadlineExceeded, Draining, GatewayError, InternalFault
 from gateway.core.provider_failures import (

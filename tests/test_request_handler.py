@@ -13,8 +13,8 @@ import pytest
 
 from gateway.auth.auth_manager import AuthManager
 from gateway.auth.sources import ApiKey, CredentialSource, NoCredential, StoredToken
-from gateway.auth.token_store import TokenStore
-from gateway.auth.watch_files import WatchedFiles
+from gateway.auth.tokens.token_store import TokenStore
+from gateway.auth.tokens.watch_files import WatchedFiles
 from gateway.config import schema
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.errors import CallerLeft, Draining, GatewayError
@@ -39,7 +39,8 @@ from gateway.handler.reply import Reply
 from gateway.handler.request_handler import RequestHandler
 from gateway.handler.response_transformer import ResponseTransformer
 from gateway.limits.rate_limiter import RateLimiters
-from gateway.observe.logs import CallLine, CallLog, set_up
+from gateway.observe.log_format import CallLine
+from gateway.observe.logs import CallLog, set_up
 from gateway.providers.base import Answer, AttemptContext, OpenStream, Provider
 from gateway.providers.openai import OpenAIProvider
 from gateway.routing.health import Health

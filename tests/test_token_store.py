@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from gateway.auth.file_lock import LockBusy
-from gateway.auth.token_file import MAX_FILE, Token
-from gateway.auth.token_store import REPLACE_TRIES, TokenStore
+from gateway.auth.tokens.file_lock import LockBusy
+from gateway.auth.tokens.polled_file import MAX_FILE
+from gateway.auth.tokens.token import Token
+from gateway.auth.tokens.token_store import REPLACE_TRIES, TokenStore
 from gateway.core.clock import SystemClock
 from gateway.core.secrets import Secret
 from tests.support.fakes import FakeClock
@@ -459,8 +460,8 @@ def test_what_a_killed_writer_left_is_gone_with_the_next_write(store: TokenStore
 WRITER = """
 import sys
 from pathlib import Path
-from gateway.auth.token_file import Token
-from gateway.auth.token_store import TokenStore
+from gateway.auth.tokens.token import Token
+from gateway.auth.tokens.token_store import TokenStore
 from gateway.core.clock import SystemClock
 from gateway.core.secrets import Secret
 

@@ -1,8 +1,8 @@
-"""Google's application default credentials: what `gcloud auth application-default login` leaves on this machine.
+"""Google's application default credentials, the file that `gcloud auth application-default login` writes.
 
-The file of a person's login holds a refresh token and no access token, so a token costs one POST, made here with the
-same client as every other renewal. What a service account or a federated identity needs is signing, which is left to
-Google's own library where it is installed. The file is read at each renewal and never written.
+The file of a person's login has a refresh token and no access token. A token costs one POST, sent by the same client as
+every other renewal. A service account or a federated identity needs a signature, which Google's own library makes
+where it is installed. The file is read at each renewal and never written.
 
 Sources: https://google.aip.dev/auth/4110 (where the file is), https://google.aip.dev/auth/4113 (authorized_user).
 """
@@ -17,11 +17,14 @@ from datetime import UTC
 from pathlib import Path
 from typing import Final, Protocol, TypeAlias
 
-from gateway.auth.oauth import OAuthError, OAuthRefused, OAuthSettings, TokenReply, token_from
-from gateway.auth.oauth_http import trusted_address
+from gateway.auth.oauth.errors import OAuthError, OAuthRefused
+from gateway.auth.oauth.http import trusted_address
+from gateway.auth.oauth.settings import OAuthSettings
+from gateway.auth.oauth.token_reply import TokenReply, token_from
 from gateway.auth.sources import AdcSource, SourceFailed
-from gateway.auth.token_file import MAX_FILE, Token
-from gateway.auth.token_formats import GOOGLE_TYPES
+from gateway.auth.tokens.file_formats import GOOGLE_TYPES
+from gateway.auth.tokens.polled_file import MAX_FILE
+from gateway.auth.tokens.token import Token
 from gateway.core.clock import Clock
 from gateway.core.secrets import Secret
 from gateway.core.strict_json import JsonFault, JsonObject, as_object, loads
@@ -33,8 +36,8 @@ LOG_IN: Final = "run `gcloud auth application-default login`"
 _PROJECT: Final = re.compile(r"[\x21-\x7e]{1,256}")
 
 
-class Renewing(Protocol):
-    """The part of an OAuthClient that is needed here."""
+class Refresher(Protocol):
+    """The part of an OAuth client that is needed here."""
 
     def refresh(self, refresh_token: Secret) -> TokenReply: ...
 
@@ -45,9 +48,9 @@ Library: TypeAlias = Callable[[Path, Sequence[str]], Token]
 
 
 def adc_path(environ: Mapping[str, str], *, windows: bool = sys.platform == "win32") -> Path:
-    """Where the file is, if it is anywhere: AIP-4110 without the metadata server of Google's own machines."""
-    if told := environ.get("GOOGLE_APPLICATION_CREDENTIALS", "").strip():
-        return Path(os.path.expanduser(told))
+    """The path of the file, which may not exist: AIP-4110 without the metadata server of Google's own machines."""
+    if file := environ.get("GOOGLE_APPLICATION_CREDENTIALS", "").strip():
+        return Path(os.path.expanduser(file))
     if folder := environ.get("CLOUDSDK_CONFIG", "").strip():
         return Path(os.path.expanduser(folder), FILE)
     if windows and (roaming := environ.get("APPDATA")):
@@ -59,11 +62,11 @@ class AdcTokens:
     """The TokenSource of a provider with `authType: adc`. Safe to use from many threads.
 
     Args:
-        source: what the configuration says.
-        environ: where the file's place is told.
+        source: the configuration's settings.
+        environ: for the file's path.
         clock: for expiry.
-        client: an OAuthClient for these settings; closed after each use.
-        library: gets a token for the types of credentials that are signed with; Google's own by default.
+        client: makes an OAuth client of settings; it is closed after each use.
+        library: gets a token for the credential types that need a signature; by default Google's own.
     """
 
     def __init__(
@@ -72,7 +75,7 @@ class AdcTokens:
         environ: Mapping[str, str],
         clock: Clock,
         *,
-        client: Callable[[OAuthSettings], Renewing],
+        client: Callable[[OAuthSettings], Refresher],
         library: Library | None = None,
     ) -> None:
         self._source = source
@@ -85,14 +88,14 @@ class AdcTokens:
 
     @property
     def quota_project(self) -> str | None:
-        """The project that the file wants calls billed to, as of the last `token`."""
+        """The project that calls are billed to, from the file at the last `token`."""
         return self._quota_project
 
     def token(self) -> Token:
-        """A new access token.
+        """Request a new access token.
 
         Raises:
-            SourceFailed: there is no file, it cannot be used, or Google gives none for it.
+            SourceFailed: there is no file, it cannot be used, or Google gives no token for it.
         """
         path = adc_path(self._environ)
         content = _content(path)
@@ -126,10 +129,10 @@ class AdcTokens:
 
 
 def google_auth(path: Path, scopes: Sequence[str]) -> Token:
-    """A token through Google's own library, which the gateway does not need otherwise.
+    """Get a token through Google's own library, which the gateway does not need otherwise.
 
     Raises:
-        SourceFailed: it is not installed, or fails.
+        SourceFailed: the library is not installed, or fails.
     """
     try:
         auth = importlib.import_module("google.auth")
@@ -145,7 +148,7 @@ def google_auth(path: Path, scopes: Sequence[str]) -> Token:
         expiry = credentials.expiry
         seconds = None if expiry is None else expiry.replace(tzinfo=UTC).timestamp()
         return Token(Secret(str(credentials.token)), None, seconds)
-    except Exception as fault:  # noqa: BLE001 - whatever a foreign library raises; its text may hold anything
+    except Exception as fault:  # noqa: BLE001 - a foreign library may raise anything, with any text
         raise SourceFailed(f"Google's library gives no token for {path.name} ({type(fault).__name__}).") from None
 
 
@@ -170,12 +173,12 @@ def _document(path: Path, content: bytes) -> JsonObject:
 
 
 def _settings(path: Path, document: JsonObject) -> OAuthSettings:
-    told = document.get("token_uri")
+    endpoint = document.get("token_uri")
     return OAuthSettings(
         provider="google",
         client_id=_text(path, document, "client_id"),
         client_secret=Secret(_text(path, document, "client_secret")),
-        token_endpoint=told if isinstance(told, str) and trusted_address(told) else TOKEN_ENDPOINT,
+        token_endpoint=endpoint if isinstance(endpoint, str) and trusted_address(endpoint) else TOKEN_ENDPOINT,
         auth_method="client_secret_post",
     )
 
@@ -188,5 +191,5 @@ def _text(path: Path, document: JsonObject, name: str) -> str:
 
 
 def _project(value: object) -> str | None:
-    """A project that can stand in a header."""
+    """The project, if it can be sent in a header."""
     return value if isinstance(value, str) and _PROJECT.fullmatch(value) else None

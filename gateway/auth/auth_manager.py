@@ -1,9 +1,9 @@
-"""Which key or token a call to a provider goes out with.
+"""Chooses the key or token that a call to a provider uses.
 
-One place decides, from what the configuration says (`CredentialSource`), what the gateway's own store has, what the
-watched files have and what another token source gives; and it is the one that notices that a token wears out. It never
-waits for a person: a call that has no credential is told so, with the command that mends it, and the next candidate is
-asked. It knows nothing of how a login is made, nor of how a credential is sent.
+It decides by the configuration (`CredentialSource`), the gateway's own store, the watched files and the other token
+sources, and it has tokens renewed before they expire. It never waits for a person: without a credential the call fails
+with the command that helps, and the next candidate is asked. It does not know how a login is made or how a credential
+is sent.
 """
 
 import threading
@@ -14,9 +14,8 @@ from functools import partial
 from secrets import SystemRandom
 from typing import Final, Literal
 
-from gateway.auth.expiry import fingerprint, obtained_at, stage
-from gateway.auth.fetched import Fetched, Reread
-from gateway.auth.renewal import Fault, Refresher, Renewable, Renewal
+from gateway.auth.cached_source import CachedToken, FileToken
+from gateway.auth.renewal import Refresher, Renewable, Renewal, RenewalFault
 from gateway.auth.sources import (
     AdcSource,
     ApiKey,
@@ -27,9 +26,10 @@ from gateway.auth.sources import (
     TokenFileSource,
     TokenSource,
 )
-from gateway.auth.token_file import Token
-from gateway.auth.token_store import TokenStore
-from gateway.auth.watch_files import WatchedFiles
+from gateway.auth.tokens.expiry import fingerprint, freshness, obtained_at
+from gateway.auth.tokens.token import Token
+from gateway.auth.tokens.token_store import TokenStore
+from gateway.auth.tokens.watch_files import WatchedFiles
 from gateway.core.clock import Clock
 from gateway.core.errors import LoginRequired, RenewalFailed
 from gateway.core.secrets import Secret
@@ -39,9 +39,9 @@ LOGIN: Final = "python app.py login"
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What one call authenticates with.
+    """The credential of one call.
 
-    `fingerprint` tells credentials apart without showing them: 12 hexadecimal digits, '' where there is none.
+    `fingerprint` distinguishes credentials without showing them: 12 hexadecimal digits, '' where there is none.
     """
 
     kind: Literal["api_key", "token", "none"]
@@ -51,13 +51,14 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class CredentialStatus:
-    """How a provider's credential stands.
+    """The state of a provider's credential.
 
     Attributes:
-        kind: as of Credential.
-        expires_at, obtained_at: of the token that calls go out with, or else of the newest; wall seconds.
-        problem: what is wrong, in a sentence; None where nothing is known to be.
-        remedy: the command that mends it, where one does.
+        kind: as in Credential.
+        expires_at: wall seconds, of the token that calls use, else of the newest one.
+        obtained_at: likewise.
+        problem: what is wrong, in a sentence; None where no fault is known.
+        remedy: the command that helps; None where no command does.
     """
 
     kind: Literal["api_key", "token", "none"]
@@ -71,17 +72,18 @@ class AuthManager:
     """The credentials of all providers. Safe to use from many threads.
 
     Args:
-        sources: where each provider's credential comes from, by the provider's name.
+        sources: the source of each provider's credential, by the provider's name.
         store: the gateway's own tokens.
         watched: the tokens of other tools.
         clock: for expiry.
-        clients: who renews that provider's logins; without it nobody does. It keeps and closes what it gives.
-        fetched: the working side of each provider's TokenFileSource, AdcSource or CommandSource.
-        random: gives numbers from 0 to 1; the system's where not said.
-        learned: is given each key or token before it goes out, so that the log knows what to mask.
+        clients: gives the client that renews a provider's logins; without it no login is renewed. The AuthManager
+            does not close the clients.
+        token_sources: fetch the tokens of the providers with a TokenFileSource, AdcSource or CommandSource.
+        random: gives numbers from 0 to 1; by default the system's.
+        on_secret: called with each key or token before it is sent, so that the log can mask it.
     """
 
-    def __init__(  # noqa: PLR0913 - the floor's parts, handed in once
+    def __init__(  # noqa: PLR0913 - the collaborators of this package, passed once
         self,
         sources: Mapping[str, CredentialSource],
         store: TokenStore,
@@ -89,17 +91,17 @@ class AuthManager:
         clock: Clock,
         *,
         clients: Callable[[str], Refresher] | None = None,
-        fetched: Mapping[str, TokenSource] | None = None,
+        token_sources: Mapping[str, TokenSource] | None = None,
         random: Callable[[], float] | None = None,
-        learned: Callable[[Secret], None] | None = None,
+        on_secret: Callable[[Secret], None] | None = None,
     ) -> None:
         self._sources = dict(sources)
-        self._keys = {  # put together once: a fingerprint is a hash, and a key is shown on every call
+        self._keys = {  # made once: a fingerprint is a hash, and every call needs its key
             name: Credential("api_key", source.secret, fingerprint(source.secret))
             for name, source in sources.items()
             if isinstance(source, ApiKey)
         }
-        self._learned = learned
+        self._on_secret = on_secret
         self._store = store
         self._watched = watched
         self._clock = clock
@@ -108,32 +110,32 @@ class AuthManager:
         turns: dict[tuple[str | None, str], threading.Lock] = {}
         for name, source in sources.items():
             if isinstance(source, TokenFileSource):
-                self._renewables[name] = Reread((fetched or {})[name], clock)
+                self._renewables[name] = FileToken((token_sources or {})[name], clock)
             elif isinstance(source, AdcSource | CommandSource):
-                self._renewables[name] = Fetched((fetched or {})[name], clock)
+                self._renewables[name] = CachedToken((token_sources or {})[name], clock)
             elif isinstance(source, StoredToken) and source.oauth and clients:
                 turn = turns.setdefault((source.oauth.token_endpoint, source.oauth.client_id), threading.Lock())
                 client = partial(clients, name)
                 self._renewables[name] = Renewal(name, store, client, clock, turn=turn, random=draw)
         self._refused: dict[str, frozenset[str]] = {}
-        self._lock = threading.Lock()  # over the marks
+        self._lock = threading.Lock()  # guards `_refused`
 
     def credential(self, provider: str) -> Credential:
-        """What to call that provider with, now. It may take a renewal, which ends in 70 seconds at the latest.
+        """The provider's credential for a call now. It may wait for a renewal, which ends within 70 seconds.
 
         Args:
-            provider: a name from `sources`; any other is a KeyError.
+            provider: a name from `sources`; any other raises KeyError.
 
         Raises:
-            LoginRequired: it needs a token, and none is at hand that is valid and not refused.
-            RenewalFailed: the same, and it is the login's server that has to be waited for.
+            LoginRequired: the provider needs a token, and there is none that is valid and not refused.
+            RenewalFailed: the same, and a later renewal may succeed without a login.
         """
-        credential = self._picked(provider)
-        if self._learned is not None and credential.secret is not None:
-            self._learned(credential.secret)
+        credential = self._choose(provider)
+        if self._on_secret is not None and credential.secret is not None:
+            self._on_secret(credential.secret)
         return credential
 
-    def _picked(self, provider: str) -> Credential:
+    def _choose(self, provider: str) -> Credential:
         if (key := self._keys.get(provider)) is not None:
             return key
         source = self._sources[provider]
@@ -141,11 +143,11 @@ class AuthManager:
             return Credential("none", None, "")
         best = self._best(provider)
         if best is None and isinstance(source, StoredToken):
-            self._watched.refresh()  # its owner may have renewed it within this second
+            self._watched.refresh()  # another tool may have renewed it within this second
             best = self._best(provider)
         renewable = self._renewables.get(provider)
         if renewable is not None:
-            need = renewable.stage(best) if best else "dead"
+            need = renewable.freshness(best) if best else "dead"
             if need != "fresh":
                 renewable.renew(lambda token: self._is_refused(provider, token), wait=need in ("now", "dead"))
                 best = self._best(provider)
@@ -154,30 +156,30 @@ class AuthManager:
         return Credential("token", best.access_token, fingerprint(best.access_token))
 
     def refused(self, provider: str, credential: Credential) -> bool:
-        """The provider said 401 or 403 to it: a token is not offered again, so that another one can take its place.
+        """Mark a token to which the provider answered 401 or 403, so that another one is used from now on.
 
-        A key is never marked. There is no other one to wait for, and it may work again: credit topped up, access given.
+        A key is never marked. There is no other one, and it may work again: after a payment, or when access is granted.
 
         Returns:
-            Whether it is marked.
+            Whether the credential was marked.
         """
         if credential.kind != "token":
             return False
         there = {fingerprint(token.access_token) for token in self._found(provider)}
         with self._lock:
-            marks = self._refused.get(provider, frozenset()) & there  # what is gone from the files needs no mark
+            marks = self._refused.get(provider, frozenset()) & there  # a token that left the files needs no mark
             self._refused[provider] = marks | {credential.fingerprint}
         return True
 
     def renewed(self, provider: str, refused: Credential) -> Credential | None:
-        """Another credential in place of one that was refused, renewed if nobody has done so meanwhile.
+        """Another credential in place of a refused one. It is renewed unless another thread has done that meanwhile.
 
         Args:
             provider: the provider's name.
-            refused: what it said 401 or 403 to; it is marked by this.
+            refused: the credential to which the provider answered 401 or 403. This marks it.
 
         Returns:
-            None where there is no better one. A token is not renewed for a refusal right after it was obtained.
+            None where there is no other one. A token that was just obtained is not renewed for a refusal.
         """
         if not self.refused(provider, refused):
             return None
@@ -187,7 +189,7 @@ class AuthManager:
             return None
 
     def status(self, provider: str) -> CredentialStatus:
-        """How its credential stands, from what is known now: nothing is renewed, and no command is run."""
+        """The state of the provider's credential as known now. It renews nothing and runs no command."""
         source = self._sources[provider]
         if isinstance(source, NoCredential):
             return CredentialStatus("none")
@@ -197,13 +199,13 @@ class AuthManager:
         shown = best or max(self._found(provider), key=lambda token: token.expires_at or 0.0, default=None)
         never_asked = isinstance(source, AdcSource | CommandSource) and shown is None
         fine = best is not None or never_asked or (fault is None and self._is_renewed_by_next_call(provider))
-        wrong = None if fine else self._what_is_wrong(provider)
-        login = self._can_log_in(provider) and (fault.login if fault else not fine)
+        problem = None if fine else self._problem(provider)
+        login = self._can_log_in(provider) and (fault.needs_login if fault else not fine)
         return CredentialStatus(
             "token",
             expires_at=shown.expires_at if shown else None,
             obtained_at=obtained_at(shown) if shown else None,
-            problem=_sentence(fault) if fault else wrong,
+            problem=_sentence(fault) if fault else problem,
             remedy=f"{LOGIN} {provider}" if login else None,
         )
 
@@ -214,7 +216,7 @@ class AuthManager:
         return [*([own] if own else ()), *watched]
 
     def _best(self, provider: str) -> Token | None:
-        """The usable token that expires last; one of unknown expiry only where no other is known to be valid."""
+        """The usable token that expires last. One of unknown expiry is used only where no other is valid."""
         usable = [
             token
             for token in self._found(provider)
@@ -223,14 +225,14 @@ class AuthManager:
         return max(usable, key=lambda token: token.expires_at or 0.0, default=None)
 
     def _expired(self, token: Token) -> bool:
-        return stage(token, self._clock.wall()) == "dead"
+        return freshness(token, self._clock.wall()) == "dead"
 
     def _is_refused(self, provider: str, token: Token) -> bool:
         with self._lock:
             marks = self._refused.get(provider, frozenset())
         return bool(marks) and fingerprint(token.access_token) in marks
 
-    def _fault(self, provider: str) -> Fault | None:
+    def _fault(self, provider: str) -> RenewalFault | None:
         renewable = self._renewables.get(provider)
         return renewable.fault if renewable else None
 
@@ -244,22 +246,23 @@ class AuthManager:
         return isinstance(source, StoredToken) and source.oauth is not None
 
     def _failure(self, provider: str) -> LoginRequired:
-        """For the caller: what is wrong, and what mends it."""
-        words = [self._what_is_wrong(provider)]
+        """The error for the caller: what is wrong, and the command that helps."""
+        sentences = [self._problem(provider)]
         fault = self._fault(provider)
         if isinstance(self._sources[provider], StoredToken):
             places = " or ".join((self._store.path.name, *self._watched.names))
             problems = [problem for problem in (self._store.problem, *self._watched.problems()) if problem]
-            words += [f"A valid one is looked for in {places}.", *(f"{problem}." for problem in problems)]
+            sentences += [f"A valid one is looked for in {places}.", *(f"{problem}." for problem in problems)]
         if fault is not None:
-            words.append(_sentence(fault))
-            if not fault.login:
-                return RenewalFailed(" ".join(words), retry_after=max(0.0, fault.until - self._clock.monotonic()))
+            sentences.append(_sentence(fault))
+            if not fault.needs_login:
+                retry_after = max(0.0, fault.retry_at - self._clock.monotonic())
+                return RenewalFailed(" ".join(sentences), retry_after=retry_after)
         if self._can_log_in(provider):
-            words.append(f"Run: {LOGIN} {provider}")
-        return LoginRequired(" ".join(words))
+            sentences.append(f"Run: {LOGIN} {provider}")
+        return LoginRequired(" ".join(sentences))
 
-    def _what_is_wrong(self, provider: str) -> str:
+    def _problem(self, provider: str) -> str:
         found = self._found(provider)
         expiries = [token.expires_at for token in found if token.expires_at is not None and self._expired(token)]
         if any(self._is_refused(provider, token) and not self._expired(token) for token in found):
@@ -270,5 +273,5 @@ class AuthManager:
         return f"There is no token for {provider}."
 
 
-def _sentence(fault: Fault) -> str:
+def _sentence(fault: RenewalFault) -> str:
     return f"{fault.message[:1].upper()}{fault.message[1:].rstrip('.')}."

@@ -1,8 +1,8 @@
 """A token from a program, such as `gcloud auth print-access-token` or `az account get-access-token`.
 
-The program is run without a shell, so no word of the configuration is code. It gets a time limit and an output limit,
-because a program that asks a question on a terminal nobody sees would hold the caller for ever. What it says on
-standard error may hold anything: of that one masked line is shown.
+The program is run without a shell, so no word of the configuration is code. It has a time limit and an output limit: a
+program that waits for input on an invisible terminal would block the caller for ever. Its standard error may contain
+anything, so only one masked line of it is shown.
 """
 
 import os
@@ -16,18 +16,18 @@ from contextlib import suppress
 from typing import IO, Final
 
 from gateway.auth.sources import CommandSource, SourceFailed
-from gateway.auth.token_file import Token
-from gateway.auth.token_formats import read_entry, token_of
+from gateway.auth.tokens.file_formats import read_entry, token_of
+from gateway.auth.tokens.token import Token
 from gateway.core.clock import Clock
 from gateway.core.strict_json import JsonFault, JsonObject, as_object, loads
 
 TIME_LIMIT: Final = 30.0
-"""Seconds until the program must have ended: gcloud takes one to three."""
+"""Seconds for the whole program. gcloud takes one to three."""
 MAX_OUTPUT: Final = 64 << 10
 """Bytes of standard output."""
 SHOWN: Final = 200
 """Characters of standard error that are shown."""
-_GRACE: Final = 1.0  # seconds for a killed program to be gone
+_GRACE: Final = 1.0  # seconds for a killed program to end
 _INNER: Final = ("status", "credential", "credentials", "data")
 _CHUNK: Final = 4096
 _JSON: Final = (b"{", b"[", b'"')
@@ -38,15 +38,15 @@ class CommandTokens:
     """The TokenSource of a provider with `command`. Safe to use from many threads.
 
     Args:
-        provider: whose token it is, for messages.
-        source: what to run.
-        environ: the program's environment, whose PATH it is looked for in.
-        clock: for a token that tells how long it lives.
-        mask: takes secrets out of what is shown of standard error.
+        provider: the token's provider, for messages.
+        source: the program and its arguments.
+        environ: the program's environment; its PATH is searched.
+        clock: for a token with a lifetime in place of an expiry.
+        mask: masks secrets in the line of standard error.
         time_limit: seconds.
     """
 
-    def __init__(  # noqa: PLR0913 - what a program needs of the world
+    def __init__(  # noqa: PLR0913 - each is part of the program's surroundings
         self,
         provider: str,
         source: CommandSource,
@@ -64,10 +64,10 @@ class CommandTokens:
         self._time_limit = time_limit
 
     def token(self) -> Token:
-        """Run it, and take the token that it prints: plain, or in JSON under one of the usual names.
+        """Run the program and read its token: plain, or in JSON under one of the usual names.
 
         Raises:
-            SourceFailed: it cannot be run, fails, takes too long, or prints no token.
+            SourceFailed: the program cannot be run, fails, takes too long, or prints no token.
         """
         began = self._clock.wall()
         token = parse_output(self._output(), began)
@@ -78,7 +78,7 @@ class CommandTokens:
     def _output(self) -> bytes:
         until = self._clock.monotonic() + self._time_limit
         process = self._start()
-        output, errors = _Reader(process.stdout, MAX_OUTPUT), _Reader(process.stderr, None)
+        output, errors = _PipeReader(process.stdout, MAX_OUTPUT), _PipeReader(process.stderr, None)
         try:
             output.join(self._time_limit)
             if output.is_over:
@@ -98,41 +98,41 @@ class CommandTokens:
 
     def _start(self) -> "subprocess.Popen[bytes]":
         program = shutil.which(os.path.expanduser(self._argv[0]), path=self._environ.get("PATH"))
-        if program is None:  # looked up here, because Windows finds no gcloud.cmd for `gcloud` by itself
+        if program is None:  # searched here, because Windows itself does not find gcloud.cmd for `gcloud`
             raise self._failed("was not found")
         try:
-            return subprocess.Popen(  # noqa: S603 - no shell, and the words are the user's own configuration
+            return subprocess.Popen(  # noqa: S603 - no shell, and the arguments are the user's own configuration
                 [program, *self._argv[1:]],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 env=dict(self._environ),
-                start_new_session=True,  # so that what it has started can be ended with it
+                start_new_session=True,  # so that its children can be killed with it
             )
         except (OSError, ValueError) as fault:
             reason = fault.strerror if isinstance(fault, OSError) else None
             raise self._failed(f"could not be run ({reason or type(fault).__name__})") from None
 
     def _failed(self, what: str, errors: bytes = b"") -> SourceFailed:
-        """The failure, with the program's name and no argument: one of them may be a secret."""
+        """The failure, with the program's name and without its arguments, which may contain a secret."""
         name = _printable(os.path.basename(self._argv[0]))
         last = (errors.decode(errors="replace").strip().splitlines() or [""])[-1]
-        told = _printable(self._mask(last))[:SHOWN]
-        return SourceFailed(f"The command for {self._provider} ({name}) {what}" + (f": {told}" if told else "."))
+        detail = _printable(self._mask(last))[:SHOWN]
+        return SourceFailed(f"The command for {self._provider} ({name}) {what}" + (f": {detail}" if detail else "."))
 
 
 def parse_output(output: bytes, now: float) -> Token | None:
     """The token in a program's output: a JSON object, a JSON string, or the bare token; None where there is none.
 
     Args:
-        output: all that it printed.
+        output: its standard output.
         now: wall seconds at which it was started, for `expires_in`.
     """
     text = output.removeprefix(_BOM).strip()
     try:
         value = loads(text)
     except JsonFault:
-        return None if text[:1] in _JSON else token_of(text.decode(errors="replace"))  # half of it is no token
+        return None if text[:1] in _JSON else token_of(text.decode(errors="replace"))  # half a JSON text is no token
     if isinstance(value, str):
         return token_of(value)
     try:
@@ -143,7 +143,7 @@ def parse_output(output: bytes, now: float) -> Token | None:
 
 
 def _in_object(document: JsonObject, now: float) -> Token | None:
-    """Right in it, or one level deeper, where Kubernetes' credential plugins and some others have it."""
+    """The token in the object, or one level deeper as in Kubernetes' credential plugins and some others."""
     for entry in (document, *(document.get(name) for name in _INNER)):
         if (token := read_entry(entry, now)) is not None:
             return token
@@ -154,12 +154,12 @@ def _printable(text: str) -> str:
     return "".join(char if char.isprintable() else "?" for char in text)
 
 
-class _Reader(threading.Thread):
-    """Reads one of the program's pipes to its end, so that the program never waits for a full one.
+class _PipeReader(threading.Thread):
+    """Reads one of the program's pipes to its end, so that the program never waits for a full pipe.
 
     Args:
         pipe: closed at its end.
-        limit: bytes after which it stops; None keeps the last ones and goes on.
+        limit: bytes after which reading stops; None reads on and keeps the last ones.
     """
 
     def __init__(self, pipe: IO[bytes] | None, limit: int | None) -> None:
@@ -184,8 +184,8 @@ class _Reader(threading.Thread):
 
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:
-    """End it, and on POSIX all that it has started."""
-    with suppress(OSError):  # it has ended by itself just now
+    """Kill the program, and on POSIX its children too."""
+    with suppress(OSError):  # the program has just ended by itself
         if sys.platform == "win32":
             process.kill()
         else:

@@ -1,18 +1,19 @@
-"""Where a provider's credential comes from, as values: what the configuration says, after the vendor's row is applied.
+"""The sources of a provider's credential, as values: the configuration's settings after the vendor's row is applied.
 
-These types do nothing. The catalog makes them, the AuthManager decides by them, and what has to be fetched (a file, a
-command, Google's application default credentials) is fetched by a TokenSource that is made from them where everything
-is put together. So neither the catalog nor the manager knows how a command is run or a file is read.
+The catalog makes these values and the AuthManager decides by them. A TokenSource, which `gateway.system` makes from
+them, reads a file, runs a command or asks Google. So neither the catalog nor the AuthManager knows how a command is run
+or a file is read.
 """
 
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
-from gateway.auth.oauth import OAuthSettings
-from gateway.auth.token_file import Token
+from gateway.auth.oauth.settings import OAuthSettings
+from gateway.auth.tokens.file_formats import FileFormat, TokenPaths
+from gateway.auth.tokens.token import Token
 from gateway.core.secrets import Secret
 
-FileFormat: TypeAlias = Literal["auto", "plain", "gemini-cli", "codex", "gcloud"]
+_NO_PATHS: Final = TokenPaths()
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,39 +25,32 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True)
 class StoredToken:
-    """A token from the gateway's own store or a watched file, whichever is good for longer.
+    """A token from the gateway's own store or a watched file; the one that expires later is used.
 
-    `oauth` says how to log in and renew; None where the settings are not enough for that.
+    `oauth` has the settings to log in and renew; None where the configuration lacks some of them.
     """
 
     oauth: OAuthSettings | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class TokenPaths:
-    """Where token and expiry stand in a file of another tool, as keys joined by dots; None: where the format says."""
-
-    access_token: str | None = None
-    expiry: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class TokenFileSource:
-    """A token from a file that another tool keeps and renews; read, never written.
+    """A token from a file that another tool keeps and renews. The gateway never writes it.
 
-    `path` is as in the configuration: it may begin with `~`, and a relative one starts from the configuration's folder.
+    `path` is that of the configuration: it may begin with `~`, and a relative one starts from the configuration's
+    folder.
     """
 
     path: str
     format: FileFormat = "auto"
-    paths: TokenPaths = TokenPaths()
+    paths: TokenPaths = _NO_PATHS
 
 
 @dataclass(frozen=True, slots=True)
 class AdcSource:
-    """Google's application default credentials: what `gcloud auth application-default login` leaves.
+    """Google's application default credentials, which `gcloud auth application-default login` writes.
 
-    `scopes` are for the types of credentials that have none of their own.
+    `scopes` are for the credential types that have no scopes of their own.
     """
 
     scopes: tuple[str, ...] = ()
@@ -64,14 +58,14 @@ class AdcSource:
 
 @dataclass(frozen=True, slots=True)
 class CommandSource:
-    """A token that a program prints, such as `gcloud auth print-access-token`. It is run without a shell."""
+    """A token that a program prints, such as `gcloud auth print-access-token`. The program is run without a shell."""
 
     argv: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class NoCredential:
-    """The provider wants none: a server on this machine, mostly."""
+    """The provider needs no credential: mostly a server on this machine."""
 
 
 FetchedSource: TypeAlias = TokenFileSource | AdcSource | CommandSource
@@ -79,19 +73,19 @@ CredentialSource: TypeAlias = ApiKey | StoredToken | FetchedSource | NoCredentia
 
 
 class SourceFailed(Exception):
-    """There is no token from this source now. The text is a sentence for people, and holds no secret."""
+    """The source has no token now. The text is a sentence for people and contains no secret."""
 
 
 class TokenSource(Protocol):
-    """The working side of a FetchedSource. Safe to use from many threads.
+    """Fetches the token of a FetchedSource. Safe to use from many threads.
 
-    A command takes up to 30 seconds and Google a request, so whoever asks these keeps the token until it expires. A
-    file costs a stat and is asked anew each time: its owner may renew it long before it expires.
+    A command takes up to 30 seconds and Google a request, so their tokens are kept until they expire. A file costs a
+    stat and is read for every call: its owner may renew the token long before it expires.
     """
 
     def token(self) -> Token:
-        """The token as it is now, fetched anew. It may have expired, where its owner has not renewed it.
+        """Fetch the token. It may have expired, where its owner has not renewed it.
 
         Raises:
-            SourceFailed: there is none.
+            SourceFailed: the source has none.
         """

@@ -1,1 +1,1 @@
-"""Floor 1: what the user wrote, checked once and then frozen."""
+"""The configuration file: read once, checked as a whole, then frozen. It knows no vendor."""

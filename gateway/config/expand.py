@@ -1,7 +1,7 @@
-"""`${NAME}` and `${NAME:-default}` in texts of the configuration.
+"""Expands `${NAME}` and `${NAME:-default}` in the configuration's texts.
 
-Pure: the environment is handed in, and what is missing is a value, because only the caller knows whether a missing
-variable matters (it does not in a provider that is switched off).
+It is pure: the environment is an argument, and missing variables are part of the result. Only the caller knows whether
+a missing variable matters (it does not in a provider that is switched off).
 """
 
 import re
@@ -16,9 +16,9 @@ class Expanded:
     """A text after expansion.
 
     Attributes:
-        referred: a variable was named, so the text may hold what must not be shown.
-        unset: variables without a default that are not set, or empty.
-        malformed: a `${` that begins neither of the two forms.
+        referred: the text named a variable, so it may contain a secret and must not be shown.
+        unset: the variables without a default that are not set, or empty.
+        malformed: the text has a `${` that begins neither of the two forms.
     """
 
     text: str
@@ -28,8 +28,8 @@ class Expanded:
 
 
 def expand(text: str, env: Mapping[str, str]) -> Expanded:
-    """Replace the references in `text`. As in a shell, `:-` also covers a variable that is empty; what a variable
-    holds is not expanded again. `$${` stands for `${`."""
+    """Replace the references in `text`. As in a shell, `:-` also covers an empty variable. A variable's value is not
+    expanded again. `$${` stands for `${`."""
     unset: dict[str, None] = {}
     referred = malformed = False
 

@@ -1,7 +1,7 @@
-"""What can be wrong with a configuration file, and the words for it.
+"""The faults of a configuration file, and their form in messages.
 
-Every part of the loader reports here, so that all faults reach the user at once and in one form. Nothing in this file
-knows YAML or a setting. Keys and values are quoted only where they cannot be a secret: a forgotten space after
+Every part of the loader reports here, so that the user gets all faults at once and in one form. This module knows
+neither YAML nor a setting. Keys and values are quoted only where they cannot be a secret: a forgotten space after
 `apiKey:` turns the key itself into a name.
 """
 
@@ -14,8 +14,8 @@ from typing import Final, NamedTuple
 from gateway.config.schema import SETTING_NAMES, Config
 
 KeyPath = tuple[str | int, ...]
-MAX_FAULTS: Final = 100  # nobody reads more, and a hostile file could hold 200,000
-MAX_SHOWN: Final = 24  # of a text; what is longer may be a key in the wrong place
+MAX_FAULTS: Final = 100  # more do not help a reader, and a hostile file could have 200,000
+MAX_SHOWN: Final = 24  # characters of a text; a longer one may be a key in the wrong place
 MAX_DIGITS: Final = 40
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,23}")
@@ -34,12 +34,13 @@ WHOLE_FILE: Final = Position(0, 0)
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong, and where.
+    """One fault and its place.
 
     Attributes:
         path: the setting in dotted form (`modelAliases[0].alias`); empty for the file as a whole.
         line, column: counted from 1; both 0 where the fault has no place in the text.
-        file: the name of the file as the user gave it.
+        message: the fault, for people.
+        file: the file's name as the user gave it.
     """
 
     path: str
@@ -54,7 +55,7 @@ class Fault:
 
 
 class ConfigError(Exception):
-    """The file cannot be used. `str()` gives all faults, one a line."""
+    """The file cannot be used. `str()` lists all faults, one a line."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         self.faults: tuple[Fault, ...] = tuple(faults)
@@ -63,12 +64,13 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True)
 class Problem:
-    """What a check found in a configuration that has the right shape.
+    """What a check found in a configuration of the right shape.
 
     Attributes:
         path: the setting in the file's own names: `("providers", "openai", "apiEndpoint")`.
+        message: the fault, for people.
         fatal: False for a warning.
-        first: an earlier setting that this one clashes with; its line is added to the message.
+        first: an earlier setting that this one conflicts with; its line is added to the message.
     """
 
     path: KeyPath
@@ -81,7 +83,7 @@ Check = Callable[[Config], Iterable[Problem]]
 
 
 class Faults:
-    """The faults of one file, in the making."""
+    """Collects the faults of one file."""
 
     def __init__(self, file: str) -> None:
         self.file = file
@@ -89,10 +91,10 @@ class Faults:
         self._found: list[Fault] = []
 
     def add(self, at: Position, path: KeyPath, message: str) -> None:
-        """Note a fault and go on.
+        """Note a fault and continue.
 
         Raises:
-            ConfigError: this was number MAX_FAULTS.
+            ConfigError: this was fault number MAX_FAULTS.
         """
         self.paths.add(path)
         self._found.append(self.fault(at, path, message))
@@ -106,22 +108,22 @@ class Faults:
         return Fault(dotted(path), at.line, at.column, message, self.file)
 
     def stop(self, at: Position, message: str) -> ConfigError:
-        """The error for a fault after which the rest of the file cannot be read; to be raised by the caller."""
+        """The error for a fault after which the rest of the file cannot be read. The caller raises it."""
         return ConfigError([*self._found, self.fault(at, (), message)])
 
     def raise_any(self) -> None:
-        """Raise a ConfigError if there is a fault, with all of them in the order of the file."""
+        """Raise a ConfigError with all faults in the order of the file, if there are any."""
         if self._found:
             raise ConfigError(sorted(self._found, key=lambda fault: (fault.line, fault.column)))
 
 
 def looks_secret(text: str) -> bool:
-    """Whether a text may be a key or token that stands in a wrong place."""
+    """Whether a text may be a key or a token in a wrong place."""
     return bool(_TOKEN.search(text))
 
 
 def dotted(path: KeyPath) -> str:
-    """`("modelAliases", 0, "alias")` as `modelAliases[0].alias`; a key that cannot be shown as `?`."""
+    """`("modelAliases", 0, "alias")` as `modelAliases[0].alias`, with `?` for a key that cannot be shown."""
     steps = (f"[{step}]" if isinstance(step, int) else f".{step if can_show(step) else '?'}" for step in path)
     return "".join(steps).removeprefix(".")
 
@@ -136,11 +138,11 @@ def named(kind: str, key: str) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """`; did you mean "port"?`, or nothing. Case, `_` and `-` do not count, so that api_key finds apiKey."""
-    plain = {_plain(name): name for name in known}
-    found = difflib.get_close_matches(_plain(word[:64]), plain, n=1)
-    return f'; did you mean "{plain[found[0]]}"?' if found else ""
+    """`; did you mean "port"?`, or nothing. Case, `_` and `-` are ignored, so that api_key finds apiKey."""
+    names = {_normalized(name): name for name in known}
+    found = difflib.get_close_matches(_normalized(word[:64]), names, n=1)
+    return f'; did you mean "{names[found[0]]}"?' if found else ""
 
 
-def _plain(word: str) -> str:
+def _normalized(word: str) -> str:
     return word.lower().replace("_", "").replace("-", "")

@@ -1,8 +1,8 @@
-"""The configuration file to a frozen Config, or all that is wrong with it at once.
+"""Loads the configuration file: the result is a frozen Config, or all faults of the file at once.
 
-The steps are one file each, and only this one knows them all: `nodes` (YAML to a tree with places), `values` (the tree
-against the schema's types, with `expand` for `${NAME}`), `rules` (what the whole must satisfy). Higher floors know
-more, such as which vendors exist; they hand their checks in, so that this floor need not import them.
+Each step is a module, and only this one knows them all: `nodes` (YAML to a tree with places), `values` (the tree
+against the schema's types, with `expand` for `${NAME}`), `rules` (what the whole must satisfy). Higher packages know
+more, such as which vendors exist. They pass their checks in, so that this package need not import them.
 """
 
 import os
@@ -15,24 +15,26 @@ import msgspec
 
 from gateway.config.faults import WHOLE_FILE, Check, ConfigError, Fault, Faults, KeyPath, Position, Problem
 from gateway.config.nodes import MAX_BYTES, Listing, Node, Scalar, Section, compose
+from gateway.config.places import NoValue, Place
 from gateway.config.rules import RULES
 from gateway.config.schema import Config
-from gateway.config.values import Left, Place, Reading
+from gateway.config.values import ValueReader
 from gateway.core.secrets import MASK, Secret
 
 __all__ = ["Check", "ConfigError", "Fault", "Loaded", "Problem", "load", "parse", "resolve", "schema"]
 
-SHORTEST_MASKED: Final = 4  # a shorter text is masked only where it is quoted, or common words would go
+SHORTEST_MASKED: Final = 4  # a shorter text is masked only in quotes; else common words would be masked
 _TOP: Final[tuple[KeyPath, ...]] = ((), ("providers",))
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A configuration that can be used.
+    """A usable configuration.
 
     Attributes:
+        config: the configuration.
         path: the file, absolute; None if the text did not come from a file.
-        warnings: what is likely not meant, in the order of the file.
+        warnings: probable mistakes, in the order of the file.
     """
 
     config: Config
@@ -45,8 +47,8 @@ def load(path: Path, *, env: Mapping[str, str], checks: Sequence[Check] = ()) ->
 
     Args:
         path: the file; messages name it as it is given here.
-        env: where `${NAME}` is looked up.
-        checks: what higher floors know about a good configuration.
+        env: the variables for `${NAME}`.
+        checks: the higher packages' checks.
 
     Raises:
         ConfigError: the file cannot be read or used.
@@ -66,47 +68,53 @@ def load(path: Path, *, env: Mapping[str, str], checks: Sequence[Check] = ()) ->
 
 
 def parse(text: bytes, name: str, *, env: Mapping[str, str], checks: Sequence[Check] = ()) -> Loaded:
-    """Read a configuration from the bytes of a file; `name` is what messages call it.
+    """Read a configuration from the bytes of a file.
+
+    Args:
+        text: the bytes.
+        name: the file's name in messages.
+        env: the variables for `${NAME}`.
+        checks: the higher packages' checks.
 
     Raises:
-        ConfigError: it cannot be used.
+        ConfigError: the configuration cannot be used.
     """
     faults = Faults(name)
     root = compose(text, faults)
-    reading = Reading(env, faults)
-    data = reading.read(Place(root, ()), msgspec.inspect.type_info(Config))
+    reader = ValueReader(env, faults)
+    data = reader.read(Place(root, ()), msgspec.inspect.type_info(Config))
     warnings: list[Fault] = []
-    # Without a sound list of providers every reference to one would be reported as well.
+    # Without a valid list of providers every reference to one would be reported as well.
     if not faults.paths.intersection(_TOP):
         config = _converted(data, faults)
-        warnings = list(_judge(config, checks, faults, _Map(root, reading)))
+        warnings = list(_judge(config, checks, faults, _SourceMap(root, reader)))
     faults.raise_any()
     return Loaded(config, None, tuple(sorted(warnings, key=lambda fault: (fault.line, fault.column))))
 
 
 def _converted(data: object, faults: Faults) -> Config:
     try:
-        return msgspec.convert({} if isinstance(data, Left) else data, Config, dec_hook=_secret)
+        return msgspec.convert({} if isinstance(data, NoValue) else data, Config, dec_hook=_secret)
     except msgspec.ValidationError as error:
-        # Only a constraint that the schema has and `values` does not know ends here; the text quotes no value.
+        # Only a constraint of the schema that `values` does not know gets here; the text quotes no value.
         raise faults.stop(WHOLE_FILE, str(error)) from None
 
 
 def _secret(_: type, value: Any) -> Any:
-    """msgspec asks for every type it does not know; here that is Secret, which `values` has made already."""
+    """msgspec calls this for every type that it does not know: only Secret, which `values` has already made."""
     return value
 
 
-class _Map:
-    """From a path in the Config back to the file."""
+class _SourceMap:
+    """Maps a path in the Config back to its place in the file."""
 
-    def __init__(self, root: Node, reading: Reading) -> None:
+    def __init__(self, root: Node, reader: ValueReader) -> None:
         self._root = root
-        self._kept = reading.kept
-        self._hidden = sorted(reading.hidden, key=len, reverse=True)
+        self._item_indexes = reader.item_indexes
+        self._hidden = sorted(reader.hidden, key=len, reverse=True)
 
     def locate(self, path: KeyPath) -> tuple[Position, KeyPath]:
-        """Where the setting, or the nearest section around it that exists, stands; and its path in the file."""
+        """The place of a setting, or of the nearest existing section around it, and its path in the file."""
         node, at = self._root, self._root.at
         for done, step in enumerate(path):
             if isinstance(node, Section) and step in node.entries:
@@ -116,17 +124,17 @@ class _Map:
             elif (
                 isinstance(node, Listing)
                 and isinstance(step, int)
-                and step < len(kept := self._kept.get(path[:done], []))
+                and step < len(indexes := self._item_indexes.get(path[:done], []))
             ):
-                path = (*path[:done], kept[step], *path[done + 1 :])
-                node = node.items[kept[step]]
+                path = (*path[:done], indexes[step], *path[done + 1 :])
+                node = node.items[indexes[step]]
                 at = node.at
             else:
                 break
         return at, path
 
     def masked(self, message: str) -> str:
-        """Checks may quote what they judge; what came from the environment, or is secret, goes out again."""
+        """Mask a check's message: it may quote a value that is secret or comes from the environment."""
         for text in self._hidden:
             message = message.replace(f'"{text}"', f'"{MASK}"')
             if len(text) >= SHORTEST_MASKED:
@@ -134,11 +142,11 @@ class _Map:
         return message
 
 
-def _judge(config: Config, checks: Sequence[Check], faults: Faults, places: _Map) -> Iterator[Fault]:
-    """Add to `faults` what rules and checks find fatal; what they only warn of comes back."""
+def _judge(config: Config, checks: Sequence[Check], faults: Faults, places: _SourceMap) -> Iterator[Fault]:
+    """Run rules and checks: add the fatal problems to `faults` and yield the warnings."""
     shapeless = set(faults.paths)
     problems = [problem for rule in RULES for problem in rule(config)]
-    # A setting that was left out for a fault of its own would only be reported a second time.
+    # A setting that was left out for its own fault would be reported a second time.
     problems += [
         problem
         for check in checks
@@ -161,13 +169,13 @@ def _overlap(one: KeyPath, other: KeyPath) -> bool:
 
 
 def resolve(path_text: str, base: Path | None) -> Path:
-    """A path of the configuration as an absolute one; `~` is the home folder.
+    """Make a path of the configuration absolute; `~` is the home folder.
 
     Args:
         path_text: `auth.tokenStorePath` or an entry of `auth.watchFiles`.
-        base: the folder of the configuration file, which relative paths start from; None for the current folder.
+        base: the folder of the configuration file, where relative paths start; None for the current folder.
     """
-    # os.path leaves `~` standing where no home folder is known; pathlib would raise.
+    # os.path keeps `~` where no home folder is known; pathlib would raise.
     return Path(base or "").absolute() / os.path.expanduser(path_text)
 
 

@@ -1,9 +1,9 @@
-"""YAML text to a small tree in which every node knows its place.
+"""Parses YAML into a small tree in which every node knows its place in the file.
 
-The parser is used for what it is good at, tokens and structure. What it does in silence or without bound is refused
-here: duplicate keys, tags, merge keys, recursive anchors, depth, aliases. The pure Python loader is used on purpose:
-it has the same messages on every system, and its columns count characters. Its error text is never passed on whole,
-because that quotes the line, and the line may hold a key.
+PyYAML parses the tokens and the structure. What it accepts silently or without a limit is refused here: duplicate keys,
+tags, merge keys, recursive anchors, depth, aliases. The pure Python loader is used on purpose: its messages are the
+same on every system, and its columns count characters. Its error text is never passed on whole, because it quotes the
+line, and the line may contain a key. This module knows no setting.
 """
 
 import re
@@ -36,7 +36,7 @@ _KINDS: dict[str, Kind] = {
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Scalar:
-    """A single value; `kind` is what YAML takes it for, `text` what stands there."""
+    """A single value: its text in the file, and the kind that YAML reads it as."""
 
     at: Position
     text: str
@@ -53,7 +53,7 @@ class Listing:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Entry:
-    """A key of a section, where it stands, and its value."""
+    """The place of a section's key, and the key's value."""
 
     at: Position
     value: "Node"
@@ -69,7 +69,7 @@ class Section:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Broken:
-    """Something whose fault is already noted."""
+    """A node whose fault is already noted."""
 
     at: Position
 
@@ -81,7 +81,7 @@ def compose(text: bytes, faults: Faults) -> Node:
     """The tree of a file; an empty file is an empty Scalar.
 
     Raises:
-        ConfigError: the bytes are no YAML document, or one beyond the limits.
+        ConfigError: the bytes are no YAML document, or exceed a limit.
     """
     loader: _Composer | None = None
     try:
@@ -96,7 +96,7 @@ def compose(text: bytes, faults: Faults) -> Node:
     except yaml.MarkedYAMLError as error:
         raise faults.stop(_position(error.problem_mark or error.context_mark), _problem(error)) from None
     except (ValueError, ArithmeticError, LookupError, RecursionError):
-        # PyYAML lets these through for escapes and numbers that it cannot convert ("\UFFFFFFFF").
+        # PyYAML raises these for escapes and numbers that it cannot convert ("\UFFFFFFFF").
         at = Position(loader.line + 1, loader.column + 1) if loader else Position(1, 1)
         raise faults.stop(at, "this is not valid YAML") from None
     finally:
@@ -119,7 +119,7 @@ def _decoded(text: bytes, faults: Faults) -> str:
 
 
 class _Composer(yaml.SafeLoader):
-    """Composes nodes and constructs nothing; counts what it meets while it goes."""
+    """Composes nodes without constructing objects, and counts depth, nodes and aliases on the way."""
 
     def __init__(self, text: str, faults: Faults) -> None:
         super().__init__(text)
@@ -157,7 +157,7 @@ class _Composer(yaml.SafeLoader):
 
 
 class _Builder:
-    """Turns the parser's nodes into ours; a node that several aliases share stays one."""
+    """Converts the parser's nodes into ours. A node that several aliases share stays one node."""
 
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
@@ -224,7 +224,7 @@ def _unprintable(error: yaml.reader.ReaderError) -> str:
 
 
 def _problem(error: yaml.MarkedYAMLError) -> str:
-    """The parser's own words, without the line and without names it quotes from it."""
+    """The parser's error text, without the line and without the names that it quotes from it."""
     if "single document" in (error.context or ""):
         return "more than one YAML document (`---`); only one is read"
     problem = _unquoted(error.problem or "this is not valid YAML")
@@ -233,8 +233,8 @@ def _problem(error: yaml.MarkedYAMLError) -> str:
     return problem + _advice(problem)
 
 
-def _unquoted(words: str) -> str:
-    return re.sub(r"\b(alias|handle|anchor) (['\"]).*\2", r"\1", words, flags=re.DOTALL)
+def _unquoted(text: str) -> str:
+    return re.sub(r"\b(alias|handle|anchor) (['\"]).*\2", r"\1", text, flags=re.DOTALL)
 
 
 def _advice(problem: str) -> str:

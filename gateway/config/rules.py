@@ -1,6 +1,7 @@
-"""What a configuration of the right shape can still get wrong, as checks in the form that higher floors hand in too.
+"""The rules that a configuration of the right shape must still satisfy.
 
-Each is a function from Config to problems. Values of addresses are never quoted: they may hold a password or a key.
+Each is a function from Config to problems, the same form as the checks of higher packages. An address is never quoted:
+it may contain a password or a key. A rule needs no vendor and no network.
 """
 
 import re
@@ -34,13 +35,13 @@ _OWN_PARAMETERS: Final = frozenset(
 
 
 def unique_aliases(config: Config) -> Iterator[Problem]:
-    """An alias is one entry."""
+    """Each alias has one entry."""
     names = [(("modelAliases", index, "alias"), alias.alias) for index, alias in enumerate(config.model_aliases)]
     return _repeated(names, "the alias")
 
 
 def unique_limits(config: Config) -> Iterator[Problem]:
-    """A provider has one limit."""
+    """Each provider has at most one limit."""
     names = [(("rateLimits", index, "provider"), limit.provider) for index, limit in enumerate(config.rate_limits)]
     return _repeated(names, "a limit for")
 
@@ -80,7 +81,7 @@ def loopback_host(config: Config) -> Iterator[Problem]:
 
 
 def answered_aliases(config: Config) -> Iterator[Problem]:
-    """Somebody can answer an alias."""
+    """Each alias has an enabled provider."""
     enabled = {name for name, provider in config.providers.items() if provider.enabled}
     for index, alias in enumerate(config.model_aliases):
         if not any(target.provider in enabled for target in alias.providers):
@@ -89,7 +90,7 @@ def answered_aliases(config: Config) -> Iterator[Problem]:
 
 
 def sound_addresses(config: Config) -> Iterator[Problem]:
-    """Addresses are absolute and hold nothing secret; what carries a secret is encrypted."""
+    """Addresses are absolute and contain no secret; connections that carry one are encrypted."""
     for name, provider in config.providers.items():
         for key, address in _addresses(provider):
             path: KeyPath = ("providers", name, key)
@@ -120,7 +121,7 @@ def _unencrypted(path: KeyPath, provider: Provider) -> Iterator[Problem]:
 
 
 def one_credential(config: Config) -> Iterator[Problem]:
-    """A credential comes from one place, and the reader of the file can tell from which."""
+    """Each credential has one source, and the file shows which."""
     for name, provider in config.providers.items():
         path: KeyPath = ("providers", name)
         for one, other in _twice(provider):
@@ -142,8 +143,8 @@ def _twice(provider: Provider) -> Iterator[tuple[str, str]]:
 
 
 def _places(provider: Provider) -> list[str]:
-    """The settings that each say by themselves where the credential is. A client id beside a key is usual: the key
-    is used, and the login stays for later."""
+    """The settings that each name a credential's source. A client id beside a key is no conflict: the key is used, and
+    the login stays for later."""
     key = "apiKey" if provider.api_key else "apiKeyEnv" if provider.api_key_env is not None else None
     file = "tokenFile" if provider.token_file is not None else None
     command = "command" if provider.command else None
@@ -155,7 +156,7 @@ def _has_client_secret(provider: Provider) -> bool:
 
 
 def free_names(config: Config) -> Iterator[Problem]:
-    """What the gateway itself sets in a request cannot be set once more."""
+    """Headers and parameters that the gateway sets itself are not configured again."""
     for name, provider in config.providers.items():
         header = provider.api_key_header
         if header is not None and header.lower() in _OWN_HEADERS:
@@ -169,7 +170,7 @@ def free_names(config: Config) -> Iterator[Problem]:
 
 
 def _address_fault(address: str) -> str:
-    """What is wrong with an http(s) address, without quoting it; empty if nothing is."""
+    """The fault of an http(s) address, without quoting it; empty if there is none."""
     if not re.fullmatch(r"[\x21-\x5b\x5d-\x7e]+", address):
         return "an address has no spaces, backslashes or characters outside ASCII"
     if "?" in address or "#" in address:
@@ -196,7 +197,7 @@ def _split(address: str) -> tuple[str, str]:
 
 
 def _is_private(address: str) -> bool:
-    """Whether nobody on the way can read along: https, or a loopback host. The address is a sound one."""
+    """Whether a valid address is safe from eavesdropping: https, or a loopback host."""
     scheme, authority = _split(address)
     found = _AUTHORITY.fullmatch(authority)
     return scheme == "https" or (found is not None and _is_loopback(found["name"] or "", found["ip6"] or ""))
@@ -222,7 +223,7 @@ def _ip6(text: str) -> IPv6Address | None:
 
 
 def exact_origins(config: Config) -> Iterator[Problem]:
-    """An allowed origin is one origin, as browsers send it (RFC 6454 section 6.2)."""
+    """Each allowed origin is one origin in the form that browsers send (RFC 6454 section 6.2)."""
     for index, origin in enumerate(config.gateway.allowed_origins):
         path: KeyPath = ("gateway", "allowedOrigins", index)
         if "*" in origin:

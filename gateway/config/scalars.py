@@ -1,6 +1,7 @@
-"""Single values: which notations count as a number or boolean, and what a type demands of them.
+"""Single values: the notations of numbers and booleans, and the limits of their types.
 
-YAML 1.1 reads `010` as 8 and `1:30` as 90. A setting takes only what everybody reads the same.
+YAML 1.1 reads `010` as 8 and `1:30` as 90. A setting takes only notations that have one reading. This module knows no
+setting and reports no fault.
 """
 
 import math
@@ -20,17 +21,17 @@ Numeric = inspect.IntType | inspect.FloatType
 
 
 def boolean(node: Scalar) -> bool | None:
-    """The boolean that stands there, or None."""
+    """The node's boolean value, or None where it is no boolean."""
     return _BOOLEANS[node.text.lower()] if node.kind == "boolean" else None
 
 
 def numeric(wanted: Numeric) -> tuple[str, ...]:
-    """The kinds of scalar that a number of this type may be written as."""
+    """The kinds of scalar that a number of this type may be."""
     return ("integer",) if isinstance(wanted, inspect.IntType) else ("integer", "number")
 
 
 def number(text: str, wanted: Numeric) -> float | None:
-    """The number, or None for a notation that YAML reads otherwise than people do (`010`, `1:30`, `0x1F`, `1_000`)."""
+    """The number, or None for a notation that YAML and people read differently (`010`, `1:30`, `0x1F`, `1_000`)."""
     if isinstance(wanted, inspect.IntType):
         return _integer(text) if _INTEGER.fullmatch(text) else None
     return float(text) if _NUMBER.fullmatch(text) else None
@@ -42,7 +43,7 @@ def _integer(text: str) -> float:
 
 
 def within(value: float, wanted: Numeric) -> bool:
-    """Whether a number keeps the limits of its type; none of them takes infinity."""
+    """Whether a number is within the limits of its type. No type takes infinity."""
     return (
         math.isfinite(value)
         and (wanted.ge is None or value >= wanted.ge)
@@ -53,7 +54,7 @@ def within(value: float, wanted: Numeric) -> bool:
 
 
 def text_hint(node: Scalar) -> str:
-    """What to do about a text where a number or boolean belongs; empty if there is nothing obvious."""
+    """Advice for a text in place of a number or boolean; empty if there is no obvious one."""
     if node.kind != "text":
         return ""
     if "${" in node.text:
@@ -62,13 +63,13 @@ def text_hint(node: Scalar) -> str:
     return "; remove the quotes" if bare else ""
 
 
-def one_line(text: str) -> bool:
-    """Whether a text has no line breaks, control characters or halves of characters (surrogates)."""
+def is_one_line(text: str) -> bool:
+    """Whether a text has no line breaks, control characters or surrogates (halves of characters)."""
     return not any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in text)
 
 
 def length_fault(text: str, wanted: inspect.Type) -> str:
-    """What is wrong with the length of a text; empty if nothing is."""
+    """The fault of a text's length; empty if there is none."""
     wanted = _bare(wanted)
     if not isinstance(wanted, inspect.StrType):
         return ""
@@ -80,7 +81,7 @@ def length_fault(text: str, wanted: inspect.Type) -> str:
 
 
 def matches(text: str, wanted: inspect.Type) -> bool:
-    """Whether a text has the form of its type."""
+    """Whether a text matches the pattern of its type."""
     wanted = _bare(wanted)
     return not isinstance(wanted, inspect.StrType) or not wanted.pattern or bool(re.search(wanted.pattern, text))
 

@@ -1,7 +1,8 @@
-"""The shape of the configuration file, as frozen types.
+"""The configuration file's schema, as frozen types.
 
-This is the one place that names a setting: the loader checks the YAML against these types, `check --schema` prints
-them as JSON Schema, and everything above takes the values from here. The keys in the file are camelCase.
+Settings are named here and nowhere else: the loader checks the YAML against these types, `check --schema` prints them
+as JSON Schema, with the docstrings as descriptions, and all other packages read the values. The keys in the file are
+camelCase.
 """
 
 from typing import Annotated, Literal
@@ -272,4 +273,4 @@ class Config(Struct, frozen=True):
 
 
 SETTING_NAMES = frozenset(field.encode_name for section in Struct.__subclasses__() for field in structs.fields(section))
-"""Every name that the file may hold on its left side."""
+"""The name of every setting."""

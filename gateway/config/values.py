@@ -1,84 +1,52 @@
-"""The tree of a file, read against the schema's types into plain data.
+"""Reads a file's tree against the schema's types into plain data.
 
-This is a walk of our own, and not only msgspec.convert, for three reasons: it finds all faults at once, it knows where
-each one stands, and it expands `${NAME}` while it still knows which values must not be shown. What a setting is and
-takes comes from the schema alone, through msgspec.inspect. Faulty settings are left out of the data, so that the
-checks of meaning can still run on the rest.
+msgspec.convert alone would not do: this walk finds all faults at once, knows the place of each one, and expands
+`${NAME}` while it still knows which values must not be shown. The settings and their types come from the schema alone,
+through msgspec.inspect. Faulty settings are left out of the data, so that the rules can still run on the rest.
 """
 
-import enum
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from msgspec import inspect
 
+from gateway.config.descriptions import expected, found, members
 from gateway.config.expand import expand
 from gateway.config.faults import Faults, KeyPath, can_show, named, nearest
 from gateway.config.nodes import Broken, Entry, Listing, Node, Scalar, Section
-from gateway.config.scalars import boolean, length_fault, matches, number, numeric, one_line, text_hint, within
-from gateway.config.words import expected, found, members
+from gateway.config.places import ABSENT, BROKEN, NoValue, Place
+from gateway.config.scalars import boolean, is_one_line, length_fault, matches, number, numeric, text_hint, within
 from gateway.core.secrets import Secret
 
 MAX_VALUES: Final = 100_000  # a few thousand aliases of aliases make 10^9 out of a small file
 MAX_TEXT: Final = 8192  # before expansion; the longest setting takes 2,048, and keys can be long
 
-SWITCH: Final = "enabled"
+ENABLED: Final = "enabled"
 
 _COLON: Final = "; a space is needed after the colon"
 
 
-class Left(enum.Enum):
-    """Why there is no value: not given, or given and faulty (the fault is noted)."""
-
-    ABSENT = 1
-    BROKEN = 2
-
-
-ABSENT: Final = Left.ABSENT
-BROKEN: Final = Left.BROKEN
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A node and what its surroundings mean for it.
-
-    Attributes:
-        switched_off: inside a section with `enabled: false`; unset variables do not matter there.
-        switchable: inside a section that has `enabled`.
-        expects: what to say that is expected, where the setting takes more than the type at hand.
-    """
-
-    node: Node
-    path: KeyPath
-    switched_off: bool = False
-    switchable: bool = False
-    expects: str = ""
-
-    def inside(self, key: str | int, node: Node) -> "Place":
-        return Place(node, (*self.path, key), self.switched_off, self.switchable)
-
-
-class Reading:
+class ValueReader:
     """One walk through one file.
 
     Attributes:
-        hidden: texts that no message may hold: secrets, and whatever came from the environment.
-        kept: for a list in the data, the places its items had in the file.
+        hidden: texts that no message may contain: secrets, and all values from the environment.
+        item_indexes: for each list in the data, the indexes that its items have in the file.
     """
 
     def __init__(self, env: Mapping[str, str], faults: Faults) -> None:
         self.hidden: set[str] = set()
-        self.kept: dict[KeyPath, list[int]] = {}
+        self.item_indexes: dict[KeyPath, list[int]] = {}
         self._env = env
         self._faults = faults
-        self._room = MAX_VALUES
+        self._values_left = MAX_VALUES
 
     def read(self, place: Place, wanted: inspect.Type) -> object:
         """The value of a node as plain data, ABSENT or BROKEN.
 
         Raises:
-            ConfigError: too many values or faults to go on.
+            ConfigError: the file has too many values or faults.
         """
         self._count(place.node)
         if isinstance(place.node, Broken):
@@ -106,20 +74,20 @@ class Reading:
             case inspect.StrType() | inspect.LiteralType():
                 return self._text(place, wanted)
             case inspect.IntType() | inspect.FloatType() | inspect.BoolType():
-                return self._plain(place, wanted)
+                return self._number_or_boolean(place, wanted)
             case _:
                 raise TypeError(f"the loader does not know {wanted!r}; teach it before using it in the schema")
 
     def _count(self, node: Node) -> None:
-        self._room -= 1
-        if self._room < 0:
+        self._values_left -= 1
+        if self._values_left < 0:
             raise self._faults.stop(node.at, f"more than {MAX_VALUES} values, counting what aliases repeat")
 
-    def _fault(self, place: Place, message: str) -> Left:
+    def _fault(self, place: Place, message: str) -> NoValue:
         self._faults.add(place.node.at, place.path, message)
         return BROKEN
 
-    def _wrong(self, place: Place, wanted: inspect.Type, text: str | None = None, hint: str = "") -> Left:
+    def _wrong(self, place: Place, wanted: inspect.Type, text: str | None = None, hint: str = "") -> NoValue:
         wants = place.expects or expected(wanted)
         return self._fault(place, f"expected {wants}, got {found(place.node, text)}{hint}")
 
@@ -144,12 +112,12 @@ class Reading:
         for key, entry in entries.items():
             if key not in fields:
                 self._faults.add(entry.at, place.path, _unknown(key, fields))
-        if SWITCH in fields:
-            place = replace(place, switchable=True, switched_off=place.switched_off or _is_off(entries.get(SWITCH)))
+        if ENABLED in fields:
+            place = replace(place, switchable=True, switched_off=place.switched_off or _is_off(entries.get(ENABLED)))
         values = {name: self._field(place, field, entries.get(name)) for name, field in fields.items()}
-        if any(isinstance(values[name], Left) and field.required for name, field in fields.items()):
+        if any(isinstance(values[name], NoValue) and field.required for name, field in fields.items()):
             return BROKEN
-        return {name: value for name, value in values.items() if not isinstance(value, Left)}
+        return {name: value for name, value in values.items() if not isinstance(value, NoValue)}
 
     def _field(self, place: Place, field: inspect.Field, entry: Entry | None) -> object:
         name = field.encode_name
@@ -171,9 +139,9 @@ class Reading:
             value = self.read(place.inside(key, entry.value), mapping.value_type)
             if value is ABSENT and sections:
                 value = self.read(place.inside(key, Section(entry.at, {})), mapping.value_type)
-            if sections:  # a faulty one keeps its name, so that references to it are not reported as unknown on top
+            if sections:  # a faulty one keeps its name, so that references to it are not reported as unknown too
                 data[key] = {} if value is BROKEN else value
-            elif not isinstance(value, Left):
+            elif not isinstance(value, NoValue):
                 data[key] = value
         return data
 
@@ -184,12 +152,12 @@ class Reading:
             (index, self._item(place.inside(index, item), wanted.item_type))
             for index, item in enumerate(place.node.items)
         ]
-        kept = [(index, value) for index, value in items if not isinstance(value, Left)]
+        kept = [(index, value) for index, value in items if not isinstance(value, NoValue)]
         if len(kept) < (wanted.min_length or 0):
             if any(value is BROKEN for _, value in items):
                 return BROKEN
             return self._fault(place, f"expected at least {wanted.min_length} item(s)")
-        self.kept[place.path] = [index for index, _ in kept]
+        self.item_indexes[place.path] = [index for index, _ in kept]
         return [value for _, value in kept]
 
     def _item(self, place: Place, wanted: inspect.Type) -> object:
@@ -199,7 +167,9 @@ class Reading:
 
     # Single values -----------------------------------------------------------------------------------------------
 
-    def _plain(self, place: Place, wanted: inspect.IntType | inspect.FloatType | inspect.BoolType) -> object:
+    def _number_or_boolean(
+        self, place: Place, wanted: inspect.IntType | inspect.FloatType | inspect.BoolType
+    ) -> object:
         node = place.node
         if not isinstance(node, Scalar):
             return self._wrong(place, wanted)
@@ -221,12 +191,12 @@ class Reading:
         if node.kind != "text":
             return self._wrong(place, wanted, node.text, "; put it in quotes")
         expansion = self._expand(place, node)
-        if isinstance(expansion, Left):
+        if isinstance(expansion, NoValue):
             return expansion
         text, referred = expansion
         if referred and not text:
             return ABSENT
-        if not one_line(text):
+        if not is_one_line(text):
             return self._fault(place, "a line break, control character or broken character in the text")
         showable = None if referred else text
         if isinstance(wanted, inspect.LiteralType):
@@ -235,7 +205,7 @@ class Reading:
             return self._fault(place, fault)
         return text if matches(text, wanted) else self._wrong(place, wanted, showable)
 
-    def _no_choice(self, place: Place, wanted: inspect.LiteralType, text: str | None) -> Left:
+    def _no_choice(self, place: Place, wanted: inspect.LiteralType, text: str | None) -> NoValue:
         hint = nearest(text or "", map(str, wanted.values))
         return self._wrong(place, wanted, text, hint)
 
@@ -246,19 +216,19 @@ class Reading:
         if node.kind != "text":
             return self._fault(place, "expected text; put the value in quotes")
         expansion = self._expand(place, node)
-        if isinstance(expansion, Left):
+        if isinstance(expansion, NoValue):
             return expansion
         text = expansion[0].strip()
         if not text:
             return ABSENT if expansion[1] else self._fault(place, "must not be empty; leave it out, or give a value")
         self.hidden.add(text)
         if not (text.isascii() and text.isprintable()):
-            # RFC 6749 appendix A.2; and an HTTP header takes no more (the HTTP client would quote it in its error).
+            # RFC 6749 appendix A.2. An HTTP header takes no more either, and the HTTP client's error would quote it.
             return self._fault(place, "must be one line of printable ASCII characters")
         return Secret(text)
 
-    def _expand(self, place: Place, node: Scalar) -> tuple[str, bool] | Left:
-        """The expanded text, and whether a variable was named in it."""
+    def _expand(self, place: Place, node: Scalar) -> tuple[str, bool] | NoValue:
+        """The expanded text, and whether it names a variable."""
         if len(node.text) > MAX_TEXT:
             return self._fault(place, f"longer than {MAX_TEXT} characters")
         expanded = expand(node.text, self._env)
@@ -271,13 +241,13 @@ class Reading:
             self.hidden.add(expanded.text)
         return expanded.text, expanded.referred
 
-    def _unset(self, place: Place, names: Iterable[str]) -> Left:
+    def _unset(self, place: Place, names: Iterable[str]) -> NoValue:
         for name in names:
-            if not can_show(name):  # someone put the key itself between the braces
+            if not can_show(name):  # probably the key itself is between the braces
                 self._fault(place, "`${...}` must hold the name of an environment variable that is set")
                 continue
             do_without = f"write ${{{name}:-}} to do without"
-            switch = f", or switch this section off with `{SWITCH}: false`" if place.switchable else ""
+            switch = f", or switch this section off with `{ENABLED}: false`" if place.switchable else ""
             self._fault(place, f"the environment variable {name} is not set (or empty); set it, {do_without}{switch}")
         return BROKEN
 

@@ -15,7 +15,8 @@ from gateway.core.request import ChatRequest
 from gateway.handler.call import Call
 from gateway.handler.run import Beaten, Run
 from gateway.limits.rate_limiter import RateLimiters
-from gateway.observe.logs import AttemptLine, CallLog
+from gateway.observe.log_format import AttemptLine
+from gateway.observe.logs import CallLog
 from gateway.providers.base import Answer, AttemptContext, OpenStream, Provider
 from gateway.routing.health import Health, HealthTicket
 from gateway.routing.retry_budget import RetryBudgets

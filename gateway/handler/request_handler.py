@@ -18,7 +18,8 @@ from gateway.handler.reply import JSON_TYPE, LONGEST_ADVICE, Headers, Reply, err
 from gateway.handler.response_transformer import ResponseTransformer, StreamedBody, StreamRelay
 from gateway.handler.running_answer import RunningAnswer, Stall
 from gateway.handler.stream_drive import StreamDrive
-from gateway.observe.logs import CallLine, CallLog
+from gateway.observe.log_format import CallLine
+from gateway.observe.logs import CallLog
 from gateway.providers.base import Answer, OpenStream
 from gateway.routing.router import Route, Router, Target
 from gateway.wires.base import InboundWire

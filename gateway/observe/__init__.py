@@ -1,1 +1,1 @@
-"""Floor 1: what the gateway says of itself."""
+"""The gateway's log: its records, its format, and the masking of secrets. It knows no call and no provider."""

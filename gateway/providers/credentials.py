@@ -8,7 +8,7 @@ discovery finds.
 from collections.abc import Mapping
 from typing import Final, Literal, TypeAlias
 
-from gateway.auth.oauth import AuthMethod, OAuthSettings
+from gateway.auth.oauth.settings import AuthMethod, OAuthSettings
 from gateway.auth.sources import (
     AdcSource,
     ApiKey,
@@ -17,8 +17,8 @@ from gateway.auth.sources import (
     NoCredential,
     StoredToken,
     TokenFileSource,
-    TokenPaths,
 )
+from gateway.auth.tokens.file_formats import TokenPaths
 from gateway.config import schema
 from gateway.config.faults import named
 from gateway.core.secrets import Secret

@@ -38,6 +38,7 @@ from gateway.httpd.interfaces import Application
 from gateway.routing.router import Router
 from gateway.server.guard import Guard
 from gateway.server.headers import ALWAYS, new_request_id
+from gateway.server.paths import EXPLAIN
 from gateway.server.whole_body import WholeBody
 from gateway.wires.base import InboundWire
 
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 CHAT_PATHS: Final = frozenset({"/v1/chat/completions", "/chat/completions"})
-EXPLAIN: Final = "/gateway/explain"
 DIGITS: Final = re.compile(r"[0-9]{1,15}")
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 

@@ -94,6 +94,7 @@ def test_a_fault_in_flushing_ends_that_connection_only(
         victim.sendall(get(b"/stream"))
         for _ in range(3):
             assert app.held.acquire(timeout=LIMIT)
+        until(lambda: any(each.output.untaken for each in served.server.connections))  # read now, all might be taken
         while victim.recv(MIB):  # to its end: what the loop was to send does not come
             pass
         other.sendall(get())

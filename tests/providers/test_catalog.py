@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.auth.oauth import OAuthSettings
+from gateway.auth.oauth.settings import OAuthSettings
 from gateway.auth.sources import (
     AdcSource,
     ApiKey,
@@ -15,8 +15,8 @@ from gateway.auth.sources import (
     NoCredential,
     StoredToken,
     TokenFileSource,
-    TokenPaths,
 )
+from gateway.auth.tokens.file_formats import TokenPaths
 from gateway.config import schema
 from gateway.config.loader import ConfigError, Problem, parse
 from gateway.core.secrets import Secret

@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 
 from gateway.auth.auth_manager import Credential
-from gateway.auth.expiry import fingerprint
+from gateway.auth.tokens.expiry import fingerprint
 from gateway.core.answer import ChatChunk
 from gateway.core.clock import SystemClock
 from gateway.core.errors import InvalidRequest

@@ -15,10 +15,11 @@ import pytest
 import requests
 
 from gateway.wires.openai_chat.inbound import OpenAIChatInbound
-from tests.auth_server import AuthServer, Raw
+from tests.observe.test_logs import logging_to
 from tests.running import alias, chat, provider, running
 from tests.security.hostile import healthy_gemini
 from tests.served import HANG, Served, serving
+from tests.support.auth_server import AuthServer, Raw
 from tests.support.upstream_script import (
     Body,
     Cut,
@@ -35,7 +36,6 @@ from tests.support.upstream_script import (
     sse_answer,
     sse_events,
 )  # fmt: skip
-from tests.test_logs import logging_to
 
 SECRETS = {
     "api key": "canary-key/31415926+535=8979",

@@ -9,13 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.auth.oauth import OAuthRefused, OAuthUnreachable, TokenReply
-from gateway.auth.oauth_answer import read_answer, read_grant, read_tokens
-from gateway.auth.oauth_http import Answer
+from gateway.auth.oauth.errors import OAuthRefused, OAuthUnreachable
+from gateway.auth.oauth.http import OAuthResponse
+from gateway.auth.oauth.responses import read_device_grant, read_fields, read_token_reply
+from gateway.auth.oauth.token_reply import TokenReply
 from gateway.auth.sources import SourceFailed, TokenFileSource
-from gateway.auth.token_file import MAX_FILE, Token
-from gateway.auth.token_store import TokenStore
-from gateway.auth.watch_files import FileTokens, WatchedFiles
+from gateway.auth.token_file_reader import TokenFileReader
+from gateway.auth.tokens.polled_file import MAX_FILE
+from gateway.auth.tokens.token import Token
+from gateway.auth.tokens.token_store import TokenStore
+from gateway.auth.tokens.watch_files import WatchedFiles
 from gateway.config.schema import WatchFile
 from gateway.core.secrets import Secret
 from tests.security.substitutions import substituted
@@ -99,7 +102,7 @@ def told(file: Path) -> list[Token]:
             clock.advance(60)
         said += watched.problems()
     try:
-        found.append(FileTokens("x", file, TokenFileSource(str(file)), clock).token())
+        found.append(TokenFileReader("x", file, TokenFileSource(str(file)), clock).token())
     except SourceFailed as failed:
         said.append(str(failed))
     assert all("canary" not in words and words.isprintable() for words in said)
@@ -151,7 +154,7 @@ def test_any_value_in_any_place_of_a_servers_answer_is_sound_or_a_refusal(answer
     for where, other in substituted(answer):
         content = json.dumps(other).encode()
         try:
-            judge(Answer(status, "application/json", content))
+            judge(OAuthResponse(status, "application/json", content))
         except Exception as fault:
             raise AssertionError(where) from fault
 
@@ -159,14 +162,14 @@ def test_any_value_in_any_place_of_a_servers_answer_is_sound_or_a_refusal(answer
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.parametrize("kind", ["application/json", "application/x-www-form-urlencoded", "text/html", ""])
 def test_an_answer_that_is_none_is_a_refusal(name: str, kind: str) -> None:
-    judge(Answer(200, kind, HOSTILE[name]))
+    judge(OAuthResponse(200, kind, HOSTILE[name]))
 
 
-def judge(answer: Answer) -> None:
+def judge(answer: OAuthResponse) -> None:
     """What is taken can be sent, shown or waited for; what is said of the rest holds no secret."""
-    for read in (read_tokens, read_grant):
+    for read in (read_token_reply, read_device_grant):
         try:
-            found = read(read_answer(answer, "https://login.example/token", (Secret(CANARY),)))
+            found = read(read_fields(answer, "https://login.example/token", (Secret(CANARY),)))
         except (OAuthRefused, OAuthUnreachable) as refused:
             assert "canary" not in str(refused) and str(refused).isprintable() and len(str(refused)) < 600
             continue

@@ -1,6 +1,6 @@
 """A configuration file is data: nothing in it runs, nothing in it grows, and no refusal of it shows what it holds.
 
-The words of each refusal are golden files, and limits and secrets have their tests in tests/test_config_loader.py.
+The words of each refusal are golden files, and limits and secrets have their tests in tests/config/test_loader.py.
 """
 
 import sys

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.auth.oauth import OAuthUnreachable
-from gateway.auth.oauth_client import OAuthClient
-from tests.auth_server import AuthServer, Raw
+from gateway.auth.oauth.client import OAuthClient
+from gateway.auth.oauth.errors import OAuthUnreachable
 from tests.running import chat
 from tests.security.hostile import GOOGLE_KEY, KEY, Scene, refused, scene
+from tests.support.auth_server import AuthServer, Raw
 from tests.support.upstream_script import ScriptedUpstream, Status
 
 REDIRECTS = (301, 302, 303, 307, 308)
@@ -55,7 +55,7 @@ def test_a_redirect_within_the_provider_is_not_followed_either(one: Scene, statu
 
 @pytest.mark.parametrize("status", REDIRECTS)
 def test_a_device_login_is_not_led_elsewhere(elsewhere: ScriptedUpstream, status: int) -> None:
-    """Nor is a token request: tests/test_oauth_client.py."""
+    """Nor is a token request: tests/auth/test_oauth_client.py."""
     with AuthServer(client_secret="s3cret") as server:
         server.next_device_answers = [Raw(status, {"Location": f"{elsewhere.url}/device"}, b"moved")]
         client = OAuthClient(server.settings(), {})

@@ -1,0 +1,276 @@
+"""The gateway's own token file.
+
+The file is small, private and rarely written, and other processes and editors may change it at any time. A change
+therefore takes a lock that all processes share, reads the file again, and replaces it in one step; a process that is
+killed midway leaves the old file. A copy beside it replaces a file that another program has broken. The copy has the
+same state and not the one before, whose refresh tokens may be spent. The store knows no provider and no network: the
+AuthManager chooses which token a call uses.
+
+    {"version": 1, "credentials": {"gemini": {"accessToken": "...", "refreshToken": "...", "expiresAt": 1767225600}}}
+"""
+
+import os
+import stat
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from gateway.auth.tokens.file_lock import FileLock
+from gateway.auth.tokens.polled_file import PolledFile
+from gateway.auth.tokens.token import Token, read_token, write_token
+from gateway.core.clock import Clock
+from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, as_object, dumps
+
+VERSION: Final = 1
+REPLACE_TRIES: Final = 10
+"""On Windows a file cannot be replaced while a virus scanner or a reader has it open, mostly for milliseconds."""
+REPLACE_WAIT: Final = 0.02
+"""Seconds after the first failed try. Each further wait is longer by as much; together they take 0.9 seconds."""
+LOCK_SECONDS: Final = 35.0
+"""Seconds that a change waits for the lock. A renewal holds it for its request, 30 seconds at most, and for a write."""
+
+Edit = Callable[[JsonObject], bool]
+"""Changes the credentials in place; returns whether they are to be written."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """The file's document and the tokens in it."""
+
+    document: JsonObject = field(default_factory=dict, repr=False)
+    tokens: Mapping[str, Token] = field(default_factory=dict)
+
+    @property
+    def credentials(self) -> JsonObject:
+        return as_object(self.document.get("credentials", {}))
+
+
+def _parse_store(value: JsonValue) -> _Stored:
+    document = as_object(value)
+    if document.get("version", VERSION) != VERSION:
+        raise JsonFault(f"its version is not {VERSION}")
+    entries = as_object(document.get("credentials", {}))
+    tokens = {name: token for name, entry in entries.items() if (token := read_token(entry))}
+    return _Stored(document, tokens)
+
+
+class HeldStore:
+    """The store while its lock is held: it reads and writes without taking the lock again.
+
+    It is only valid in the body of `TokenStore.exclusive`.
+    """
+
+    def __init__(self, read: Callable[[], Mapping[str, Token]], change: Callable[[Edit], bool]) -> None:
+        self._read = read
+        self._change = change
+
+    def get(self, name: str) -> Token | None:
+        """The credential's token, read from the file again."""
+        return self._read().get(name)
+
+    def put(self, name: str, token: Token) -> None:
+        """As `TokenStore.put`."""
+
+        def keep(credentials: JsonObject) -> bool:
+            credentials[name] = write_token(token)
+            return True
+
+        self._change(keep)
+
+    def remove(self, name: str) -> bool:
+        """As `TokenStore.remove`."""
+
+        def forget(credentials: JsonObject) -> bool:
+            there = name in credentials
+            credentials.pop(name, None)
+            return there
+
+        return self._change(forget)
+
+
+class TokenStore:
+    """The gateway's own token file. Safe to use from many threads and processes; readers never wait for a writer.
+
+    Args:
+        path: the file. The first write creates it and its folder, private to the user. Beside it are `<path>.lock`,
+            `<path>.bak` and a file that was found broken, `<path>.corrupt-<time>`.
+        clock: for waits and for the name of a broken file.
+    """
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self.path = path
+        self._clock = clock
+        self._file = PolledFile(path, _parse_store, clock)
+        self._stored = _Stored()
+        self._known = False  # whether `_stored` was ever read
+        self._restored = False  # whether `_stored` is from the copy
+        self._lock = threading.Lock()  # guards the four above
+        self._changing = FileLock(_beside(_target(path), "lock"), clock)
+        self._held = HeldStore(self._reread, self._change)
+        self._pause = threading.Condition()
+
+    def get(self, name: str) -> Token | None:
+        """The credential's token in the file now; while the file is unusable, the one that was last read."""
+        with self._lock:
+            self._refresh()
+            return self._stored.tokens.get(name)
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with the file, for people and without its content; None where nothing is."""
+        with self._lock:
+            self._refresh()
+            if self._file.fault or self._file.missing:
+                instead = f"; {_beside(self.path, 'bak').name} is used" if self._restored else ""
+                return self._file.problem and self._file.problem + instead
+            if len(self._stored.tokens) < len(self._stored.credentials):
+                return f"{self.path.name} has an entry without a usable accessToken"
+        if _others_may_read(self.path):
+            return f"{self.path.name} can be read by other users of this machine until the next write or a chmod 600"
+        return None
+
+    @contextmanager
+    def exclusive(self, timeout: float = LOCK_SECONDS) -> Iterator[HeldStore]:
+        """Lock the file against changes by other threads and processes for the body of a `with`.
+
+        Args:
+            timeout: seconds to wait for the lock; 0 to try once.
+
+        Raises:
+            LockBusy: another thread or process held the lock for that long.
+            OSError: the file cannot be locked.
+        """
+        with self._changing.held(timeout):
+            yield self._held
+
+    def put(self, name: str, token: Token) -> None:
+        """Store a token. The other credentials, and all fields that the gateway does not know, stay unchanged.
+
+        Raises:
+            OSError: the file cannot be locked, read or written; it is unchanged then.
+        """
+        with self.exclusive() as held:
+            held.put(name, token)
+
+    def remove(self, name: str) -> bool:
+        """Delete a credential; False where there was none.
+
+        Raises:
+            OSError: as for `put`.
+        """
+        with self.exclusive() as held:
+            return held.remove(name)
+
+    def _reread(self) -> Mapping[str, Token]:
+        with self._lock:
+            self._file.forget()
+            self._refresh()
+            return self._stored.tokens
+
+    def _refresh(self) -> None:
+        stored = self._file.poll()
+        self._restored = self._restored and stored is None
+        if self._file.missing:
+            stored = _Stored()  # the file was deleted, and its tokens with it
+        elif not self._known and isinstance(self._file.fault, JsonFault):
+            stored = PolledFile(_beside(_target(self.path), "bak"), _parse_store, self._clock).poll()
+            self._restored = stored is not None
+        if stored is not None:
+            self._stored, self._known = stored, True
+
+    def _change(self, edit: Edit) -> bool:
+        """Apply `edit` to the credentials in the file now, and write them if it asks for that. Needs the file lock."""
+        with self._lock:
+            self._file.forget()
+            self._refresh()
+            stored, fault = self._stored, self._file.fault
+        if isinstance(fault, OSError):
+            raise fault  # a write would lose tokens in it that were never read
+        credentials = dict(stored.credentials)
+        if not edit(credentials):
+            return False
+        document: JsonObject = {**stored.document, "version": VERSION, "credentials": credentials}
+        self._write(dumps(document), corrupt=fault is not None)
+        with self._lock:
+            self._stored, self._known = _parse_store(document), True
+            self._file.forget()
+        return True
+
+    def _write(self, content: bytes, *, corrupt: bool) -> None:
+        target = _target(self.path)  # a link stays a link
+        if corrupt:
+            self._keep_aside(target)
+        self._put_file(target, content)
+        try:
+            self._put_file(_beside(target, "bak"), content)
+        except OSError:  # the file itself is written; no copy is better than one with removed tokens
+            with suppress(OSError):
+                _beside(target, "bak").unlink(missing_ok=True)
+
+    def _keep_aside(self, target: Path) -> None:
+        """Keep an unreadable file under another name: its user may still want a token from it."""
+        when = datetime.fromtimestamp(self._clock.wall(), UTC).strftime("%Y%m%dT%H%M%SZ")
+        self._put_file(_beside(target, f"corrupt-{when}"), target.read_bytes())
+
+    def _put_file(self, target: Path, content: bytes) -> None:
+        """Replace a file in one step. It is readable by the user only, and on the disk when this returns."""
+        temporary = _beside(_target(self.path), "tmp")
+        temporary.unlink(missing_ok=True)  # left by a killed process: its lock is ours now
+        try:
+            _write_new(temporary, content)
+            self._replace(temporary, target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        _sync_folder(target.parent)
+
+    def _replace(self, source: Path, target: Path) -> None:
+        for tried in range(1, REPLACE_TRIES):
+            try:
+                return os.replace(source, target)
+            except PermissionError:
+                with self._pause:
+                    self._clock.wait(self._pause, REPLACE_WAIT * tried)
+        return os.replace(source, target)
+
+
+def _target(path: Path) -> Path:
+    """The file that a symbolic link points to, or the path itself."""
+    return Path(os.path.realpath(path))
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(f"{path.name}.{suffix}")
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """Flush the folder's entries too (POSIX; Windows has no such call). Some network file systems refuse it."""
+    if sys.platform == "win32":
+        return
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _others_may_read(path: Path) -> bool:
+    if sys.platform == "win32":  # its mode means nothing; the profile folder's access list protects the file
+        return False
+    try:
+        return bool(path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
+    except OSError:
+        return False

@@ -1,0 +1,115 @@
+"""The accounts of a configuration: each provider's login settings, and the store of its token.
+
+All commands share it. It asks no server and prints nothing.
+"""
+
+import difflib
+from collections.abc import Mapping
+from typing import Final
+
+from gateway.auth.oauth.settings import OAuthSettings
+from gateway.auth.sources import (
+    AdcSource,
+    ApiKey,
+    CommandSource,
+    CredentialSource,
+    NoCredential,
+    StoredToken,
+    TokenFileSource,
+)
+from gateway.auth.tokens.token_store import TokenStore
+from gateway.config import schema
+from gateway.config.loader import Loaded, resolve
+from gateway.core.clock import Clock
+from gateway.providers import catalog
+
+PROGRAM: Final = "python app.py"
+KINDS: Final[Mapping[type[CredentialSource], str]] = {
+    ApiKey: "API key",
+    StoredToken: "login",
+    TokenFileSource: "token file",
+    AdcSource: "Google application default credentials",
+    CommandSource: "command",
+    NoCredential: "none",
+}
+FETCHED_ON_DEMAND: Final = (AdcSource, CommandSource)
+"""The sources whose token only a request or a program can show."""
+
+
+class CommandFailed(Exception):
+    """A command failed. The text is for people; `exit_code` is 1 for a failure, 2 for wrong usage."""
+
+    def __init__(self, message: str, exit_code: int = 1) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+class Accounts:
+    """The login settings and the token store of a configuration.
+
+    Args:
+        loaded: the configuration.
+        environ: for the variables that hold keys and secrets.
+        clock: for the store.
+    """
+
+    def __init__(self, loaded: Loaded, environ: Mapping[str, str], clock: Clock) -> None:
+        self.providers: Mapping[str, schema.Provider] = loaded.config.providers
+        self.watched = [
+            schema.WatchFile(path=each) if isinstance(each, str) else each for each in loaded.config.auth.watch_files
+        ]
+        self.base = loaded.path.parent if loaded.path else None
+        self.store = TokenStore(resolve(loaded.config.auth.token_store_path, self.base), clock)
+        self._file = loaded.path
+        self._environ = environ
+
+    def source(self, name: str) -> CredentialSource:
+        """The source of a provider's credential.
+
+        Raises:
+            CannotResolve: the provider's settings are incomplete.
+        """
+        return catalog.resolve(name, self.providers[name], self._environ).source
+
+    def oauth(self, name: str) -> OAuthSettings:
+        """The settings to log in at a provider.
+
+        Raises:
+            CommandFailed: there is no such provider, or it needs no login, or its settings are incomplete.
+        """
+        if name not in self.providers:
+            raise CommandFailed(self._unknown(name), 2)
+        try:
+            source = self.source(name)
+        except catalog.CannotResolve as fault:
+            raise CommandFailed(f"providers.{name}.{fault.key} {fault.message}", 2) from None
+        if not isinstance(source, StoredToken):
+            raise CommandFailed(f"{name} needs no login. {_what_it_uses(source)}", 2)
+        if source.oauth is None:
+            raise CommandFailed(
+                f"{name} cannot log in: its settings need a clientId and one of authEndpoint,"
+                " deviceAuthorizationEndpoint and issuer.",
+                2,
+            )
+        return source.oauth
+
+    def _unknown(self, name: str) -> str:
+        if self._file is None:
+            return "There is no configuration file, so there is no provider to log in to."
+        near = difflib.get_close_matches(name, self.providers, n=1)
+        known = ", ".join(self.providers) or "none"
+        hint = f' Did you mean "{near[0]}"?' if near else ""
+        return f"{self._file.name} has no provider of this name.{hint} Its providers: {known}."
+
+
+def _what_it_uses(source: CredentialSource) -> str:
+    match source:
+        case ApiKey():
+            return "It uses an API key."
+        case NoCredential():
+            return "It wants no credential."
+        case TokenFileSource():
+            return "Its token is in a file of another tool; log in with that tool."
+        case AdcSource():
+            return "It uses Google's application default credentials: gcloud auth application-default login"
+    return "Its token comes from a command."

@@ -1,0 +1,207 @@
+"""`explain`: shows how a model name would be routed now, from the running gateway or without one.
+
+Only a running gateway knows which targets have a cooldown, which have room in their limits, and how fast each has been.
+Where none answers at the configured address, this command builds the same parts, asks them before any call, and shows
+that it did. It asks no provider, no login server and no command.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
+from typing import Final
+from urllib.parse import quote
+
+import msgspec
+
+from gateway.commands.console import one_line, utc_time
+from gateway.config import schema
+from gateway.config.loader import Loaded
+from gateway.core.clock import Clock
+from gateway.core.durations import in_words, plural
+from gateway.core.errors import ModelNotFound
+from gateway.handler.explain import Candidate, CredentialView, Explanation, Turn
+from gateway.server.paths import EXPLAIN
+from gateway.system import System
+
+ASK_SECONDS: Final = 2.0
+"""Seconds for a running gateway's answer, which takes milliseconds."""
+MAX_ANSWER: Final = 1 << 20
+"""Bytes of that answer."""
+KINDS: Final[Mapping[str, str]] = {"api_key": "an API key", "token": "a token", "none": "none needed"}
+TURNS: Final[Mapping[Turn, str]] = {
+    "in order": "asked if those before it fail",
+    "in line": "has no room now: asked after the others, in line",
+    "forced": "rests: asked all the same if nobody else is left",
+    "not asked": "rests: not asked, another one is due sooner",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Error:
+    """The fields of an OpenAI error object that are read."""
+
+    message: str
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _ErrorBody:
+    error: _Error
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """An explanation and its origin.
+
+    Attributes:
+        explanation: the explanation.
+        url: the running gateway's address; None where no gateway answered.
+        doubt: the fault of another answer from that address; None where there was none.
+    """
+
+    explanation: Explanation
+    url: str | None
+    doubt: str | None
+
+
+def explain(model: str, loaded: Loaded, environ: Mapping[str, str], clock: Clock) -> Explained:
+    """Ask the gateway that runs on the configured address, else this configuration.
+
+    Raises:
+        ModelNotFound: no alias and no provider has that name.
+    """
+    settings = loaded.config.gateway
+    answer = _ask_running(model, settings) if settings.port else None
+    if isinstance(answer, Explanation):
+        return Explained(answer, address(settings), None)
+    with closing(System(loaded, environ, port=settings.port, clock=clock)) as system:
+        return Explained(system.explainer.explain(model), None, answer)
+
+
+def address(settings: schema.Gateway) -> str:
+    """The address of a gateway with these settings."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{settings.port}"
+
+
+def _ask_running(model: str, settings: schema.Gateway) -> Explanation | str | None:
+    """The running gateway's explanation, or the fault of another answer, or None where there was no answer."""
+    headers = {"Authorization": f"Bearer {settings.api_keys[0].reveal()}"} if settings.api_keys else {}
+    connection = HTTPConnection(settings.host, settings.port, timeout=ASK_SECONDS)
+    try:
+        connection.request("GET", f"{EXPLAIN}?model={quote(model, safe='')}", headers=headers)
+        response = connection.getresponse()
+        body = response.read(MAX_ANSWER)
+    except (OSError, HTTPException):
+        return None
+    finally:
+        connection.close()
+    if response.status == 200:
+        return _read(body) or "what answers there is no gateway of this version"
+    error = _error(body)
+    if error is not None and error.code == ModelNotFound.code:
+        raise ModelNotFound(f"The gateway at {address(settings)} says: {one_line(error.message)}", param="model")
+    return f"what answers there said {response.status}" + (f": {one_line(error.message)}" if error else "")
+
+
+def _read(body: bytes) -> Explanation | None:
+    try:
+        return msgspec.json.decode(body, type=Explanation)
+    except msgspec.DecodeError:
+        return None
+
+
+def _error(body: bytes) -> _Error | None:
+    try:
+        return msgspec.json.decode(body, type=_ErrorBody).error
+    except msgspec.DecodeError:
+        return None
+
+
+def as_text(shown: Explained, settings: schema.Gateway, now: float) -> str:
+    """For people.
+
+    Args:
+        shown: the explanation.
+        settings: of the configuration at hand.
+        now: wall seconds.
+    """
+    explanation = shown.explanation
+    rules = f"whenLimited: {explanation.when_limited}, streamRecovery: {explanation.stream_recovery}"
+    lines = [f"{explanation.model} ({rules})", *_origin(shown, settings)]
+    for number, candidate in enumerate(explanation.candidates, start=1):
+        lines.append(f"{number}. {candidate.provider}/{candidate.model}: {_turn(candidate, number)}")
+        lines.extend(f"   {each}" for each in _details(candidate, now))
+    return "\n".join(lines)
+
+
+def as_json(shown: Explained) -> str:
+    """For machines: the explanation, and the running gateway's address or null."""
+    fields = {"gateway": shown.url, **msgspec.to_builtins(shown.explanation)}
+    return msgspec.json.format(msgspec.json.encode(fields), indent=2).decode()
+
+
+def _origin(shown: Explained, settings: schema.Gateway) -> Iterator[str]:
+    if shown.url is not None:
+        yield f"as the running gateway at {shown.url} says (configuration: {shown.explanation.configuration or 'none'})"
+        return
+    if shown.doubt is not None:
+        yield f"warning: no gateway could be asked at {address(settings)}: {shown.doubt}"
+    else:
+        yield f"no gateway runs at {address(settings)}"
+    where = shown.explanation.configuration or "no configuration file"
+    yield f"as one that starts now would do it ({where}); what rests, and who has room, only a running one knows"
+
+
+def _turn(candidate: Candidate, number: int) -> str:
+    if number > 1 or candidate.turn != "in order":
+        return TURNS[candidate.turn]
+    if candidate.limit is not None and candidate.limit.wait > 0:
+        return "asked first, in line at its rate limit"
+    return "asked first"
+
+
+def _details(candidate: Candidate, now: float) -> Iterator[str]:
+    yield f"health: {_health(candidate)}"
+    yield f"first content: {_first_content(candidate)}"
+    yield f"rate limit: {_limit(candidate)}"
+    yield f"credential: {_credential(candidate.credential, now)}"
+    if candidate.credential.remedy:
+        yield f"to do: {candidate.credential.remedy}"
+
+
+def _health(candidate: Candidate) -> str:
+    health = candidate.health
+    parts = [health.state, f"{health.failures} {plural('failure', health.failures)} in a row"]
+    if health.due > 0:
+        parts.append(f"due in {in_words(health.due)} ({(health.why or 'failures').replace('_', ' ')})")
+    return ", ".join(parts)
+
+
+def _first_content(candidate: Candidate) -> str:
+    if candidate.first_content != "auto":
+        return f"{candidate.first_content:g} s, then it has failed"
+    health = candidate.health
+    stream = f"{health.stream_limit:.1f} s for a stream ({health.stream_samples} known)"
+    whole = f"{health.whole_limit:.1f} s for a whole answer ({health.whole_samples} known)"
+    return f"{stream}, {whole}, then another is asked beside it"
+
+
+def _limit(candidate: Candidate) -> str:
+    limit = candidate.limit
+    if limit is None:
+        return "none"
+    parts = [f"{limit.used} of {limit.requests} in {in_words(limit.seconds)}", f"{limit.waiting} waiting"]
+    if limit.wait > 0:
+        parts.append(f"room in {in_words(limit.wait)}")
+    return ", ".join(parts)
+
+
+def _credential(credential: CredentialView, now: float) -> str:
+    parts = [KINDS[credential.kind]]
+    if credential.expires_at is not None and credential.expires_at > now:
+        parts.append(f"valid until {utc_time(credential.expires_at)}")
+    if credential.problem:
+        parts.append(one_line(credential.problem))
+    return ", ".join(parts)

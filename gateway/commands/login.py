@@ -1,0 +1,237 @@
+"""`login NAME`: chooses a flow, guides the person through it, and stores the token.
+
+The protocol is in gateway.auth.oauth; this module has the texts and the order of the steps.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, Literal, TypeAlias
+
+from gateway.auth.oauth.browser_flow import (
+    WAIT_SECONDS,
+    BrowserTimeout,
+    CannotListen,
+    InvalidCallback,
+    run_browser_flow,
+)
+from gateway.auth.oauth.client import OAuthClient
+from gateway.auth.oauth.device_flow import CodeExpired, Denied, run_device_flow
+from gateway.auth.oauth.discovery import discover
+from gateway.auth.oauth.errors import OAuthError, OAuthRefused
+from gateway.auth.oauth.responses import DeviceGrant
+from gateway.auth.oauth.settings import OAuthSettings, with_endpoints
+from gateway.auth.oauth.token_reply import TokenReply, token_from
+from gateway.auth.tokens.token import Token
+from gateway.auth.tokens.token_store import TokenStore
+from gateway.commands.accounts import PROGRAM, CommandFailed
+from gateway.commands.console import Console, one_line, utc_time
+from gateway.core.clock import Clock
+from gateway.core.durations import in_words
+
+Flow: TypeAlias = Literal["device", "browser"]
+
+_PREFERRED: Final[Mapping[str, Flow]] = {"device": "device", "authorization_code": "browser"}
+_DENIED: Final = frozenset({"access_denied", "authorization_declined"})
+_NO_DEVICE: Final = frozenset({"invalid_scope", "unauthorized_client", "unsupported_grant_type", "invalid_client"})
+"""A server's error codes for a client or a scope that it offers in the browser flow only (Google: scopes and types)."""
+_MEANING: Final[Mapping[str, str]] = {
+    "invalid_client": "it does not accept clientId or clientSecret",
+    "unauthorized_client": "this clientId is not registered for this kind of login",
+    "unsupported_grant_type": "it does not offer this kind of login",
+    "invalid_scope": "it does not grant these scopes",
+    "invalid_grant": "it does not accept the code",
+    "redirect_uri_mismatch": "the redirect address is not registered there; see redirectPort and redirectPath",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LoginOptions:
+    """The command line's options: the flow (None: choose), and whether a browser may be opened."""
+
+    flow: Flow | None = None
+    open_browser: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """The command.
+
+    Attributes:
+        settings: the provider's.
+        store: for the new token.
+        console: shows texts to the person and asks.
+        clock: the time.
+        environ: for proxies and CA bundles.
+    """
+
+    settings: OAuthSettings
+    store: TokenStore
+    console: Console
+    clock: Clock
+    environ: Mapping[str, str]
+
+    def run(self, options: LoginOptions) -> None:
+        """Log in.
+
+        Raises:
+            CommandFailed: the login failed; the store is unchanged.
+        """
+        flow, settings = choose(self.settings, options.flow, self._discovered)
+        with closing(OAuthClient(settings, self.environ)) as client:
+            try:
+                reply = self._reply(flow, settings, client, options)
+            except OAuthError as fault:
+                raise CommandFailed(self._failure_text(fault)) from None
+        self._save(token_from(reply, self.clock.wall()))
+
+    def _discovered(self, settings: OAuthSettings) -> OAuthSettings:
+        return with_endpoints(settings, discover(settings, self.environ))
+
+    def _reply(self, flow: Flow, settings: OAuthSettings, client: OAuthClient, options: LoginOptions) -> TokenReply:
+        if flow == "device":
+            try:
+                return self._by_device(client, options)
+            except OAuthRefused as refusal:
+                if refusal.code not in _NO_DEVICE or not settings.authorization_endpoint:
+                    raise
+                self._offer_browser(refusal)
+        return run_browser_flow(client, settings, self.clock, partial(self._show_address, options))
+
+    def _by_device(self, client: OAuthClient, options: LoginOptions) -> TokenReply:
+        while True:
+            try:
+                return run_device_flow(client, self.clock, partial(self._show_code, options), self._say_retrying)
+            except CodeExpired:
+                if not self.console.interactive or not self.console.ask("The code has expired. Get a new one?"):
+                    raise CommandFailed(f"The code expired before it was confirmed. {self._retry_hint()}") from None
+
+    def _offer_browser(self, refusal: OAuthRefused) -> None:
+        reason = f"{self._name} refuses the login by code: {self._refusal_text(refusal)}"
+        if not self.console.interactive:
+            raise CommandFailed(f"{reason} The login by browser may work: {self._command()} --browser")
+        self.console.say(reason)
+        if not self.console.ask("Log in by browser instead?"):
+            raise CommandFailed(f"Not logged in. Later: {self._command()} --browser")
+
+    def _show_code(self, options: LoginOptions, grant: DeviceGrant) -> None:
+        """Show the code and the address, always both: comparing the code protects the person from confirming another
+        login (RFC 8628 section 5.4)."""
+        address, code = one_line(grant.verification_uri), one_line(grant.user_code)
+        complete = grant.verification_uri_complete
+        lines = [f"To log in to {self._name}, open this address on any device:", "", f"    {address}", ""]
+        lines += ["and enter this code:", "", f"    {code}", ""]
+        if complete:
+            lines += [
+                "or open this one, and confirm only if it shows the same code:",
+                "",
+                f"    {one_line(complete)}",
+                "",
+            ]
+        self.console.say("\n".join(lines))
+        if options.open_browser and self.console.open(complete or grant.verification_uri):
+            self.console.say("A browser is opened.")
+        self.console.say(f"Waiting until you have confirmed, for at most {in_words(grant.expires_in)}. Ctrl-C stops.")
+
+    def _say_retrying(self, fault: OAuthError, pause: float) -> None:
+        self.console.say(f"{self.console.printable(str(fault))} - asking again in {in_words(pause)}.")
+
+    def _show_address(self, options: LoginOptions, address: str, pasted: Callable[[str], None]) -> None:
+        self.console.say(f"To log in to {self._name}, open this address in a browser:\n\n    {one_line(address)}\n")
+        if options.open_browser and self.console.open(address):
+            self.console.say("A browser is opened.")
+        self.console.say(
+            "Where the browser runs on another machine, its last page cannot be shown: copy the address of that page"
+            " from the browser and paste it here, then press Enter."
+        )
+        self.console.on_paste(partial(self._take, pasted))
+        self.console.say(f"Waiting for the answer, for at most {in_words(WAIT_SECONDS)}. Ctrl-C stops.")
+
+    def _take(self, pasted: Callable[[str], None], text: str) -> None:
+        try:
+            pasted(text)
+        except InvalidCallback as fault:
+            self.console.say(f"That was not it. {fault}")
+
+    def _save(self, token: Token) -> None:
+        try:
+            self.store.put(self._name, token)
+        except OSError as fault:
+            why = fault.strerror or type(fault).__name__
+            raise CommandFailed(f"The token cannot be kept: {self.store.path.name}: {why}.") from None
+        self.console.say(f"Logged in to {self._name}. {valid_until(token, self.clock.wall())}")
+
+    def _failure_text(self, fault: OAuthError) -> str:
+        if isinstance(fault, BrowserTimeout):
+            return f"No answer came within {in_words(WAIT_SECONDS)}. {self._retry_hint()}"
+        if isinstance(fault, CannotListen):
+            return f"The answer cannot be awaited {fault}."
+        if isinstance(fault, Denied) or (isinstance(fault, OAuthRefused) and fault.code in _DENIED):
+            return f"The login to {self._name} was denied: {self.console.printable(str(fault))}."
+        if isinstance(fault, OAuthRefused):
+            return f"{self._name} refused the login: {self._refusal_text(fault)}"
+        return f"{self._name} could not be asked: {self.console.printable(str(fault))}. {self._retry_hint()}"
+
+    def _refusal_text(self, refusal: OAuthRefused) -> str:
+        meaning = _MEANING.get(refusal.code)
+        server_text = self.console.printable(str(refusal))
+        return f"{meaning} ({server_text})." if meaning else f"{server_text}."
+
+    def _retry_hint(self) -> str:
+        return f"To try again: {self._command()}"
+
+    def _command(self) -> str:
+        return f"{PROGRAM} login {self._name}"
+
+    @property
+    def _name(self) -> str:
+        return self.settings.provider
+
+
+def choose(
+    settings: OAuthSettings, wanted: Flow | None, discovered: Callable[[OAuthSettings], OAuthSettings]
+) -> tuple[Flow, OAuthSettings]:
+    """Choose the flow, and complete the settings with the endpoints that it needs.
+
+    The command line decides, then authType. Else it is the device flow where the server offers one, because that works
+    from any machine, and the browser where it does not.
+
+    Args:
+        settings: as configured.
+        wanted: the flow that the command line names.
+        discovered: fills in the endpoints that the server publishes; called only where one is missing.
+
+    Raises:
+        CommandFailed: an endpoint is missing.
+    """
+    flow = wanted or (_PREFERRED[settings.prefers] if settings.prefers else None)
+    if _missing(settings, flow or "device"):
+        settings = discovered(settings)
+    flow = flow or ("device" if settings.device_authorization_endpoint else "browser")
+    missing = _missing(settings, flow)
+    if missing:
+        where = settings.issuer or settings.authorization_endpoint or settings.token_endpoint
+        looked = f" and {one_line(where)} does not publish it or cannot be asked" if where else ""
+        raise CommandFailed(
+            f"The {flow} login to {settings.provider} needs {missing}: it is not configured{looked}.", 2
+        )
+    return flow, settings
+
+
+def _missing(settings: OAuthSettings, flow: Flow) -> str | None:
+    """The setting of an endpoint that the flow needs and that is unknown; None where none is missing."""
+    if flow == "device" and not settings.device_authorization_endpoint:
+        return "deviceAuthorizationEndpoint"
+    if flow == "browser" and not settings.authorization_endpoint:
+        return "authEndpoint"
+    return None if settings.token_endpoint else "tokenEndpoint"
+
+
+def valid_until(token: Token, now: float) -> str:
+    """One or two sentences: until when the token is valid, and what comes then."""
+    renewed = "It is renewed by itself." if token.refresh_token else "After that, log in again."
+    if token.expires_at is None:
+        return "The server did not say how long the token is valid."
+    left = in_words(max(token.expires_at - now, 0.0))
+    return f"The token is valid until {utc_time(token.expires_at)} ({left}). {renewed}"

@@ -1,0 +1,176 @@
+"""`status`: each provider's credential, its expiry, its fault and what to do. It never shows a token.
+
+It reads the files of this machine, asks no server and runs no command. So it cannot show what only a running gateway
+knows: that a provider has refused a token.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Literal
+
+from gateway.auth.sources import SourceFailed, StoredToken, TokenFileSource
+from gateway.auth.token_file_reader import TokenFileReader
+from gateway.auth.tokens.expiry import freshness, obtained_at
+from gateway.auth.tokens.token import Token
+from gateway.auth.tokens.watch_files import WatchedFiles
+from gateway.commands.accounts import FETCHED_ON_DEMAND, KINDS, PROGRAM, Accounts
+from gateway.commands.console import one_line, utc_time
+from gateway.config.loader import resolve
+from gateway.core.clock import Clock
+from gateway.core.durations import in_words
+from gateway.core.strict_json import JsonObject
+from gateway.providers.catalog import CannotResolve
+
+State = Literal["ready", "unknown", "renewable", "expired", "missing", "misconfigured", "disabled"]
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderStatus:
+    """The status of one provider.
+
+    Attributes:
+        kind: of its credential, for people.
+        state: `unknown`: only a call can show it; `renewable`: expired, and the next call renews it.
+        expires_at, obtained_at: wall seconds; None where unknown.
+        problem: what is wrong; None where nothing is.
+        action: what to do about the problem.
+    """
+
+    provider: str
+    kind: str
+    state: State
+    expires_at: float | None = None
+    obtained_at: float | None = None
+    problem: str | None = None
+    action: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The status of all providers in the order of the configuration, and the faults of the token files."""
+
+    statuses: Sequence[ProviderStatus]
+    problems: Sequence[str]
+
+
+def overview(accounts: Accounts, clock: Clock) -> Overview:
+    """The status of all providers now."""
+    watched = WatchedFiles([(resolve(each.path, accounts.base), each) for each in accounts.watched], clock)
+    statuses = [_status(accounts, name, watched, clock) for name in accounts.providers]
+    return Overview(statuses, [problem for problem in (accounts.store.problem, *watched.problems()) if problem])
+
+
+def _status(accounts: Accounts, name: str, watched: WatchedFiles, clock: Clock) -> ProviderStatus:
+    enabled = accounts.providers[name].enabled
+    try:
+        source = accounts.source(name)
+    except CannotResolve as fault:
+        if not enabled:
+            return ProviderStatus(name, "none", "disabled")
+        return ProviderStatus(name, "none", "misconfigured", problem=f"{fault.key} {fault.message}")
+    blank = ProviderStatus(name, KINDS[type(source)], "ready" if enabled else "disabled")
+    if not enabled:
+        return blank
+    if isinstance(source, StoredToken):
+        return _stored(blank, source, [accounts.store.get(name)], watched.tokens(name), clock.wall())
+    if isinstance(source, TokenFileSource):
+        return _in_file(blank, TokenFileReader(name, resolve(source.path, accounts.base), source, clock), clock.wall())
+    return replace(blank, state="unknown") if isinstance(source, FETCHED_ON_DEMAND) else blank
+
+
+def _stored(
+    blank: ProviderStatus, source: StoredToken, own: list[Token | None], watched: list[Token], now: float
+) -> ProviderStatus:
+    """With a token of our store or of a watched file."""
+    ours = [token for token in own if token is not None]
+    action = (
+        f"{PROGRAM} login {blank.provider}" if source.oauth else "put a token into a file that auth.watchFiles names"
+    )
+    if not ours and not watched:
+        return replace(blank, state="missing", problem="there is no token", action=action)
+    best = max([*ours, *watched], key=lambda token: (not _expired(token, now), token.expires_at or 0.0))
+    status = _with_token(blank, best, now)
+    if status.state != "expired":
+        return status
+    if source.oauth and any(token.refresh_token for token in ours):
+        return replace(status, state="renewable", problem=None)
+    return replace(status, action=action)
+
+
+def _in_file(blank: ProviderStatus, file: TokenFileReader, now: float) -> ProviderStatus:
+    """With a token of another tool, which only that tool renews."""
+    action = "log in with the tool that keeps the file"
+    try:
+        token = file.token()
+    except SourceFailed as fault:
+        return replace(blank, state="missing", problem=str(fault).rstrip("."), action=action)
+    status = _with_token(blank, token, now)
+    return replace(status, action=action) if status.problem else status
+
+
+def _with_token(blank: ProviderStatus, token: Token, now: float) -> ProviderStatus:
+    status = replace(blank, expires_at=token.expires_at, obtained_at=obtained_at(token), state="unknown")
+    if token.expires_at is None:
+        return status
+    if _expired(token, now):
+        return replace(status, state="expired", problem="the token has expired")
+    return replace(status, state="ready")
+
+
+def _expired(token: Token, now: float) -> bool:
+    return freshness(token, now) == "dead"
+
+
+def as_text(shown: Overview, now: float) -> str:
+    """For people: a line for each provider, another one for what to do, and the files' faults at the end."""
+    if not shown.statuses:
+        return "No providers are configured."
+    names = max(len(status.provider) for status in shown.statuses)
+    kinds = max(len(status.kind) for status in shown.statuses)
+    lines: list[str] = []
+    for status in shown.statuses:
+        lines.append(f"{status.provider:<{names}}  {status.kind:<{kinds}}  {in_sentence(status, now)}")
+        if status.action:
+            lines.append(f"{'':<{names}}  {'':<{kinds}}  to do: {one_line(status.action)}")
+    return "\n".join([*lines, *(f"warning: {one_line(problem)}" for problem in shown.problems)])
+
+
+def in_sentence(status: ProviderStatus, now: float) -> str:
+    """The state, the expiry and the age of a credential, for people."""
+    parts = [status.state if status.problem is None else f"{status.state}: {one_line(status.problem)}"]
+    at = status.expires_at
+    if at is not None and at > now:
+        parts.append(f"valid until {utc_time(at)} (for {in_words(at - now)})")
+    elif at is not None:
+        parts.append(f"expired at {utc_time(at)} ({in_words(now - at)} ago)")
+    if status.state == "renewable":
+        parts.append("the next call renews it")
+    if status.state == "unknown":
+        parts.append("a call shows whether it is good")
+    if status.obtained_at is not None:
+        parts.append(f"obtained {in_words(max(now - status.obtained_at, 0.0))} ago")
+    return ", ".join(parts)
+
+
+def as_json(shown: Overview) -> JsonObject:
+    """For machines: times in ISO 8601, null where they are unknown."""
+    return {
+        "providers": [
+            {
+                "provider": status.provider,
+                "kind": status.kind,
+                "state": status.state,
+                "expiresAt": _iso(status.expires_at),
+                "obtainedAt": _iso(status.obtained_at),
+                "problem": status.problem,
+                "action": status.action,
+            }
+            for status in shown.statuses
+        ],
+        "problems": list(shown.problems),
+    }
+
+
+def _iso(seconds: float | None) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
