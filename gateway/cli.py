@@ -173,8 +173,8 @@ class _BadConfig(_Failed):
 
 
 def _configuration(path: Path | None, port: int | None = None) -> Loaded:
+    from gateway.assembly import without_file
     from gateway.providers import catalog
-    from gateway.system import without_file
 
     chosen = _chosen(path)
     return without_file(os.environ) if chosen is None else _load(chosen, catalog.check(os.environ, port))
@@ -183,9 +183,9 @@ def _configuration(path: Path | None, port: int | None = None) -> Loaded:
 def _accounts(path: Path | None) -> "Accounts":
     """The providers as accounts. Not checked as for serving: a key that one provider lacks is no reason not to log in
     to another one, and `status` says it."""
+    from gateway.assembly import without_file
     from gateway.commands.accounts import Accounts
     from gateway.core.clock import SystemClock
-    from gateway.system import without_file
 
     chosen = _chosen(path)
     loaded = without_file(os.environ) if chosen is None else _load(chosen)

@@ -18,14 +18,14 @@ from typing import Final
 from msgspec import structs
 
 from gateway import __version__
+from gateway.assembly import MIB, System
 from gateway.config.loader import Loaded
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.strict_json import dumps
-from gateway.handler.relay import Relay
 from gateway.httpd.listening import bind
 from gateway.httpd.server import HttpServer
 from gateway.observe import logs
-from gateway.system import MIB, System
+from gateway.streaming.relay import Relay
 
 M_MMAP_THRESHOLD: Final = -3
 M_ARENA_MAX: Final = -8
@@ -84,7 +84,7 @@ class Gateway:
         """Refuse new connections, let running answers end; how many had to be cut after gateway.drainSeconds."""
         self.system.switch.draining = True
         self._server.stop_accepting()
-        self.system.calls.end_queued()
+        self.system.calls.cancel_queued()
         if self._server.wait_idle(self._settings.drain_seconds):
             return 0
         cut = self.system.calls.end_all()
@@ -167,14 +167,14 @@ def run(loaded: Loaded, environ: Mapping[str, str]) -> int:
         BindError: the address cannot be listened on.
     """
     limit_malloc()
-    enough_descriptors()
+    raise_descriptor_limit()
     signals = StopSignals()
     gateway = Gateway(loaded, environ, on_death=signals.wake)
     settings = loaded.config.logging
     logs.set_up(settings.level, settings.format, gateway.system.masker)
     signals.install()
     gateway.start()
-    spare_the_start()
+    freeze_startup_objects()
     _say(greeting(loaded, gateway))
     signals.wait()
     if gateway.died:  # a service manager starts a process again that has ended, and none that serves nothing
@@ -232,7 +232,7 @@ def _say(text: str) -> None:
         print(text, flush=True)
 
 
-def enough_descriptors() -> None:
+def raise_descriptor_limit() -> None:
     """Let the process have as many sockets as it serves connections: with a stream each of them has a second one, to
     the provider. Systems begin with 256 or 1024 for both, and let a process have more where it asks."""
     if sys.platform == "win32":
@@ -260,7 +260,7 @@ def limit_malloc() -> None:
             libc.mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD)
 
 
-def spare_the_start() -> None:
+def freeze_startup_objects() -> None:
     """Have the garbage collector not look at what the start has made, which stays.
 
     While it looks at everything, every stream stands still: with 1,000 streams for 72 ms, without the start's objects

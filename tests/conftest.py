@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterator
 import pytest
 from hypothesis import settings
 
-from gateway.handler.call import Calls
+from gateway.dispatch.watchdog import CallWatchdog
 from tests import running
 from tests.edge import App
 from tests.httpd import checked_owner
@@ -56,7 +56,7 @@ def each_driver(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 @pytest.fixture
 def often_looked_after(monkeypatch: pytest.MonkeyPatch) -> None:
     """Calls are looked after every hundredth of a second, for tests that wait for it and do not ask how soon it is."""
-    monkeypatch.setattr(Calls, "INTERVAL", 0.01)
+    monkeypatch.setattr(CallWatchdog, "INTERVAL", 0.01)
 
 
 @pytest.fixture

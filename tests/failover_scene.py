@@ -17,10 +17,10 @@ from gateway.config import schema
 from gateway.core.errors import GatewayError
 from gateway.core.provider_failures import ConnectionFailed, Evidence, ProviderFailure, RateLimited, Unavailable
 from gateway.core.request import ChatRequest, Rendered
-from gateway.handler.attempt import Attempt, Paces, Reached
-from gateway.handler.call import Call
-from gateway.handler.caller import NoCaller
-from gateway.handler.failover import Failover
+from gateway.dispatch.attempt import Attempt, AttemptPolicy, TargetAnswer
+from gateway.dispatch.call import Call
+from gateway.dispatch.caller import NoCaller
+from gateway.dispatch.failover import Failover
 from gateway.limits.rate_limiter import RateLimiters
 from gateway.observe.logs import CallLog
 from gateway.providers.base import Answer, AttemptContext, OpenStream
@@ -94,7 +94,7 @@ class FakeProvider:
 
 
 class WatchedClock(FakeClock):
-    """Calls `meanwhile` at the begin of every wait."""
+    """CallWatchdog `meanwhile` at the begin of every wait."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -152,7 +152,7 @@ class Scene:
         )
         attempt = Attempt(
             self.providers,
-            Paces(
+            AttemptPolicy(
                 self.limiters,
                 self.health,
                 self.budgets,
@@ -178,7 +178,7 @@ class Scene:
 
     def reach(
         self, names: str, request: ChatRequest, *, when_limited: Literal["next", "wait"] = "next", call: Call
-    ) -> Reached:
+    ) -> TargetAnswer:
         """Whoever answers."""
         return self.failover.first_that_answers(route(names, when_limited), request, call)
 

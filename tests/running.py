@@ -8,11 +8,11 @@ from contextlib import ExitStack, contextmanager
 import openai
 import requests
 
+from gateway.assembly import without_file
 from gateway.config.loader import Loaded, parse
 from gateway.core.clock import Clock
 from gateway.providers import catalog
 from gateway.serve import Gateway, at
-from gateway.system import without_file
 
 RELAYED = True
 """Whether streams that have begun leave their threads, in every gateway that is run. `each_driver` turns it."""

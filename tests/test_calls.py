@@ -7,8 +7,9 @@ from contextlib import ExitStack, closing
 import pytest
 
 from gateway.core.errors import CallerLeft, DeadlineExceeded, Draining
-from gateway.handler.call import HEARTBEAT_SECONDS, MAX_TRIES, Call, Calls
-from gateway.handler.caller import NoCaller
+from gateway.dispatch.call import MAX_TRIES, Call
+from gateway.dispatch.caller import NoCaller
+from gateway.dispatch.watchdog import HEARTBEAT_SECONDS, CallWatchdog
 from tests.support.fakes import FakeClock
 
 LONG = 20.0  # seconds; only a hang takes so long
@@ -39,8 +40,8 @@ def call_of(caller: Caller | None = None, clock: FakeClock | None = None, timeou
 
 
 @pytest.fixture
-def calls(often_looked_after: None) -> Iterator[Calls]:
-    running = Calls(FakeClock())
+def calls(often_looked_after: None) -> Iterator[CallWatchdog]:
+    running = CallWatchdog(FakeClock())
     yield running
     running.close()
 
@@ -156,7 +157,7 @@ def test_a_call_has_six_tries_however_many_threads_take_them() -> None:
 # All calls ---------------------------------------------------------------------------------------------------------
 
 
-def test_running_calls_are_counted_once_each(calls: Calls) -> None:
+def test_running_calls_are_counted_once_each(calls: CallWatchdog) -> None:
     one, two = call_of(), call_of()
     calls.add(one)
     calls.add(one)
@@ -175,7 +176,7 @@ def test_a_call_whose_caller_leaves_is_ended_within_two_seconds() -> None:
     cut, whole = Held(), Held()
     gone.enter(cut)
     there.enter(whole)
-    with closing(Calls(FakeClock())) as calls:  # looked after as often as in a gateway
+    with closing(CallWatchdog(FakeClock())) as calls:  # looked after as often as in a gateway
         calls.add(gone)
         calls.add(there)
         leaving.gone = True
@@ -184,7 +185,7 @@ def test_a_call_whose_caller_leaves_is_ended_within_two_seconds() -> None:
         assert (there.ended, whole.cancels) == (None, 0)
 
 
-def test_a_call_that_has_ended_is_not_looked_after(calls: Calls) -> None:
+def test_a_call_that_has_ended_is_not_looked_after(calls: CallWatchdog) -> None:
     caller, other = Caller(), Caller()
     done, watched = call_of(caller), call_of(other)
     calls.add(done)
@@ -197,7 +198,7 @@ def test_a_call_that_has_ended_is_not_looked_after(calls: Calls) -> None:
     assert done.ended is None
 
 
-def test_stopping_ends_every_running_call(calls: Calls) -> None:
+def test_stopping_ends_every_running_call(calls: CallWatchdog) -> None:
     running = [call_of() for _ in range(5)]
     held = [Held() for _ in running]
     for call, each in zip(running, held, strict=True):
@@ -212,14 +213,14 @@ def test_stopping_ends_every_running_call(calls: Calls) -> None:
 
 def test_the_thread_ends_with_close_and_close_may_come_twice() -> None:
     before = threading.active_count()
-    calls = Calls(FakeClock())
+    calls = CallWatchdog(FakeClock())
     assert threading.active_count() == before + 1
     calls.close()
     calls.close()
     assert threading.active_count() == before
 
 
-def test_calls_come_and_go_while_they_are_looked_after(calls: Calls) -> None:
+def test_calls_come_and_go_while_they_are_looked_after(calls: CallWatchdog) -> None:
     def churn() -> None:
         for _ in range(300):
             call = call_of()
@@ -237,7 +238,7 @@ def test_calls_come_and_go_while_they_are_looked_after(calls: Calls) -> None:
 
 @pytest.mark.parametrize("waits_already", [True, False])
 def test_a_gateway_that_stops_ends_the_calls_that_wait_in_a_queue_now_and_later(
-    calls: Calls, waits_already: bool
+    calls: CallWatchdog, waits_already: bool
 ) -> None:
     queued, working, run = call_of(), call_of(), Held()
     queued.enter(run)
@@ -246,7 +247,7 @@ def test_a_gateway_that_stops_ends_the_calls_that_wait_in_a_queue_now_and_later(
     with ExitStack() as line:
         if waits_already:
             line.enter_context(queued.in_line())
-        calls.end_queued()
+        calls.cancel_queued()
         line.enter_context(queued.in_line())
         assert run.was_cancelled.wait(2.0)
     assert isinstance(queued.ended, Draining)
@@ -289,7 +290,7 @@ class Slow:
 @pytest.mark.usefixtures("often_looked_after")
 def test_what_a_slow_call_wants_beside_it_runs_in_a_thread_that_ends_with_the_work() -> None:
     before = threading.active_count()
-    calls = Calls(FakeClock())
+    calls = CallWatchdog(FakeClock())
     names: list[str] = []
     race = Slow(lambda: names.append(threading.current_thread().name))
     call = call_of()
@@ -304,7 +305,7 @@ def test_what_a_slow_call_wants_beside_it_runs_in_a_thread_that_ends_with_the_wo
 
 @pytest.mark.usefixtures("often_looked_after")
 def test_there_are_only_so_many_threads_beside_and_one_that_ends_makes_room() -> None:
-    calls, done = Calls(FakeClock(), most_beside=1), threading.Semaphore(0)
+    calls, done = CallWatchdog(FakeClock(), most_beside=1), threading.Semaphore(0)
     race, call = Slow(lambda: assert_acquired(done)), call_of()
     call.race = race
     calls.add(call)
@@ -321,7 +322,7 @@ def assert_acquired(done: threading.Semaphore) -> None:
     assert done.acquire(timeout=LONG)
 
 
-def test_a_system_without_threads_is_told_as_no_room(monkeypatch: pytest.MonkeyPatch, calls: Calls) -> None:
+def test_a_system_without_threads_is_told_as_no_room(monkeypatch: pytest.MonkeyPatch, calls: CallWatchdog) -> None:
     def refuse(thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
@@ -333,7 +334,7 @@ def test_a_system_without_threads_is_told_as_no_room(monkeypatch: pytest.MonkeyP
     assert set(race.spawned) == {False}
 
 
-def test_a_call_that_is_over_asks_nobody_beside_it(calls: Calls) -> None:
+def test_a_call_that_is_over_asks_nobody_beside_it(calls: CallWatchdog) -> None:
     caller, run = Caller(), Held()
     call = call_of(caller)
     race = Slow(lambda: None)
@@ -346,7 +347,7 @@ def test_a_call_that_is_over_asks_nobody_beside_it(calls: Calls) -> None:
 
 
 def test_a_call_that_cannot_be_looked_after_does_not_end_the_looking(
-    calls: Calls, caplog: pytest.LogCaptureFixture
+    calls: CallWatchdog, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Broken:
         def hedge(self, spawn: Callable[[Callable[[], None]], bool]) -> None:
@@ -407,7 +408,7 @@ def test_who_waits_for_a_stream_hears_after_a_while_that_it_still_waits(
     quiet: float, streamed: bool, hears: bool
 ) -> None:
     clock, caller = LookedAt(quiet), Waiting()
-    calls = Calls(clock)
+    calls = CallWatchdog(clock)
     call = Call("req_1", clock, timeout=100.0, caller=caller)
     call.streamed = streamed
     calls.add(call)

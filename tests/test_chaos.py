@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import requests
 
-from gateway.system import MOST_THREADS
+from gateway.assembly import MOST_THREADS
 from tests.running import alias, chat, events, provider
 from tests.served import Served, serving
 from tests.support.upstream_script import (

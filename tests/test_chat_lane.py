@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from gateway.handler.reply import Headers
+from gateway.assembly import System
+from gateway.dispatch.caller import Headers
 from gateway.handler.request_handler import RequestHandler
 from gateway.server.gateway_proxy import GatewayProxy
-from gateway.system import System
 from tests.running import alias, chat, loaded, provider
 from tests.support.upstream_script import Json, ScriptedUpstream, Status
 

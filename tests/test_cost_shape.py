@@ -20,6 +20,7 @@ from types import FrameType
 import pytest
 from werkzeug.test import EnvironBuilder
 
+from gateway.assembly import System
 from gateway.core.clock import Clock
 from gateway.core.errors import CallerLeft
 from gateway.core.request import ChatRequest
@@ -29,7 +30,6 @@ from gateway.observe.logs import ROOT
 from gateway.observe.masking import Masker
 from gateway.providers.base import Answer, AttemptContext, OpenStream
 from gateway.providers.factory import BUILDERS
-from gateway.system import System
 from tests.failover_scene import ANSWER
 from tests.running import alias, chat, loaded, provider
 from tests.support.fakes import DrivenClock, FakeClock

@@ -41,10 +41,10 @@ from gateway.core.provider_failures import (
 )
 from gateway.core.request import Rendered
 from gateway.core.secrets import Secret
-from gateway.handler.attempt import BACKOFF, LONGEST_TOLD
-from gateway.handler.call import MAX_TRIES, Call
-from gateway.handler.caller import NoCaller
-from gateway.handler.failover import Resumed, most_telling
+from gateway.dispatch.attempt import BACKOFF, LONGEST_TOLD
+from gateway.dispatch.call import MAX_TRIES, Call
+from gateway.dispatch.caller import NoCaller
+from gateway.dispatch.failover import Resumed, most_telling
 from gateway.handler.request_handler import attempts_text
 from gateway.providers.base import Answer, OpenStream
 from gateway.routing.breaker import FIRST_OPENING, IN_A_ROW
@@ -637,7 +637,7 @@ def test_every_try_takes_a_slot(tmp_path: Path) -> None:
 # Time limits -------------------------------------------------------------------------------------------------------
 
 
-def patience(scene: Scene, name: str) -> float:
+def read_timeout(scene: Scene, name: str) -> float:
     return scene[name].contexts[-1].first_content
 
 
@@ -648,7 +648,7 @@ def test_with_no_limit_of_its_own_every_try_may_take_what_is_left_of_the_deadlin
 
     scene["a"].plays(slow)
     call = scene.ask("ab")
-    assert (patience(scene, "a"), patience(scene, "b")) == (TIMEOUT, TIMEOUT - 100)
+    assert (read_timeout(scene, "a"), read_timeout(scene, "b")) == (TIMEOUT, TIMEOUT - 100)
     assert [scene[name].contexts[0].deadline for name in "ab"] == [call.deadline] * 2
 
 
@@ -656,14 +656,14 @@ def test_a_wait_for_a_slot_is_part_of_the_deadline(tmp_path: Path) -> None:
     scene = Scene(tmp_path, limits=limit("a"))
     scene.takes("a", 1)
     scene.ask("a")
-    assert patience(scene, "a") == pytest.approx(TIMEOUT - 60)
+    assert read_timeout(scene, "a") == pytest.approx(TIMEOUT - 60)
 
 
 def test_a_configured_limit_means_that_number_everywhere(tmp_path: Path) -> None:
     scene = Scene(tmp_path, timeouts={name: schema.Timeouts(first_token_seconds=7.0) for name in "ab"})
     scene["a"].plays(ProviderTimeout("x"))
     scene.ask("ab")
-    assert (patience(scene, "a"), patience(scene, "b")) == (7.0, 7.0)
+    assert (read_timeout(scene, "a"), read_timeout(scene, "b")) == (7.0, 7.0)
 
 
 def test_past_the_deadline_nobody_is_asked_any_more(scene: Scene) -> None:

@@ -25,7 +25,7 @@ from gateway.core.provider_failures import (
     Unavailable,
     UnsupportedByTarget,
 )
-from gateway.handler.call import MAX_TRIES
+from gateway.dispatch.call import MAX_TRIES
 from gateway.providers.base import Answer
 from gateway.routing.breaker import FIRST_OPENING, IN_A_ROW, LONGEST_OPENING
 from gateway.routing.router import Target
@@ -54,7 +54,7 @@ STANDINGS = ("ready", "no room", "waits", "rests", "open", "to be probed")
 
 
 @dataclass(frozen=True)
-class Plan:
+class CandidateOrder:
     """What becomes of a target: how it stands before, and what it does each time it is asked."""
 
     standing: str
@@ -63,7 +63,7 @@ class Plan:
 
 PLANS = st.lists(
     st.builds(
-        Plan,
+        CandidateOrder,
         st.sampled_from(STANDINGS),
         st.lists(st.sampled_from(["answers", LEAVES, *KINDS]), min_size=1, max_size=2),
     ),
@@ -72,7 +72,7 @@ PLANS = st.lists(
 )
 
 
-def set_up(folder: Path, plans: Sequence[Plan]) -> Scene:
+def set_up(folder: Path, plans: Sequence[CandidateOrder]) -> Scene:
     """Targets a, b and so on, as planned."""
     names = {name: plan.standing for name, plan in zip("abcd", plans, strict=False)}
     queues = {"no room": 0, "waits": 50}
@@ -131,7 +131,7 @@ def expected_error(scene: Scene) -> type[Exception]:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(PLANS, st.sampled_from(["next", "wait"]))
 def test_whatever_happens_the_rules_hold(
-    tmp_path: Path, plans: Sequence[Plan], when_limited: Literal["next", "wait"]
+    tmp_path: Path, plans: Sequence[CandidateOrder], when_limited: Literal["next", "wait"]
 ) -> None:
     scene = set_up(tmp_path, plans)
     names, call = "abcd"[: len(plans)], scene.call()

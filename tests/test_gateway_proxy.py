@@ -383,5 +383,5 @@ class TestWhatAProviderMayDo:
                 while limiter.waiting < 6:
                     threading.Event().wait(0.01)
                 assert served.post(chat("free/m")).status_code == 200
-                served.gateway.system.calls.end_queued()
+                served.gateway.system.calls.cancel_queued()
                 assert {each.result().status_code for each in waiting} == {503}

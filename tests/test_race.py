@@ -26,11 +26,11 @@ from gateway.core.provider_failures import (
     Unavailable,
 )
 from gateway.core.request import ChatRequest, Rendered
-from gateway.handler.attempt import Attempt, Paces, Reached
-from gateway.handler.call import MAX_TRIES, Call
-from gateway.handler.caller import NoCaller
-from gateway.handler.failover import Failover
-from gateway.handler.race import Race
+from gateway.dispatch.attempt import Attempt, AttemptPolicy, TargetAnswer
+from gateway.dispatch.call import MAX_TRIES, Call
+from gateway.dispatch.caller import NoCaller
+from gateway.dispatch.failover import Failover
+from gateway.dispatch.hedging import HedgedDispatch
 from gateway.handler.request_handler import attempts_text
 from gateway.limits.rate_limiter import LOOK, MINUTE, RateLimiter, RateLimiters
 from gateway.observe.logs import CallLog
@@ -185,7 +185,7 @@ class Scene:
         self.limiters = RateLimiters(limits, self.clock)
         self.has_left = False
         self.call = Call("req_1", self.clock, timeout=TIMEOUT, caller=NoCaller(lambda: self.has_left))
-        self.reached: Reached | None = None
+        self.reached: TargetAnswer | None = None
         self.error: GatewayError | None = None
         self.beside: list[threading.Thread] = []
         self.thread: threading.Thread | None = None
@@ -198,7 +198,7 @@ class Scene:
         )
         attempt = Attempt(
             self.providers,
-            Paces(self.limiters, self.health, RetryBudgets(), timeouts),
+            AttemptPolicy(self.limiters, self.health, RetryBudgets(), timeouts),
             auth,
             CallLog(),
             lambda: 0.5,
@@ -237,9 +237,9 @@ class Scene:
         return True
 
     @property
-    def race(self) -> Race:
+    def race(self) -> HedgedDispatch:
         """While it lasts."""
-        assert isinstance(self.call.race, Race)
+        assert isinstance(self.call.race, HedgedDispatch)
         return self.call.race
 
     def passes(self, seconds: float) -> int:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from gateway.handler.relay import UNTAKEN, Relay
 from gateway.httpd.response import Response
-from gateway.serve import enough_descriptors
+from gateway.serve import raise_descriptor_limit
+from gateway.streaming.relay import UNTAKEN, Relay
 from gateway.upstream.byte_stream import READ_SIZE
 from tests.edge import until
 from tests.running import Running, alias, provider, running
@@ -58,7 +58,7 @@ def carried(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
 @pytest.fixture(autouse=True)
 def short_wait_after_a_finish(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.handler.running_answer.AFTER_FINISH", 0.2)
+    monkeypatch.setattr("gateway.streaming.answer_machine.AFTER_FINISH", 0.2)
 
 
 def text_of(body: bytes) -> str:
@@ -162,7 +162,7 @@ def test_a_relayed_stream_is_byte_for_byte_what_a_thread_gives(
 
 
 def test_three_hundred_streams_at_once_need_eight_threads(carried: list[object]) -> None:
-    enough_descriptors()
+    raise_descriptor_limit()
     with ManyStreams() as up:
         config = {
             "gateway": {"threads": 8},

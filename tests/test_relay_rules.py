@@ -14,13 +14,13 @@ import pytest
 from gateway.core.errors import CallerLeft, DeadlineExceeded, Draining, GatewayError
 from gateway.core.provider_failures import InvalidAnswer, StreamBroken
 from gateway.core.sse import DONE, encode
-from gateway.handler.relay import Relay
-from gateway.handler.response_transformer import StreamedBody
-from gateway.handler.running_answer import RunningAnswer
-from gateway.handler.stream_drive import StreamDrive
 from gateway.httpd.server import HttpServer
 from gateway.net.self_pipe import SelfPipe
-from gateway.serve import spare_the_start
+from gateway.serve import freeze_startup_objects
+from gateway.streaming.answer_machine import AnswerMachine
+from gateway.streaming.body import StreamedBody
+from gateway.streaming.relay import Relay
+from gateway.streaming.session import StreamSession
 from gateway.upstream.byte_stream import Detached
 from tests.edge import until
 from tests.running import alias, provider, running
@@ -48,7 +48,7 @@ class Outlet:
     untaken = 0
     left = False
 
-    def __init__(self, drive: StreamDrive) -> None:
+    def __init__(self, drive: StreamSession) -> None:
         self._drive = drive
         self._came = threading.Condition()
         self._closed = False
@@ -214,7 +214,7 @@ def test_one_byte_wakes_for_all_who_wake_at_once_and_the_next_one_wakes_again() 
 
 def test_the_garbage_collector_spares_what_the_start_has_made() -> None:
     try:
-        spare_the_start()
+        freeze_startup_objects()
         assert gc.get_freeze_count() > 0
     finally:
         gc.unfreeze()
@@ -224,14 +224,14 @@ def test_the_garbage_collector_spares_what_the_start_has_made() -> None:
 
 
 def test_a_fault_of_the_gateway_ends_one_stream_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    received = RunningAnswer.received
+    received = AnswerMachine.received
 
-    def faulty(self: RunningAnswer, data: bytes) -> bytes:
+    def faulty(self: AnswerMachine, data: bytes) -> bytes:
         if b"poison" in data:
             raise ZeroDivisionError
         return received(self, data)
 
-    monkeypatch.setattr(RunningAnswer, "received", faulty)
+    monkeypatch.setattr(AnswerMachine, "received", faulty)
     with ExitStack() as stack:
         up = stack.enter_context(ScriptedUpstream())
         config = {"providers": {"a": provider(up.base_url)}, "modelAliases": [alias("plain", "a/m")]}

@@ -31,10 +31,11 @@ from gateway.core.provider_failures import (
 )
 from gateway.core.request import ChatRequest, Rendered
 from gateway.core.secrets import Secret
-from gateway.handler.attempt import Attempt, Paces
-from gateway.handler.call import Call, Calls
-from gateway.handler.caller import NoCaller
-from gateway.handler.failover import Failover
+from gateway.dispatch.attempt import Attempt, AttemptPolicy
+from gateway.dispatch.call import Call
+from gateway.dispatch.caller import NoCaller
+from gateway.dispatch.failover import Failover
+from gateway.dispatch.watchdog import CallWatchdog
 from gateway.handler.reply import Reply
 from gateway.handler.request_handler import RequestHandler
 from gateway.handler.response_transformer import ResponseTransformer
@@ -170,7 +171,7 @@ class Scene:
     def __init__(
         self,
         folder: Path,
-        calls: Calls,
+        calls: CallWatchdog,
         providers: Mapping[str, Provider],
         *,
         clock: Clock | None = None,
@@ -194,7 +195,7 @@ class Scene:
             WatchedFiles([], self.clock),
             self.clock,
         )
-        paces = Paces(RateLimiters(limits, self.clock), self.health, RetryBudgets(), times)
+        paces = AttemptPolicy(RateLimiters(limits, self.clock), self.health, RetryBudgets(), times)
         attempt = Attempt(providers, paces, auth, self.log, lambda: 0.5)
         aliases = [schema.Alias(alias="best", providers=targets)] if targets else []
         self.handler = RequestHandler(
@@ -229,8 +230,8 @@ class Scene:
 
 
 @pytest.fixture
-def calls(often_looked_after: None) -> Iterator[Calls]:
-    running = Calls(SystemClock())
+def calls(often_looked_after: None) -> Iterator[CallWatchdog]:
+    running = CallWatchdog(SystemClock())
     yield running
     running.close()
 
@@ -273,7 +274,7 @@ def text_of(said: Sequence[object]) -> str:
 # Whole answers -----------------------------------------------------------------------------------------------------
 
 
-def test_a_whole_answer_and_all_that_is_told_of_it(tmp_path: Path, calls: Calls) -> None:
+def test_a_whole_answer_and_all_that_is_told_of_it(tmp_path: Path, calls: CallWatchdog) -> None:
     limits = {"X-RateLimit-Remaining-Requests": "9", "x-ratelimit-reset": "1s", "Set-Cookie": "a=b", "Server": "x"}
     scene = Scene(tmp_path, calls, {"a": FakeProvider(whole("hello", ("seed",), limits))})
     reply = scene.ask()
@@ -309,13 +310,13 @@ def test_a_whole_answer_and_all_that_is_told_of_it(tmp_path: Path, calls: Calls)
     )
 
 
-def test_the_real_name_of_the_model_can_be_shown(tmp_path: Path, calls: Calls) -> None:
+def test_the_real_name_of_the_model_can_be_shown(tmp_path: Path, calls: CallWatchdog) -> None:
     reply = Scene(tmp_path, calls, {"a": FakeProvider()}, own_name=True).ask()
     assert isinstance(reply.body, bytes)
     assert json.loads(reply.body)["model"] == "own-name"
 
 
-def test_a_model_can_be_asked_for_past_the_aliases(tmp_path: Path, calls: Calls) -> None:
+def test_a_model_can_be_asked_for_past_the_aliases(tmp_path: Path, calls: CallWatchdog) -> None:
     provider = FakeProvider()
     scene = Scene(tmp_path, calls, {"a": provider})
     reply = scene.ask("a/org/model:free")
@@ -325,7 +326,7 @@ def test_a_model_can_be_asked_for_past_the_aliases(tmp_path: Path, calls: Calls)
     assert scene.line.model == "a/org/model:free"
 
 
-def test_failing_over_is_told(tmp_path: Path, calls: Calls) -> None:
+def test_failing_over_is_told(tmp_path: Path, calls: CallWatchdog) -> None:
     failing = FakeProvider(Unavailable("x", evidence=Evidence(status=503)))
     scene = Scene(tmp_path, calls, {"a": failing, "b": FakeProvider()})
     reply = scene.ask()
@@ -335,7 +336,7 @@ def test_failing_over_is_told(tmp_path: Path, calls: Calls) -> None:
     assert (scene.line.target, scene.line.error) == ("b/m", None)
 
 
-def test_time_in_the_queue_is_told(tmp_path: Path, calls: Calls) -> None:
+def test_time_in_the_queue_is_told(tmp_path: Path, calls: CallWatchdog) -> None:
     rule = schema.RateLimit(provider="a", requests_per_minute=1, max_wait_seconds=90)
     scene = Scene(tmp_path, calls, {"a": FakeProvider()}, limits=[rule])
     scene.ask()
@@ -360,7 +361,9 @@ def test_time_in_the_queue_is_told(tmp_path: Path, calls: Calls) -> None:
     ],
     ids=["empty", "cut", "list", "no-model", "no-messages", "huge-model"],
 )
-def test_a_request_that_cannot_be_read_is_a_reply_too(tmp_path: Path, calls: Calls, body: bytes, param: str) -> None:
+def test_a_request_that_cannot_be_read_is_a_reply_too(
+    tmp_path: Path, calls: CallWatchdog, body: bytes, param: str
+) -> None:
     scene = Scene(tmp_path, calls, {"a": FakeProvider()})
     reply = scene.handler.handle(scene.call(), body)
     assert (reply.status, error_of(reply)["param"]) == (400, param)
@@ -368,14 +371,14 @@ def test_a_request_that_cannot_be_read_is_a_reply_too(tmp_path: Path, calls: Cal
 
 
 @pytest.mark.parametrize("name", ["x\r\nSet-Cookie: a=b", "\x1b[2J", "a\u2028b", "a/\x00", "\ud800"])
-def test_a_name_that_no_model_has_is_refused(tmp_path: Path, calls: Calls, name: str) -> None:
+def test_a_name_that_no_model_has_is_refused(tmp_path: Path, calls: CallWatchdog, name: str) -> None:
     scene = Scene(tmp_path, calls, {"a": FakeProvider()})
     assert scene.ask(name).status == 400
     assert scene.line.attempts == ""
 
 
 @pytest.mark.parametrize("name", ["bset", "모델", "x/y"])
-def test_an_unknown_model_is_not_found(tmp_path: Path, calls: Calls, name: str) -> None:
+def test_an_unknown_model_is_not_found(tmp_path: Path, calls: CallWatchdog, name: str) -> None:
     scene = Scene(tmp_path, calls, {"a": FakeProvider()})
     reply = scene.ask(name)
     error = error_of(reply)
@@ -397,7 +400,7 @@ def test_an_unknown_model_is_not_found(tmp_path: Path, calls: Calls, name: str) 
     ids=str,
 )
 def test_a_providers_failure_reaches_the_caller_as_it_is(
-    tmp_path: Path, calls: Calls, failure: ProviderFailure, status: int, code: str
+    tmp_path: Path, calls: CallWatchdog, failure: ProviderFailure, status: int, code: str
 ) -> None:
     scene = Scene(tmp_path, calls, {"a": FakeProvider(failure, failure)})
     reply = scene.ask()
@@ -426,7 +429,7 @@ def test_a_providers_failure_reaches_the_caller_as_it_is(
     ],
 )
 def test_the_caller_is_told_when_to_come_again(
-    tmp_path: Path, calls: Calls, seconds: float | None, headers: Mapping[str, str]
+    tmp_path: Path, calls: CallWatchdog, seconds: float | None, headers: Mapping[str, str]
 ) -> None:
     failure = RateLimited("slow down", evidence=Evidence(status=429, retry_after=seconds))
     reply = Scene(tmp_path, calls, {"a": FakeProvider(failure)}).ask()
@@ -434,13 +437,13 @@ def test_the_caller_is_told_when_to_come_again(
     assert {name: value for name, value in reply.headers if name in names} == headers
 
 
-def test_a_long_wait_is_told_in_words(tmp_path: Path, calls: Calls) -> None:
+def test_a_long_wait_is_told_in_words(tmp_path: Path, calls: CallWatchdog) -> None:
     failure = QuotaExhausted("The quota is spent.", evidence=Evidence(status=429, retry_after=12_000))
     reply = Scene(tmp_path, calls, {"a": FakeProvider(failure)}).ask()
     assert error_of(reply)["message"] == "The quota is spent. Try again in 3 hours 20 minutes."
 
 
-def test_where_every_queue_is_full_the_caller_is_told_the_shortest_wait(tmp_path: Path, calls: Calls) -> None:
+def test_where_every_queue_is_full_the_caller_is_told_the_shortest_wait(tmp_path: Path, calls: CallWatchdog) -> None:
     rules = [schema.RateLimit(provider=name, requests_per_minute=1, max_queue_size=0) for name in "ab"]
     clock = FakeClock()
     scene = Scene(tmp_path, calls, {"a": FakeProvider(), "b": FakeProvider()}, limits=rules, clock=clock)
@@ -454,21 +457,21 @@ def test_where_every_queue_is_full_the_caller_is_told_the_shortest_wait(tmp_path
     assert scene.line.attempts == "a/m=limited,b/m=limited,a/m=limited,b/m=limited"
 
 
-def test_a_missing_login_is_told(tmp_path: Path, calls: Calls) -> None:
+def test_a_missing_login_is_told(tmp_path: Path, calls: CallWatchdog) -> None:
     scene = Scene(tmp_path, calls, {"a": FakeProvider()}, sources={"a": StoredToken()})
     reply = scene.ask()
     assert (reply.status, error_of(reply)["code"]) == (401, "login_required")
     assert scene.line.attempts == "a/m=login_required"
 
 
-def test_a_deadline_is_told(tmp_path: Path, calls: Calls) -> None:
+def test_a_deadline_is_told(tmp_path: Path, calls: CallWatchdog) -> None:
     scene = Scene(tmp_path, calls, {"a": FakeProvider()})
     reply = scene.ask(call=scene.call(timeout=0.0))
     assert (reply.status, error_of(reply)["code"]) == (504, "deadline_exceeded")
     assert scene.line.status == 504
 
 
-def test_a_caller_that_left_has_a_line_and_blames_nobody(tmp_path: Path, calls: Calls) -> None:
+def test_a_caller_that_left_has_a_line_and_blames_nobody(tmp_path: Path, calls: CallWatchdog) -> None:
     provider = FakeProvider()
     scene = Scene(tmp_path, calls, {"a": provider})
     scene.gone = True
@@ -477,7 +480,7 @@ def test_a_caller_that_left_has_a_line_and_blames_nobody(tmp_path: Path, calls: 
     assert not scene.rests("a")
 
 
-def test_a_fault_of_our_own_is_told_as_one_and_nothing_runs_on(tmp_path: Path, calls: Calls) -> None:
+def test_a_fault_of_our_own_is_told_as_one_and_nothing_runs_on(tmp_path: Path, calls: CallWatchdog) -> None:
     scene = Scene(tmp_path, calls, {"a": FakeProvider(ZeroDivisionError())})
     reply = scene.ask()
     assert (reply.status, error_of(reply)["code"]) == (500, "internal_error")
@@ -492,7 +495,7 @@ HOSTILE_MODELS = ("m; Set-Cookie: a=b", "m,b/x=200", "m=%", "mödel 模型", "a 
 @pytest.mark.parametrize("model", HOSTILE_MODELS)
 @pytest.mark.parametrize("works", [True, False], ids=["answers", "fails"])
 def test_a_hostile_model_name_stays_one_entry_of_one_header_line(
-    tmp_path: Path, calls: Calls, model: str, works: bool
+    tmp_path: Path, calls: CallWatchdog, model: str, works: bool
 ) -> None:
     outcome = whole() if works else Unavailable("x", evidence=Evidence(status=503))
     scene = Scene(tmp_path, calls, {"a": FakeProvider(outcome)}, model=model)
@@ -507,7 +510,7 @@ def test_a_hostile_model_name_stays_one_entry_of_one_header_line(
 
 @pytest.mark.parametrize("code", ["x\r\nSet-Cookie: a=b", "x,b/m=200", "ünï", "c" * 300])
 def test_a_hostile_code_of_a_provider_stays_one_entry_of_one_header_line(
-    tmp_path: Path, calls: Calls, code: str
+    tmp_path: Path, calls: CallWatchdog, code: str
 ) -> None:
     scene = Scene(tmp_path, calls, {"a": FakeProvider(QuotaExhausted("x", code=code)), "b": FakeProvider()})
     attempts = header(scene.ask(), "x-gateway-attempts") or ""
@@ -516,7 +519,7 @@ def test_a_hostile_code_of_a_provider_stays_one_entry_of_one_header_line(
     assert (attempts.count(","), attempts.count("=")) == (1, 2)
 
 
-def test_a_header_of_a_provider_that_is_no_plain_text_is_left_out(tmp_path: Path, calls: Calls) -> None:
+def test_a_header_of_a_provider_that_is_no_plain_text_is_left_out(tmp_path: Path, calls: CallWatchdog) -> None:
     headers = {"x-ratelimit-a": "ok", "x-ratelimit-b": "bad\x00", "x-ratelimit-c": "ünï", "x-ratelimit-d": "a\r\nb: c"}
     reply = Scene(tmp_path, calls, {"a": FakeProvider(whole(headers=headers))}).ask()
     assert [name for name, _ in reply.headers if name.startswith("x-ratelimit")] == ["x-ratelimit-a"]
@@ -525,7 +528,7 @@ def test_a_header_of_a_provider_that_is_no_plain_text_is_left_out(tmp_path: Path
 # Streams -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_stream_and_all_that_is_told_of_it(tmp_path: Path, calls: Calls) -> None:
+def test_a_stream_and_all_that_is_told_of_it(tmp_path: Path, calls: CallWatchdog) -> None:
     rest = sse(*sse_events("two three", usage=USAGE)[1:], "[DONE]")
     body = FakeBody(rest)
     scene = Scene(tmp_path, calls, {"a": FakeProvider(stream_of(body))})
@@ -551,7 +554,7 @@ def test_a_stream_and_all_that_is_told_of_it(tmp_path: Path, calls: Calls) -> No
     assert (scene.line.prompt_tokens, scene.line.completion_tokens) == (12, 340)
 
 
-def test_token_counts_are_logged_where_the_caller_did_not_ask_for_them(tmp_path: Path, calls: Calls) -> None:
+def test_token_counts_are_logged_where_the_caller_did_not_ask_for_them(tmp_path: Path, calls: CallWatchdog) -> None:
     body = FakeBody(sse(*sse_events("two", usage=USAGE)[1:], "[DONE]"))
     scene = Scene(tmp_path, calls, {"a": FakeProvider(stream_of(body))})
     said = events(scene.ask(stream=True))
@@ -559,14 +562,16 @@ def test_token_counts_are_logged_where_the_caller_did_not_ask_for_them(tmp_path:
     assert (scene.line.prompt_tokens, scene.line.completion_tokens) == (12, 340)
 
 
-def test_unreadable_events_are_counted(tmp_path: Path, calls: Calls) -> None:
+def test_unreadable_events_are_counted(tmp_path: Path, calls: CallWatchdog) -> None:
     body = FakeBody(sse("{not json", *sse_events("two")[1:], "[DONE]"))
     scene = Scene(tmp_path, calls, {"a": FakeProvider(stream_of(body))})
     assert text_of(events(scene.ask(stream=True))) == "one two"
     assert scene.line.skipped_events == 1
 
 
-def test_a_stream_that_breaks_ends_with_an_error_and_is_held_against_its_target(tmp_path: Path, calls: Calls) -> None:
+def test_a_stream_that_breaks_ends_with_an_error_and_is_held_against_its_target(
+    tmp_path: Path, calls: CallWatchdog
+) -> None:
     body = FakeBody(sse(sse_events("two")[1]), InvalidAnswer("a broke off."))
     scene = Scene(tmp_path, calls, {"a": FakeProvider(stream_of(body)), "b": FakeProvider(QuotaExhausted("spent"))})
     said = events(scene.ask(stream=True))
@@ -579,7 +584,7 @@ def test_a_stream_that_breaks_ends_with_an_error_and_is_held_against_its_target(
     assert scene.health.describe(Target("a", "m")).failures == 1
 
 
-def test_a_caller_that_leaves_a_stream_blames_nobody(tmp_path: Path, calls: Calls) -> None:
+def test_a_caller_that_leaves_a_stream_blames_nobody(tmp_path: Path, calls: CallWatchdog) -> None:
     body = FakeBody(*[sse(sse_events("two")[1])] * 50)
     scene = Scene(tmp_path, calls, {"a": FakeProvider(stream_of(body))})
     reply = scene.ask(stream=True)
@@ -591,7 +596,7 @@ def test_a_caller_that_leaves_a_stream_blames_nobody(tmp_path: Path, calls: Call
     assert (scene.line.error, scene.rests("a")) == ("caller_left", False)
 
 
-def test_a_stream_that_nobody_began_to_read_is_closed_all_the_same(tmp_path: Path, calls: Calls) -> None:
+def test_a_stream_that_nobody_began_to_read_is_closed_all_the_same(tmp_path: Path, calls: CallWatchdog) -> None:
     body = FakeBody()
     scene = Scene(tmp_path, calls, {"a": FakeProvider(stream_of(body))})
     reply = scene.ask(stream=True)
@@ -603,7 +608,7 @@ def test_a_stream_that_nobody_began_to_read_is_closed_all_the_same(tmp_path: Pat
 @pytest.mark.parametrize("reason", [CallerLeft("left"), Draining("The gateway was stopped.")], ids=str)
 @pytest.mark.parametrize("looks", [b"", InvalidAnswer("cut")], ids=["like-an-end", "like-a-break"])
 def test_a_stream_that_is_ended_from_outside_blames_nobody(
-    tmp_path: Path, calls: Calls, reason: GatewayError, looks: bytes | Exception
+    tmp_path: Path, calls: CallWatchdog, reason: GatewayError, looks: bytes | Exception
 ) -> None:
     body = FakeBody(looks)
     scene = Scene(tmp_path, calls, {"a": FakeProvider(stream_of(body))})
@@ -616,7 +621,7 @@ def test_a_stream_that_is_ended_from_outside_blames_nobody(
     assert (scene.line.error, scene.rests("a")) == (reason.code, False)
 
 
-def test_a_stream_past_its_deadline_says_so_and_blames_nobody(tmp_path: Path, calls: Calls) -> None:
+def test_a_stream_past_its_deadline_says_so_and_blames_nobody(tmp_path: Path, calls: CallWatchdog) -> None:
     clock = FakeClock()
     body = FakeBody(sse(sse_events("two")[1]))
     scene = Scene(tmp_path, calls, {"a": FakeProvider(stream_of(body))}, clock=clock)
@@ -628,7 +633,7 @@ def test_a_stream_past_its_deadline_says_so_and_blames_nobody(tmp_path: Path, ca
     assert (scene.line.error, scene.rests("a")) == ("deadline_exceeded", False)
 
 
-def test_a_stream_that_nobody_can_begin_has_a_true_status(tmp_path: Path, calls: Calls) -> None:
+def test_a_stream_that_nobody_can_begin_has_a_true_status(tmp_path: Path, calls: CallWatchdog) -> None:
     failure = Unavailable("down", evidence=Evidence(status=503))
     scene = Scene(tmp_path, calls, {"a": FakeProvider(failure), "b": FakeProvider(failure)})
     reply = scene.ask(stream=True)
@@ -642,7 +647,7 @@ def test_a_stream_that_nobody_can_begin_has_a_true_status(tmp_path: Path, calls:
 class Wired:
     """The handler over scripted upstreams, with the real clock."""
 
-    def __init__(self, folder: Path, calls: Calls, stack: ExitStack, **ups: ScriptedUpstream) -> None:
+    def __init__(self, folder: Path, calls: CallWatchdog, stack: ExitStack, **ups: ScriptedUpstream) -> None:
         clock = SystemClock()
         providers = {name: self._provider(name, up, clock) for name, up in ups.items()}
         for provider in providers.values():
@@ -665,7 +670,7 @@ def stack() -> Iterator[ExitStack]:
 
 
 @pytest.fixture
-def wired(tmp_path: Path, calls: Calls, stack: ExitStack, up: ScriptedUpstream) -> Scene:
+def wired(tmp_path: Path, calls: CallWatchdog, stack: ExitStack, up: ScriptedUpstream) -> Scene:
     """`a` is the fixture `up`; `b` is healthy."""
     healthy = stack.enter_context(ScriptedUpstream())
     return Wired(tmp_path, calls, stack, a=up, b=healthy).scene

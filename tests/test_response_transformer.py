@@ -11,16 +11,17 @@ from gateway.core.provider_failures import InvalidAnswer, ProviderTimeout, Strea
 from gateway.core.request import ChatRequest, Rendered, Source
 from gateway.core.sse import DONE, encode
 from gateway.core.strict_json import JsonObject, dumps
-from gateway.handler.attempt import Reached
-from gateway.handler.call import Call
-from gateway.handler.caller import NoCaller
-from gateway.handler.failover import Resumed
-from gateway.handler.response_transformer import ResponseTransformer, StreamedBody
-from gateway.handler.running_answer import AFTER_FINISH, RunningAnswer, Stall
-from gateway.handler.stream_drive import StreamDrive
+from gateway.dispatch.attempt import TargetAnswer
+from gateway.dispatch.call import Call
+from gateway.dispatch.caller import NoCaller
+from gateway.dispatch.failover import Resumed
+from gateway.handler.response_transformer import ResponseTransformer
 from gateway.providers.base import Answer, OpenStream
 from gateway.routing.health import Health
 from gateway.routing.router import Target
+from gateway.streaming.answer_machine import AFTER_FINISH, AnswerMachine, Stall
+from gateway.streaming.body import StreamedBody
+from gateway.streaming.session import StreamSession
 from gateway.upstream.byte_stream import ByteStream
 from gateway.wires.openai_chat.inbound import OpenAIChatInbound
 from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
@@ -112,7 +113,7 @@ class Scene:
         self.machine = ResponseTransformer(OpenAIChatInbound(), "alias").streamed(
             opened, request("alias"), Stall(STALL, STALL), resumable=False
         )
-        self.drive = StreamDrive(self.machine, Reached(TARGET, opened, ticket), self.call, self)
+        self.drive = StreamSession(self.machine, TargetAnswer(TARGET, opened, ticket), self.call, self)
         self.body = StreamedBody(self.drive)
 
     def play(self) -> list[str]:
@@ -132,7 +133,7 @@ class Scene:
     def resume(self, said: str) -> Resumed:
         raise ModelNotFound("Nobody else is there.")
 
-    def closed(self, machine: RunningAnswer, error: GatewayError | None) -> None:
+    def closed(self, machine: AnswerMachine, error: GatewayError | None) -> None:
         assert machine is self.machine
         self.told.append(error)
 
@@ -319,7 +320,7 @@ def test_a_stream_carries_the_name_that_is_configured_and_usage_where_it_was_ask
     transformer = ResponseTransformer(OpenAIChatInbound(), "upstream" if own == "upstream" else "alias")
     opened = OpenStream([], OpenAIChatOutbound().decoder(NOW, Rendered(b"")), FakeStream(FakeClock(), ()), ())
     answer = transformer.streamed(opened, request("fast", usage=usage), Stall(STALL, STALL), resumable=False)
-    assert answer.patience == STALL
+    assert answer.read_timeout == STALL
     body: JsonObject = {"model": "theirs", "choices": [{}], "usage": {"prompt_tokens": 9}}
     said = answer.begin([ChatChunk(has_content=True, usage=None, source=Source("openai_chat", dict(body)))])
     expected: JsonObject = {**body, "model": model} if usage else {"model": model, "choices": [{}]}

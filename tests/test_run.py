@@ -5,9 +5,9 @@ import threading
 import pytest
 
 from gateway.core.errors import CallerLeft, DeadlineExceeded, Draining, GatewayError
-from gateway.handler.call import Call
-from gateway.handler.caller import NoCaller
-from gateway.handler.run import Beaten, Run
+from gateway.dispatch.branch import Branch, BranchLost
+from gateway.dispatch.call import Call
+from gateway.dispatch.caller import NoCaller
 from tests.support.fakes import DrivenClock, FakeClock
 
 LONG = 20.0  # seconds; only a hang takes so long
@@ -31,7 +31,7 @@ class Scene:
         self.clock = clock or FakeClock()
         self.gone = False
         self.call = Call("req_1", self.clock, timeout=TIMEOUT, caller=NoCaller(lambda: self.gone))
-        self.run = Run(self.call, self.clock)
+        self.run = Branch(self.call, self.clock)
 
 
 # How long a try takes ----------------------------------------------------------------------------------------------
@@ -124,13 +124,13 @@ def test_what_is_held_after_the_end_is_cut_at_once() -> None:
 def test_a_run_that_enters_a_call_which_has_ended_holds_nothing() -> None:
     scene, held = Scene(), Held()
     scene.call.end(CallerLeft("left"))
-    Run(scene.call, scene.clock).hold(held)
+    Branch(scene.call, scene.clock).hold(held)
     assert held.cancels == 1
 
 
 def test_ending_the_call_cuts_all_its_runs_and_beating_one_only_that_one() -> None:
     scene, first, second = Scene(), Held(), Held()
-    beside = Run(scene.call, scene.clock)
+    beside = Branch(scene.call, scene.clock)
     scene.run.hold(first)
     beside.hold(second)
     beside.beat(answered=True)
@@ -162,7 +162,7 @@ def test_a_cut_may_look_at_the_run_that_cuts_it() -> None:
     class Curious:
         def cancel(self) -> None:
             scene.run.hold(Held())
-            Run(scene.call, scene.clock)
+            Branch(scene.call, scene.clock)
 
     scene.run.hold(Curious())
     thread = threading.Thread(target=lambda: scene.call.end(CallerLeft("left")), daemon=True)
@@ -198,7 +198,7 @@ def test_a_run_that_is_beaten_knows_whether_it_was_slow(slow: bool) -> None:
     scene.clock.advance(12 if slow else 11)
     assert scene.run.falls_behind() == slow
     scene.run.beat(answered=True)
-    with pytest.raises(Beaten, match="slow" if slow else "lost") as caught:
+    with pytest.raises(BranchLost, match="slow" if slow else "lost") as caught:
         scene.run.check()
     assert caught.value.slow == slow
     assert scene.run.gone()
@@ -210,7 +210,7 @@ def test_where_nobody_answered_being_slow_is_not_told() -> None:
     scene.clock.advance(12)
     assert scene.run.falls_behind()
     scene.run.beat(answered=False)
-    with pytest.raises(Beaten, match="lost") as caught:
+    with pytest.raises(BranchLost, match="lost") as caught:
         scene.run.check()
     assert not caught.value.slow
 
@@ -242,7 +242,7 @@ def test_whatever_ends_a_run_wakes_it_from_its_pause(reason: GatewayError | None
     def pause() -> None:
         try:
             scene.run.pause(3.0)
-        except (Beaten, GatewayError) as why:
+        except (BranchLost, GatewayError) as why:
             raised.append(why)
 
     thread = threading.Thread(target=pause)
@@ -254,12 +254,12 @@ def test_whatever_ends_a_run_wakes_it_from_its_pause(reason: GatewayError | None
         scene.call.end(reason)
     thread.join(LONG)
     assert not thread.is_alive()
-    assert [type(why) for why in raised] == [type(reason) if reason else Beaten]
+    assert [type(why) for why in raised] == [type(reason) if reason else BranchLost]
 
 
 def test_a_run_that_was_cut_pauses_no_more() -> None:
     scene = Scene()
     scene.run.beat(answered=True)
-    with pytest.raises(Beaten):
+    with pytest.raises(BranchLost):
         scene.run.pause(3.0)
     assert scene.call.age() == 0.0

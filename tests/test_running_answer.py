@@ -14,7 +14,7 @@ from gateway.core.provider_failures import Evidence, InvalidAnswer, ProviderFail
 from gateway.core.request import Rendered, Source
 from gateway.core.sse import DONE, encode
 from gateway.core.strict_json import dumps
-from gateway.handler.running_answer import AFTER_FINISH, MAX_SAID, RunningAnswer, Stall
+from gateway.streaming.answer_machine import AFTER_FINISH, MAX_SAID, AnswerMachine, Stall
 from gateway.wires.base import Decoder, Naming
 from gateway.wires.openai_chat.inbound import OpenAIChatInbound
 from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
@@ -75,9 +75,9 @@ class WordEncoder:
         return f"<{type(error).__name__}: {error.message}>".encode()
 
 
-def machine() -> tuple[RunningAnswer, WordDecoder]:
+def machine() -> tuple[AnswerMachine, WordDecoder]:
     decoder = WordDecoder()
-    return RunningAnswer(decoder, WordEncoder(), Stall(5.0, STALL)), decoder
+    return AnswerMachine(decoder, WordEncoder(), Stall(5.0, STALL)), decoder
 
 
 def test_what_comes_goes_out_and_the_end_is_said_once() -> None:
@@ -113,15 +113,15 @@ def test_the_last_usage_counts() -> None:
 
 def test_silence_is_borne_for_the_stall_time_and_after_a_finish_for_a_moment() -> None:
     answer, _ = machine()
-    assert answer.patience == STALL
+    assert answer.read_timeout == STALL
     answer.received(b"a.")
-    assert answer.patience == AFTER_FINISH
+    assert answer.read_timeout == AFTER_FINISH
 
 
 Ending = Literal["end", "silence", "failure"]
 
 
-def ends(answer: RunningAnswer, how: Ending) -> bytes:
+def ends(answer: AnswerMachine, how: Ending) -> bytes:
     if how == "failure":
         return answer.failed(DeadlineExceeded("Too late."))
     return answer.received(b"") if how == "end" else answer.silent()
@@ -152,7 +152,7 @@ def test_before_a_finish_any_end_is_an_error_and_nothing_that_looks_like_an_end(
 
 @pytest.mark.parametrize(("length", "goes_on"), [(MAX_SAID, True), (MAX_SAID + 1, False)])
 def test_an_answer_too_long_to_be_said_to_another_candidate_is_not_kept_for_it(length: int, goes_on: bool) -> None:
-    answer = RunningAnswer(WordDecoder(), WordEncoder(), Stall(5.0, STALL), resumable=True)
+    answer = AnswerMachine(WordDecoder(), WordEncoder(), Stall(5.0, STALL), resumable=True)
     text = "a" * length
     answer.begin([ChatChunk(has_content=True, usage=None, source=Source("words", {"word": text}), plain=text)])
     assert answer.said == (text if goes_on else "")
@@ -198,7 +198,7 @@ def test_however_a_stream_is_cut_it_says_the_same_and_ends_once(text: str, place
 
 
 def test_on_the_real_wire_a_broken_stream_has_no_finish_and_no_done() -> None:
-    answer = RunningAnswer(
+    answer = AnswerMachine(
         OpenAIChatOutbound().decoder(1, Rendered(b"")),
         OpenAIChatInbound().encoder(Naming("alias", usage=False)),
         Stall(5.0, STALL),

@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from gateway.core.clock import Clock
-from gateway.handler.call import Calls
+from gateway.dispatch.watchdog import CallWatchdog
 from tests.running import Running, alias, events, provider, running
 from tests.support import gemini_answers as gemini
 from tests.support.fakes import FakeClock, FastClock
@@ -176,7 +176,7 @@ def first(count: int, *then: Step) -> Sequence[Step]:
 def scene(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Scene]]:
     factor: float = request.param
     if factor != REAL:
-        monkeypatch.setattr(Calls, "INTERVAL", 0.01)
+        monkeypatch.setattr(CallWatchdog, "INTERVAL", 0.01)
     with ExitStack() as closing:
         yield lambda fallback=None, google=None, clock=None, **config: Scene(
             closing, config, fallback, google, factor=factor, clock=clock

@@ -1,6 +1,6 @@
 """The sources of a provider's credential, as values: the configuration's settings after the vendor's row is applied.
 
-The catalog makes these values and the AuthManager decides by them. A TokenSource, which `gateway.system` makes from
+The catalog makes these values and the AuthManager decides by them. A TokenSource, which `gateway.assembly` makes from
 them, reads a file, runs a command or asks Google. So neither the catalog nor the AuthManager knows how a command is run
 or a file is read.
 """

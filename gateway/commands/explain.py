@@ -14,22 +14,22 @@ from urllib.parse import quote
 
 import msgspec
 
+from gateway.assembly import System
 from gateway.commands.console import one_line, utc_time
 from gateway.config import schema
 from gateway.config.loader import Loaded
 from gateway.core.clock import Clock
 from gateway.core.durations import in_words, plural
 from gateway.core.errors import ModelNotFound
-from gateway.handler.explain import Candidate, CredentialView, Explanation, Turn
+from gateway.dispatch.explain import CandidateView, CredentialView, Explanation, HowAsked
 from gateway.server.paths import EXPLAIN
-from gateway.system import System
 
 ASK_SECONDS: Final = 2.0
 """Seconds for a running gateway's answer, which takes milliseconds."""
 MAX_ANSWER: Final = 1 << 20
 """Bytes of that answer."""
 KINDS: Final[Mapping[str, str]] = {"api_key": "an API key", "token": "a token", "none": "none needed"}
-TURNS: Final[Mapping[Turn, str]] = {
+TURNS: Final[Mapping[HowAsked, str]] = {
     "in order": "asked if those before it fail",
     "in line": "has no room now: asked after the others, in line",
     "forced": "rests: asked all the same if nobody else is left",
@@ -154,7 +154,7 @@ def _origin(shown: Explained, settings: schema.Gateway) -> Iterator[str]:
     yield f"as one that starts now would do it ({where}); what rests, and who has room, only a running one knows"
 
 
-def _turn(candidate: Candidate, number: int) -> str:
+def _turn(candidate: CandidateView, number: int) -> str:
     if number > 1 or candidate.turn != "in order":
         return TURNS[candidate.turn]
     if candidate.limit is not None and candidate.limit.wait > 0:
@@ -162,7 +162,7 @@ def _turn(candidate: Candidate, number: int) -> str:
     return "asked first"
 
 
-def _details(candidate: Candidate, now: float) -> Iterator[str]:
+def _details(candidate: CandidateView, now: float) -> Iterator[str]:
     yield f"health: {_health(candidate)}"
     yield f"first content: {_first_content(candidate)}"
     yield f"rate limit: {_limit(candidate)}"
@@ -171,7 +171,7 @@ def _details(candidate: Candidate, now: float) -> Iterator[str]:
         yield f"to do: {candidate.credential.remedy}"
 
 
-def _health(candidate: Candidate) -> str:
+def _health(candidate: CandidateView) -> str:
     health = candidate.health
     parts = [health.state, f"{health.failures} {plural('failure', health.failures)} in a row"]
     if health.due > 0:
@@ -179,7 +179,7 @@ def _health(candidate: Candidate) -> str:
     return ", ".join(parts)
 
 
-def _first_content(candidate: Candidate) -> str:
+def _first_content(candidate: CandidateView) -> str:
     if candidate.first_content != "auto":
         return f"{candidate.first_content:g} s, then it has failed"
     health = candidate.health
@@ -188,7 +188,7 @@ def _first_content(candidate: Candidate) -> str:
     return f"{stream}, {whole}, then another is asked beside it"
 
 
-def _limit(candidate: Candidate) -> str:
+def _limit(candidate: CandidateView) -> str:
     limit = candidate.limit
     if limit is None:
         return "none"

@@ -127,7 +127,8 @@ class Timeouts(Struct, frozen=True):
         ),
     ] = "auto"
     stall_seconds: Annotated[
-        Literal["auto"] | Seconds, Meta(description="Silence allowed between two pieces of a stream; auto: 20 or 120.")
+        Literal["auto"] | Seconds,
+        Meta(description="Silence allowed between two pieces of a stream; auto: 20 or 120."),
     ] = "auto"
 
 

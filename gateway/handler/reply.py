@@ -10,13 +10,21 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from gateway.core.errors import GatewayError
+from gateway.dispatch.caller import Headers
 from gateway.wires.base import InboundWire
 
 LONGEST_ADVICE: Final = 60.0
 JSON_TYPE: Final = "application/json"
 SSE_TYPE: Final = "text/event-stream; charset=utf-8"
 
-Headers = tuple[tuple[str, str], ...]
+EVENT_STREAM: Final[Headers] = (
+    ("Content-Type", SSE_TYPE),
+    ("Cache-Control", "no-cache"),
+    ("X-Accel-Buffering", "no"),
+)
+"""Headers of every stream of events. nginx buffers a reply unless the last one tells it not to."""
+HEARTBEAT: Final = b": keep-alive\n\n"
+"""A comment, which every reader of an event stream ignores."""
 
 
 class ClosableIterator(Protocol):

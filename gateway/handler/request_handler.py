@@ -10,18 +10,20 @@ from gateway.core.durations import in_words
 from gateway.core.errors import GatewayError, InternalFault
 from gateway.core.provider_failures import ProviderFailure
 from gateway.core.request import ChatRequest
-from gateway.handler.attempt import Reached
-from gateway.handler.call import Call, Calls
-from gateway.handler.caller import EVENT_STREAM
-from gateway.handler.failover import Failover, Resumed
-from gateway.handler.reply import JSON_TYPE, LONGEST_ADVICE, Headers, Reply, error_reply
-from gateway.handler.response_transformer import ResponseTransformer, StreamedBody, StreamRelay
-from gateway.handler.running_answer import RunningAnswer, Stall
-from gateway.handler.stream_drive import StreamDrive
+from gateway.dispatch.attempt import TargetAnswer
+from gateway.dispatch.call import Call
+from gateway.dispatch.caller import Headers
+from gateway.dispatch.failover import Failover, Resumed
+from gateway.dispatch.watchdog import CallWatchdog
+from gateway.handler.reply import EVENT_STREAM, JSON_TYPE, LONGEST_ADVICE, Reply, error_reply
+from gateway.handler.response_transformer import ResponseTransformer
 from gateway.observe.log_format import CallLine
 from gateway.observe.logs import CallLog
 from gateway.providers.base import Answer, OpenStream
 from gateway.routing.router import Route, Router, Target
+from gateway.streaming.answer_machine import AnswerMachine, Stall
+from gateway.streaming.body import StreamedBody, StreamRelay
+from gateway.streaming.session import StreamSession
 from gateway.wires.base import InboundWire
 
 STALL_REPLACEABLE: Final = 20.0
@@ -61,7 +63,7 @@ class RequestHandler:
         failover: Failover,
         transformer: ResponseTransformer,
         timeouts: Mapping[str, Timeouts],
-        calls: Calls,
+        calls: CallWatchdog,
         log: CallLog,
         relay: StreamRelay | None = None,
     ) -> None:
@@ -115,13 +117,15 @@ class RequestHandler:
         headers = (("Content-Type", JSON_TYPE), *_told(call), *_forwarded(answer.headers))
         return Reply(200, headers, content, sent=lambda: self._finished(call, 200, None))
 
-    def _streamed(self, reached: Reached, stream: OpenStream, route: Route, request: ChatRequest, call: Call) -> Reply:
+    def _streamed(
+        self, reached: TargetAnswer, stream: OpenStream, route: Route, request: ChatRequest, call: Call
+    ) -> Reply:
         resumable = request.plain and route.stream_recovery == "resume" and len(route.targets) > 1
         stall = self._stall(route, reached.target, resumable=resumable)
         machine = self._transformer.streamed(stream, request, stall, resumable=resumable)
         headers = (*EVENT_STREAM, *_told(call), *_forwarded(stream.headers))
         call.caller.commit()
-        drive = StreamDrive(machine, reached, call, _Ends(self, route, request, call))
+        drive = StreamSession(machine, reached, call, _StreamCallbacks(self, route, request, call))
         return Reply(200, headers, StreamedBody(drive, self._relay))
 
     def resume(self, route: Route, request: ChatRequest, call: Call, said: str) -> Resumed:
@@ -131,7 +135,7 @@ class RequestHandler:
         continued = self._wire.resume_request(request, said) if said else request
         return self._failover.resume(route, request, continued, call)
 
-    def closed(self, call: Call, machine: RunningAnswer, error: GatewayError | None) -> None:
+    def closed(self, call: Call, machine: AnswerMachine, error: GatewayError | None) -> None:
         """A stream is over."""
         call.usage, call.skipped_events = machine.usage, machine.skipped
         self._finished(call, 200, error)
@@ -173,7 +177,7 @@ class RequestHandler:
         )
 
 
-class _Ends:
+class _StreamCallbacks:
     """What a stream's body asks its handler, with what the answer is to know."""
 
     def __init__(self, handler: RequestHandler, route: Route, request: ChatRequest, call: Call) -> None:
@@ -185,7 +189,7 @@ class _Ends:
     def resume(self, said: str) -> Resumed:
         return self._handler.resume(self._route, self._request, self._call, said)
 
-    def closed(self, machine: RunningAnswer, error: GatewayError | None) -> None:
+    def closed(self, machine: AnswerMachine, error: GatewayError | None) -> None:
         self._handler.closed(self._call, machine, error)
 
 

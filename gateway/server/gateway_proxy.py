@@ -29,17 +29,17 @@ from gateway.core.errors import (
     RouteNotFound,
 )
 from gateway.core.strict_json import JsonObject, dumps
-from gateway.handler.call import DRAINING_RETRY, Call
-from gateway.handler.caller import EVENT_STREAM, HEARTBEAT, Caller, NoCaller
-from gateway.handler.explain import Explainer
-from gateway.handler.reply import JSON_TYPE, Headers, Reply, error_reply, retry_advice
+from gateway.dispatch.call import DRAINING_RETRY, Call
+from gateway.dispatch.caller import Caller, Headers, NoCaller
+from gateway.dispatch.explain import Explainer
+from gateway.handler.reply import EVENT_STREAM, HEARTBEAT, JSON_TYPE, Reply, error_reply, retry_advice
 from gateway.handler.request_handler import RequestHandler
 from gateway.httpd.interfaces import Application
 from gateway.routing.router import Router
 from gateway.server.guard import Guard
 from gateway.server.headers import ALWAYS, new_request_id
 from gateway.server.paths import EXPLAIN
-from gateway.server.whole_body import WholeBody
+from gateway.server.wsgi_body import WholeBody
 from gateway.wires.base import InboundWire
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 logger = logging.getLogger(__name__)
 
 
-class Switch:
+class DrainState:
     """Whether the gateway drains. Turned once, by the thread that stops it."""
 
     def __init__(self) -> None:
@@ -83,7 +83,7 @@ class GatewayProxy:
         guard: Guard,
         wire: InboundWire,
         clock: Clock,
-        switch: Switch,
+        switch: DrainState,
         timeout: float,
         max_body: int,
     ) -> None:

@@ -16,7 +16,7 @@ from gateway.core.clock import SystemClock
 from gateway.core.errors import ModelNotFound
 from gateway.core.provider_failures import QuotaExhausted
 from gateway.core.secrets import Secret
-from gateway.handler.explain import Explainer, Explanation
+from gateway.dispatch.explain import Explainer, Explanation
 from gateway.handler.request_handler import attempts_text
 from gateway.routing.router import Router
 from gateway.serve import at

@@ -15,18 +15,18 @@ from waitress.channel import ClientDisconnected
 
 from gateway.core.provider_failures import StreamBroken
 from gateway.core.sse import encode
-from gateway.handler.call import Call
-from gateway.handler.caller import EVENT_STREAM, HEARTBEAT, NoCaller
-from gateway.handler.caller import Caller as CallerOfCall
-from gateway.handler.explain import Explainer
-from gateway.handler.reply import JSON_TYPE, Reply, error_reply
+from gateway.dispatch.call import Call
+from gateway.dispatch.caller import Caller as CallerOfCall
+from gateway.dispatch.caller import NoCaller
+from gateway.dispatch.explain import Explainer
+from gateway.handler.reply import EVENT_STREAM, HEARTBEAT, JSON_TYPE, Reply, error_reply
 from gateway.handler.request_handler import RequestHandler
 from gateway.httpd.interfaces import CALLER
 from gateway.httpd.listening import bind
 from gateway.httpd.output import Output
 from gateway.httpd.server import HttpServer
 from gateway.routing.router import Router
-from gateway.server.gateway_proxy import GatewayProxy, Switch
+from gateway.server.gateway_proxy import DrainState, GatewayProxy
 from gateway.server.guard import Guard
 from gateway.wires.openai_chat.inbound import OpenAIChatInbound
 from tests.edge import LIMIT, MIB, application, until
@@ -160,7 +160,7 @@ class Scene:
             guard=Guard(port=1, allowed_hosts=frozenset(), allowed_origins=origins, key_digests=()),
             wire=OpenAIChatInbound(),
             clock=self.clock,
-            switch=Switch(),
+            switch=DrainState(),
             timeout=600.0,
             max_body=MIB,
         )

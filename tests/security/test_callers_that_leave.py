@@ -10,13 +10,13 @@ from contextlib import contextmanager
 
 import pytest
 
-from gateway.handler.call import Calls
+from gateway.dispatch.watchdog import CallWatchdog
 from tests.edge import connect_to, post, received
 from tests.running import Running, alias, chat, provider, running
 from tests.support.upstream_script import Request, ScriptedUpstream, Sse, Stall, sse_events
 
 LIMIT = 10
-USUALLY = Calls.INTERVAL
+USUALLY = CallWatchdog.INTERVAL
 
 
 @pytest.fixture(scope="module")
@@ -29,13 +29,13 @@ def upstream() -> Iterator[ScriptedUpstream]:
 def gateway(upstream: ScriptedUpstream) -> Iterator[Running]:
     config = {"providers": {"a": provider(upstream.base_url)}, "modelAliases": [alias("best", "a/m")]}
     with pytest.MonkeyPatch.context() as patched, running(config) as served:
-        patched.setattr(Calls, "INTERVAL", 0.01)
+        patched.setattr(CallWatchdog, "INTERVAL", 0.01)
         yield served
 
 
 @pytest.fixture
 def looked_after_as_usual(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Calls, "INTERVAL", USUALLY)
+    monkeypatch.setattr(CallWatchdog, "INTERVAL", USUALLY)
 
 
 def hang_up(connection: socket.socket) -> None:

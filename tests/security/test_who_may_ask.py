@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from werkzeug.test import Client, TestResponse
 
-from gateway.system import System
+from gateway.assembly import System
 from tests.running import alias, chat, loaded, provider
 from tests.support.upstream_script import ScriptedUpstream
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import pytest
 from waitress.server import TcpWSGIServer, create_server
 
+from gateway.assembly import System
 from gateway.httpd.listening import bind
 from gateway.httpd.server import HttpServer
-from gateway.system import System
 from tests.edge import HEAD, MIB, chunked, get, post, read_all
 from tests.running import alias, chat, loaded, provider
 from tests.support.upstream_script import ScriptedUpstream

@@ -14,7 +14,7 @@ from gateway.core.provider_failures import InvalidAnswer, StreamBroken
 from gateway.core.request import Rendered
 from gateway.core.sse import encode
 from gateway.core.strict_json import dumps, loads
-from gateway.handler.running_answer import AFTER_FINISH, MAX_SAID, RunningAnswer, Stall
+from gateway.streaming.answer_machine import AFTER_FINISH, MAX_SAID, AnswerMachine, Stall
 from gateway.wires.base import Decoder, Naming
 from gateway.wires.gemini.decoder import EventDecoder
 from gateway.wires.gemini.memory import CallMemory
@@ -112,13 +112,13 @@ class Heard:
     kept: str
     usage: Usage | None
     skipped: int
-    patience: float
+    read_timeout: float
     over: bool
     error: str | None
     interrupted: str | None
 
 
-def step(machine: RunningAnswer, piece: bytes) -> Heard:
+def step(machine: AnswerMachine, piece: bytes) -> Heard:
     try:
         said = machine.received(piece)
     except InvalidAnswer as failure:
@@ -129,7 +129,7 @@ def step(machine: RunningAnswer, piece: bytes) -> Heard:
         machine.said,
         machine.usage,
         machine.skipped,
-        machine.patience,
+        machine.read_timeout,
         machine.over,
         repr(error) + error.message if error else None,
         interrupted.message if interrupted else None,
@@ -141,7 +141,7 @@ def pieces_of(stream: bytes, places: list[int]) -> list[bytes]:
     return [*(stream[start:end] for start, end in itertools.pairwise(edges) if end > start), b""]
 
 
-def play(machine: RunningAnswer, pieces: Sequence[bytes]) -> Iterator[Heard]:
+def play(machine: AnswerMachine, pieces: Sequence[bytes]) -> Iterator[Heard]:
     for piece in pieces:
         if not machine.over and not machine.interrupted:
             yield step(machine, piece)
@@ -149,7 +149,7 @@ def play(machine: RunningAnswer, pieces: Sequence[bytes]) -> Iterator[Heard]:
 
 def heard(pieces: Sequence[bytes], encoder: ChunkEncoder, second: Sequence[bytes]) -> list[Heard]:
     """A stream that has begun, and after an interruption another one that goes on."""
-    machine = RunningAnswer(decoder(), encoder, STALL, resumable=True)
+    machine = AnswerMachine(decoder(), encoder, STALL, resumable=True)
     told = [*play(machine, [encode(OPENING.encode()), *pieces])]
     if machine.interrupted:
         fresh = decoder()
@@ -190,7 +190,7 @@ def event_of(shape: str, text: str, pad: str = "x") -> bytes:
 @pytest.mark.parametrize("together", [1, 7, 100_000])
 def test_of_a_usual_stream_one_event_is_decoded_for_all(shape: str, together: int) -> None:
     reader = CountingDecoder(NOW, 1)
-    answer = RunningAnswer(reader, ChunkEncoder(Naming("alias", usage=False), unmasked), STALL, resumable=True)
+    answer = AnswerMachine(reader, ChunkEncoder(Naming("alias", usage=False), unmasked), STALL, resumable=True)
     answer.received(encode(OPENING.encode()))
     texts = [f"w\\u00f6rd {number} \\n" for number in range(100)]
     stream = b"".join(event_of(shape, text, pad="x" * (number % 5)) for number, text in enumerate(texts))
@@ -204,7 +204,7 @@ def test_of_a_usual_stream_one_event_is_decoded_for_all(shape: str, together: in
 
 def test_it_is_not_learned_again_and_again_where_no_event_is_like_another() -> None:
     reader = CountingDecoder(NOW, 1)
-    answer = RunningAnswer(reader, ChunkEncoder(Naming("alias", usage=False), unmasked), STALL)
+    answer = AnswerMachine(reader, ChunkEncoder(Naming("alias", usage=False), unmasked), STALL)
     answer.received(encode(OPENING.encode()))
     for number in range(100):
         body = loads(OPENING.encode())
@@ -214,23 +214,23 @@ def test_it_is_not_learned_again_and_again_where_no_event_is_like_another() -> N
 
 
 def test_an_answer_too_long_to_be_said_again_is_not_kept_for_it_either_where_it_passes() -> None:
-    answer = RunningAnswer(decoder(), ChunkEncoder(Naming("alias", usage=False), unmasked), STALL, resumable=True)
+    answer = AnswerMachine(decoder(), ChunkEncoder(Naming("alias", usage=False), unmasked), STALL, resumable=True)
     answer.received(encode(OPENING.encode()))
     piece = "x" * 60_000
     for _ in range(MAX_SAID // len(piece) + 1):
-        assert answer.patience == STALL.replaceable
+        assert answer.read_timeout == STALL.replaceable
         answer.received(event_of("OpenAI's", piece))
-    assert answer.said == "" and answer.patience == STALL.alone
+    assert answer.said == "" and answer.read_timeout == STALL.alone
 
 
 def test_what_is_said_after_a_finish_is_seen() -> None:
-    answer = RunningAnswer(decoder(), ChunkEncoder(Naming("alias", usage=False), unmasked), STALL)
+    answer = AnswerMachine(decoder(), ChunkEncoder(Naming("alias", usage=False), unmasked), STALL)
     answer.received(encode(OPENING.encode()))
     answer.received(event_of("OpenAI's", "a"))
     answer.received(event_of("with a finish", "b"))
-    assert answer.patience == AFTER_FINISH
+    assert answer.read_timeout == AFTER_FINISH
     answer.received(event_of("OpenAI's", "c"))
-    assert answer.patience == STALL.alone
+    assert answer.read_timeout == STALL.alone
 
 
 def test_there_is_no_way_past_a_decoder_of_another_wire() -> None:

@@ -12,6 +12,7 @@ from gateway.core.errors import InvalidRequest
 from gateway.core.request import ChatRequest
 from gateway.core.strict_json import MAX_DEPTH, JsonObject, JsonValue, dumps, loads
 from gateway.wires.openai_chat.inbound import OpenAIChatInbound
+from gateway.wires.openai_chat.inbound.addresses import REFUSED
 from gateway.wires.openai_chat.inbound.request import FIELDS, MAX_MODEL
 from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
 
@@ -31,7 +32,9 @@ values: st.SearchStrategy[JsonValue] = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(texts, inner, max_size=3)),
     max_leaves=8,
 )
-unknown = st.dictionaries(texts.filter(lambda name: name not in {*WORDS, *FIELDS, "refusal"}), values, max_size=3)
+unknown = st.dictionaries(
+    texts.filter(lambda name: name not in {*WORDS, *FIELDS, *REFUSED, "refusal"}), values, max_size=3
+)
 right: dict[type, st.SearchStrategy[JsonValue]] = {
     int: st.integers(-(2**63), 2**64 - 1),
     float: st.floats(allow_nan=False, allow_infinity=False),

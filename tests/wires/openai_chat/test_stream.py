@@ -24,7 +24,7 @@ from gateway.core.provider_failures import InvalidAnswer, StreamBroken
 from gateway.core.request import Rendered
 from gateway.core.sse import DEFAULT_MAX_EVENT, DONE, Event, SseDecoder, encode
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
-from gateway.handler.running_answer import RunningAnswer, Stall
+from gateway.streaming.answer_machine import AnswerMachine, Stall
 from gateway.wires.base import Naming
 from gateway.wires.openai_chat.inbound import OpenAIChatInbound
 from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
@@ -59,8 +59,8 @@ TRANSCRIPTS = {path.stem: read(path) for path in sorted(GOLDEN.glob("*.txt"))}
 each_transcript = pytest.mark.parametrize("name", TRANSCRIPTS)
 
 
-def machine(*, usage: bool, model: str | None = "alias") -> RunningAnswer:
-    return RunningAnswer(
+def machine(*, usage: bool, model: str | None = "alias") -> AnswerMachine:
+    return AnswerMachine(
         OpenAIChatOutbound().decoder(NOW, Rendered(b"")),
         OpenAIChatInbound().encoder(Naming(model, usage)),
         Stall(20.0, 120.0),

@@ -8,7 +8,7 @@ import ssl
 from typing import Protocol
 
 from gateway.core.provider_failures import ProviderFailure
-from gateway.handler.stream_drive import Patience, StreamDrive
+from gateway.streaming.session import ReadTimeout, StreamSession
 from gateway.upstream.byte_stream import DRAIN_READS, DRAIN_SECONDS, READ_SIZE, Detached
 
 
@@ -54,7 +54,7 @@ class RelayedStream:
         *("_heard", "_secure"),
     )
 
-    def __init__(self, drive: StreamDrive, outlet: Outlet, source: Detached | None) -> None:
+    def __init__(self, drive: StreamSession, outlet: Outlet, source: Detached | None) -> None:
         self.drive = drive
         self.outlet = outlet
         self.source = source
@@ -99,19 +99,19 @@ class RelayedStream:
         """Its provider was not read for a while, which was not its silence."""
         self._heard = now
 
-    def patience(self, now: float) -> Patience:
+    def read_timeout(self, now: float) -> ReadTimeout:
         """How much longer it may be silent."""
         silence = now - self._heard
         if self.framing_reads:
-            return Patience(DRAIN_SECONDS - silence, to_deadline=False)
-        return self.drive.patience(silence)
+            return ReadTimeout(DRAIN_SECONDS - silence, to_deadline=False)
+        return self.drive.read_timeout(silence)
 
-    def silent(self, patience: Patience) -> bytes:
-        """Nothing came within `patience`: what the caller hears."""
+    def silent(self, read_timeout: ReadTimeout) -> bytes:
+        """Nothing came within `read_timeout`: what the caller hears."""
         if self.framing_reads:
             self.framing_reads = 0
             return b""
-        return self.drive.silent(patience)
+        return self.drive.silent(read_timeout)
 
     def finish(self, now: float) -> None:
         """It has said everything. The rest of its framing is awaited for a moment, so that the provider's connection

@@ -12,7 +12,7 @@ from typing import Final
 from gateway.core.answer import ChatChunk, Usage
 from gateway.core.errors import GatewayError
 from gateway.core.provider_failures import StreamBroken
-from gateway.handler.repetition import Diverged, Piece, Repetition
+from gateway.streaming.overlap import AnswersDiffer, OverlapFilter, Piece
 from gateway.wires.base import Decoder, Encoder
 
 AFTER_FINISH: Final = 5.0
@@ -30,7 +30,7 @@ class Stall:
     alone: float
 
 
-class RunningAnswer:
+class AnswerMachine:
     """The machine.
 
     Args:
@@ -48,7 +48,7 @@ class RunningAnswer:
         self._resumable = resumable
         self._said: list[str] = []
         self._length = 0
-        self._repetition: Repetition | None = None
+        self._repetition: OverlapFilter | None = None
         self._spent: Usage | None = None
         self._skipped = 0
         self.usage: Usage | None = None
@@ -57,7 +57,7 @@ class RunningAnswer:
         self.interrupted: StreamBroken | None = None
 
     @property
-    def patience(self) -> float:
+    def read_timeout(self) -> float:
         """Seconds of silence after which to call `silent`."""
         if self._decoder.complete:
             return AFTER_FINISH
@@ -85,8 +85,8 @@ class RunningAnswer:
         return said if self._stands() else said + self._ended_early("ended without a finish")
 
     def silent(self) -> bytes:
-        """Nothing came within `patience`."""
-        return self._ended_early(f"sent nothing for {self.patience:.0f} s")
+        """Nothing came within `read_timeout`."""
+        return self._ended_early(f"sent nothing for {self.read_timeout:.0f} s")
 
     def failed(self, error: GatewayError) -> bytes:
         """It cannot go on: fine after a finish, which was all that mattered; an interruption or an error before."""
@@ -111,7 +111,7 @@ class RunningAnswer:
         self._decoder = decoder
         self._passthrough = self._encoder.passthrough(decoder)
         self._spent = self.usage
-        self._repetition = Repetition(self.said, anew=anew)
+        self._repetition = OverlapFilter(self.said, anew=anew)
         self.interrupted = None
         return self._encoder.resumed(by, self._spent) + self._write(chunks)
 
@@ -146,7 +146,7 @@ class RunningAnswer:
                 out += self._pieces(self._repetition.end())
             if self._repetition and self._repetition.over:
                 self._repetition = None
-        except Diverged:
+        except AnswersDiffer:
             other = "The provider's stream broke, and another one began another answer; the answer above is incomplete."
             return bytes(out) + self._fail(StreamBroken(other))
         if self._decoder.fault:

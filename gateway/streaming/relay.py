@@ -2,7 +2,7 @@
 
 Once its head and first piece are out, a stream only waits: for the provider, now and then for its caller. So it gives
 its thread back, and one thread waits for the sockets of all providers at once. The rules are the stream's drive's
-(gateway.handler.stream_drive); here is only who reads when. Nothing on this thread blocks: a caller that takes nothing
+(gateway.streaming.session); here is only who reads when. Nothing on this thread blocks: a caller that takes nothing
 has its provider not read, and another candidate, who has to be asked and waited for, is asked on a thread of its own.
 Knows sockets, but no server: the way to a caller is an `Outlet`.
 
@@ -18,11 +18,11 @@ from functools import partial
 from typing import Final
 
 from gateway.core.clock import Clock
-from gateway.handler.relayed_stream import Outlet, RelayedStream
-from gateway.handler.resumptions import MOST, Resumptions
-from gateway.handler.silence import TICK, Silence
-from gateway.handler.stream_drive import Patience, StreamDrive
 from gateway.net.self_pipe import SelfPipe
+from gateway.streaming.idle_timeouts import TICK, IdleTimeouts
+from gateway.streaming.relayed_stream import Outlet, RelayedStream
+from gateway.streaming.resume_pool import MOST, ResumePool
+from gateway.streaming.session import ReadTimeout, StreamSession
 from gateway.upstream.byte_stream import Detached
 
 UNTAKEN: Final = 262_144
@@ -43,7 +43,7 @@ class Relay:
     """
 
     def __init__(self, clock: Clock, most_resumed: int = MOST) -> None:
-        self._silence = Silence(clock)
+        self._silence = IdleTimeouts(clock)
         self._selector = selectors.DefaultSelector()
         self._wakeup = SelfPipe()
         self._selector.register(self._wakeup.reader, selectors.EVENT_READ, None)
@@ -54,7 +54,7 @@ class Relay:
         self._streams: set[RelayedStream] = set()
         self._paused: set[RelayedStream] = set()
         self._again: set[RelayedStream] = set()
-        self._resumptions = Resumptions(self._came_back, most_resumed)
+        self._resumptions = ResumePool(self._came_back, most_resumed)
         self._thread = threading.Thread(target=self._run, name="gateway-relay", daemon=True)
         self._thread.start()
 
@@ -80,7 +80,7 @@ class Relay:
             self._reserved -= 1
         self._wakeup.wake()  # where it closes it waits for the last one
 
-    def add(self, drive: StreamDrive, source: Detached, outlet: Outlet) -> None:
+    def add(self, drive: StreamSession, source: Detached, outlet: Outlet) -> None:
         """Carry a stream, for which a place is reserved, to its end. Any thread, which has no more to do with it."""
         stream = RelayedStream(drive, outlet, source)
         self._post(lambda: self._guarded(stream, self._take_up))
@@ -224,11 +224,11 @@ class Relay:
     # Who waits -------------------------------------------------------------------------------------------------------
 
     def _look_at_silent(self) -> None:
-        for stream, patience in self._silence.too_long(self._streams):
-            self._guarded(stream, partial(self._give_up_waiting, patience=patience))
+        for stream, read_timeout in self._silence.too_long(self._streams):
+            self._guarded(stream, partial(self._give_up_waiting, read_timeout=read_timeout))
 
-    def _give_up_waiting(self, stream: RelayedStream, patience: Patience) -> None:
-        self._say(stream, stream.silent(patience))
+    def _give_up_waiting(self, stream: RelayedStream, read_timeout: ReadTimeout) -> None:
+        self._say(stream, stream.silent(read_timeout))
 
     def _look_at_paused(self) -> None:
         for stream in [*self._paused]:

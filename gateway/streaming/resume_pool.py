@@ -6,14 +6,14 @@ from collections.abc import Callable
 from itertools import chain
 from typing import Final
 
-from gateway.handler.relayed_stream import RelayedStream
-from gateway.handler.response_transformer import StreamedBody
+from gateway.streaming.body import StreamedBody
+from gateway.streaming.relayed_stream import RelayedStream
 
 MOST: Final = 64
 """Threads; the next stream waits for one of them."""
 
 
-class Resumptions:
+class ResumePool:
     """The threads. Its methods are called by the relay's.
 
     Args:

@@ -18,9 +18,9 @@ from gateway.core.provider_failures import (
     UnsupportedByTarget,
 )
 from gateway.core.request import ChatRequest
-from gateway.handler.attempt import Attempt, Reached
-from gateway.handler.call import Call
-from gateway.handler.race import NobodyAnswered, Plan, Race
+from gateway.dispatch.attempt import Attempt, TargetAnswer
+from gateway.dispatch.call import Call
+from gateway.dispatch.hedging import CandidateOrder, HedgedDispatch, NobodyAnswered
 from gateway.routing.health import Health
 from gateway.routing.router import Route, Target
 
@@ -32,7 +32,7 @@ UNFIT = (RequestRejected, ContextTooLong, UnsupportedByTarget)
 class Resumed:
     """Who goes on with an answer. `restarted`: from its beginning, because nobody took the request to go on."""
 
-    reached: Reached
+    reached: TargetAnswer
     restarted: bool
 
 
@@ -50,7 +50,7 @@ class Failover:
         self._health = health
         self._clock = clock
 
-    def first_that_answers(self, route: Route, request: ChatRequest, call: Call) -> Reached:
+    def first_that_answers(self, route: Route, request: ChatRequest, call: Call) -> TargetAnswer:
         """The first answer; `call.target` says whose it is.
 
         Raises:
@@ -60,8 +60,8 @@ class Failover:
         if ready and ready[0] is not route.targets[0]:
             before = route.targets[: route.targets.index(ready[0])]
             call.attempts.extend((target, "resting") for target in before)
-        plan = Plan(ready, resting, queue=route.when_limited == "wait")
-        race = Race(self._attempt, plan, request, call, self._clock)
+        plan = CandidateOrder(ready, resting, queue=route.when_limited == "wait")
+        race = HedgedDispatch(self._attempt, plan, request, call, self._clock)
         call.race = race
         try:
             reached = race.run()

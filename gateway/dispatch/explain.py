@@ -15,7 +15,7 @@ from gateway.limits.rate_limiter import LimitStatus, RateLimiters
 from gateway.routing.health import Health, TargetStatus
 from gateway.routing.router import Route, Router, Target
 
-Turn = Literal["in order", "in line", "forced", "not asked"]
+HowAsked = Literal["in order", "in line", "forced", "not asked"]
 """How a candidate comes to its turn: when those before it have failed; when besides they do, in line at its rate limit;
 although it rests, because nobody else is left; not, for another that rests is due sooner."""
 
@@ -38,7 +38,7 @@ class CredentialView:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class CandidateView:
     """One target.
 
     Attributes:
@@ -52,7 +52,7 @@ class Candidate:
     provider: str
     model: str
     place: int
-    turn: Turn
+    turn: HowAsked
     health: TargetStatus
     first_content: float | Literal["auto"]
     limit: LimitStatus | None
@@ -68,7 +68,7 @@ class Explanation:
     when_limited: str
     stream_recovery: str
     configuration: str | None
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[CandidateView, ...]
 
 
 class Explainer:
@@ -113,12 +113,12 @@ class Explainer:
             route.name, route.when_limited, route.stream_recovery, self._configuration, tuple(candidates)
         )
 
-    def _turns(self, route: Route) -> dict[Target, Turn]:
-        """As gateway.handler.race gives them out, in the order of asking."""
+    def _turns(self, route: Route) -> dict[Target, HowAsked]:
+        """As gateway.dispatch.hedging gives them out, in the order of asking."""
         ready, resting = self._health.order(route.targets)
         waits = {target: self._wait(target) for target in ready}
         queues = route.when_limited == "wait"
-        turns: dict[Target, Turn] = {target: "in order" for target in ready if queues or not waits[target]}
+        turns: dict[Target, HowAsked] = {target: "in order" for target in ready if queues or not waits[target]}
         turns |= {target: "in line" for target in sorted(ready, key=waits.__getitem__) if target not in turns}
         turns |= dict.fromkeys(resting[:1], "forced")
         return turns | dict.fromkeys(resting[1:], "not asked")
@@ -127,10 +127,10 @@ class Explainer:
         limiter = self._limiters.of(target.provider)
         return limiter.expected_wait() if limiter else 0.0
 
-    def _candidate(self, target: Target, turn: Turn, place: int) -> Candidate:
+    def _candidate(self, target: Target, turn: HowAsked, place: int) -> CandidateView:
         limiter = self._limiters.of(target.provider)
         status = self._auth.status(target.provider)
-        return Candidate(
+        return CandidateView(
             provider=target.provider,
             model=target.model,
             place=place,

@@ -1,8 +1,8 @@
 """What happens to a streamed answer, told by whoever reads the provider: the rules that every driver shares.
 
-The machine (gateway.handler.running_answer) knows what is said; here is what a call's time, its caller and its targets
+The machine (gateway.streaming.answer_machine) knows the answer; here is what a call's time, its caller and its targets
 make of it. Nothing here reads or waits, except where another candidate is asked to go on: a thread that reads
-(gateway.handler.response_transformer) and one that carries many streams (gateway.handler.relay) call the same.
+(gateway.handler.response_transformer) and one that carries many streams (gateway.streaming.relay) call the same.
 """
 
 import logging
@@ -11,11 +11,11 @@ from typing import Final, Protocol
 
 from gateway.core.errors import CallerLeft, DeadlineExceeded, Draining, GatewayError, InternalFault
 from gateway.core.provider_failures import ProviderFailure, StreamBroken
-from gateway.handler.attempt import Reached
-from gateway.handler.call import Call
-from gateway.handler.failover import Resumed
-from gateway.handler.running_answer import RunningAnswer
+from gateway.dispatch.attempt import TargetAnswer
+from gateway.dispatch.call import Call
+from gateway.dispatch.failover import Resumed
 from gateway.providers.base import OpenStream
+from gateway.streaming.answer_machine import AnswerMachine
 from gateway.upstream.byte_stream import ByteStream
 
 TOO_LONG: Final = "The answer took longer than gateway.requestTimeoutSeconds."
@@ -23,25 +23,25 @@ TOO_LONG: Final = "The answer took longer than gateway.requestTimeoutSeconds."
 logger = logging.getLogger(__name__)
 
 
-class Ends(Protocol):
+class StreamCallbacks(Protocol):
     """What is beyond a driver's knowledge: who else could answer, and what to write down."""
 
     def resume(self, said: str) -> Resumed:
         """Another candidate's stream, to go on after `said`. Raises GatewayError where there is none."""
 
-    def closed(self, machine: RunningAnswer, error: GatewayError | None) -> None:
+    def closed(self, machine: AnswerMachine, error: GatewayError | None) -> None:
         """It is over; `error` is what ended it, if something did. Called once."""
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class ReadTimeout:
     """How many seconds of silence are borne from now on, and whether the deadline is what ends them."""
 
     seconds: float
     to_deadline: bool
 
 
-class StreamDrive:
+class StreamSession:
     """A running answer with its call. One thread at a time; what its methods return is for the caller.
 
     Args:
@@ -51,7 +51,7 @@ class StreamDrive:
         ends: what is to be done where it breaks, and at its end.
     """
 
-    def __init__(self, machine: RunningAnswer, reached: Reached, call: Call, ends: Ends) -> None:
+    def __init__(self, machine: AnswerMachine, reached: TargetAnswer, call: Call, ends: StreamCallbacks) -> None:
         self._machine = machine
         self._reached = reached
         self._stream = _stream_of(reached)
@@ -94,14 +94,14 @@ class StreamDrive:
         """What was read before the answer was committed to. Once, before anything else."""
         return self._machine.begin(self._stream.first)
 
-    def patience(self, silence: float = 0.0) -> Patience:
+    def read_timeout(self, silence: float = 0.0) -> ReadTimeout:
         """How long to wait for what comes next, after so many seconds of silence."""
-        stall, left = self._machine.patience - silence, self._call.remaining()
-        return Patience(min(stall, left), to_deadline=left < stall)
+        stall, left = self._machine.read_timeout - silence, self._call.remaining()
+        return ReadTimeout(min(stall, left), to_deadline=left < stall)
 
-    def silent(self, patience: Patience) -> bytes:
-        """Nothing came within `patience`."""
-        return self._machine.failed(DeadlineExceeded(TOO_LONG)) if patience.to_deadline else self._machine.silent()
+    def silent(self, read_timeout: ReadTimeout) -> bytes:
+        """Nothing came within `read_timeout`."""
+        return self._machine.failed(DeadlineExceeded(TOO_LONG)) if read_timeout.to_deadline else self._machine.silent()
 
     def received(self, data: bytes) -> bytes:
         """Bytes of the body came; b"" is its end. Raises ProviderFailure, which is to be told to `broke`."""
@@ -179,7 +179,7 @@ class StreamDrive:
         )
 
 
-def _stream_of(reached: Reached) -> OpenStream:
+def _stream_of(reached: TargetAnswer) -> OpenStream:
     if isinstance(reached.answer, OpenStream):
         return reached.answer
     raise TypeError("a whole answer is no stream")

@@ -16,15 +16,15 @@ from gateway.core.clock import Clock
 from gateway.core.errors import GatewayError, InternalFault, Limited, LoginRequired
 from gateway.core.provider_failures import ContentRefused, ProviderFailure
 from gateway.core.request import ChatRequest
-from gateway.handler.attempt import Attempt, Reached, Resting, TriesSpent, Turn
-from gateway.handler.call import Call
-from gateway.handler.run import LOST, Beaten, Run
+from gateway.dispatch.attempt import Attempt, Candidate, CoolingDown, TargetAnswer, TriesSpent
+from gateway.dispatch.branch import LOST, Branch, BranchLost
+from gateway.dispatch.call import Call
 from gateway.routing.router import Target
 
 logger = logging.getLogger(__name__)
 
 
-class Plan(Struct, frozen=True):
+class CandidateOrder(Struct, frozen=True):
     """Whom to ask. `queue`: wait in line at the first, instead of trying the next; `resting`: the soonest due first."""
 
     ready: Sequence[Target]
@@ -32,7 +32,7 @@ class Plan(Struct, frozen=True):
     queue: bool
 
 
-class Race:
+class HedgedDispatch:
     """One call's candidates.
 
     Args:
@@ -43,7 +43,7 @@ class Race:
         clock: for pauses.
     """
 
-    def __init__(self, attempt: Attempt, plan: Plan, request: ChatRequest, call: Call, clock: Clock) -> None:
+    def __init__(self, attempt: Attempt, plan: CandidateOrder, request: ChatRequest, call: Call, clock: Clock) -> None:
         self._attempt = attempt
         self._request = request
         self._call = call
@@ -51,15 +51,15 @@ class Race:
         self._several = len(plan.ready) + len(plan.resting) > 1
         self._lock = threading.Lock()  # over the lists, the winner and the verdict
         self._waiting: threading.Condition | None = None  # the caller's thread, for other runs; made when it waits
-        self._ready = [Turn(target, wait=plan.queue) for target in plan.ready]
-        self._crowded: list[Target] = []
+        self._ready = [Candidate(target, wait=plan.queue) for target in plan.ready]
+        self._rate_limited: list[Target] = []
         self._resting = list(plan.resting)
-        self._runs: list[Run] = []
-        self._winner: Reached | None = None
+        self._runs: list[Branch] = []
+        self._winner: TargetAnswer | None = None
         self._verdict: GatewayError | None = None
         self.failures: list[GatewayError] = []
 
-    def run(self) -> Reached:
+    def run(self) -> TargetAnswer:
         """The first answer.
 
         Raises:
@@ -98,17 +98,17 @@ class Race:
             late.slow = False
             self._leave(beside)
 
-    def _enter(self) -> Run | None:
+    def _enter(self) -> Branch | None:
         if self._call.over() is not None:
             return None
-        run = Run(self._call, self._clock)
+        run = Branch(self._call, self._clock)
         with self._lock:
             if self._is_decided():
                 return None
             self._runs.append(run)
         return run
 
-    def _leave(self, run: Run) -> None:
+    def _leave(self, run: Branch) -> None:
         with self._lock:
             self._runs.remove(run)
             self._wake()
@@ -128,7 +128,7 @@ class Race:
     def _is_decided(self) -> bool:
         return self._winner is not None or self._verdict is not None
 
-    def _work(self, run: Run) -> None:
+    def _work(self, run: Branch) -> None:
         """Ask one target after the other until one answers or none is left."""
         try:
             while not run.gone() and (turn := self._next(run)) is not None:
@@ -137,17 +137,17 @@ class Race:
         finally:
             self._leave(run)
 
-    def _take(self, turn: Turn, run: Run) -> bool:
+    def _take(self, turn: Candidate, run: Branch) -> bool:
         """Give a target its turn; whether this run goes on."""
         try:
             reached = self._attempt.make(turn, self._request, run)
-        except Resting:
+        except CoolingDown:
             self._passed_over(turn.target)
         except Limited as full:
             self._had_no_room(turn, full)
         except (ProviderFailure, LoginRequired) as failure:
             return self._failed(failure)
-        except (Beaten, TriesSpent):
+        except (BranchLost, TriesSpent):
             return False
         except GatewayError as why:
             self._decide(why)
@@ -161,7 +161,7 @@ class Race:
             return False
         return True
 
-    def _next(self, run: Run) -> Turn | None:
+    def _next(self, run: Branch) -> Candidate | None:
         """Whom this run asks next: those who are ready, in their order; then, where nobody else is still trying, those
         that had no room, in line now, the soonest first; and of those that rest the one due soonest, rather than
         failing without having asked."""
@@ -172,18 +172,18 @@ class Race:
                 return self._ready.pop(0)
             if self._runs != [run]:
                 return None
-            if self._crowded:
-                soonest = min(self._crowded, key=self._attempt.expected_wait)
-                self._crowded.remove(soonest)
-                return Turn(soonest, wait=True)
+            if self._rate_limited:
+                soonest = min(self._rate_limited, key=self._attempt.expected_wait)
+                self._rate_limited.remove(soonest)
+                return Candidate(soonest, wait=True)
             if self._resting:
                 soonest, self._resting = self._resting[0], []
-                return Turn(soonest, wait=True, forced=True)
+                return Candidate(soonest, wait=True, forced=True)
             return None
 
     def _has_turns(self) -> bool:
         with self._lock:
-            turns = self._ready or self._crowded or self._resting
+            turns = self._ready or self._rate_limited or self._resting
             return bool(turns) and self._call.has_tries and not self._is_decided()
 
     def _passed_over(self, target: Target) -> None:
@@ -192,13 +192,13 @@ class Race:
         with self._lock:
             self._resting.append(target)
 
-    def _had_no_room(self, turn: Turn, full: Limited) -> None:
+    def _had_no_room(self, turn: Candidate, full: Limited) -> None:
         self.failures.append(full)
         if turn.wait or self._several:
             self._call.attempts.append((turn.target, "limited"))
         if not turn.wait:
             with self._lock:
-                self._crowded.append(turn.target)
+                self._rate_limited.append(turn.target)
 
     def _failed(self, failure: ProviderFailure | LoginRequired) -> bool:
         """Whether the run goes on to the next."""
@@ -209,7 +209,7 @@ class Race:
             self._decide(failure)  # not even one who is asked already may answer what was refused
             return False
         with self._lock:
-            self._ready, self._crowded, self._resting = [], [], []
+            self._ready, self._rate_limited, self._resting = [], [], []
         return False
 
     def _decide(self, why: GatewayError) -> None:
@@ -223,7 +223,7 @@ class Race:
         for other in others:
             other.beat(answered=False)
 
-    def _won(self, reached: Reached, run: Run) -> None:
+    def _won(self, reached: TargetAnswer, run: Branch) -> None:
         with self._lock:
             first = not self._is_decided()
             if first:

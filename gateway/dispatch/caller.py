@@ -7,18 +7,9 @@ server and their tests need none.
 
 import math
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Protocol
 
-from gateway.handler.reply import SSE_TYPE, Headers
-
-EVENT_STREAM: Final[Headers] = (
-    ("Content-Type", SSE_TYPE),
-    ("Cache-Control", "no-cache"),
-    ("X-Accel-Buffering", "no"),
-)
-"""Headers of every stream of events. nginx buffers a reply unless the last one tells it not to."""
-HEARTBEAT: Final = b": keep-alive\n\n"
-"""A comment, which every reader of an event stream ignores."""
+Headers = tuple[tuple[str, str], ...]
 
 
 class Caller(Protocol):

@@ -14,11 +14,11 @@ Piece = tuple[ChatChunk, int]
 """A chunk to write, and how many characters of its text the caller has already."""
 
 
-class Diverged(Exception):
+class AnswersDiffer(Exception):
     """An answer that was begun anew is another answer."""
 
 
-class Repetition:
+class OverlapFilter:
     """The comparison.
 
     Attributes:
@@ -41,7 +41,7 @@ class Repetition:
         """What of the stream is to be written now.
 
         Raises:
-            Diverged: it was begun anew and says something else.
+            AnswersDiffer: it was begun anew and says something else.
         """
         if self.over:
             return [(chunk, 0)]
@@ -66,15 +66,15 @@ class Repetition:
         """The stream has ended: what is held was no repetition then, only alike.
 
         Raises:
-            Diverged: it was begun anew and ended before it was where the other broke off.
+            AnswersDiffer: it was begun anew and ended before it was where the other broke off.
         """
         if not self.over and self._anew:
-            raise Diverged
+            raise AnswersDiffer
         return self._release()
 
     def _differs(self, chunk: ChatChunk) -> list[Piece]:
         if self._anew:
-            raise Diverged
+            raise AnswersDiffer
         return [*self._release(), (chunk, 0)]
 
     def _release(self) -> list[Piece]:

@@ -9,14 +9,14 @@ from typing import Final
 
 from gateway.core.clock import Clock
 from gateway.core.errors import GatewayError
-from gateway.handler.call import Call
+from gateway.dispatch.call import Call
 from gateway.providers.base import Cancellable
 
 SLOW: Final = "slow"
 LOST: Final = "lost"
 
 
-class Beaten(Exception):
+class BranchLost(Exception):
     """Another run of the same call has settled it. `slow`: with an answer, and this one had been given its time."""
 
     def __init__(self, *, slow: bool) -> None:
@@ -24,7 +24,7 @@ class Beaten(Exception):
         self.slow = slow
 
 
-class Run:
+class Branch:
     """A line of tries, one after the other, in one thread.
 
     Args:
@@ -40,7 +40,7 @@ class Run:
         self._pausing: threading.Condition | None = None  # over the lock; made when it pauses, which hardly one does
         self._held: Cancellable | None = None
         self._cancelled = False
-        self._beaten: Beaten | None = None
+        self._beaten: BranchLost | None = None
         self._left_at = 0.0
         self._limit: float | None = None
         call.enter(self)
@@ -93,14 +93,14 @@ class Run:
 
     def beat(self, *, answered: bool) -> None:
         """Another run has settled the call; `answered`: well, so that being slow is held against this one's target."""
-        self._beaten = Beaten(slow=answered and self.slow)
+        self._beaten = BranchLost(slow=answered and self.slow)
         self.cancel()
 
     def pause(self, seconds: float) -> None:
         """Wait before trying again.
 
         Raises:
-            Beaten: meanwhile another run has settled the call.
+            BranchLost: meanwhile another run has settled the call.
             CallerLeft, Draining, DeadlineExceeded: or nobody wants one.
         """
         until = self._clock.monotonic() + seconds
@@ -114,7 +114,7 @@ class Run:
         """Whether going on makes no sense."""
         return self.over() is not None
 
-    def over(self) -> Beaten | GatewayError | None:
+    def over(self) -> BranchLost | GatewayError | None:
         """Why going on makes no sense, if it does not."""
         return self._beaten or self.call.over()
 

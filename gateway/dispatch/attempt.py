@@ -12,8 +12,8 @@ from gateway.config.schema import Timeouts
 from gateway.core.errors import CallerLeft, GatewayError, Limited, LoginRequired
 from gateway.core.provider_failures import CredentialRefused, ProviderFailure, ProviderTimeout, RateLimited, RetryRule
 from gateway.core.request import ChatRequest
-from gateway.handler.call import Call
-from gateway.handler.run import Beaten, Run
+from gateway.dispatch.branch import Branch, BranchLost
+from gateway.dispatch.call import Call
 from gateway.limits.rate_limiter import RateLimiters
 from gateway.observe.log_format import AttemptLine
 from gateway.observe.logs import CallLog
@@ -28,7 +28,7 @@ LONGEST_TOLD: Final = 3.0
 """Seconds. A provider that says "in 3 s" is asked again then; one that says more is left for the next."""
 
 
-class Resting(Exception):
+class CoolingDown(Exception):
     """The target is not to be asked now."""
 
 
@@ -36,7 +36,7 @@ class TriesSpent(Exception):
     """The call has had its share of requests to providers."""
 
 
-class Turn(Struct, frozen=True):
+class Candidate(Struct, frozen=True):
     """A target that is to be asked. `wait`: in line, where its rate limit has no room now; `forced`: although it rests,
     because nobody else is left."""
 
@@ -45,7 +45,7 @@ class Turn(Struct, frozen=True):
     forced: bool = False
 
 
-class Reached(Struct, frozen=True):
+class TargetAnswer(Struct, frozen=True):
     """Who answers, and with what. `ticket` is open until a stream has ended."""
 
     target: Target
@@ -67,7 +67,7 @@ class _Ready(Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Paces:
+class AttemptPolicy:
     """What decides on when a target is asked: its rate limit, its health, and how many second tries there may be."""
 
     limiters: RateLimiters
@@ -90,7 +90,7 @@ class Attempt:
     def __init__(
         self,
         providers: Mapping[str, Provider],
-        paces: Paces,
+        paces: AttemptPolicy,
         auth: AuthManager,
         log: CallLog,
         random: Callable[[], float],
@@ -101,16 +101,16 @@ class Attempt:
         self._log = log
         self._random = random
 
-    def make(self, turn: Turn, request: ChatRequest, run: Run) -> Reached:
+    def make(self, turn: Candidate, request: ChatRequest, run: Branch) -> TargetAnswer:
         """Give a target its turn: one try, and a second one where that makes sense.
 
         Raises:
             ProviderFailure: it did not answer.
-            Resting: it is not to be asked now.
+            CoolingDown: it is not to be asked now.
             TriesSpent: the call has had its share of requests.
             Limited: there is no room, or not in time.
             LoginRequired: there is no valid token.
-            Beaten: another run was faster.
+            BranchLost: another run was faster.
             CallerLeft, Draining, DeadlineExceeded: nobody wants the answer any more.
         """
         ready = self._ready(turn, run)
@@ -123,8 +123,8 @@ class Attempt:
         return self._tries_again(first, turn, request, run, ready.credential)
 
     def _tries_again(
-        self, first: ProviderFailure, turn: Turn, request: ChatRequest, run: Run, credential: Credential
-    ) -> Reached:
+        self, first: ProviderFailure, turn: Candidate, request: ChatRequest, run: Branch, credential: Credential
+    ) -> TargetAnswer:
         """The second try, where the `first` one's failure makes it worth while; else that failure."""
         twice = Retrying(
             stop=stop_after_attempt(2),
@@ -148,7 +148,7 @@ class Attempt:
         limiter = self._paces.limiters.of(target.provider)
         return limiter.expected_wait() if limiter else 0.0
 
-    def _is_worth_repeating(self, state: RetryCallState, turn: Turn, call: Call) -> bool:
+    def _is_worth_repeating(self, state: RetryCallState, turn: Candidate, call: Call) -> bool:
         """Whether the same target is asked once more."""
         failure = state.outcome.exception() if state.outcome else None
         if not isinstance(failure, ProviderFailure) or state.attempt_number > 1 or not call.has_tries:
@@ -169,17 +169,17 @@ class Attempt:
             return failure.evidence.retry_after
         return 0.0 if failure.retry is RetryRule.AT_ONCE else self._random() * BACKOFF
 
-    def _ready(self, turn: Turn, run: Run) -> _Ready:
+    def _ready(self, turn: Candidate, run: Branch) -> _Ready:
         ticket = self._paces.health.enter(turn.target, forced=turn.forced)
         if ticket is None:
-            raise Resting(f"{turn.target} rests.")
+            raise CoolingDown(f"{turn.target} rests.")
         try:
             return _Ready(ticket, self._admitted(turn, run))
         except BaseException:
             ticket.close()
             raise
 
-    def _ready_again(self, failure: ProviderFailure, turn: Turn, run: Run, credential: Credential) -> _Ready:
+    def _ready_again(self, failure: ProviderFailure, turn: Candidate, run: Branch, credential: Credential) -> _Ready:
         """What the second try needs, else the first one's failure: to ask again is another request, and the rate limit
         must have room for it."""
         target = turn.target
@@ -199,7 +199,7 @@ class Attempt:
             raise failure
         return _Ready(ticket, credential)
 
-    def _admitted(self, turn: Turn, run: Run) -> Credential:
+    def _admitted(self, turn: Candidate, run: Branch) -> Credential:
         """What to call with, once the rate limit has room."""
         target = turn.target
         try:
@@ -212,7 +212,7 @@ class Attempt:
         run.check()
         return credential
 
-    def _slot(self, turn: Turn, run: Run) -> float:
+    def _slot(self, turn: Candidate, run: Branch) -> float:
         """Take a slot of the rate limit; seconds waited for it."""
         provider, call = turn.target.provider, run.call
         limiter = self._paces.limiters.of(provider)
@@ -231,7 +231,7 @@ class Attempt:
         call.queued += waited
         return waited
 
-    def _ask(self, target: Target, request: ChatRequest, run: Run, ready: _Ready) -> Reached:
+    def _ask(self, target: Target, request: ChatRequest, run: Branch, ready: _Ready) -> TargetAnswer:
         """One try, with its verdict on the target."""
         if not run.call.take_try():
             ready.ticket.close()
@@ -253,9 +253,9 @@ class Attempt:
         ready.ticket.first_content(run.took(), streamed=request.stream)
         if isinstance(answer, Answer):
             ready.ticket.answered()
-        return Reached(target, answer, ready.ticket)
+        return TargetAnswer(target, answer, ready.ticket)
 
-    def _context(self, target: Target, request: ChatRequest, run: Run, credential: Credential) -> AttemptContext:
+    def _context(self, target: Target, request: ChatRequest, run: Branch, credential: Credential) -> AttemptContext:
         told = self._paces.timeouts[target.provider].first_token_seconds
         run.begin(self._paces.health.limit(target, streamed=request.stream) if told == "auto" else None)
         limiter = self._paces.limiters.of(target.provider)
@@ -275,12 +275,12 @@ class Attempt:
         )
 
     def _judged(
-        self, failure: ProviderFailure, target: Target, run: Run, ready: _Ready
-    ) -> ProviderFailure | Beaten | GatewayError:
+        self, failure: ProviderFailure, target: Target, run: Branch, ready: _Ready
+    ) -> ProviderFailure | BranchLost | GatewayError:
         """Whose fault it was: a connection that was cut from here is not the target's, unless it was cut for being
         slow. Puts it on the record and gives what to raise."""
         over = run.over()
-        if isinstance(over, Beaten) and over.slow:
+        if isinstance(over, BranchLost) and over.slow:
             ready.ticket.failed(ProviderTimeout(f"{target} had said nothing when another target had answered."))
         elif over is not None:
             ready.ticket.close()
@@ -289,7 +289,7 @@ class Attempt:
                 # a marked token is not offered again, and there is no reason to keep its successor waiting
                 failure.counts_against_target = not self._auth.refused(target.provider, ready.credential)
             ready.ticket.failed(failure)
-        outcome = str(over) if isinstance(over, Beaten) else label(over or failure)
+        outcome = str(over) if isinstance(over, BranchLost) else label(over or failure)
         run.call.attempts.append((target, outcome))
         self._log.attempt_failed(
             AttemptLine(

@@ -31,12 +31,12 @@ from gateway.config.loader import Loaded, resolve
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.secrets import Secret
 from gateway.demo import DemoProvider
-from gateway.handler.attempt import Attempt, Paces
-from gateway.handler.call import Calls
-from gateway.handler.explain import Explainer
-from gateway.handler.failover import Failover
+from gateway.dispatch.attempt import Attempt, AttemptPolicy
+from gateway.dispatch.explain import Explainer
+from gateway.dispatch.failover import Failover
+from gateway.dispatch.watchdog import CallWatchdog
 from gateway.handler.request_handler import RequestHandler
-from gateway.handler.response_transformer import ResponseTransformer, StreamRelay
+from gateway.handler.response_transformer import ResponseTransformer
 from gateway.limits.rate_limiter import RateLimiters
 from gateway.observe.logs import CallLog
 from gateway.observe.masking import Masker
@@ -46,8 +46,9 @@ from gateway.providers.factory import ProviderFactory
 from gateway.routing.health import Health
 from gateway.routing.retry_budget import RetryBudgets
 from gateway.routing.router import Router
-from gateway.server.gateway_proxy import GatewayProxy, Switch
+from gateway.server.gateway_proxy import DrainState, GatewayProxy
 from gateway.server.guard import Guard
+from gateway.streaming.body import StreamRelay
 from gateway.wires.gemini.memory import CallMemory
 from gateway.wires.openai_chat.inbound import OpenAIChatInbound
 
@@ -120,7 +121,7 @@ class System:
         self._factory = ProviderFactory(pool_size=self.threads, environ=environ, clock=self._clock, memory=CallMemory())
         self._demo: DemoProvider | None = None
         self.masker = Masker(_configured(config))
-        self.switch = Switch()
+        self.switch = DrainState()
         self.parts = {name: self._part(name, each) for name, each in config.providers.items() if each.enabled}
         self._store = TokenStore(resolve(config.auth.token_store_path, self._base), self._clock)
         self._watched = self._watch(config.auth)
@@ -133,7 +134,7 @@ class System:
         self.auth = self._auth()
         self._inbound = OpenAIChatInbound(self.masker.mask)
         self.limiters = RateLimiters(config.rate_limits, self._clock)
-        self.calls = Calls(self._clock, config.gateway.threads)
+        self.calls = CallWatchdog(self._clock, config.gateway.threads)
         self._health = Health(self._clock, random)
         self._timeouts = {name: settings.timeouts for name, settings in config.providers.items()}
         router = Router(config.model_aliases, config.providers)
@@ -182,7 +183,7 @@ class System:
         log = CallLog()
         attempt = Attempt(
             providers={name: part.provider for name, part in self.parts.items()},
-            paces=Paces(self.limiters, self._health, RetryBudgets(), self._timeouts),
+            paces=AttemptPolicy(self.limiters, self._health, RetryBudgets(), self._timeouts),
             auth=self.auth,
             log=log,
             random=random,

@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterator
 from typing import Final
 
 from gateway.core.clock import Clock
-from gateway.handler.relayed_stream import RelayedStream
-from gateway.handler.stream_drive import Patience
+from gateway.streaming.relayed_stream import RelayedStream
+from gateway.streaming.session import ReadTimeout
 
 TICK: Final = 0.05
 """Seconds between two looks at what no socket tells: silence, and an injected clock."""
@@ -18,7 +18,7 @@ LOOK: Final = 0.25
 """Seconds after which a stream is looked at again that may be silent for longer: what it says next may change that."""
 
 
-class Silence:
+class IdleTimeouts:
     """The looks at them.
 
     Attributes:
@@ -37,14 +37,14 @@ class Silence:
         """Time has passed."""
         self.now = self._clock.monotonic()
 
-    def too_long(self, streams: Collection[RelayedStream]) -> Iterator[tuple[RelayedStream, Patience]]:
+    def too_long(self, streams: Collection[RelayedStream]) -> Iterator[tuple[RelayedStream, ReadTimeout]]:
         """Those that are read and have been silent for longer than is borne, with what is borne."""
         if self.now < self._next:
             return
         self._next = self.now + TICK
         for stream in [each for each in streams if each.watched and each.look <= self.now]:
-            patience = stream.patience(self.now)
-            if patience.seconds > 0:
-                stream.look = self.now + min(patience.seconds, LOOK)
+            read_timeout = stream.read_timeout(self.now)
+            if read_timeout.seconds > 0:
+                stream.look = self.now + min(read_timeout.seconds, LOOK)
             elif stream.watched:
-                yield stream, patience
+                yield stream, read_timeout
