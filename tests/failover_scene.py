@@ -23,6 +23,7 @@ from gateway.dispatch.caller import NoCaller
 from gateway.dispatch.failover import Failover
 from gateway.limits.rate_limiter import RateLimiters
 from gateway.observe.logs import CallLog
+from gateway.observe.observers import Observers
 from gateway.providers.base import Answer, AttemptContext, OpenStream
 from gateway.routing.health import Health, HealthTicket
 from gateway.routing.retry_budget import RetryBudgets
@@ -159,7 +160,7 @@ class Scene:
                 {name: schema.Timeouts() for name in "abcd"} | dict(timeouts or {}),
             ),
             self.auth,
-            CallLog(),
+            Observers([CallLog()]),
             lambda: 0.5,
         )
         self.failover = Failover(attempt, self.health, self.clock)

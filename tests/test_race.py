@@ -34,6 +34,7 @@ from gateway.dispatch.hedging import HedgedDispatch
 from gateway.handler.request_handler import attempts_text
 from gateway.limits.rate_limiter import LOOK, MINUTE, RateLimiter, RateLimiters
 from gateway.observe.logs import CallLog
+from gateway.observe.observers import Observers
 from gateway.providers.base import Answer, AttemptContext, OpenStream
 from gateway.routing.breaker import FIRST_OPENING, IN_A_ROW
 from gateway.routing.health import Health, HealthTicket
@@ -200,7 +201,7 @@ class Scene:
             self.providers,
             AttemptPolicy(self.limiters, self.health, RetryBudgets(), timeouts),
             auth,
-            CallLog(),
+            Observers([CallLog()]),
             lambda: 0.5,
         )
         self.failover = Failover(attempt, self.health, self.clock)

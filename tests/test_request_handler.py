@@ -29,6 +29,7 @@ from gateway.core.provider_failures import (
     RequestRejected,
     Unavailable,
 )
+from gateway.core.records import CallRecord
 from gateway.core.request import ChatRequest, Rendered
 from gateway.core.secrets import Secret
 from gateway.dispatch.attempt import Attempt, AttemptPolicy
@@ -40,8 +41,8 @@ from gateway.handler.reply import Reply
 from gateway.handler.request_handler import RequestHandler
 from gateway.handler.response_transformer import ResponseTransformer
 from gateway.limits.rate_limiter import RateLimiters
-from gateway.observe.log_format import CallLine
 from gateway.observe.logs import CallLog, set_up
+from gateway.observe.observers import Observers
 from gateway.providers.base import Answer, AttemptContext, OpenStream, Provider
 from gateway.providers.openai import OpenAIProvider
 from gateway.routing.health import Health
@@ -158,9 +159,9 @@ class Lines(CallLog):
 
     def __init__(self) -> None:
         super().__init__()
-        self.lines: list[CallLine] = []
+        self.lines: list[CallRecord] = []
 
-    def finished(self, line: CallLine) -> None:
+    def finished(self, line: CallRecord) -> None:
         super().finished(line)
         self.lines.append(line)
 
@@ -196,7 +197,8 @@ class Scene:
             self.clock,
         )
         paces = AttemptPolicy(RateLimiters(limits, self.clock), self.health, RetryBudgets(), times)
-        attempt = Attempt(providers, paces, auth, self.log, lambda: 0.5)
+        observers = Observers([self.log])
+        attempt = Attempt(providers, paces, auth, observers, lambda: 0.5)
         aliases = [schema.Alias(alias="best", providers=targets)] if targets else []
         self.handler = RequestHandler(
             wire=INBOUND,
@@ -205,7 +207,7 @@ class Scene:
             transformer=ResponseTransformer(INBOUND, "upstream" if own_name else "alias"),
             timeouts=times,
             calls=calls,
-            log=self.log,
+            observers=observers,
         )
 
     def call(self, timeout: float = 600.0) -> Call:
@@ -222,7 +224,7 @@ class Scene:
         return bool(self.health.order([Target(name, "m") for name in names])[1])
 
     @property
-    def line(self) -> CallLine:
+    def line(self) -> CallRecord:
         """The one line of the one call; nothing runs any more."""
         (line,) = self.log.lines
         assert len(self.calls) == 0, "a call that has ended still counts as running"
@@ -292,7 +294,7 @@ def test_a_whole_answer_and_all_that_is_told_of_it(tmp_path: Path, calls: CallWa
         "x-ratelimit-remaining-requests": "9",
         "x-ratelimit-reset": "1s",
     }
-    assert scene.line == CallLine(
+    assert scene.line == CallRecord(
         request_id="req_1",
         model="best",
         target="a/m",
@@ -307,6 +309,7 @@ def test_a_whole_answer_and_all_that_is_told_of_it(tmp_path: Path, calls: CallWa
         completion_tokens=340,
         dropped=("seed",),
         skipped_events=0,
+        endpoint="chat",
     )
 
 

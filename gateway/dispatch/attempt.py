@@ -11,12 +11,12 @@ from gateway.auth.auth_manager import AuthManager, Credential
 from gateway.config.schema import Timeouts
 from gateway.core.errors import CallerLeft, GatewayError, Limited, LoginRequired
 from gateway.core.provider_failures import CredentialRefused, ProviderFailure, ProviderTimeout, RateLimited, RetryRule
+from gateway.core.records import AttemptRecord
 from gateway.core.request import ChatRequest
 from gateway.dispatch.branch import Branch, BranchLost
 from gateway.dispatch.call import Call
 from gateway.limits.rate_limiter import RateLimiters
-from gateway.observe.log_format import AttemptLine
-from gateway.observe.logs import CallLog
+from gateway.observe.observers import Observers
 from gateway.providers.base import Answer, AttemptContext, OpenStream, Provider
 from gateway.routing.health import Health, HealthTicket
 from gateway.routing.retry_budget import RetryBudgets
@@ -92,13 +92,13 @@ class Attempt:
         providers: Mapping[str, Provider],
         paces: AttemptPolicy,
         auth: AuthManager,
-        log: CallLog,
+        observers: Observers,
         random: Callable[[], float],
     ) -> None:
         self._providers = providers
         self._paces = paces
         self._auth = auth
-        self._log = log
+        self._observers = observers
         self._random = random
 
     def make(self, turn: Candidate, request: ChatRequest, run: Branch) -> TargetAnswer:
@@ -291,8 +291,8 @@ class Attempt:
             ready.ticket.failed(failure)
         outcome = str(over) if isinstance(over, BranchLost) else label(over or failure)
         run.call.attempts.append((target, outcome))
-        self._log.attempt_failed(
-            AttemptLine(
+        self._observers.attempt_failed(
+            AttemptRecord(
                 request_id=run.call.request_id,
                 target=str(target),
                 outcome=outcome,

@@ -25,6 +25,10 @@ DRAINING_RETRY: Final = 5.0
 """Seconds after which a gateway that was told to stop may be there again."""
 
 
+def no_op() -> None:
+    """What is done at the end of a call that holds nothing."""
+
+
 class Hedged(Protocol):
     """What may ask a second target beside a slow one."""
 
@@ -40,6 +44,8 @@ class Call:
         clock: for its deadline and its durations.
         timeout: seconds until the deadline.
         caller: who waits for the answer.
+        endpoint: the name of the route that it came by.
+        release: is called once, when the call is over.
     """
 
     # what most calls never set stands here, where making a call costs nothing for it
@@ -57,9 +63,20 @@ class Call:
     _in_line = 0
     _ended: GatewayError | None = None
 
-    def __init__(self, request_id: str, clock: Clock, *, timeout: float, caller: Caller) -> None:
+    def __init__(  # noqa: PLR0913 - what a call is made of, by keyword
+        self,
+        request_id: str,
+        clock: Clock,
+        *,
+        timeout: float,
+        caller: Caller,
+        endpoint: str = "chat",
+        release: Callable[[], None] = no_op,
+    ) -> None:
         self.request_id = request_id
         self.caller = caller
+        self.endpoint = endpoint
+        self._release = release
         self.started = clock.monotonic()
         self.deadline = self.started + timeout
         self.attempts: list[tuple[Target, str]] = []
@@ -88,6 +105,8 @@ class Call:
         """It has ended: what its runs held is theirs no more, and is free at once."""
         with self._lock:
             self._runs.clear()
+            release, self._release = self._release, no_op
+        release()
 
     def end(self, why: GatewayError) -> None:
         """End it from another thread: what it waits for is cut, and `check` raises `why`."""
