@@ -21,16 +21,13 @@ from gateway.core.errors import (
     BodyTooLarge,
     Draining,
     GatewayError,
-    InternalFault,
-    InvalidRequest,
-    MethodNotAllowed,
     Overloaded,
-    RouteNotFound,
 )
 from gateway.dispatch.call import DRAINING_RETRY, Call
 from gateway.dispatch.caller import Caller, Headers, NoCaller
-from gateway.handler.reply import EVENT_STREAM, JSON_TYPE, Reply, error_reply, retry_advice
+from gateway.handler.reply import EVENT_STREAM, Reply, error_reply
 from gateway.httpd.interfaces import CALLER, LEFT, OVERLOADED, Application
+from gateway.server.errors import crash, path_of, render_engine_error, shown, translated
 from gateway.server.guard import Guard
 from gateway.server.headers import ALWAYS, new_request_id
 from gateway.server.routes import ENDPOINTS, JSON_BODY, Asked, Endpoint, Route, Routes, Served, plain_path
@@ -122,7 +119,7 @@ class GatewayProxy:
         except GatewayError as error:
             reply = self._refusal(error, environ, request_id)
         except Exception as error:  # noqa: BLE001 - logged there
-            reply = self._refusal(_crash(error, request_id), environ, request_id)
+            reply = self._refusal(crash(error, request_id), environ, request_id)
         headers = [*reply.headers, *always]
         status = f"{reply.status} {HTTP_STATUS_CODES.get(reply.status, 'Unknown').upper()}"
         if not isinstance(reply.body, bytes):
@@ -236,7 +233,7 @@ class GatewayProxy:
 
     def _refusal(self, error: GatewayError, environ: "WSGIEnvironment", request_id: str) -> Reply:
         """The reply to a request that got no answer, with its line in the log."""
-        path = _shown(_path(environ))
+        path = shown(path_of(environ))
         fields = {"request_id": request_id, "method": str(environ["REQUEST_METHOD"]), "path": path}
         words = (*fields.values(), error.status, error.code)
         logger.warning("%s %s %s refused: %s [%s]", *words, extra={"fields": {**fields, "status": error.status}})
@@ -249,30 +246,17 @@ class GatewayProxy:
         return reply
 
     def _refused(self, error: HTTPException) -> Response:
-        response = self._failed(_translated(error))
+        response = self._failed(translated(error, request.method, path_of(request.environ)))
         if isinstance(error, FlaskMethodNotAllowed) and error.valid_methods:
             response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
         return response
 
     def _crashed(self, error: Exception) -> Response:
-        return self._failed(_crash(error, g.request_id))
+        return self._failed(crash(error, g.request_id))
 
     def _render_engine_error(self, error: GatewayError, path: str) -> tuple[Headers, bytes]:
         """An error of the server's own, in the wire of the path, as headers and body."""
         return render_engine_error(error, self._routes.wire(plain_path(path)))
-
-
-def render_engine_error(error: GatewayError, wire: CallerWire) -> tuple[Headers, bytes]:
-    """An error of the server's own as headers and body. Its request has no id yet."""
-    request_id = new_request_id()
-    headers = (
-        ("Content-Type", JSON_TYPE),
-        ("X-Request-Id", request_id),
-        *wire.reply_headers(request_id),
-        *retry_advice(error),
-        *ALWAYS,
-    )
-    return headers, wire.render_error(error)
 
 
 def _body(environ: "WSGIEnvironment", largest: int) -> bytes:
@@ -286,37 +270,9 @@ def _body(environ: "WSGIEnvironment", largest: int) -> bytes:
     return body
 
 
-def _crash(error: Exception, request_id: str) -> InternalFault:
-    """A fault of ours: the log has it, the caller does not."""
-    logger.error("request %s failed on a fault of the gateway", request_id, exc_info=error)
-    return InternalFault("The gateway failed on a fault of its own; its log has the details.")
-
-
 def _request_id(told: str) -> str:
     """The caller's own, where it is one."""
     return told if REQUEST_ID.fullmatch(told) else new_request_id()
-
-
-def _path(environ: "WSGIEnvironment") -> str:
-    """WSGI hands bytes over as Latin-1 (PEP 3333)."""
-    return str(environ.get("PATH_INFO", "")).encode("latin-1").decode("utf-8", "replace")
-
-
-def _translated(error: HTTPException) -> GatewayError:
-    """Flask's and Werkzeug's errors as ours."""
-    where = _shown(_path(request.environ))
-    if error.code == 404:
-        return RouteNotFound(f"No such path: {request.method} {where}. The API is under /v1.")
-    if isinstance(error, FlaskMethodNotAllowed):
-        return MethodNotAllowed(f"{where} does not take {request.method}.")
-    if error.code is not None and 400 <= error.code < 500:
-        return InvalidRequest(error.description or error.name, status=error.code)
-    return InternalFault("The gateway failed on a fault of its own.")
-
-
-def _shown(path: str) -> str:
-    """A path from outside, fit for a message and a log line."""
-    return ascii(path[:200])[1:-1]
 
 
 def _caller(environ: "WSGIEnvironment") -> Caller:
