@@ -12,7 +12,7 @@ import pytest
 
 from gateway.httpd.response import Response
 from gateway.serve import raise_descriptor_limit
-from gateway.streaming.relay import UNTAKEN, Relay
+from gateway.streaming.relay import MAX_UNTAKEN, Relay
 from gateway.upstream.byte_stream import READ_SIZE
 from tests.edge import until
 from tests.running import Running, alias, provider, running
@@ -195,7 +195,7 @@ def test_a_caller_that_takes_nothing_has_its_provider_not_read_and_hinders_no_ot
     def measured(self: Response, piece: bytes) -> bool:
         written = write(self, piece)
         most[0] = max(most[0], self.untaken)
-        if self.untaken > UNTAKEN:
+        if self.untaken > MAX_UNTAKEN:
             full.set()
         return written
 
@@ -216,7 +216,7 @@ def test_a_caller_that_takes_nothing_has_its_provider_not_read_and_hinders_no_ot
         assert unchunked(other.rest()).endswith(b"data: [DONE]\n\n")
         body = unchunked(caller.rest()).decode()
         assert re.findall(r'"content":"(w+) ?"', body) == words
-        assert most[0] < UNTAKEN + 2 * READ_SIZE
+        assert most[0] < MAX_UNTAKEN + 2 * READ_SIZE
     assert len(carried) == 2
 
 

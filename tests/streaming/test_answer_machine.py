@@ -14,7 +14,7 @@ from gateway.core.provider_failures import Evidence, InvalidAnswer, ProviderFail
 from gateway.core.request import Rendered, Source
 from gateway.core.sse import DONE, encode
 from gateway.core.strict_json import dumps
-from gateway.streaming.answer_machine import AFTER_FINISH, MAX_SAID, AnswerMachine, Stall
+from gateway.streaming.answer_machine import AFTER_FINISH, MAX_RESUMABLE_CHARS, AnswerMachine, Stall
 from gateway.wires.base import Decoder, Naming
 from gateway.wires.openai_chat.inbound import OpenAIChatInbound
 from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
@@ -124,7 +124,7 @@ Ending = Literal["end", "silence", "failure"]
 def ends(answer: AnswerMachine, how: Ending) -> bytes:
     if how == "failure":
         return answer.failed(DeadlineExceeded("Too late."))
-    return answer.received(b"") if how == "end" else answer.silent()
+    return answer.received(b"") if how == "end" else answer.timed_out()
 
 
 @pytest.mark.parametrize("how", ["end", "silence", "failure"])
@@ -150,13 +150,13 @@ def test_before_a_finish_any_end_is_an_error_and_nothing_that_looks_like_an_end(
     assert answer.over and answer.error is not None
 
 
-@pytest.mark.parametrize(("length", "goes_on"), [(MAX_SAID, True), (MAX_SAID + 1, False)])
+@pytest.mark.parametrize(("length", "goes_on"), [(MAX_RESUMABLE_CHARS, True), (MAX_RESUMABLE_CHARS + 1, False)])
 def test_an_answer_too_long_to_be_said_to_another_candidate_is_not_kept_for_it(length: int, goes_on: bool) -> None:
     answer = AnswerMachine(WordDecoder(), WordEncoder(), Stall(5.0, STALL), resumable=True)
     text = "a" * length
     answer.begin([ChatChunk(has_content=True, usage=None, source=Source("words", {"word": text}), plain=text)])
-    assert answer.said == (text if goes_on else "")
-    told = answer.silent()
+    assert answer.text_so_far == (text if goes_on else "")
+    told = answer.timed_out()
     assert (answer.interrupted is not None, answer.over, bool(told)) == (goes_on, not goes_on, not goes_on)
 
 
@@ -208,7 +208,7 @@ def test_on_the_real_wire_a_broken_stream_has_no_finish_and_no_done() -> None:
             dumps({"choices": [{"index": 0, "delta": {"role": "assistant", "content": "a"}, "finish_reason": None}]})
         )
     )
-    said += answer.silent()
+    said += answer.timed_out()
     chunk, error = (json.loads(event.removeprefix(b"data: ")) for event in said.strip().split(b"\n\n"))
     assert DONE not in said and chunk["choices"][0]["finish_reason"] is None
     assert set(error["error"]) == {"message", "type", "param", "code"}

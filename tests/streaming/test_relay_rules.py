@@ -48,8 +48,8 @@ class Outlet:
     untaken = 0
     left = False
 
-    def __init__(self, drive: StreamSession) -> None:
-        self._drive = drive
+    def __init__(self, session: StreamSession) -> None:
+        self._session = session
         self._came = threading.Condition()
         self._closed = False
         self.said: list[str] = []
@@ -61,7 +61,7 @@ class Outlet:
         return not self.left
 
     def close(self) -> None:
-        self._drive.close()
+        self._session.close()
         with self._came:
             assert not self._closed, "closed twice"
             self._closed = True
@@ -83,14 +83,14 @@ class Carried:
         self.scene = scene
         self.provider, self._ours = socket.socketpair()
         self.provider.settimeout(LIMIT)
-        self.outlet = Outlet(scene.drive)
-        scene.drive.begin()
+        self.outlet = Outlet(scene.session)
+        scene.session.begin()
 
     def start(self, relay: Relay, early: bytes = b"", fault: InvalidAnswer | None = None) -> None:
         """Have it carried: `early` has come already, and `fault` is what it has in its framing."""
 
         assert relay.reserve()
-        relay.add(self.scene.drive, self.source(early, fault), self.outlet)
+        relay.add(self.scene.session, self.source(early, fault), self.outlet)
 
     def source(self, early: bytes = b"", fault: InvalidAnswer | None = None) -> Detached:
         """What the relay reads."""
@@ -184,7 +184,7 @@ def test_closing_the_relay_ends_every_stream_with_a_word(stream: Carried, relay:
 def test_a_closed_relay_takes_no_stream_from_its_thread(stream: Carried, relay: Relay) -> None:
     relay.close()
     assert not relay.reserve()
-    assert StreamedBody(stream.scene.drive, relay, begun=True).detach() is None
+    assert StreamedBody(stream.scene.session, relay, begun=True).detach() is None
     assert len(relay) == 0
 
 
@@ -193,7 +193,7 @@ def test_a_relay_that_closes_waits_for_a_stream_that_is_on_its_way(stream: Carri
     closing = threading.Thread(target=relay.close)
     closing.start()
     until(lambda: not relay.reserve())
-    relay.add(stream.scene.drive, stream.source(), stream.outlet)
+    relay.add(stream.scene.session, stream.source(), stream.outlet)
     stream.outlet.wait_until_closed()
     closing.join(LIMIT)
     assert not closing.is_alive()
@@ -252,7 +252,7 @@ def test_a_fault_of_the_gateway_ends_one_stream_and_no_other(monkeypatch: pytest
 
 
 def test_more_broken_streams_than_threads_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.serve.Relay", partial(Relay, most_resumed=1))
+    monkeypatch.setattr("gateway.serve.Relay", partial(Relay, max_resume_threads=1))
     asked: list[Request] = []
     most, lock = [0, 0], threading.Lock()
 
