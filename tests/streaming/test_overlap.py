@@ -1,4 +1,4 @@
-"""What of a second stream reaches a caller who has the beginning of the answer already."""
+"""What a caller gets of a resumed stream whose beginning it has already."""
 
 from collections.abc import Sequence
 
@@ -14,12 +14,12 @@ LETTERS = st.text("ab ", max_size=8)
 """Few letters, so that a text that differs often begins alike."""
 
 
-def says(text: str | None) -> ChatChunk:
-    """A chunk of plain text; None is one that says something else, a tool call or a finish."""
+def text_chunk(text: str | None) -> ChatChunk:
+    """A chunk of plain text; None makes a chunk without text, such as a tool call or a finish."""
     return ChatChunk(has_content=True, usage=None, source=Source("words", {"text": text}), plain=text)
 
 
-FINISH = says(None)
+FINISH = text_chunk(None)
 
 
 def written(pieces: Sequence[Piece]) -> str:
@@ -29,7 +29,7 @@ def written(pieces: Sequence[Piece]) -> str:
 
 
 def through(overlap: OverlapFilter, chunks: Sequence[ChatChunk], out: list[Piece] | None = None) -> list[Piece]:
-    """All that is written of a stream, from its begin to its end; `out` has it also where that raises."""
+    """All pieces that are written of a stream. `out` gets them too, so a test has them where the filter raises."""
     out = [] if out is None else out
     for chunk in chunks:
         out += overlap.take(chunk)
@@ -38,33 +38,33 @@ def through(overlap: OverlapFilter, chunks: Sequence[ChatChunk], out: list[Piece
 
 
 @st.composite
-def cut(draw: st.DrawFn, text: str) -> list[ChatChunk]:
-    """The text as a stream, cut anywhere; some of its chunks say nothing."""
+def cuts(draw: st.DrawFn, text: str) -> list[ChatChunk]:
+    """The text as a stream, cut anywhere; some chunks are empty."""
     places = sorted(draw(st.lists(st.integers(0, len(text)), max_size=6)))
     bounds = zip([0, *places], [*places, len(text)], strict=True)
-    return [says(text[begin:end]) for begin, end in bounds]
+    return [text_chunk(text[begin:end]) for begin, end in bounds]
 
 
 # Properties --------------------------------------------------------------------------------------------------------
 
 
 @given(st.data(), LETTERS, LETTERS, st.booleans())
-def test_however_a_repetition_is_cut_the_joined_answer_has_it_once(
-    data: st.DataObject, said: str, rest: str, restarted: bool
+def test_however_a_stream_is_cut_the_joined_answer_has_the_overlap_once(
+    data: st.DataObject, text: str, rest: str, restarted: bool
 ) -> None:
-    chunks = data.draw(cut(said + rest))
-    pieces = through(OverlapFilter(said, restarted=restarted), [*chunks, FINISH])
-    assert said + written(pieces) == said + rest
+    chunks = data.draw(cuts(text + rest))
+    pieces = through(OverlapFilter(text, restarted=restarted), [*chunks, FINISH])
+    assert text + written(pieces) == text + rest
     assert pieces[-1] == (FINISH, 0), "what follows the text is never held back"
 
 
 @given(st.data(), LETTERS, LETTERS)
-def test_a_restart_that_differs_anywhere_is_another_answer_and_nothing_of_it_is_written(
-    data: st.DataObject, said: str, other: str
+def test_a_restart_that_differs_anywhere_is_another_answer_and_none_of_it_is_written(
+    data: st.DataObject, text: str, other: str
 ) -> None:
-    overlap, chunks, out = OverlapFilter(said, restarted=True), data.draw(cut(other)), list[Piece]()
-    if other.startswith(said):
-        assert said + written(through(overlap, chunks)) == other
+    overlap, chunks, out = OverlapFilter(text, restarted=True), data.draw(cuts(other)), list[Piece]()
+    if other.startswith(text):
+        assert text + written(through(overlap, chunks)) == other
         return
     with pytest.raises(AnswersDiffer):
         through(overlap, chunks, out)
@@ -72,88 +72,88 @@ def test_a_restart_that_differs_anywhere_is_another_answer_and_nothing_of_it_is_
 
 
 @given(st.data(), LETTERS, LETTERS)
-def test_a_continuation_that_does_not_repeat_passes_unchanged(data: st.DataObject, said: str, rest: str) -> None:
-    chunks = [*data.draw(cut(rest)), FINISH]
-    pieces = through(OverlapFilter(said, restarted=False), chunks)
-    if said and rest.startswith(said):
-        assert written(pieces) == rest[len(said) :]
+def test_a_continuation_that_does_not_repeat_passes_unchanged(data: st.DataObject, text: str, rest: str) -> None:
+    chunks = [*data.draw(cuts(rest)), FINISH]
+    pieces = through(OverlapFilter(text, restarted=False), chunks)
+    if text and rest.startswith(text):
+        assert written(pieces) == rest[len(text) :]
     else:
         assert pieces == [(chunk, 0) for chunk in chunks]
 
 
 @given(st.data(), LETTERS, LETTERS)
-def test_text_is_held_back_only_as_long_as_it_may_be_a_repetition(data: st.DataObject, said: str, rest: str) -> None:
-    overlap = OverlapFilter(said, restarted=False)
-    came = given_out = ""
-    for chunk in data.draw(cut(rest)):
-        came += chunk.plain or ""
-        given_out += written(overlap.take(chunk))
-        if came.startswith(said):
-            assert given_out == came[len(said) :]
-        elif said.startswith(came):
-            assert given_out == ""
+def test_text_is_held_back_only_while_it_may_repeat_the_answer(data: st.DataObject, text: str, rest: str) -> None:
+    overlap = OverlapFilter(text, restarted=False)
+    arrived = out = ""
+    for chunk in data.draw(cuts(rest)):
+        arrived += chunk.plain or ""
+        out += written(overlap.take(chunk))
+        if arrived.startswith(text):
+            assert out == arrived[len(text) :]
+        elif text.startswith(arrived):
+            assert out == ""
         else:
-            assert given_out == came
+            assert out == arrived
 
 
 # Cases -------------------------------------------------------------------------------------------------------------
 
 
-def test_the_chunk_in_which_the_repetition_ends_is_written_from_there_on() -> None:
+def test_the_chunk_in_which_the_overlap_ends_is_written_from_there_on() -> None:
     overlap = OverlapFilter("one two", restarted=False)
-    assert overlap.take(says("one ")) == []
-    assert overlap.take(last := says("two three")) == [(last, 7 - 4)]
-    assert overlap.take(further := says("one two")) == [(further, 0)], "later it may say what it likes"
+    assert overlap.take(text_chunk("one ")) == []
+    assert overlap.take(last := text_chunk("two three")) == [(last, 7 - 4)]
+    assert overlap.take(further := text_chunk("one two")) == [(further, 0)], "later text may repeat"
 
 
-def test_a_stream_that_goes_on_without_a_word_is_not_held_back_for_ever() -> None:
-    silent = says("")
+def test_a_stream_of_empty_chunks_is_not_held_back_for_ever() -> None:
+    empty = text_chunk("")
     overlap, restarted = OverlapFilter("one", restarted=False), OverlapFilter("one", restarted=True)
-    assert [overlap.take(silent) for _ in range(MAX_EMPTY_CHUNKS)] == [[]] * MAX_EMPTY_CHUNKS
-    assert overlap.take(silent) == [(silent, 0)] * (MAX_EMPTY_CHUNKS + 1)
+    assert [overlap.take(empty) for _ in range(MAX_EMPTY_CHUNKS)] == [[]] * MAX_EMPTY_CHUNKS
+    assert overlap.take(empty) == [(empty, 0)] * (MAX_EMPTY_CHUNKS + 1)
     with pytest.raises(AnswersDiffer):
-        through(restarted, [silent] * (MAX_EMPTY_CHUNKS + 1))
+        through(restarted, [empty] * (MAX_EMPTY_CHUNKS + 1))
 
 
 @pytest.mark.parametrize("restarted", [True, False])
-def test_a_stream_that_says_exactly_what_is_there_adds_nothing_but_its_end(restarted: bool) -> None:
+def test_a_stream_that_repeats_exactly_the_text_adds_nothing_but_its_end(restarted: bool) -> None:
     overlap = OverlapFilter("one", restarted=restarted)
-    assert written(overlap.take(says("one"))) == ""
+    assert written(overlap.take(text_chunk("one"))) == ""
     assert overlap.take(FINISH) == [(FINISH, 0)]
     assert overlap.end() == []
 
 
-def test_a_continuation_that_was_only_alike_is_written_when_it_ends() -> None:
+def test_a_continuation_that_only_began_alike_is_written_when_it_ends() -> None:
     overlap = OverlapFilter("one two", restarted=False)
-    chunks = [says("one"), says(" ")]
+    chunks = [text_chunk("one"), text_chunk(" ")]
     assert [overlap.take(chunk) for chunk in chunks] == [[], []]
     assert overlap.end() == [(chunk, 0) for chunk in chunks]
     assert overlap.end() == []
 
 
-def test_a_continuation_that_was_only_alike_is_written_before_its_finish() -> None:
+def test_a_continuation_that_only_began_alike_is_written_before_its_finish() -> None:
     overlap = OverlapFilter("one two", restarted=False)
-    alike = says("one")
+    alike = text_chunk("one")
     assert overlap.take(alike) == []
     assert overlap.take(FINISH) == [(alike, 0), (FINISH, 0)]
 
 
 def test_a_restart_that_ends_before_the_place_is_another_answer() -> None:
     overlap = OverlapFilter("one two", restarted=True)
-    assert overlap.take(says("one")) == []
+    assert overlap.take(text_chunk("one")) == []
     with pytest.raises(AnswersDiffer):
         overlap.end()
 
 
 def test_a_restart_that_calls_a_tool_before_the_place_is_another_answer() -> None:
     overlap = OverlapFilter("one two", restarted=True)
-    assert overlap.take(says("one")) == []
+    assert overlap.take(text_chunk("one")) == []
     with pytest.raises(AnswersDiffer):
         overlap.take(FINISH)
 
 
 @pytest.mark.parametrize("restarted", [True, False])
-def test_where_nothing_was_said_everything_passes(restarted: bool) -> None:
+def test_after_an_empty_text_everything_passes(restarted: bool) -> None:
     overlap = OverlapFilter("", restarted=restarted)
-    chunks = [says(""), FINISH, says("one")]
+    chunks = [text_chunk(""), FINISH, text_chunk("one")]
     assert through(overlap, chunks) == [(chunk, 0) for chunk in chunks]

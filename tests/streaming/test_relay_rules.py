@@ -1,4 +1,4 @@
-"""The relay's own promises: silence, faults, limits, TLS and its end."""
+"""The relay's rules: idle timeouts, faults, limits, TLS and its end."""
 
 import gc
 import re
@@ -50,34 +50,34 @@ class Outlet:
 
     def __init__(self, session: StreamSession) -> None:
         self._session = session
-        self._came = threading.Condition()
+        self._changed = threading.Condition()
         self._closed = False
-        self.said: list[str] = []
+        self.received: list[str] = []
 
     def send(self, piece: bytes) -> bool:
-        with self._came:
-            self.said += words(piece)
-            self._came.notify_all()
+        with self._changed:
+            self.received += words(piece)
+            self._changed.notify_all()
         return not self.left
 
     def close(self) -> None:
         self._session.close()
-        with self._came:
+        with self._changed:
             assert not self._closed, "closed twice"
             self._closed = True
-            self._came.notify_all()
+            self._changed.notify_all()
 
-    def wait_for(self, said: Sequence[str]) -> None:
-        with self._came:
-            assert self._came.wait_for(lambda: self.said == said, LIMIT), self.said
+    def wait_for(self, expected: Sequence[str]) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.received == expected, LIMIT), self.received
 
     def wait_until_closed(self) -> None:
-        with self._came:
-            assert self._came.wait_for(lambda: self._closed, LIMIT), self.said
+        with self._changed:
+            assert self._changed.wait_for(lambda: self._closed, LIMIT), self.received
 
 
-class Carried:
-    """A stream that a relay carries, with the provider's end of its socket."""
+class CarriedStream:
+    """A stream for a relay, with the provider's end of its socket."""
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
@@ -87,8 +87,7 @@ class Carried:
         scene.session.begin()
 
     def start(self, relay: Relay, early: bytes = b"", fault: InvalidAnswer | None = None) -> None:
-        """Have it carried: `early` has come already, and `fault` is what it has in its framing."""
-
+        """Hand it to the relay. `early`: bytes that were received before; `fault`: what is wrong with its framing."""
         assert relay.reserve()
         relay.add(self.scene.session, self.source(early, fault), self.outlet)
 
@@ -112,19 +111,19 @@ class Carried:
 
 
 @pytest.fixture
-def stream() -> Iterator[Carried]:
-    with closing(Carried(Scene())) as made:
+def stream() -> Iterator[CarriedStream]:
+    with closing(CarriedStream(Scene())) as made:
         yield made
 
 
 @pytest.fixture
-def relay(stream: Carried) -> Iterator[Relay]:
+def relay(stream: CarriedStream) -> Iterator[Relay]:
     with closing(Relay(stream.scene.clock)) as made:
         yield made
     assert len(made) == 0
 
 
-def test_what_the_provider_says_is_written_at_once(stream: Carried, relay: Relay) -> None:
+def test_what_the_provider_sends_is_written_at_once(stream: CarriedStream, relay: Relay) -> None:
     stream.start(relay)
     stream.provider.sendall(MORE)
     stream.outlet.wait_for(["b"])
@@ -135,13 +134,13 @@ def test_what_the_provider_says_is_written_at_once(stream: Carried, relay: Relay
     assert stream.error is None
 
 
-def test_what_had_come_before_is_said_also_where_the_rest_is_broken(stream: Carried, relay: Relay) -> None:
+def test_what_was_received_before_is_written_even_if_the_rest_is_broken(stream: CarriedStream, relay: Relay) -> None:
     stream.start(relay, early=MORE, fault=InvalidAnswer("No chunk."))
     stream.outlet.wait_until_closed()
-    assert (stream.outlet.said, stream.error) == (["b", "error stream_interrupted"], StreamBroken)
+    assert (stream.outlet.received, stream.error) == (["b", "error stream_interrupted"], StreamBroken)
 
 
-def test_silence_ends_it(stream: Carried, relay: Relay) -> None:
+def test_an_idle_provider_ends_it(stream: CarriedStream, relay: Relay) -> None:
     stream.start(relay)
     stream.provider.sendall(MORE)
     stream.outlet.wait_for(["b"])
@@ -150,22 +149,22 @@ def test_silence_ends_it(stream: Carried, relay: Relay) -> None:
     assert stream.error is StreamBroken
 
 
-def test_the_deadline_ends_one_that_is_not_silent(stream: Carried, relay: Relay) -> None:
+def test_the_deadline_ends_a_stream_that_is_never_idle(stream: CarriedStream, relay: Relay) -> None:
     stream.start(relay)
-    said = []
+    expected = []
     while stream.scene.call.remaining() > STALL - 1:
         stream.provider.sendall(MORE)
-        said.append("b")
-        stream.outlet.wait_for(said)
+        expected.append("b")
+        stream.outlet.wait_for(expected)
         stream.scene.clock.advance(STALL - 1)
     stream.provider.sendall(MORE)
-    stream.outlet.wait_for([*said, "b"])
+    stream.outlet.wait_for([*expected, "b"])
     stream.scene.clock.advance(STALL - 1)
     stream.outlet.wait_until_closed()
     assert stream.error is DeadlineExceeded
 
 
-def test_a_caller_that_has_left_ends_it(stream: Carried, relay: Relay) -> None:
+def test_a_caller_that_has_left_ends_it(stream: CarriedStream, relay: Relay) -> None:
     stream.start(relay)
     stream.outlet.left = True
     stream.provider.sendall(MORE)
@@ -173,22 +172,22 @@ def test_a_caller_that_has_left_ends_it(stream: Carried, relay: Relay) -> None:
     assert stream.error is CallerLeft
 
 
-def test_closing_the_relay_ends_every_stream_with_a_word(stream: Carried, relay: Relay) -> None:
+def test_closing_the_relay_ends_every_stream_with_an_error(stream: CarriedStream, relay: Relay) -> None:
     stream.start(relay)
     relay.close()
     relay.close()
     stream.outlet.wait_until_closed()
-    assert (stream.outlet.said, stream.error) == (["error draining"], Draining)
+    assert (stream.outlet.received, stream.error) == (["error draining"], Draining)
 
 
-def test_a_closed_relay_takes_no_stream_from_its_thread(stream: Carried, relay: Relay) -> None:
+def test_a_closed_relay_takes_no_stream_from_its_thread(stream: CarriedStream, relay: Relay) -> None:
     relay.close()
     assert not relay.reserve()
     assert StreamedBody(stream.scene.session, relay, begun=True).detach() is None
     assert len(relay) == 0
 
 
-def test_a_relay_that_closes_waits_for_a_stream_that_is_on_its_way(stream: Carried, relay: Relay) -> None:
+def test_a_relay_that_closes_waits_for_a_stream_that_is_on_its_way(stream: CarriedStream, relay: Relay) -> None:
     assert relay.reserve()
     closing = threading.Thread(target=relay.close)
     closing.start()
@@ -200,19 +199,19 @@ def test_a_relay_that_closes_waits_for_a_stream_that_is_on_its_way(stream: Carri
     assert stream.error is Draining
 
 
-def test_one_byte_wakes_for_all_who_wake_at_once_and_the_next_one_wakes_again() -> None:
-    wakeup = SelfPipe()
+def test_the_self_pipe_holds_one_byte_for_all_wakes_until_it_is_read() -> None:
+    pipe = SelfPipe()
     for _ in range(2):
         for _ in range(3):
-            wakeup.wake()
-        assert select.select([wakeup.reader], [], [], LIMIT)[0]
-        assert wakeup.reader.recv(10, socket.MSG_PEEK) == b"\0"
-        wakeup.hear()
-        assert not select.select([wakeup.reader], [], [], 0)[0]
-    wakeup.close()
+            pipe.wake()
+        assert select.select([pipe.reader], [], [], LIMIT)[0]
+        assert pipe.reader.recv(10, socket.MSG_PEEK) == b"\0"
+        pipe.hear()
+        assert not select.select([pipe.reader], [], [], 0)[0]
+    pipe.close()
 
 
-def test_the_garbage_collector_spares_what_the_start_has_made() -> None:
+def test_the_objects_of_the_start_are_frozen_for_the_garbage_collector() -> None:
     try:
         freeze_startup_objects()
         assert gc.get_freeze_count() > 0
@@ -261,7 +260,7 @@ def test_more_broken_streams_than_threads_wait_for_each_other(monkeypatch: pytes
             most[0] += 1
             most[1] = max(most)
         asked.append(request)
-        threading.Event().wait(0.02)  # that another one could come, if it were let
+        threading.Event().wait(0.02)  # time for another request, if it were allowed
         with lock:
             most[0] -= 1
         return sse_answer("two three four")
