@@ -11,13 +11,12 @@ from dataclasses import dataclass
 import pytest
 
 from gateway.httpd.response import Response
-from gateway.serve import raise_descriptor_limit
-from gateway.streaming.relay import MAX_UNTAKEN, Relay
+from gateway.streaming.relay import MAX_UNTAKEN
 from gateway.upstream.byte_stream import READ_SIZE
 from tests.edge import until
 from tests.running import Running, alias, provider, running
 from tests.support import gemini_answers as gemini
-from tests.support.many_streams import LIMIT, TEXT, Caller, ManyStreams, unchunked
+from tests.support.many_streams import LIMIT, Caller, unchunked
 from tests.support.upstream_script import (
     Body,
     Cut,
@@ -40,20 +39,6 @@ WORDS = "one two three four five six"
 PIECES = sse_events(WORDS)
 SSE = {"content-type": "text/event-stream"}
 CHANGES = re.compile(rb"(?im)^(date|x-request-id|x-gateway-queue-ms): .*$|\"created\":\d+|chatcmpl-[0-9a-f]{8,}")
-
-
-@pytest.fixture
-def carried(monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """The streams that were added to relays."""
-    added: list[object] = []
-    add = Relay.add
-
-    def counted(self: Relay, *stream: object) -> None:
-        added.append(stream)
-        add(self, *stream)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(Relay, "add", counted)
-    return added
 
 
 @pytest.fixture(autouse=True)
@@ -159,31 +144,6 @@ def test_a_relayed_stream_is_byte_for_byte_that_of_a_thread(
 
 
 # Many, slow and leaving --------------------------------------------------------------------------------------------
-
-
-def test_three_hundred_streams_at_once_need_eight_threads(carried: list[object]) -> None:
-    raise_descriptor_limit()
-    with ManyStreams() as up:
-        config = {
-            "gateway": {"threads": 8},
-            "providers": {"a": provider(up.base_url)},
-            "modelAliases": [alias("plain", "a/m")],
-        }
-        with running(config) as gateway:
-            callers = []
-            for _ in range(300):
-                caller = Caller(gateway, "plain")
-                caller.until(b"one ")
-                callers.append(caller)
-            names = [each.name for each in threading.enumerate()]
-            assert sum(name.startswith(("gateway-model", "gateway-other")) for name in names) <= 8
-            assert gateway.get("/health").status_code == 200
-            up.end_all()
-            for caller in callers:
-                body = unchunked(caller.rest())
-                assert text_of(body) == TEXT
-                assert body.endswith(b"data: [DONE]\n\n")
-    assert len(carried) == 300
 
 
 def test_the_provider_of_a_caller_that_takes_nothing_is_not_read_and_others_are(

@@ -7,14 +7,12 @@ import socket
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
-from functools import partial
 
 import pytest
 
 from gateway.core.errors import CallerLeft, DeadlineExceeded, Draining, GatewayError
 from gateway.core.provider_failures import InvalidAnswer, StreamBroken
 from gateway.core.sse import DONE, encode
-from gateway.httpd.server import HttpServer
 from gateway.net.self_pipe import SelfPipe
 from gateway.serve import freeze_startup_objects
 from gateway.streaming.answer_machine import AnswerMachine
@@ -24,17 +22,13 @@ from gateway.streaming.session import StreamSession
 from gateway.upstream.byte_stream import Detached
 from tests.edge import until
 from tests.running import alias, provider, running
-from tests.support.many_streams import LIMIT, Caller, ManyStreams, unchunked
+from tests.support.many_streams import LIMIT, Caller, unchunked
 from tests.support.tls import TRUSTED, server_context
 from tests.support.upstream_script import (
-    Cut,
     Done,
-    Request,
     ScriptedUpstream,
     Sse,
-    Step,
     WaitFor,
-    sse_answer,
     sse_events,
 )
 from tests.test_response_transformer import FINISH, MORE, STALL, Scene, words
@@ -248,66 +242,6 @@ def test_a_fault_of_the_gateway_ends_one_stream_and_no_other(monkeypatch: pytest
             answers.append(unchunked(caller.rest()))
         assert b"a fault of its own" in answers[0] and b"[DONE]" not in answers[0]
         assert answers[1].endswith(b"data: [DONE]\n\n")
-
-
-def test_more_broken_streams_than_threads_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.serve.Relay", partial(Relay, max_resume_threads=1))
-    asked: list[Request] = []
-    most, lock = [0, 0], threading.Lock()
-
-    def answers(request: Request) -> Sequence[Step]:
-        with lock:
-            most[0] += 1
-            most[1] = max(most)
-        asked.append(request)
-        threading.Event().wait(0.02)  # time for another request, if it were allowed
-        with lock:
-            most[0] -= 1
-        return sse_answer("two three four")
-
-    with ExitStack() as stack:
-        up, other = (stack.enter_context(ScriptedUpstream()) for _ in "ab")
-        config = {
-            "providers": {"a": provider(up.base_url), "b": provider(other.base_url)},
-            "modelAliases": [alias("best", "a/m", "b/m")],
-        }
-        gateway = stack.enter_context(running(config))
-        go = threading.Event()
-        stack.callback(go.set)
-        other.answers(answers)
-        callers = []
-        for _ in range(5):
-            up.plays(Sse(PIECES[:2]), WaitFor(go), Cut())
-            callers.append(Caller(gateway, "best"))
-            callers[-1].until(b"one")
-        go.set()
-        for caller in callers:
-            assert unchunked(caller.rest()).endswith(b"data: [DONE]\n\n")
-    assert (len(asked), most[1]) == (5, 1)
-
-
-def test_as_many_streams_are_carried_as_there_may_be_connections(monkeypatch: pytest.MonkeyPatch) -> None:
-    connections = 40
-    monkeypatch.setattr("gateway.serve.HttpServer", partial(HttpServer, connections=connections))
-    with ManyStreams() as up:
-        config = {"providers": {"a": provider(up.base_url)}, "modelAliases": [alias("plain", "a/m")]}
-        with running(config) as gateway:
-            callers: list[Caller] = []
-            while len(callers) < connections:
-                caller = Caller(gateway, "plain")
-                try:
-                    caller.until(b"one")
-                except (AssertionError, OSError):  # the last free places are kept for those that ask at once
-                    caller.connection.close()
-                else:
-                    callers.append(caller)
-            late = Caller(gateway, "plain")
-            assert up.begun == connections
-            callers.pop().connection.close()
-            late.until(b"one")
-            up.end_all()
-            for caller in (*callers, late):
-                assert unchunked(caller.rest()).endswith(b"data: [DONE]\n\n")
 
 
 @pytest.mark.usefixtures("each_driver")
