@@ -5,7 +5,8 @@ path) is done for all of them in gateway_proxy. This module knows no Flask, so t
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 JSON_BODY: Final = ("application/json",)
+NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Served(Protocol):
@@ -54,8 +56,7 @@ class Served(Protocol):
         """Close every connection of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """One request, as a row gets it.
 
     Attributes:
@@ -73,8 +74,8 @@ class Asked:
     served: Served
     draining: bool
     started: int
-    arguments: Mapping[str, str] = field(default_factory=dict)
-    query: Mapping[str, str] = field(default_factory=dict)
+    arguments: Mapping[str, str] = NOTHING
+    query: Mapping[str, str] = NOTHING
     call: Call | None = None
     body: bytes = b""
 
