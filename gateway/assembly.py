@@ -183,7 +183,7 @@ class System:
         log = CallLog()
         attempt = Attempt(
             providers={name: part.provider for name, part in self.parts.items()},
-            paces=AttemptPolicy(self.limiters, self._health, RetryBudgets(), self._timeouts),
+            policy=AttemptPolicy(self.limiters, self._health, RetryBudgets(), self._timeouts),
             auth=self.auth,
             log=log,
             random=random,

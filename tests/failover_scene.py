@@ -83,6 +83,7 @@ class FakeProvider:
     def _next(self, request: ChatRequest, context: AttemptContext) -> Answer | OpenStream:
         self.requests.append(request)
         self.contexts.append(context)
+        context.on_sent()
         outcome = self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0]
         self._played.append((self.name, outcome))
         if isinstance(outcome, Exception):

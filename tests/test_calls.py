@@ -89,8 +89,8 @@ def test_the_first_reason_counts() -> None:
 
 def test_ending_a_call_cuts_every_run_of_it() -> None:
     call, first, second = call_of(), Held(), Held()
-    call.enter(first)
-    call.enter(second)
+    call.add_branch(first)
+    call.add_branch(second)
     assert (first.cancels, second.cancels) == (0, 0)
     call.end(CallerLeft("left"))
     assert (first.cancels, second.cancels) == (1, 1)
@@ -99,7 +99,7 @@ def test_ending_a_call_cuts_every_run_of_it() -> None:
 def test_a_run_that_enters_after_the_end_is_cut_at_once() -> None:
     call, run = call_of(), Held()
     call.end(CallerLeft("left"))
-    call.enter(run)
+    call.add_branch(run)
     assert run.cancels == 1
 
 
@@ -115,7 +115,7 @@ def test_enter_and_end_at_once_always_cut() -> None:
         thread = threading.Thread(target=end)
         thread.start()
         together.wait()
-        call.enter(run)
+        call.add_branch(run)
         thread.join(LONG)
         assert run.cancels >= 1
 
@@ -125,10 +125,10 @@ def test_a_cut_may_look_at_the_call_that_cuts_it() -> None:
 
     class Curious:
         def cancel(self) -> None:
-            call.enter(Held())
+            call.add_branch(Held())
             call.take_try()
 
-    call.enter(Curious())
+    call.add_branch(Curious())
     thread = threading.Thread(target=lambda: call.end(CallerLeft("left")), daemon=True)
     thread.start()
     thread.join(LONG)
@@ -174,8 +174,8 @@ def test_a_call_whose_caller_leaves_is_ended_within_two_seconds() -> None:
     leaving, staying = Caller(), Caller()
     gone, there = call_of(leaving), call_of(staying)
     cut, whole = Held(), Held()
-    gone.enter(cut)
-    there.enter(whole)
+    gone.add_branch(cut)
+    there.add_branch(whole)
     with closing(CallWatchdog(FakeClock())) as calls:  # looked after as often as in a gateway
         calls.add(gone)
         calls.add(there)
@@ -193,7 +193,7 @@ def test_a_call_that_has_ended_is_not_looked_after(calls: CallWatchdog) -> None:
     calls.remove(done)
     caller.gone = other.gone = True
     held = Held()
-    watched.enter(held)
+    watched.add_branch(held)
     assert held.was_cancelled.wait(2.0)
     assert done.ended is None
 
@@ -202,7 +202,7 @@ def test_stopping_ends_every_running_call(calls: CallWatchdog) -> None:
     running = [call_of() for _ in range(5)]
     held = [Held() for _ in running]
     for call, each in zip(running, held, strict=True):
-        call.enter(each)
+        call.add_branch(each)
         calls.add(call)
     assert calls.end_all() == 5
     assert [each.cancels for each in held] == [1] * 5
@@ -241,14 +241,14 @@ def test_a_gateway_that_stops_ends_the_calls_that_wait_in_a_queue_now_and_later(
     calls: CallWatchdog, waits_already: bool
 ) -> None:
     queued, working, run = call_of(), call_of(), Held()
-    queued.enter(run)
+    queued.add_branch(run)
     calls.add(queued)
     calls.add(working)
     with ExitStack() as line:
         if waits_already:
-            line.enter_context(queued.in_line())
+            line.enter_context(queued.queueing())
         calls.cancel_queued()
-        line.enter_context(queued.in_line())
+        line.enter_context(queued.queueing())
         assert run.was_cancelled.wait(2.0)
     assert isinstance(queued.ended, Draining)
     assert working.ended is None
@@ -256,11 +256,11 @@ def test_a_gateway_that_stops_ends_the_calls_that_wait_in_a_queue_now_and_later(
 
 def test_a_call_that_is_answered_while_another_of_its_runs_waits_is_not_in_a_queue() -> None:
     call = call_of()
-    with call.in_line():
+    with call.queueing():
         assert call.in_queue
         assert call.take_try()
         assert not call.in_queue
-        call.tried()
+        call.end_try()
         assert call.in_queue
         call.first_content = 1.0
         assert not call.in_queue
@@ -294,7 +294,7 @@ def test_what_a_slow_call_wants_beside_it_runs_in_a_thread_that_ends_with_the_wo
     names: list[str] = []
     race = Slow(lambda: names.append(threading.current_thread().name))
     call = call_of()
-    call.race = race
+    call.hedging = race
     calls.add(call)
     race.until_looked(2)
     calls.close()
@@ -305,9 +305,9 @@ def test_what_a_slow_call_wants_beside_it_runs_in_a_thread_that_ends_with_the_wo
 
 @pytest.mark.usefixtures("often_looked_after")
 def test_there_are_only_so_many_threads_beside_and_one_that_ends_makes_room() -> None:
-    calls, done = CallWatchdog(FakeClock(), most_beside=1), threading.Semaphore(0)
+    calls, done = CallWatchdog(FakeClock(), max_hedges=1), threading.Semaphore(0)
     race, call = Slow(lambda: assert_acquired(done)), call_of()
-    call.race = race
+    call.hedging = race
     calls.add(call)
     race.until_looked(2)
     assert race.spawned[:2] == [True, False]
@@ -327,7 +327,7 @@ def test_a_system_without_threads_is_told_as_no_room(monkeypatch: pytest.MonkeyP
         raise RuntimeError("can't start new thread")
 
     race, call = Slow(lambda: None), call_of()
-    call.race = race
+    call.hedging = race
     monkeypatch.setattr(threading.Thread, "start", refuse)
     calls.add(call)
     race.until_looked(2)
@@ -339,8 +339,8 @@ def test_a_call_that_is_over_asks_nobody_beside_it(calls: CallWatchdog) -> None:
     call = call_of(caller)
     race = Slow(lambda: None)
     caller.gone = True
-    call.race = race
-    call.enter(run)
+    call.hedging = race
+    call.add_branch(run)
     calls.add(call)
     assert run.was_cancelled.wait(LONG)
     assert race.spawned == []
@@ -354,10 +354,10 @@ def test_a_call_that_cannot_be_looked_after_does_not_end_the_looking(
             raise ZeroDivisionError
 
     bad, caller, run = call_of(), Caller(), Held()
-    bad.race = Broken()
+    bad.hedging = Broken()
     calls.add(bad)
     good = call_of(caller)
-    good.enter(run)
+    good.add_branch(run)
     calls.add(good)
     caller.gone = True
     assert run.was_cancelled.wait(LONG)

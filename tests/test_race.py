@@ -224,9 +224,9 @@ class Scene:
     def look(self) -> int:
         """What the thread that looks after all calls does; how many threads it had to start for that."""
         before = len(self.beside)
-        if (why := self.call.over()) is not None:
+        if (why := self.call.reason_to_stop()) is not None:
             self.call.end(why)
-        elif (race := self.call.race) is not None:
+        elif (race := self.call.hedging) is not None:
             race.hedge(self.spawn)
         return len(self.beside) - before
 
@@ -239,8 +239,8 @@ class Scene:
     @property
     def race(self) -> HedgedDispatch:
         """While it lasts."""
-        assert isinstance(self.call.race, HedgedDispatch)
-        return self.call.race
+        assert isinstance(self.call.hedging, HedgedDispatch)
+        return self.call.hedging
 
     def passes(self, seconds: float) -> int:
         """Time passes, and someone looks; how many threads that starts."""
@@ -461,7 +461,7 @@ def test_a_race_that_is_over_has_nobody_asked_any_more(scene: Scene) -> None:
     scene.end()
     scene.clock.advance(100)
     race.hedge(scene.spawn)
-    assert (scene.beside, scene.call.race) == ([], None)
+    assert (scene.beside, scene.call.hedging) == ([], None)
 
 
 def test_a_winner_is_not_cut_by_a_fault_in_the_thread_that_it_has_beaten(scene: Scene) -> None:

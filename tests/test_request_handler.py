@@ -141,6 +141,7 @@ class FakeProvider:
 
     def _next(self, context: AttemptContext) -> Answer | OpenStream:
         self.asked.append(context.model)
+        context.on_sent()
         outcome = self.outcomes[0] if self.outcomes else whole()
         if isinstance(outcome, Exception) and len(self.outcomes) == 1:
             raise outcome  # for ever: a second try fails as well

@@ -131,7 +131,7 @@ class RequestHandler:
     def resume(self, route: Route, request: ChatRequest, call: Call, said: str) -> Resumed:
         """Another candidate's stream, where that of `call.target` has broken off after `said`."""
         if call.target is not None:
-            call.broke.append(call.target)
+            call.broken_targets.append(call.target)
         continued = self._wire.resume_request(request, said) if said else request
         return self._failover.resume(route, request, continued, call)
 
@@ -144,7 +144,7 @@ class RequestHandler:
         told = self._timeouts[target.provider].stall_seconds
         if told != "auto":
             return Stall(told, told)
-        short = resumable and self._failover.stands_by(route, target)
+        short = resumable and self._failover.has_alternative(route, target)
         return Stall(STALL_REPLACEABLE if short else STALL_ALONE, STALL_ALONE)
 
     def _refusal(self, call: Call, error: GatewayError) -> Reply:

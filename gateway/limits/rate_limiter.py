@@ -16,6 +16,7 @@ from gateway.config import schema
 from gateway.core.clock import Clock
 from gateway.core.durations import in_words, plural
 from gateway.core.errors import CallerLeft, DeadlineExceeded, Limited
+from gateway.limits.permit import Permit, RequestPermit
 from gateway.limits.window import SlidingWindow
 
 MINUTE: Final = 60.0
@@ -88,26 +89,20 @@ class RateLimiter:
         with self._lock:
             return self._expected_wait(self._clock.monotonic())
 
-    def try_acquire(self) -> bool:
-        """Take a slot if there is room now and the queue is empty. Never waits."""
+    def try_acquire(self) -> Permit | None:
+        """Take a slot if there is room now and the queue is empty. Never waits. The caller closes the permit."""
         with self._lock:
-            return self._take_if_free(self._clock.monotonic())
+            now = self._clock.monotonic()
+            granted = self._take_if_free(now)
+        return self._permit(now) if granted else None
 
-    def sent(self) -> None:
-        """A call that has its slot has left for the provider, which counts it from now on."""
-        with self._lock:
-            self._window.sent(self._clock.monotonic())
-
-    def acquire(self, *, deadline: float, left: Callable[[], bool]) -> float:
-        """Take a slot, and wait in the queue for it. A call that raises takes none.
+    def acquire(self, *, deadline: float, left: Callable[[], bool]) -> Permit:
+        """Take a slot, and wait in the queue for it. A call that raises takes none. The caller closes the permit.
 
         Args:
             deadline: monotonic seconds; a slot at that time or later is of no use.
             left: whether the caller has left. It is called when the caller joins the queue, every 250 ms in the queue,
                 and right before a slot is taken; never under the lock.
-
-        Returns:
-            The seconds waited.
 
         Raises:
             Limited: at once, because the queue is full or the wait would be too long; `retry_after` has the seconds
@@ -119,14 +114,25 @@ class RateLimiter:
         with self._lock:
             began = self._clock.monotonic()
             self._check_deadline(began, deadline)
-            if self._take_if_free(began):
-                return 0.0
-            place = self._join_queue(began, deadline)
+            place = None if self._take_if_free(began) else self._join_queue(began, deadline)
+        if place is None:
+            return self._permit(began)
         try:
-            return self._wait_for_slot(place, deadline, left) - began
+            granted = self._wait_for_slot(place, deadline, left)
         except BaseException:  # also a KeyboardInterrupt or a fault in `left` must not block the queue for ever
             self._leave_queue(place)
             raise
+        return self._permit(granted, waited=granted - began)
+
+    def _permit(self, granted: float, *, waited: float = 0.0) -> Permit:
+        return RequestPermit(self._lock, self._sent, self._give_back, granted=granted, waited=waited)
+
+    def _sent(self, granted: float) -> None:
+        self._window.sent(self._clock.monotonic(), granted)
+
+    def _give_back(self, granted: float) -> None:
+        self._window.give_back(self._clock.monotonic(), granted)
+        self._wake_first()
 
     def _wait_for_slot(self, place: threading.Condition, deadline: float, left: Callable[[], bool]) -> float:
         """Wait in the queue and take the slot. Returns the time at which it was taken."""

@@ -141,9 +141,9 @@ class StreamSession:
         except GatewayError:
             return self._machine.give_up()
         self._judged = False
-        self._reached = resumed.reached
-        self._stream = _stream_of(resumed.reached)
-        target = str(resumed.reached.target)
+        self._reached = resumed.answer
+        self._stream = _stream_of(resumed.answer)
+        target = str(resumed.answer.target)
         return self._machine.resume(self._stream.decoder, self._stream.first, target, anew=resumed.restarted)
 
     def close(self) -> None:
@@ -163,6 +163,7 @@ class StreamSession:
             return
         self._judged = True
         self._stream.body.close()
+        self._reached.permit.close()
         if error is None:
             self._reached.ticket.answered()
         elif isinstance(error, ProviderFailure):
