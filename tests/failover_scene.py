@@ -21,6 +21,7 @@ from gateway.dispatch.attempt import Attempt, AttemptPolicy, TargetAnswer
 from gateway.dispatch.call import Call
 from gateway.dispatch.caller import NoCaller
 from gateway.dispatch.failover import Failover
+from gateway.dispatch.operation import Chat
 from gateway.limits.rate_limiter import RateLimiters
 from gateway.observe.logs import CallLog
 from gateway.providers.base import Answer, AttemptContext, OpenStream
@@ -39,6 +40,10 @@ ANSWER = Answer(OUTBOUND.parse_response(json.dumps(json_answer("hi").value).enco
 TIMEOUT = 600.0
 
 Outcome = Answer | OpenStream | Exception | Callable[[], Answer]
+
+
+def not_continued(request: ChatRequest, text_so_far: str) -> ChatRequest:
+    raise AssertionError("no answer breaks off here")
 
 
 class NoBody(ByteStream):
@@ -181,7 +186,7 @@ class Scene:
         self, names: str, request: ChatRequest, *, when_limited: Literal["next", "wait"] = "next", call: Call
     ) -> TargetAnswer:
         """Whoever answers."""
-        return self.failover.first_that_answers(route(names, when_limited), request, call)
+        return self.failover.first_that_answers(route(names, when_limited), Chat(request, not_continued), call)
 
     def fails(self, names: str, *, when_limited: Literal["next", "wait"] = "next") -> tuple[GatewayError, Call]:
         """The failure that the caller is told."""

@@ -39,12 +39,13 @@ from gateway.core.provider_failures import (
     Unavailable,
     UnsupportedByTarget,
 )
-from gateway.core.request import Rendered
+from gateway.core.request import ChatRequest, Rendered
 from gateway.core.secrets import Secret
 from gateway.dispatch.attempt import BACKOFF, LONGEST_RETRY_AFTER
 from gateway.dispatch.call import MAX_TRIES, Call
 from gateway.dispatch.caller import NoCaller
 from gateway.dispatch.failover import Resumed, most_informative
+from gateway.dispatch.operation import Chat
 from gateway.handler.request_handler import attempts_text
 from gateway.providers.base import Answer, OpenStream
 from gateway.routing.breaker import FIRST_OPENING, IN_A_ROW
@@ -792,21 +793,29 @@ def test_what_a_provider_told_is_passed_on(scene: Scene) -> None:
 
 # Going on where a stream broke -------------------------------------------------------------------------------------
 
-CONTINUED = asked("go on")
+SO_FAR = "text so far"
+CONTINUED = asked(f"go on after {SO_FAR}")
+
+
+def continue_request(request: ChatRequest, text_so_far: str) -> ChatRequest:
+    return asked(f"go on after {text_so_far}")
+
+
+CHAT = Chat(REQUEST, continue_request)
 
 
 def resume(scene: Scene, names: str, *, broke: str) -> tuple[Resumed, Call]:
     """Someone to go on where the streams of `broke` have broken."""
     call = scene.call()
-    call.broken_targets = [Target(name, "m") for name in broke]
-    return scene.failover.resume(route(names), REQUEST, CONTINUED, call), call
+    *call.broken_targets, call.target = (Target(name, "m") for name in broke)
+    return scene.failover.resume(route(names), CHAT, SO_FAR, call), call
 
 
 def test_the_next_candidate_is_asked_to_go_on_and_not_the_one_that_broke(scene: Scene) -> None:
     resumed, call = resume(scene, "abc", broke="a")
     assert (resumed.answer.target, resumed.restarted) == (Target("b", "m"), False)
     assert (call.target, scene.tries()) == (Target("b", "m"), [0, 1, 0])
-    assert scene["b"].requests == [CONTINUED]
+    assert [asked.source for asked in scene["b"].requests] == [CONTINUED.source]
 
 
 @pytest.mark.parametrize("kind", [RequestRejected, ContextTooLong, UnsupportedByTarget])
@@ -814,7 +823,7 @@ def test_who_will_not_go_on_is_asked_to_begin_anew(scene: Scene, kind: type[Prov
     scene["b"].plays(kind("no prefill", evidence=Evidence(status=400)), ANSWER)
     resumed, call = resume(scene, "ab", broke="a")
     assert (resumed.answer.target, resumed.restarted) == (Target("b", "m"), True)
-    assert scene["b"].requests == [CONTINUED, REQUEST]
+    assert [asked.source for asked in scene["b"].requests] == [CONTINUED.source, REQUEST.source]
     assert attempts_text(call) == "b/m=400,b/m=200"
     assert scene.failures("b") == 0
 
@@ -826,7 +835,14 @@ def test_who_fails_to_go_on_for_another_reason_is_not_asked_to_begin_anew(
     scene["b"].plays(failure)
     with pytest.raises(type(failure)):
         resume(scene, "ab", broke="a")
-    assert scene["b"].requests == [CONTINUED]
+    assert [asked.source for asked in scene["b"].requests] == [CONTINUED.source]
+
+
+def test_an_answer_without_any_text_is_asked_for_again_as_it_was(scene: Scene) -> None:
+    call = scene.call()
+    call.target = Target("a", "m")
+    assert not scene.failover.resume(route("ab"), CHAT, "", call).restarted
+    assert scene["b"].requests == [REQUEST]
 
 
 def test_where_all_have_broken_nobody_goes_on(scene: Scene) -> None:
@@ -839,10 +855,10 @@ def test_going_on_is_part_of_the_six_requests_of_a_call(scene: Scene) -> None:
     call = scene.call()
     for _ in range(MAX_TRIES - 1):
         assert call.take_try()
-    call.broken_targets = [Target("a", "m")]
+    call.target = Target("a", "m")
     scene["b"].plays(BROKEN_LINE)
     with pytest.raises(ConnectionFailed):
-        scene.failover.resume(route("abc"), REQUEST, CONTINUED, call)
+        scene.failover.resume(route("abc"), CHAT, SO_FAR, call)
     assert scene.tries() == [0, 1, 0]
 
 

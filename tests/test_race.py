@@ -31,6 +31,7 @@ from gateway.dispatch.call import MAX_TRIES, Call
 from gateway.dispatch.caller import NoCaller
 from gateway.dispatch.failover import Failover
 from gateway.dispatch.hedging import HedgedDispatch
+from gateway.dispatch.operation import Chat
 from gateway.handler.request_handler import attempts_text
 from gateway.limits.rate_limiter import LOOK, MINUTE, RateLimiter, RateLimiters
 from gateway.observe.logs import CallLog
@@ -52,6 +53,7 @@ TIMEOUT = 600.0
 REQUEST = INBOUND.parse_request(
     json.dumps({"model": "best", "stream": True, "messages": [{"role": "user", "content": "hi"}]}).encode()
 )
+CHAT = Chat(REQUEST, INBOUND.resume_request)
 DOWN = Unavailable("down", evidence=Evidence(status=503, retry_after=60.0))
 """It says when to come back, so that nobody tries it twice."""
 
@@ -214,7 +216,7 @@ class Scene:
 
         def ask() -> None:
             try:
-                self.reached = self.failover.first_that_answers(route, REQUEST, self.call)
+                self.reached = self.failover.first_that_answers(route, CHAT, self.call)
             except GatewayError as error:
                 self.error = error
 
@@ -351,7 +353,7 @@ def test_an_answer_in_time_costs_no_thread(scene: Scene) -> None:
     before = threading.active_count()
     scene["a"].at_once = [None]
     route = Route("best", (Target("a", "m"), Target("b", "m")), "next")
-    scene.reached = scene.failover.first_that_answers(route, REQUEST, scene.call)
+    scene.reached = scene.failover.first_that_answers(route, CHAT, scene.call)
     assert threading.active_count() == before
     assert attempts_text(scene.call) == "a/m=200"
 

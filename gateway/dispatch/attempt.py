@@ -15,10 +15,10 @@ from gateway.auth.auth_manager import AuthManager, Credential
 from gateway.config.schema import Timeouts
 from gateway.core.errors import GatewayError
 from gateway.core.provider_failures import CredentialRefused, ProviderFailure, ProviderTimeout, RetryRule
-from gateway.core.request import ChatRequest
 from gateway.dispatch.admission import Admission, Admitted, Candidate, label
 from gateway.dispatch.branch import Branch, BranchLost
 from gateway.dispatch.call import Call
+from gateway.dispatch.operation import Operation
 from gateway.limits.permit import UNLIMITED, Permit
 from gateway.limits.rate_limiter import RateLimiters
 from gateway.observe.log_format import AttemptLine
@@ -97,7 +97,7 @@ class Attempt:
         self._log = log
         self._random = random
 
-    def make(self, candidate: Candidate, request: ChatRequest, branch: Branch) -> TargetAnswer:
+    def make(self, candidate: Candidate, operation: Operation, branch: Branch) -> TargetAnswer:
         """Ask a candidate: one try, and a second one where that makes sense.
 
         Raises:
@@ -111,17 +111,17 @@ class Attempt:
         """
         admitted = self._admission.admit(candidate, branch)
         try:
-            return self._ask(candidate.target, request, branch, admitted)  # outside tenacity, which costs time
+            return self._ask(candidate.target, operation, branch, admitted)  # outside tenacity, which costs time
         except ProviderFailure as failure:
             first = failure
-        return self._retry(first, candidate, request, branch, admitted.credential)
+        return self._retry(first, candidate, operation, branch, admitted.credential)
 
     def expected_wait(self, target: Target) -> float:
         """Seconds until the target's rate limit has room."""
         return self._admission.expected_wait(target)
 
     def _retry(
-        self, first: ProviderFailure, candidate: Candidate, request: ChatRequest, branch: Branch, credential: Credential
+        self, first: ProviderFailure, candidate: Candidate, operation: Operation, branch: Branch, credential: Credential
     ) -> TargetAnswer:
         """The second try, where the `first` one's failure makes it worth while; else raises that failure."""
         twice = Retrying(
@@ -137,7 +137,7 @@ class Attempt:
                     raise first
                 try:
                     admitted = self._admission.admit_again(first, candidate, branch, credential)
-                    return self._ask(candidate.target, request, branch, admitted)
+                    return self._ask(candidate.target, operation, branch, admitted)
                 except TriesSpent:
                     raise first from None  # a parallel branch used the last try
         raise first
@@ -164,15 +164,14 @@ class Attempt:
             return failure.evidence.retry_after
         return 0.0 if failure.retry is RetryRule.AT_ONCE else self._random() * BACKOFF
 
-    def _ask(self, target: Target, request: ChatRequest, branch: Branch, admitted: Admitted) -> TargetAnswer:
+    def _ask(self, target: Target, operation: Operation, branch: Branch, admitted: Admitted) -> TargetAnswer:
         """Make one try and report its outcome. A try that raises has closed `admitted`."""
         if not branch.call.take_try():
             admitted.close()
             raise TriesSpent("The request has been tried often enough.")
         try:
-            provider = self._providers[target.provider]
-            context = self._context(target, request, branch, admitted)
-            answer = provider.open(request, context) if request.stream else provider.send(request, context)
+            context = self._context(target, operation, branch, admitted)
+            answer = operation.ask(self._providers[target.provider], context)
         except ProviderFailure as failure:
             branch.end_try()
             raise self._report_failure(failure, target, branch, admitted) from None
@@ -184,16 +183,16 @@ class Attempt:
         branch.end_try()
         self._policy.budgets.succeeded(target.provider)
         ticket = admitted.ticket
-        ticket.first_content(branch.elapsed(), streamed=request.stream)
+        ticket.first_content(branch.elapsed(), streamed=operation.streams)
         if isinstance(answer, Answer):
             ticket.answered()
             admitted.permit.close()
         return TargetAnswer(target, answer, ticket, admitted.permit)
 
-    def _context(self, target: Target, request: ChatRequest, branch: Branch, admitted: Admitted) -> AttemptContext:
+    def _context(self, target: Target, operation: Operation, branch: Branch, admitted: Admitted) -> AttemptContext:
         timeout = self._policy.timeouts[target.provider].first_token_seconds
         is_auto = timeout == "auto"
-        branch.start_try(self._policy.health.limit(target, streamed=request.stream) if is_auto else None)
+        branch.start_try(self._policy.health.limit(target, streamed=operation.streams) if is_auto else None)
 
         def on_sent() -> None:
             branch.sent()

@@ -19,10 +19,10 @@ from gateway.core.provider_failures import (
     RetryRule,
     UnsupportedByTarget,
 )
-from gateway.core.request import ChatRequest
 from gateway.dispatch.attempt import Attempt, TargetAnswer
 from gateway.dispatch.call import Call
 from gateway.dispatch.hedging import AllFailed, CandidateOrder, HedgedDispatch
+from gateway.dispatch.operation import Operation
 from gateway.routing.health import Health
 from gateway.routing.router import Route, Target
 
@@ -53,7 +53,7 @@ class Failover:
         self._health = health
         self._clock = clock
 
-    def first_that_answers(self, route: Route, request: ChatRequest, call: Call) -> TargetAnswer:
+    def first_that_answers(self, route: Route, operation: Operation, call: Call) -> TargetAnswer:
         """Return the first answer of a route's targets, and set `call.target` to the target that gave it.
 
         Raises:
@@ -64,7 +64,7 @@ class Failover:
             skipped = route.targets[: route.targets.index(ready[0])]
             call.attempts.extend((target, "resting") for target in skipped)
         order = CandidateOrder(ready, cooling_down, queue=route.when_limited == "wait")
-        dispatch = HedgedDispatch(self._attempt, order, request, call, self._clock)
+        dispatch = HedgedDispatch(self._attempt, order, operation, call, self._clock)
         call.hedging = dispatch
         try:
             answer = dispatch.run()
@@ -75,23 +75,28 @@ class Failover:
         call.target = answer.target
         return answer
 
-    def resume(self, route: Route, request: ChatRequest, continued: ChatRequest, call: Call) -> Resumed:
-        """Return another target's stream in the place of one that broke off.
+    def resume(self, route: Route, operation: Operation, text_so_far: str, call: Call) -> Resumed:
+        """Return another target's stream in the place of that of `call.target`, which broke off.
+
+        A target whose stream broke is not asked again. If no other target continues the answer, one of them is asked
+        for a new one.
 
         Args:
             route: of the call.
-            request: as the caller made it.
-            continued: the request to continue where the answer broke off.
-            call: the call; the targets whose streams broke are not asked again.
+            operation: as the caller asked for it.
+            text_so_far: what the caller has of the answer.
+            call: the call.
 
         Raises:
             GatewayError: no target can.
         """
+        if call.target is not None:
+            call.broken_targets.append(call.target)
         others = replace(route, targets=tuple(target for target in route.targets if target not in call.broken_targets))
         try:
-            return Resumed(self.first_that_answers(others, continued, call), restarted=False)
+            return Resumed(self.first_that_answers(others, operation.continued(text_so_far), call), restarted=False)
         except REFUSALS_TO_CONTINUE:
-            return Resumed(self.first_that_answers(others, request, call), restarted=True)
+            return Resumed(self.first_that_answers(others, operation, call), restarted=True)
 
     def has_alternative(self, route: Route, target: Target) -> bool:
         """Whether another target of the route could take over now."""

@@ -15,11 +15,11 @@ from msgspec import Struct
 from gateway.core.clock import Clock
 from gateway.core.errors import GatewayError, InternalFault, Limited, LoginRequired
 from gateway.core.provider_failures import ContentRefused, ProviderFailure
-from gateway.core.request import ChatRequest
 from gateway.dispatch.admission import Candidate, CoolingDown
 from gateway.dispatch.attempt import Attempt, TargetAnswer, TriesSpent
 from gateway.dispatch.branch import LOST, Branch, BranchLost
 from gateway.dispatch.call import Call
+from gateway.dispatch.operation import Operation
 from gateway.routing.router import Target
 
 logger = logging.getLogger(__name__)
@@ -49,14 +49,14 @@ class HedgedDispatch:
     Args:
         attempt: asks a candidate.
         order: the candidates.
-        request: what to ask.
+        operation: what to ask for.
         call: the call to answer.
         clock: for pauses.
     """
 
-    def __init__(self, attempt: Attempt, order: CandidateOrder, request: ChatRequest, call: Call, clock: Clock) -> None:
+    def __init__(self, attempt: Attempt, order: CandidateOrder, operation: Operation, call: Call, clock: Clock) -> None:
         self._attempt = attempt
-        self._request = request
+        self._operation = operation
         self._call = call
         self._clock = clock
         self._has_several = len(order.ready) + len(order.cooling_down) > 1
@@ -152,7 +152,7 @@ class HedgedDispatch:
     def _try(self, candidate: Candidate, branch: Branch) -> bool:
         """Try one target. Returns whether this branch should try the next one."""
         try:
-            answer = self._attempt.make(candidate, self._request, branch)
+            answer = self._attempt.make(candidate, self._operation, branch)
         except CoolingDown:
             self._add_cooling_down(candidate.target)
         except Limited as failure:
