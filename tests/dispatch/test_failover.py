@@ -50,7 +50,7 @@ from gateway.handler.request_handler import attempts_text
 from gateway.providers.base import Answer, OpenStream
 from gateway.routing.breaker import FIRST_OPENING, IN_A_ROW
 from gateway.routing.router import Target
-from tests.failover_scene import (
+from tests.support.failover_scene import (
     ANSWER,
     BROKEN_LINE,
     DOWN,

@@ -46,6 +46,10 @@ def not_continued(request: ChatRequest, text_so_far: str) -> ChatRequest:
     raise AssertionError("no answer breaks off here")
 
 
+def chat_of(request: ChatRequest) -> Chat:
+    return Chat(request, not_continued)
+
+
 class NoBody(ByteStream):
     """A body that is never read."""
 
@@ -68,6 +72,7 @@ class FakeProvider:
     def __init__(self, name: str, played: list[tuple[str, Outcome]]) -> None:
         self.name = name
         self.outcomes: list[Outcome] = [ANSWER]
+        self.requests_leave = True
         self.requests: list[ChatRequest] = []
         self.contexts: list[AttemptContext] = []
         self._played = played
@@ -88,7 +93,8 @@ class FakeProvider:
     def _next(self, request: ChatRequest, context: AttemptContext) -> Answer | OpenStream:
         self.requests.append(request)
         self.contexts.append(context)
-        context.on_sent()
+        if self.requests_leave:
+            context.on_sent()
         outcome = self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0]
         self._played.append((self.name, outcome))
         if isinstance(outcome, Exception):
@@ -186,7 +192,7 @@ class Scene:
         self, names: str, request: ChatRequest, *, when_limited: Literal["next", "wait"] = "next", call: Call
     ) -> TargetAnswer:
         """Whoever answers."""
-        return self.failover.first_that_answers(route(names, when_limited), Chat(request, not_continued), call)
+        return self.failover.first_that_answers(route(names, when_limited), chat_of(request), call)
 
     def fails(self, names: str, *, when_limited: Literal["next", "wait"] = "next") -> tuple[GatewayError, Call]:
         """The failure that the caller is told."""
