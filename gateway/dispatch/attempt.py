@@ -170,7 +170,8 @@ class Attempt:
             admitted.close()
             raise TriesSpent("The request has been tried often enough.")
         try:
-            context = self._context(target, operation, branch, admitted)
+            streams = operation.streams
+            context = self._context(target, branch, admitted, streams=streams)
             answer = operation.ask(self._providers[target.provider], context)
         except ProviderFailure as failure:
             branch.end_try()
@@ -183,20 +184,20 @@ class Attempt:
         branch.end_try()
         self._policy.budgets.succeeded(target.provider)
         ticket = admitted.ticket
-        ticket.first_content(branch.elapsed(), streamed=operation.streams)
+        ticket.first_content(branch.elapsed(), streamed=streams)
         if isinstance(answer, Answer):
             ticket.answered()
             admitted.permit.close()
         return TargetAnswer(target, answer, ticket, admitted.permit)
 
-    def _context(self, target: Target, operation: Operation, branch: Branch, admitted: Admitted) -> AttemptContext:
+    def _context(self, target: Target, branch: Branch, admitted: Admitted, *, streams: bool) -> AttemptContext:
         timeout = self._policy.timeouts[target.provider].first_token_seconds
-        is_auto = timeout == "auto"
-        branch.start_try(self._policy.health.limit(target, streamed=operation.streams) if is_auto else None)
+        branch.start_try(self._policy.health.limit(target, streamed=streams) if timeout == "auto" else None)
+        permit = admitted.permit
 
         def on_sent() -> None:
             branch.sent()
-            admitted.permit.sent()
+            permit.sent()
 
         return AttemptContext(
             model=target.model,

@@ -6,7 +6,6 @@ holds one does not know the unit, so that other units (tokens, requests under wa
 """
 
 import threading
-from collections.abc import Callable
 from typing import Final, Protocol
 
 
@@ -30,49 +29,51 @@ class Permit(Protocol):
         """The request and its answer are over. Gives back what was not used. Idempotent."""
 
 
+class Slots(Protocol):
+    """What a RequestPermit asks of the limit that granted it, each once at most and under the limit's lock."""
+
+    lock: threading.Lock
+
+    def count_sent(self, granted: float) -> None:
+        """The slot that was taken at `granted` (monotonic seconds) counts from now."""
+
+    def give_back(self, granted: float) -> None:
+        """The slot that was taken at `granted` is free again."""
+
+
 class RequestPermit:
     """A permit of a limit that counts requests: one slot of its window.
 
     Args:
-        lock: the limit's.
-        on_sent: called under the lock with `granted`, once: the slot counts from now.
-        on_unused: called under the lock with `granted`, once and not after `on_sent`: the slot is free again.
+        slots: the limit.
         granted: monotonic seconds at which the slot was taken.
         waited: as in Permit.
     """
 
-    __slots__ = ("_granted", "_lock", "_on_sent", "_on_unused", "_open", "waited")
+    __slots__ = ("_granted", "_is_open", "_slots", "waited")
 
-    def __init__(
-        self,
-        lock: threading.Lock,
-        on_sent: Callable[[float], None],
-        on_unused: Callable[[float], None],
-        *,
-        granted: float,
-        waited: float,
-    ) -> None:
+    def __init__(self, slots: Slots, granted: float, waited: float) -> None:
         self.waited = waited
-        self._lock = lock
-        self._on_sent = on_sent
-        self._on_unused = on_unused
+        self._slots = slots
         self._granted = granted
-        self._open = True
+        self._is_open = True
 
     def sent(self) -> None:
-        with self._lock:
-            if self._open:
-                self._open = False
-                self._on_sent(self._granted)
+        with self._slots.lock:
+            if self._is_open:
+                self._is_open = False
+                self._slots.count_sent(self._granted)
 
     def settle(self, tokens: int) -> None:
         """A request counts as one, whatever it used."""
 
     def close(self) -> None:
-        with self._lock:
-            if self._open:
-                self._open = False
-                self._on_unused(self._granted)
+        if not self._is_open:  # it never opens again; mostly the request has left, and this saves the lock
+            return
+        with self._slots.lock:
+            if self._is_open:
+                self._is_open = False
+                self._slots.give_back(self._granted)
 
 
 class _Unlimited:

@@ -46,6 +46,8 @@ class LimitStatus:
 class RateLimiter:
     """One provider's limit and its queue. Safe to use from many threads.
 
+    `lock`, `count_sent` and `give_back` are for its permits (gateway.limits.permit.Slots).
+
     Args:
         name: the provider, for messages.
         limit: calls allowed in any `window`.
@@ -63,7 +65,7 @@ class RateLimiter:
         self._max_queue = max_queue
         self._max_wait = max_wait
         self._clock = clock
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
         self._queue: deque[threading.Condition] = deque()
 
     def __repr__(self) -> str:
@@ -73,7 +75,7 @@ class RateLimiter:
 
     def status(self) -> LimitStatus:
         """The status now, for people."""
-        with self._lock:
+        with self.lock:
             now = self._clock.monotonic()
             used, waiting, wait = self._window.count(now), len(self._queue), self._expected_wait(now)
         return LimitStatus(self._window.limit, self._window.seconds, used, waiting, wait)
@@ -81,20 +83,20 @@ class RateLimiter:
     @property
     def waiting(self) -> int:
         """Callers in the queue."""
-        with self._lock:
+        with self.lock:
             return len(self._queue)
 
     def expected_wait(self) -> float:
         """Seconds that a caller would wait now; 0 where there is room."""
-        with self._lock:
+        with self.lock:
             return self._expected_wait(self._clock.monotonic())
 
     def try_acquire(self) -> Permit | None:
         """Take a slot if there is room now and the queue is empty. Never waits. The caller closes the permit."""
-        with self._lock:
+        with self.lock:
             now = self._clock.monotonic()
             granted = self._take_if_free(now)
-        return self._permit(now) if granted else None
+        return RequestPermit(self, now, 0.0) if granted else None
 
     def acquire(self, *, deadline: float, left: Callable[[], bool]) -> Permit:
         """Take a slot, and wait in the queue for it. A call that raises takes none. The caller closes the permit.
@@ -111,26 +113,23 @@ class RateLimiter:
             DeadlineExceeded: the deadline has passed already, or it passed in the queue because slots came later than
                 expected.
         """
-        with self._lock:
+        with self.lock:
             began = self._clock.monotonic()
             self._check_deadline(began, deadline)
             place = None if self._take_if_free(began) else self._join_queue(began, deadline)
         if place is None:
-            return self._permit(began)
+            return RequestPermit(self, began, 0.0)
         try:
             granted = self._wait_for_slot(place, deadline, left)
         except BaseException:  # also a KeyboardInterrupt or a fault in `left` must not block the queue for ever
             self._leave_queue(place)
             raise
-        return self._permit(granted, waited=granted - began)
+        return RequestPermit(self, granted, granted - began)
 
-    def _permit(self, granted: float, *, waited: float = 0.0) -> Permit:
-        return RequestPermit(self._lock, self._sent, self._give_back, granted=granted, waited=waited)
-
-    def _sent(self, granted: float) -> None:
+    def count_sent(self, granted: float) -> None:
         self._window.sent(self._clock.monotonic(), granted)
 
-    def _give_back(self, granted: float) -> None:
+    def give_back(self, granted: float) -> None:
         self._window.give_back(self._clock.monotonic(), granted)
         self._wake_first()
 
@@ -141,7 +140,7 @@ class RateLimiter:
                 raise CallerLeft(
                     f"The caller closed its side of the connection while waiting for the rate limit of {self.name}."
                 )
-            with self._lock:
+            with self.lock:
                 now = self._clock.monotonic()
                 self._check_deadline(now, deadline)
                 pause = self._pause(place, now)
@@ -159,7 +158,7 @@ class RateLimiter:
         return min(LOOK, self._window.due(now, 0) - now)
 
     def _leave_queue(self, place: threading.Condition) -> None:
-        with self._lock:
+        with self.lock:
             if place not in self._queue:
                 return
             first = self._queue[0] is place
@@ -185,7 +184,7 @@ class RateLimiter:
             room = f"{self._window.limit} {plural('request', self._window.limit)} in {in_words(self._window.seconds)}"
             message = f"The rate limit of {self.name} ({room}) has no room: {why}. A slot is free in {in_words(wait)}."
             raise Limited(message, retry_after=wait)
-        place = threading.Condition(self._lock)
+        place = threading.Condition(self.lock)
         self._queue.append(place)
         return place
 
