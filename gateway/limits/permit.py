@@ -1,8 +1,8 @@
 """What a request holds of a rate limit, from its admission until its answer is over.
 
 A limit charges in its own unit. The unit of today is a request: it counts from the time at which it leaves for the
-provider, and a request that never leaves counts nothing. A permit knows neither the window nor the queue, and whoever
-holds one does not know the unit, so that other units (tokens, requests under way) need no change above.
+provider, and a request that never leaves counts nothing. A permit knows neither the window nor the queue. Its
+holder does not know the unit, so that other units (tokens, requests under way) need no change above.
 """
 
 import threading

@@ -25,7 +25,7 @@ class Held:
 
 
 class Scene:
-    """A call with one run; its caller may leave."""
+    """A call with one branch; its caller may leave."""
 
     def __init__(self, clock: FakeClock | None = None) -> None:
         self.clock = clock or FakeClock()
@@ -98,7 +98,7 @@ def test_the_next_try_has_its_own_time() -> None:
 # What it waits for -------------------------------------------------------------------------------------------------
 
 
-def test_ending_the_call_cuts_what_its_run_waits_for() -> None:
+def test_ending_the_call_cuts_what_its_branch_waits_for() -> None:
     scene, held = Scene(), Held()
     scene.branch.wait_on(held)
     assert held.cancels == 0
@@ -121,14 +121,14 @@ def test_what_is_held_after_the_end_is_cut_at_once() -> None:
     assert held.cancels == 1
 
 
-def test_a_run_that_enters_a_call_which_has_ended_holds_nothing() -> None:
+def test_a_branch_that_enters_a_call_which_has_ended_holds_nothing() -> None:
     scene, held = Scene(), Held()
     scene.call.end(CallerLeft("left"))
     Branch(scene.call, scene.clock).wait_on(held)
     assert held.cancels == 1
 
 
-def test_ending_the_call_cuts_all_its_runs_and_beating_one_only_that_one() -> None:
+def test_ending_the_call_cuts_all_its_branches_and_losing_only_that_one() -> None:
     scene, first, second = Scene(), Held(), Held()
     beside = Branch(scene.call, scene.clock)
     scene.branch.wait_on(first)
@@ -156,7 +156,7 @@ def test_hold_and_end_at_once_always_cut() -> None:
         assert held.cancels >= 1
 
 
-def test_a_cut_may_look_at_the_run_that_cuts_it() -> None:
+def test_a_cut_may_look_at_the_branch_that_cuts_it() -> None:
     scene = Scene()
 
     class Curious:
@@ -174,7 +174,7 @@ def test_a_cut_may_look_at_the_run_that_cuts_it() -> None:
 # Why it ends -------------------------------------------------------------------------------------------------------
 
 
-def test_a_run_goes_on_as_long_as_its_call_does() -> None:
+def test_a_branch_goes_on_as_long_as_its_call_does() -> None:
     scene = Scene()
     scene.branch.check()
     assert (scene.branch.is_over(), scene.branch.reason_to_stop()) == (False, None)
@@ -192,7 +192,7 @@ def test_past_the_deadline_it_does_not_go_on() -> None:
 
 
 @pytest.mark.parametrize("slow", [True, False])
-def test_a_run_that_is_beaten_knows_whether_it_was_slow(slow: bool) -> None:
+def test_a_branch_that_loses_knows_whether_it_was_slow(slow: bool) -> None:
     scene = Scene()
     scene.branch.start_try(12.0)
     scene.clock.advance(12 if slow else 11)
@@ -257,7 +257,7 @@ def test_whatever_ends_a_run_wakes_it_from_its_pause(reason: GatewayError | None
     assert [type(why) for why in raised] == [type(reason) if reason else BranchLost]
 
 
-def test_a_run_that_was_cut_pauses_no_more() -> None:
+def test_a_branch_that_was_cut_pauses_no_more() -> None:
     scene = Scene()
     scene.branch.lose(answered=True)
     with pytest.raises(BranchLost):

@@ -1,4 +1,4 @@
-"""A slow target and whoever is asked beside it: real threads, and time that moves when the test says so."""
+"""A slow target and the one that is asked in parallel: real threads, and time that moves when the test moves it."""
 
 import json
 import threading
@@ -8,10 +8,6 @@ from typing import Literal
 
 import pytest
 
-from gateway.auth.auth_manager import AuthManager
-from gateway.auth.sources import NoCredential
-from gateway.auth.tokens.token_store import TokenStore
-from gateway.auth.tokens.watch_files import WatchedFiles
 from gateway.config import schema
 from gateway.core.errors import CallerLeft, DeadlineExceeded, Draining, GatewayError, InternalFault
 from gateway.core.provider_failures import (
@@ -26,25 +22,22 @@ from gateway.core.provider_failures import (
     Unavailable,
 )
 from gateway.core.request import ChatRequest, Rendered
-from gateway.dispatch.attempt import Attempt, AttemptPolicy, TargetAnswer
+from gateway.dispatch.attempt import TargetAnswer
 from gateway.dispatch.call import MAX_TRIES, Call
 from gateway.dispatch.caller import NoCaller
-from gateway.dispatch.failover import Failover
 from gateway.dispatch.hedging import HedgedDispatch
 from gateway.dispatch.operation import Chat
 from gateway.handler.request_handler import attempts_text
-from gateway.limits.rate_limiter import LOOK, MINUTE, RateLimiter, RateLimiters
-from gateway.observe.logs import CallLog
+from gateway.limits.rate_limiter import LOOK, MINUTE, RateLimiter
 from gateway.providers.base import Answer, AttemptContext, OpenStream
 from gateway.routing.breaker import FIRST_OPENING, IN_A_ROW
-from gateway.routing.health import Health, HealthTicket
 from gateway.routing.latency import ENOUGH, PATIENCE, UNKNOWN
-from gateway.routing.retry_budget import RetryBudgets
 from gateway.routing.router import Route, Target
 from gateway.upstream.byte_stream import ByteStream
 from gateway.wires.openai_chat.inbound import OpenAIChatInbound
 from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
 from tests.support.fakes import DrivenClock
+from tests.support.scene import Dispatch
 
 INBOUND = OpenAIChatInbound()
 OUTBOUND = OpenAIChatOutbound()
@@ -147,18 +140,6 @@ class FakeProvider:
         pass
 
 
-class WatchedHealth(Health):
-    """Remembers every turn that was taken."""
-
-    tickets: list[HealthTicket]
-
-    def enter(self, target: Target, *, forced: bool = False) -> HealthTicket | None:
-        ticket = super().enter(target, forced=forced)
-        if ticket is not None:
-            self.tickets.append(ticket)
-        return ticket
-
-
 class Failures(list[GatewayError]):
     """Failures that can be waited for."""
 
@@ -182,9 +163,6 @@ class Scene:
     def __init__(self, folder: Path, limits: Sequence[schema.RateLimit], first_token: Literal["auto"] | float) -> None:
         self.clock = DrivenClock()
         self.providers = {name: FakeProvider(name) for name in "abcd"}
-        self.health = WatchedHealth(self.clock, lambda: 0.0)
-        self.health.tickets = []
-        self.limiters = RateLimiters(limits, self.clock)
         self.has_left = False
         self.call = Call("req_1", self.clock, timeout=TIMEOUT, caller=NoCaller(lambda: self.has_left))
         self.reached: TargetAnswer | None = None
@@ -192,20 +170,8 @@ class Scene:
         self.beside: list[threading.Thread] = []
         self.thread: threading.Thread | None = None
         timeouts = {name: schema.Timeouts(first_token_seconds=first_token) for name in "abcd"}
-        auth = AuthManager(
-            {name: NoCredential() for name in "abcd"},
-            TokenStore(folder / "tokens.json", self.clock),
-            WatchedFiles([], self.clock),
-            self.clock,
-        )
-        attempt = Attempt(
-            self.providers,
-            AttemptPolicy(self.limiters, self.health, RetryBudgets(), timeouts),
-            auth,
-            CallLog(),
-            lambda: 0.5,
-        )
-        self.failover = Failover(attempt, self.health, self.clock)
+        parts = Dispatch(folder, self.providers, self.clock, limits=limits, timeouts=timeouts)
+        self.health, self.limiters, self.failover = parts.health, parts.limiters, parts.failover
 
     def __getitem__(self, name: str) -> FakeProvider:
         return self.providers[name]
@@ -228,8 +194,8 @@ class Scene:
         before = len(self.beside)
         if (why := self.call.reason_to_stop()) is not None:
             self.call.end(why)
-        elif (race := self.call.hedging) is not None:
-            race.hedge(self.spawn)
+        elif (hedging := self.call.hedging) is not None:
+            hedging.hedge(self.spawn)
         return len(self.beside) - before
 
     def spawn(self, work: Callable[[], None]) -> bool:
@@ -239,7 +205,7 @@ class Scene:
         return True
 
     @property
-    def race(self) -> HedgedDispatch:
+    def dispatch(self) -> HedgedDispatch:
         """While it lasts."""
         assert isinstance(self.call.hedging, HedgedDispatch)
         return self.call.hedging
@@ -458,11 +424,11 @@ def test_who_is_slow_five_times_in_a_row_rests(stage: Stage) -> None:
 def test_a_race_that_is_over_has_nobody_asked_any_more(scene: Scene) -> None:
     scene.begin("abc")
     slow = scene["a"].asked()
-    race = scene.race
+    dispatch = scene.dispatch
     slow.speaks()
     scene.end()
     scene.clock.advance(100)
-    race.hedge(scene.spawn)
+    dispatch.hedge(scene.spawn)
     assert (scene.beside, scene.call.hedging) == ([], None)
 
 
@@ -526,7 +492,7 @@ def test_where_both_fail_the_last_word_is_told(scene: Scene, last: str) -> None:
     tries = {"a": scene["a"].asked()}
     scene.passes(UNKNOWN)
     tries["b"] = scene["b"].asked()
-    failures = scene.race.failures = Failures()
+    failures = scene.dispatch.failures = Failures()
     for times, name in enumerate(("b", "a") if last == "a" else ("a", "b"), 1):
         tries[name].fails(words[name])
         failures.until(times)
@@ -590,7 +556,7 @@ def test_a_rejected_request_ends_nobody_who_is_asked_already(scene: Scene, by: s
     tries = {"a": scene["a"].asked()}
     scene.passes(UNKNOWN)
     tries["b"] = scene["b"].asked()
-    failures = scene.race.failures = Failures()
+    failures = scene.dispatch.failures = Failures()
     tries[by].fails(RequestRejected("no", evidence=Evidence(status=422)))
     failures.until(1)
     tries[other].speaks()
@@ -686,7 +652,7 @@ def test_who_finds_its_second_try_taken_by_another_run_still_tells_why_the_first
         return True
 
     scene.clock.advance(UNKNOWN)
-    scene.race.hedge(keep)
+    scene.dispatch.hedge(keep)
     slow.fails(last := Unavailable("c", evidence=Evidence(status=503)))
     scene.until_asleep(scene.thread)
     scene.spawn(works[0])
@@ -704,7 +670,7 @@ def test_where_no_thread_is_to_be_had_all_stays_as_it_was(scene: Scene) -> None:
     scene.begin("ab")
     slow = scene["a"].asked()
     scene.clock.advance(UNKNOWN)
-    scene.race.hedge(lambda work: False)
+    scene.dispatch.hedge(lambda work: False)
     assert scene["b"].tries == []
     slow.fails(DOWN)
     scene["b"].asked().speaks()
@@ -715,7 +681,7 @@ def test_where_no_thread_was_to_be_had_the_next_look_may_find_one(scene: Scene) 
     scene.begin("ab")
     scene["a"].asked()
     scene.clock.advance(UNKNOWN)
-    scene.race.hedge(lambda work: False)
+    scene.dispatch.hedge(lambda work: False)
     assert scene.look() == 1
     scene["b"].asked().speaks()
     assert scene.answered("b") == "a/m=slow,b/m=200"
@@ -836,7 +802,7 @@ def test_the_deadline_ends_a_race_and_blames_nobody(scene: Scene) -> None:
     assert scene.blamed() == {}
 
 
-def test_a_gateway_that_stops_ends_a_race(scene: Scene) -> None:
+def test_a_gateway_that_stops_ends_all_branches(scene: Scene) -> None:
     scene.begin("ab")
     scene["a"].asked()
     scene.passes(UNKNOWN)
