@@ -16,6 +16,7 @@ import click
 
 from gateway import __version__
 from gateway.config.loader import Check, ConfigError, Loaded, load, schema
+from gateway.serve import with_address
 
 if TYPE_CHECKING:
     from gateway.commands.accounts import Accounts
@@ -63,10 +64,10 @@ def commands() -> None:
 def serve(path: Path | None, host: str | None, port: int | None) -> None:
     """Serve until Ctrl-C (the default command)."""
     from gateway.httpd.listening import BindError
-    from gateway.serve import at, run
+    from gateway.serve import run, with_address
 
     try:
-        code = run(at(_configuration(path, port), host, port), os.environ)
+        code = run(with_address(_configuration(path, port), host, port), os.environ)
     except BindError as fault:
         raise _Failed(str(fault)) from None
     sys.exit(code)
@@ -149,9 +150,8 @@ def explain(model: str, path: Path | None, host: str | None, port: int | None, a
     from gateway.commands import explain as command
     from gateway.core.clock import SystemClock
     from gateway.core.errors import ModelNotFound
-    from gateway.serve import at
 
-    loaded, clock = at(_configuration(path, port), host, port), SystemClock()
+    loaded, clock = with_address(_configuration(path, port), host, port), SystemClock()
     try:
         shown = command.explain(model, loaded, os.environ, clock)
     except ModelNotFound as unknown:

@@ -17,7 +17,7 @@ from gateway.httpd.interfaces import Application, Headers
 from gateway.httpd.listener import CONNECTIONS
 from gateway.httpd.listening import bind
 from gateway.httpd.server import HttpServer
-from gateway.server.gateway_proxy import render_engine_error
+from gateway.server.errors import render_engine_error
 from gateway.wires.openai_chat.inbound import OpenAIChatInbound
 from tests.running import Running
 

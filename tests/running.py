@@ -12,7 +12,8 @@ from gateway.assembly import without_file
 from gateway.config.loader import Loaded, parse
 from gateway.core.clock import Clock
 from gateway.providers import catalog
-from gateway.serve import Gateway, at
+from gateway.serve import Gateway, with_address
+from gateway.server.routes import ENDPOINTS, Endpoint
 
 RELAYED = True
 """Whether streams that have begun leave their threads, in every gateway that is run. `each_driver` turns it."""
@@ -57,14 +58,17 @@ def loaded(config: Mapping[str, object], env: Mapping[str, str] | None = None) -
 
 @contextmanager
 def running(
-    config: Mapping[str, object] | None = None, env: Mapping[str, str] | None = None, clock: Clock | None = None
+    config: Mapping[str, object] | None = None,
+    env: Mapping[str, str] | None = None,
+    clock: Clock | None = None,
+    endpoints: Sequence[Endpoint] = ENDPOINTS,
 ) -> Iterator[Running]:
     """A gateway that serves `config`, or what is served without a file. Asserts that nothing of it stays."""
     before = set(threading.enumerate())
     served = without_file(env or {}) if config is None else loaded(_of_few_threads(config), env)
-    gateway = Gateway(at(served, None, 0), env or {}, clock, relayed=RELAYED)
-    if (demo := gateway.system._demo) is not None:
-        demo.word_delay = 0.001  # word by word, but nobody reads along
+    gateway = Gateway(with_address(served, None, 0), env or {}, clock, relayed=RELAYED, endpoints=endpoints)
+    if "demo" in vars(gateway.runtime):  # where a configuration has asked for it
+        gateway.runtime.demo.word_delay = 0.001  # word by word, but nobody reads along
     try:
         gateway.start()
         with ExitStack() as closing:

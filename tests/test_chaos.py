@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import requests
 
-from gateway.assembly import MOST_THREADS
+from gateway.assembly import MAX_THREADS
 from tests.running import alias, chat, events, provider
 from tests.served import Served, serving
 from tests.support.upstream_script import (
@@ -235,7 +235,7 @@ def test_in_three_minutes_of_chaos_nobody_is_lied_to_and_nothing_stays(tmp_path:
     assert asked <= 1.2 * answered + 5, f"{asked} calls for {answered} requests in an outage"
     assert limits == [0]
     assert late.memory - early.memory < 15
-    assert last.threads <= MOST_THREADS
+    assert last.threads <= MAX_THREADS
     assert last.sockets <= first.sockets + len(ups) * CALLERS, "more than idle connections to providers"
 
 

@@ -13,14 +13,13 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from statistics import median_low
 from types import FrameType
 
 import pytest
 from werkzeug.test import EnvironBuilder
 
-from gateway.assembly import System
 from gateway.core.clock import Clock
 from gateway.core.errors import CallerLeft
 from gateway.core.request import ChatRequest
@@ -31,6 +30,7 @@ from gateway.observe.masking import Masker
 from gateway.providers.base import Answer, AttemptContext, OpenStream
 from gateway.providers.factory import BUILDERS
 from tests.running import alias, chat, loaded, provider
+from tests.support.application import WholeApplication, application_of
 from tests.support.failover_scene import ANSWER
 from tests.support.fakes import DrivenClock, FakeClock
 
@@ -78,8 +78,8 @@ class ComparingClock(FakeClock):
 class Gateway:
     """A gateway without a server: its WSGI application, and how to ask it."""
 
-    def __init__(self, system: System, clock: FakeClock, model: str) -> None:
-        self._system = system
+    def __init__(self, application: WholeApplication, clock: FakeClock, model: str) -> None:
+        self._application = application
         self._clock = clock
         self._body = json.dumps(chat(model)).encode()
 
@@ -101,7 +101,7 @@ class Gateway:
             said.append(status)
             return lambda data: None
 
-        body = self._system.proxy.wsgi(environ, start_response)
+        body = self._application.proxy.wsgi(environ, start_response)
         try:
             answer = b"".join(body)
         finally:
@@ -151,12 +151,11 @@ def gateway(*, aliases: int = 1, providers: int = 1, clock: FakeClock | None = N
     clock = clock or FakeClock()
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(BUILDERS, "openai_chat", lambda parts: Scripted(parts.resolved.name))
-        system = System(loaded(config), {}, port=PORT, clock=clock)
-    try:
-        with logging_to_nobody(system.masker):
-            yield Gateway(system, clock, f"m{aliases - 1:04}")
-    finally:
-        system.close()
+        with ExitStack() as stack:
+            application = stack.enter_context(application_of(loaded(config), port=PORT, clock=clock))
+            closing = stack.pop_all()
+    with closing, logging_to_nobody(application.runtime.masker):
+        yield Gateway(application, clock, f"m{aliases - 1:04}")
 
 
 @contextmanager

@@ -183,7 +183,7 @@ def test_our_own_store_is_no_watched_file(up: ScriptedUpstream, server: AuthServ
     store = written(tmp_path / "tokens.json", version=1, credentials={"acme": {"accessToken": "own-token"}})
     auth = {"tokenStorePath": store, "watchFiles": [{"path": store, "provider": "acme"}]}
     with running(config(up, login(server), **auth)) as gateway:
-        assert gateway.gateway.system._watched.names == ()
+        assert gateway.gateway.assembly.watched.names == ()
         assert ask(gateway) == 200
 
 
@@ -200,9 +200,9 @@ def test_every_secret_is_masked_in_the_log_before_it_goes_out(
     root, own = logging.getLogger(), logging.getLogger("gateway")
     before = root.level, own.level
     with running(config(up, login(server), tokenStorePath=store)) as gateway:
-        handler = set_up("debug", "pretty", gateway.gateway.system.masker, text)
+        handler = set_up("debug", "pretty", gateway.gateway.runtime.masker, text)
         try:
-            known = {secret.reveal() for secret in gateway.gateway.system.secrets()}
+            known = {secret.reveal() for secret in gateway.gateway.assembly.secrets()}
             assert known == {SECRET, "old-access-token", refresh}
             assert ask(gateway) == 200
             new = (sent(up)[0] or "").removeprefix("Bearer ")

@@ -378,10 +378,10 @@ class TestWhatAProviderMayDo:
                 assert served.post(chat("slow/m")).status_code == 200
                 url = f"{served.url}/v1/chat/completions"
                 waiting = [pool.submit(requests.post, url, json=chat("slow/m"), timeout=60) for _ in range(6)]
-                limiter = served.gateway.system.limiters.of("slow")
+                limiter = served.gateway.runtime.limiters.of("slow")
                 assert limiter is not None
                 while limiter.waiting < 6:
                     threading.Event().wait(0.01)
                 assert served.post(chat("free/m")).status_code == 200
-                served.gateway.system.calls.cancel_queued()
+                served.gateway.runtime.watchdog.cancel_queued()
                 assert {each.result().status_code for each in waiting} == {503}

@@ -426,7 +426,7 @@ def test_the_compatible_api_gets_its_signatures_back_and_its_finish_is_put_right
 
 def test_a_key_in_the_environment_is_enough() -> None:
     with running(env={"GEMINI_API_KEY": KEY}) as gateway:
-        assert isinstance(gateway.gateway.system.parts["gemini"].provider, GeminiProvider)
+        assert isinstance(gateway.gateway.assembly.providers()["gemini"], GeminiProvider)
 
 
 def test_a_token_goes_out_with_its_project(google: ScriptedUpstream) -> None:

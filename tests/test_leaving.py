@@ -51,12 +51,12 @@ def calls(gateway: Running, body: Mapping[str, object]) -> socket.socket:
 
 
 def blames_nobody(gateway: Running) -> None:
-    for candidate in gateway.gateway.system.explainer.explain("best").candidates:
+    for candidate in gateway.gateway.assembly.explainer.explain("best").candidates:
         assert (candidate.health.state, candidate.health.failures) == ("closed", 0), candidate
 
 
 def limiter_of(gateway: Running) -> RateLimiter:
-    limiter = gateway.gateway.system.limiters.of("a")
+    limiter = gateway.gateway.runtime.limiters.of("a")
     assert limiter is not None
     return limiter
 

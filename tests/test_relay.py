@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pytest
 
 from gateway.httpd.response import Response
-from gateway.serve import raise_descriptor_limit
+from gateway.process import raise_descriptor_limit
 from gateway.streaming.relay import UNTAKEN, Relay
 from gateway.upstream.byte_stream import READ_SIZE
 from tests.edge import until
@@ -280,7 +280,7 @@ def test_a_relayed_stream_may_end_while_the_gateway_drains(carried: list[object]
         caller = Caller(gateway, "plain")
         caller.until(b"one")
         thread, cut = drained(gateway)
-        while not gateway.gateway.system.switch.draining:
+        while not gateway.gateway.runtime.drain_state.draining:
             threading.Event().wait(0.001)
         assert not gateway.gateway.idle(timeout=0.05), "the stream does not count"
         go.set()

@@ -16,7 +16,7 @@ from gateway.core.provider_failures import InvalidAnswer, StreamBroken
 from gateway.core.sse import DONE, encode
 from gateway.httpd.server import HttpServer
 from gateway.net.self_pipe import SelfPipe
-from gateway.serve import freeze_startup_objects
+from gateway.process import freeze_startup_objects
 from gateway.streaming.answer_machine import AnswerMachine
 from gateway.streaming.body import StreamedBody
 from gateway.streaming.relay import Relay
@@ -252,7 +252,7 @@ def test_a_fault_of_the_gateway_ends_one_stream_and_no_other(monkeypatch: pytest
 
 
 def test_more_broken_streams_than_threads_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.serve.Relay", partial(Relay, most_resumed=1))
+    monkeypatch.setattr("gateway.runtime.Relay", partial(Relay, most_resumed=1))
     asked: list[Request] = []
     most, lock = [0, 0], threading.Lock()
 

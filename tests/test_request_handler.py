@@ -26,6 +26,7 @@ from gateway.core.provider_failures import (
     RequestRejected,
     Unavailable,
 )
+from gateway.core.records import CallRecord
 from gateway.core.request import ChatRequest, Rendered
 from gateway.core.secrets import Secret
 from gateway.dispatch.call import Call
@@ -34,8 +35,8 @@ from gateway.dispatch.watchdog import CallWatchdog
 from gateway.handler.reply import Reply
 from gateway.handler.request_handler import RequestHandler
 from gateway.handler.response_transformer import ResponseTransformer
-from gateway.observe.log_format import CallLine
 from gateway.observe.logs import CallLog, set_up
+from gateway.observe.observers import Observers
 from gateway.providers.base import Answer, AttemptContext, OpenStream, Provider
 from gateway.providers.openai import OpenAIProvider
 from gateway.routing.router import Router, Target
@@ -152,9 +153,9 @@ class Lines(CallLog):
 
     def __init__(self) -> None:
         super().__init__()
-        self.lines: list[CallLine] = []
+        self.lines: list[CallRecord] = []
 
-    def finished(self, line: CallLine) -> None:
+    def finished(self, line: CallRecord) -> None:
         super().finished(line)
         self.lines.append(line)
 
@@ -182,7 +183,10 @@ class Scene:
         names = list(providers)
         targets = tuple(schema.Target(provider=name, model=model, priority=rank) for rank, name in enumerate(names))
         times = {name: timeouts or schema.Timeouts() for name in names}
-        parts = Dispatch(folder, providers, self.clock, limits=limits, sources=sources, timeouts=times, log=self.log)
+        observers = Observers([self.log])
+        parts = Dispatch(
+            folder, providers, self.clock, limits=limits, sources=sources, timeouts=times, observers=observers
+        )
         self.health = parts.health
         aliases = [schema.Alias(alias="best", providers=targets)] if targets else []
         self.handler = RequestHandler(
@@ -192,7 +196,7 @@ class Scene:
             transformer=ResponseTransformer(INBOUND, "upstream" if own_name else "alias"),
             timeouts=times,
             calls=calls,
-            log=self.log,
+            observers=observers,
         )
 
     def call(self, timeout: float = 600.0) -> Call:
@@ -209,7 +213,7 @@ class Scene:
         return bool(self.health.order([Target(name, "m") for name in names])[1])
 
     @property
-    def line(self) -> CallLine:
+    def line(self) -> CallRecord:
         """The one line of the one call; nothing runs any more."""
         (line,) = self.log.lines
         assert len(self.calls) == 0, "a call that has ended still counts as running"
@@ -279,7 +283,7 @@ def test_a_whole_answer_and_all_that_is_told_of_it(tmp_path: Path, calls: CallWa
         "x-ratelimit-remaining-requests": "9",
         "x-ratelimit-reset": "1s",
     }
-    assert scene.line == CallLine(
+    assert scene.line == CallRecord(
         request_id="req_1",
         model="best",
         target="a/m",
@@ -294,6 +298,7 @@ def test_a_whole_answer_and_all_that_is_told_of_it(tmp_path: Path, calls: CallWa
         completion_tokens=340,
         dropped=("seed",),
         skipped_events=0,
+        endpoint="chat",
     )
 
 

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from gateway.assembly import System
+from gateway.assembly import Assembly
 from gateway.commands.console import one_line, utc_time
 from gateway.config import schema
 from gateway.config.loader import Loaded
@@ -22,6 +22,7 @@ from gateway.core.clock import Clock
 from gateway.core.durations import in_words, plural
 from gateway.core.errors import ModelNotFound
 from gateway.dispatch.explain import CandidateView, CredentialView, Explanation, HowAsked
+from gateway.runtime import Runtime
 from gateway.server.paths import EXPLAIN
 
 ASK_SECONDS: Final = 2.0
@@ -75,8 +76,9 @@ def explain(model: str, loaded: Loaded, environ: Mapping[str, str], clock: Clock
     answer = _ask_running(model, settings) if settings.port else None
     if isinstance(answer, Explanation):
         return Explained(answer, address(settings), None)
-    with closing(System(loaded, environ, port=settings.port, clock=clock)) as system:
-        return Explained(system.explainer.explain(model), None, answer)
+    runtime = Runtime(environ, threads=settings.threads, clock=clock)
+    with closing(Assembly(loaded, runtime, port=settings.port)) as assembly:
+        return Explained(assembly.explainer.explain(model), None, answer)
 
 
 def address(settings: schema.Gateway) -> str:

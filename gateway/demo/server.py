@@ -36,10 +36,11 @@ class DemoProvider:
     Args:
         word_delay: seconds between two pieces of a streamed answer.
         clock: the time that answers contain.
+        key: that callers show; one is made by default.
     """
 
-    def __init__(self, *, word_delay: float = 0.03, clock: Clock | None = None) -> None:
-        self.key = secrets.token_urlsafe(32)
+    def __init__(self, *, word_delay: float = 0.03, clock: Clock | None = None, key: str | None = None) -> None:
+        self.key = key or secrets.token_urlsafe(32)
         self.word_delay = word_delay
         self.clock = clock or SystemClock()
         self.closing = threading.Event()

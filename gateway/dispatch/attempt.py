@@ -15,14 +15,14 @@ from gateway.auth.auth_manager import AuthManager, Credential
 from gateway.config.schema import Timeouts
 from gateway.core.errors import GatewayError
 from gateway.core.provider_failures import CredentialRefused, ProviderFailure, ProviderTimeout, RetryRule
+from gateway.core.records import AttemptRecord
 from gateway.dispatch.admission import Admission, Admitted, Candidate, label
 from gateway.dispatch.branch import Branch, BranchLost
 from gateway.dispatch.call import Call
 from gateway.dispatch.operation import Operation
 from gateway.limits.permit import UNLIMITED, Permit
 from gateway.limits.rate_limiter import RateLimiters
-from gateway.observe.log_format import AttemptLine
-from gateway.observe.logs import CallLog
+from gateway.observe.observers import Observers
 from gateway.providers.base import Answer, AttemptContext, OpenStream, Provider
 from gateway.routing.health import Health, HealthTicket
 from gateway.routing.retry_budget import RetryBudgets
@@ -78,7 +78,7 @@ class Attempt:
         providers: by name.
         policy: when a target is asked.
         auth: the credentials.
-        log: gets a line for every try that failed.
+        observers: get a record of every try that failed.
         random: returns a value from 0 to 1, for pauses.
     """
 
@@ -87,14 +87,14 @@ class Attempt:
         providers: Mapping[str, Provider],
         policy: AttemptPolicy,
         auth: AuthManager,
-        log: CallLog,
+        observers: Observers,
         random: Callable[[], float],
     ) -> None:
         self._providers = providers
         self._policy = policy
         self._admission = Admission(policy.health, auth, policy.limiters)
         self._auth = auth
-        self._log = log
+        self._observers = observers
         self._random = random
 
     def make(self, candidate: Candidate, operation: Operation, branch: Branch) -> TargetAnswer:
@@ -227,8 +227,8 @@ class Attempt:
         admitted.close()
         outcome = str(reason) if isinstance(reason, BranchLost) else label(reason or failure)
         branch.call.attempts.append((target, outcome))
-        self._log.attempt_failed(
-            AttemptLine(
+        self._observers.attempt_failed(
+            AttemptRecord(
                 request_id=branch.call.request_id,
                 target=str(target),
                 outcome=outcome,

@@ -26,6 +26,10 @@ DRAINING_RETRY: Final = 5.0
 """Seconds after which a gateway that is stopping may be up again."""
 
 
+def no_op() -> None:
+    """The `release` of a call that holds nothing."""
+
+
 class Hedging(Protocol):
     """What may ask a second target while the first one is slow."""
 
@@ -41,6 +45,8 @@ class Call:
         clock: for its deadline and its durations.
         timeout: seconds until the deadline.
         caller: the connection that waits for the answer.
+        endpoint: the name of the route that it came by.
+        release: called once, when the call is over.
     """
 
     # class attributes: what most calls never set then costs nothing when a call is made
@@ -58,9 +64,20 @@ class Call:
     _queueing = 0
     _ended: GatewayError | None = None
 
-    def __init__(self, request_id: str, clock: Clock, *, timeout: float, caller: Caller) -> None:
+    def __init__(  # noqa: PLR0913 - what a call is made of, by keyword
+        self,
+        request_id: str,
+        clock: Clock,
+        *,
+        timeout: float,
+        caller: Caller,
+        endpoint: str = "chat",
+        release: Callable[[], None] = no_op,
+    ) -> None:
         self.request_id = request_id
         self.caller = caller
+        self.endpoint = endpoint
+        self._release = release
         self.started = clock.monotonic()
         self.deadline = self.started + timeout
         self.attempts: list[tuple[Target, str]] = []
@@ -85,10 +102,13 @@ class Call:
         if ended:
             branch.cancel()
 
-    def drop_branches(self) -> None:
-        """Drop the references to the call's branches, so that their resources are freed immediately."""
+    def finish(self) -> None:
+        """The call is over: drop its branches, so that their resources are freed immediately, and call `release`.
+        Idempotent."""
         with self._lock:
             self._branches.clear()
+            release, self._release = self._release, no_op
+        release()
 
     def end(self, why: GatewayError) -> None:
         """End the call from another thread: what it waits for is cancelled, and `check` raises `why`."""

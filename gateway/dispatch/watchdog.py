@@ -58,7 +58,7 @@ class CallWatchdog:
         """The call has ended. Idempotent."""
         with self._lock:
             self._running.discard(call)
-        call.drop_branches()
+        call.finish()
 
     def cancel_queued(self) -> None:
         """End the calls that wait for a rate limit, now and later: the gateway stops, and no target was asked yet."""

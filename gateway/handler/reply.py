@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from gateway.core.errors import GatewayError
 from gateway.dispatch.caller import Headers
-from gateway.wires.base import InboundWire
+from gateway.wires.base import CallerWire
 
 LONGEST_ADVICE: Final = 60.0
 JSON_TYPE: Final = "application/json"
@@ -23,8 +23,6 @@ EVENT_STREAM: Final[Headers] = (
     ("X-Accel-Buffering", "no"),
 )
 """Headers of every stream of events. nginx buffers a reply unless the last one tells it not to."""
-HEARTBEAT: Final = b": keep-alive\n\n"
-"""A comment, which every reader of an event stream ignores."""
 
 
 class ClosableIterator(Protocol):
@@ -53,7 +51,7 @@ class Reply:
     sent: Callable[[], None] | None = None
 
 
-def error_reply(error: GatewayError, wire: InboundWire) -> Reply:
+def error_reply(error: GatewayError, wire: CallerWire) -> Reply:
     """The error in the caller's wire format, with its advice on when to ask again."""
     return Reply(error.status, (("Content-Type", JSON_TYPE), *retry_advice(error)), wire.render_error(error))
 

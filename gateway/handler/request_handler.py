@@ -9,6 +9,7 @@ from gateway.config.schema import Timeouts
 from gateway.core.durations import in_words
 from gateway.core.errors import GatewayError, InternalFault
 from gateway.core.provider_failures import ProviderFailure
+from gateway.core.records import CallRecord
 from gateway.core.request import ChatRequest
 from gateway.dispatch.attempt import TargetAnswer
 from gateway.dispatch.call import Call
@@ -18,8 +19,7 @@ from gateway.dispatch.operation import Chat
 from gateway.dispatch.watchdog import CallWatchdog
 from gateway.handler.reply import EVENT_STREAM, JSON_TYPE, LONGEST_ADVICE, Reply, error_reply
 from gateway.handler.response_transformer import ResponseTransformer
-from gateway.observe.log_format import CallLine
-from gateway.observe.logs import CallLog
+from gateway.observe.observers import Observers
 from gateway.providers.base import Answer, OpenStream
 from gateway.routing.router import Route, Router, Target
 from gateway.streaming.answer_machine import AnswerMachine, Stall
@@ -52,7 +52,7 @@ class RequestHandler:
         transformer: an answer to the callers' wire.
         timeouts: by provider name.
         calls: the running ones.
-        log: gets a line a call.
+        observers: get a record a call.
         relay: takes streams that have begun from their threads; without one each keeps its thread.
     """
 
@@ -65,7 +65,7 @@ class RequestHandler:
         transformer: ResponseTransformer,
         timeouts: Mapping[str, Timeouts],
         calls: CallWatchdog,
-        log: CallLog,
+        observers: Observers,
         relay: StreamRelay | None = None,
     ) -> None:
         self._wire = wire
@@ -74,7 +74,7 @@ class RequestHandler:
         self._transformer = transformer
         self._timeouts = timeouts
         self._calls = calls
-        self._log = log
+        self._observers = observers
         self._relay = relay
 
     def handle(self, call: Call, body: bytes) -> Reply:
@@ -149,14 +149,14 @@ class RequestHandler:
         if isinstance(error, ProviderFailure) and (error.retry_after or 0.0) > LONGEST_ADVICE:
             error.message += f" Try again in {in_words(error.retry_after or 0.0)}."
         if call.caller.commit():
-            return Reply(200, (*EVENT_STREAM, *_told(call)), self._transformer.failed(error))
+            return Reply(200, (*EVENT_STREAM, *_told(call)), self._wire.error_event(error))
         reply = error_reply(error, self._wire)
         return Reply(reply.status, (*reply.headers, *_told(call)), reply.body)
 
     def _finished(self, call: Call, status: int, error: GatewayError | None) -> None:
         self._calls.remove(call)
-        self._log.finished(
-            CallLine(
+        self._observers.finished(
+            CallRecord(
                 request_id=call.request_id,
                 model=call.model,
                 target=str(call.target) if call.target else None,
@@ -171,6 +171,7 @@ class RequestHandler:
                 completion_tokens=call.usage.completion if call.usage else None,
                 dropped=call.dropped,
                 skipped_events=call.skipped_events,
+                endpoint=call.endpoint,
             )
         )
 

@@ -2,7 +2,6 @@
 
 from typing import Literal
 
-from gateway.core.errors import GatewayError
 from gateway.core.request import ChatRequest
 from gateway.providers.base import Answer, OpenStream
 from gateway.streaming.answer_machine import AnswerMachine, Stall
@@ -36,10 +35,6 @@ class ResponseTransformer:
         """
         encoder = self._wire.encoder(self._naming(request.model, usage=request.wants_usage))
         return AnswerMachine(stream.decoder, encoder, stall, resumable=resumable)
-
-    def failed(self, error: GatewayError) -> bytes:
-        """The error as the only event of a stream whose head has gone out already."""
-        return self._wire.encoder(self._naming("", usage=False)).error(error)
 
     def _naming(self, model: str, *, usage: bool) -> Naming:
         return Naming(None if self._own_name else model, usage)

@@ -8,6 +8,7 @@ field set by a configuration would move the end of the body. Source: RFC 9112 se
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from http import HTTPStatus
 from typing import Final
 
 from gateway.http1.response_body import ProtocolError
@@ -18,6 +19,10 @@ _VALUE: Final = re.compile(r"(?:[!-~\x80-\xff](?:[ \t!-~\x80-\xff]*[!-~\x80-\xff
 _FRAMING: Final = frozenset(
     {"connection", "content-length", "expect", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
 )
+
+PHRASES: Final = {each.value: f"{each.value} {each.phrase}" for each in HTTPStatus}
+WITHOUT_BODY: Final = ("204", "304")
+"""Statuses whose replies have neither body nor length (RFC 9112 section 6.3)."""
 
 
 class HeadWriter:

@@ -10,7 +10,7 @@ import logging
 import socket
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from waitress.adjustments import Adjustments
 from waitress.server import TcpWSGIServer
@@ -132,17 +132,19 @@ class Listener:
         self._loop = shared.loop
         self._crowd = shared.crowd
         self._open = True
+        pools: Any = shared.pools  # they would serve waitress's own connections, of which there are none
         self._server = TcpWSGIServer(
             shared.application.wsgi,
             {},
             False,
             bound,
-            dispatcher=shared.pools,  # type: ignore[arg-type]  # it serves waitress's own connections, of which there are none
+            dispatcher=pools,
             adj=Adjustments(backlog=BACKLOG, log_socket_errors=False, clear_untrusted_proxy_headers=False),
             sockinfo=(bound.family, bound.type, bound.proto, bound.getsockname()),
             bind_socket=False,
         )
-        self._server.trigger.close()  # type: ignore[attr-defined]  # the loop has a SelfPipe
+        trigger: Any = self._server.trigger  # the stubs say a number
+        trigger.close()  # the loop has a SelfPipe
         self.environ: WSGIEnvironment = {
             "SERVER_NAME": self._server.server_name,
             "SERVER_PORT": str(bound.getsockname()[1]),

@@ -9,7 +9,7 @@ makes this safe:
 - A heartbeat is written only where nothing is untaken, and the lock is held from the look to the write: it never waits.
 - Heartbeats end before the body is closed, and so before the chunk that ends it.
 
-Sources: PEP 3333; RFC 9112 sections 6.1 (Transfer-Encoding), 9.3 (persistence).
+Sources: PEP 3333; RFC 9112 sections 6.1, 9.3.
 """
 
 import logging
@@ -17,14 +17,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from waitress.channel import ClientDisconnected
 from waitress.utilities import build_http_date
 
 from gateway.core.errors import GatewayError
-from gateway.http1.head_writer import response_head, spelled
+from gateway.http1.head_writer import PHRASES, WITHOUT_BODY, response_head, spelled
 from gateway.httpd.interfaces import ConnectionLike
 from gateway.httpd.request import RequestParser
 
@@ -32,10 +31,6 @@ if TYPE_CHECKING:
     from _typeshed import OptExcInfo
 
 LAST_CHUNK: Final = b"0\r\n\r\n"
-PHRASES: Final = {each.value: f"{each.value} {each.phrase}" for each in HTTPStatus}
-
-WITHOUT_BODY: Final = ("204", "304")
-"""Statuses whose replies have neither body nor length (RFC 9112 section 6.3)."""
 
 logger = logging.getLogger(__name__)
 
@@ -110,12 +105,11 @@ class Response:
         if data and self._has_body:
             if self._chunked:
                 data = b"%b%X\r\n%b\r\n" % (head, len(data), data)
-            elif self.length is not None:
-                data = data[: self.length - self._written]
-                self._written += len(data)
+            else:
+                if self.length is not None:
+                    data = data[: self.length - self._written]
+                    self._written += len(data)
                 data = head + data if head else data
-            elif head:
-                data = head + data
         else:
             data = head
         if data:
@@ -239,14 +233,14 @@ class Response:
             self.finish()
             persists = self.persists
         except ClientDisconnected:
-            persists = False
+            return
         finally:
             self._body = None  # it may hold its call, and the call this reply
             if self._connection.end_of_answer(persists=persists):
                 self._connection.give_back()
 
     def close_body(self, body: object) -> None:
-        """What PEP 3333 asks for at the end of every reply."""
+        """What PEP 3333 asks for at the end of a reply."""
         self.end_heartbeats()
         close: Callable[[], object] | None = getattr(body, "close", None)
         if close is not None:

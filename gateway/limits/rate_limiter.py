@@ -73,6 +73,15 @@ class RateLimiter:
         room = f"{now.used}/{now.requests} in {now.seconds:g} s"
         return f"RateLimiter({self.name}: {room}, {now.waiting} waiting, next slot in {now.wait:.1f} s)"
 
+    def configure(self, limit: int, *, max_queue: int, max_wait: float) -> None:
+        """Take new settings over, without forgetting what counts. Callers in the queue stay there."""
+        with self.lock:
+            self._window.limit = limit
+            self._max_queue = max_queue
+            self._max_wait = max_wait
+            if self._queue:
+                self._queue[0].notify()  # it may have room now
+
     def status(self) -> LimitStatus:
         """The status now, for people."""
         with self.lock:
@@ -217,16 +226,29 @@ class RateLimiters:
     """
 
     def __init__(self, limits: Sequence[schema.RateLimit], clock: Clock) -> None:
-        self._limiters = {
-            each.provider: RateLimiter(
-                each.provider,
-                each.requests_per_minute,
-                max_queue=each.max_queue_size,
-                max_wait=each.max_wait_seconds,
-                clock=clock,
-            )
-            for each in limits
-        }
+        self._clock = clock
+        self._limiters: dict[str, RateLimiter] = {}
+        self.configure(limits)
+
+    def configure(self, limits: Sequence[schema.RateLimit]) -> None:
+        """Take new settings over. A limit that goes on keeps its window and its queue: the provider counts on."""
+        configured: dict[str, RateLimiter] = {}
+        for each in limits:
+            limiter = self._limiters.get(each.provider)
+            if limiter is None:
+                limiter = RateLimiter(
+                    each.provider,
+                    each.requests_per_minute,
+                    max_queue=each.max_queue_size,
+                    max_wait=each.max_wait_seconds,
+                    clock=self._clock,
+                )
+            else:
+                limiter.configure(
+                    each.requests_per_minute, max_queue=each.max_queue_size, max_wait=each.max_wait_seconds
+                )
+            configured[each.provider] = limiter
+        self._limiters = configured
 
     def __repr__(self) -> str:
         return f"RateLimiters({', '.join(map(repr, self._limiters.values()))})"

@@ -16,6 +16,9 @@ class SlidingWindow:
 
     Times are monotonic seconds, finite, and from call to call never earlier than before.
 
+    Attributes:
+        limit: may be set anew; what was granted counts on.
+
     Args:
         limit: grants, at least 1.
         seconds: the window's length, above 0.
@@ -95,6 +98,7 @@ class SlidingWindow:
             ahead: the number of callers before it.
         """
         counting = self.count(now)
-        windows, place = divmod(counting + ahead, self.limit)
-        follows = next(islice(merge(self._sent, self._unsent), place, None)) if place < counting else now
+        over = max(0, counting - self.limit)  # of a limit that was higher: those leave first, and nobody follows them
+        windows, place = divmod(counting - over + ahead, self.limit)
+        follows = next(islice(merge(self._sent, self._unsent), over + place, None)) if over + place < counting else now
         return follows + windows * self.seconds

@@ -1,4 +1,4 @@
-"""The records of calls and attempts, and how log lines are written: pretty for people, JSON for machines.
+"""How log lines are written: pretty for people, JSON for machines.
 
 Secrets are masked in the finished text, by value and by shape, so no key leaves in a message or a traceback. In a text
 from outside, control characters are escaped and further lines indented, so that it cannot forge a log line. A traceback
@@ -12,48 +12,17 @@ import re
 import time
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Final
 
 import msgspec
 
+from gateway.core.records import CallRecord
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.observe.masking import Masker
 
 MAX_CAUSES: Final = 10
 _CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]")
-
-
-class CallLine(msgspec.Struct, frozen=True):
-    """The record of one call. Durations are in milliseconds since its arrival; None where it never got that far."""
-
-    request_id: str
-    model: str
-    target: str | None
-    attempts: str
-    status: int
-    error: str | None
-    streamed: bool
-    queue_ms: int
-    first_ms: int | None
-    total_ms: int
-    prompt_tokens: int | None
-    completion_tokens: int | None
-    dropped: tuple[str, ...]
-    skipped_events: int
-
-
-@dataclass(frozen=True, slots=True)
-class AttemptLine:
-    """The record of one failed attempt: its target, its outcome, the provider's own id for it, and its duration."""
-
-    request_id: str
-    target: str
-    outcome: str
-    kind: str
-    provider_request_id: str | None
-    ms: int
 
 
 _ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
@@ -67,7 +36,7 @@ class _Formatter(logging.Formatter):
         self._masker = masker
         self._second = (-1, "")  # the latest second, and its text
 
-    def call(self, level: str, created: float, line: CallLine) -> str:
+    def call(self, level: str, created: float, line: CallRecord) -> str:
         """Format a call's line.
 
         Args:
@@ -96,7 +65,7 @@ class PrettyFormatter(_Formatter):
     """Formats a line for people."""
 
     def format(self, record: logging.LogRecord) -> str:
-        if isinstance(line := getattr(record, "call", None), CallLine):
+        if isinstance(line := getattr(record, "call", None), CallRecord):
             return self.call(record.levelname, record.created, line)
         cached, record.exc_text = record.exc_text, None  # another handler's text contains the exception's own
         text = self._masker.mask(super().format(record))
@@ -106,7 +75,7 @@ class PrettyFormatter(_Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         return super().formatMessage(record).replace("\n", "\\x0a")  # a message is one line; only tracebacks have more
 
-    def call(self, level: str, created: float, line: CallLine) -> str:
+    def call(self, level: str, created: float, line: CallRecord) -> str:
         text = f"{self._time(int(created))} {level:<7} {pretty(line)}".replace("\n", "\\x0a")
         return _escape(self._masker.mask(text))
 
@@ -115,7 +84,7 @@ class JsonFormatter(_Formatter):
     """Formats a line for machines: one JSON object."""
 
     def format(self, record: logging.LogRecord) -> str:
-        if isinstance(line := getattr(record, "call", None), CallLine):
+        if isinstance(line := getattr(record, "call", None), CallRecord):
             return self.call(record.levelname, record.created, line)
         fields = _head(self._when(record.created), record.levelname.lower(), record.getMessage())
         fields |= {name: self._masked(value) for name, value in getattr(record, "fields", {}).items()}
@@ -123,7 +92,7 @@ class JsonFormatter(_Formatter):
             fields["traceback"] = self.formatException(record.exc_info)
         return _json({name: self._masked(value) for name, value in fields.items()})
 
-    def call(self, level: str, created: float, line: CallLine) -> str:
+    def call(self, level: str, created: float, line: CallRecord) -> str:
         when, level = self._when(created), level.lower()
         texts = (line.request_id, line.model, line.target or "", line.attempts, line.error or "", *line.dropped)
         if self._masker.finds("\n".join((when, level, *texts))):  # one search, because most lines contain no secret
@@ -181,7 +150,7 @@ def _escape(text: str) -> str:
     return text if text.isprintable() else _CONTROL.sub(lambda match: f"\\x{ord(match.group()):02x}", text)
 
 
-def pretty(line: CallLine) -> str:
+def pretty(line: CallRecord) -> str:
     """`req_1 my-model -> openai/gpt-4 200 stream first 312 ms, total 2150 ms, tokens 12+340`."""
     target = printable(line.target or "nobody")
     parts = [line.request_id, printable(line.model) or "-", "->", target, str(line.status)]

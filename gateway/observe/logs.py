@@ -12,8 +12,9 @@ from typing import Final, Literal, TextIO
 import msgspec
 
 from gateway.core.clock import SystemClock
+from gateway.core.records import AttemptRecord, CallRecord
 from gateway.core.secrets import Secret
-from gateway.observe.log_format import AttemptLine, CallLine, JsonFormatter, PrettyFormatter, printable
+from gateway.observe.log_format import JsonFormatter, PrettyFormatter, printable
 from gateway.observe.masking import Masker
 
 ROOT: Final = "gateway"
@@ -25,13 +26,13 @@ class CallLog:
     def __init__(self) -> None:
         self._logger = logging.getLogger(f"{ROOT}.calls")
 
-    def attempt_failed(self, line: AttemptLine) -> None:
+    def attempt_failed(self, line: AttemptRecord) -> None:
         """Log a failed attempt. Another provider or another try may still answer the call."""
         theirs = f", their id {printable(line.provider_request_id)}" if line.provider_request_id else ""
         args = (line.request_id, printable(line.target), printable(line.outcome), line.kind, line.ms, theirs)
         self._logger.warning("%s %s failed: %s (%s) after %d ms%s", *args, extra={"fields": msgspec.to_builtins(line)})
 
-    def finished(self, line: CallLine) -> None:
+    def finished(self, line: CallRecord) -> None:
         """Log the end of a call."""
         # If all handlers are ours, they take the line without a LogRecord, which costs 14 us a call, most of it for
         # fields that only other handlers' formatters read.
@@ -70,7 +71,7 @@ class LogHandler(logging.StreamHandler[TextIO]):
         self.setFormatter(formatter)
         self._formatter = formatter
 
-    def call(self, level: int, line: CallLine) -> None:
+    def call(self, level: int, line: CallRecord) -> None:
         """Write a call's line, as `emit` writes a record."""
         if level < self.level:
             return

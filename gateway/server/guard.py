@@ -10,7 +10,7 @@ Sources: RFC 9110 section 7.2 and RFC 9112 section 3.2 (Host), https://fetch.spe
 
 import hmac
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
@@ -90,10 +90,11 @@ class Guard:
             key_digests=tuple(_digest(key.reveal().encode("utf-8", "surrogatepass")) for key in settings.api_keys),
         )
 
-    def check(self, environ: Environ) -> None:
+    def check(self, environ: Environ, content_types: Sequence[str] = ("application/json",)) -> None:
         """Return if the request may be looked at.
 
         Args:
+            content_types: of bodies that the path takes.
             environ: WSGI's, in which the server joined repeated headers by a comma; `gateway.authority` is the
                 authority of an absolute-form request target, where there was one.
 
@@ -101,14 +102,14 @@ class Guard:
             BadHttp: Host is missing, repeated or malformed.
             HostRefused: Host is someone else's name.
             OriginRefused: a web page asks that may not.
-            NotJsonContent: a body that is not plain application/json.
+            NotJsonContent: a body of another content type, or a compressed one.
             KeyRefused: keys are configured and none of them is shown.
         """
         self._check_host(environ)
         self._check_page(environ)
         if _is_preflight(environ):
             return  # a preflight cannot carry a key; it got here, so its origin is an allowed one
-        _check_content(environ)
+        _check_content(environ, content_types)
         self._check_key(environ)
 
     def cors_headers(self, environ: Environ) -> list[tuple[str, str]]:
@@ -160,11 +161,11 @@ class Guard:
             raise KeyRefused(f"The key of this gateway {wrong}. Send it as Authorization: Bearer KEY, or as x-api-key.")
 
 
-def _check_content(environ: Environ) -> None:
+def _check_content(environ: Environ, content_types: Sequence[str]) -> None:
     if environ.get("REQUEST_METHOD") in WITH_BODY:
         kind = _text(environ, "CONTENT_TYPE") or ""
         # A comma joins repeated headers; whatever the first says, a browser may have put it there unasked.
-        if "," in kind or kind.partition(";")[0].strip().lower() != "application/json":
+        if "," in kind or kind.partition(";")[0].strip().lower() not in content_types:
             raise NotJsonContent(
                 "The body must be JSON and say so: Content-Type: application/json "
                 '(for curl: -H "Content-Type: application/json").'

@@ -82,7 +82,26 @@ class Decoder(Protocol):
         """The chunks that were held back, at the end of the body or when the gateway stops reading it."""
 
 
-class InboundWire(Protocol):
+class CallerWire(Protocol):
+    """What a route answers in, whatever is answered: its errors and its signs of life.
+
+    Attributes:
+        heartbeat: bytes that every reader of the route's event stream ignores.
+    """
+
+    heartbeat: bytes
+
+    def render_error(self, error: GatewayError) -> bytes:
+        """An error as the caller's body."""
+
+    def error_event(self, error: GatewayError) -> bytes:
+        """An error as the only event of a stream whose head is out already."""
+
+    def reply_headers(self, request_id: str) -> tuple[tuple[str, str], ...]:
+        """Headers of every reply that callers of this wire expect beside x-request-id."""
+
+
+class InboundWire(CallerWire, Protocol):
     """The caller's half of a wire."""
 
     def parse_request(self, body: bytes) -> ChatRequest:
@@ -96,9 +115,6 @@ class InboundWire(Protocol):
 
     def encoder(self, naming: Naming) -> Encoder:
         """A new encoder for one stream."""
-
-    def render_error(self, error: GatewayError) -> bytes:
-        """An error as the caller's body."""
 
 
 class OutboundWire(Protocol):

@@ -19,7 +19,7 @@ from gateway.core.secrets import Secret
 from gateway.dispatch.explain import Explainer, Explanation
 from gateway.handler.request_handler import attempts_text
 from gateway.routing.router import Router
-from gateway.serve import at
+from gateway.serve import with_address
 from tests.running import Running, alias, chat, loaded, provider, running
 from tests.served import run_here
 from tests.support.failover_scene import DOWN, TOO_MANY, Scene, limit, told
@@ -149,7 +149,7 @@ def test_a_provider_may_be_named_directly_and_an_unknown_model_is_none(tmp_path:
 
 
 def settings(up: ScriptedUpstream, port: int = 0, keys: Sequence[str] = ()) -> Loaded:
-    return at(
+    return with_address(
         loaded(config(up, keys)),
         None,
         port,

@@ -1,6 +1,7 @@
 """A server whose answers are patterns, here or as a process of its own: `python -m tests.httpd.serving`."""
 
 import gc
+import mmap
 import os
 import sys
 import threading
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from gateway.httpd.listening import bind
 from gateway.httpd.server import HttpServer
-from gateway.serve import limit_malloc
+from gateway.process import limit_malloc
 from tests.edge import MIB, application
 from tests.httpd import callers
 
@@ -39,7 +40,7 @@ def main() -> None:
         while server.connections:
             threading.Event().wait(0.01)
         gc.collect()
-        resident = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        resident = int(Path("/proc/self/statm").read_text().split()[1]) * mmap.PAGESIZE
         print(resident, len(os.listdir("/proc/self/fd")), flush=True)
 
 

@@ -8,6 +8,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -19,14 +20,15 @@ from gateway.dispatch.call import Call
 from gateway.dispatch.caller import Caller as CallerOfCall
 from gateway.dispatch.caller import NoCaller
 from gateway.dispatch.explain import Explainer
-from gateway.handler.reply import EVENT_STREAM, HEARTBEAT, JSON_TYPE, Reply, error_reply
+from gateway.handler.reply import EVENT_STREAM, JSON_TYPE, Reply, error_reply
 from gateway.handler.request_handler import RequestHandler
 from gateway.httpd.interfaces import CALLER
 from gateway.httpd.listening import bind
 from gateway.httpd.output import Output
 from gateway.httpd.server import HttpServer
 from gateway.routing.router import Router
-from gateway.server.gateway_proxy import DrainState, GatewayProxy
+from gateway.runtime import Current, DrainState
+from gateway.server.gateway_proxy import GatewayProxy
 from gateway.server.guard import Guard
 from gateway.wires.openai_chat.inbound import OpenAIChatInbound
 from tests.edge import LIMIT, MIB, application, until
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 PAGE = "https://app.example"
+HEARTBEAT = OpenAIChatInbound.heartbeat
 Told = queue.SimpleQueue[bool]
 JSON_REPLY = Reply(200, (("Content-Type", JSON_TYPE),), b'{"answer":42}')
 
@@ -153,17 +156,25 @@ class Scene:
         self.clock = FakeClock()
         self.handler = Handler()
         origins = frozenset({PAGE})
-        self.proxy = GatewayProxy(
-            handler=cast(RequestHandler, self.handler),
-            router=Router((), {}),
-            explainer=cast(Explainer, None),
-            guard=Guard(port=1, allowed_hosts=frozenset(), allowed_origins=origins, key_digests=()),
-            wire=OpenAIChatInbound(),
-            clock=self.clock,
-            switch=DrainState(),
-            timeout=600.0,
-            max_body=MIB,
-        )
+        guard = Guard(port=1, allowed_hosts=frozenset(), allowed_origins=origins, key_digests=())
+        current: Current[Configuration] = Current()
+        current.swap(Configuration(cast(RequestHandler, self.handler), guard))
+        self.proxy = GatewayProxy(current, DrainState(), self.clock, lambda text: text)
+
+
+@dataclass
+class Configuration:
+    """What is served: the test's handler."""
+
+    handler: RequestHandler
+    guard: Guard
+    timeout: float = 600.0
+    max_body: int = MIB
+    router: Router = field(default_factory=lambda: Router((), {}))
+    explainer: Explainer = field(default_factory=lambda: cast(Explainer, None))
+
+    def close(self) -> None:
+        """Nothing is held."""
 
 
 @contextmanager

@@ -87,7 +87,7 @@ def nobody_else(others: Others) -> None:
 
 
 def every_thread_busy_and_the_line_full(others: Others) -> None:
-    threads = others.gateway.gateway.system.threads
+    threads = others.gateway.gateway.threads
     others.say(threads + WAITING_PER_THREAD * threads, post(b"/v1/chat/completions", BODY))
 
 
@@ -158,7 +158,7 @@ MODEL_THREADS = 3
 def test_a_call_that_waits_too_long_for_a_thread_is_told_so() -> None:
     with served(4) as gateway, ExitStack() as stack:
         Others(gateway, stack).say(MODEL_THREADS, post(b"/v1/chat/completions", BODY))
-        while len(gateway.gateway.system.calls) < MODEL_THREADS:
+        while len(gateway.gateway.runtime.watchdog) < MODEL_THREADS:
             gateway.get("/health")
         began = time.monotonic()
         reply = gateway.post(chat("best"))

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import pytest
 from werkzeug.test import Client, TestResponse
 
-from gateway.assembly import System
 from tests.running import alias, chat, loaded, provider
+from tests.support.application import application_of
 from tests.support.upstream_script import ScriptedUpstream
 
 PORT = 8080
@@ -37,11 +37,8 @@ def serving(upstream: ScriptedUpstream, **settings: object) -> Iterator[Gateway]
         "providers": {"a": provider(upstream.base_url)},
         "modelAliases": [alias("best", "a/m")],
     }
-    system = System(loaded(config), {}, port=PORT)
-    try:
-        yield Gateway(Client(system.proxy.wsgi), upstream)
-    finally:
-        system.close()
+    with application_of(loaded(config), port=PORT) as application:
+        yield Gateway(Client(application.proxy.wsgi), upstream)
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from gateway.dispatch.attempt import Attempt, AttemptPolicy
 from gateway.dispatch.failover import Failover
 from gateway.limits.rate_limiter import RateLimiters
 from gateway.observe.logs import CallLog
+from gateway.observe.observers import Observers
 from gateway.providers.base import Provider
 from gateway.routing.health import Health, HealthTicket
 from gateway.routing.retry_budget import RetryBudgets
@@ -49,7 +50,7 @@ class Dispatch:
         sources: the credentials of the providers that need one.
         timeouts: of the providers that do not have the default.
         logins: renews tokens.
-        log: gets failed attempts.
+        observers: get failed attempts.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class Dispatch:
         sources: Mapping[str, CredentialSource] | None = None,
         timeouts: Mapping[str, schema.Timeouts] | None = None,
         logins: Refresher | None = None,
-        log: CallLog | None = None,
+        observers: Observers | None = None,
     ) -> None:
         self.health = WatchedHealth(clock)
         self.budgets = RetryBudgets()
@@ -77,5 +78,5 @@ class Dispatch:
             clients=None if logins is None else lambda _: logins,
         )
         policy = AttemptPolicy(self.limiters, self.health, self.budgets, self.timeouts)
-        attempt = Attempt(providers, policy, self.auth, log or CallLog(), lambda: 0.5)
+        attempt = Attempt(providers, policy, self.auth, observers or Observers([CallLog()]), lambda: 0.5)
         self.failover = Failover(attempt, self.health, clock)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.server.gateway_proxy import is_model_call, plain_path
+from gateway.server.routes import ENDPOINTS, Routes, plain_path
 from tests.running import Running, alias, chat, provider, running
 from tests.support.upstream_script import ScriptedUpstream
 
@@ -43,5 +43,8 @@ def assert_served(gateway: Running, prefix: str) -> None:
 
 
 def test_only_chat_takes_as_long_as_a_provider_does() -> None:
-    assert is_model_call("POST", "/v1/v1/chat/completions") and is_model_call("POST", "/chat/completions/")
-    assert not is_model_call("GET", "/v1/chat/completions") and not is_model_call("POST", "/v1/models")
+    routes = Routes(ENDPOINTS, lambda text: text)
+    for path in ("/v1/chat/completions", "/chat/completions/"):
+        assert routes.model_call("POST", path) is not None
+    for method, path in (("GET", "/v1/chat/completions"), ("POST", "/v1/models"), ("POST", "/v1/chat/completions/x")):
+        assert routes.model_call(method, path) is None

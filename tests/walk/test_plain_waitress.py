@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import pytest
 from waitress.server import TcpWSGIServer, create_server
 
-from gateway.assembly import System
 from gateway.httpd.listening import bind
 from gateway.httpd.server import HttpServer
 from tests.edge import HEAD, MIB, chunked, get, post, read_all
 from tests.running import alias, chat, loaded, provider
+from tests.support.application import WholeApplication, application_of
 from tests.support.upstream_script import ScriptedUpstream
 
 OWN = ("date", "connection", "via", "server", "x-request-id", "content-length", "transfer-encoding")
@@ -57,15 +57,15 @@ class Told:
 
 
 @pytest.fixture(scope="module")
-def system() -> Iterator[System]:
+def system() -> Iterator[WholeApplication]:
     with ScriptedUpstream() as up:
         settings = {"providers": {"a": provider(up.base_url)}, "modelAliases": [alias("best", "a/one")]}
-        with closing(System(loaded(settings), {}, port=8080)) as made:
+        with application_of(loaded(settings)) as made:
             yield made
 
 
 @pytest.fixture(scope="module")
-def ours(system: System) -> Iterator[int]:
+def ours(system: WholeApplication) -> Iterator[int]:
     sockets = bind("127.0.0.1", 0)
     server = HttpServer(system.proxy.application, sockets, threads=4, max_body=MIB)
     port: int = sockets[0].getsockname()[1]
@@ -75,7 +75,7 @@ def ours(system: System) -> Iterator[int]:
 
 
 @pytest.fixture(scope="module")
-def plain(system: System) -> Iterator[int]:
+def plain(system: WholeApplication) -> Iterator[int]:
     server = create_server(system.proxy.wsgi, host="127.0.0.1", port=0, threads=2)
     assert isinstance(server, TcpWSGIServer) and server.socket is not None
     thread = threading.Thread(target=server.run, daemon=True)

@@ -32,9 +32,8 @@ values: st.SearchStrategy[JsonValue] = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(texts, inner, max_size=3)),
     max_leaves=8,
 )
-unknown = st.dictionaries(
-    texts.filter(lambda name: name not in {*WORDS, *FIELDS, *REFUSED, "refusal"}), values, max_size=3
-)
+names = texts.filter(lambda name: name not in {*WORDS, *FIELDS, *REFUSED, "refusal"})
+unknown = st.dictionaries(names, values, max_size=3)
 right: dict[type, st.SearchStrategy[JsonValue]] = {
     int: st.integers(-(2**63), 2**64 - 1),
     float: st.floats(allow_nan=False, allow_infinity=False),

@@ -6,6 +6,7 @@
 
 from collections.abc import Callable
 
+from gateway.core import sse
 from gateway.core.answer import ChatResponse
 from gateway.core.errors import GatewayError
 from gateway.core.request import ChatRequest
@@ -20,6 +21,8 @@ class OpenAIChatInbound:
     Args:
         mask: removes secrets from an error's texts before the caller gets them.
     """
+
+    heartbeat = b": keep-alive\n\n"
 
     def __init__(self, mask: Callable[[str], str] = errors.unmasked) -> None:
         self._mask = mask
@@ -38,3 +41,9 @@ class OpenAIChatInbound:
 
     def render_error(self, error: GatewayError) -> bytes:
         return errors.render_error(error, self._mask)
+
+    def error_event(self, error: GatewayError) -> bytes:
+        return sse.encode(self.render_error(error))
+
+    def reply_headers(self, request_id: str) -> tuple[tuple[str, str], ...]:
+        return ()

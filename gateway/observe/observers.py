@@ -1,0 +1,54 @@
+"""Everybody who wants to know how calls and attempts have ended: the log first.
+
+Records come on the threads that serve calls, and on the one that carries all streams. So an observer never blocks: what
+takes time goes to a thread of its own. What an observer raises is logged and ends neither the call nor the others.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
+
+from gateway.core.records import AttemptRecord, CallRecord
+
+_Record = TypeVar("_Record", CallRecord, AttemptRecord)
+
+logger = logging.getLogger(__name__)
+
+
+class Observer(Protocol):
+    """One reader of records. Any thread may call it, several at a time."""
+
+    def finished(self, record: CallRecord) -> None:
+        """A call has ended. Never blocks."""
+
+    def attempt_failed(self, record: AttemptRecord) -> None:
+        """An attempt has failed; the call may still be answered. Never blocks."""
+
+
+class Observers:
+    """All of them, as one.
+
+    Args:
+        observers: in the order in which each gets a record.
+    """
+
+    def __init__(self, observers: Sequence[Observer]) -> None:
+        self._finished = [each.finished for each in observers]
+        self._attempt_failed = [each.attempt_failed for each in observers]
+
+    def finished(self, record: CallRecord) -> None:
+        """See Observer."""
+        for observe in self._finished:
+            _guarded(observe, record)
+
+    def attempt_failed(self, record: AttemptRecord) -> None:
+        """See Observer."""
+        for observe in self._attempt_failed:
+            _guarded(observe, record)
+
+
+def _guarded(observe: Callable[[_Record], None], record: _Record) -> None:
+    try:
+        observe(record)
+    except Exception:
+        logger.exception("an observer of calls failed")

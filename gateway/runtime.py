@@ -1,0 +1,167 @@
+"""What outlives a configuration, and the one pointer to the configuration that is served.
+
+Health, windows of limits, running calls, secrets to mask and a login's store know what has happened, and a new
+configuration must not make them forget it. Everything else belongs to one configuration (an `Assembly`) and ends with
+it: when it was replaced and its last call is over. Threads start when they are first needed, so that a command that
+only explains starts none. It knows no server and no provider.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from random import random
+from secrets import token_urlsafe
+from typing import Generic, Protocol, TypeVar
+
+from gateway.auth.tokens.token_store import TokenStore
+from gateway.core.clock import Clock, SystemClock
+from gateway.core.secrets import Secret
+from gateway.demo import DemoProvider
+from gateway.dispatch.watchdog import CallWatchdog
+from gateway.limits.rate_limiter import RateLimiters
+from gateway.observe.logs import CallLog
+from gateway.observe.masking import Masker
+from gateway.observe.observers import Observers
+from gateway.routing.health import Health
+from gateway.streaming.relay import Relay
+from gateway.wires.gemini.memory import CallMemory
+
+
+class DrainState:
+    """Whether the gateway drains. Set once, by the thread that stops it."""
+
+    def __init__(self) -> None:
+        self.draining = False
+
+
+class Closable(Protocol):
+    """What belongs to one configuration."""
+
+    def close(self) -> None:
+        """Close every connection of it. Idempotent."""
+
+
+Served = TypeVar("Served", bound=Closable)
+
+
+class Current(Generic[Served]):
+    """The pointer to what is served, and how many calls use each that was.
+
+    A request reads the pointer once, by `enter`, and calls `leave` with what it got when its call is over.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._served: Served | None = None
+        self._uses: dict[int, int] = {}
+        self._retired: dict[int, Served] = {}
+
+    def swap(self, served: Served | None) -> None:
+        """Serve this from now on. The one before is closed when its last call is over."""
+        with self._lock:
+            before, self._served = self._served, served
+            idle = before is not None and before is not served and not self._uses.get(id(before))
+            if before is not None and before is not served and not idle:
+                self._retired[id(before)] = before
+        if before is not None and idle:
+            before.close()
+
+    def enter(self) -> Served:
+        """What is served now; it stays open until `leave`. Raises RuntimeError: nothing is."""
+        with self._lock:
+            served = self._served
+            if served is None:
+                raise RuntimeError("nothing is served")
+            self._uses[id(served)] = self._uses.get(id(served), 0) + 1
+            return served
+
+    def leave(self, served: Closable) -> None:
+        """A call that has entered is over."""
+        key = id(served)
+        with self._lock:
+            uses = self._uses[key] - 1
+            if uses:
+                self._uses[key] = uses
+                return
+            del self._uses[key]
+            retired = self._retired.pop(key, None)
+        if retired is not None:
+            retired.close()
+
+    @property
+    def retired(self) -> int:
+        """Those that were replaced and still have calls."""
+        return len(self._retired)
+
+
+class Runtime:
+    """What lives as long as the process.
+
+    Attributes:
+        clock: the time.
+        environ: the process's environment, for keys.
+        masker: takes secrets out of texts.
+        drain_state: whether the gateway drains.
+        health: what is known of targets.
+        limiters: the windows of limits.
+        observers: get a record of each call.
+        memory: signatures of calls, for clients that drop them.
+        demo_key: with which the embedded provider is called.
+
+    Args:
+        environ: as above.
+        threads: of the server: so many targets are asked beside slow ones at once, at most.
+        clock: the time; the system's by default.
+        relayed: whether streams that have begun leave their threads.
+    """
+
+    def __init__(
+        self, environ: Mapping[str, str], *, threads: int, clock: Clock | None = None, relayed: bool = True
+    ) -> None:
+        self.clock: Clock = clock or SystemClock()
+        self.environ = environ
+        self.masker = Masker()
+        self.drain_state = DrainState()
+        self.health = Health(self.clock, random)
+        self.limiters = RateLimiters((), self.clock)
+        self.observers = Observers([CallLog()])
+        self.memory = CallMemory()
+        self.demo_key = Secret(token_urlsafe(32))
+        self._threads = threads
+        self._relayed = relayed
+        self._stores: dict[Path, TokenStore] = {}
+        self._closing: list[Callable[[], None]] = []
+
+    @cached_property
+    def watchdog(self) -> CallWatchdog:
+        """Looks at the running calls, on a thread of its own."""
+        watchdog = CallWatchdog(self.clock, self._threads)
+        self._closing.append(watchdog.close)
+        return watchdog
+
+    @cached_property
+    def relay(self) -> Relay | None:
+        """Takes streams that have begun from their threads; None where each keeps its thread."""
+        if not self._relayed:
+            return None
+        relay = Relay(SystemClock())  # what it measures is a socket's silence
+        self._closing.append(relay.close)
+        return relay
+
+    @cached_property
+    def demo(self) -> DemoProvider:
+        """The embedded provider, on a loopback port."""
+        demo = DemoProvider(key=self.demo_key.reveal())
+        demo.start()
+        self._closing.append(demo.close)
+        return demo
+
+    def token_store(self, path: Path) -> TokenStore:
+        """The store in that file, the same for every configuration that names it."""
+        return self._stores.setdefault(path, TokenStore(path, self.clock))
+
+    def close(self) -> None:
+        """End every thread and socket. Idempotent."""
+        while self._closing:
+            self._closing.pop()()

@@ -1,0 +1,222 @@
+"""The routes as a table: a row says what a path takes, in which wire it answers, and who answers it.
+
+A new endpoint is a new row. What the rows have in common (access, deadlines, heartbeats, errors in the wire of the
+path) is done for all of them in gateway_proxy. This module knows no Flask, so that the table can be read without it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Protocol
+
+import msgspec
+
+from gateway.core.errors import InvalidRequest
+from gateway.core.strict_json import JsonObject, dumps
+from gateway.dispatch.call import Call
+from gateway.dispatch.explain import Explainer
+from gateway.handler.reply import JSON_TYPE, Reply
+from gateway.handler.request_handler import RequestHandler
+from gateway.routing.router import Router
+from gateway.server.guard import Guard
+from gateway.server.paths import EXPLAIN
+from gateway.wires.base import CallerWire
+from gateway.wires.openai_chat.inbound import OpenAIChatInbound
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+JSON_BODY: Final = ("application/json",)
+
+
+class Served(Protocol):
+    """What the routes ask of the configuration that is served (gateway.assembly.Assembly)."""
+
+    timeout: float
+    max_body: int
+
+    @property
+    def handler(self) -> RequestHandler:
+        """Answers chat requests."""
+
+    @property
+    def router(self) -> Router:
+        """Knows the model names."""
+
+    @property
+    def explainer(self) -> Explainer:
+        """How a name would be routed now."""
+
+    @property
+    def guard(self) -> Guard:
+        """Decides who may ask."""
+
+    def close(self) -> None:
+        """Close every connection of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request, as a row gets it.
+
+    Attributes:
+        environ: WSGI's.
+        served: the configuration that it is answered by, from its first to its last byte.
+        draining: whether the gateway stops.
+        started: wall seconds when the gateway was started.
+        arguments: the parts of the path that the row names.
+        query: the first value of each query argument.
+        call: of a model call: what the handlers know of it.
+        body: of a model call: the request's.
+    """
+
+    environ: "WSGIEnvironment"
+    served: Served
+    draining: bool
+    started: int
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    call: Call | None = None
+    body: bytes = b""
+
+    @property
+    def model_call(self) -> Call:
+        """The call of a row that is a model call."""
+        if self.call is None:
+            raise TypeError("this row is no model call")
+        return self.call
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One row.
+
+    Attributes:
+        name: of the route, as records of its calls have it.
+        path: under /v1 it is served without that prefix too. `<path:name>` stands for the rest, for rows that are no
+            model call.
+        methods: that it takes; HEAD comes with GET.
+        wire: makes what it answers errors and heartbeats in, given what masks secrets.
+        answer: answers a request. Raises GatewayError.
+        model_call: whether it may take as long as a provider does: it runs on threads of its own, with a deadline,
+            heartbeats, and the right to answer with a stream.
+        content_types: of request bodies that it takes.
+    """
+
+    name: str
+    path: str
+    methods: Sequence[str]
+    wire: Callable[[Callable[[str], str]], CallerWire]
+    answer: Callable[[Asked], Reply]
+    model_call: bool = False
+    content_types: Sequence[str] = JSON_BODY
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Where it is served."""
+        short = self.path.removeprefix("/v1")
+        return (self.path,) if short == self.path else (self.path, short)
+
+
+def chat(asked: Asked) -> Reply:
+    """POST /v1/chat/completions."""
+    return asked.served.handler.handle(asked.model_call, asked.body)
+
+
+def models(asked: Asked) -> Reply:
+    """GET /v1/models: the aliases."""
+    names = asked.served.router.aliases
+    return _json({"object": "list", "data": [_described(name, asked.started) for name in names]})
+
+
+def model(asked: Asked) -> Reply:
+    """GET /v1/models/NAME."""
+    name, router = asked.arguments["name"], asked.served.router
+    if name not in router.aliases:
+        router.candidates(name)  # `provider/model` is a name too; whatever else raises ModelNotFound
+    return _json(_described(name, asked.started))
+
+
+def explain(asked: Asked) -> Reply:
+    """GET /gateway/explain: what `python app.py explain` asks of a gateway that runs."""
+    name = asked.query.get("model")
+    if not name:
+        raise InvalidRequest(f"Which model? Ask {EXPLAIN}?model=NAME.", param="model")
+    return _reply(msgspec.json.encode(asked.served.explainer.explain(name)))
+
+
+def health(asked: Asked) -> Reply:
+    """GET /health."""
+    return _json({"status": "draining"}, 503) if asked.draining else _json({"status": "ok"})
+
+
+ENDPOINTS: Final = (
+    Endpoint("chat", "/v1/chat/completions", ("POST",), OpenAIChatInbound, chat, model_call=True),
+    Endpoint("models", "/v1/models", ("GET",), OpenAIChatInbound, models),
+    Endpoint("model", "/v1/models/<path:name>", ("GET",), OpenAIChatInbound, model),
+    Endpoint("explain", EXPLAIN, ("GET",), OpenAIChatInbound, explain),
+    Endpoint("health", "/health", ("GET",), OpenAIChatInbound, health),
+)
+"""All of them. The first one's wire is that of paths that no row has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A row and its wire."""
+
+    endpoint: Endpoint
+    wire: CallerWire
+
+
+class Routes:
+    """Finds the row of a path.
+
+    Args:
+        endpoints: the rows.
+        mask: takes secrets out of an error's texts.
+    """
+
+    def __init__(self, endpoints: Sequence[Endpoint], mask: Callable[[str], str]) -> None:
+        wires = {each.wire: each.wire(mask) for each in endpoints}
+        self.endpoints = tuple(endpoints)
+        self._default = wires[endpoints[0].wire]
+        rows = [(path, Route(each, wires[each.wire])) for each in endpoints for path in each.paths]
+        self._exact = {path: route for path, route in rows if "<" not in path}
+        self._below = [(path.partition("<")[0], route) for path, route in rows if "<" in path]
+
+    def find(self, path: str) -> Route | None:
+        """The row of a path, whatever the method; None where there is none."""
+        route = self._exact.get(path)
+        if route is None and path.endswith("/"):
+            route = self._exact.get(path.rstrip("/"))
+        if route is None:
+            route = next((each for above, each in self._below if path.startswith(above)), None)
+        return route
+
+    def wire(self, path: str) -> CallerWire:
+        """The wire in which a path answers."""
+        route = self.find(path)
+        return self._default if route is None else route.wire
+
+    def model_call(self, method: str, path: str) -> Route | None:
+        """The row that answers this as a model call, if it is one."""
+        route = self.find(path)
+        return route if route is not None and route.endpoint.model_call and method in route.endpoint.methods else None
+
+
+def plain_path(path: str) -> str:
+    """`/v1/x` for `/v1/v1/x` and `/v1//x`: a client's base address may have one /v1 or one slash too many."""
+    if path.startswith(("/v1//", "/v1/v1/")):
+        return "/v1/" + path.removeprefix("/v1/").removeprefix("v1/").lstrip("/")
+    return path
+
+
+def _described(name: str, created: int) -> JsonObject:
+    return {"id": name, "object": "model", "created": created, "owned_by": "llm-gateway"}
+
+
+def _json(value: JsonObject, status: int = 200) -> Reply:
+    return _reply(dumps(value), status)
+
+
+def _reply(body: bytes, status: int = 200) -> Reply:
+    return Reply(status, (("Content-Type", JSON_TYPE),), body)
