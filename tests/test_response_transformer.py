@@ -113,8 +113,8 @@ class Scene:
         self.machine = ResponseTransformer(OpenAIChatInbound(), "alias").streamed(
             opened, request("alias"), Stall(STALL, STALL), resumable=False
         )
-        self.drive = StreamSession(self.machine, TargetAnswer(TARGET, opened, ticket), self.call, self)
-        self.body = StreamedBody(self.drive)
+        self.session = StreamSession(self.machine, TargetAnswer(TARGET, opened, ticket), self.call, self)
+        self.body = StreamedBody(self.session)
 
     def play(self) -> list[str]:
         """The whole body in short: words of content, a finish, [DONE], the code of an error. Closes it, twice."""
@@ -130,7 +130,7 @@ class Scene:
         assert len(self.told) == 1, f"not told once: {self.told}"
         return " ".join(self.stream.events), type(self.told[0]) if self.told[0] else None
 
-    def resume(self, said: str) -> Resumed:
+    def resume(self, text_so_far: str) -> Resumed:
         raise ModelNotFound("Nobody else is there.")
 
     def closed(self, machine: AnswerMachine, error: GatewayError | None) -> None:

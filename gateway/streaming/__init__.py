@@ -1,1 +1,1 @@
-"""An answer that has begun: from a provider's bytes to the caller's. It knows no server."""
+"""An answer that has begun: from the provider's bytes to the caller's. It knows nothing of any server."""

@@ -1,8 +1,8 @@
-"""A streamed answer under way, as a machine: a provider's bytes in, the caller's bytes out.
+"""A streamed answer as a machine: the provider's bytes in, the caller's bytes out.
 
-It knows no socket, no thread and no clock, so every rule of what happens after content has gone out is tested with
-values. Whoever drives it (gateway.handler.response_transformer does, as an iterator) reads, waits and writes, and looks
-at what it asks for: to go on, to end (`over`), or to have another candidate go on (`interrupted`).
+It holds the rules for what happens after content has gone out. It knows no socket, no thread and no clock, so tests
+check every rule with values. Its driver reads, waits and writes (gateway.streaming.session, for a thread or the relay).
+After each step the driver looks at `over` and `interrupted`: the answer has ended, or another target has to resume it.
 """
 
 from collections.abc import Iterable
@@ -17,27 +17,38 @@ from gateway.wires.base import Decoder, Encoder
 
 AFTER_FINISH: Final = 5.0
 """Seconds that usage and [DONE] may still take once every choice has its finish; some servers never send them."""
-MAX_SAID: Final = 1 << 20
-"""Characters that another candidate is asked to go on after. The longest answers have a third of it, and what is kept
-of a stream must not grow for as long as a provider likes."""
+MAX_RESUMABLE_CHARS: Final = 1 << 20
+"""Characters of an answer that another target can resume. The longest answers have a third of that. The limit bounds
+the memory of a stream, whatever its provider sends."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stall:
-    """Seconds of silence that are allowed between two pieces: where another candidate could go on, and where not."""
+    """How long a provider may be idle between two pieces.
+
+    Attributes:
+        replaceable: seconds, where another target could resume the stream.
+        alone: seconds, where none could.
+    """
 
     replaceable: float
     alone: float
 
 
 class AnswerMachine:
-    """The machine.
+    """One answer. Each method takes an event and returns the bytes for the caller.
+
+    Attributes:
+        usage: the tokens of all targets so far; None until one reports them.
+        over: the answer has ended.
+        error: what ended it, if something did.
+        interrupted: why the stream broke, while another target has to resume it (`resume`, `give_up`).
 
     Args:
         decoder: for the provider's bytes.
         encoder: for the caller's.
-        stall: how long silence may last.
-        resumable: another candidate may go on where it breaks, as long as it says nothing but text.
+        stall: how long the provider may be idle.
+        resumable: another target may resume the stream if it breaks, as long as it carries text only.
     """
 
     def __init__(self, decoder: Decoder, encoder: Encoder, stall: Stall, *, resumable: bool = False) -> None:
@@ -46,10 +57,10 @@ class AnswerMachine:
         self._passthrough = encoder.passthrough(decoder)
         self._stall = stall
         self._resumable = resumable
-        self._said: list[str] = []
+        self._texts: list[str] = []
         self._length = 0
-        self._repetition: OverlapFilter | None = None
-        self._spent: Usage | None = None
+        self._overlap: OverlapFilter | None = None
+        self._earlier_usage: Usage | None = None
         self._skipped = 0
         self.usage: Usage | None = None
         self.over = False
@@ -58,135 +69,141 @@ class AnswerMachine:
 
     @property
     def read_timeout(self) -> float:
-        """Seconds of silence after which to call `silent`."""
+        """Idle seconds after which to call `timed_out`."""
         if self._decoder.complete:
             return AFTER_FINISH
         return self._stall.replaceable if self._resumable else self._stall.alone
 
     @property
     def skipped(self) -> int:
-        """Events of the providers that were unreadable and passed over."""
+        """How many events of the providers were unreadable and skipped."""
         return self._skipped + self._decoder.skipped
 
     @property
-    def said(self) -> str:
-        """The text that the caller has."""
-        return "".join(self._said)
+    def text_so_far(self) -> str:
+        """The text that the caller has; empty once the stream cannot be resumed."""
+        return "".join(self._texts)
 
     def begin(self, chunks: list[ChatChunk]) -> bytes:
-        """The chunks that were read before the answer was committed to."""
+        """Write the chunks that were read before the answer was committed to."""
         return self._write(chunks)
 
     def received(self, data: bytes) -> bytes:
-        """Bytes came from the provider; b"" is the end of its body."""
+        """The provider sent bytes of its body; b"" is the body's end."""
         if data:
             return self._received(data)
-        said = self._write(self._decoder.close())
-        return said if self._stands() else said + self._ended_early("ended without a finish")
+        out = self._write(self._decoder.close())
+        return out if self._has_stopped() else out + self._ended_early("ended without a finish")
 
-    def silent(self) -> bytes:
-        """Nothing came within `read_timeout`."""
+    def timed_out(self) -> bytes:
+        """The provider sent nothing for `read_timeout`."""
         return self._ended_early(f"sent nothing for {self.read_timeout:.0f} s")
 
     def failed(self, error: GatewayError) -> bytes:
-        """It cannot go on: fine after a finish, which was all that mattered; an interruption or an error before."""
+        """The stream cannot continue.
+
+        After a finish the answer is complete, and ends as such. Before it, the stream is interrupted if another target
+        may resume it, and otherwise ends with `error`.
+        """
         if self._decoder.complete:
-            said = self._write(self._decoder.close())
-            return said if self._stands() else said + self._finish()
+            out = self._write(self._decoder.close())
+            return out if self._has_stopped() else out + self._finish()
         if self._resumable and isinstance(error, StreamBroken):
             self.interrupted = error
             return b""
-        return self._fail(error)
+        return self._end_with(error)
 
-    def resume(self, decoder: Decoder, chunks: list[ChatChunk], by: str, *, anew: bool) -> bytes:
-        """Another candidate goes on after an interruption.
+    def resume(self, decoder: Decoder, chunks: list[ChatChunk], target: str, *, restarted: bool) -> bytes:
+        """Continue an interrupted answer with another target's stream.
 
         Args:
             decoder: for its bytes.
             chunks: those that were read already.
-            by: who it is.
-            anew: it was asked the same again, not to go on.
+            target: its name.
+            restarted: the target got the original request, not a request to continue.
         """
         self._skipped += self._decoder.skipped
         self._decoder = decoder
         self._passthrough = self._encoder.passthrough(decoder)
-        self._spent = self.usage
-        self._repetition = OverlapFilter(self.said, anew=anew)
+        self._earlier_usage = self.usage
+        self._overlap = OverlapFilter(self.text_so_far, restarted=restarted)
         self.interrupted = None
-        return self._encoder.resumed(by, self._spent) + self._write(chunks)
+        return self._encoder.resumed(target, self._earlier_usage) + self._write(chunks)
 
     def give_up(self) -> bytes:
-        """Nobody goes on after an interruption."""
-        return self._fail(self.interrupted or StreamBroken("The provider's stream broke; the answer is incomplete."))
+        """No other target can resume the stream: end it with an error."""
+        return self._end_with(
+            self.interrupted or StreamBroken("The provider's stream broke; the answer is incomplete.")
+        )
 
     def _received(self, data: bytes) -> bytes:
-        if self._passthrough is None or self._repetition is not None:
+        if self._passthrough is None or self._overlap is not None:
             return self._write(self._decoder.feed(data))
-        said, text, rest = self._passthrough.take(data)
+        out, text, rest = self._passthrough.take(data)
         chunks = self._decoder.feed(rest) if rest else []
         if text and self._resumable:
             self._remember(text)
-        return said + self._write(chunks) if chunks or rest else said
+        return out + self._write(chunks) if chunks or rest else out
 
-    def _stands(self) -> bool:
-        """It is settled how it goes on."""
+    def _has_stopped(self) -> bool:
+        """The stream has ended or waits for another target."""
         return self.over or self.interrupted is not None
 
     def _ended_early(self, how: str) -> bytes:
-        """The end came without being said."""
+        """The stream ended without [DONE] or an error event."""
         return self.failed(StreamBroken(f"The provider's stream {how}; the answer above is incomplete."))
 
     def _write(self, chunks: list[ChatChunk]) -> bytes:
         out = bytearray()
         try:
             for chunk in chunks:
-                out += self._pieces(self._repetition.take(chunk) if self._repetition else ((chunk, 0),))
+                out += self._encode(self._overlap.take(chunk) if self._overlap else ((chunk, 0),))
                 self._count(chunk.usage)
-            if self._decoder.done and self._repetition:
-                out += self._pieces(self._repetition.end())
-            if self._repetition and self._repetition.over:
-                self._repetition = None
+            if self._decoder.done and self._overlap:
+                out += self._encode(self._overlap.end())
+            if self._overlap and self._overlap.over:
+                self._overlap = None
         except AnswersDiffer:
             other = "The provider's stream broke, and another one began another answer; the answer above is incomplete."
-            return bytes(out) + self._fail(StreamBroken(other))
+            return bytes(out) + self._end_with(StreamBroken(other))
         if self._decoder.fault:
             fault = self._decoder.fault
             broken = StreamBroken(fault.message, evidence=fault.evidence, param=fault.param, type=fault.type)
             if self._resumable and fault.counts_against_target and not self._decoder.complete:
                 self.interrupted = broken
             else:
-                out += self._fail(broken if fault.counts_against_target else fault)
+                out += self._end_with(broken if fault.counts_against_target else fault)
         elif self._decoder.done:
             out += self._finish()
         return bytes(out)
 
-    def _pieces(self, pieces: Iterable[Piece]) -> bytes:
+    def _encode(self, pieces: Iterable[Piece]) -> bytes:
         out = bytearray()
         for chunk, skip in pieces:
             if chunk.plain is None:
                 self._resumable = False
-                self._said.clear()
+                self._texts.clear()
             elif self._resumable and chunk.plain:
                 self._remember(chunk.plain[skip:])
             out += self._encoder.encode(chunk, skip)
         return bytes(out)
 
     def _remember(self, text: str) -> None:
-        """It may have to be said to another candidate, as long as one could read it."""
-        self._said.append(text)
+        """Keep the text, which another target needs to resume, as long as it is short enough for that."""
+        self._texts.append(text)
         self._length += len(text)
-        if self._length > MAX_SAID:
+        if self._length > MAX_RESUMABLE_CHARS:
             self._resumable = False
-            self._said.clear()
+            self._texts.clear()
 
     def _count(self, usage: Usage | None) -> None:
         if usage is None:
             return
-        spent = self._spent
-        self.usage = usage if spent is None else spent + usage
+        earlier = self._earlier_usage
+        self.usage = usage if earlier is None else earlier + usage
 
-    def _fail(self, error: GatewayError) -> bytes:
-        """The caller gets the error, no finish_reason and no [DONE]: a cut answer is no answer."""
+    def _end_with(self, error: GatewayError) -> bytes:
+        """End with the error, and with neither finish_reason nor [DONE]: the caller must see that the answer is cut."""
         self.over = True
         self.interrupted = None
         self.error = error

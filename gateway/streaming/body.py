@@ -1,4 +1,7 @@
-"""A stream as the iterator that WSGI wants: a thread waits for each piece, until a relay takes the stream from it."""
+"""A stream as a WSGI iterator: one thread waits for each piece, until a relay takes the stream from it.
+
+WSGI servers iterate over a body, so this driver works under any of them. It knows the relay by its protocol only.
+"""
 
 from collections.abc import Callable, Iterator
 from typing import Protocol
@@ -13,29 +16,29 @@ class StreamRelay(Protocol):
     """What takes a stream from its thread (gateway.streaming.relay)."""
 
     def reserve(self) -> bool:
-        """Make sure of a place; False: there is none."""
+        """Reserve a place for a stream. Returns False if there is none."""
 
     def release(self) -> None:
-        """The place is not needed."""
+        """Give a reserved place back."""
 
-    def add(self, drive: StreamSession, source: Detached, outlet: Outlet) -> None:
+    def add(self, session: StreamSession, source: Detached, outlet: Outlet) -> None:
         """Carry the stream to its end."""
 
 
 class StreamedBody:
-    """Drives a running answer as the iterator that WSGI wants: on a thread that waits for each piece.
+    """The iterator over one stream's bytes for the caller.
 
-    A class and not a generator: closing a generator that was never started runs none of its code, and then the
-    provider's connection would stay.
+    A class and not a generator: closing a generator that was never started runs none of its code, so the provider's
+    connection would stay open.
 
     Args:
-        drive: the answer.
+        session: the stream.
         relay: may take the stream from its thread.
-        begun: whether its begin has been taken.
+        begun: `session.begin` was called already.
     """
 
-    def __init__(self, drive: StreamSession, relay: StreamRelay | None = None, *, begun: bool = False) -> None:
-        self._drive = drive
+    def __init__(self, session: StreamSession, relay: StreamRelay | None = None, *, begun: bool = False) -> None:
+        self._session = session
         self._relay = relay
         self._begun = begun
         self._detached = False
@@ -44,52 +47,58 @@ class StreamedBody:
         return self
 
     def __next__(self) -> bytes:
-        while not self._drive.over:
+        while not self._session.over:
             try:
-                said = self._more()
+                piece = self._next_piece()
             except Exception as error:  # noqa: BLE001 - logged there
-                said = self._drive.crashed(error)
-            if said:
-                return said
+                piece = self._session.crashed(error)
+            if piece:
+                return piece
         raise StopIteration
 
     def detach(self) -> Callable[[Outlet], None] | None:
-        """What has the relay send the rest through an outlet, once the thread has nothing more to do with the answer:
-        the iterator is not asked again, and closed at the answer's end. None where only a thread can go on, at least
-        for now."""
-        relay, drive = self._relay, self._drive
-        if relay is None or not (self._begun and drive.goes_on and relay.reserve()):
+        """Take the stream from its thread, once the first piece is out. Do not iterate after that; close the body when
+        the answer ends.
+
+        Returns:
+            A function that has the relay send the rest through an outlet. Call it when the thread no longer uses the
+            answer. None where only a thread can continue, at least for now.
+        """
+        relay, session = self._relay, self._session
+        if relay is None or not (self._begun and session.expects_data and relay.reserve()):
             return None
         source = None
         try:
-            source = drive.body.detach()
+            source = session.body.detach()
         finally:
             if source is None:
                 relay.release()
         if source is None:
             return None
         self._detached, detached = True, source
-        return lambda outlet: relay.add(drive, detached, outlet)
+        return lambda outlet: relay.add(session, detached, outlet)
 
     def close(self) -> None:
+        """Close the session. A complete answer's framing is read first, so that the provider's connection can serve
+        again. Idempotent."""
         try:
-            if self._drive.whole and not self._detached:
-                self._drive.body.finish()
+            if self._session.reusable and not self._detached:
+                self._session.body.finish()
         finally:
-            self._drive.close()
+            self._session.close()
 
-    def _more(self) -> bytes:
+    def _next_piece(self) -> bytes:
         if not self._begun:
             self._begun = True
-            return self._drive.begin()
-        if self._drive.interrupted:
-            return self._drive.go_on()
-        read_timeout = self._drive.read_timeout()
+            return self._session.begin()
+        if self._session.interrupted:
+            return self._session.resume()
+        read_timeout = self._session.read_timeout()
         if read_timeout.seconds <= 0:
-            return self._drive.silent(read_timeout)
+            return self._session.timed_out(read_timeout)
         try:
-            return self._drive.received(self._drive.body.read(read_timeout.seconds))
+            return self._session.received(self._session.body.read(read_timeout.seconds))
         except ProviderTimeout:
-            return self._drive.silent(read_timeout)
+            return self._session.timed_out(read_timeout)
         except ProviderFailure as failure:
-            return self._drive.broke(failure)
+            return self._session.failed(failure)

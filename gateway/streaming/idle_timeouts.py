@@ -1,8 +1,8 @@
-"""Whose provider has said nothing for too long, among many streams.
+"""Finds streams whose provider has been idle longer than its timeout.
 
-To work out for every piece until when the next one has to come takes two looks at the clock and 1.2 us where all is in
-the processor's cache, which with many streams it is not. So a stream only notes when it heard something, and is looked
-at four times a second.
+To work out an exact deadline for each piece costs two clock reads and 1.2 us, with everything in the processor's cache;
+with many streams it is not all there. So a stream only notes when it last received something, and is checked four
+times a second.
 """
 
 from collections.abc import Collection, Iterator
@@ -12,17 +12,17 @@ from gateway.core.clock import Clock
 from gateway.streaming.relayed_stream import RelayedStream
 from gateway.streaming.session import ReadTimeout
 
-TICK: Final = 0.05
-"""Seconds between two looks at what no socket tells: silence, and an injected clock."""
-LOOK: Final = 0.25
-"""Seconds after which a stream is looked at again that may be silent for longer: what it says next may change that."""
+TICK_SECONDS: Final = 0.05
+"""Between two checks of what no socket reports: idle providers, and an injected clock."""
+CHECK_SECONDS: Final = 0.25
+"""After which a stream is checked again even if its timeout is longer: its next piece may shorten the timeout."""
 
 
 class IdleTimeouts:
-    """The looks at them.
+    """The checks.
 
     Attributes:
-        now: monotonic seconds, as of the last `tick`. One look at the clock serves all that is read together.
+        now: monotonic seconds, as of the last `tick`. One clock read serves everything that is read in one round.
 
     Args:
         clock: the time.
@@ -31,20 +31,20 @@ class IdleTimeouts:
     def __init__(self, clock: Clock) -> None:
         self.now = clock.monotonic()
         self._clock = clock
-        self._next = self.now
+        self._next_tick = self.now
 
     def tick(self) -> None:
-        """Time has passed."""
+        """Read the clock."""
         self.now = self._clock.monotonic()
 
-    def too_long(self, streams: Collection[RelayedStream]) -> Iterator[tuple[RelayedStream, ReadTimeout]]:
-        """Those that are read and have been silent for longer than is borne, with what is borne."""
-        if self.now < self._next:
+    def expired(self, streams: Collection[RelayedStream]) -> Iterator[tuple[RelayedStream, ReadTimeout]]:
+        """The watched streams whose timeout has passed, each with that timeout."""
+        if self.now < self._next_tick:
             return
-        self._next = self.now + TICK
-        for stream in [each for each in streams if each.watched and each.look <= self.now]:
+        self._next_tick = self.now + TICK_SECONDS
+        for stream in [each for each in streams if each.watched and each.next_check <= self.now]:
             read_timeout = stream.read_timeout(self.now)
             if read_timeout.seconds > 0:
-                stream.look = self.now + min(read_timeout.seconds, LOOK)
+                stream.next_check = self.now + min(read_timeout.seconds, CHECK_SECONDS)
             elif stream.watched:
                 yield stream, read_timeout

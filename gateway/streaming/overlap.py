@@ -1,79 +1,81 @@
-"""What a second stream says again of an answer whose first part the caller has already.
+"""Removes from a resumed stream the text that the caller has already.
 
-A model that is asked to go on may begin anew, and a model that is asked anew does. As long as what it says is word for
-word what the caller has, it is held back; at the first new character the rest goes out.
+A model that has to continue an answer may repeat it first, and a model that gets the request again does. The filter
+holds a stream back while its text is, word for word, what the caller has. From the first new character on it lets the
+rest through. It compares values, and knows nothing of targets or of the wire.
 """
 
 from typing import Final
 
 from gateway.core.answer import ChatChunk
 
-MOST_SILENT: Final = 1_000
-"""Chunks without a text that are held back; each of the others takes up a character of what is compared."""
+MAX_EMPTY_CHUNKS: Final = 1_000
+"""Chunks without text that may be held back. This bounds what is held: every other chunk uses up a character of the
+text that is compared."""
 Piece = tuple[ChatChunk, int]
 """A chunk to write, and how many characters of its text the caller has already."""
 
 
 class AnswersDiffer(Exception):
-    """An answer that was begun anew is another answer."""
+    """A target that restarted the answer gave another answer."""
 
 
 class OverlapFilter:
-    """The comparison.
+    """The filter of one resumed stream.
 
     Attributes:
-        over: whether everything from here on is to be written.
+        over: the overlap has ended: every further chunk is written.
 
     Args:
-        said: what the caller has.
-        anew: the stream was not asked to go on, so it must say all of `said` first.
+        text: what the caller has.
+        restarted: the target got the original request, so its stream must repeat all of `text` first.
     """
 
-    def __init__(self, said: str, *, anew: bool) -> None:
-        self._said = said
-        self._anew = anew
+    def __init__(self, text: str, *, restarted: bool) -> None:
+        self._text = text
+        self._restarted = restarted
         self._matched = 0
-        self._silent = 0
+        self._empty_chunks = 0
         self._held: list[Piece] = []
-        self.over = not said
+        self.over = not text
 
     def take(self, chunk: ChatChunk) -> list[Piece]:
-        """What of the stream is to be written now.
+        """Take the next chunk of the stream, and return what to write now.
 
         Raises:
-            AnswersDiffer: it was begun anew and says something else.
+            AnswersDiffer: the stream was restarted and its text differs.
         """
         if self.over:
             return [(chunk, 0)]
         if chunk.plain is None:
             return self._differs(chunk)
-        left = len(self._said) - self._matched
-        again = chunk.plain[:left]
-        if not self._said.startswith(again, self._matched):
+        remaining = len(self._text) - self._matched
+        repeated = chunk.plain[:remaining]
+        if not self._text.startswith(repeated, self._matched):
             return self._differs(chunk)
-        self._matched += len(again)
-        self._silent += not again
-        if self._silent > MOST_SILENT:
+        self._matched += len(repeated)
+        self._empty_chunks += not repeated
+        if self._empty_chunks > MAX_EMPTY_CHUNKS:
             return self._differs(chunk)
-        if self._matched < len(self._said):
+        if self._matched < len(self._text):
             self._held.append((chunk, 0))
             return []
         self.over = True
         self._held.clear()
-        return [(chunk, len(again))]
+        return [(chunk, len(repeated))]
 
     def end(self) -> list[Piece]:
-        """The stream has ended: what is held was no repetition then, only alike.
+        """The stream has ended. Return what was held back: it did not repeat the answer, it only began like it.
 
         Raises:
-            AnswersDiffer: it was begun anew and ended before it was where the other broke off.
+            AnswersDiffer: the stream was restarted and ended before the place where the first one broke.
         """
-        if not self.over and self._anew:
+        if not self.over and self._restarted:
             raise AnswersDiffer
         return self._release()
 
     def _differs(self, chunk: ChatChunk) -> list[Piece]:
-        if self._anew:
+        if self._restarted:
             raise AnswersDiffer
         return [*self._release(), (chunk, 0)]
 

@@ -1,7 +1,8 @@
-"""A stream that the relay carries: from what is received of it to what its caller hears, and the way to the caller.
+"""One stream that the relay carries: from the bytes that its socket received to the bytes for its caller.
 
-A thread that has a stream to itself asks it for the next piece (gateway.upstream.byte_stream); here pieces come when
-they come, and what two reads of that thread would give has to be made of one.
+A thread with a stream of its own asks for the next piece and gets one (gateway.upstream.byte_stream). On the relay the
+pieces come by themselves, and one receive may hold both a piece and the body's end. It knows one socket, and neither
+the selector nor the other streams.
 """
 
 import ssl
@@ -13,7 +14,7 @@ from gateway.upstream.byte_stream import DRAIN_READS, DRAIN_SECONDS, READ_SIZE, 
 
 
 class Outlet(Protocol):
-    """The way to one caller, whose head and first piece are out."""
+    """The connection to one caller, to whom the head and the first piece have been sent."""
 
     @property
     def untaken(self) -> int:
@@ -21,60 +22,65 @@ class Outlet(Protocol):
 
     @property
     def left(self) -> bool:
-        """Nobody takes anything any more."""
+        """The caller has left."""
 
     def send(self, piece: bytes) -> bool:
-        """Send it, without waiting as long as little is untaken; False where the caller has left."""
+        """Send a piece, without waiting as long as little is untaken. Returns False if the caller has left."""
 
     def close(self) -> None:
-        """Close the drive and end the answer. Once."""
+        """Close the session and end the answer. Called once."""
 
 
 class RelayedStream:
-    """One stream; of the relay's thread, but while another one asks a candidate to go on with it.
+    """One stream. It belongs to the relay's thread, except while a thread of the pool asks another target.
 
     Attributes:
-        drive: the rules.
-        outlet: the way to the caller.
-        source: what is read; None where it is over or a candidate is asked.
-        look: monotonic seconds when to look next whether its provider has been silent for too long.
-        watched: whether the selector has its socket.
-        has_more: its socket may have decrypted more than was read, which no selector sees.
-        paused: whether its caller has to take something first.
-        framing_reads: reads that are left to find the end of the framing; None while it answers.
+        session: the rules.
+        outlet: the connection to the caller.
+        source: what is read; None where the stream is over or another target is being asked.
+        next_check: monotonic seconds when to check next whether the provider has been idle too long.
+        watched: the selector has the socket.
+        has_more: the socket may have decrypted more than was read, which no selector sees.
+        paused: the provider is not read until the caller takes something.
+        framing_reads: reads that are left to find the end of the framing; None while the answer lasts.
 
     Args:
-        drive: as above.
+        session: as above.
         outlet: as above.
         source: as above.
     """
 
     __slots__ = (
-        *("drive", "framing_reads", "has_more", "look", "outlet", "paused", "source", "watched"),
-        *("_heard", "_secure"),
+        *("framing_reads", "has_more", "next_check", "outlet", "paused", "session", "source", "watched"),
+        *("_is_tls", "_last_received"),
     )
 
-    def __init__(self, drive: StreamSession, outlet: Outlet, source: Detached | None) -> None:
-        self.drive = drive
+    def __init__(self, session: StreamSession, outlet: Outlet, source: Detached | None) -> None:
+        self.session = session
         self.outlet = outlet
         self.source = source
-        self.look = 0.0
+        self.next_check = 0.0
         self.watched = False
         self.has_more = False
         self.paused = False
         self.framing_reads: int | None = None
-        self._secure = False
-        self._heard = 0.0  # monotonic seconds when its provider last said something
+        self._is_tls = False
+        self._last_received = 0.0  # monotonic seconds
 
     def begin(self, source: Detached, now: float) -> bytes:
-        """What the caller hears of what had come before. `now`: monotonic seconds, as for the others."""
+        """Prepare the socket. Returns the caller's bytes of what was received before.
+
+        Args:
+            source: what is read from now on.
+            now: monotonic seconds, as for the other methods.
+        """
         source.connection.setblocking(False)
-        self._secure = self.has_more = isinstance(source.connection, ssl.SSLSocket)
-        self._heard = now
-        return self._said(source, source.early, now)
+        self._is_tls = self.has_more = isinstance(source.connection, ssl.SSLSocket)
+        self._last_received = now
+        return self._received(source, source.early, now)
 
     def read(self, now: float) -> bytes:
-        """What the caller hears of what has come, if anything has."""
+        """Receive without blocking. Returns the caller's bytes; b"" if nothing has come."""
         source = self.source
         self.has_more = False
         if source is None:
@@ -84,65 +90,65 @@ class RelayedStream:
         except (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return b""
         except OSError as fault:
-            return self._broke(source.broken(fault))
-        self.has_more = self._secure
+            return self._failed(source.broken(fault))
+        self.has_more = self._is_tls
         try:
             body = source.feed(data)
         except ProviderFailure as failure:
-            return self._broke(failure)
+            return self._failed(failure)
         if self.framing_reads:
             self.framing_reads = self._framing_reads_left(source, self.framing_reads - 1, closed=not data)
             return b""
-        return self._said(source, body, now, closed=not data)
+        return self._received(source, body, now, closed=not data)
 
-    def resumes_reading(self, now: float) -> None:
-        """Its provider was not read for a while, which was not its silence."""
-        self._heard = now
+    def restart_timeout(self, now: float) -> None:
+        """The relay reads the provider again after a pause, which does not count as idle."""
+        self._last_received = now
 
     def read_timeout(self, now: float) -> ReadTimeout:
-        """How much longer it may be silent."""
-        silence = now - self._heard
+        """How much longer the provider may be idle."""
+        idle = now - self._last_received
         if self.framing_reads:
-            return ReadTimeout(DRAIN_SECONDS - silence, to_deadline=False)
-        return self.drive.read_timeout(silence)
+            return ReadTimeout(DRAIN_SECONDS - idle, to_deadline=False)
+        return self.session.read_timeout(idle)
 
-    def silent(self, read_timeout: ReadTimeout) -> bytes:
-        """Nothing came within `read_timeout`: what the caller hears."""
+    def timed_out(self, read_timeout: ReadTimeout) -> bytes:
+        """The provider sent nothing within `read_timeout`. Returns the caller's bytes."""
         if self.framing_reads:
             self.framing_reads = 0
             return b""
-        return self.drive.silent(read_timeout)
+        return self.session.timed_out(read_timeout)
 
     def finish(self, now: float) -> None:
-        """It has said everything. The rest of its framing is awaited for a moment, so that the provider's connection
-        can serve again (as ByteStream.finish does)."""
+        """The answer is over. Wait a moment for the rest of its framing, so that the provider's connection can serve
+        again (as ByteStream.finish does)."""
         self.framing_reads = 0
         try:
-            if self.source is not None and self.drive.whole and not self.source.ended():
+            if self.source is not None and self.session.reusable and not self.source.ended():
                 self.framing_reads = DRAIN_READS
-                self._heard = self.look = now
+                self._last_received = self.next_check = now
         except ProviderFailure:
             return
 
-    def _said(self, source: Detached, body: bytes, now: float, *, closed: bool = False) -> bytes:
-        """What the caller hears of `body`, and of its end if this is it."""
-        drive = self.drive
-        said = b""
+    def _received(self, source: Detached, body: bytes, now: float, *, closed: bool = False) -> bytes:
+        """The caller's bytes of `body`, and of the body's end if this is it."""
+        session = self.session
+        out = b""
         try:
             if body:
-                said = drive.received(body)
-                self._heard = now
-            if drive.goes_on and (closed or source.ended()):
-                said += drive.received(b"")
+                out = session.received(body)
+                self._last_received = now
+            if session.expects_data and (closed or source.ended()):
+                out += session.received(b"")
         except ProviderFailure as failure:
-            said += drive.broke(failure)
-        return said
+            out += session.failed(failure)
+        return out
 
-    def _broke(self, failure: ProviderFailure) -> bytes:
+    def _failed(self, failure: ProviderFailure) -> bytes:
         if self.framing_reads:
-            self.framing_reads = 0  # the answer was whole before
+            self.framing_reads = 0  # the answer was complete before
             return b""
-        return self.drive.broke(failure)
+        return self.session.failed(failure)
 
     def _framing_reads_left(self, source: Detached, reads: int, *, closed: bool) -> int:
         try:

@@ -1,8 +1,9 @@
-"""What happens to a streamed answer, told by whoever reads the provider: the rules that every driver shares.
+"""A stream's machine together with its call, its target and its deadline: the rules that both drivers share.
 
-The machine (gateway.streaming.answer_machine) knows the answer; here is what a call's time, its caller and its targets
-make of it. Nothing here reads or waits, except where another candidate is asked to go on: a thread that reads
-(gateway.handler.response_transformer) and one that carries many streams (gateway.streaming.relay) call the same.
+A driver reads the provider and reports each event here: the thread of a StreamedBody, or the relay
+(gateway.streaming.relay). The machine (gateway.streaming.answer_machine) knows the answer only. The session adds what
+the call's deadline, the caller and the target's health make of it. It never reads or waits, with one exception:
+`resume` asks another target and waits for it.
 """
 
 import logging
@@ -24,155 +25,176 @@ logger = logging.getLogger(__name__)
 
 
 class StreamCallbacks(Protocol):
-    """What is beyond a driver's knowledge: who else could answer, and what to write down."""
+    """What a session asks of the request's handler: another target, and to record the end."""
 
-    def resume(self, said: str) -> Resumed:
-        """Another candidate's stream, to go on after `said`. Raises GatewayError where there is none."""
+    def resume(self, text_so_far: str) -> Resumed:
+        """Ask another target to continue after `text_so_far`.
+
+        Raises:
+            GatewayError: no target can.
+        """
 
     def closed(self, machine: AnswerMachine, error: GatewayError | None) -> None:
-        """It is over; `error` is what ended it, if something did. Called once."""
+        """The answer is over; `error` is what ended it, if something did. Called once."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReadTimeout:
-    """How many seconds of silence are borne from now on, and whether the deadline is what ends them."""
+    """How long a provider may stay idle from now on.
+
+    Attributes:
+        seconds: until the read times out; 0 or less: it has.
+        to_deadline: the call's deadline ends the wait, and not the stall time.
+    """
 
     seconds: float
     to_deadline: bool
 
 
 class StreamSession:
-    """A running answer with its call. One thread at a time; what its methods return is for the caller.
+    """One stream with its call. One thread uses it at a time. Where a method returns bytes, they are for the caller.
 
     Args:
         machine: the answer.
-        reached: where its bytes come from; closed with it.
+        answer: the target's stream, and the ticket of its health; closed with the session.
         call: for its deadline, and for whether it was ended from outside.
-        ends: what is to be done where it breaks, and at its end.
+        callbacks: where the stream breaks, and at its end.
     """
 
-    def __init__(self, machine: AnswerMachine, reached: TargetAnswer, call: Call, ends: StreamCallbacks) -> None:
+    def __init__(self, machine: AnswerMachine, answer: TargetAnswer, call: Call, callbacks: StreamCallbacks) -> None:
         self._machine = machine
-        self._reached = reached
-        self._stream = _stream_of(reached)
+        self._answer = answer
+        self._stream = _stream_of(answer)
         self._call = call
-        self._ends = ends
-        self._judged = False
+        self._callbacks = callbacks
+        self._released = False
         self._closed = False
 
     @property
     def body(self) -> ByteStream:
-        """What to read from."""
+        """The provider's body, from which the driver reads."""
         return self._stream.body
 
     @property
     def over(self) -> bool:
-        """Nothing more is said."""
+        """The answer has ended."""
         return self._machine.over
 
     @property
-    def whole(self) -> bool:
-        """Its end has come and it is not closed: the provider's connection serves again once its framing is read."""
+    def reusable(self) -> bool:
+        """The answer ended without an error and is not closed: once the rest of its framing is read, the provider's
+        connection can serve again."""
         return self._machine.over and self._machine.error is None and not self._closed
 
     @property
     def interrupted(self) -> bool:
-        """`go_on` is to be called."""
+        """The stream broke, and `resume` has to be called."""
         return self._machine.interrupted is not None
 
     @property
-    def goes_on(self) -> bool:
-        """What comes next is read."""
+    def expects_data(self) -> bool:
+        """The driver has to read on: the stream is neither over nor interrupted."""
         return not self._machine.over and self._machine.interrupted is None
 
     @property
-    def ended(self) -> bool:
-        """The call was ended from outside. What is read next fails, and makes it known to the caller."""
+    def call_ended(self) -> bool:
+        """The call was ended from outside. The next read fails, which tells the caller."""
         return self._call.ended is not None
 
     def begin(self) -> bytes:
-        """What was read before the answer was committed to. Once, before anything else."""
+        """Write what was read before the answer was committed to. Called once, before anything else."""
         return self._machine.begin(self._stream.first)
 
-    def read_timeout(self, silence: float = 0.0) -> ReadTimeout:
-        """How long to wait for what comes next, after so many seconds of silence."""
-        stall, left = self._machine.read_timeout - silence, self._call.remaining()
+    def read_timeout(self, idle: float = 0.0) -> ReadTimeout:
+        """How long the driver may wait for the next piece.
+
+        Args:
+            idle: seconds that the provider has been idle already.
+        """
+        stall, left = self._machine.read_timeout - idle, self._call.remaining()
         return ReadTimeout(min(stall, left), to_deadline=left < stall)
 
-    def silent(self, read_timeout: ReadTimeout) -> bytes:
-        """Nothing came within `read_timeout`."""
-        return self._machine.failed(DeadlineExceeded(TOO_LONG)) if read_timeout.to_deadline else self._machine.silent()
+    def timed_out(self, read_timeout: ReadTimeout) -> bytes:
+        """The provider sent nothing within `read_timeout`."""
+        if read_timeout.to_deadline:
+            return self._machine.failed(DeadlineExceeded(TOO_LONG))
+        return self._machine.timed_out()
 
     def received(self, data: bytes) -> bytes:
-        """Bytes of the body came; b"" is its end. Raises ProviderFailure, which is to be told to `broke`."""
+        """The provider sent bytes of its body; b"" is the body's end.
+
+        Raises:
+            ProviderFailure: the bytes cannot be read; report it to `failed`.
+        """
         if not data and self._call.ended:
             return self._machine.failed(self._call.ended)  # a connection that was cut can look like its end
         return self._machine.received(data)
 
-    def broke(self, failure: ProviderFailure) -> bytes:
+    def failed(self, failure: ProviderFailure) -> bytes:
         """Reading the body failed."""
         broken = StreamBroken(f"{failure.message} The answer above is incomplete.")
         return self._machine.failed(self._call.ended or broken)
 
     def stopped(self) -> bytes:
-        """Nobody will drive it any more."""
+        """The driver stops before the answer is complete."""
         return self._machine.failed(
             self._call.ended or Draining("The gateway was stopped before the answer was complete.")
         )
 
     def crashed(self, error: Exception) -> bytes:
-        """Driving it raised what it should not."""
+        """The driver caught an exception that no method should raise."""
         if self._machine.over:
             logger.error("request %s could not be ended", self._call.request_id, exc_info=error)
             return b""
         logger.error("request %s failed on a fault of the gateway", self._call.request_id, exc_info=error)
         return self._machine.failed(InternalFault("The gateway failed on a fault of its own."))
 
-    def go_on(self) -> bytes:
-        """Another candidate's stream in the place of the one that broke, else the error. Waits for the candidate."""
+    def resume(self) -> bytes:
+        """Replace the stream that broke by another target's, or end the answer with the error. Waits for the target."""
         broken = self._machine.interrupted
         if broken is None:
             return b""
-        self._judge(broken)
+        self._release_target(broken)
         try:
-            resumed = self._ends.resume(self._machine.said)
+            resumed = self._callbacks.resume(self._machine.text_so_far)
         except CallerLeft as left:
             return self._machine.failed(left)
         except GatewayError:
             return self._machine.give_up()
-        self._judged = False
-        self._reached = resumed.answer
+        self._released = False
+        self._answer = resumed.answer
         self._stream = _stream_of(resumed.answer)
         target = str(resumed.answer.target)
-        return self._machine.resume(self._stream.decoder, self._stream.first, target, anew=resumed.restarted)
+        return self._machine.resume(self._stream.decoder, self._stream.first, target, restarted=resumed.restarted)
 
     def close(self) -> None:
-        """Give everything back and write down how it went. Idempotent."""
+        """Close the stream, report how its target did, and record the end. Idempotent."""
         if self._closed:
             return
         self._closed = True
         error = self._machine.error or self._unread()
         try:
-            self._judge(error)
+            self._release_target(error)
         finally:
-            self._ends.closed(self._machine, error)
+            self._callbacks.closed(self._machine, error)
 
-    def _judge(self, error: GatewayError | None) -> None:
-        """Close the stream and say how its target did. Its begin says little: some break every stream in the middle."""
-        if self._judged:
+    def _release_target(self, error: GatewayError | None) -> None:
+        """Close the stream and report the target's outcome to its health. A good begin is not enough for that: some
+        targets break every stream in the middle."""
+        if self._released:
             return
-        self._judged = True
+        self._released = True
         self._stream.body.close()
-        self._reached.permit.close()
+        self._answer.permit.close()
         if error is None:
-            self._reached.ticket.answered()
+            self._answer.ticket.answered()
         elif isinstance(error, ProviderFailure):
-            self._reached.ticket.failed(error)
+            self._answer.ticket.failed(error)
         else:
-            self._reached.ticket.close()
+            self._answer.ticket.close()
 
     def _unread(self) -> GatewayError | None:
-        """Why it was closed before its end, if it was."""
+        """Why the session was closed before the answer's end, if it was."""
         if self._machine.over:
             return None
         return self._call.ended or CallerLeft(
@@ -180,7 +202,7 @@ class StreamSession:
         )
 
 
-def _stream_of(reached: TargetAnswer) -> OpenStream:
-    if isinstance(reached.answer, OpenStream):
-        return reached.answer
+def _stream_of(answer: TargetAnswer) -> OpenStream:
+    if isinstance(answer.answer, OpenStream):
+        return answer.answer
     raise TypeError("a whole answer is no stream")

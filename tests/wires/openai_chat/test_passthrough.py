@@ -14,7 +14,7 @@ from gateway.core.provider_failures import InvalidAnswer, StreamBroken
 from gateway.core.request import Rendered
 from gateway.core.sse import encode
 from gateway.core.strict_json import dumps, loads
-from gateway.streaming.answer_machine import AFTER_FINISH, MAX_SAID, AnswerMachine, Stall
+from gateway.streaming.answer_machine import AFTER_FINISH, MAX_RESUMABLE_CHARS, AnswerMachine, Stall
 from gateway.wires.base import Decoder, Naming
 from gateway.wires.gemini.decoder import EventDecoder
 from gateway.wires.gemini.memory import CallMemory
@@ -126,7 +126,7 @@ def step(machine: AnswerMachine, piece: bytes) -> Heard:
     error, interrupted = machine.error, machine.interrupted
     return Heard(
         said,
-        machine.said,
+        machine.text_so_far,
         machine.usage,
         machine.skipped,
         machine.read_timeout,
@@ -153,7 +153,7 @@ def heard(pieces: Sequence[bytes], encoder: ChunkEncoder, second: Sequence[bytes
     told = [*play(machine, [encode(OPENING.encode()), *pieces])]
     if machine.interrupted:
         fresh = decoder()
-        machine.resume(fresh, fresh.feed(encode(OPENING.encode())), "another", anew=False)
+        machine.resume(fresh, fresh.feed(encode(OPENING.encode())), "another", restarted=False)
         told += play(machine, second)
     return told
 
@@ -199,7 +199,7 @@ def test_of_a_usual_stream_one_event_is_decoded_for_all(shape: str, together: in
     assert reader.decoded <= 4
     assert out.count(b"\n\n") == 100 and b"theirs" not in out
     said = "" if shape == "one that thinks" else "".join(json.loads(f'"{each}"') for each in texts)
-    assert answer.said == "A" + said
+    assert answer.text_so_far == "A" + said
 
 
 def test_it_is_not_learned_again_and_again_where_no_event_is_like_another() -> None:
@@ -217,10 +217,10 @@ def test_an_answer_too_long_to_be_said_again_is_not_kept_for_it_either_where_it_
     answer = AnswerMachine(decoder(), ChunkEncoder(Naming("alias", usage=False), unmasked), STALL, resumable=True)
     answer.received(encode(OPENING.encode()))
     piece = "x" * 60_000
-    for _ in range(MAX_SAID // len(piece) + 1):
+    for _ in range(MAX_RESUMABLE_CHARS // len(piece) + 1):
         assert answer.read_timeout == STALL.replaceable
         answer.received(event_of("OpenAI's", piece))
-    assert answer.said == "" and answer.read_timeout == STALL.alone
+    assert answer.text_so_far == "" and answer.read_timeout == STALL.alone
 
 
 def test_what_is_said_after_a_finish_is_seen() -> None:

@@ -88,7 +88,7 @@ def play(transcript: Transcript, *, cut: int = 0, line_end: bytes = b"\n", noise
         if line == "end":
             out += answer.received(b"")
         elif line == "silence":
-            out += answer.silent()
+            out += answer.timed_out()
         elif line == "break":
             out += answer.failed(StreamBroken("The connection broke."))
         if line in WORDS:

@@ -1,4 +1,4 @@
-"""A caller that leaves, through the whole gateway: what it waited for ends within two seconds, and nobody is blamed."""
+"""A caller that leaves, through the whole gateway: its call ends within two seconds and counts against no target."""
 
 import json
 import socket
@@ -50,7 +50,7 @@ def calls(gateway: Running, body: Mapping[str, object]) -> socket.socket:
     return caller
 
 
-def blames_nobody(gateway: Running) -> None:
+def assert_no_failures(gateway: Running) -> None:
     for candidate in gateway.gateway.assembly.explainer.explain("best").candidates:
         assert (candidate.health.state, candidate.health.failures) == ("closed", 0), candidate
 
@@ -70,10 +70,10 @@ def test_a_caller_that_leaves_while_it_waits_closes_the_provider_too(waits: str)
             (asked,) = up.wait_for_requests(1)
             if waits == "for the next piece":
                 assert b"one" in until(caller, b"one")
-        assert asked.client_gone.wait(SOON), "the provider still answers"
+        assert asked.client_gone.wait(SOON), "the connection to the provider is still open"
         assert gateway.gateway.idle(timeout=LONG)
-        blames_nobody(gateway)
-        assert not other.requests, "somebody else was asked for a caller that has left"
+        assert_no_failures(gateway)
+        assert not other.requests, "another target was asked for a caller that has left"
         assert gateway.post(chat("best")).headers["x-gateway-provider"] == "a"
 
 
@@ -89,14 +89,14 @@ def test_a_caller_that_leaves_the_queue_takes_no_slot_and_makes_room() -> None:
             assert limiter.waiting == 1
         assert gateway.gateway.idle(timeout=SOON)
         assert (limiter.waiting, limiter.status().used, len(up.requests)) == (0, 1, 1)
-        blames_nobody(gateway)
+        assert_no_failures(gateway)
 
 
 def until(caller: socket.socket, wanted: bytes) -> bytes:
-    """What the caller has received by the time that `wanted` is in it."""
-    came = b""
-    while wanted not in came:
+    """What the caller has received once `wanted` is in it."""
+    received = b""
+    while wanted not in received:
         data = caller.recv(65_536)
-        assert data, f"the answer ended: {came!r}"
-        came += data
-    return came
+        assert data, f"the answer ended: {received!r}"
+        received += data
+    return received

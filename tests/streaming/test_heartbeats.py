@@ -1,7 +1,7 @@
-"""Signs of life through the whole gateway: a caller that waits for a stream hears that it still waits.
+"""Heartbeats through the whole gateway: a caller that waits for a stream gets SSE comments.
 
-The gateway's clock runs fast, so that its fifteen seconds are over in a moment. When a
-provider goes on is the test's to say.
+The gateway's clock runs fast, so that its fifteen seconds are over in a moment. The test decides when the provider
+continues.
 """
 
 import json
@@ -29,12 +29,12 @@ from tests.support.upstream_script import (
 pytestmark = pytest.mark.usefixtures("each_driver")
 
 FACTOR = 100.0
-SIGN = b": keep-alive\n"
+HEARTBEAT = b": keep-alive\n"
 HEAD = Head(headers={"content-type": "text/event-stream"})
 
 
 class Waiting:
-    """A gateway in a hurry, a provider that waits for `go`, and a caller that reads line by line."""
+    """A gateway with a fast clock, a provider that waits for `go`, and a caller that reads line by line."""
 
     def __init__(self, closing: ExitStack) -> None:
         self.up = closing.enter_context(ScriptedUpstream())
@@ -65,33 +65,33 @@ def waiting(often_looked_after: None) -> Iterator[Waiting]:
         yield Waiting(closing)
 
 
-def hears(reply: HTTPResponse) -> bytes:
-    """What comes up to the first sign of life."""
-    came = b""
-    while not came.endswith(SIGN):
+def until_heartbeat(reply: HTTPResponse) -> bytes:
+    """What is received up to the first heartbeat."""
+    received = b""
+    while not received.endswith(HEARTBEAT):
         line = reply.readline()
-        assert line, f"no sign of life: {came!r}"
-        came += line
-    return came
+        assert line, f"no heartbeat: {received!r}"
+        received += line
+    return received
 
 
-def test_a_caller_hears_before_the_first_content_and_then_gets_the_whole_answer(waiting: Waiting) -> None:
+def test_a_caller_gets_heartbeats_before_the_first_content_and_then_the_whole_answer(waiting: Waiting) -> None:
     waiting.up.plays(WaitFor(waiting.go), *sse_answer("one two three"))
     reply = waiting.asks(stream=True)
     assert (reply.status, reply.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
-    assert hears(reply) == SIGN
+    assert until_heartbeat(reply) == HEARTBEAT
     waiting.go.set()
     rest = reply.read().decode()
     assert rest.endswith("data: [DONE]\n\n")
-    said = [event for event in events(rest) if isinstance(event, dict)]
-    assert "".join(each["choices"][0]["delta"].get("content") or "" for each in said) == "one two three"
+    chunks = [event for event in events(rest) if isinstance(event, dict)]
+    assert "".join(each["choices"][0]["delta"].get("content") or "" for each in chunks) == "one two three"
 
 
-def test_a_caller_hears_between_two_pieces(waiting: Waiting) -> None:
+def test_a_caller_gets_heartbeats_between_two_pieces(waiting: Waiting) -> None:
     pieces = sse_events("one two three")
     waiting.up.plays(Sse(pieces[:2]), WaitFor(waiting.go), Sse(pieces[2:]), Done())
     reply = waiting.asks(stream=True)
-    before = hears(reply).decode()
+    before = until_heartbeat(reply).decode()
     assert '"one "' in before
     waiting.go.set()
     whole = before + reply.read().decode()
@@ -99,30 +99,30 @@ def test_a_caller_hears_between_two_pieces(waiting: Waiting) -> None:
     assert whole.endswith("data: [DONE]\n\n")
 
 
-def test_a_failure_after_a_sign_of_life_is_told_in_the_stream(waiting: Waiting) -> None:
+def test_a_failure_after_a_heartbeat_is_an_event_of_the_stream(waiting: Waiting) -> None:
     waiting.up.plays(WaitFor(waiting.go), Status(503))
     waiting.up.answers(lambda request: [Status(503)])
     reply = waiting.asks(stream=True)
-    hears(reply)
+    until_heartbeat(reply)
     waiting.go.set()
-    told = events(reply.read().decode())
-    assert len(told) == 1
-    assert isinstance(told[0], dict)
-    assert told[0]["error"]["code"] == "provider_unavailable"
+    errors = events(reply.read().decode())
+    assert len(errors) == 1
+    assert isinstance(errors[0], dict)
+    assert errors[0]["error"]["code"] == "provider_unavailable"
 
 
-def test_a_caller_that_wants_a_whole_answer_gets_nothing_but_that(waiting: Waiting) -> None:
+def test_a_caller_that_wants_a_whole_answer_gets_no_heartbeats(waiting: Waiting) -> None:
     looked = threading.Event()
 
     def looks() -> None:
-        """As long as it takes another caller, who asks later, to hear a sign of life."""
+        """Wait as long as it takes another caller, who asks later, to get a heartbeat."""
         waiting.up.wait_for_requests(1)
         with ExitStack() as closing:
             connection = HTTPConnection(waiting.gateway.url.removeprefix("http://"), timeout=30)
             closing.callback(connection.close)
             body = json.dumps(chat("best", stream=True))
             connection.request("POST", "/v1/chat/completions", body, {"content-type": "application/json"})
-            hears(connection.getresponse())
+            until_heartbeat(connection.getresponse())
             looked.set()
             waiting.go.set()
 

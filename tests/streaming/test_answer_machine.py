@@ -1,4 +1,4 @@
-"""What becomes of a streamed answer once its first content has gone out: the machine, by values alone."""
+"""The rules for a stream whose first content has gone out: the machine, tested with values alone."""
 
 import itertools
 import json
@@ -14,7 +14,7 @@ from gateway.core.provider_failures import Evidence, InvalidAnswer, ProviderFail
 from gateway.core.request import Rendered, Source
 from gateway.core.sse import DONE, encode
 from gateway.core.strict_json import dumps
-from gateway.streaming.answer_machine import AFTER_FINISH, MAX_SAID, AnswerMachine, Stall
+from gateway.streaming.answer_machine import AFTER_FINISH, MAX_RESUMABLE_CHARS, AnswerMachine, Stall
 from gateway.wires.base import Decoder, Naming
 from gateway.wires.openai_chat.inbound import OpenAIChatInbound
 from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
@@ -28,7 +28,7 @@ def chunk(word: str, usage: Usage | None = None) -> ChatChunk:
 
 
 class WordDecoder:
-    """A wire of words: `!` is the provider's error, `.` a finish, `#` the end, `9` usage, `?` unreadable."""
+    """Each letter is an event: `!` the provider's error, `.` a finish, `#` the end, a digit usage, `?` unreadable."""
 
     def __init__(self) -> None:
         self.fault: ProviderFailure | None = None
@@ -38,7 +38,7 @@ class WordDecoder:
         self.held: list[ChatChunk] = []
 
     def feed(self, data: bytes) -> list[ChatChunk]:
-        return [said for letter in data.decode() for said in self._letter(letter)]
+        return [chunk for letter in data.decode() for chunk in self._letter(letter)]
 
     def close(self) -> list[ChatChunk]:
         held, self.held = self.held, []
@@ -80,7 +80,7 @@ def machine() -> tuple[AnswerMachine, WordDecoder]:
     return AnswerMachine(decoder, WordEncoder(), Stall(5.0, STALL)), decoder
 
 
-def test_what_comes_goes_out_and_the_end_is_said_once() -> None:
+def test_what_is_received_goes_out_and_the_end_is_written_once() -> None:
     answer, _ = machine()
     assert answer.begin([chunk("a"), chunk("b")]) == b"ab"
     assert answer.received(b"c?") == b"c"
@@ -111,27 +111,27 @@ def test_the_last_usage_counts() -> None:
     assert answer.usage == Usage(9, 3)
 
 
-def test_silence_is_borne_for_the_stall_time_and_after_a_finish_for_a_moment() -> None:
+def test_the_read_timeout_is_the_stall_time_and_after_a_finish_a_moment() -> None:
     answer, _ = machine()
     assert answer.read_timeout == STALL
     answer.received(b"a.")
     assert answer.read_timeout == AFTER_FINISH
 
 
-Ending = Literal["end", "silence", "failure"]
+Ending = Literal["end", "timeout", "failure"]
 
 
-def ends(answer: AnswerMachine, how: Ending) -> bytes:
+def end(answer: AnswerMachine, how: Ending) -> bytes:
     if how == "failure":
         return answer.failed(DeadlineExceeded("Too late."))
-    return answer.received(b"") if how == "end" else answer.silent()
+    return answer.received(b"") if how == "end" else answer.timed_out()
 
 
-@pytest.mark.parametrize("how", ["end", "silence", "failure"])
+@pytest.mark.parametrize("how", ["end", "timeout", "failure"])
 def test_after_a_finish_any_end_is_the_end(how: Ending) -> None:
     answer, _ = machine()
     answer.received(b"a.")
-    assert ends(answer, how) == END
+    assert end(answer, how) == END
     assert answer.over and answer.error is None
 
 
@@ -139,25 +139,25 @@ def test_after_a_finish_any_end_is_the_end(how: Ending) -> None:
     ("how", "message"),
     [
         ("end", b"<StreamBroken: The provider's stream ended without a finish; the answer above is incomplete.>"),
-        ("silence", b"<StreamBroken: The provider's stream sent nothing for 20 s; the answer above is incomplete.>"),
+        ("timeout", b"<StreamBroken: The provider's stream sent nothing for 20 s; the answer above is incomplete.>"),
         ("failure", b"<DeadlineExceeded: Too late.>"),
     ],
 )
 def test_before_a_finish_any_end_is_an_error_and_nothing_that_looks_like_an_end(how: Ending, message: bytes) -> None:
     answer, _ = machine()
     answer.received(b"a")
-    assert ends(answer, how) == message
+    assert end(answer, how) == message
     assert answer.over and answer.error is not None
 
 
-@pytest.mark.parametrize(("length", "goes_on"), [(MAX_SAID, True), (MAX_SAID + 1, False)])
-def test_an_answer_too_long_to_be_said_to_another_candidate_is_not_kept_for_it(length: int, goes_on: bool) -> None:
+@pytest.mark.parametrize(("length", "resumable"), [(MAX_RESUMABLE_CHARS, True), (MAX_RESUMABLE_CHARS + 1, False)])
+def test_an_answer_too_long_for_another_target_is_not_kept(length: int, resumable: bool) -> None:
     answer = AnswerMachine(WordDecoder(), WordEncoder(), Stall(5.0, STALL), resumable=True)
     text = "a" * length
     answer.begin([ChatChunk(has_content=True, usage=None, source=Source("words", {"word": text}), plain=text)])
-    assert answer.said == (text if goes_on else "")
-    told = answer.silent()
-    assert (answer.interrupted is not None, answer.over, bool(told)) == (goes_on, not goes_on, not goes_on)
+    assert answer.text_so_far == (text if resumable else "")
+    out = answer.timed_out()
+    assert (answer.interrupted is not None, answer.over, bool(out)) == (resumable, not resumable, not resumable)
 
 
 def test_what_the_decoder_still_held_goes_out_at_the_end() -> None:
@@ -181,15 +181,17 @@ def test_the_providers_error_counts_even_after_a_finish() -> None:
     assert answer.received(b"a.!") == b"a.<StreamBroken: Out of memory.>"
 
 
-@given(st.text("abc.?9!#", max_size=12), st.lists(st.integers(0, 12), max_size=4), st.sampled_from(["end", "silence"]))
-def test_however_a_stream_is_cut_it_says_the_same_and_ends_once(text: str, places: list[int], how: Ending) -> None:
+@given(st.text("abc.?9!#", max_size=12), st.lists(st.integers(0, 12), max_size=4), st.sampled_from(["end", "timeout"]))
+def test_however_a_stream_is_cut_its_output_is_the_same_and_ends_once(
+    text: str, places: list[int], how: Ending
+) -> None:
     edges = [0, *sorted(min(place, len(text)) for place in places), len(text)]
     outcomes = []
     for pieces in ([text], [text[start:end] for start, end in itertools.pairwise(edges)]):
         answer, _ = machine()
         out = b"".join(answer.received(piece.encode()) for piece in pieces if piece and not answer.over)
         if not answer.over:
-            out += ends(answer, how)
+            out += end(answer, how)
         assert answer.over
         assert out.count(END) + out.count(b"<StreamBroken") == 1 and out.endswith(b">")
         assert (END in out) == (answer.error is None)
@@ -203,13 +205,13 @@ def test_on_the_real_wire_a_broken_stream_has_no_finish_and_no_done() -> None:
         OpenAIChatInbound().encoder(Naming("alias", usage=False)),
         Stall(5.0, STALL),
     )
-    said = answer.received(
+    out = answer.received(
         encode(
             dumps({"choices": [{"index": 0, "delta": {"role": "assistant", "content": "a"}, "finish_reason": None}]})
         )
     )
-    said += answer.silent()
-    chunk, error = (json.loads(event.removeprefix(b"data: ")) for event in said.strip().split(b"\n\n"))
-    assert DONE not in said and chunk["choices"][0]["finish_reason"] is None
+    out += answer.timed_out()
+    chunk, error = (json.loads(event.removeprefix(b"data: ")) for event in out.strip().split(b"\n\n"))
+    assert DONE not in out and chunk["choices"][0]["finish_reason"] is None
     assert set(error["error"]) == {"message", "type", "param", "code"}
     assert error["error"]["code"] == "stream_interrupted"

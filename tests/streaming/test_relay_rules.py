@@ -1,4 +1,4 @@
-"""The relay's own promises: silence, faults, limits, TLS and its end."""
+"""The relay's rules: idle timeouts, faults, limits, TLS and its end."""
 
 import gc
 import re
@@ -7,14 +7,12 @@ import socket
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
-from functools import partial
 
 import pytest
 
 from gateway.core.errors import CallerLeft, DeadlineExceeded, Draining, GatewayError
 from gateway.core.provider_failures import InvalidAnswer, StreamBroken
 from gateway.core.sse import DONE, encode
-from gateway.httpd.server import HttpServer
 from gateway.net.self_pipe import SelfPipe
 from gateway.process import freeze_startup_objects
 from gateway.streaming.answer_machine import AnswerMachine
@@ -24,17 +22,13 @@ from gateway.streaming.session import StreamSession
 from gateway.upstream.byte_stream import Detached
 from tests.edge import until
 from tests.running import alias, provider, running
-from tests.support.many_streams import LIMIT, Caller, ManyStreams, unchunked
+from tests.support.many_streams import LIMIT, Caller, unchunked
 from tests.support.tls import TRUSTED, server_context
 from tests.support.upstream_script import (
-    Cut,
     Done,
-    Request,
     ScriptedUpstream,
     Sse,
-    Step,
     WaitFor,
-    sse_answer,
     sse_events,
 )
 from tests.test_response_transformer import FINISH, MORE, STALL, Scene, words
@@ -48,49 +42,48 @@ class Outlet:
     untaken = 0
     left = False
 
-    def __init__(self, drive: StreamSession) -> None:
-        self._drive = drive
-        self._came = threading.Condition()
+    def __init__(self, session: StreamSession) -> None:
+        self._session = session
+        self._changed = threading.Condition()
         self._closed = False
-        self.said: list[str] = []
+        self.received: list[str] = []
 
     def send(self, piece: bytes) -> bool:
-        with self._came:
-            self.said += words(piece)
-            self._came.notify_all()
+        with self._changed:
+            self.received += words(piece)
+            self._changed.notify_all()
         return not self.left
 
     def close(self) -> None:
-        self._drive.close()
-        with self._came:
+        self._session.close()
+        with self._changed:
             assert not self._closed, "closed twice"
             self._closed = True
-            self._came.notify_all()
+            self._changed.notify_all()
 
-    def wait_for(self, said: Sequence[str]) -> None:
-        with self._came:
-            assert self._came.wait_for(lambda: self.said == said, LIMIT), self.said
+    def wait_for(self, expected: Sequence[str]) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.received == expected, LIMIT), self.received
 
     def wait_until_closed(self) -> None:
-        with self._came:
-            assert self._came.wait_for(lambda: self._closed, LIMIT), self.said
+        with self._changed:
+            assert self._changed.wait_for(lambda: self._closed, LIMIT), self.received
 
 
-class Carried:
-    """A stream that a relay carries, with the provider's end of its socket."""
+class CarriedStream:
+    """A stream for a relay, with the provider's end of its socket."""
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
         self.provider, self._ours = socket.socketpair()
         self.provider.settimeout(LIMIT)
-        self.outlet = Outlet(scene.drive)
-        scene.drive.begin()
+        self.outlet = Outlet(scene.session)
+        scene.session.begin()
 
     def start(self, relay: Relay, early: bytes = b"", fault: InvalidAnswer | None = None) -> None:
-        """Have it carried: `early` has come already, and `fault` is what it has in its framing."""
-
+        """Hand it to the relay. `early`: bytes that were received before; `fault`: what is wrong with its framing."""
         assert relay.reserve()
-        relay.add(self.scene.drive, self.source(early, fault), self.outlet)
+        relay.add(self.scene.session, self.source(early, fault), self.outlet)
 
     def source(self, early: bytes = b"", fault: InvalidAnswer | None = None) -> Detached:
         """What the relay reads."""
@@ -112,19 +105,19 @@ class Carried:
 
 
 @pytest.fixture
-def stream() -> Iterator[Carried]:
-    with closing(Carried(Scene())) as made:
+def stream() -> Iterator[CarriedStream]:
+    with closing(CarriedStream(Scene())) as made:
         yield made
 
 
 @pytest.fixture
-def relay(stream: Carried) -> Iterator[Relay]:
+def relay(stream: CarriedStream) -> Iterator[Relay]:
     with closing(Relay(stream.scene.clock)) as made:
         yield made
     assert len(made) == 0
 
 
-def test_what_the_provider_says_is_written_at_once(stream: Carried, relay: Relay) -> None:
+def test_what_the_provider_sends_is_written_at_once(stream: CarriedStream, relay: Relay) -> None:
     stream.start(relay)
     stream.provider.sendall(MORE)
     stream.outlet.wait_for(["b"])
@@ -135,13 +128,13 @@ def test_what_the_provider_says_is_written_at_once(stream: Carried, relay: Relay
     assert stream.error is None
 
 
-def test_what_had_come_before_is_said_also_where_the_rest_is_broken(stream: Carried, relay: Relay) -> None:
+def test_what_was_received_before_is_written_even_if_the_rest_is_broken(stream: CarriedStream, relay: Relay) -> None:
     stream.start(relay, early=MORE, fault=InvalidAnswer("No chunk."))
     stream.outlet.wait_until_closed()
-    assert (stream.outlet.said, stream.error) == (["b", "error stream_interrupted"], StreamBroken)
+    assert (stream.outlet.received, stream.error) == (["b", "error stream_interrupted"], StreamBroken)
 
 
-def test_silence_ends_it(stream: Carried, relay: Relay) -> None:
+def test_an_idle_provider_ends_it(stream: CarriedStream, relay: Relay) -> None:
     stream.start(relay)
     stream.provider.sendall(MORE)
     stream.outlet.wait_for(["b"])
@@ -150,22 +143,22 @@ def test_silence_ends_it(stream: Carried, relay: Relay) -> None:
     assert stream.error is StreamBroken
 
 
-def test_the_deadline_ends_one_that_is_not_silent(stream: Carried, relay: Relay) -> None:
+def test_the_deadline_ends_a_stream_that_is_never_idle(stream: CarriedStream, relay: Relay) -> None:
     stream.start(relay)
-    said = []
+    expected = []
     while stream.scene.call.remaining() > STALL - 1:
         stream.provider.sendall(MORE)
-        said.append("b")
-        stream.outlet.wait_for(said)
+        expected.append("b")
+        stream.outlet.wait_for(expected)
         stream.scene.clock.advance(STALL - 1)
     stream.provider.sendall(MORE)
-    stream.outlet.wait_for([*said, "b"])
+    stream.outlet.wait_for([*expected, "b"])
     stream.scene.clock.advance(STALL - 1)
     stream.outlet.wait_until_closed()
     assert stream.error is DeadlineExceeded
 
 
-def test_a_caller_that_has_left_ends_it(stream: Carried, relay: Relay) -> None:
+def test_a_caller_that_has_left_ends_it(stream: CarriedStream, relay: Relay) -> None:
     stream.start(relay)
     stream.outlet.left = True
     stream.provider.sendall(MORE)
@@ -173,46 +166,46 @@ def test_a_caller_that_has_left_ends_it(stream: Carried, relay: Relay) -> None:
     assert stream.error is CallerLeft
 
 
-def test_closing_the_relay_ends_every_stream_with_a_word(stream: Carried, relay: Relay) -> None:
+def test_closing_the_relay_ends_every_stream_with_an_error(stream: CarriedStream, relay: Relay) -> None:
     stream.start(relay)
     relay.close()
     relay.close()
     stream.outlet.wait_until_closed()
-    assert (stream.outlet.said, stream.error) == (["error draining"], Draining)
+    assert (stream.outlet.received, stream.error) == (["error draining"], Draining)
 
 
-def test_a_closed_relay_takes_no_stream_from_its_thread(stream: Carried, relay: Relay) -> None:
+def test_a_closed_relay_takes_no_stream_from_its_thread(stream: CarriedStream, relay: Relay) -> None:
     relay.close()
     assert not relay.reserve()
-    assert StreamedBody(stream.scene.drive, relay, begun=True).detach() is None
+    assert StreamedBody(stream.scene.session, relay, begun=True).detach() is None
     assert len(relay) == 0
 
 
-def test_a_relay_that_closes_waits_for_a_stream_that_is_on_its_way(stream: Carried, relay: Relay) -> None:
+def test_a_relay_that_closes_waits_for_a_stream_that_is_on_its_way(stream: CarriedStream, relay: Relay) -> None:
     assert relay.reserve()
     closing = threading.Thread(target=relay.close)
     closing.start()
     until(lambda: not relay.reserve())
-    relay.add(stream.scene.drive, stream.source(), stream.outlet)
+    relay.add(stream.scene.session, stream.source(), stream.outlet)
     stream.outlet.wait_until_closed()
     closing.join(LIMIT)
     assert not closing.is_alive()
     assert stream.error is Draining
 
 
-def test_one_byte_wakes_for_all_who_wake_at_once_and_the_next_one_wakes_again() -> None:
-    wakeup = SelfPipe()
+def test_the_self_pipe_holds_one_byte_for_all_wakes_until_it_is_read() -> None:
+    pipe = SelfPipe()
     for _ in range(2):
         for _ in range(3):
-            wakeup.wake()
-        assert select.select([wakeup.reader], [], [], LIMIT)[0]
-        assert wakeup.reader.recv(10, socket.MSG_PEEK) == b"\0"
-        wakeup.hear()
-        assert not select.select([wakeup.reader], [], [], 0)[0]
-    wakeup.close()
+            pipe.wake()
+        assert select.select([pipe.reader], [], [], LIMIT)[0]
+        assert pipe.reader.recv(10, socket.MSG_PEEK) == b"\0"
+        pipe.hear()
+        assert not select.select([pipe.reader], [], [], 0)[0]
+    pipe.close()
 
 
-def test_the_garbage_collector_spares_what_the_start_has_made() -> None:
+def test_the_objects_of_the_start_are_frozen_for_the_garbage_collector() -> None:
     try:
         freeze_startup_objects()
         assert gc.get_freeze_count() > 0
@@ -249,66 +242,6 @@ def test_a_fault_of_the_gateway_ends_one_stream_and_no_other(monkeypatch: pytest
             answers.append(unchunked(caller.rest()))
         assert b"a fault of its own" in answers[0] and b"[DONE]" not in answers[0]
         assert answers[1].endswith(b"data: [DONE]\n\n")
-
-
-def test_more_broken_streams_than_threads_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.runtime.Relay", partial(Relay, most_resumed=1))
-    asked: list[Request] = []
-    most, lock = [0, 0], threading.Lock()
-
-    def answers(request: Request) -> Sequence[Step]:
-        with lock:
-            most[0] += 1
-            most[1] = max(most)
-        asked.append(request)
-        threading.Event().wait(0.02)  # that another one could come, if it were let
-        with lock:
-            most[0] -= 1
-        return sse_answer("two three four")
-
-    with ExitStack() as stack:
-        up, other = (stack.enter_context(ScriptedUpstream()) for _ in "ab")
-        config = {
-            "providers": {"a": provider(up.base_url), "b": provider(other.base_url)},
-            "modelAliases": [alias("best", "a/m", "b/m")],
-        }
-        gateway = stack.enter_context(running(config))
-        go = threading.Event()
-        stack.callback(go.set)
-        other.answers(answers)
-        callers = []
-        for _ in range(5):
-            up.plays(Sse(PIECES[:2]), WaitFor(go), Cut())
-            callers.append(Caller(gateway, "best"))
-            callers[-1].until(b"one")
-        go.set()
-        for caller in callers:
-            assert unchunked(caller.rest()).endswith(b"data: [DONE]\n\n")
-    assert (len(asked), most[1]) == (5, 1)
-
-
-def test_as_many_streams_are_carried_as_there_may_be_connections(monkeypatch: pytest.MonkeyPatch) -> None:
-    connections = 40
-    monkeypatch.setattr("gateway.serve.HttpServer", partial(HttpServer, connections=connections))
-    with ManyStreams() as up:
-        config = {"providers": {"a": provider(up.base_url)}, "modelAliases": [alias("plain", "a/m")]}
-        with running(config) as gateway:
-            callers: list[Caller] = []
-            while len(callers) < connections:
-                caller = Caller(gateway, "plain")
-                try:
-                    caller.until(b"one")
-                except (AssertionError, OSError):  # the last free places are kept for those that ask at once
-                    caller.connection.close()
-                else:
-                    callers.append(caller)
-            late = Caller(gateway, "plain")
-            assert up.begun == connections
-            callers.pop().connection.close()
-            late.until(b"one")
-            up.end_all()
-            for caller in (*callers, late):
-                assert unchunked(caller.rest()).endswith(b"data: [DONE]\n\n")
 
 
 @pytest.mark.usefixtures("each_driver")
