@@ -146,7 +146,7 @@ class Assembly:
         wire = OpenAIChatInbound(runtime.masker.mask)
         attempt = Attempt(
             providers=self.providers(),
-            paces=AttemptPolicy(runtime.limiters, runtime.health, RetryBudgets(), self._timeouts),
+            policy=AttemptPolicy(runtime.limiters, runtime.health, RetryBudgets(), self._timeouts),
             auth=self.auth,
             observers=runtime.observers,
             random=random,

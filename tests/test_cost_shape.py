@@ -29,9 +29,9 @@ from gateway.observe.logs import ROOT
 from gateway.observe.masking import Masker
 from gateway.providers.base import Answer, AttemptContext, OpenStream
 from gateway.providers.factory import BUILDERS
-from tests.failover_scene import ANSWER
 from tests.running import alias, chat, loaded, provider
 from tests.support.application import WholeApplication, application_of
+from tests.support.failover_scene import ANSWER
 from tests.support.fakes import DrivenClock, FakeClock
 
 PORT = 8080

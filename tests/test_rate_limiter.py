@@ -30,7 +30,8 @@ def limiter(clock: Clock, limit: int = 1, *, max_queue: int = 50, max_wait: floa
 
 
 def acquire(limited: RateLimiter, *, deadline: float = math.inf, left: Callable[[], bool] = stays) -> float:
-    return limited.acquire(deadline=deadline, left=left)
+    """Take a slot. Returns the seconds waited."""
+    return limited.acquire(deadline=deadline, left=left).waited
 
 
 class Callers:
@@ -91,7 +92,7 @@ def test_a_caller_without_room_waits_until_the_first_slot_leaves_the_window() ->
 def test_trying_takes_a_slot_only_where_there_is_one() -> None:
     clock = FakeClock()
     limited = limiter(clock, 2)
-    assert [limited.try_acquire() for _ in range(4)] == [True, True, False, False]
+    assert [bool(limited.try_acquire()) for _ in range(4)] == [True, True, False, False]
     clock.advance(60)
     assert limited.try_acquire()
 
@@ -278,7 +279,7 @@ class LimiterMachine(RuleBasedStateMachine):
     @rule()
     def one_tries(self) -> None:
         free = self.wait() == 0
-        assert self.limited.try_acquire() is free
+        assert bool(self.limited.try_acquire()) is free
         if free:
             self.grants.append(self.clock.monotonic())
 
@@ -596,7 +597,7 @@ def test_each_provider_has_the_limit_that_is_configured_or_none() -> None:
     assert openai is not None and groq is not None
     assert limits.of("openai") is openai
     assert limits.of("ollama") is None
-    assert [openai.try_acquire() for _ in range(3)] == [True, True, False]
+    assert [bool(openai.try_acquire()) for _ in range(3)] == [True, True, False]
     assert groq.try_acquire()
     with pytest.raises(Limited, match=r"openai \(2 requests in 60 seconds\) has no room: requests do not wait"):
         acquire(openai)

@@ -11,10 +11,7 @@ from typing import cast
 
 import pytest
 
-from gateway.auth.auth_manager import AuthManager
-from gateway.auth.sources import ApiKey, CredentialSource, NoCredential, StoredToken
-from gateway.auth.tokens.token_store import TokenStore
-from gateway.auth.tokens.watch_files import WatchedFiles
+from gateway.auth.sources import ApiKey, CredentialSource, StoredToken
 from gateway.config import schema
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.errors import CallerLeft, Draining, GatewayError
@@ -32,21 +29,16 @@ from gateway.core.provider_failures import (
 from gateway.core.records import CallRecord
 from gateway.core.request import ChatRequest, Rendered
 from gateway.core.secrets import Secret
-from gateway.dispatch.attempt import Attempt, AttemptPolicy
 from gateway.dispatch.call import Call
 from gateway.dispatch.caller import NoCaller
-from gateway.dispatch.failover import Failover
 from gateway.dispatch.watchdog import CallWatchdog
 from gateway.handler.reply import Reply
 from gateway.handler.request_handler import RequestHandler
 from gateway.handler.response_transformer import ResponseTransformer
-from gateway.limits.rate_limiter import RateLimiters
 from gateway.observe.logs import CallLog, set_up
 from gateway.observe.observers import Observers
 from gateway.providers.base import Answer, AttemptContext, OpenStream, Provider
 from gateway.providers.openai import OpenAIProvider
-from gateway.routing.health import Health
-from gateway.routing.retry_budget import RetryBudgets
 from gateway.routing.router import Router, Target
 from gateway.upstream.byte_stream import ByteStream
 from gateway.upstream.session import UpstreamSession
@@ -54,6 +46,7 @@ from gateway.upstream.user_agents import UserAgentPool
 from gateway.wires.openai_chat.inbound import OpenAIChatInbound
 from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
 from tests.support.fakes import FakeClock
+from tests.support.scene import Dispatch
 from tests.support.upstream_script import (
     Body,
     Cut,
@@ -142,6 +135,7 @@ class FakeProvider:
 
     def _next(self, context: AttemptContext) -> Answer | OpenStream:
         self.asked.append(context.model)
+        context.on_sent()
         outcome = self.outcomes[0] if self.outcomes else whole()
         if isinstance(outcome, Exception) and len(self.outcomes) == 1:
             raise outcome  # for ever: a second try fails as well
@@ -185,25 +179,20 @@ class Scene:
         self.clock = clock or FakeClock()
         self.calls = calls
         self.log = Lines()
-        self.health = Health(self.clock, lambda: 0.0)
         self.gone = False
         names = list(providers)
         targets = tuple(schema.Target(provider=name, model=model, priority=rank) for rank, name in enumerate(names))
         times = {name: timeouts or schema.Timeouts() for name in names}
-        auth = AuthManager(
-            {name: NoCredential() for name in names} | dict(sources or {}),
-            TokenStore(folder / "tokens.json", self.clock),
-            WatchedFiles([], self.clock),
-            self.clock,
-        )
-        paces = AttemptPolicy(RateLimiters(limits, self.clock), self.health, RetryBudgets(), times)
         observers = Observers([self.log])
-        attempt = Attempt(providers, paces, auth, observers, lambda: 0.5)
+        parts = Dispatch(
+            folder, providers, self.clock, limits=limits, sources=sources, timeouts=times, observers=observers
+        )
+        self.health = parts.health
         aliases = [schema.Alias(alias="best", providers=targets)] if targets else []
         self.handler = RequestHandler(
             wire=INBOUND,
             router=Router(aliases, {name: schema.Provider() for name in names}),
-            failover=Failover(attempt, self.health, self.clock),
+            failover=parts.failover,
             transformer=ResponseTransformer(INBOUND, "upstream" if own_name else "alias"),
             timeouts=times,
             calls=calls,

@@ -296,7 +296,7 @@ def test_the_deadline_after_the_finish_is_a_proper_end() -> None:
 @pytest.mark.parametrize("looks", [b"", InvalidAnswer("cut")], ids=["like its end", "like a break"])
 def test_a_call_that_is_ended_from_outside_blames_nobody_else(why: GatewayError, looks: Step) -> None:
     scene = Scene(MORE, lambda: scene.call.end(why), looks)
-    scene.call.enter(scene.stream)
+    scene.call.add_branch(scene.stream)
     assert scene.play() == ["a", "b", f"error {why.code}"]
     assert scene.told == [why] and scene.ended == ("cancel close", type(why))
 

@@ -5,6 +5,9 @@ for single errors. The failures of providers are a branch of the same family (ga
 layers above raise these, so nothing here knows HTTP libraries, Flask or a wire format.
 """
 
+from copy import copy
+from typing import Self
+
 INVALID = "invalid_request_error"
 SERVER = "server_error"
 
@@ -45,6 +48,12 @@ class GatewayError(Exception):
             self.type = type
         if status is not None:
             self.status = status
+
+    def with_retry_after(self, seconds: float) -> Self:
+        """A copy that advises the caller to ask again after so many seconds."""
+        advised = copy(self)
+        advised.retry_after = seconds
+        return advised
 
 
 # The request is at fault -------------------------------------------------------------------------------------------

@@ -39,15 +39,14 @@ class ProviderFailure(GatewayError):
     Attributes:
         retry: whether the same target is asked once more.
         next_candidate: whether another candidate may be asked.
-        counts_against_target: whether the failure counts against the target's health. Set to False on one failure where
-            a refused token was marked, because then the target is not to blame.
+        counts_against_target: whether the failure counts against the target's health.
     """
 
     status = 502
     code: str | None = "provider_failure"
     retry: ClassVar[RetryRule] = RetryRule.NEVER
     next_candidate: ClassVar[bool] = True
-    counts_against_target: bool = True
+    counts_against_target: ClassVar[bool] = True
 
     def __init__(
         self,

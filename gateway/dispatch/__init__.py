@@ -1,1 +1,2 @@
-"""Which target answers a call: attempts, branches, failover. It knows no server and no HTTP library."""
+"""Chooses the target that answers a call: attempts, branches, hedging, failover. It knows no server, no wire and no
+HTTP."""

@@ -1,7 +1,7 @@
-"""One thread's part in answering a call: what it waits for, and how that is ended from another thread.
+"""One thread's part in answering a call: what it waits for, and how another thread ends that.
 
-Mostly a call has one run, its own thread's. Where a target is slow, a second run asks the next one beside it, and the
-one that loses is cancelled.
+Most calls have one branch, in the caller's own thread. Where a target is slow, a second branch asks the next target in
+parallel, and the branch that loses is cancelled. A branch knows its call and nothing of targets.
 """
 
 import threading
@@ -17,7 +17,7 @@ LOST: Final = "lost"
 
 
 class BranchLost(Exception):
-    """Another run of the same call has settled it. `slow`: with an answer, and this one had been given its time."""
+    """Another branch of the same call has decided it. `slow`: with an answer, and this one had used up its time."""
 
     def __init__(self, *, slow: bool) -> None:
         super().__init__(SLOW if slow else LOST)
@@ -25,10 +25,10 @@ class BranchLost(Exception):
 
 
 class Branch:
-    """A line of tries, one after the other, in one thread.
+    """A sequence of tries, one after the other, in one thread.
 
     Args:
-        call: on whose behalf.
+        call: the call that it works for.
         clock: for pauses.
     """
 
@@ -36,89 +36,89 @@ class Branch:
         self.call = call
         self.slow = False
         self._clock = clock
-        self._lock = threading.RLock()  # as a condition's own: whoever waits may be the one who cancels
-        self._pausing: threading.Condition | None = None  # over the lock; made when it pauses, which hardly one does
-        self._held: Cancellable | None = None
+        self._lock = threading.RLock()  # as a condition's own: the thread that waits may be the one that cancels
+        self._pausing: threading.Condition | None = None  # over the lock; made at the first pause, which is rare
+        self._awaited: Cancellable | None = None
         self._cancelled = False
-        self._beaten: BranchLost | None = None
-        self._left_at = 0.0
-        self._limit: float | None = None
-        call.enter(self)
+        self._lost: BranchLost | None = None
+        self._sent_at = 0.0
+        self._hedge_after: float | None = None
+        call.add_branch(self)
 
-    def begin(self, limit: float | None) -> None:
-        """A try begins; `limit`: seconds after which another target is asked beside it, if ever."""
+    def start_try(self, hedge_after: float | None) -> None:
+        """A try begins; `hedge_after`: seconds after which another target is asked in parallel, None for never."""
         with self._lock:
             self.slow = False
-            self._left_at = self._clock.monotonic()
-            self._limit = limit
+            self._sent_at = self._clock.monotonic()
+            self._hedge_after = hedge_after
 
     def sent(self) -> None:
-        """Its request has left: from here on the provider is at it."""
-        self._left_at = self._clock.monotonic()
+        """Its request has left: from now on the provider's time counts."""
+        self._sent_at = self._clock.monotonic()
 
-    def took(self) -> float:
+    def elapsed(self) -> float:
         """Seconds since its request left."""
-        return self._clock.monotonic() - self._left_at
+        return self._clock.monotonic() - self._sent_at
 
-    def falls_behind(self) -> bool:
-        """Whether its try has taken longer than its limit; true once a try, which is called slow from then on."""
+    def turned_slow(self) -> bool:
+        """Whether its try has taken longer than its limit. True once a try, which counts as slow from then on."""
         with self._lock:
-            if self.slow or self._limit is None or self.took() < self._limit:
+            if self.slow or self._hedge_after is None or self.elapsed() < self._hedge_after:
                 return False
             self.slow = True
             return True
 
-    def end(self) -> None:
-        """The try is over, well or not."""
+    def end_try(self) -> None:
+        """The try has ended, with an answer or without."""
         with self._lock:
-            self._limit = None
+            self._hedge_after = None
 
-    def hold(self, held: Cancellable) -> None:
-        """`held` is what the thread now waits for; ends it at once if the run was cancelled meanwhile."""
+    def wait_on(self, awaited: Cancellable) -> None:
+        """Note what the thread waits for next. Cancels it at once if the branch was cancelled meanwhile."""
         with self._lock:
-            self._held = held
+            self._awaited = awaited
             cancelled = self._cancelled
         if cancelled:
-            held.cancel()
+            awaited.cancel()
 
     def cancel(self) -> None:
-        """End whatever it waits for, now and later, from another thread."""
+        """End what the thread waits for, now and later. For other threads."""
         with self._lock:
             self._cancelled = True
-            held = self._held
+            awaited = self._awaited
             if self._pausing is not None:
                 self._pausing.notify_all()
-        if held is not None:
-            held.cancel()
+        if awaited is not None:
+            awaited.cancel()
 
-    def beat(self, *, answered: bool) -> None:
-        """Another run has settled the call; `answered`: well, so that being slow is held against this one's target."""
-        self._beaten = BranchLost(slow=answered and self.slow)
+    def lose(self, *, answered: bool) -> None:
+        """Another branch has decided the call. `answered`: with an answer, so that a slow target is blamed."""
+        self._lost = BranchLost(slow=answered and self.slow)
         self.cancel()
 
     def pause(self, seconds: float) -> None:
-        """Wait before trying again.
+        """Wait before the second try.
 
         Raises:
-            BranchLost: meanwhile another run has settled the call.
-            CallerLeft, Draining, DeadlineExceeded: or nobody wants one.
+            BranchLost: another branch has decided the call meanwhile.
+            CallerLeft, Draining, DeadlineExceeded: the answer is not wanted any more.
         """
         until = self._clock.monotonic() + seconds
         with self._lock:
             self._pausing = self._pausing or threading.Condition(self._lock)
-            while not self._cancelled and (left := until - self._clock.monotonic()) > 0:
-                self._clock.wait(self._pausing, left)
+            while not self._cancelled and (remaining := until - self._clock.monotonic()) > 0:
+                self._clock.wait(self._pausing, remaining)
         self.check()
 
-    def gone(self) -> bool:
-        """Whether going on makes no sense."""
-        return self.over() is not None
+    def is_over(self) -> bool:
+        """Whether there is a reason to stop."""
+        return self.reason_to_stop() is not None
 
-    def over(self) -> BranchLost | GatewayError | None:
-        """Why going on makes no sense, if it does not."""
-        return self._beaten or self.call.over()
+    def reason_to_stop(self) -> BranchLost | GatewayError | None:
+        """Why the branch must not continue; None if it may."""
+        return self._lost or self.call.reason_to_stop()
 
     def check(self) -> None:
-        """Raises what `over` gives."""
-        if (why := self.over()) is not None:
-            raise why
+        """Raise the reason to stop, if there is one."""
+        if (reason := self.reason_to_stop()) is not None:
+            raise reason

@@ -1,4 +1,9 @@
-"""One request on its way: what is known of it, what it holds, and what the log will say of it."""
+"""One call: a caller's request from its arrival to the last byte of its reply.
+
+It holds what the gateway knows of the request while it is answered, and what the log gets afterwards. Other threads end
+a call here: the watchdog when the caller has left or the deadline has passed, the gateway when it stops. It knows the
+branches that work for it only as something to cancel.
+"""
 
 import logging
 import threading
@@ -16,39 +21,35 @@ from gateway.routing.router import Target
 logger = logging.getLogger(__name__)
 
 MAX_TRIES: Final = 6
-"""Requests to providers on behalf of one call. More helps nobody: clients try again by themselves."""
-MOST_BESIDE: Final = 64
-"""Threads. Past it a slow target is waited for, as if no other stood ready."""
-HEARTBEAT_SECONDS: Final = 15.0
-"""Seconds of silence after which a caller that waits for a stream is told that it still waits."""
+"""Requests to providers for one call. More would not help: clients try again by themselves."""
 DRAINING_RETRY: Final = 5.0
-"""Seconds after which a gateway that was told to stop may be there again."""
+"""Seconds after which a gateway that is stopping may be up again."""
 
 
 def no_op() -> None:
-    """What is done at the end of a call that holds nothing."""
+    """The `release` of a call that holds nothing."""
 
 
-class Hedged(Protocol):
-    """What may ask a second target beside a slow one."""
+class Hedging(Protocol):
+    """What may ask a second target while the first one is slow."""
 
     def hedge(self, spawn: Callable[[Callable[[], None]], bool]) -> None:
-        """Do so, if it is time; `spawn` runs something in a thread of its own, or says that there is none."""
+        """Do so if it is time; `spawn` runs a function in a thread of its own and returns whether it found one."""
 
 
 class Call:
-    """A request from the moment it is read until its last byte is written.
+    """A request and its state. Safe to use from many threads.
 
     Args:
         request_id: shown to the caller and in the log.
         clock: for its deadline and its durations.
         timeout: seconds until the deadline.
-        caller: who waits for the answer.
+        caller: the connection that waits for the answer.
         endpoint: the name of the route that it came by.
-        release: is called once, when the call is over.
+        release: called once, when the call is over.
     """
 
-    # what most calls never set stands here, where making a call costs nothing for it
+    # class attributes: what most calls never set then costs nothing when a call is made
     model = ""
     streamed = False
     target: Target | None = None
@@ -57,10 +58,10 @@ class Call:
     usage: Usage | None = None
     dropped: tuple[str, ...] = ()
     skipped_events = 0
-    race: Hedged | None = None
+    hedging: Hedging | None = None
     _tries = 0
-    _asking = 0
-    _in_line = 0
+    _being_asked = 0
+    _queueing = 0
     _ended: GatewayError | None = None
 
     def __init__(  # noqa: PLR0913 - what a call is made of, by keyword
@@ -80,80 +81,81 @@ class Call:
         self.started = clock.monotonic()
         self.deadline = self.started + timeout
         self.attempts: list[tuple[Target, str]] = []
-        self.broke: list[Target] = []
+        self.broken_targets: list[Target] = []
         self._clock = clock
         self._lock = threading.Lock()
-        self._runs: list[Cancellable] = []
+        self._branches: list[Cancellable] = []
 
     def age(self) -> float:
-        """Seconds since it came."""
+        """Seconds since it arrived."""
         return self._clock.monotonic() - self.started
 
     def remaining(self) -> float:
         """Seconds until its deadline."""
         return self.deadline - self._clock.monotonic()
 
-    def enter(self, run: Cancellable) -> None:
-        """`run` works on it; ends that at once if the call was ended meanwhile."""
+    def add_branch(self, branch: Cancellable) -> None:
+        """A branch works for the call. Cancels it at once if the call was ended meanwhile."""
         with self._lock:
-            self._runs.append(run)
+            self._branches.append(branch)
             ended = self._ended is not None
         if ended:
-            run.cancel()
+            branch.cancel()
 
-    def forget(self) -> None:
-        """It has ended: what its runs held is theirs no more, and is free at once."""
+    def finish(self) -> None:
+        """The call is over: drop its branches, so that their resources are freed immediately, and call `release`.
+        Idempotent."""
         with self._lock:
-            self._runs.clear()
+            self._branches.clear()
             release, self._release = self._release, no_op
         release()
 
     def end(self, why: GatewayError) -> None:
-        """End it from another thread: what it waits for is cut, and `check` raises `why`."""
+        """End the call from another thread: what it waits for is cancelled, and `check` raises `why`."""
         with self._lock:
             if self._ended is None:
                 self._ended = why
-            runs = list(self._runs)
-        for run in runs:
-            run.cancel()
+            branches = list(self._branches)
+        for branch in branches:
+            branch.cancel()
 
     @property
     def has_tries(self) -> bool:
-        """Whether a provider may be asked once more on its behalf."""
+        """Whether a provider may be asked once more for it."""
         return self._tries < MAX_TRIES
 
     def take_try(self) -> bool:
-        """Count one more request to a provider; False where it has had its share."""
+        """Count one more request to a provider. False if the call has used all of them (MAX_TRIES)."""
         with self._lock:
             if self._tries >= MAX_TRIES:
                 return False
             self._tries += 1
-            self._asking += 1
+            self._being_asked += 1
             return True
 
-    def tried(self) -> None:
-        """A request that `take_try` counted has its answer, or none."""
+    def end_try(self) -> None:
+        """A request that `take_try` counted has ended, with an answer or without."""
         with self._lock:
-            self._asking -= 1
+            self._being_asked -= 1
 
     @contextmanager
-    def in_line(self) -> Iterator[None]:
-        """While one of its runs waits for a rate limit."""
+    def queueing(self) -> Iterator[None]:
+        """One of its branches waits for a rate limit inside this context."""
         with self._lock:
-            self._in_line += 1
+            self._queueing += 1
         try:
             yield
         finally:
             with self._lock:
-                self._in_line -= 1
+                self._queueing -= 1
 
     @property
     def in_queue(self) -> bool:
-        """Whether it only waits for a rate limit: nobody is asked on its behalf, and nothing has been said."""
-        return bool(self._in_line) and not self._asking and self.first_content is None
+        """Whether it only waits for a rate limit: no target is being asked for it, and no content has come."""
+        return bool(self._queueing) and not self._being_asked and self.first_content is None
 
-    def over(self) -> GatewayError | None:
-        """Why going on makes no sense (CallerLeft, Draining, DeadlineExceeded), if it does not."""
+    def reason_to_stop(self) -> GatewayError | None:
+        """Why the answer is not wanted any more (CallerLeft, Draining, DeadlineExceeded); None if it is."""
         if self._ended is not None:
             return self._ended
         if self.caller.left:
@@ -163,11 +165,11 @@ class Call:
         return None
 
     def check(self) -> None:
-        """Raises what `over` gives."""
-        if (why := self.over()) is not None:
-            raise why
+        """Raise the reason to stop, if there is one."""
+        if (reason := self.reason_to_stop()) is not None:
+            raise reason
 
     @property
     def ended(self) -> GatewayError | None:
-        """Why it was ended from outside, if it was."""
+        """Why another thread ended it; None if none did."""
         return self._ended

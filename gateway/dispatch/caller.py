@@ -1,7 +1,7 @@
 """What a call may ask of its caller's connection: whether the caller has left, and heartbeats for one that waits.
 
-The thread that answers a request waits inside the application, so it cannot write; another one has to. Who writes, and
-how, is the server's business (gateway.httpd.response). Here is only what the handlers ask of it, so that they know no
+The thread that answers a request waits inside the application, so another thread has to write heartbeats. How they are
+written is up to the server (gateway.httpd.response). Here is only the interface that handlers use, so that they know no
 server and their tests need none.
 """
 
@@ -24,26 +24,26 @@ class Caller(Protocol):
         """Monotonic seconds when something was last sent to the caller, or when the request came."""
 
     def allow_heartbeats(self, head: Callable[[], Headers], beat: bytes, now: Callable[[], float]) -> None:
-        """From here on a heartbeat may commit the reply to status 200, the headers of `head` and an event stream.
+        """From now on a heartbeat may commit the reply to status 200, the headers of `head` and an event stream.
         `now` is the clock of `last_write`."""
 
     def heartbeat(self) -> bool:
         """Send a heartbeat. Never waits.
 
-        Before `commit` this commits the reply to be an event stream with status 200, so ask it only for a caller that
+        Before `commit` this commits the reply to be an event stream with status 200, so call it only where the caller
         asked for a stream. Afterwards it writes between the events of a stream and does nothing on any other reply.
 
         Returns:
-            Whether it was sent. Not where the reply is something else or over, its head is not out yet, the caller has
-            left, or bytes that were sent before still wait to be taken.
+            Whether it was sent. It is not where the reply is no event stream or is over, where its head is not out yet,
+            where the caller has left, or where earlier bytes are still unsent.
         """
 
     def commit(self) -> bool:
-        """Status and headers are decided now: from here on `heartbeat` commits nothing. Idempotent.
+        """Status and headers are decided now: from now on `heartbeat` commits nothing. Idempotent.
 
         Returns:
-            Whether a heartbeat has decided them before: the reply is an event stream with status 200, and whatever has
-            happened has to be sent as an event.
+            Whether a heartbeat has decided them before. Then the reply is an event stream with status 200, and an error
+            has to be sent as an event.
         """
 
 
@@ -64,7 +64,7 @@ class NoCaller:
         return self._left()
 
     def allow_heartbeats(self, head: Callable[[], Headers], beat: bytes, now: Callable[[], float]) -> None:
-        """There are none."""
+        """It sends none."""
 
     def heartbeat(self) -> bool:
         return False

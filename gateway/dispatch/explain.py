@@ -1,8 +1,8 @@
-"""How a model name would be routed right now, without asking anybody.
+"""Explains how a model name would be routed now, without asking a provider.
 
-The same parts that a call asks (router, health, limits, credentials) are asked here in the same order, so that what is
-explained is what would happen. The values are for machines, which the command line makes into text; they hold no
-secret, and nothing of what callers said.
+It asks the same parts as a call does (router, health, limits, credentials), in the same order, so that the explanation
+is what would happen. The names of the values' attributes are keys in the JSON of `explain`; the command line makes text
+of them. They hold no secret and nothing of any request.
 """
 
 from collections.abc import Mapping
@@ -16,19 +16,19 @@ from gateway.routing.health import Health, TargetStatus
 from gateway.routing.router import Route, Router, Target
 
 HowAsked = Literal["in order", "in line", "forced", "not asked"]
-"""How a candidate comes to its turn: when those before it have failed; when besides they do, in line at its rate limit;
-although it rests, because nobody else is left; not, for another that rests is due sooner."""
+"""How a candidate is asked: after those before it have failed; after them in the queue of its rate limit; although it
+cools down, because no other target is left; not at all, because another cooldown ends sooner."""
 
 
 @dataclass(frozen=True, slots=True)
 class CredentialView:
-    """What a candidate is called with.
+    """The credential of a candidate.
 
     Attributes:
         kind: "api_key", "token" or "none".
-        expires_at: wall seconds, where that is known.
-        problem: what is wrong, in a sentence; None where nothing is known to be.
-        remedy: the command that mends it.
+        expires_at: wall seconds; None where it is not known.
+        problem: what is wrong, in a sentence; None where no fault is known.
+        remedy: the command that helps; None where no command does.
     """
 
     kind: str
@@ -43,10 +43,10 @@ class CandidateView:
 
     Attributes:
         place: its rank in the configuration, from 1.
-        turn: how it comes to be asked.
-        health: as of Health; its limits apply where `first_content` is "auto".
-        first_content: seconds until it counts as silent, or "auto".
-        limit: of its provider; None where there is none.
+        turn: how it is asked.
+        health: its status; its time limits apply where `first_content` is "auto".
+        first_content: seconds that it gets for its first content, or "auto".
+        limit: its provider's rate limit; None where there is none.
     """
 
     provider: str
@@ -61,8 +61,8 @@ class CandidateView:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """How a name would be routed; `candidates` in the order of asking. `configuration` is the file's path, None where
-    there is no file."""
+    """How a name would be routed. `candidates` are in the order of asking; `configuration` is the file's path, None
+    where there is none."""
 
     model: str
     when_limited: str
@@ -72,18 +72,18 @@ class Explanation:
 
 
 class Explainer:
-    """Explains, from the parts that a call is routed by.
+    """Explains routes.
 
     Args:
-        router: names to targets.
-        health: who rests.
-        limiters: who has room.
-        auth: who can be called.
+        router: maps names to targets.
+        health: which targets may be asked.
+        limiters: the rate limits.
+        auth: the credentials.
         timeouts: by provider name.
-        configuration: where the settings came from.
+        configuration: the path of the configuration file.
     """
 
-    def __init__(  # noqa: PLR0913 - the walk's parts, handed in once
+    def __init__(  # noqa: PLR0913 - the parts that a call uses, passed once
         self,
         *,
         router: Router,
@@ -104,37 +104,37 @@ class Explainer:
         """How `model`, an alias or `provider/model`, would be routed now.
 
         Raises:
-            ModelNotFound: nobody answers to that name.
+            ModelNotFound: no alias and no provider has this name.
         """
         route = self._router.candidates(model)
-        turns = self._turns(route).items()
-        candidates = (self._candidate(target, turn, route.targets.index(target) + 1) for target, turn in turns)
+        asked = self._how_asked(route).items()
+        candidates = (self._candidate(target, how, route.targets.index(target) + 1) for target, how in asked)
         return Explanation(
             route.name, route.when_limited, route.stream_recovery, self._configuration, tuple(candidates)
         )
 
-    def _turns(self, route: Route) -> dict[Target, HowAsked]:
-        """As gateway.dispatch.hedging gives them out, in the order of asking."""
-        ready, resting = self._health.order(route.targets)
+    def _how_asked(self, route: Route) -> dict[Target, HowAsked]:
+        """The targets in the order in which gateway.dispatch.hedging asks them."""
+        ready, cooling_down = self._health.order(route.targets)
         waits = {target: self._wait(target) for target in ready}
         queues = route.when_limited == "wait"
-        turns: dict[Target, HowAsked] = {target: "in order" for target in ready if queues or not waits[target]}
-        turns |= {target: "in line" for target in sorted(ready, key=waits.__getitem__) if target not in turns}
-        turns |= dict.fromkeys(resting[:1], "forced")
-        return turns | dict.fromkeys(resting[1:], "not asked")
+        asked: dict[Target, HowAsked] = {target: "in order" for target in ready if queues or not waits[target]}
+        asked |= {target: "in line" for target in sorted(ready, key=waits.__getitem__) if target not in asked}
+        asked |= dict.fromkeys(cooling_down[:1], "forced")
+        return asked | dict.fromkeys(cooling_down[1:], "not asked")
 
     def _wait(self, target: Target) -> float:
         limiter = self._limiters.of(target.provider)
         return limiter.expected_wait() if limiter else 0.0
 
-    def _candidate(self, target: Target, turn: HowAsked, place: int) -> CandidateView:
+    def _candidate(self, target: Target, how: HowAsked, place: int) -> CandidateView:
         limiter = self._limiters.of(target.provider)
         status = self._auth.status(target.provider)
         return CandidateView(
             provider=target.provider,
             model=target.model,
             place=place,
-            turn=turn,
+            turn=how,
             health=self._health.describe(target),
             first_content=self._timeouts[target.provider].first_token_seconds,
             limit=limiter.status() if limiter else None,

@@ -1,12 +1,14 @@
-"""From a route to whoever answers: who is asked, and what the caller is told where nobody does.
+"""From a route to an answer: which targets are asked, and which error the caller gets where none answers.
 
-It runs before anything has gone out to the caller, for whole answers and streams alike, so a true status is still
-possible; and once more where a stream has broken, so that another candidate may go on.
+It runs before anything was sent to the caller, for whole answers and streams alike, so that the reply can still have
+the true status; and again where a stream has broken, so that another target can continue it. It does not know how a
+target is asked, and nothing of the caller's wire.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from gateway.core.clock import Clock
 from gateway.core.errors import GatewayError, Limited, ModelNotFound
@@ -17,22 +19,23 @@ from gateway.core.provider_failures import (
     RetryRule,
     UnsupportedByTarget,
 )
-from gateway.core.request import ChatRequest
 from gateway.dispatch.attempt import Attempt, TargetAnswer
 from gateway.dispatch.call import Call
-from gateway.dispatch.hedging import CandidateOrder, HedgedDispatch, NobodyAnswered
+from gateway.dispatch.hedging import AllFailed, CandidateOrder, HedgedDispatch
+from gateway.dispatch.operation import Operation
 from gateway.routing.health import Health
 from gateway.routing.router import Route, Target
 
-UNFIT = (RequestRejected, ContextTooLong, UnsupportedByTarget)
-"""How a candidate says that it will not take a request to go on."""
+REFUSALS_TO_CONTINUE: Final = (RequestRejected, ContextTooLong, UnsupportedByTarget)
+"""The failures by which a target refuses to continue an answer that it may well give from the beginning."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """Who goes on with an answer. `restarted`: from its beginning, because nobody took the request to go on."""
+    """The stream that takes the place of one that broke. `restarted`: it is a new answer from the beginning, because no
+    target continued the old one."""
 
-    reached: TargetAnswer
+    answer: TargetAnswer
     restarted: bool
 
 
@@ -40,8 +43,8 @@ class Failover:
     """Asks a route's targets.
 
     Args:
-        attempt: how one is asked.
-        health: who rests.
+        attempt: asks a target.
+        health: which targets may be asked.
         clock: for pauses.
     """
 
@@ -50,67 +53,73 @@ class Failover:
         self._health = health
         self._clock = clock
 
-    def first_that_answers(self, route: Route, request: ChatRequest, call: Call) -> TargetAnswer:
-        """The first answer; `call.target` says whose it is.
+    def first_that_answers(self, route: Route, operation: Operation, call: Call) -> TargetAnswer:
+        """Return the first answer of a route's targets, and set `call.target` to the target that gave it.
 
         Raises:
-            GatewayError: nobody answered; the most telling failure.
+            GatewayError: no target answered; the most informative failure.
         """
-        ready, resting = self._health.order(route.targets)
+        ready, cooling_down = self._health.order(route.targets)
         if ready and ready[0] is not route.targets[0]:
-            before = route.targets[: route.targets.index(ready[0])]
-            call.attempts.extend((target, "resting") for target in before)
-        plan = CandidateOrder(ready, resting, queue=route.when_limited == "wait")
-        race = HedgedDispatch(self._attempt, plan, request, call, self._clock)
-        call.race = race
+            skipped = route.targets[: route.targets.index(ready[0])]
+            call.attempts.extend((target, "resting") for target in skipped)
+        order = CandidateOrder(ready, cooling_down, queue=route.when_limited == "wait")
+        dispatch = HedgedDispatch(self._attempt, order, operation, call, self._clock)
+        call.hedging = dispatch
         try:
-            reached = race.run()
-        except NobodyAnswered:
-            raise self._advised(most_telling(race.failures), route) from None
+            answer = dispatch.run()
+        except AllFailed:
+            raise self._with_advice(most_informative(dispatch.failures), route) from None
         finally:
-            call.race = None
-        call.target = reached.target
-        return reached
+            call.hedging = None
+        call.target = answer.target
+        return answer
 
-    def resume(self, route: Route, request: ChatRequest, continued: ChatRequest, call: Call) -> Resumed:
-        """Someone else to go on with an answer that broke off.
+    def resume(self, route: Route, operation: Operation, text_so_far: str, call: Call) -> Resumed:
+        """Return another target's stream in the place of that of `call.target`, which broke off.
+
+        A target whose stream broke is not asked again. If no other target continues the answer, one of them is asked
+        for a new one.
 
         Args:
             route: of the call.
-            request: as the caller made it.
-            continued: the request to go on where the answer broke off.
-            call: on whose behalf; the targets whose streams broke are not asked again.
+            operation: as the caller asked for it.
+            text_so_far: what the caller has of the answer.
+            call: the call.
 
         Raises:
-            GatewayError: nobody can.
+            GatewayError: no target can.
         """
-        others = replace(route, targets=tuple(target for target in route.targets if target not in call.broke))
+        if call.target is not None:
+            call.broken_targets.append(call.target)
+        others = replace(route, targets=tuple(target for target in route.targets if target not in call.broken_targets))
         try:
-            return Resumed(self.first_that_answers(others, continued, call), restarted=False)
-        except UNFIT:
-            return Resumed(self.first_that_answers(others, request, call), restarted=True)
+            return Resumed(self.first_that_answers(others, operation.continued(text_so_far), call), restarted=False)
+        except REFUSALS_TO_CONTINUE:
+            return Resumed(self.first_that_answers(others, operation, call), restarted=True)
 
-    def stands_by(self, route: Route, target: Target) -> bool:
-        """Whether somebody else of the route could take over now."""
+    def has_alternative(self, route: Route, target: Target) -> bool:
+        """Whether another target of the route could take over now."""
         return bool(self._health.order([other for other in route.targets if other != target])[0])
 
-    def _advised(self, failure: GatewayError, route: Route) -> GatewayError:
-        """The failure, with the time from which on asking again makes sense, where waiting may mend it."""
+    def _with_advice(self, failure: GatewayError, route: Route) -> GatewayError:
+        """The failure with the seconds until a target may be asked again, where waiting may help."""
         if (
-            isinstance(failure, ProviderFailure)
-            and failure.retry is not RetryRule.NEVER
-            and failure.retry_after is None
+            not isinstance(failure, ProviderFailure)
+            or failure.retry is RetryRule.NEVER
+            or failure.retry_after is not None
         ):
-            failure.retry_after = self._health.due(route.targets) or None
-        return failure
+            return failure
+        due = self._health.due(route.targets)
+        return failure.with_retry_after(due) if due else failure
 
 
-def most_telling(failures: Sequence[GatewayError]) -> GatewayError:
-    """What the caller is told: the last word of a provider, else the shortest wait, else whatever there is."""
-    told = [failure for failure in failures if isinstance(failure, ProviderFailure)]
-    if told:
-        return told[-1]
-    waits = [failure for failure in failures if isinstance(failure, Limited)]
-    if waits:
-        return min(waits, key=lambda failure: math.inf if failure.retry_after is None else failure.retry_after)
+def most_informative(failures: Sequence[GatewayError]) -> GatewayError:
+    """The failure to show to the caller: a provider's last one, otherwise the shortest wait, otherwise any."""
+    by_providers = [failure for failure in failures if isinstance(failure, ProviderFailure)]
+    if by_providers:
+        return by_providers[-1]
+    limited = [failure for failure in failures if isinstance(failure, Limited)]
+    if limited:
+        return min(limited, key=lambda failure: math.inf if failure.retry_after is None else failure.retry_after)
     return failures[-1] if failures else ModelNotFound("No provider is configured for this model.", param="model")

@@ -1,9 +1,9 @@
-"""The candidates of one call: asked in turn, and beside each other where one is slow. The first that speaks wins.
+"""Asks the candidates of one call: one after the other, and in parallel where one is slow. The first answer wins.
 
-The caller's own thread asks one target after the other, so an answer that comes in time costs no hand-over. Only when
-a target has been silent for longer than it usually is, the thread that looks after all calls starts a second run beside
-the first. Whoever has the answer first ends the others, and the caller's thread, which waited for one of them, takes
-it.
+The caller's own thread asks the candidates in order, so an answer in time costs no change of threads. When a target has
+been silent for longer than its usual time, the watchdog's thread starts a second branch that asks the next candidate in
+parallel (a hedged request). The first branch with an answer cancels the others, and the caller's thread returns its
+answer. Why a target failed does not matter here beyond whether others may be asked.
 """
 
 import logging
@@ -15,227 +15,239 @@ from msgspec import Struct
 from gateway.core.clock import Clock
 from gateway.core.errors import GatewayError, InternalFault, Limited, LoginRequired
 from gateway.core.provider_failures import ContentRefused, ProviderFailure
-from gateway.core.request import ChatRequest
-from gateway.dispatch.attempt import Attempt, Candidate, CoolingDown, TargetAnswer, TriesSpent
+from gateway.dispatch.admission import Candidate, CoolingDown
+from gateway.dispatch.attempt import Attempt, TargetAnswer, TriesSpent
 from gateway.dispatch.branch import LOST, Branch, BranchLost
 from gateway.dispatch.call import Call
+from gateway.dispatch.operation import Operation
 from gateway.routing.router import Target
 
 logger = logging.getLogger(__name__)
 
 
+class AllFailed(Exception):
+    """Every candidate failed."""
+
+
 class CandidateOrder(Struct, frozen=True):
-    """Whom to ask. `queue`: wait in line at the first, instead of trying the next; `resting`: the soonest due first."""
+    """The targets to ask, in order.
+
+    Attributes:
+        ready: may be asked now.
+        cooling_down: may not; the one due soonest first.
+        queue: wait in the queue of a rate limit instead of asking the next target.
+    """
 
     ready: Sequence[Target]
-    resting: Sequence[Target]
+    cooling_down: Sequence[Target]
     queue: bool
 
 
 class HedgedDispatch:
-    """One call's candidates.
+    """Asks the candidates of one call.
 
     Args:
-        attempt: how one is asked.
-        plan: whom to ask.
-        request: what to ask.
-        call: on whose behalf.
+        attempt: asks a candidate.
+        order: the candidates.
+        operation: what to ask for.
+        call: the call to answer.
         clock: for pauses.
     """
 
-    def __init__(self, attempt: Attempt, plan: CandidateOrder, request: ChatRequest, call: Call, clock: Clock) -> None:
+    def __init__(self, attempt: Attempt, order: CandidateOrder, operation: Operation, call: Call, clock: Clock) -> None:
         self._attempt = attempt
-        self._request = request
+        self._operation = operation
         self._call = call
         self._clock = clock
-        self._several = len(plan.ready) + len(plan.resting) > 1
-        self._lock = threading.Lock()  # over the lists, the winner and the verdict
-        self._waiting: threading.Condition | None = None  # the caller's thread, for other runs; made when it waits
-        self._ready = [Candidate(target, wait=plan.queue) for target in plan.ready]
+        self._has_several = len(order.ready) + len(order.cooling_down) > 1
+        self._lock = threading.Lock()  # guards the lists, the winner and the final error
+        self._waiting: threading.Condition | None = None  # the caller's thread, for other branches; made when it waits
+        self._ready = [Candidate(target, wait=order.queue) for target in order.ready]
         self._rate_limited: list[Target] = []
-        self._resting = list(plan.resting)
-        self._runs: list[Branch] = []
+        self._cooling_down = list(order.cooling_down)
+        self._branches: list[Branch] = []
         self._winner: TargetAnswer | None = None
-        self._verdict: GatewayError | None = None
+        self._final_error: GatewayError | None = None
         self.failures: list[GatewayError] = []
 
     def run(self) -> TargetAnswer:
-        """The first answer.
+        """Return the first answer.
 
         Raises:
-            GatewayError: nobody answered, and `failures` says why; or nobody is to be asked any more.
-            NobodyAnswered: every candidate failed.
+            AllFailed: every candidate failed; `failures` has the reasons.
+            GatewayError: a failure that ends the call, or the answer is not wanted any more.
         """
-        while self._has_turns() and (own := self._enter()) is not None:
+        while self._has_candidates() and (own := self._new_branch()) is not None:
             self._work(own)
             if self._is_decided():
                 break
             self._wait_for_others()
-        if (over := self._call.over()) is not None:
+        if (reason := self._call.reason_to_stop()) is not None:
             if self._winner is not None:
                 self._winner.close()
-            raise over
-        if self._verdict is not None:
-            raise self._verdict
+            raise reason
+        if self._final_error is not None:
+            raise self._final_error
         if self._winner is None:
-            raise NobodyAnswered
+            raise AllFailed
         self._call.attempts.append((self._winner.target, "200"))
         return self._winner
 
     def hedge(self, spawn: Callable[[Callable[[], None]], bool]) -> None:
-        """If a run is overdue and another target is ready, ask that one beside it.
+        """If a branch has turned slow and another target is ready, ask that one in parallel.
 
         Args:
-            spawn: runs something in a thread of its own, or says that there is none.
+            spawn: runs a function in a thread of its own and returns whether it found one.
         """
         with self._lock:
             if not self._ready or self._is_decided() or not self._call.has_tries:
                 return
-            late = next((run for run in self._runs if run.falls_behind()), None)
-        if late is None or (beside := self._enter()) is None:
+            slow = next((branch for branch in self._branches if branch.turned_slow()), None)
+        if slow is None or (hedge := self._new_branch()) is None:
             return
-        if not spawn(lambda: self._work(beside)):
-            late.slow = False
-            self._leave(beside)
+        if not spawn(lambda: self._work(hedge)):
+            slow.slow = False
+            self._remove(hedge)
 
-    def _enter(self) -> Branch | None:
-        if self._call.over() is not None:
+    def _new_branch(self) -> Branch | None:
+        """A new branch of the call; None where the call needs none any more."""
+        if self._call.reason_to_stop() is not None:
             return None
-        run = Branch(self._call, self._clock)
+        branch = Branch(self._call, self._clock)
         with self._lock:
             if self._is_decided():
                 return None
-            self._runs.append(run)
-        return run
+            self._branches.append(branch)
+        return branch
 
-    def _leave(self, run: Branch) -> None:
+    def _remove(self, branch: Branch) -> None:
         with self._lock:
-            self._runs.remove(run)
+            self._branches.remove(branch)
             self._wake()
 
     def _wait_for_others(self) -> None:
-        """Until someone has the answer or nobody is trying any more. Whatever ends the call ends their tries."""
+        """Wait until a branch has decided the call or none works any more. The end of the call ends all branches."""
         with self._lock:
-            while self._runs and not self._is_decided():
+            while self._branches and not self._is_decided():
                 self._waiting = self._waiting or threading.Condition(self._lock)
                 self._waiting.wait()
 
     def _wake(self) -> None:
-        """Under the lock."""
+        """Wake the caller's thread if it waits. Under the lock."""
         if self._waiting is not None:
             self._waiting.notify_all()
 
     def _is_decided(self) -> bool:
-        return self._winner is not None or self._verdict is not None
+        return self._winner is not None or self._final_error is not None
 
-    def _work(self, run: Branch) -> None:
-        """Ask one target after the other until one answers or none is left."""
+    def _work(self, branch: Branch) -> None:
+        """Ask one candidate after the other until one answers or none is left."""
         try:
-            while not run.gone() and (turn := self._next(run)) is not None:
-                if not self._take(turn, run):
+            while not branch.is_over() and (candidate := self._next(branch)) is not None:
+                if not self._try(candidate, branch):
                     return
         finally:
-            self._leave(run)
+            self._remove(branch)
 
-    def _take(self, turn: Candidate, run: Branch) -> bool:
-        """Give a target its turn; whether this run goes on."""
+    def _try(self, candidate: Candidate, branch: Branch) -> bool:
+        """Try one target. Returns whether this branch should try the next one."""
         try:
-            reached = self._attempt.make(turn, self._request, run)
+            answer = self._attempt.make(candidate, self._operation, branch)
         except CoolingDown:
-            self._passed_over(turn.target)
-        except Limited as full:
-            self._had_no_room(turn, full)
+            self._add_cooling_down(candidate.target)
+        except Limited as failure:
+            self._add_rate_limited(candidate, failure)
         except (ProviderFailure, LoginRequired) as failure:
-            return self._failed(failure)
+            return self._add_failure(failure)
         except (BranchLost, TriesSpent):
             return False
-        except GatewayError as why:
-            self._decide(why)
+        except GatewayError as error:
+            self._fail(error)
             return False
         except Exception:
             logger.exception("request %s failed on a fault of the gateway", self._call.request_id)
-            self._decide(InternalFault("The gateway failed on a fault of its own; its log has the details."))
+            self._fail(InternalFault("The gateway failed on a fault of its own; its log has the details."))
             return False
         else:
-            self._won(reached, run)
+            self._win(answer, branch)
             return False
         return True
 
-    def _next(self, run: Branch) -> Candidate | None:
-        """Whom this run asks next: those who are ready, in their order; then, where nobody else is still trying, those
-        that had no room, in line now, the soonest first; and of those that rest the one due soonest, rather than
-        failing without having asked."""
+    def _next(self, branch: Branch) -> Candidate | None:
+        """The next candidate of a branch; None if there is none for it.
+
+        First the ready ones, in their order. Only a branch that works alone gets the others: those without room in
+        their rate limit, now in the queue and the shortest wait first, and at last the one whose cooldown ends soonest,
+        rather than failing without having asked.
+        """
         with self._lock:
             if self._is_decided() or not self._call.has_tries:
                 return None
             if self._ready:
                 return self._ready.pop(0)
-            if self._runs != [run]:
+            if self._branches != [branch]:
                 return None
             if self._rate_limited:
                 soonest = min(self._rate_limited, key=self._attempt.expected_wait)
                 self._rate_limited.remove(soonest)
                 return Candidate(soonest, wait=True)
-            if self._resting:
-                soonest, self._resting = self._resting[0], []
+            if self._cooling_down:
+                soonest, self._cooling_down = self._cooling_down[0], []
                 return Candidate(soonest, wait=True, forced=True)
             return None
 
-    def _has_turns(self) -> bool:
+    def _has_candidates(self) -> bool:
         with self._lock:
-            turns = self._ready or self._rate_limited or self._resting
-            return bool(turns) and self._call.has_tries and not self._is_decided()
+            candidates = self._ready or self._rate_limited or self._cooling_down
+            return bool(candidates) and self._call.has_tries and not self._is_decided()
 
-    def _passed_over(self, target: Target) -> None:
-        """It has come to rest since the plan was made, or another call is its probe."""
+    def _add_cooling_down(self, target: Target) -> None:
+        """The target has started to cool down since the order was made, or another call probes it."""
         self._call.attempts.append((target, "resting"))
         with self._lock:
-            self._resting.append(target)
+            self._cooling_down.append(target)
 
-    def _had_no_room(self, turn: Candidate, full: Limited) -> None:
-        self.failures.append(full)
-        if turn.wait or self._several:
-            self._call.attempts.append((turn.target, "limited"))
-        if not turn.wait:
+    def _add_rate_limited(self, candidate: Candidate, failure: Limited) -> None:
+        self.failures.append(failure)
+        if candidate.wait or self._has_several:
+            self._call.attempts.append((candidate.target, "limited"))
+        if not candidate.wait:
             with self._lock:
-                self._rate_limited.append(turn.target)
+                self._rate_limited.append(candidate.target)
 
-    def _failed(self, failure: ProviderFailure | LoginRequired) -> bool:
-        """Whether the run goes on to the next."""
+    def _add_failure(self, failure: ProviderFailure | LoginRequired) -> bool:
+        """Note a failure. Returns whether the branch should try the next candidate."""
         self.failures.append(failure)
         if not isinstance(failure, ProviderFailure) or failure.next_candidate:
             return True
         if isinstance(failure, ContentRefused):
-            self._decide(failure)  # not even one who is asked already may answer what was refused
+            self._fail(failure)  # not even a target that is being asked already may answer what was refused
             return False
         with self._lock:
-            self._ready, self._rate_limited, self._resting = [], [], []
+            self._ready, self._rate_limited, self._cooling_down = [], [], []
         return False
 
-    def _decide(self, why: GatewayError) -> None:
-        """Nobody is to answer."""
+    def _fail(self, error: GatewayError) -> None:
+        """End the call with an error, unless it is decided already."""
         with self._lock:
             if self._is_decided():
-                return  # whoever decided has beaten the others; from here the winner would be beaten too
-            self._verdict = why
-            others = list(self._runs)
+                return  # the other branches were cancelled by that decision; a second time would cancel the winner
+            self._final_error = error
+            others = list(self._branches)
             self._wake()
         for other in others:
-            other.beat(answered=False)
+            other.lose(answered=False)
 
-    def _won(self, reached: TargetAnswer, run: Branch) -> None:
+    def _win(self, answer: TargetAnswer, branch: Branch) -> None:
+        """End the call with an answer, unless it is decided already: then discard the answer."""
         with self._lock:
-            first = not self._is_decided()
-            if first:
-                self._winner = reached
-            others = [other for other in self._runs if other is not run]
-        if not first:
-            self._call.attempts.append((reached.target, LOST))
-            reached.close()
+            is_first = not self._is_decided()
+            if is_first:
+                self._winner = answer
+            others = [other for other in self._branches if other is not branch]
+        if not is_first:
+            self._call.attempts.append((answer.target, LOST))
+            answer.close()
             return
         for other in others:
-            other.beat(answered=True)
-
-
-class NobodyAnswered(Exception):
-    """Every candidate failed."""
+            other.lose(answered=True)

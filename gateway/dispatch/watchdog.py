@@ -1,4 +1,9 @@
-"""The running calls, and the thread that looks at all of them."""
+"""The running calls, and one thread that watches all of them.
+
+A thread that waits for a silent provider cannot notice that its caller has left, and a provider that sends a byte now
+and then never seems silent. So one thread looks at every call a few times a second. It decides nothing about targets:
+it ends calls, sends heartbeats, and starts threads for hedged requests.
+"""
 
 import logging
 import threading
@@ -9,33 +14,31 @@ from gateway.core.clock import Clock
 from gateway.core.errors import Draining
 from gateway.dispatch.call import DRAINING_RETRY, Call
 
-MOST_BESIDE: Final = 64
-"""Threads. Past it a slow target is waited for, as if no other stood ready."""
+MAX_HEDGES: Final = 64
+"""Threads for hedged requests. Above it calls wait for a slow target, as if no other target were ready."""
 HEARTBEAT_SECONDS: Final = 15.0
-"""Seconds of silence after which a caller that waits for a stream is told that it still waits."""
+"""Seconds without a write after which a caller that waits for a stream gets a heartbeat."""
 
 logger = logging.getLogger(__name__)
 
 
 class CallWatchdog:
-    """The calls that are running, and the thread that looks after them.
+    """Watches the running calls.
 
-    A thread that waits for a silent provider cannot notice that its caller has left, and a provider that sends a byte
-    now and then never seems silent. So one thread looks at all calls a few times a second: it ends those whose caller
-    is gone or whose time is over, has a second target asked beside a slow one, and lets callers hear that they still
-    wait.
+    It ends calls whose caller has left or whose deadline has passed, has a second target asked while the first one is
+    slow, and sends heartbeats to callers that wait for a stream.
 
     Args:
-        clock: for their silence.
-        most_beside: threads for targets that are asked beside others.
+        clock: for heartbeats.
+        max_hedges: the number of threads for hedged requests.
     """
 
     INTERVAL = 0.25
 
-    def __init__(self, clock: Clock, most_beside: int = MOST_BESIDE) -> None:
+    def __init__(self, clock: Clock, max_hedges: int = MAX_HEDGES) -> None:
         self._clock = clock
-        self._most_beside = most_beside
-        self._beside: set[threading.Thread] = set()
+        self._max_hedges = max_hedges
+        self._hedges: set[threading.Thread] = set()
         self._lock = threading.Lock()
         self._running: set[Call] = set()
         self._draining = False
@@ -47,25 +50,25 @@ class CallWatchdog:
         return len(self._running)
 
     def add(self, call: Call) -> None:
-        """It runs from here on."""
+        """Watch a call."""
         with self._lock:
             self._running.add(call)
 
     def remove(self, call: Call) -> None:
-        """It has ended. Idempotent."""
+        """The call has ended. Idempotent."""
         with self._lock:
             self._running.discard(call)
-        call.forget()
+        call.finish()
 
     def cancel_queued(self) -> None:
-        """End the calls that wait for a rate limit, now and later: the gateway stops, and nobody has been asked yet."""
+        """End the calls that wait for a rate limit, now and later: the gateway stops, and no target was asked yet."""
         self._draining = True
         for call in self._list():
             if call.in_queue:
                 call.end(Draining("The gateway is shutting down.", retry_after=DRAINING_RETRY))
 
     def end_all(self) -> int:
-        """End every running call because the gateway stops; how many there were."""
+        """End every running call because the gateway stops. Returns the number of calls."""
         running = self._list()
         for call in running:
             why = "The gateway was stopped before the answer was complete."
@@ -73,13 +76,13 @@ class CallWatchdog:
         return len(running)
 
     def close(self) -> None:
-        """End the thread. Idempotent."""
+        """End all threads and calls. Idempotent."""
         self._closing.set()
         self._thread.join()
         self.end_all()
         with self._lock:
-            beside = list(self._beside)
-        for thread in beside:
+            hedges = list(self._hedges)
+        for thread in hedges:
             thread.join()
 
     def _list(self) -> list[Call]:
@@ -89,34 +92,35 @@ class CallWatchdog:
     def _watch(self) -> None:
         while not self._closing.wait(self.INTERVAL):
             if self._draining:
-                self.cancel_queued()  # also those that have come to a queue since
+                self.cancel_queued()  # also calls that joined a queue since
             for call in self._list():
-                self._look_after(call)
+                self._check(call)
 
-    def _look_after(self, call: Call) -> None:
+    def _check(self, call: Call) -> None:
         try:
-            if (why := call.over()) is not None:
-                call.end(why)
+            if (reason := call.reason_to_stop()) is not None:
+                call.end(reason)
                 return
-            if (race := call.race) is not None:
-                race.hedge(self._spawn)
+            if (hedging := call.hedging) is not None:
+                hedging.hedge(self._spawn)
             if call.streamed and self._clock.monotonic() - call.caller.last_write >= HEARTBEAT_SECONDS:
                 call.caller.heartbeat()
         except Exception:
-            # whatever it is, the other calls still need looking after
+            # whatever it is, the other calls must still be watched
             logger.exception("request %s could not be looked after", call.request_id)
 
     def _spawn(self, work: Callable[[], None]) -> bool:
+        """Run `work` in a thread of its own. Returns False if no thread is free."""
         thread = threading.Thread(target=self._run, args=(work,), name="beside", daemon=True)
         with self._lock:
-            if len(self._beside) >= self._most_beside:
+            if len(self._hedges) >= self._max_hedges:
                 return False
-            self._beside.add(thread)
+            self._hedges.add(thread)
         try:
             thread.start()
         except RuntimeError:  # the system has no more threads
             with self._lock:
-                self._beside.discard(thread)
+                self._hedges.discard(thread)
             return False
         return True
 
@@ -125,4 +129,4 @@ class CallWatchdog:
             work()
         finally:
             with self._lock:
-                self._beside.discard(threading.current_thread())
+                self._hedges.discard(threading.current_thread())

@@ -15,6 +15,7 @@ from gateway.dispatch.attempt import TargetAnswer
 from gateway.dispatch.call import Call
 from gateway.dispatch.caller import Headers
 from gateway.dispatch.failover import Failover, Resumed
+from gateway.dispatch.operation import Chat
 from gateway.dispatch.watchdog import CallWatchdog
 from gateway.handler.reply import EVENT_STREAM, JSON_TYPE, LONGEST_ADVICE, Reply, error_reply
 from gateway.handler.response_transformer import ResponseTransformer
@@ -100,7 +101,7 @@ class RequestHandler:
         request = self._wire.parse_request(body)
         call.model, call.streamed = request.model, request.stream
         route = self._router.candidates(request.model)
-        reached = self._failover.first_that_answers(route, request, call)
+        reached = self._failover.first_that_answers(route, Chat(request, self._wire.resume_request), call)
         call.first_content = call.age()
         call.dropped = reached.answer.dropped
         try:
@@ -130,10 +131,7 @@ class RequestHandler:
 
     def resume(self, route: Route, request: ChatRequest, call: Call, said: str) -> Resumed:
         """Another candidate's stream, where that of `call.target` has broken off after `said`."""
-        if call.target is not None:
-            call.broke.append(call.target)
-        continued = self._wire.resume_request(request, said) if said else request
-        return self._failover.resume(route, request, continued, call)
+        return self._failover.resume(route, Chat(request, self._wire.resume_request), said, call)
 
     def closed(self, call: Call, machine: AnswerMachine, error: GatewayError | None) -> None:
         """A stream is over."""
@@ -144,7 +142,7 @@ class RequestHandler:
         told = self._timeouts[target.provider].stall_seconds
         if told != "auto":
             return Stall(told, told)
-        short = resumable and self._failover.stands_by(route, target)
+        short = resumable and self._failover.has_alternative(route, target)
         return Stall(STALL_REPLACEABLE if short else STALL_ALONE, STALL_ALONE)
 
     def _refusal(self, call: Call, error: GatewayError) -> Reply:

@@ -16,6 +16,7 @@ from gateway.config import schema
 from gateway.core.clock import Clock
 from gateway.core.durations import in_words, plural
 from gateway.core.errors import CallerLeft, DeadlineExceeded, Limited
+from gateway.limits.permit import Permit, RequestPermit
 from gateway.limits.window import SlidingWindow
 
 MINUTE: Final = 60.0
@@ -45,6 +46,8 @@ class LimitStatus:
 class RateLimiter:
     """One provider's limit and its queue. Safe to use from many threads.
 
+    `lock`, `count_sent` and `give_back` are for its permits (gateway.limits.permit.Slots).
+
     Args:
         name: the provider, for messages.
         limit: calls allowed in any `window`.
@@ -62,7 +65,7 @@ class RateLimiter:
         self._max_queue = max_queue
         self._max_wait = max_wait
         self._clock = clock
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
         self._queue: deque[threading.Condition] = deque()
 
     def __repr__(self) -> str:
@@ -72,7 +75,7 @@ class RateLimiter:
 
     def configure(self, limit: int, *, max_queue: int, max_wait: float) -> None:
         """Take new settings over, without forgetting what counts. Callers in the queue stay there."""
-        with self._lock:
+        with self.lock:
             self._window.limit = limit
             self._max_queue = max_queue
             self._max_wait = max_wait
@@ -81,7 +84,7 @@ class RateLimiter:
 
     def status(self) -> LimitStatus:
         """The status now, for people."""
-        with self._lock:
+        with self.lock:
             now = self._clock.monotonic()
             used, waiting, wait = self._window.count(now), len(self._queue), self._expected_wait(now)
         return LimitStatus(self._window.limit, self._window.seconds, used, waiting, wait)
@@ -89,34 +92,28 @@ class RateLimiter:
     @property
     def waiting(self) -> int:
         """Callers in the queue."""
-        with self._lock:
+        with self.lock:
             return len(self._queue)
 
     def expected_wait(self) -> float:
         """Seconds that a caller would wait now; 0 where there is room."""
-        with self._lock:
+        with self.lock:
             return self._expected_wait(self._clock.monotonic())
 
-    def try_acquire(self) -> bool:
-        """Take a slot if there is room now and the queue is empty. Never waits."""
-        with self._lock:
-            return self._take_if_free(self._clock.monotonic())
+    def try_acquire(self) -> Permit | None:
+        """Take a slot if there is room now and the queue is empty. Never waits. The caller closes the permit."""
+        with self.lock:
+            now = self._clock.monotonic()
+            granted = self._take_if_free(now)
+        return RequestPermit(self, now, 0.0) if granted else None
 
-    def sent(self) -> None:
-        """A call that has its slot has left for the provider, which counts it from now on."""
-        with self._lock:
-            self._window.sent(self._clock.monotonic())
-
-    def acquire(self, *, deadline: float, left: Callable[[], bool]) -> float:
-        """Take a slot, and wait in the queue for it. A call that raises takes none.
+    def acquire(self, *, deadline: float, left: Callable[[], bool]) -> Permit:
+        """Take a slot, and wait in the queue for it. A call that raises takes none. The caller closes the permit.
 
         Args:
             deadline: monotonic seconds; a slot at that time or later is of no use.
             left: whether the caller has left. It is called when the caller joins the queue, every 250 ms in the queue,
                 and right before a slot is taken; never under the lock.
-
-        Returns:
-            The seconds waited.
 
         Raises:
             Limited: at once, because the queue is full or the wait would be too long; `retry_after` has the seconds
@@ -125,17 +122,25 @@ class RateLimiter:
             DeadlineExceeded: the deadline has passed already, or it passed in the queue because slots came later than
                 expected.
         """
-        with self._lock:
+        with self.lock:
             began = self._clock.monotonic()
             self._check_deadline(began, deadline)
-            if self._take_if_free(began):
-                return 0.0
-            place = self._join_queue(began, deadline)
+            place = None if self._take_if_free(began) else self._join_queue(began, deadline)
+        if place is None:
+            return RequestPermit(self, began, 0.0)
         try:
-            return self._wait_for_slot(place, deadline, left) - began
+            granted = self._wait_for_slot(place, deadline, left)
         except BaseException:  # also a KeyboardInterrupt or a fault in `left` must not block the queue for ever
             self._leave_queue(place)
             raise
+        return RequestPermit(self, granted, granted - began)
+
+    def count_sent(self, granted: float) -> None:
+        self._window.sent(self._clock.monotonic(), granted)
+
+    def give_back(self, granted: float) -> None:
+        self._window.give_back(self._clock.monotonic(), granted)
+        self._wake_first()
 
     def _wait_for_slot(self, place: threading.Condition, deadline: float, left: Callable[[], bool]) -> float:
         """Wait in the queue and take the slot. Returns the time at which it was taken."""
@@ -144,7 +149,7 @@ class RateLimiter:
                 raise CallerLeft(
                     f"The caller closed its side of the connection while waiting for the rate limit of {self.name}."
                 )
-            with self._lock:
+            with self.lock:
                 now = self._clock.monotonic()
                 self._check_deadline(now, deadline)
                 pause = self._pause(place, now)
@@ -162,7 +167,7 @@ class RateLimiter:
         return min(LOOK, self._window.due(now, 0) - now)
 
     def _leave_queue(self, place: threading.Condition) -> None:
-        with self._lock:
+        with self.lock:
             if place not in self._queue:
                 return
             first = self._queue[0] is place
@@ -188,7 +193,7 @@ class RateLimiter:
             room = f"{self._window.limit} {plural('request', self._window.limit)} in {in_words(self._window.seconds)}"
             message = f"The rate limit of {self.name} ({room}) has no room: {why}. A slot is free in {in_words(wait)}."
             raise Limited(message, retry_after=wait)
-        place = threading.Condition(self._lock)
+        place = threading.Condition(self.lock)
         self._queue.append(place)
         return place
 

@@ -63,16 +63,28 @@ class SlidingWindow:
             raise ValueError("the window has no room")
         self._unsent.append(now)
 
-    def sent(self, now: float) -> None:
-        """A granted call has left: it counts as made now, not when it was granted.
+    def sent(self, now: float, granted: float) -> None:
+        """The call that was granted at `granted` has left: it counts as made now, not when it was granted.
 
         The provider counts calls as they arrive. A connection may take seconds to open, and without this the next call,
-        on an open connection, would arrive less than a window after it. Which grant it was makes no difference.
+        on an open connection, would arrive less than a window after it. A call whose grant has left the window already
+        does not count.
         """
-        self.count(now)
-        if self._unsent:
-            self._unsent.popleft()
+        if self._end_grant(now, granted):
             self._sent.append(now)
+
+    def give_back(self, now: float, granted: float) -> None:
+        """The call that was granted at `granted` will never leave: its grant counts no more."""
+        self._end_grant(now, granted)
+
+    def _end_grant(self, now: float, granted: float) -> bool:
+        """Remove a grant whose call had not left yet. Returns whether it still counted."""
+        self.count(now)
+        try:
+            self._unsent.remove(granted)  # mostly the first: calls leave about in the order of their grants
+        except ValueError:
+            return False
+        return True
 
     def due(self, now: float, ahead: int) -> float:
         """The time at which a caller gets its grant, if all callers before it take theirs as soon as they may.

@@ -161,7 +161,7 @@ class GatewayProxy:
             if call is None:
                 self._current.leave(served)
             else:
-                call.forget()
+                call.finish()
             raise
 
     # Everything else ------------------------------------------------------------------------------------------------

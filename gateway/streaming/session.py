@@ -162,9 +162,9 @@ class StreamSession:
         except GatewayError:
             return self._machine.give_up()
         self._released = False
-        self._answer = resumed.reached
-        self._stream = _stream_of(resumed.reached)
-        target = str(resumed.reached.target)
+        self._answer = resumed.answer
+        self._stream = _stream_of(resumed.answer)
+        target = str(resumed.answer.target)
         return self._machine.resume(self._stream.decoder, self._stream.first, target, restarted=resumed.restarted)
 
     def close(self) -> None:
@@ -185,6 +185,7 @@ class StreamSession:
             return
         self._released = True
         self._stream.body.close()
+        self._answer.permit.close()
         if error is None:
             self._answer.ticket.answered()
         elif isinstance(error, ProviderFailure):

@@ -20,9 +20,9 @@ from gateway.dispatch.explain import Explainer, Explanation
 from gateway.handler.request_handler import attempts_text
 from gateway.routing.router import Router
 from gateway.serve import with_address
-from tests.failover_scene import DOWN, TOO_MANY, Scene, limit, told
 from tests.running import Running, alias, chat, loaded, provider, running
 from tests.served import run_here
+from tests.support.failover_scene import DOWN, TOO_MANY, Scene, limit, told
 from tests.support.upstream_script import Json, ScriptedUpstream, Status
 
 NOW = 1_000.0

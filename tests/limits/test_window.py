@@ -118,8 +118,7 @@ def test_what_arrives_late_keeps_the_limit_where_it_is_counted(limit: int, steps
             window.take(now)
             opening.append(now)
         elif step == "send" and opening:
-            opening.pop()  # whichever: connections do not open in the order of their grants
-            window.sent(now)
+            window.sent(now, opening.pop())  # the latest: connections do not open in the order of their grants
             arrivals.append(now)
     for first, one_too_many in zip(arrivals, arrivals[limit:], strict=False):
         assert one_too_many >= first + seconds

@@ -300,12 +300,6 @@ class TestCooldowns:
         scene.fail(*[failure] * 20)
         assert (scene.state(), scene.due(), scene.status().failures) == ("closed", 0, 0)
 
-    def test_a_failure_taken_back_leaves_no_trace(self, scene: Scene) -> None:
-        refused = CredentialRefused("the token is marked, and the target needs no cooldown")
-        refused.counts_against_target = False
-        scene.fail(*[refused] * 20)
-        assert scene.ready() == [A]
-
     def test_a_refused_key_rests_at_once_and_longer_each_time(self, scene: Scene) -> None:
         for cooldown in (30, 60, 120, 240, 300, 300):
             scene.fail(CredentialRefused("the key is wrong", evidence=told(3600)))

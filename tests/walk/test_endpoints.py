@@ -55,7 +55,7 @@ class Oracle:
                 raise InvalidRequest("Ask why.")
             return Reply(200, (("Content-Type", "application/json"),), b'{"truth":42}')
         finally:
-            call.forget()
+            call.finish()
 
 
 @pytest.fixture

@@ -39,17 +39,18 @@ from gateway.core.provider_failures import (
     Unavailable,
     UnsupportedByTarget,
 )
-from gateway.core.request import Rendered
+from gateway.core.request import ChatRequest, Rendered
 from gateway.core.secrets import Secret
-from gateway.dispatch.attempt import BACKOFF, LONGEST_TOLD
+from gateway.dispatch.attempt import BACKOFF, LONGEST_RETRY_AFTER
 from gateway.dispatch.call import MAX_TRIES, Call
 from gateway.dispatch.caller import NoCaller
-from gateway.dispatch.failover import Resumed, most_telling
+from gateway.dispatch.failover import Resumed, most_informative
+from gateway.dispatch.operation import Chat
 from gateway.handler.request_handler import attempts_text
 from gateway.providers.base import Answer, OpenStream
 from gateway.routing.breaker import FIRST_OPENING, IN_A_ROW
 from gateway.routing.router import Target
-from tests.failover_scene import (
+from tests.support.failover_scene import (
     ANSWER,
     BROKEN_LINE,
     DOWN,
@@ -84,8 +85,8 @@ def test_the_first_that_answers_is_the_only_one_asked(scene: Scene) -> None:
 @pytest.mark.parametrize(
     ("failure", "word"),
     [
-        (RateLimited("x", evidence=told(LONGEST_TOLD + 0.1)), "429"),
-        (Unavailable("x", evidence=told(LONGEST_TOLD + 0.1, 503)), "503"),
+        (RateLimited("x", evidence=told(LONGEST_RETRY_AFTER + 0.1)), "429"),
+        (Unavailable("x", evidence=told(LONGEST_RETRY_AFTER + 0.1, 503)), "503"),
         (QuotaExhausted("x", evidence=Evidence(status=402)), "402"),
         (ProviderTimeout("x"), "provider_timeout"),
         (CredentialRefused("x", evidence=Evidence(status=401)), "401"),
@@ -139,7 +140,7 @@ def test_a_fault_of_our_own_ends_the_call_and_is_nobodys_failure(
         (TOO_MANY, "429", BACKOFF / 2),
         (RateLimited("x", evidence=told(2.0)), "429", 2.0),
         (RateLimited("x", evidence=told(0.0)), "429", 0.0),
-        (Unavailable("x", evidence=told(LONGEST_TOLD, 503)), "503", LONGEST_TOLD),
+        (Unavailable("x", evidence=told(LONGEST_RETRY_AFTER, 503)), "503", LONGEST_RETRY_AFTER),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, ProviderFailure) else str(value),
 )
@@ -326,7 +327,8 @@ def test_where_all_rest_only_the_one_due_soonest_is_asked(scene: Scene) -> None:
         scene.has_failed(name, RateLimited("x", evidence=told(seconds)))
     scene["b"].plays(DOWN, ANSWER)
     error, call = scene.fails("abc")
-    assert (error, attempts_text(call)) == (DOWN, "b/m=503")
+    assert (type(error), error.message, attempts_text(call)) == (Unavailable, "down", "b/m=503")
+    assert (error.retry_after, DOWN.retry_after) == (10.0, None), "the advice is the call's, not the failure's"
     assert attempts_text(scene.ask("abc")) == "b/m=200"
     assert scene.tries() == [0, 2, 0]
 
@@ -748,23 +750,23 @@ def test_a_call_that_is_ended_in_the_queue_says_why(tmp_path: Path, reason: Gate
 
 def test_the_last_word_of_a_provider_tells_most() -> None:
     first, last = Unavailable("first"), RateLimited("last")
-    assert most_telling([first, Limited("x", retry_after=1), last, LoginRequired("x")]) is last
+    assert most_informative([first, Limited("x", retry_after=1), last, LoginRequired("x")]) is last
 
 
 def test_else_the_shortest_wait_tells_most() -> None:
     short = Limited("short", retry_after=1)
-    assert most_telling([Limited("long", retry_after=9), short, LoginRequired("x")]) is short
+    assert most_informative([Limited("long", retry_after=9), short, LoginRequired("x")]) is short
 
 
 def test_a_wait_that_is_not_known_is_not_the_shortest() -> None:
     known = Limited("known", retry_after=9)
-    assert most_telling([Limited("unknown"), known]) is known
+    assert most_informative([Limited("unknown"), known]) is known
 
 
 def test_else_whatever_there_is() -> None:
     login = LoginRequired("x")
-    assert most_telling([login]) is login
-    assert isinstance(most_telling([]), ModelNotFound)
+    assert most_informative([login]) is login
+    assert isinstance(most_informative([]), ModelNotFound)
 
 
 def test_no_time_is_told_where_the_next_request_may_come_at_once(scene: Scene) -> None:
@@ -791,29 +793,37 @@ def test_what_a_provider_told_is_passed_on(scene: Scene) -> None:
 
 # Going on where a stream broke -------------------------------------------------------------------------------------
 
-CONTINUED = asked("go on")
+SO_FAR = "text so far"
+CONTINUED = asked(f"go on after {SO_FAR}")
+
+
+def continue_request(request: ChatRequest, text_so_far: str) -> ChatRequest:
+    return asked(f"go on after {text_so_far}")
+
+
+CHAT = Chat(REQUEST, continue_request)
 
 
 def resume(scene: Scene, names: str, *, broke: str) -> tuple[Resumed, Call]:
     """Someone to go on where the streams of `broke` have broken."""
     call = scene.call()
-    call.broke = [Target(name, "m") for name in broke]
-    return scene.failover.resume(route(names), REQUEST, CONTINUED, call), call
+    *call.broken_targets, call.target = (Target(name, "m") for name in broke)
+    return scene.failover.resume(route(names), CHAT, SO_FAR, call), call
 
 
 def test_the_next_candidate_is_asked_to_go_on_and_not_the_one_that_broke(scene: Scene) -> None:
     resumed, call = resume(scene, "abc", broke="a")
-    assert (resumed.reached.target, resumed.restarted) == (Target("b", "m"), False)
+    assert (resumed.answer.target, resumed.restarted) == (Target("b", "m"), False)
     assert (call.target, scene.tries()) == (Target("b", "m"), [0, 1, 0])
-    assert scene["b"].requests == [CONTINUED]
+    assert [asked.source for asked in scene["b"].requests] == [CONTINUED.source]
 
 
 @pytest.mark.parametrize("kind", [RequestRejected, ContextTooLong, UnsupportedByTarget])
 def test_who_will_not_go_on_is_asked_to_begin_anew(scene: Scene, kind: type[ProviderFailure]) -> None:
     scene["b"].plays(kind("no prefill", evidence=Evidence(status=400)), ANSWER)
     resumed, call = resume(scene, "ab", broke="a")
-    assert (resumed.reached.target, resumed.restarted) == (Target("b", "m"), True)
-    assert scene["b"].requests == [CONTINUED, REQUEST]
+    assert (resumed.answer.target, resumed.restarted) == (Target("b", "m"), True)
+    assert [asked.source for asked in scene["b"].requests] == [CONTINUED.source, REQUEST.source]
     assert attempts_text(call) == "b/m=400,b/m=200"
     assert scene.failures("b") == 0
 
@@ -825,7 +835,14 @@ def test_who_fails_to_go_on_for_another_reason_is_not_asked_to_begin_anew(
     scene["b"].plays(failure)
     with pytest.raises(type(failure)):
         resume(scene, "ab", broke="a")
-    assert scene["b"].requests == [CONTINUED]
+    assert [asked.source for asked in scene["b"].requests] == [CONTINUED.source]
+
+
+def test_an_answer_without_any_text_is_asked_for_again_as_it_was(scene: Scene) -> None:
+    call = scene.call()
+    call.target = Target("a", "m")
+    assert not scene.failover.resume(route("ab"), CHAT, "", call).restarted
+    assert scene["b"].requests == [REQUEST]
 
 
 def test_where_all_have_broken_nobody_goes_on(scene: Scene) -> None:
@@ -838,17 +855,17 @@ def test_going_on_is_part_of_the_six_requests_of_a_call(scene: Scene) -> None:
     call = scene.call()
     for _ in range(MAX_TRIES - 1):
         assert call.take_try()
-    call.broke = [Target("a", "m")]
+    call.target = Target("a", "m")
     scene["b"].plays(BROKEN_LINE)
     with pytest.raises(ConnectionFailed):
-        scene.failover.resume(route("abc"), REQUEST, CONTINUED, call)
+        scene.failover.resume(route("abc"), CHAT, SO_FAR, call)
     assert scene.tries() == [0, 1, 0]
 
 
 def test_somebody_stands_by_who_is_another_and_does_not_rest(scene: Scene) -> None:
     a = Target("a", "m")
-    assert scene.failover.stands_by(route("ab"), a)
-    assert not scene.failover.stands_by(route("a"), a)
+    assert scene.failover.has_alternative(route("ab"), a)
+    assert not scene.failover.has_alternative(route("a"), a)
     scene.has_failed("b", *[DOWN] * IN_A_ROW)
-    assert not scene.failover.stands_by(route("ab"), a)
-    assert scene.failover.stands_by(route("abc"), a)
+    assert not scene.failover.has_alternative(route("ab"), a)
+    assert scene.failover.has_alternative(route("abc"), a)

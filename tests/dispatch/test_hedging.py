@@ -1,4 +1,4 @@
-"""A slow target and whoever is asked beside it: real threads, and time that moves when the test says so."""
+"""A slow target and the one that is asked in parallel: real threads, and time that moves when the test moves it."""
 
 import json
 import threading
@@ -8,10 +8,6 @@ from typing import Literal
 
 import pytest
 
-from gateway.auth.auth_manager import AuthManager
-from gateway.auth.sources import NoCredential
-from gateway.auth.tokens.token_store import TokenStore
-from gateway.auth.tokens.watch_files import WatchedFiles
 from gateway.config import schema
 from gateway.core.errors import CallerLeft, DeadlineExceeded, Draining, GatewayError, InternalFault
 from gateway.core.provider_failures import (
@@ -26,25 +22,22 @@ from gateway.core.provider_failures import (
     Unavailable,
 )
 from gateway.core.request import ChatRequest, Rendered
-from gateway.dispatch.attempt import Attempt, AttemptPolicy, TargetAnswer
+from gateway.dispatch.attempt import TargetAnswer
 from gateway.dispatch.call import MAX_TRIES, Call
 from gateway.dispatch.caller import NoCaller
-from gateway.dispatch.failover import Failover
 from gateway.dispatch.hedging import HedgedDispatch
+from gateway.dispatch.operation import Chat
 from gateway.handler.request_handler import attempts_text
-from gateway.limits.rate_limiter import LOOK, MINUTE, RateLimiter, RateLimiters
-from gateway.observe.logs import CallLog
-from gateway.observe.observers import Observers
+from gateway.limits.rate_limiter import LOOK, MINUTE, RateLimiter
 from gateway.providers.base import Answer, AttemptContext, OpenStream
 from gateway.routing.breaker import FIRST_OPENING, IN_A_ROW
-from gateway.routing.health import Health, HealthTicket
 from gateway.routing.latency import ENOUGH, PATIENCE, UNKNOWN
-from gateway.routing.retry_budget import RetryBudgets
 from gateway.routing.router import Route, Target
 from gateway.upstream.byte_stream import ByteStream
 from gateway.wires.openai_chat.inbound import OpenAIChatInbound
 from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
 from tests.support.fakes import DrivenClock
+from tests.support.scene import Dispatch
 
 INBOUND = OpenAIChatInbound()
 OUTBOUND = OpenAIChatOutbound()
@@ -53,6 +46,7 @@ TIMEOUT = 600.0
 REQUEST = INBOUND.parse_request(
     json.dumps({"model": "best", "stream": True, "messages": [{"role": "user", "content": "hi"}]}).encode()
 )
+CHAT = Chat(REQUEST, INBOUND.resume_request)
 DOWN = Unavailable("down", evidence=Evidence(status=503, retry_after=60.0))
 """It says when to come back, so that nobody tries it twice."""
 
@@ -146,18 +140,6 @@ class FakeProvider:
         pass
 
 
-class WatchedHealth(Health):
-    """Remembers every turn that was taken."""
-
-    tickets: list[HealthTicket]
-
-    def enter(self, target: Target, *, forced: bool = False) -> HealthTicket | None:
-        ticket = super().enter(target, forced=forced)
-        if ticket is not None:
-            self.tickets.append(ticket)
-        return ticket
-
-
 class Failures(list[GatewayError]):
     """Failures that can be waited for."""
 
@@ -181,9 +163,6 @@ class Scene:
     def __init__(self, folder: Path, limits: Sequence[schema.RateLimit], first_token: Literal["auto"] | float) -> None:
         self.clock = DrivenClock()
         self.providers = {name: FakeProvider(name) for name in "abcd"}
-        self.health = WatchedHealth(self.clock, lambda: 0.0)
-        self.health.tickets = []
-        self.limiters = RateLimiters(limits, self.clock)
         self.has_left = False
         self.call = Call("req_1", self.clock, timeout=TIMEOUT, caller=NoCaller(lambda: self.has_left))
         self.reached: TargetAnswer | None = None
@@ -191,20 +170,8 @@ class Scene:
         self.beside: list[threading.Thread] = []
         self.thread: threading.Thread | None = None
         timeouts = {name: schema.Timeouts(first_token_seconds=first_token) for name in "abcd"}
-        auth = AuthManager(
-            {name: NoCredential() for name in "abcd"},
-            TokenStore(folder / "tokens.json", self.clock),
-            WatchedFiles([], self.clock),
-            self.clock,
-        )
-        attempt = Attempt(
-            self.providers,
-            AttemptPolicy(self.limiters, self.health, RetryBudgets(), timeouts),
-            auth,
-            Observers([CallLog()]),
-            lambda: 0.5,
-        )
-        self.failover = Failover(attempt, self.health, self.clock)
+        parts = Dispatch(folder, self.providers, self.clock, limits=limits, timeouts=timeouts)
+        self.health, self.limiters, self.failover = parts.health, parts.limiters, parts.failover
 
     def __getitem__(self, name: str) -> FakeProvider:
         return self.providers[name]
@@ -215,7 +182,7 @@ class Scene:
 
         def ask() -> None:
             try:
-                self.reached = self.failover.first_that_answers(route, REQUEST, self.call)
+                self.reached = self.failover.first_that_answers(route, CHAT, self.call)
             except GatewayError as error:
                 self.error = error
 
@@ -225,10 +192,10 @@ class Scene:
     def look(self) -> int:
         """What the thread that looks after all calls does; how many threads it had to start for that."""
         before = len(self.beside)
-        if (why := self.call.over()) is not None:
+        if (why := self.call.reason_to_stop()) is not None:
             self.call.end(why)
-        elif (race := self.call.race) is not None:
-            race.hedge(self.spawn)
+        elif (hedging := self.call.hedging) is not None:
+            hedging.hedge(self.spawn)
         return len(self.beside) - before
 
     def spawn(self, work: Callable[[], None]) -> bool:
@@ -238,10 +205,10 @@ class Scene:
         return True
 
     @property
-    def race(self) -> HedgedDispatch:
+    def dispatch(self) -> HedgedDispatch:
         """While it lasts."""
-        assert isinstance(self.call.race, HedgedDispatch)
-        return self.call.race
+        assert isinstance(self.call.hedging, HedgedDispatch)
+        return self.call.hedging
 
     def passes(self, seconds: float) -> int:
         """Time passes, and someone looks; how many threads that starts."""
@@ -352,7 +319,7 @@ def test_an_answer_in_time_costs_no_thread(scene: Scene) -> None:
     before = threading.active_count()
     scene["a"].at_once = [None]
     route = Route("best", (Target("a", "m"), Target("b", "m")), "next")
-    scene.reached = scene.failover.first_that_answers(route, REQUEST, scene.call)
+    scene.reached = scene.failover.first_that_answers(route, CHAT, scene.call)
     assert threading.active_count() == before
     assert attempts_text(scene.call) == "a/m=200"
 
@@ -457,12 +424,12 @@ def test_who_is_slow_five_times_in_a_row_rests(stage: Stage) -> None:
 def test_a_race_that_is_over_has_nobody_asked_any_more(scene: Scene) -> None:
     scene.begin("abc")
     slow = scene["a"].asked()
-    race = scene.race
+    dispatch = scene.dispatch
     slow.speaks()
     scene.end()
     scene.clock.advance(100)
-    race.hedge(scene.spawn)
-    assert (scene.beside, scene.call.race) == ([], None)
+    dispatch.hedge(scene.spawn)
+    assert (scene.beside, scene.call.hedging) == ([], None)
 
 
 def test_a_winner_is_not_cut_by_a_fault_in_the_thread_that_it_has_beaten(scene: Scene) -> None:
@@ -525,7 +492,7 @@ def test_where_both_fail_the_last_word_is_told(scene: Scene, last: str) -> None:
     tries = {"a": scene["a"].asked()}
     scene.passes(UNKNOWN)
     tries["b"] = scene["b"].asked()
-    failures = scene.race.failures = Failures()
+    failures = scene.dispatch.failures = Failures()
     for times, name in enumerate(("b", "a") if last == "a" else ("a", "b"), 1):
         tries[name].fails(words[name])
         failures.until(times)
@@ -589,7 +556,7 @@ def test_a_rejected_request_ends_nobody_who_is_asked_already(scene: Scene, by: s
     tries = {"a": scene["a"].asked()}
     scene.passes(UNKNOWN)
     tries["b"] = scene["b"].asked()
-    failures = scene.race.failures = Failures()
+    failures = scene.dispatch.failures = Failures()
     tries[by].fails(RequestRejected("no", evidence=Evidence(status=422)))
     failures.until(1)
     tries[other].speaks()
@@ -685,7 +652,7 @@ def test_who_finds_its_second_try_taken_by_another_run_still_tells_why_the_first
         return True
 
     scene.clock.advance(UNKNOWN)
-    scene.race.hedge(keep)
+    scene.dispatch.hedge(keep)
     slow.fails(last := Unavailable("c", evidence=Evidence(status=503)))
     scene.until_asleep(scene.thread)
     scene.spawn(works[0])
@@ -703,7 +670,7 @@ def test_where_no_thread_is_to_be_had_all_stays_as_it_was(scene: Scene) -> None:
     scene.begin("ab")
     slow = scene["a"].asked()
     scene.clock.advance(UNKNOWN)
-    scene.race.hedge(lambda work: False)
+    scene.dispatch.hedge(lambda work: False)
     assert scene["b"].tries == []
     slow.fails(DOWN)
     scene["b"].asked().speaks()
@@ -714,7 +681,7 @@ def test_where_no_thread_was_to_be_had_the_next_look_may_find_one(scene: Scene) 
     scene.begin("ab")
     scene["a"].asked()
     scene.clock.advance(UNKNOWN)
-    scene.race.hedge(lambda work: False)
+    scene.dispatch.hedge(lambda work: False)
     assert scene.look() == 1
     scene["b"].asked().speaks()
     assert scene.answered("b") == "a/m=slow,b/m=200"
@@ -835,7 +802,7 @@ def test_the_deadline_ends_a_race_and_blames_nobody(scene: Scene) -> None:
     assert scene.blamed() == {}
 
 
-def test_a_gateway_that_stops_ends_a_race(scene: Scene) -> None:
+def test_a_gateway_that_stops_ends_all_branches(scene: Scene) -> None:
     scene.begin("ab")
     scene["a"].asked()
     scene.passes(UNKNOWN)

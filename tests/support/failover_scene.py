@@ -8,30 +8,23 @@ from typing import Literal
 
 import pytest
 
-from gateway.auth.auth_manager import AuthManager
 from gateway.auth.renewal import Refresher
-from gateway.auth.sources import CredentialSource, NoCredential
-from gateway.auth.tokens.token_store import TokenStore
-from gateway.auth.tokens.watch_files import WatchedFiles
+from gateway.auth.sources import CredentialSource
 from gateway.config import schema
 from gateway.core.errors import GatewayError
 from gateway.core.provider_failures import ConnectionFailed, Evidence, ProviderFailure, RateLimited, Unavailable
 from gateway.core.request import ChatRequest, Rendered
-from gateway.dispatch.attempt import Attempt, AttemptPolicy, TargetAnswer
+from gateway.dispatch.attempt import TargetAnswer
 from gateway.dispatch.call import Call
 from gateway.dispatch.caller import NoCaller
-from gateway.dispatch.failover import Failover
-from gateway.limits.rate_limiter import RateLimiters
-from gateway.observe.logs import CallLog
-from gateway.observe.observers import Observers
+from gateway.dispatch.operation import Chat
 from gateway.providers.base import Answer, AttemptContext, OpenStream
-from gateway.routing.health import Health, HealthTicket
-from gateway.routing.retry_budget import RetryBudgets
 from gateway.routing.router import Route, Target
 from gateway.upstream.byte_stream import ByteStream
 from gateway.wires.openai_chat.inbound import OpenAIChatInbound
 from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
 from tests.support.fakes import FakeClock
+from tests.support.scene import Dispatch
 from tests.support.upstream_script import json_answer
 
 INBOUND = OpenAIChatInbound()
@@ -40,6 +33,14 @@ ANSWER = Answer(OUTBOUND.parse_response(json.dumps(json_answer("hi").value).enco
 TIMEOUT = 600.0
 
 Outcome = Answer | OpenStream | Exception | Callable[[], Answer]
+
+
+def not_continued(request: ChatRequest, text_so_far: str) -> ChatRequest:
+    raise AssertionError("no answer breaks off here")
+
+
+def chat_of(request: ChatRequest) -> Chat:
+    return Chat(request, not_continued)
 
 
 class NoBody(ByteStream):
@@ -64,6 +65,7 @@ class FakeProvider:
     def __init__(self, name: str, played: list[tuple[str, Outcome]]) -> None:
         self.name = name
         self.outcomes: list[Outcome] = [ANSWER]
+        self.requests_leave = True
         self.requests: list[ChatRequest] = []
         self.contexts: list[AttemptContext] = []
         self._played = played
@@ -84,6 +86,8 @@ class FakeProvider:
     def _next(self, request: ChatRequest, context: AttemptContext) -> Answer | OpenStream:
         self.requests.append(request)
         self.contexts.append(context)
+        if self.requests_leave:
+            context.on_sent()
         outcome = self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0]
         self._played.append((self.name, outcome))
         if isinstance(outcome, Exception):
@@ -106,24 +110,6 @@ class WatchedClock(FakeClock):
         return super().wait(condition, timeout)
 
 
-class WatchedHealth(Health):
-    """Remembers every turn that was taken."""
-
-    def __init__(self, clock: FakeClock) -> None:
-        super().__init__(clock, lambda: 0.0)
-        self.tickets: list[HealthTicket] = []
-
-    def enter(self, target: Target, *, forced: bool = False) -> HealthTicket | None:
-        ticket = super().enter(target, forced=forced)
-        if ticket is not None:
-            self.tickets.append(ticket)
-        return ticket
-
-    def open(self) -> list[HealthTicket]:
-        """Turns without a verdict."""
-        return [ticket for ticket in self.tickets if not repr(ticket).endswith("over)")]
-
-
 class Scene:
     """The providers a to d behind the real loop, limits, credentials and memory; time moves only where one waits."""
 
@@ -139,31 +125,18 @@ class Scene:
         self.clock = WatchedClock()
         self.played: list[tuple[str, Outcome]] = []
         self.providers = {name: FakeProvider(name, self.played) for name in "abcd"}
-        self.health = WatchedHealth(self.clock)
-        self.budgets = RetryBudgets()
-        self.limiters = RateLimiters([*(limits or {}).values()], self.clock)
-        self.store = TokenStore(folder / "tokens.json", self.clock)
         self.gone = False
-        self.auth = AuthManager(
-            {name: NoCredential() for name in "abcd"} | dict(sources or {}),
-            self.store,
-            WatchedFiles([], self.clock),
-            self.clock,
-            clients=None if logins is None else lambda _: logins,
-        )
-        attempt = Attempt(
+        parts = Dispatch(
+            folder,
             self.providers,
-            AttemptPolicy(
-                self.limiters,
-                self.health,
-                self.budgets,
-                {name: schema.Timeouts() for name in "abcd"} | dict(timeouts or {}),
-            ),
-            self.auth,
-            Observers([CallLog()]),
-            lambda: 0.5,
+            self.clock,
+            limits=[*(limits or {}).values()],
+            sources=sources,
+            timeouts=timeouts,
+            logins=logins,
         )
-        self.failover = Failover(attempt, self.health, self.clock)
+        self.health, self.budgets, self.limiters = parts.health, parts.budgets, parts.limiters
+        self.store, self.auth, self.failover = parts.store, parts.auth, parts.failover
 
     def __getitem__(self, name: str) -> FakeProvider:
         return self.providers[name]
@@ -181,7 +154,7 @@ class Scene:
         self, names: str, request: ChatRequest, *, when_limited: Literal["next", "wait"] = "next", call: Call
     ) -> TargetAnswer:
         """Whoever answers."""
-        return self.failover.first_that_answers(route(names, when_limited), request, call)
+        return self.failover.first_that_answers(route(names, when_limited), chat_of(request), call)
 
     def fails(self, names: str, *, when_limited: Literal["next", "wait"] = "next") -> tuple[GatewayError, Call]:
         """The failure that the caller is told."""

@@ -29,7 +29,7 @@ from gateway.dispatch.call import MAX_TRIES
 from gateway.providers.base import Answer
 from gateway.routing.breaker import FIRST_OPENING, IN_A_ROW, LONGEST_OPENING
 from gateway.routing.router import Target
-from tests.failover_scene import ANSWER, BROKEN_LINE, Outcome, Scene, limit, told
+from tests.support.failover_scene import ANSWER, BROKEN_LINE, Outcome, Scene, limit, told
 
 KINDS: Mapping[str, tuple[type[Exception], float | None]] = {
     "unreachable": (ConnectionFailed, None),

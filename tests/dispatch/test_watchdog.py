@@ -87,25 +87,25 @@ def test_the_first_reason_counts() -> None:
     assert isinstance(call.ended, CallerLeft)
 
 
-def test_ending_a_call_cuts_every_run_of_it() -> None:
+def test_ending_a_call_cuts_every_branch_of_it() -> None:
     call, first, second = call_of(), Held(), Held()
-    call.enter(first)
-    call.enter(second)
+    call.add_branch(first)
+    call.add_branch(second)
     assert (first.cancels, second.cancels) == (0, 0)
     call.end(CallerLeft("left"))
     assert (first.cancels, second.cancels) == (1, 1)
 
 
-def test_a_run_that_enters_after_the_end_is_cut_at_once() -> None:
-    call, run = call_of(), Held()
+def test_a_branch_that_enters_after_the_end_is_cut_at_once() -> None:
+    call, branch = call_of(), Held()
     call.end(CallerLeft("left"))
-    call.enter(run)
-    assert run.cancels == 1
+    call.add_branch(branch)
+    assert branch.cancels == 1
 
 
 def test_enter_and_end_at_once_always_cut() -> None:
     for _ in range(200):
-        call, run = call_of(), Held()
+        call, branch = call_of(), Held()
         together = threading.Barrier(2, timeout=LONG)
 
         def end(call: Call = call, together: threading.Barrier = together) -> None:
@@ -115,9 +115,9 @@ def test_enter_and_end_at_once_always_cut() -> None:
         thread = threading.Thread(target=end)
         thread.start()
         together.wait()
-        call.enter(run)
+        call.add_branch(branch)
         thread.join(LONG)
-        assert run.cancels >= 1
+        assert branch.cancels >= 1
 
 
 def test_a_cut_may_look_at_the_call_that_cuts_it() -> None:
@@ -125,10 +125,10 @@ def test_a_cut_may_look_at_the_call_that_cuts_it() -> None:
 
     class Curious:
         def cancel(self) -> None:
-            call.enter(Held())
+            call.add_branch(Held())
             call.take_try()
 
-    call.enter(Curious())
+    call.add_branch(Curious())
     thread = threading.Thread(target=lambda: call.end(CallerLeft("left")), daemon=True)
     thread.start()
     thread.join(LONG)
@@ -174,8 +174,8 @@ def test_a_call_whose_caller_leaves_is_ended_within_two_seconds() -> None:
     leaving, staying = Caller(), Caller()
     gone, there = call_of(leaving), call_of(staying)
     cut, whole = Held(), Held()
-    gone.enter(cut)
-    there.enter(whole)
+    gone.add_branch(cut)
+    there.add_branch(whole)
     with closing(CallWatchdog(FakeClock())) as calls:  # looked after as often as in a gateway
         calls.add(gone)
         calls.add(there)
@@ -193,7 +193,7 @@ def test_a_call_that_has_ended_is_not_looked_after(calls: CallWatchdog) -> None:
     calls.remove(done)
     caller.gone = other.gone = True
     held = Held()
-    watched.enter(held)
+    watched.add_branch(held)
     assert held.was_cancelled.wait(2.0)
     assert done.ended is None
 
@@ -202,7 +202,7 @@ def test_stopping_ends_every_running_call(calls: CallWatchdog) -> None:
     running = [call_of() for _ in range(5)]
     held = [Held() for _ in running]
     for call, each in zip(running, held, strict=True):
-        call.enter(each)
+        call.add_branch(each)
         calls.add(call)
     assert calls.end_all() == 5
     assert [each.cancels for each in held] == [1] * 5
@@ -240,27 +240,27 @@ def test_calls_come_and_go_while_they_are_looked_after(calls: CallWatchdog) -> N
 def test_a_gateway_that_stops_ends_the_calls_that_wait_in_a_queue_now_and_later(
     calls: CallWatchdog, waits_already: bool
 ) -> None:
-    queued, working, run = call_of(), call_of(), Held()
-    queued.enter(run)
+    queued, working, branch = call_of(), call_of(), Held()
+    queued.add_branch(branch)
     calls.add(queued)
     calls.add(working)
     with ExitStack() as line:
         if waits_already:
-            line.enter_context(queued.in_line())
+            line.enter_context(queued.queueing())
         calls.cancel_queued()
-        line.enter_context(queued.in_line())
-        assert run.was_cancelled.wait(2.0)
+        line.enter_context(queued.queueing())
+        assert branch.was_cancelled.wait(2.0)
     assert isinstance(queued.ended, Draining)
     assert working.ended is None
 
 
-def test_a_call_that_is_answered_while_another_of_its_runs_waits_is_not_in_a_queue() -> None:
+def test_a_call_that_is_answered_while_another_of_its_branches_waits_is_not_in_a_queue() -> None:
     call = call_of()
-    with call.in_line():
+    with call.queueing():
         assert call.in_queue
         assert call.take_try()
         assert not call.in_queue
-        call.tried()
+        call.end_try()
         assert call.in_queue
         call.first_content = 1.0
         assert not call.in_queue
@@ -271,7 +271,7 @@ def test_a_call_that_is_answered_while_another_of_its_runs_waits_is_not_in_a_que
 
 
 class Slow:
-    """A race whose every look wants one more thread, with the same work in each."""
+    """A dispatch that at every look wants one more thread, with the same work in each."""
 
     def __init__(self, work: Callable[[], None]) -> None:
         self.work = work
@@ -292,29 +292,29 @@ def test_what_a_slow_call_wants_beside_it_runs_in_a_thread_that_ends_with_the_wo
     before = threading.active_count()
     calls = CallWatchdog(FakeClock())
     names: list[str] = []
-    race = Slow(lambda: names.append(threading.current_thread().name))
+    hedging = Slow(lambda: names.append(threading.current_thread().name))
     call = call_of()
-    call.race = race
+    call.hedging = hedging
     calls.add(call)
-    race.until_looked(2)
+    hedging.until_looked(2)
     calls.close()
-    assert len(names) == race.spawned.count(True) >= 2
+    assert len(names) == hedging.spawned.count(True) >= 2
     assert set(names) == {"beside"}
     assert threading.active_count() == before
 
 
 @pytest.mark.usefixtures("often_looked_after")
 def test_there_are_only_so_many_threads_beside_and_one_that_ends_makes_room() -> None:
-    calls, done = CallWatchdog(FakeClock(), most_beside=1), threading.Semaphore(0)
-    race, call = Slow(lambda: assert_acquired(done)), call_of()
-    call.race = race
+    calls, done = CallWatchdog(FakeClock(), max_hedges=1), threading.Semaphore(0)
+    hedging, call = Slow(lambda: assert_acquired(done)), call_of()
+    call.hedging = hedging
     calls.add(call)
-    race.until_looked(2)
-    assert race.spawned[:2] == [True, False]
+    hedging.until_looked(2)
+    assert hedging.spawned[:2] == [True, False]
     done.release(2)
-    while race.spawned.count(True) < 2:
-        race.until_looked(1)
-    done.release(len(race.spawned) + 10)
+    while hedging.spawned.count(True) < 2:
+        hedging.until_looked(1)
+    done.release(len(hedging.spawned) + 10)
     calls.close()
 
 
@@ -326,24 +326,24 @@ def test_a_system_without_threads_is_told_as_no_room(monkeypatch: pytest.MonkeyP
     def refuse(thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    race, call = Slow(lambda: None), call_of()
-    call.race = race
+    hedging, call = Slow(lambda: None), call_of()
+    call.hedging = hedging
     monkeypatch.setattr(threading.Thread, "start", refuse)
     calls.add(call)
-    race.until_looked(2)
-    assert set(race.spawned) == {False}
+    hedging.until_looked(2)
+    assert set(hedging.spawned) == {False}
 
 
 def test_a_call_that_is_over_asks_nobody_beside_it(calls: CallWatchdog) -> None:
-    caller, run = Caller(), Held()
+    caller, branch = Caller(), Held()
     call = call_of(caller)
-    race = Slow(lambda: None)
+    hedging = Slow(lambda: None)
     caller.gone = True
-    call.race = race
-    call.enter(run)
+    call.hedging = hedging
+    call.add_branch(branch)
     calls.add(call)
-    assert run.was_cancelled.wait(LONG)
-    assert race.spawned == []
+    assert branch.was_cancelled.wait(LONG)
+    assert hedging.spawned == []
 
 
 def test_a_call_that_cannot_be_looked_after_does_not_end_the_looking(
@@ -353,14 +353,14 @@ def test_a_call_that_cannot_be_looked_after_does_not_end_the_looking(
         def hedge(self, spawn: Callable[[Callable[[], None]], bool]) -> None:
             raise ZeroDivisionError
 
-    bad, caller, run = call_of(), Caller(), Held()
-    bad.race = Broken()
+    bad, caller, branch = call_of(), Caller(), Held()
+    bad.hedging = Broken()
     calls.add(bad)
     good = call_of(caller)
-    good.enter(run)
+    good.add_branch(branch)
     calls.add(good)
     caller.gone = True
-    assert run.was_cancelled.wait(LONG)
+    assert branch.was_cancelled.wait(LONG)
     calls.close()
     assert "request req_1 could not be looked after" in caplog.text
 

@@ -1,0 +1,158 @@
+"""What an attempt needs before its request may leave: a health ticket, a credential and a permit of the rate limit.
+
+They are taken in this order: a target that cools down costs nothing, and a call without a credential takes no slot.
+What was taken is given back where the next one is missing. The module does not know how a target is asked.
+"""
+
+from msgspec import Struct
+
+from gateway.auth.auth_manager import AuthManager, Credential
+from gateway.core.errors import CallerLeft, GatewayError, Limited, LoginRequired
+from gateway.core.provider_failures import CredentialRefused, ProviderFailure, RateLimited
+from gateway.dispatch.branch import Branch
+from gateway.limits.permit import UNLIMITED, Permit
+from gateway.limits.rate_limiter import RateLimiters
+from gateway.routing.health import Health, HealthTicket
+from gateway.routing.router import Target
+
+
+class CoolingDown(Exception):
+    """The target cools down, or another call probes it."""
+
+
+class Candidate(Struct, frozen=True):
+    """A target that is to be asked.
+
+    Attributes:
+        target: the target.
+        wait: whether to queue where its rate limit has no room now.
+        forced: ask it although it cools down, because no other target is left.
+    """
+
+    target: Target
+    wait: bool = False
+    forced: bool = False
+
+
+class Admitted(Struct, frozen=True):
+    """What one request to a target holds. Its holder closes it."""
+
+    ticket: HealthTicket
+    credential: Credential
+    permit: Permit
+
+    def close(self) -> None:
+        """Give everything back; a verdict that the ticket has already stands. Idempotent."""
+        self.ticket.close()
+        self.permit.close()
+
+
+class Admission:
+    """Admits requests to targets.
+
+    Args:
+        health: gives the tickets.
+        auth: gives the credentials.
+        limiters: give the permits.
+    """
+
+    def __init__(self, health: Health, auth: AuthManager, limiters: RateLimiters) -> None:
+        self._health = health
+        self._auth = auth
+        self._limiters = limiters
+
+    def expected_wait(self, target: Target) -> float:
+        """Seconds until the target's rate limit has room."""
+        limiter = self._limiters.of(target.provider)
+        return limiter.expected_wait() if limiter else 0.0
+
+    def admit(self, candidate: Candidate, branch: Branch) -> Admitted:
+        """Take what the first request to a candidate needs.
+
+        Raises:
+            CoolingDown: the target is not to be asked now.
+            LoginRequired: there is no valid token.
+            Limited: the rate limit has no room, or not in time.
+            BranchLost, CallerLeft, Draining, DeadlineExceeded: the answer is not wanted any more.
+        """
+        ticket = self._health.enter(candidate.target, forced=candidate.forced)
+        if ticket is None:
+            raise CoolingDown(f"{candidate.target} cools down.")
+        permit = UNLIMITED
+        try:
+            credential = self._credential(candidate, branch)  # before the queue: a call without one takes no slot
+            permit = self._permit(candidate, branch)
+            if permit.waited > 0:
+                credential = self._credential(candidate, branch)  # a token may have expired in the queue
+            branch.check()
+        except BaseException:
+            ticket.close()
+            permit.close()
+            raise
+        return Admitted(ticket, credential, permit)
+
+    def admit_again(
+        self, failure: ProviderFailure, candidate: Candidate, branch: Branch, credential: Credential
+    ) -> Admitted:
+        """Take what the second request needs. It counts as a request of its own, so the rate limit must have room.
+
+        Args:
+            failure: of the first request.
+            candidate: as before.
+            branch: as before.
+            credential: of the first request.
+
+        Raises:
+            ProviderFailure: `failure`, because something is missing.
+            BranchLost, CallerLeft, Draining, DeadlineExceeded: the answer is not wanted any more.
+        """
+        target = candidate.target
+        if isinstance(failure, CredentialRefused):
+            better = self._auth.renewed(target.provider, credential)
+            if better is None:
+                raise failure
+            branch.check()  # a renewal may have taken its time
+            credential = better
+        forced = candidate.forced or isinstance(failure, RateLimited)  # its own 429 started the cooldown
+        ticket = self._health.enter(target, forced=forced)
+        if ticket is None:
+            raise failure
+        limiter = self._limiters.of(target.provider)
+        permit = limiter.try_acquire() if limiter else UNLIMITED
+        if permit is None:
+            ticket.close()
+            raise failure
+        return Admitted(ticket, credential, permit)
+
+    def _credential(self, candidate: Candidate, branch: Branch) -> Credential:
+        try:
+            return self._auth.credential(candidate.target.provider)
+        except LoginRequired as failure:
+            branch.call.attempts.append((candidate.target, label(failure)))
+            raise
+
+    def _permit(self, candidate: Candidate, branch: Branch) -> Permit:
+        provider, call = candidate.target.provider, branch.call
+        limiter = self._limiters.of(provider)
+        if limiter is None:
+            return UNLIMITED
+        if not candidate.wait:
+            if (permit := limiter.try_acquire()) is not None:
+                return permit
+            raise Limited(f"The rate limit of {provider} has no room now.", retry_after=limiter.expected_wait())
+        try:
+            with call.queueing():
+                permit = limiter.acquire(deadline=call.deadline, left=branch.is_over)
+        except CallerLeft:
+            branch.check()  # `is_over` has other reasons, too: raises the true one
+            raise
+        call.queued += permit.waited
+        return permit
+
+
+def label(failure: GatewayError) -> str:
+    """A failed try in a word: the provider's status where it gave one, otherwise our error code. Never the provider's
+    own code, which may be any text, even the key that it was called with."""
+    if isinstance(failure, ProviderFailure):
+        return str(failure.evidence.status or type(failure).code or "failed")
+    return failure.code or "failed"
