@@ -217,8 +217,8 @@ def _chosen(path: Path | None) -> Path | None:
 
 
 def _from_variable() -> Path | None:
-    told = os.environ.get(VARIABLE, "")
-    return Path(told).expanduser() if told else None
+    named = os.environ.get(VARIABLE, "")
+    return Path(named).expanduser() if named else None
 
 
 def _in_this_folder() -> Path | None:

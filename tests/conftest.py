@@ -11,9 +11,9 @@ import pytest
 from hypothesis import settings
 
 from gateway.dispatch.watchdog import CallWatchdog
-from tests import running
-from tests.edge import App
 from tests.httpd import checked_owner
+from tests.support import running
+from tests.support.edge import App
 from tests.support.transports import BOTH, Opening
 from tests.support.upstream_script import ScriptedUpstream
 

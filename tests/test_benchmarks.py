@@ -25,7 +25,7 @@ from benchmarks.scenarios import Whole, plan
 from benchmarks.streamed import BLOCK, chunk, ending, stream_head
 from benchmarks.traffic import STAMP, Target, large_chat, small_chat, whole_answer
 from benchmarks.upstream import stamped
-from tests.running import loaded
+from tests.support.running import loaded
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from tests.running import Running, alias, chat, events, provider, running
+from tests.support.running import Running, alias, chat, events, provider, running
 from tests.support.upstream_script import (
     Cut,
     Json,

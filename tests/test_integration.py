@@ -8,7 +8,7 @@ import openai
 import pytest
 from openai.types.chat import ChatCompletionMessageParam
 
-from tests.running import Running, alias, provider, running
+from tests.support.running import Running, alias, provider, running
 from tests.support.upstream_script import Cut, Json, ScriptedUpstream, Sse, Status, json_answer, sse_answer, sse_events
 
 USAGE = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
@@ -45,7 +45,7 @@ HELLO: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Hello th
 def demo(request: pytest.FixtureRequest) -> Iterator[Running]:
     """A gateway as it starts without a configuration file."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("tests.running.RELAYED", request.param)
+        patched.setattr("tests.support.running.RELAYED", request.param)
         with running() as gateway:
             yield gateway
 

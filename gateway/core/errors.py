@@ -55,6 +55,12 @@ class GatewayError(Exception):
         advised.retry_after = seconds
         return advised
 
+    def with_message(self, message: str) -> Self:
+        """A copy with another message."""
+        reworded = copy(self)
+        reworded.message = message
+        return reworded
+
 
 # The request is at fault -------------------------------------------------------------------------------------------
 

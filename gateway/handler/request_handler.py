@@ -1,7 +1,6 @@
-"""A chat request's walk: read, routed, answered by the first who can, written down."""
+"""The walk of a chat request: parse, route, dispatch, reply, and one record at its end."""
 
 import logging
-import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -13,11 +12,11 @@ from gateway.core.records import CallRecord
 from gateway.core.request import ChatRequest
 from gateway.dispatch.attempt import TargetAnswer
 from gateway.dispatch.call import Call
-from gateway.dispatch.caller import Headers
 from gateway.dispatch.failover import Failover, Resumed
 from gateway.dispatch.operation import Chat
 from gateway.dispatch.watchdog import CallWatchdog
 from gateway.handler.reply import EVENT_STREAM, JSON_TYPE, LONGEST_ADVICE, Reply, error_reply
+from gateway.handler.reply_headers import attempts_text, error_code, forwarded, gateway_headers
 from gateway.handler.response_transformer import ResponseTransformer
 from gateway.observe.observers import Observers
 from gateway.providers.base import Answer, OpenStream
@@ -30,15 +29,6 @@ from gateway.wires.base import InboundWire
 STALL_REPLACEABLE: Final = 20.0
 STALL_ALONE: Final = 120.0
 """Seconds of silence allowed between two pieces of a stream: where another candidate could go on, and where none."""
-FORWARDED: Final = re.compile(r"^x-ratelimit-[a-z0-9-]{1,64}$", re.MULTILINE | re.IGNORECASE | re.ASCII)
-"""Headers of a provider that are passed on: what clients read to pace themselves."""
-MOST_FORWARDED: Final = 32
-LONGEST_FORWARDED: Final = 256
-"""Clients refuse a reply of more than 100 headers, so a provider that sends many would make an error of its answer."""
-CODE: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-UNSAFE: Final = re.compile(r"[^!-$&-+\--<>-~]")
-"""What is not printable ASCII, the blank, and what parts the entries of a list: comma, equals sign and percent."""
-
 logger = logging.getLogger(__name__)
 
 
@@ -101,37 +91,37 @@ class RequestHandler:
         request = self._wire.parse_request(body)
         call.model, call.streamed = request.model, request.stream
         route = self._router.candidates(request.model)
-        reached = self._failover.first_that_answers(route, Chat(request, self._wire.resume_request), call)
+        found = self._failover.first_that_answers(route, Chat(request, self._wire.resume_request), call)
         call.first_content = call.age()
-        call.dropped = reached.answer.dropped
+        call.dropped = found.answer.dropped
         try:
-            if isinstance(reached.answer, Answer):
-                return self._whole(reached.answer, route, call)
-            return self._streamed(reached, reached.answer, route, request, call)
+            if isinstance(found.answer, Answer):
+                return self._whole(found.answer, route, call)
+            return self._streamed(found, found.answer, route, request, call)
         except BaseException:
-            reached.close()
+            found.close()
             raise
 
     def _whole(self, answer: Answer, route: Route, call: Call) -> Reply:
         content = self._transformer.whole(answer, route.name)
         call.usage = answer.response.usage
-        headers = (("Content-Type", JSON_TYPE), *_told(call), *_forwarded(answer.headers))
+        headers = (("Content-Type", JSON_TYPE), *gateway_headers(call), *forwarded(answer.headers))
         return Reply(200, headers, content, sent=lambda: self._finished(call, 200, None))
 
     def _streamed(
-        self, reached: TargetAnswer, stream: OpenStream, route: Route, request: ChatRequest, call: Call
+        self, answer: TargetAnswer, stream: OpenStream, route: Route, request: ChatRequest, call: Call
     ) -> Reply:
         resumable = request.plain and route.stream_recovery == "resume" and len(route.targets) > 1
-        stall = self._stall(route, reached.target, resumable=resumable)
+        stall = self._stall(route, answer.target, resumable=resumable)
         machine = self._transformer.streamed(stream, request, stall, resumable=resumable)
-        headers = (*EVENT_STREAM, *_told(call), *_forwarded(stream.headers))
+        headers = (*EVENT_STREAM, *gateway_headers(call), *forwarded(stream.headers))
         call.caller.commit()
-        drive = StreamSession(machine, reached, call, _StreamCallbacks(self, route, request, call))
-        return Reply(200, headers, StreamedBody(drive, self._relay))
+        session = StreamSession(machine, answer, call, _StreamCallbacks(self, route, request, call))
+        return Reply(200, headers, StreamedBody(session, self._relay))
 
-    def resume(self, route: Route, request: ChatRequest, call: Call, said: str) -> Resumed:
-        """Another candidate's stream, where that of `call.target` has broken off after `said`."""
-        return self._failover.resume(route, Chat(request, self._wire.resume_request), said, call)
+    def resume(self, route: Route, request: ChatRequest, call: Call, text_so_far: str) -> Resumed:
+        """Another candidate's stream, where that of `call.target` broke off after this text."""
+        return self._failover.resume(route, Chat(request, self._wire.resume_request), text_so_far, call)
 
     def closed(self, call: Call, machine: AnswerMachine, error: GatewayError | None) -> None:
         """A stream is over."""
@@ -139,19 +129,19 @@ class RequestHandler:
         self._finished(call, 200, error)
 
     def _stall(self, route: Route, target: Target, *, resumable: bool) -> Stall:
-        told = self._timeouts[target.provider].stall_seconds
-        if told != "auto":
-            return Stall(told, told)
+        configured = self._timeouts[target.provider].stall_seconds
+        if configured != "auto":
+            return Stall(configured, configured)
         short = resumable and self._failover.has_alternative(route, target)
         return Stall(STALL_REPLACEABLE if short else STALL_ALONE, STALL_ALONE)
 
     def _refusal(self, call: Call, error: GatewayError) -> Reply:
         if isinstance(error, ProviderFailure) and (error.retry_after or 0.0) > LONGEST_ADVICE:
-            error.message += f" Try again in {in_words(error.retry_after or 0.0)}."
+            error = error.with_message(f"{error.message} Try again in {in_words(error.retry_after or 0.0)}.")
         if call.caller.commit():
-            return Reply(200, (*EVENT_STREAM, *_told(call)), self._wire.error_event(error))
+            return Reply(200, (*EVENT_STREAM, *gateway_headers(call)), self._wire.error_event(error))
         reply = error_reply(error, self._wire)
-        return Reply(reply.status, (*reply.headers, *_told(call)), reply.body)
+        return Reply(reply.status, (*reply.headers, *gateway_headers(call)), reply.body)
 
     def _finished(self, call: Call, status: int, error: GatewayError | None) -> None:
         self._calls.remove(call)
@@ -162,7 +152,7 @@ class RequestHandler:
                 target=str(call.target) if call.target else None,
                 attempts=attempts_text(call),
                 status=status,
-                error=_word(error) if error else None,
+                error=error_code(error) if error else None,
                 streamed=call.streamed,
                 queue_ms=round(call.queued * 1000),
                 first_ms=None if call.first_content is None else round(call.first_content * 1000),
@@ -177,7 +167,7 @@ class RequestHandler:
 
 
 class _StreamCallbacks:
-    """What a stream's body asks its handler, with what the answer is to know."""
+    """What a stream asks its handler."""
 
     def __init__(self, handler: RequestHandler, route: Route, request: ChatRequest, call: Call) -> None:
         self._handler = handler
@@ -185,48 +175,8 @@ class _StreamCallbacks:
         self._request = request
         self._call = call
 
-    def resume(self, said: str) -> Resumed:
-        return self._handler.resume(self._route, self._request, self._call, said)
+    def resume(self, text_so_far: str) -> Resumed:
+        return self._handler.resume(self._route, self._request, self._call, text_so_far)
 
     def closed(self, machine: AnswerMachine, error: GatewayError | None) -> None:
         self._handler.closed(self._call, machine, error)
-
-
-def _word(error: GatewayError) -> str:
-    """What the log calls an error. A provider's own code may be any text, and a prompt with it."""
-    return error.code if error.code and CODE.fullmatch(error.code) else type(error).code or type(error).type
-
-
-def attempts_text(call: Call) -> str:
-    """`openai/gpt-4=503,gemini/gemini-2.5-pro=200`; what would break the list is percent-encoded."""
-    told = [f"{_header_safe(str(target))}={_header_safe(outcome)}" for target, outcome in call.attempts]
-    return ",".join(told)
-
-
-def _told(call: Call) -> Headers:
-    """The headers that tell what happened."""
-    headers = [("x-gateway-queue-ms", str(round(call.queued * 1000)))]
-    if call.attempts:
-        headers.append(("x-gateway-attempts", attempts_text(call)))
-    if call.target:
-        headers.append(("x-gateway-provider", call.target.provider))
-        headers.append(("x-gateway-model", _header_safe(call.target.model)))
-    if call.dropped:
-        headers.append(("x-gateway-dropped", ",".join(call.dropped)))
-    return tuple(headers)
-
-
-def _forwarded(headers: Mapping[str, str]) -> Headers:
-    names = FORWARDED.findall("\n".join(headers))  # in one look: most names of a head are others
-    found = [(name.lower(), value) for name in names if _can_stand(value := headers[name])]
-    return tuple(found[:MOST_FORWARDED])
-
-
-def _can_stand(value: str) -> bool:
-    return len(value) <= LONGEST_FORWARDED and value.isascii() and value.isprintable()
-
-
-def _header_safe(text: str) -> str:
-    if UNSAFE.search(text) is None:
-        return text
-    return UNSAFE.sub(lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "replace")), text)

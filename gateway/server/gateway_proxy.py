@@ -270,9 +270,9 @@ def _body(environ: "WSGIEnvironment", largest: int) -> bytes:
     return body
 
 
-def _request_id(told: str) -> str:
-    """The caller's own, where it is one."""
-    return told if REQUEST_ID.fullmatch(told) else new_request_id()
+def _request_id(sent: str) -> str:
+    """The caller's own id, if it is valid; else a new one."""
+    return sent if REQUEST_ID.fullmatch(sent) else new_request_id()
 
 
 def _caller(environ: "WSGIEnvironment") -> Caller:

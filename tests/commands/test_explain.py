@@ -17,12 +17,12 @@ from gateway.core.errors import ModelNotFound
 from gateway.core.provider_failures import QuotaExhausted
 from gateway.core.secrets import Secret
 from gateway.dispatch.explain import Explainer, Explanation
-from gateway.handler.request_handler import attempts_text
+from gateway.handler.reply_headers import attempts_text
 from gateway.routing.router import Router
 from gateway.serve import with_address
-from tests.running import Running, alias, chat, loaded, provider, running
-from tests.served import run_here
 from tests.support.failover_scene import DOWN, TOO_MANY, Scene, limit, told
+from tests.support.running import Running, alias, chat, loaded, provider, running
+from tests.support.served import run_here
 from tests.support.upstream_script import Json, ScriptedUpstream, Status
 
 NOW = 1_000.0

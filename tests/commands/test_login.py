@@ -27,9 +27,9 @@ from gateway.commands.logout import logout
 from gateway.config.loader import load
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.secrets import Secret
-from tests.served import HANG, ROOT, environment, posix_only
 from tests.support.auth_server import AuthServer, Raw
 from tests.support.fakes import FakeClock
+from tests.support.served import HANG, ROOT, environment, posix_only
 
 SECRET = "canary-client-secret"
 JSON = {"Content-Type": "application/json"}

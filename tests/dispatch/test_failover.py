@@ -46,7 +46,7 @@ from gateway.dispatch.call import MAX_TRIES, Call
 from gateway.dispatch.caller import NoCaller
 from gateway.dispatch.failover import Resumed, most_informative
 from gateway.dispatch.operation import Chat
-from gateway.handler.request_handler import attempts_text
+from gateway.handler.reply_headers import attempts_text
 from gateway.providers.base import Answer, OpenStream
 from gateway.routing.breaker import FIRST_OPENING, IN_A_ROW
 from gateway.routing.router import Target

@@ -27,7 +27,7 @@ from gateway.dispatch.call import MAX_TRIES, Call
 from gateway.dispatch.caller import NoCaller
 from gateway.dispatch.hedging import HedgedDispatch
 from gateway.dispatch.operation import Chat
-from gateway.handler.request_handler import attempts_text
+from gateway.handler.reply_headers import attempts_text
 from gateway.limits.rate_limiter import LOOK, MINUTE, RateLimiter
 from gateway.providers.base import Answer, AttemptContext, OpenStream
 from gateway.routing.breaker import FIRST_OPENING, IN_A_ROW

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from gateway.httpd.listening import bind
 from gateway.httpd.server import HttpServer
 from gateway.process import limit_malloc
-from tests.edge import MIB, application
 from tests.httpd import callers
+from tests.support.edge import MIB, application
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

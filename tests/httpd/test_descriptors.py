@@ -13,9 +13,9 @@ import yaml
 
 from gateway.net import descriptors
 from gateway.net.descriptors import connection_limit, is_exhausted
-from tests.edge import LIMIT, MIB, App, Served, get, post, read_answer, until
-from tests.running import alias, chat, provider, running
-from tests.served import posix_only, serving
+from tests.support.edge import LIMIT, MIB, App, Served, get, post, read_answer, until
+from tests.support.running import alias, chat, provider, running
+from tests.support.served import posix_only, serving
 from tests.support.upstream_script import Done, ScriptedUpstream, Sse, Step, WaitFor, sse_events
 
 CHAT = b"/v1/chat/completions"

@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing
 import pytest
 
 from gateway.httpd.event_loop import READ, WRITE, EventLoop
-from tests.edge import LIMIT
+from tests.support.edge import LIMIT
 
 
 class Source:

@@ -15,7 +15,7 @@ from gateway.httpd.listening import bind
 from gateway.httpd.output import Output
 from gateway.httpd.server import HttpServer
 from gateway.httpd.supervision import SupervisedConnection
-from tests.edge import LIMIT, MIB, App, Served, application, get, post, read_answer, until
+from tests.support.edge import LIMIT, MIB, App, Served, application, get, post, read_answer, until
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -31,7 +31,7 @@ from gateway.runtime import Current, DrainState
 from gateway.server.gateway_proxy import GatewayProxy
 from gateway.server.guard import Guard
 from gateway.wires.openai_chat.inbound import OpenAIChatInbound
-from tests.edge import LIMIT, MIB, application, until
+from tests.support.edge import LIMIT, MIB, application, until
 from tests.support.fakes import FakeClock
 
 if TYPE_CHECKING:

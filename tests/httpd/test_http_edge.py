@@ -13,7 +13,20 @@ import pytest
 
 from gateway.httpd.listening import bind
 from gateway.httpd.server import HttpServer
-from tests.edge import HEAD, LIMIT, MIB, Answer, App, Served, application, chunked, get, post, read_all, read_answer
+from tests.support.edge import (
+    HEAD,
+    LIMIT,
+    MIB,
+    Answer,
+    App,
+    Served,
+    application,
+    chunked,
+    get,
+    post,
+    read_all,
+    read_answer,
+)
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

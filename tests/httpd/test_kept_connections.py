@@ -17,8 +17,8 @@ from gateway.httpd.connection import WATCH_AFTER_SECONDS
 from gateway.httpd.ownership import WORKER
 from gateway.httpd.supervision import IDLE_SECONDS, RECEIVE_SECONDS
 from gateway.httpd.thread_pools import KEEP_TURN_SECONDS, ThreadPools
-from tests.edge import LIMIT, Served, get, post, read_answer, received, until
 from tests.httpd.test_thread_pools import Caller
+from tests.support.edge import LIMIT, Served, get, post, read_answer, received, until
 from tests.support.fakes import FakeClock
 
 if TYPE_CHECKING:

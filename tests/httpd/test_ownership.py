@@ -20,8 +20,8 @@ from gateway.httpd.output import Output
 from gateway.httpd.ownership import CLOSED, RELAY, WORKER
 from gateway.httpd.response import Response
 from gateway.httpd.supervision import IDLE_SECONDS, RECEIVE_SECONDS, STALL_SECONDS, SupervisedConnection
-from tests.edge import MIB, application, get, post
 from tests.httpd.checked_owner import CHECK
+from tests.support.edge import MIB, application, get, post
 from tests.support.fakes import FakeClock
 
 if TYPE_CHECKING:

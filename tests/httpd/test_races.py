@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.edge import LIMIT, MIB, Served, get, read_answer, until
 from tests.httpd import callers
 from tests.httpd.serving import patterns
+from tests.support.edge import LIMIT, MIB, Served, get, read_answer, until
 
 
 @pytest.fixture(autouse=True)

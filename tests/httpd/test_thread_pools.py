@@ -9,7 +9,7 @@ import pytest
 
 from gateway.core.clock import SystemClock
 from gateway.httpd.thread_pools import LONGEST_WAIT, WAITING_PER_THREAD, ThreadPools
-from tests.edge import LIMIT, App, Served, get, post, read_answer
+from tests.support.edge import LIMIT, App, Served, get, post, read_answer
 from tests.support.fakes import FakeClock
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.httpd.worker_threads import WorkerThreads
-from tests.edge import LIMIT, until
+from tests.support.edge import LIMIT, until
 
 
 class Job:

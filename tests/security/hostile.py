@@ -8,7 +8,7 @@ from typing import Any
 
 import requests
 
-from tests.running import Running, alias, provider, running
+from tests.support.running import Running, alias, provider, running
 from tests.support.upstream_script import Request, ScriptedUpstream, Status, Step
 
 KEY = "sk-canary-0123456789abcdef"

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from gateway.wires.openai_chat.inbound.addresses import REFUSED
-from tests.running import chat
 from tests.security.hostile import GOOGLE_KEY, KEY, Scene, check_reply, refused, scene
+from tests.support.running import chat
 from tests.support.upstream_script import ScriptedUpstream
 
 THEIRS = "sk-of-the-attacker-0123456789"

@@ -21,9 +21,9 @@ from gateway.wires.gemini import Gemini
 from gateway.wires.gemini.memory import CallMemory
 from gateway.wires.openai_chat.inbound import OpenAIChatInbound
 from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
-from tests.running import chat
 from tests.security.hostile import Scene, check_error, check_reply, check_stream, scene, strict
 from tests.security.substitutions import FEW, INSTEAD, gemini_events, openai_answers, substituted
+from tests.support.running import chat
 from tests.support.upstream_script import Request, Status, Step, sse_events
 
 NOW = 1_800_000_000

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 import pytest
 
 from gateway.dispatch.watchdog import CallWatchdog
-from tests.edge import connect_to, post, received
-from tests.running import Running, alias, chat, provider, running
+from tests.support.edge import connect_to, post, received
+from tests.support.running import Running, alias, chat, provider, running
 from tests.support.upstream_script import Request, ScriptedUpstream, Sse, Stall, sse_events
 
 LIMIT = 10

@@ -16,10 +16,10 @@ import requests
 
 from gateway.wires.openai_chat.inbound import OpenAIChatInbound
 from tests.observe.test_logs import logging_to
-from tests.running import alias, chat, provider, running
 from tests.security.hostile import healthy_gemini
-from tests.served import HANG, Served, serving
 from tests.support.auth_server import AuthServer, Raw
+from tests.support.running import alias, chat, provider, running
+from tests.support.served import HANG, Served, serving
 from tests.support.upstream_script import (
     Body,
     Cut,

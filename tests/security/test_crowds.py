@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import pytest
 
 from gateway.httpd.listener import CONNECTIONS, SPARE
-from tests.edge import LIMIT, App, Served, get, post, read_answer, room_for_descriptors
+from tests.support.edge import LIMIT, App, Served, get, post, read_answer, room_for_descriptors
 from tests.support.fakes import FakeClock
 
 CROWD = 1_100

@@ -19,10 +19,10 @@ import pytest
 import requests
 
 from gateway.core.strict_json import MAX_CONTAINERS
-from tests.running import alias, chat, provider, running
 from tests.security.hostile import check_stream, refused
-from tests.served import serving
 from tests.support.fakes import FastClock
+from tests.support.running import alias, chat, provider, running
+from tests.support.served import serving
 from tests.support.upstream_script import Head, Request, ScriptedUpstream, Send, Status, Step
 
 MIB = 1 << 20

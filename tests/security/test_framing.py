@@ -10,7 +10,7 @@ import pytest
 
 from gateway.core.errors import GatewayError
 from gateway.httpd.request import RequestParser
-from tests.edge import HEAD, MIB, Answer, App, Served, chunked, get, post, read_all, read_answer, statuses
+from tests.support.edge import HEAD, MIB, Answer, App, Served, chunked, get, post, read_all, read_answer, statuses
 
 HIDDEN = b"GET /hidden HTTP/1.1\r\nHost: localhost\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\n" + HEAD

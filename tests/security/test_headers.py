@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.running import chat
 from tests.security.hostile import Scene, check_reply, refused, scene
+from tests.support.running import chat
 from tests.support.upstream_script import Head, Json, Sse, Step, json_answer, sse_events
 
 OURS: Final = re.compile(

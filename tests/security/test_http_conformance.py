@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.edge import Answer, connect_to, read_all, read_answer, received, statuses
-from tests.running import Running, running
+from tests.support.edge import Answer, connect_to, read_all, read_answer, received, statuses
+from tests.support.running import Running, running
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: localhost\r\n"

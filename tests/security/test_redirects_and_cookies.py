@@ -11,9 +11,9 @@ import pytest
 
 from gateway.auth.oauth.client import OAuthClient
 from gateway.auth.oauth.errors import OAuthUnreachable
-from tests.running import chat
 from tests.security.hostile import GOOGLE_KEY, KEY, Scene, refused, scene
 from tests.support.auth_server import AuthServer, Raw
+from tests.support.running import chat
 from tests.support.upstream_script import ScriptedUpstream, Status
 
 REDIRECTS = (301, 302, 303, 307, 308)

@@ -5,7 +5,7 @@ import pytest
 from gateway.core.errors import BodyTooLarge
 from gateway.http1.request_reader import MAX_EMPTY_LINES, MAX_FIELDS, MAX_HEAD, MAX_TARGET
 from gateway.httpd.request import PASSED_OVER, RequestParser
-from tests.edge import HEAD, MIB, App, Served, chunked, get, post, read_answer
+from tests.support.edge import HEAD, MIB, App, Served, chunked, get, post, read_answer
 
 CLOSING = b"Connection: close"
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gateway.httpd.supervision import IDLE_SECONDS, LEAST_RATE, RECEIVE_SECONDS, STALL_SECONDS
-from tests.edge import HEAD, LIMIT, MIB, Answer, App, Served, get, post, read_all, read_answer
+from tests.support.edge import HEAD, LIMIT, MIB, Answer, App, Served, get, post, read_all, read_answer
 from tests.support.fakes import FakeClock
 
 if TYPE_CHECKING:

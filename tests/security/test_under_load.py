@@ -15,8 +15,8 @@ import pytest
 import requests
 
 from gateway.httpd.thread_pools import LONGEST_WAIT, WAITING_PER_THREAD
-from tests.edge import HEAD, connect_to, get, post, read_answer, room_for_descriptors
-from tests.running import Running, alias, chat, provider, running
+from tests.support.edge import HEAD, connect_to, get, post, read_answer, room_for_descriptors
+from tests.support.running import Running, alias, chat, provider, running
 from tests.support.upstream_script import Request, ScriptedUpstream, Step, WaitFor, json_answer
 
 CROWD = 1_100

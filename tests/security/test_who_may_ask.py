@@ -1,7 +1,7 @@
 """Who may ask, through the whole application: no name, page or content but the allowed ones reaches anything.
 
-The guard alone is tested in tests/test_guard.py; here every route stands behind it, and a provider counts what it is
-asked.
+The guard alone is tested in tests/server/test_guard.py; here every route stands behind it, and a provider counts what
+it is asked.
 """
 
 import json
@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import pytest
 from werkzeug.test import Client, TestResponse
 
-from tests.running import alias, chat, loaded, provider
 from tests.support.application import application_of
+from tests.support.running import alias, chat, loaded, provider
 from tests.support.upstream_script import ScriptedUpstream
 
 PORT = 8080

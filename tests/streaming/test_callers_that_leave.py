@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 
 from gateway.limits.rate_limiter import RateLimiter
-from tests.running import Running, alias, chat, provider, running
+from tests.support.running import Running, alias, chat, provider, running
 from tests.support.upstream_script import Head, ScriptedUpstream, Sse, Stall, Step, sse_events
 
 pytestmark = pytest.mark.usefixtures("each_driver", "often_looked_after")

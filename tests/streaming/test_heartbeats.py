@@ -12,8 +12,8 @@ from http.client import HTTPConnection, HTTPResponse
 
 import pytest
 
-from tests.running import Running, alias, chat, events, provider, running
 from tests.support.fakes import FastClock
+from tests.support.running import Running, alias, chat, events, provider, running
 from tests.support.upstream_script import (
     Done,
     Head,

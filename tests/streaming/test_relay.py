@@ -13,10 +13,10 @@ import pytest
 from gateway.httpd.response import Response
 from gateway.streaming.relay import MAX_UNTAKEN
 from gateway.upstream.byte_stream import READ_SIZE
-from tests.edge import until
-from tests.running import Running, alias, provider, running
 from tests.support import gemini_answers as gemini
+from tests.support.edge import until
 from tests.support.many_streams import LIMIT, Caller, unchunked
+from tests.support.running import Running, alias, provider, running
 from tests.support.upstream_script import (
     Body,
     Cut,
@@ -116,7 +116,7 @@ def continues(request: Request) -> Sequence[Step]:
 def heard(script: str, monkeypatch: pytest.MonkeyPatch, *, relayed: bool) -> bytes:
     """What the caller of a script gets, without what differs from call to call."""
     played = SCRIPTS[script]
-    monkeypatch.setattr("tests.running.RELAYED", relayed)
+    monkeypatch.setattr("tests.support.running.RELAYED", relayed)
     with ExitStack() as closing:
         gateway, (up, other) = scene(closing, stall=played.stall)
         go = threading.Event()

@@ -10,9 +10,9 @@ import pytest
 from gateway.httpd.server import HttpServer
 from gateway.process import raise_descriptor_limit
 from gateway.streaming.relay import Relay
-from tests.running import alias, provider, running
 from tests.streaming.test_relay import text_of
 from tests.support.many_streams import TEXT, Caller, ManyStreams, unchunked
+from tests.support.running import alias, provider, running
 from tests.support.upstream_script import Cut, Request, ScriptedUpstream, Sse, Step, WaitFor, sse_answer, sse_events
 
 PIECES = sse_events("one two three four")

@@ -20,9 +20,9 @@ from gateway.streaming.body import StreamedBody
 from gateway.streaming.relay import Relay
 from gateway.streaming.session import StreamSession
 from gateway.upstream.byte_stream import Detached
-from tests.edge import until
-from tests.running import alias, provider, running
+from tests.support.edge import until
 from tests.support.many_streams import LIMIT, Caller, unchunked
+from tests.support.running import alias, provider, running
 from tests.support.tls import TRUSTED, server_context
 from tests.support.upstream_script import (
     Done,

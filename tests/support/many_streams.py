@@ -8,7 +8,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
-from tests.running import Running, chat
+from tests.support.running import Running, chat
 from tests.support.upstream_script import sse_events
 
 TEXT: Final = "one two three"

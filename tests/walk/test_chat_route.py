@@ -10,8 +10,8 @@ import pytest
 
 from gateway.handler.request_handler import RequestHandler
 from gateway.server.gateway_proxy import GatewayProxy
-from tests.running import alias, chat, loaded, provider
 from tests.support.application import WholeApplication, application_of
+from tests.support.running import alias, chat, loaded, provider
 from tests.support.upstream_script import Json, ScriptedUpstream, Status, Step
 
 PAGE = "https://page.example"

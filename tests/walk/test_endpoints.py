@@ -10,8 +10,8 @@ import pytest
 from gateway.core.errors import GatewayError, InvalidRequest
 from gateway.handler.reply import EVENT_STREAM, Reply
 from gateway.server.routes import ENDPOINTS, Asked, Endpoint
-from tests.edge import LIMIT, connect_to, post, read_all, until
-from tests.running import Running, running
+from tests.support.edge import LIMIT, connect_to, post, read_all, until
+from tests.support.running import Running, running
 
 PATH = "/oracle/v2/ask"
 CLOSE = b"Connection: close"

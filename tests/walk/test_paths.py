@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.server.routes import ENDPOINTS, Routes, plain_path
-from tests.running import Running, alias, chat, provider, running
+from tests.support.running import Running, alias, chat, provider, running
 from tests.support.upstream_script import ScriptedUpstream
 
 

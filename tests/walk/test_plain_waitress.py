@@ -16,9 +16,9 @@ from waitress.server import TcpWSGIServer, create_server
 
 from gateway.httpd.listening import bind
 from gateway.httpd.server import HttpServer
-from tests.edge import HEAD, MIB, chunked, get, post, read_all
-from tests.running import alias, chat, loaded, provider
 from tests.support.application import WholeApplication, application_of
+from tests.support.edge import HEAD, MIB, chunked, get, post, read_all
+from tests.support.running import alias, chat, loaded, provider
 from tests.support.upstream_script import ScriptedUpstream
 
 OWN = ("date", "connection", "via", "server", "x-request-id", "content-length", "transfer-encoding")

@@ -13,8 +13,8 @@ from gateway.assembly import Assembly
 from gateway.config.loader import Loaded
 from gateway.runtime import Current
 from gateway.serve import with_address
-from tests.edge import LIMIT, connect_to, post, until
-from tests.running import Running, alias, chat, loaded, provider, running
+from tests.support.edge import LIMIT, connect_to, post, until
+from tests.support.running import Running, alias, chat, loaded, provider, running
 from tests.support.upstream_script import (
     Done,
     Request,

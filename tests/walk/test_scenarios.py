@@ -3,7 +3,7 @@
 Every alias has a primary with the fault and a healthy fallback, and answers are compared word for word. The gateway's
 clock runs FACTOR times as fast, so that a rule that speaks of twelve seconds is tested in half of one; how long a
 socket may be silent is real time and therefore set in the configuration. One slow run has the real times:
-`pytest -m slow tests/test_scenarios.py`.
+`pytest -m slow tests/walk/test_scenarios.py`.
 """
 
 import json
@@ -17,9 +17,9 @@ import requests
 
 from gateway.core.clock import Clock
 from gateway.dispatch.watchdog import CallWatchdog
-from tests.running import Running, alias, events, provider, running
 from tests.support import gemini_answers as gemini
 from tests.support.fakes import FakeClock, FastClock
+from tests.support.running import Running, alias, events, provider, running
 from tests.support.upstream_script import (
     Cut,
     Done,

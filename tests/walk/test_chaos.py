@@ -18,8 +18,8 @@ import pytest
 import requests
 
 from gateway.assembly import MAX_THREADS
-from tests.running import alias, chat, events, provider
-from tests.served import Served, serving
+from tests.support.running import alias, chat, events, provider
+from tests.support.served import Served, serving
 from tests.support.upstream_script import (
     Cut,
     Done,

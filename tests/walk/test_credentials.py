@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from gateway.observe.logs import set_up
-from tests.running import Running, chat, provider, running
 from tests.support.auth_server import AuthServer
+from tests.support.running import Running, chat, provider, running
 from tests.support.upstream_script import Json, Request, ScriptedUpstream, Step, healthy
 
 SECRET = "s3cret-of-the-client"

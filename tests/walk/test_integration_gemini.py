@@ -12,8 +12,8 @@ from pydantic import BaseModel
 
 from gateway.providers.gemini import GeminiProvider
 from gateway.wires.gemini.signatures import PLACEHOLDER
-from tests.running import Running, alias, chat, events, provider, running
 from tests.support.gemini_answers import blocked, call, error, refusal, retry_info, said, stream, text
+from tests.support.running import Running, alias, chat, events, provider, running
 from tests.support.upstream_script import (
     Cut,
     Json,

@@ -15,9 +15,9 @@ import pytest
 from click.testing import CliRunner
 
 from gateway.cli import commands
-from tests.running import chat
+from tests.support.running import chat
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 HANG = 30
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="signals to a process are POSIX's")
 

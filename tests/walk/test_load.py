@@ -11,7 +11,7 @@ from contextlib import ExitStack, suppress
 import pytest
 import requests
 
-from tests.running import Running, alias, chat, events, provider, running
+from tests.support.running import Running, alias, chat, events, provider, running
 from tests.support.upstream_script import Done, Request, ScriptedUpstream, Sse, Step, WaitFor, json_answer, sse_events
 
 STREAMS = 30

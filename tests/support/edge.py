@@ -19,7 +19,7 @@ from gateway.httpd.listening import bind
 from gateway.httpd.server import HttpServer
 from gateway.server.errors import render_engine_error
 from gateway.wires.openai_chat.inbound import OpenAIChatInbound
-from tests.running import Running
+from tests.support.running import Running
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

@@ -29,10 +29,10 @@ from gateway.observe.logs import ROOT
 from gateway.observe.masking import Masker
 from gateway.providers.base import Answer, AttemptContext, OpenStream
 from gateway.providers.factory import BUILDERS
-from tests.running import alias, chat, loaded, provider
 from tests.support.application import WholeApplication, application_of
 from tests.support.failover_scene import ANSWER
 from tests.support.fakes import DrivenClock, FakeClock
+from tests.support.running import alias, chat, loaded, provider
 
 PORT = 8080
 HANG = 30.0

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import alias, provider
-from tests.served import HANG, ROOT, Served, environment, posix_only, run, run_here, serving
+from tests.support.running import alias, provider
+from tests.support.served import HANG, ROOT, Served, environment, posix_only, run, run_here, serving
 from tests.support.upstream_script import Done, ScriptedUpstream, Sse, Stall, WaitFor, sse_events
 
 

@@ -1,0 +1,59 @@
+"""The headers of a model call's reply: what the gateway did, and what a provider wants its clients to know."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from gateway.core.errors import GatewayError
+from gateway.dispatch.call import Call
+from gateway.dispatch.caller import Headers
+
+FORWARDED: Final = re.compile(r"^x-ratelimit-[a-z0-9-]{1,64}$", re.MULTILINE | re.IGNORECASE | re.ASCII)
+"""Headers of a provider that are passed on: what clients read to pace themselves."""
+MOST_FORWARDED: Final = 32
+LONGEST_FORWARDED: Final = 256
+"""Clients refuse a reply of more than 100 headers, so a provider that sends many would make an error of its answer."""
+CODE: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+UNSAFE: Final = re.compile(r"[^!-$&-+\--<>-~]")
+"""What is not printable ASCII, the blank, and what parts the entries of a list: comma, equals sign and percent."""
+
+
+def error_code(error: GatewayError) -> str:
+    """The code of an error in records. A provider's own code may be any text, and a prompt with it: then its type's."""
+    return error.code if error.code and CODE.fullmatch(error.code) else type(error).code or type(error).type
+
+
+def attempts_text(call: Call) -> str:
+    """`openai/gpt-4=503,gemini/gemini-2.5-pro=200`; what would break the list is percent-encoded."""
+    entries = [f"{_header_safe(str(target))}={_header_safe(outcome)}" for target, outcome in call.attempts]
+    return ",".join(entries)
+
+
+def gateway_headers(call: Call) -> Headers:
+    """The headers that show what happened: the queue, every attempt, who answered, what was dropped."""
+    headers = [("x-gateway-queue-ms", str(round(call.queued * 1000)))]
+    if call.attempts:
+        headers.append(("x-gateway-attempts", attempts_text(call)))
+    if call.target:
+        headers.append(("x-gateway-provider", call.target.provider))
+        headers.append(("x-gateway-model", _header_safe(call.target.model)))
+    if call.dropped:
+        headers.append(("x-gateway-dropped", ",".join(call.dropped)))
+    return tuple(headers)
+
+
+def forwarded(headers: Mapping[str, str]) -> Headers:
+    """The provider's headers that clients read to pace themselves."""
+    names = FORWARDED.findall("\n".join(headers))  # in one look: most names of a head are others
+    found = [(name.lower(), value) for name in names if _can_stand(value := headers[name])]
+    return tuple(found[:MOST_FORWARDED])
+
+
+def _can_stand(value: str) -> bool:
+    return len(value) <= LONGEST_FORWARDED and value.isascii() and value.isprintable()
+
+
+def _header_safe(text: str) -> str:
+    if UNSAFE.search(text) is None:
+        return text
+    return UNSAFE.sub(lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "replace")), text)
