@@ -61,11 +61,12 @@ class Current(Generic[Served]):
         """Serve this from now on. The one before is closed when its last call is over."""
         with self._lock:
             before, self._served = self._served, served
-            idle = before is not None and before is not served and not self._uses.get(id(before))
-            if before is not None and before is not served and not idle:
+            if before is None or before is served:
+                return
+            if id(before) in self._uses:
                 self._retired[id(before)] = before
-        if before is not None and idle:
-            before.close()
+                return
+        before.close()
 
     def enter(self) -> Served:
         """What is served now; it stays open until `leave`. Raises RuntimeError: nothing is."""
