@@ -9,6 +9,7 @@ import socket
 import time
 from array import array
 from dataclasses import dataclass
+from random import Random
 from typing import Final
 
 from benchmarks.faults import Unmeasurable
@@ -119,6 +120,10 @@ class _Load:
         self._request = request
         self._plan = plan
         self._selector = selectors.DefaultSelector()
+        # at random, always the same: streams that begin at equal distances send their chunks in groups at one moment,
+        # and lag would measure the size of the groups
+        draw = Random(plan.streams)  # noqa: S311 - no secret depends on it
+        self._begins = sorted((draw.uniform(0, plan.ramp) for _ in range(plan.streams)), reverse=True)
         self.all: list[Stream] = []
         self.lags: array[int] = array("q")
         self.last: float | None = None
@@ -130,7 +135,7 @@ class _Load:
                 self._open(now)
                 if len(self.all) == plan.streams and not self._selector.get_map():
                     break
-                for key, _ in self._selector.select(0.02):
+                for key, _ in self._selector.select(0.002 if self._begins else 0.02):
                     self._ready(key.data)
         finally:
             for key in list(self._selector.get_map().values()):
@@ -139,9 +144,8 @@ class _Load:
 
     def _open(self, now: float) -> None:
         """Open the streams that are due by now. Opening all at once would measure the burst of connections."""
-        plan = self._plan
-        due = plan.streams if not plan.ramp else min(plan.streams, int(now / plan.ramp * plan.streams) + 1)
-        for _ in range(due - len(self.all)):
+        while self._begins and self._begins[-1] <= now:
+            self._begins.pop()
             try:
                 stream = Stream(self._port, self._request)
             except OSError as error:

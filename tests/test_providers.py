@@ -12,6 +12,7 @@ from gateway.auth.auth_manager import Credential
 from gateway.auth.tokens.expiry import fingerprint
 from gateway.core.answer import ChatChunk
 from gateway.core.clock import Clock, SystemClock
+from gateway.core.no_op import no_op
 from gateway.core.provider_failures import (
     ConnectionFailed,
     ContentRefused,
@@ -33,7 +34,6 @@ from gateway.providers.base import AttemptContext, Cancellable, OpenStream
 from gateway.providers.openai import OpenAIProvider
 from gateway.upstream.byte_stream import ByteStream
 from gateway.upstream.session import UpstreamSession
-from gateway.upstream.transport import no_op
 from gateway.upstream.user_agents import UserAgentPool
 from gateway.wires.openai_chat.inbound import OpenAIChatInbound
 from gateway.wires.openai_chat.outbound import OpenAIChatOutbound

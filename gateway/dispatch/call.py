@@ -14,6 +14,7 @@ from typing import Final, Protocol
 from gateway.core.answer import Usage
 from gateway.core.clock import Clock
 from gateway.core.errors import CallerLeft, DeadlineExceeded, GatewayError
+from gateway.core.no_op import no_op
 from gateway.dispatch.caller import Caller
 from gateway.providers.base import Cancellable
 from gateway.routing.router import Target
@@ -24,10 +25,6 @@ MAX_TRIES: Final = 6
 """Requests to providers for one call. More would not help: clients try again by themselves."""
 DRAINING_RETRY: Final = 5.0
 """Seconds after which a gateway that is stopping may be up again."""
-
-
-def no_op() -> None:
-    """The `release` of a call that holds nothing."""
 
 
 class Hedging(Protocol):

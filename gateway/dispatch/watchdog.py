@@ -43,7 +43,7 @@ class CallWatchdog:
         self._running: set[Call] = set()
         self._draining = False
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="callers", daemon=True)
+        self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
         self._thread.start()
 
     def __len__(self) -> int:
@@ -111,7 +111,7 @@ class CallWatchdog:
 
     def _spawn(self, work: Callable[[], None]) -> bool:
         """Run `work` in a thread of its own. Returns False if no thread is free."""
-        thread = threading.Thread(target=self._run, args=(work,), name="beside", daemon=True)
+        thread = threading.Thread(target=self._run, args=(work,), name="hedged", daemon=True)
         with self._lock:
             if len(self._hedges) >= self._max_hedges:
                 return False

@@ -17,6 +17,7 @@ from waitress.buffers import OverflowableBuffer
 from waitress.channel import ClientDisconnected
 
 from gateway.core.clock import Clock
+from gateway.core.no_op import no_op
 
 IN_MEMORY: Final = 1 << 20
 """Untaken bytes that are kept in memory; more go to a temporary file."""
@@ -94,7 +95,7 @@ class Output:
         """The socket is closed next. The loop."""
         with self.lock:
             self.drop()
-            self._changed = _nobody
+            self._changed = no_op  # the loop is not told any more
 
     def _send(self, data: bytes) -> int:
         """How many bytes were taken. Raises ClientDisconnected."""
@@ -147,7 +148,3 @@ class Output:
     def _break(self) -> None:
         self.drop()
         self._changed()
-
-
-def _nobody() -> None:
-    """In the place of the loop, once the connection is closed."""

@@ -9,6 +9,7 @@ import socket
 from typing import Final
 
 from gateway.core.errors import ReceivedTooSlowly
+from gateway.core.no_op import no_op
 from gateway.httpd.connection import Connection
 from gateway.httpd.event_loop import READ, WRITE, EventLoop
 from gateway.httpd.interfaces import ListenerLike
@@ -168,7 +169,7 @@ class SupervisedConnection(Connection):
         try:
             self._loop.watch(self, 0)
             self.output.close()
-            self.look = _not_any_more
+            self.look = no_op  # else only the garbage collector would let the loop go
             if self.receiving is not None:
                 self.receiving.close()
             discard_input(self.socket)
@@ -215,7 +216,3 @@ class SupervisedConnection(Connection):
         self.receiving, self.serving = None, request
         self.submit()
         self.settle()
-
-
-def _not_any_more() -> None:
-    """In the place of the loop, which a closed connection lets go: otherwise only the garbage collector would."""

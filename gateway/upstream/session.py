@@ -7,12 +7,13 @@ costs far more time than requests does.
 from collections.abc import Callable, Mapping
 
 from gateway.core.clock import Clock, SystemClock
+from gateway.core.no_op import no_op
 from gateway.upstream.byte_stream import ByteStream
 from gateway.upstream.cancellation import PendingResponse
 from gateway.upstream.direct.transport import DirectTransport
 from gateway.upstream.proxied.proxies import is_proxied
 from gateway.upstream.proxied.transport import RequestsTransport
-from gateway.upstream.transport import HttpRequest, Transport, no_op
+from gateway.upstream.transport import HttpRequest, Transport
 
 
 class UpstreamSession:

@@ -6,6 +6,7 @@ from typing import Final, Protocol
 from msgspec import Struct
 
 from gateway.core.errors import Overloaded
+from gateway.core.no_op import no_op
 from gateway.upstream.byte_stream import ByteStream
 from gateway.upstream.cancellation import PendingResponse
 
@@ -19,10 +20,6 @@ class HttpRequest(Struct, frozen=True):
     url: str
     headers: Mapping[str, str]
     body: bytes
-
-
-def no_op() -> None:
-    """The `on_sent` of calls that no rate limit counts."""
 
 
 class Transport(Protocol):

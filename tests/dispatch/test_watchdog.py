@@ -299,7 +299,7 @@ def test_what_a_slow_call_wants_beside_it_runs_in_a_thread_that_ends_with_the_wo
     hedging.until_looked(2)
     calls.close()
     assert len(names) == hedging.spawned.count(True) >= 2
-    assert set(names) == {"beside"}
+    assert set(names) == {"hedged"}
     assert threading.active_count() == before
 
 
@@ -390,7 +390,7 @@ class LookedAt(FakeClock):
         self.looks = threading.Semaphore(0)
 
     def monotonic(self) -> float:
-        if threading.current_thread().name == "callers":
+        if threading.current_thread().name == "watchdog":
             self.looks.release()
         return super().monotonic()
 

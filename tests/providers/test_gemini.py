@@ -14,6 +14,7 @@ from gateway.auth.tokens.expiry import fingerprint
 from gateway.core.answer import ChatChunk
 from gateway.core.clock import SystemClock
 from gateway.core.errors import InvalidRequest
+from gateway.core.no_op import no_op
 from gateway.core.provider_failures import (
     ConnectionFailed,
     CredentialRefused,
@@ -31,7 +32,6 @@ from gateway.core.secrets import Secret
 from gateway.providers.base import AttemptContext, OpenStream
 from gateway.providers.gemini import GeminiProvider
 from gateway.upstream.session import UpstreamSession
-from gateway.upstream.transport import no_op
 from gateway.upstream.user_agents import UserAgentPool
 from gateway.wires.gemini import Gemini
 from gateway.wires.gemini.memory import CallMemory

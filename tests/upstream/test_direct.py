@@ -13,6 +13,7 @@ from contextlib import ExitStack, closing, contextmanager
 import pytest
 
 from gateway.core.clock import Clock, SystemClock
+from gateway.core.no_op import no_op
 from gateway.core.provider_failures import ConnectionFailed, InvalidAnswer, ProviderTimeout
 from gateway.http1.response_reader import ResponseReader
 from gateway.upstream.byte_stream import ByteStream, Detached
@@ -23,7 +24,7 @@ from gateway.upstream.direct.stream import DirectStream
 from gateway.upstream.direct.transport import DirectTransport
 from gateway.upstream.proxied.transport import RequestsTransport
 from gateway.upstream.session import UpstreamSession
-from gateway.upstream.transport import HttpRequest, Transport, no_op
+from gateway.upstream.transport import HttpRequest, Transport
 from tests.support.fakes import FakeClock
 from tests.support.tls import TRUSTED, server_context
 from tests.support.transports import (

@@ -122,7 +122,7 @@ def test_two_hundred_swaps_under_load() -> None:
 def gateway_threads() -> int:
     """Those of the gateway, but for its pools: they start threads as calls come together, whoever is served."""
     names = [each.name for each in threading.enumerate()]
-    return sum(name.startswith(("gateway", "callers")) and not name.startswith(POOLS) for name in names)
+    return sum(name.startswith(("gateway", "watchdog")) and not name.startswith(POOLS) for name in names)
 
 
 def test_a_configuration_that_was_replaced_closes_when_its_last_call_is_over() -> None:

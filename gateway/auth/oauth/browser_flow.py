@@ -20,6 +20,7 @@ from gateway.auth.oauth.pkce import METHOD, new_pkce
 from gateway.auth.oauth.settings import OAuthSettings
 from gateway.auth.oauth.token_reply import TokenReply
 from gateway.core.clock import Clock
+from gateway.core.no_op import no_op
 from gateway.core.secrets import Secret
 
 WAIT_SECONDS: Final = 300.0
@@ -146,11 +147,11 @@ class PendingCallback:
         """
         with self._condition:
             if self._answer is not None:
-                return "over", _no_op
+                return "over", no_op
         try:
             code = self._flow.code_in(query)
         except InvalidCallback:
-            return "unknown", _no_op
+            return "unknown", no_op
         except OAuthRefused as refusal:
             refused = refusal
             return "refused", lambda: self._settle(refused)
@@ -189,10 +190,6 @@ class PendingCallback:
             if self._answer is None:
                 self._answer = answer
             self._condition.notify_all()
-
-
-def _no_op() -> None:
-    pass
 
 
 class BrowserClient(Protocol):

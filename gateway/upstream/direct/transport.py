@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from gateway.core.clock import Clock
+from gateway.core.no_op import no_op
 from gateway.core.provider_failures import ConnectionFailed, ProviderFailure, ProviderTimeout
 from gateway.http1.head_writer import HeadWriter
 from gateway.http1.response_body import ProtocolError
@@ -20,7 +21,7 @@ from gateway.upstream.cancellation import PendingResponse
 from gateway.upstream.direct.connection import Connection, Dialer, Origin
 from gateway.upstream.direct.pool import Pool
 from gateway.upstream.direct.stream import DirectStream
-from gateway.upstream.transport import DEFAULT_HEADERS, HttpRequest, no_descriptor, no_op
+from gateway.upstream.transport import DEFAULT_HEADERS, HttpRequest, no_descriptor
 
 GONE: Final = frozenset({errno.EPIPE, errno.ECONNRESET, errno.ECONNABORTED, errno.ESHUTDOWN, errno.EPROTOTYPE})
 """Errors of sending after the other side has closed. macOS gives EPROTOTYPE for a moment then."""

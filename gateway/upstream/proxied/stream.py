@@ -12,10 +12,10 @@ import requests
 import urllib3
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
+from gateway.core.no_op import no_op
 from gateway.core.provider_failures import InvalidAnswer, ProviderTimeout
 from gateway.net.sockets import plain, shut_down
 from gateway.upstream.byte_stream import READ_SIZE, ByteStream
-from gateway.upstream.transport import no_op
 
 
 class RequestsStream(ByteStream):

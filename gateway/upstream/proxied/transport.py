@@ -15,6 +15,7 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from gateway.core.errors import GatewayError
+from gateway.core.no_op import no_op
 from gateway.core.provider_failures import ConnectionFailed, ProviderTimeout
 from gateway.net.descriptors import is_exhausted
 from gateway.upstream.byte_stream import ByteStream
@@ -23,7 +24,7 @@ from gateway.upstream.certificates import ca_bundle
 from gateway.upstream.proxied.adapter import CancellableAdapter, ThreadPending
 from gateway.upstream.proxied.proxies import proxies_for
 from gateway.upstream.proxied.stream import RequestsStream
-from gateway.upstream.transport import DEFAULT_HEADERS, HttpRequest, no_descriptor, no_op
+from gateway.upstream.transport import DEFAULT_HEADERS, HttpRequest, no_descriptor
 
 
 class _PlainSession(requests.Session):
