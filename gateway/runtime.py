@@ -25,7 +25,7 @@ from gateway.observe.masking import Masker
 from gateway.observe.observers import Observers
 from gateway.routing.health import Health
 from gateway.streaming.relay import Relay
-from gateway.wires.gemini.memory import CallMemory
+from gateway.wires.reasoning_memory import ReasoningMemory
 
 
 class DrainState:
@@ -127,7 +127,7 @@ class Runtime:
         self.health = Health(self.clock, random)
         self.limiters = RateLimiters((), self.clock)
         self.observers = Observers([CallLog()])
-        self.memory = CallMemory()
+        self.memory = ReasoningMemory()
         self.demo_key = Secret(token_urlsafe(32))
         self._threads = threads
         self._relayed = relayed

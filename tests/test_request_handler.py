@@ -27,7 +27,8 @@ from gateway.core.provider_failures import (
     Unavailable,
 )
 from gateway.core.records import CallRecord
-from gateway.core.request import ChatRequest, Rendered
+from gateway.core.rendered import Rendered
+from gateway.core.request import ChatRequest
 from gateway.core.secrets import Secret
 from gateway.dispatch.call import Call
 from gateway.dispatch.caller import NoCaller

@@ -8,7 +8,8 @@ import pytest
 from gateway.core.answer import ChatChunk, ChatResponse
 from gateway.core.errors import CallerLeft, DeadlineExceeded, Draining, GatewayError, InternalFault, ModelNotFound
 from gateway.core.provider_failures import InvalidAnswer, ProviderTimeout, StreamBroken
-from gateway.core.request import ChatRequest, Rendered, Source
+from gateway.core.rendered import Rendered
+from gateway.core.request import ChatRequest, Source
 from gateway.core.sse import DONE, encode
 from gateway.core.strict_json import JsonObject, dumps
 from gateway.dispatch.attempt import TargetAnswer

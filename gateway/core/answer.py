@@ -1,28 +1,37 @@
-"""A chat answer: whole (`ChatResponse`) or in chunks (`ChatChunk`), and the sum of its chunks.
+"""A chat answer in neutral form: whole (`ChatResponse`) or in chunks (`ChatChunk`).
 
-A whole answer is the sum of its stream. So a wire reads both with the same code, and a test can compare the two. An
-answer keeps its source as a request does (gateway.core.request); `deltas` are its neutral form, which stays empty where
-both ends speak the same wire. Types that are made on every call are Structs, types that only the neutral form has are
-dataclasses. This module knows no wire format, and no vendor.
+A whole answer is the deltas of its stream, joined (gateway.core.deltas). So a wire reads both with the same code, and a
+test can compare the two. The order of an answer is the order of its deltas. Inside one delta it is: reasoning, text,
+refusal, calls, images; what was said in another order makes several deltas. An answer keeps its source as a request
+does (gateway.core.request); `deltas` stay empty where both ends speak the same wire.
+
+All types are msgspec Structs, as in gateway.core.request. This module knows no wire format, and no vendor.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, field
 
-from gateway.core.request import Media, Source, ToolCall
-from gateway.core.strict_json import JsonObject
+from gateway.core.request import Media, Source, ToolKind
+from gateway.core.strict_json import JsonObject, JsonValue  # noqa: F401 - hypothesis resolves annotations here
 
 
 class Usage(Struct, frozen=True):
-    """Token counts of the provider: `prompt` includes `cached`, `completion` includes `reasoning`."""
+    """Token counts of the provider. In a stream later counts replace earlier ones.
+
+    Attributes:
+        prompt: of the whole request; `cached` and `cache_write` are among it.
+        completion: of the whole answer; `reasoning` is among it.
+        cached: read from the provider's cache.
+        reasoning: of the reasoning before the answer.
+        cache_write: written to the provider's cache.
+    """
 
     prompt: int
     completion: int
     cached: int = 0
     reasoning: int = 0
+    cache_write: int = 0
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(
@@ -30,30 +39,31 @@ class Usage(Struct, frozen=True):
             self.completion + other.completion,
             self.cached + other.cached,
             self.reasoning + other.reasoning,
+            self.cache_write + other.cache_write,
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
-    """What every object of one answer carries: its id, its start in seconds since the epoch, and the model's name."""
+class Envelope(Struct, frozen=True):
+    """What every object of one answer carries: the provider's id for it, its start in seconds since the epoch, and the
+    provider's name for the model."""
 
     id: str
     created: int
     model: str
 
 
-@dataclass(frozen=True, slots=True)
-class TokenLogprob:
-    """A token, the natural logarithm of its probability, and its alternatives."""
+class TokenLogprob(Struct, frozen=True):
+    """A token, the natural logarithm of its probability, and its alternatives. `raw`: its bytes, where the token is no
+    whole UTF-8; None where they are those of `token`."""
 
     token: str
     logprob: float
     top: tuple["TokenLogprob", ...] = ()
+    raw: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Citation:
-    """A page that is the source of the answer's text from character `start` up to `end`."""
+class Citation(Struct, frozen=True):
+    """A page that is the source of the choice's text from character `start` up to `end`."""
 
     url: str
     title: str
@@ -61,40 +71,65 @@ class Citation:
     end: int
 
 
+class ToolCallDelta(Struct, frozen=True):
+    """A piece of a model's call of a tool. A call that comes whole is one piece that begins and ends it.
+
+    Attributes:
+        index: of the call in its choice: 0, 1, 2 in the order in which calls begin.
+        id: in the first piece of a call, never empty there; "" in later ones.
+        name: as `id`: the caller's name of the tool.
+        arguments: what the piece adds to them. All pieces joined are the text that the model wrote.
+        kind: of the tool.
+        ended: whether this is the last piece.
+        extra: data that belongs to the call, by vendor.
+    """
+
+    index: int
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+    kind: ToolKind = "function"
+    ended: bool = False
+    extra: JsonObject = field(default_factory=dict)
+
+
 Finish: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter"]
 
 
-@dataclass(frozen=True, slots=True)
-class ChoiceDelta:
-    """One choice of a whole answer, or what a chunk adds to one choice.
+class ChoiceDelta(Struct, frozen=True):
+    """What a chunk adds to one choice.
 
     Attributes:
         index: the number of the choice.
         text, reasoning, refusal: "" where there is none.
-        calls: tool calls, each whole.
+        calls: pieces of tool calls.
         images: images that the model made.
         citations: the sources of the text.
         logprobs: probabilities of the text's tokens.
-        finish: why the choice ended; None until it ends.
+        finish: why the choice ended; None until it ends. A choice has one, and it comes last.
         native_finish: the provider's own word for `finish`.
         extra: data that belongs to the choice, by vendor.
+        reasoning_extra: data of the block of reasoning that ends with this delta, by vendor.
+        stop_sequence: which of the texts that end the answer did so, where the provider says so.
     """
 
     index: int
     text: str = ""
     reasoning: str = ""
     refusal: str = ""
-    calls: tuple[ToolCall, ...] = ()
+    calls: tuple[ToolCallDelta, ...] = ()
     images: tuple[Media, ...] = ()
     citations: tuple[Citation, ...] = ()
     logprobs: tuple[TokenLogprob, ...] = ()
     finish: Finish | None = None
     native_finish: str | None = None
     extra: JsonObject = field(default_factory=dict)
+    reasoning_extra: JsonObject = field(default_factory=dict)
+    stop_sequence: str | None = None
 
 
 class ChatResponse(Struct, frozen=True):
-    """A whole answer. `deltas`: its neutral form, one a choice; empty where only its own wire reads its source."""
+    """A whole answer. `deltas`: its neutral form, joined; empty where only its own wire reads its source."""
 
     usage: Usage | None
     source: Source
@@ -106,12 +141,12 @@ class ChatChunk(Struct, frozen=True):
     """One piece of a streamed answer.
 
     Attributes:
-        has_content: whether it holds something for the caller (text, reasoning, a tool call, a finish). The first such
-            chunk shows that the provider answers.
+        has_content: whether it holds something for the caller: text, reasoning, a call, a refusal, an image, or a
+            finish that is an answer by itself. The first such chunk shows that the provider answers.
         usage: the token counts so far; later ones replace it.
         source: the piece as it arrived.
         plain: the text that it adds, if it adds nothing but text and reasoning to the first choice; "" if it adds
-            nothing; None if it adds anything else.
+            nothing; None if it adds anything else. It decides on resuming, so it is set also where `deltas` is empty.
         envelope: None where only its own wire reads its source.
         deltas: its neutral form; empty where only its own wire reads its source.
     """
@@ -122,48 +157,3 @@ class ChatChunk(Struct, frozen=True):
     plain: str | None = None
     envelope: Envelope | None = None
     deltas: tuple[ChoiceDelta, ...] = ()
-
-
-def plain_text(deltas: tuple[ChoiceDelta, ...]) -> str | None:
-    """The text of deltas that add nothing but text and reasoning to the first choice; None for all others."""
-    if not deltas:
-        return ""
-    one = deltas[0]
-    other = one.index != 0 or one.refusal or one.calls or one.images or one.logprobs
-    return None if other or len(deltas) > 1 else one.text
-
-
-def assemble(chunks: Iterable[ChatChunk], source: Source) -> ChatResponse:
-    """The whole answer that the chunks of a stream add up to.
-
-    Args:
-        chunks: all of one answer, in neutral form and in order.
-        source: the source of the whole answer.
-    """
-    usage: Usage | None = None
-    envelope: Envelope | None = None
-    sums: dict[int, ChoiceDelta] = {}
-    for chunk in chunks:
-        usage = chunk.usage or usage
-        envelope = envelope or chunk.envelope
-        for further in chunk.deltas:
-            so_far = sums.get(further.index)
-            sums[further.index] = further if so_far is None else add(so_far, further)
-    return ChatResponse(usage, source, envelope, tuple(sums[index] for index in sorted(sums)))
-
-
-def add(so_far: ChoiceDelta, further: ChoiceDelta) -> ChoiceDelta:
-    """The sum of a choice so far and its next delta."""
-    return replace(
-        so_far,
-        text=so_far.text + further.text,
-        reasoning=so_far.reasoning + further.reasoning,
-        refusal=so_far.refusal + further.refusal,
-        calls=so_far.calls + further.calls,
-        images=so_far.images + further.images,
-        citations=so_far.citations + further.citations,
-        logprobs=so_far.logprobs + further.logprobs,
-        finish=further.finish or so_far.finish,
-        native_finish=further.native_finish or so_far.native_finish,
-        extra={**so_far.extra, **further.extra},
-    )

@@ -16,8 +16,8 @@ from gateway.providers.openai import OpenAIProvider
 from gateway.upstream.session import UpstreamSession
 from gateway.upstream.user_agents import UserAgentPool
 from gateway.wires.gemini import Gemini
-from gateway.wires.gemini.memory import CallMemory
 from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
+from gateway.wires.reasoning_memory import ReasoningMemory
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class ProviderParts:
     session: UpstreamSession
     user_agents: UserAgentPool
     clock: Clock
-    memory: CallMemory
+    memory: ReasoningMemory
     quota_project: Callable[[], str | None]
 
 
@@ -85,7 +85,7 @@ class ProviderFactory:
         memory: what clients do not give back between the calls of a conversation.
     """
 
-    def __init__(self, *, pool_size: int, environ: Mapping[str, str], clock: Clock, memory: CallMemory) -> None:
+    def __init__(self, *, pool_size: int, environ: Mapping[str, str], clock: Clock, memory: ReasoningMemory) -> None:
         self._pool_size = pool_size
         self._environ = environ
         self._clock = clock

@@ -12,7 +12,8 @@ from gateway.auth.auth_manager import Credential
 from gateway.core.answer import ChatChunk
 from gateway.core.clock import Clock
 from gateway.core.provider_failures import CredentialRefused, InvalidAnswer, ProviderFailure, ProviderTimeout
-from gateway.core.request import ChatRequest, Rendered
+from gateway.core.rendered import Rendered
+from gateway.core.request import ChatRequest
 from gateway.providers.base import Answer, AttemptContext, OpenStream
 from gateway.upstream.byte_stream import ByteStream
 from gateway.upstream.session import UpstreamSession

@@ -11,7 +11,8 @@ from msgspec import Struct
 from gateway.core.answer import ChatChunk, ChatResponse, Usage
 from gateway.core.errors import GatewayError
 from gateway.core.provider_failures import ProviderFailure
-from gateway.core.request import ChatRequest, Rendered
+from gateway.core.rendered import Rendered
+from gateway.core.request import ChatRequest
 
 MAX_CHOICES: Final = 128
 """Choices of one answer: OpenAI's maximum. It bounds the state that a decoder keeps for a provider's choices."""

@@ -15,7 +15,7 @@ from gateway.core.provider_failures import (
     RequestRejected,
     UnsupportedByTarget,
 )
-from gateway.core.request import Rendered
+from gateway.core.rendered import Rendered
 from gateway.core.secrets import Secret
 from gateway.providers.base import Answer, OpenStream
 from tests.support.failover_scene import ANSWER, OUTBOUND, NoBody, Scene, asked, chat_of, limit, route

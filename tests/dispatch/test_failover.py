@@ -39,7 +39,8 @@ from gateway.core.provider_failures import (
     Unavailable,
     UnsupportedByTarget,
 )
-from gateway.core.request import ChatRequest, Rendered
+from gateway.core.rendered import Rendered
+from gateway.core.request import ChatRequest
 from gateway.core.secrets import Secret
 from gateway.dispatch.attempt import BACKOFF, LONGEST_RETRY_AFTER
 from gateway.dispatch.call import MAX_TRIES, Call

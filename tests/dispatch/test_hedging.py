@@ -21,7 +21,8 @@ from gateway.core.provider_failures import (
     RequestRejected,
     Unavailable,
 )
-from gateway.core.request import ChatRequest, Rendered
+from gateway.core.rendered import Rendered
+from gateway.core.request import ChatRequest
 from gateway.dispatch.attempt import TargetAnswer
 from gateway.dispatch.call import MAX_TRIES, Call
 from gateway.dispatch.caller import NoCaller

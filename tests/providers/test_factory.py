@@ -12,7 +12,7 @@ from gateway.providers.catalog import VENDORS, Wire, resolve
 from gateway.providers.factory import BUILDERS, ProviderFactory
 from gateway.providers.gemini import GeminiProvider
 from gateway.providers.openai import OpenAIProvider
-from gateway.wires.gemini.memory import CallMemory
+from gateway.wires.reasoning_memory import ReasoningMemory
 
 EVERY_KEY = {vendor.key_env: "sk-canary-0123456789" for vendor in VENDORS.values() if vendor.key_env}
 CLASSES: dict[Wire, type] = {"openai_chat": OpenAIProvider, "gemini": GeminiProvider}
@@ -20,7 +20,7 @@ CLASSES: dict[Wire, type] = {"openai_chat": OpenAIProvider, "gemini": GeminiProv
 
 def built(name: str, **settings: object) -> Provider:
     resolved = resolve(name, schema.Provider(**settings), EVERY_KEY)  # type: ignore[arg-type]
-    factory = ProviderFactory(pool_size=4, environ={}, clock=SystemClock(), memory=CallMemory())
+    factory = ProviderFactory(pool_size=4, environ={}, clock=SystemClock(), memory=ReasoningMemory())
     return factory.build(resolved, resolved.endpoint or "http://127.0.0.1:1/v1", lambda: None)
 
 

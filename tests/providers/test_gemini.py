@@ -34,8 +34,8 @@ from gateway.providers.gemini import GeminiProvider
 from gateway.upstream.session import UpstreamSession
 from gateway.upstream.user_agents import UserAgentPool
 from gateway.wires.gemini import Gemini
-from gateway.wires.gemini.memory import CallMemory
 from gateway.wires.openai_chat.inbound import OpenAIChatInbound
+from gateway.wires.reasoning_memory import ReasoningMemory
 from tests.support.gemini_answers import (
     blocked,
     call,
@@ -87,7 +87,7 @@ class Asking:
             endpoint,
             session=UpstreamSession("gemini", endpoint, pool_size=4, connect_seconds=LONG, environ={}),
             user_agents=UserAgentPool(["Test/1"]),
-            wire=Gemini(CallMemory()),
+            wire=Gemini(ReasoningMemory()),
             clock=self.clock,
             api_key_header=self.key_header,
             quota_project=lambda: self.project,

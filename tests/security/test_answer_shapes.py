@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from gateway.core.provider_failures import InvalidAnswer, ProviderFailure
-from gateway.core.request import Rendered
+from gateway.core.rendered import Rendered
 from gateway.core.sse import encode
 from gateway.core.strict_json import JsonValue, dumps
 from gateway.wires.base import Decoder, Naming, OutboundWire
 from gateway.wires.gemini import Gemini
-from gateway.wires.gemini.memory import CallMemory
 from gateway.wires.openai_chat.inbound import OpenAIChatInbound
 from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
+from gateway.wires.reasoning_memory import ReasoningMemory
 from tests.security.hostile import Scene, check_error, check_reply, check_stream, scene, strict
 from tests.security.substitutions import FEW, INSTEAD, gemini_events, openai_answers, substituted
 from tests.support.running import chat
@@ -53,7 +53,7 @@ def one() -> Iterator[Scene]:
 
 
 def wire(name: str) -> OutboundWire:
-    return OpenAIChatOutbound(tool_calls_finish=True) if name == "openai" else Gemini(CallMemory())
+    return OpenAIChatOutbound(tool_calls_finish=True) if name == "openai" else Gemini(ReasoningMemory())
 
 
 def judge(target: OutboundWire, answer: JsonValue, *, ours: bool) -> None:

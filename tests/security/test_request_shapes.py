@@ -11,10 +11,10 @@ from gateway.core.errors import InvalidRequest
 from gateway.core.provider_failures import UnsupportedByTarget
 from gateway.core.strict_json import dumps
 from gateway.wires.gemini import Gemini
-from gateway.wires.gemini.memory import CallMemory
 from gateway.wires.openai_chat.inbound import OpenAIChatInbound
 from gateway.wires.openai_chat.inbound.request import FIELDS
 from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
+from gateway.wires.reasoning_memory import ReasoningMemory
 from tests.security.hostile import Scene, check_error, check_reply, refused, scene, strict
 from tests.security.substitutions import INSTEAD, requests, substituted
 
@@ -23,8 +23,8 @@ INBOUND = OpenAIChatInbound()
 TARGETS = (
     (OpenAIChatOutbound(), "m"),
     (OpenAIChatOutbound(history="strict"), "m"),
-    (Gemini(CallMemory()), "gemini-2.5-pro"),
-    (Gemini(CallMemory()), "gemini-3-pro-preview"),
+    (Gemini(ReasoningMemory()), "gemini-2.5-pro"),
+    (Gemini(ReasoningMemory()), "gemini-3-pro-preview"),
 )
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False) | st.text(max_size=5),

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from gateway.core.answer import ChatChunk, Usage
 from gateway.core.errors import DeadlineExceeded, GatewayError
 from gateway.core.provider_failures import Evidence, InvalidAnswer, ProviderFailure, StreamBroken
-from gateway.core.request import Rendered, Source
+from gateway.core.rendered import Rendered
+from gateway.core.request import Source
 from gateway.core.sse import DONE, encode
 from gateway.core.strict_json import dumps
 from gateway.streaming.answer_machine import AFTER_FINISH, MAX_RESUMABLE_CHARS, AnswerMachine, Stall

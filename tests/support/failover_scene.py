@@ -13,7 +13,8 @@ from gateway.auth.sources import CredentialSource
 from gateway.config import schema
 from gateway.core.errors import GatewayError
 from gateway.core.provider_failures import ConnectionFailed, Evidence, ProviderFailure, RateLimited, Unavailable
-from gateway.core.request import ChatRequest, Rendered
+from gateway.core.rendered import Rendered
+from gateway.core.request import ChatRequest
 from gateway.dispatch.attempt import TargetAnswer
 from gateway.dispatch.call import Call
 from gateway.dispatch.caller import NoCaller

@@ -9,17 +9,19 @@ modelVersion), `<!` marks an event that is not as Google's schema has it. Ids th
 
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-from msgspec import structs
+from msgspec import structs, to_builtins
 
-from gateway.core.answer import ChatChunk, ChatResponse, assemble
+from gateway.core.answer import ChatChunk, ChatResponse, ChoiceDelta
+from gateway.core.deltas import assemble, merged
 from gateway.core.provider_failures import ProviderFailure
-from gateway.core.request import Rendered, Source, Tool
-from gateway.core.strict_json import JsonFault, JsonValue, dumps, loads
+from gateway.core.rendered import Rendered
+from gateway.core.request import Source, Tool
+from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, dumps, loads
 from gateway.wires.gemini.decoder import EventDecoder
-from gateway.wires.gemini.memory import CallMemory
+from gateway.wires.reasoning_memory import ReasoningMemory
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "gemini"
 ENVELOPE = '"responseId":"r-1","modelVersion":"gemini-2.5-flash"'
@@ -71,15 +73,28 @@ def read_all(folder: str) -> dict[str, Transcript]:
 
 
 def decoder(asked: Rendered) -> EventDecoder:
-    return EventDecoder(NOW, asked, CallMemory())
+    return EventDecoder(NOW, asked, ReasoningMemory())
 
 
 def total(answer: ChatResponse) -> list[str]:
     """What an answer says, as the lines of a transcript."""
-    lines = [_shown(asdict(said)) for said in answer.deltas]
+    lines = [_shown(_fields(said)) for said in merged(answer.deltas)]
     if answer.usage:
-        lines.append("usage " + _shown(structs.asdict(answer.usage)))
+        counts: JsonObject = structs.asdict(answer.usage)
+        assert counts.pop("cache_write") == 0
+        lines.append("usage " + _shown(counts))
     return lines
+
+
+def _fields(said: ChoiceDelta) -> JsonObject:
+    """A choice; of its calls, which are whole and in their order, what can differ."""
+    assert all(call.ended for call in said.calls)
+    assert [call.index for call in said.calls] == list(range(len(said.calls)))
+    calls = [
+        {"id": call.id, "name": call.name, "arguments": call.arguments, "kind": call.kind, "extra": call.extra}
+        for call in said.calls
+    ]
+    return {**to_builtins(said), "calls": calls or None}
 
 
 def fault(failure: ProviderFailure) -> str:

@@ -17,13 +17,13 @@ import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from gateway.core.errors import GatewayError
-from gateway.core.request import Rendered
+from gateway.core.rendered import Rendered
 from gateway.core.strict_json import JsonValue, dumps
 from gateway.wires.base import Naming, OutboundWire
 from gateway.wires.gemini import Gemini
-from gateway.wires.gemini.memory import CallMemory
 from gateway.wires.openai_chat.inbound import OpenAIChatInbound
 from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
+from gateway.wires.reasoning_memory import ReasoningMemory
 from tests.support.gemini_transcripts import read_all
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -33,8 +33,8 @@ REQUESTS = {path.stem: path for path in sorted((GOLDEN / "openai" / "requests").
 ANSWERS = {path.stem: path for path in sorted((GOLDEN / "openai" / "answers").glob("*.json"))}
 TARGETS: dict[str, tuple[Callable[[], OutboundWire], str]] = {
     "openai": (lambda: OpenAIChatOutbound(history="strict"), "gpt-5"),
-    "gemini-2.5": (lambda: Gemini(CallMemory()), "gemini-2.5-flash"),
-    "gemini-3": (lambda: Gemini(CallMemory()), "gemini-3-pro-preview"),
+    "gemini-2.5": (lambda: Gemini(ReasoningMemory()), "gemini-2.5-flash"),
+    "gemini-3": (lambda: Gemini(ReasoningMemory()), "gemini-3-pro-preview"),
 }
 NOW = 1_800_000_000
 CUSTOM = '"type":"custom"'
@@ -119,13 +119,14 @@ def test_an_answer_of_openai_reads_so(name: str) -> None:
 @pytest.mark.parametrize("name", read_all("answers"))
 def test_an_answer_of_gemini_reads_so(name: str) -> None:
     row = read_all("answers")[name]
-    check(f"answers/{name}.gemini.json", whole(Gemini(CallMemory()), row.sent.encode(), row.asked))
+    check(f"answers/{name}.gemini.json", whole(Gemini(ReasoningMemory()), row.sent.encode(), row.asked))
 
 
 @pytest.mark.parametrize("name", read_all("streams"))
 def test_a_stream_of_gemini_reads_so(name: str) -> None:
     row = read_all("streams")[name]
-    check(f"streams/{name}.gemini.txt", streamed(Gemini(CallMemory()), [one.data for one in row.events], row.asked))
+    wire = Gemini(ReasoningMemory())
+    check(f"streams/{name}.gemini.txt", streamed(wire, [one.data for one in row.events], row.asked))
 
 
 @pytest.mark.parametrize("name", read_all("streams"))
@@ -133,7 +134,7 @@ def test_the_events_of_a_stream_in_one_answer_read_so(name: str) -> None:
     """Whole: Google sends the same events as an array, where nobody asks for server-sent ones."""
     row = read_all("streams")[name]
     bodies: list[JsonValue] = row.bodies
-    check(f"answers/{name}.stream.gemini.json", whole(Gemini(CallMemory()), dumps(bodies), row.asked))
+    check(f"answers/{name}.stream.gemini.json", whole(Gemini(ReasoningMemory()), dumps(bodies), row.asked))
 
 
 def test_every_row_is_of_a_fixture() -> None:

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 
 from gateway.core.answer import ChatResponse
 from gateway.core.provider_failures import ProviderFailure
-from gateway.core.request import ChatRequest, Rendered
+from gateway.core.rendered import Rendered
+from gateway.core.request import ChatRequest
 from gateway.wires.base import Decoder
 from gateway.wires.gemini import decoder, errors, request, response
-from gateway.wires.gemini.memory import CallMemory
+from gateway.wires.reasoning_memory import ReasoningMemory
 
 
 class Gemini:
@@ -22,7 +23,7 @@ class Gemini:
         memory: data of tool calls that clients may not send back; shared by all providers of this wire.
     """
 
-    def __init__(self, memory: CallMemory) -> None:
+    def __init__(self, memory: ReasoningMemory) -> None:
         self._memory = memory
 
     def render_request(self, chat: ChatRequest, model: str, *, ask_usage: bool) -> Rendered:

@@ -7,21 +7,25 @@ Source: https://ai.google.dev/api/generate-content#generatecontentresponse.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
-from gateway.core.answer import ChatChunk, ChoiceDelta, Envelope, plain_text
+from msgspec.structs import replace
+
+from gateway.core.answer import ChatChunk, ChoiceDelta, Envelope
+from gateway.core.deltas import has_content, plain_text
 from gateway.core.provider_failures import InvalidAnswer, ProviderFailure
-from gateway.core.request import Rendered, Source
+from gateway.core.rendered import Rendered
+from gateway.core.request import Source
 from gateway.core.strict_json import JsonObject, JsonValue
 from gateway.wires.base import MAX_CHOICES
 from gateway.wires.gemini.citations import read_citations
 from gateway.wires.gemini.errors import holds_error, parse_in_stream
 from gateway.wires.gemini.finish import FAILED, STOP, UNSET, failure, finish, refusal
 from gateway.wires.gemini.logprobs import read_logprobs
-from gateway.wires.gemini.memory import CallMemory
 from gateway.wires.gemini.parts import PartReader
 from gateway.wires.gemini.usage import read_usage
+from gateway.wires.reasoning_memory import ReasoningMemory
 from gateway.wires.untrusted_fields import an_object, objects, text
 
 WIRE: Final = "gemini"
@@ -40,7 +44,7 @@ class _Choice:
         text: its text in pieces, until it is too long for a search of citations. `length`: of the whole text.
         line_open: whether its text does not end with a line end.
         spoke: whether it has any content (text, reasoning, calls, media).
-        called: whether it called a tool.
+        calls: how many tools it called.
         finish: Google's finish reason, "" while there is none. `finish_message`: the explanation beside it.
         went_on: whether it continued after a finish, so that the finish does not mean its end.
         grounding: its grounding metadata.
@@ -50,7 +54,7 @@ class _Choice:
     length: int = 0
     line_open: bool = False
     spoke: bool = False
-    called: bool = False
+    calls: int = 0
     finish: str = ""
     finish_message: str = ""
     went_on: bool = False
@@ -75,7 +79,7 @@ class _Choice:
 
     def finish_delta(self, index: int) -> ChoiceDelta:
         """The delta with its finish."""
-        word = finish(self.finish, spoke=self.spoke, called=self.called)
+        word = finish(self.finish, spoke=self.spoke, called=bool(self.calls))
         return ChoiceDelta(index=index, finish=word, native_finish=self.finish or None)
 
     def closing_delta(self, index: int) -> ChoiceDelta:
@@ -97,7 +101,7 @@ class AnswerReader:
         memory: keeps the data that tool calls need back.
     """
 
-    def __init__(self, now: int, asked: Rendered, memory: CallMemory) -> None:
+    def __init__(self, now: int, asked: Rendered, memory: ReasoningMemory) -> None:
         self._asked = asked.choices
         self._parts = PartReader(asked.tools, memory)
         self._choices: dict[int, _Choice] = {}
@@ -126,12 +130,12 @@ class AnswerReader:
             self.fault = InvalidAnswer("The provider's stream has more choices than any answer has.")
             return []
         found = sorted(_by_index(event.get("candidates")), key=lambda one: one[0])  # openai-python needs choice 0 first
-        deltas = tuple([self._read_candidate(index, candidate) for index, candidate in found])
+        deltas = tuple([one for index, candidate in found for one in self._read_candidate(index, candidate)])
         if self.fault:
             return []
-        has_content = any(map(_has_content, deltas)) or self._ends_without_content()
+        speaks = has_content(deltas) or self._ends_without_content()
         usage = read_usage(event.get("usageMetadata"))
-        chunk = ChatChunk(has_content, usage, Source(WIRE, event), plain_text(deltas), self._envelope, deltas)
+        chunk = ChatChunk(speaks, usage, Source(WIRE, event), plain_text(deltas), self._envelope, deltas)
         return [chunk, *self._blocked(event)]
 
     def end(self, *, whole: bool = False) -> list[ChatChunk]:
@@ -174,22 +178,23 @@ class AnswerReader:
             model=known.model or text(event.get("modelVersion")),
         )
 
-    def _read_candidate(self, index: int, candidate: JsonObject) -> ChoiceDelta:
-        """The delta of one candidate of one event."""
+    def _read_candidate(self, index: int, candidate: JsonObject) -> tuple[ChoiceDelta, ...]:
+        """The deltas of one candidate of one event."""
         choice = self._choices.setdefault(index, _Choice())
-        content = self._parts.read(an_object(candidate.get("content")).get("parts"), line_open=choice.line_open)
-        delta = replace(content.delta(index), logprobs=read_logprobs(candidate.get("logprobsResult")))
-        has_content = _has_content(delta)
+        parts = an_object(candidate.get("content")).get("parts")
+        content = self._parts.read(parts, line_open=choice.line_open, calls=choice.calls)
+        deltas = content.deltas(index, read_logprobs(candidate.get("logprobsResult")))
+        speaks = has_content(deltas)
         choice.add_text(content.text)
-        choice.spoke |= has_content
-        choice.called |= bool(delta.calls)
+        choice.spoke |= speaks
+        choice.calls = content.calls
         if (grounding := an_object(candidate.get("groundingMetadata"))) and len(choice.grounding) < MAX_GROUNDING:
             choice.grounding.append(grounding)
         reason, message = text(candidate.get("finishReason")), text(candidate.get("finishMessage"))
-        choice.add_finish("" if reason in UNSET else reason, message, has_content=has_content)
+        choice.add_finish("" if reason in UNSET else reason, message, has_content=speaks)
         if choice.finish.upper() in FAILED:
             self.fault = failure(choice.finish, message)
-        return delta
+        return deltas
 
     def _ends_without_content(self) -> bool:
         """Whether a choice without content has a finish that is an answer by itself: cut off or filtered. A plain stop
@@ -210,11 +215,6 @@ class AnswerReader:
         refusals = tuple(ChoiceDelta(index, refusal=sentence) for index, choice in choices if not choice.spoke)
         finishes = tuple(ChoiceDelta(index, finish="content_filter", native_finish=reason) for index, _ in choices)
         return self._close(refusals, finishes, has_content=True)
-
-
-def _has_content(delta: ChoiceDelta) -> bool:
-    """Whether the delta has anything for the caller; a signature alone is nothing."""
-    return bool(delta.text or delta.reasoning or delta.calls or delta.images)
 
 
 def _by_index(candidates: JsonValue) -> Iterator[tuple[int, JsonObject]]:

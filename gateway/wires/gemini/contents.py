@@ -12,11 +12,12 @@ from typing import Final, Literal
 
 from gateway.core.request import Media, Message, Part, Reasoning, Refusal, StoredFile, Text, ToolCall, UnknownPart
 from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, loads
+from gateway.wires.custom_tools import INPUT
 from gateway.wires.gemini import media, tool_results
 from gateway.wires.gemini.media import Drop
-from gateway.wires.gemini.names import ToolNames
 from gateway.wires.gemini.signatures import PLACEHOLDER, Signatures
-from gateway.wires.gemini.tools import INPUT
+from gateway.wires.tool_names import ToolNames
+from gateway.wires.tool_results import ToolResult, pair
 
 NOTHING: Final = " "
 """The text of a user's Content that exists only because Gemini requires one; an empty text is refused."""
@@ -117,7 +118,7 @@ def _system(message: Message, drop: Drop) -> str:
 
 def _turns(messages: tuple[Message, ...], setting: Setting) -> list[_Turn]:
     """User and model alternating: consecutive messages of one role become one turn."""
-    results = tool_results.pair(messages)
+    results = pair(messages)
     turns: list[_Turn] = []
     for index, message in enumerate(messages):
         if message.role == "user":
@@ -147,7 +148,7 @@ def _assistant(message: Message, setting: Setting) -> _Turn:
     return _Turn("model", parts)
 
 
-def _add_call(turn: _Turn, call: ToolCall, answers: list[Part] | None, setting: Setting) -> None:
+def _add_call(turn: _Turn, call: ToolCall, answers: ToolResult | None, setting: Setting) -> None:
     """Add a call and its result. Both have the same name, and Google's own id where there is one."""
     signed = setting.signatures.of_call(call)
     named: JsonObject = {"name": setting.names.sent(call.name)}

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 
 from gateway.core.answer import ChatChunk
 from gateway.core.provider_failures import InvalidAnswer
-from gateway.core.request import Rendered
+from gateway.core.rendered import Rendered
 from gateway.core.sse import DONE, Event, SseDecoder, SseTooLarge
 from gateway.core.strict_json import JsonFault, loads
 from gateway.wires.gemini.answer_reader import AnswerReader
-from gateway.wires.gemini.memory import CallMemory
+from gateway.wires.reasoning_memory import ReasoningMemory
 
 
 class EventDecoder(AnswerReader):
@@ -24,7 +24,7 @@ class EventDecoder(AnswerReader):
         memory: keeps the data that tool calls need back.
     """
 
-    def __init__(self, now: int, asked: Rendered, memory: CallMemory) -> None:
+    def __init__(self, now: int, asked: Rendered, memory: ReasoningMemory) -> None:
         super().__init__(now, asked, memory)
         self._events = SseDecoder()
 

@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from secrets import token_hex
 from typing import Final, Literal
 
-from gateway.core.answer import ChoiceDelta
-from gateway.core.request import Media, Tool, ToolCall
+from msgspec.structs import replace
+
+from gateway.core.answer import ChoiceDelta, TokenLogprob, ToolCallDelta
+from gateway.core.request import Media, Tool
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
-from gateway.wires.gemini.memory import CallMemory, Remembered
-from gateway.wires.gemini.signatures import NATIVE_ID, SIGNATURE, VENDOR
-from gateway.wires.gemini.tools import INPUT
+from gateway.wires.custom_tools import INPUT
+from gateway.wires.gemini.signatures import SIGNATURE, VENDOR, CallData
+from gateway.wires.reasoning_memory import ReasoningMemory
 from gateway.wires.untrusted_fields import an_object, objects, text
 
 _BACKTICKS: Final = re.compile("`+")
@@ -24,25 +26,73 @@ _LANGUAGE: Final = re.compile(r"[a-z0-9+#]{1,20}")
 
 
 @dataclass(slots=True)
-class Content:
-    """The sum of some parts."""
+class _Segment:
+    """What was said in the order of a delta: reasoning, text, calls, media."""
 
-    text: list[str] = field(default_factory=list)
     reasoning: list[str] = field(default_factory=list)
-    calls: list[ToolCall] = field(default_factory=list)
+    text: list[str] = field(default_factory=list)
+    calls: list[ToolCallDelta] = field(default_factory=list)
     media: list[Media] = field(default_factory=list)
-    signature: str = ""
 
-    def delta(self, index: int) -> ChoiceDelta:
-        """The content as a delta of the choice `index`."""
-        return ChoiceDelta(
-            index=index,
-            text="".join(self.text),
-            reasoning="".join(self.reasoning),
-            calls=tuple(self.calls),
-            images=tuple(self.media),
-            extra={VENDOR: {SIGNATURE: self.signature}} if self.signature else {},
-        )
+
+class Content:
+    """The sum of some parts.
+
+    Attributes:
+        text: its texts.
+        signature: that of its last text; "" where there is none.
+        calls: how many calls the choice has made, with those before.
+
+    Args:
+        calls: how many calls the choice has made before.
+    """
+
+    def __init__(self, calls: int) -> None:
+        self.text: list[str] = []
+        self.signature = ""
+        self.calls = calls
+        self._segments = [_Segment()]
+
+    def add_reasoning(self, words: str) -> None:
+        last = self._segments[-1]
+        if last.text or last.calls or last.media:
+            self._segments.append(last := _Segment())
+        last.reasoning.append(words)
+
+    def add_text(self, words: str) -> None:
+        last = self._segments[-1]
+        if last.calls or last.media:
+            self._segments.append(last := _Segment())
+        last.text.append(words)
+        self.text.append(words)
+
+    def add_call(self, id: str, tool: Tool, arguments: str, extra: JsonObject) -> None:
+        """Add a call, which always comes whole."""
+        last = self._segments[-1]
+        if last.media:
+            self._segments.append(last := _Segment())
+        last.calls.append(ToolCallDelta(self.calls, id, tool.name, arguments, kind=tool.kind, ended=True, extra=extra))
+        self.calls += 1
+
+    def add_media(self, media: Media) -> None:
+        self._segments[-1].media.append(media)
+
+    def deltas(self, index: int, logprobs: tuple[TokenLogprob, ...]) -> tuple[ChoiceDelta, ...]:
+        """The content as deltas of the choice `index`, at least one."""
+        *before, last = [
+            ChoiceDelta(
+                index=index,
+                text="".join(one.text),
+                reasoning="".join(one.reasoning),
+                calls=tuple(one.calls),
+                images=tuple(one.media),
+            )
+            for one in self._segments
+        ]
+        if logprobs or self.signature:
+            extra: JsonObject = {VENDOR: {SIGNATURE: self.signature}} if self.signature else {}
+            last = replace(last, logprobs=logprobs, extra=extra)
+        return (*before, last)
 
 
 class PartReader:
@@ -53,19 +103,26 @@ class PartReader:
         memory: keeps the data that calls need back.
     """
 
-    def __init__(self, tools: Mapping[str, Tool], memory: CallMemory) -> None:
+    def __init__(self, tools: Mapping[str, Tool], memory: ReasoningMemory) -> None:
         self._tools = tools
         self._memory = memory
 
-    def read(self, parts: JsonValue, *, line_open: bool) -> Content:
-        """Read parts. `line_open`: the text before them does not end with a line end."""
-        content = Content()
+    def read(self, parts: JsonValue, *, line_open: bool, calls: int) -> Content:
+        """Read parts.
+
+        Args:
+            parts: of one candidate of one event.
+            line_open: the text before them does not end with a line end.
+            calls: how many calls the candidate has made before.
+        """
+        content = Content(calls)
         for part in objects(parts):
             if isinstance(part.get("functionCall"), dict):
                 self._call(part, content)
             elif part.get("thought") is True:
                 # a signature here belongs to a part that is never sent back, and an image is a draft
-                content.reasoning.append(text(part.get("text")))
+                if thought := text(part.get("text")):
+                    content.add_reasoning(thought)
             else:
                 is_open = not content.text[-1].endswith("\n") if content.text else line_open
                 _add_part(part, content, line_open=is_open)
@@ -76,13 +133,12 @@ class PartReader:
         sent = text(function.get("name"))
         if not sent:
             return
-        remembered = Remembered(text(part.get("thoughtSignature")), text(function.get("id")))
+        extra = CallData(text(part.get("thoughtSignature")), text(function.get("id"))).extra
         tool = self._tools.get(sent) or Tool(sent)
         call_id = f"call_{token_hex(12)}"
-        if remembered != Remembered():
-            self._memory.keep(call_id, remembered)
-        arguments = _arguments(an_object(function.get("args")), tool)
-        content.calls.append(ToolCall(call_id, tool.name, arguments, tool.kind, _extra(remembered)))
+        if extra:
+            self._memory.keep(call_id, extra)
+        content.add_call(call_id, tool, _arguments(an_object(function.get("args")), tool), extra)
 
 
 def _arguments(args: JsonObject, tool: Tool) -> str:
@@ -92,29 +148,20 @@ def _arguments(args: JsonObject, tool: Tool) -> str:
     return dumps(args).decode()
 
 
-def _extra(remembered: Remembered) -> JsonObject:
-    kept: JsonObject = {}
-    if remembered.signature:
-        kept[SIGNATURE] = remembered.signature
-    if remembered.native_id:
-        kept[NATIVE_ID] = remembered.native_id
-    return {VENDOR: kept} if kept else {}
-
-
 def _add_part(part: JsonObject, content: Content, *, line_open: bool) -> None:
     """Add a part that is neither a call nor reasoning. A null, as some servers send, counts as absent."""
     inline, stored = an_object(part.get("inlineData")), an_object(part.get("fileData"))
     code, output = an_object(part.get("executableCode")), an_object(part.get("codeExecutionResult"))
     if found := text(inline.get("data") if inline else stored.get("fileUri")):
-        content.media.append(_media((inline or stored).get("mimeType"), found, inline=bool(inline)))
+        content.add_media(_media((inline or stored).get("mimeType"), found, inline=bool(inline)))
     elif words := text(code.get("code")):
-        content.text.append(_fenced(words, _language(code), line_open=line_open))
+        content.add_text(_fenced(words, _language(code), line_open=line_open))
     elif words := text(output.get("output")):
-        content.text.append(_fenced(words, "", line_open=line_open))
+        content.add_text(_fenced(words, "", line_open=line_open))
     elif not (inline or stored or code or output):
         content.signature = text(part.get("thoughtSignature")) or content.signature
         if words := text(part.get("text")):
-            content.text.append(words)
+            content.add_text(words)
 
 
 def _media(mime_type: JsonValue, found: str, *, inline: bool) -> Media:

@@ -8,17 +8,17 @@ https://ai.google.dev/gemini-api/docs/openai#extra-body.
 """
 
 import re
-from collections.abc import Iterator
 from typing import Final
 
-from gateway.core.request import ChatRequest, Prompt, Rendered, ToolCall
+from gateway.core.rendered import Rendered
+from gateway.core.request import ChatRequest, Prompt
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.wires.gemini import contents, params, tools
 from gateway.wires.gemini.media import Drop
-from gateway.wires.gemini.memory import CallMemory
 from gateway.wires.gemini.models import traits
-from gateway.wires.gemini.names import ToolNames
 from gateway.wires.gemini.signatures import VENDOR, Signatures
+from gateway.wires.reasoning_memory import ReasoningMemory
+from gateway.wires.tool_names import ToolNames, names_in
 
 _UNPRINTABLE: Final = re.compile(r"[^!-+\--~]")  # a comma separates the names in a header
 _NAME_SHOWN: Final = 128
@@ -27,7 +27,7 @@ _THRESHOLD: Final = re.compile(r"[A-Z_]+")
 _GOOGLE: Final = f"extra_body.{VENDOR}"
 
 
-def render(chat: ChatRequest, model: str, memory: CallMemory) -> Rendered:
+def render(chat: ChatRequest, model: str, memory: ReasoningMemory) -> Rendered:
     """The body for Google.
 
     Args:
@@ -43,7 +43,7 @@ def render(chat: ChatRequest, model: str, memory: CallMemory) -> Rendered:
     drop = _Dropped()
     for name in prompt.unmapped:
         drop(name)
-    names = ToolNames(_names(prompt))
+    names = ToolNames(tools.NAMES, names_in(prompt))
     setting = contents.Setting(about.generation, names, Signatures(memory), drop)
     conversation = contents.render(prompt.messages, setting)
     system = [*conversation.system, *_some(params.schema_as_words(prompt, about))]
@@ -60,7 +60,8 @@ def render(chat: ChatRequest, model: str, memory: CallMemory) -> Rendered:
         body=dumps(body),
         dropped=drop.names,
         choices=choices if isinstance(choices, int) else 1,
-        tools=tools.sent(prompt, names),
+        tools=names.declared(prompt.tools),
+        neutral=True,
     )
 
 
@@ -76,18 +77,6 @@ class _Dropped:
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(self._names)
-
-
-def _names(prompt: Prompt) -> Iterator[str]:
-    """The tool names in the request: among the tools, in the history, in the choice of a tool."""
-    for tool in prompt.tools:
-        yield tool.name
-    for message in prompt.messages:
-        for part in message.parts:
-            if isinstance(part, ToolCall):
-                yield part.name
-    if prompt.tool_choice:
-        yield from prompt.tool_choice.names
 
 
 def _some(text: str | None) -> list[str]:

@@ -1,15 +1,17 @@
 """Reads a whole Gemini answer: one event, or the array of events that Google sends for a stream without `alt=sse`."""
 
-from gateway.core.answer import ChatResponse, assemble
+from gateway.core.answer import ChatResponse
+from gateway.core.deltas import assemble
 from gateway.core.provider_failures import InvalidAnswer
-from gateway.core.request import Rendered, Source
+from gateway.core.rendered import Rendered
+from gateway.core.request import Source
 from gateway.core.strict_json import JsonFault, JsonValue, loads
 from gateway.wires.gemini.answer_reader import WIRE, AnswerReader
-from gateway.wires.gemini.memory import CallMemory
+from gateway.wires.reasoning_memory import ReasoningMemory
 from gateway.wires.untrusted_fields import objects
 
 
-def parse(body: bytes, now: int, asked: Rendered, memory: CallMemory) -> ChatResponse:
+def parse(body: bytes, now: int, asked: Rendered, memory: ReasoningMemory) -> ChatResponse:
     """Read a whole answer to `asked` that arrived at `now`, in seconds since the epoch.
 
     Raises:

@@ -1,9 +1,9 @@
 """Data that Google attaches to answers and needs back unchanged: signatures of thoughts, and its own ids of calls.
 
-A client that keeps `extra_content` sends both back with the call; for other clients CallMemory has them. From the third
-generation on, Gemini answers 400 where the first call of a step has no signature. The call may be another vendor's,
-which never had one; Google documents a placeholder for that case. A signature is sent on one part only, because each
-copy counts as input.
+A client that keeps `extra_content` sends both back with the call; for other clients ReasoningMemory has them. From the
+third generation on, Gemini answers 400 where the first call of a step has no signature. The call may be another
+vendor's, which never had one; Google documents a placeholder for that case. A signature is sent on one part only,
+because each copy counts as input.
 
 Source: https://ai.google.dev/gemini-api/docs/thought-signatures.
 """
@@ -11,9 +11,11 @@ Source: https://ai.google.dev/gemini-api/docs/thought-signatures.
 import re
 from typing import Final
 
+from msgspec import Struct
+
 from gateway.core.request import Message, Text, ToolCall
 from gateway.core.strict_json import JsonObject
-from gateway.wires.gemini.memory import CallMemory, Remembered
+from gateway.wires.reasoning_memory import ReasoningMemory
 
 VENDOR: Final = "google"
 SIGNATURE: Final = "thought_signature"
@@ -24,6 +26,22 @@ PLACEHOLDER: Final = "skip_thought_signature_validator"
 
 _PLACEHOLDERS: Final = (PLACEHOLDER, "context_engineering_is_the_way_to_go")
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
+
+
+class CallData(Struct, frozen=True):
+    """What Gemini attached to one tool call: its signature as received, and Gemini's id for it; "" where there was
+    none."""
+
+    signature: str = ""
+    native_id: str = ""
+
+    @property
+    def extra(self) -> JsonObject:
+        """The data as it travels with the call; empty where there is none."""
+        fields: JsonObject = {
+            name: text for name, text in ((SIGNATURE, self.signature), (NATIVE_ID, self.native_id)) if text
+        }
+        return {VENDOR: fields} if fields else {}
 
 
 def is_signature(text: str) -> bool:
@@ -38,16 +56,16 @@ class Signatures:
         memory: data of calls that the client did not send back.
     """
 
-    def __init__(self, memory: CallMemory) -> None:
+    def __init__(self, memory: ReasoningMemory) -> None:
         self._memory = memory
         self._returned: set[tuple[str, str]] = set()
 
-    def of_call(self, call: ToolCall) -> Remembered:
+    def of_call(self, call: ToolCall) -> CallData:
         """The signature for the call's part, and Google's own id of the call; "" where there is none."""
-        known = self._memory.find(call.id) if call.id else Remembered()
-        return Remembered(
-            self._once(SIGNATURE, (_google_field(call.extra, SIGNATURE), known.signature)),
-            self._once(NATIVE_ID, (_google_field(call.extra, NATIVE_ID), known.native_id)),
+        places = (call.extra, self._memory.find(call.id) if call.id else {})
+        return CallData(
+            self._once(SIGNATURE, tuple(_google_field(extra, SIGNATURE) for extra in places)),
+            self._once(NATIVE_ID, tuple(_google_field(extra, NATIVE_ID) for extra in places)),
         )
 
     def of_text(self, message: Message) -> str:

@@ -1,7 +1,6 @@
 """Renders the tools of a request and the choice among them.
 
-A custom tool takes a text, and Gemini has only functions. So a custom tool is declared as a function with one string
-parameter, `input`.
+A custom tool takes a text, and Gemini has only functions (gateway.wires.custom_tools).
 
 Source: https://ai.google.dev/api/caching#Tool and https://ai.google.dev/api/caching#FunctionCallingConfig.
 """
@@ -12,11 +11,12 @@ from typing import Final
 from gateway.core.errors import InvalidRequest
 from gateway.core.request import Prompt, Tool, ToolChoice
 from gateway.core.strict_json import JsonObject, JsonValue
+from gateway.wires import custom_tools
 from gateway.wires.gemini.json_schema import cleaned
-from gateway.wires.gemini.names import ToolNames
+from gateway.wires.tool_names import NameRule, ToolNames
 
-INPUT: Final = "input"
-"""The parameter that holds the text of a custom tool."""
+NAMES: Final = NameRule("A-Za-z_", "A-Za-z0-9_.:-")
+"""Source: https://ai.google.dev/api/caching#FunctionDeclaration."""
 
 _WITHOUT_PARAMETERS: Final = frozenset({"type", "title", "description"})
 """Keywords of a schema that alone define no parameters."""
@@ -28,7 +28,7 @@ def render(prompt: Prompt, names: ToolNames, drop: Callable[[str], None]) -> Jso
     Raises:
         InvalidRequest: the choice requires a tool that is not declared.
     """
-    declared = sent(prompt, names)
+    declared = names.declared(prompt.tools)
     if prompt.params.parallel_calls is False:
         drop("parallel_tool_calls")
     if any(tool != declared[names.sent(tool.name)] for tool in prompt.tools):
@@ -41,17 +41,9 @@ def render(prompt: Prompt, names: ToolNames, drop: Callable[[str], None]) -> Jso
     return {**tools, "toolConfig": {"functionCallingConfig": config}} if config else tools
 
 
-def sent(prompt: Prompt, names: ToolNames) -> dict[str, Tool]:
-    """The declared tools, by the names that are sent."""
-    tools: dict[str, Tool] = {}
-    for tool in prompt.tools:
-        tools.setdefault(names.sent(tool.name), tool)
-    return tools
-
-
 def _declaration(name: str, tool: Tool, drop: Callable[[str], None]) -> JsonObject:
     """A function declaration. Google requires a description; where there is none, the caller's name is the best one."""
-    declaration: JsonObject = {"name": name, "description": tool.description or tool.name or name}
+    declaration: JsonObject = {"name": name, "description": custom_tools.description(tool) or tool.name or name}
     parameters = _parameters(tool, drop)
     return {**declaration, "parametersJsonSchema": parameters} if parameters else declaration
 
@@ -59,7 +51,7 @@ def _declaration(name: str, tool: Tool, drop: Callable[[str], None]) -> JsonObje
 def _parameters(tool: Tool, drop: Callable[[str], None]) -> JsonObject:
     """The schema of the arguments object; empty where it defines no parameters."""
     if tool.kind == "custom":
-        return {"type": "object", "properties": {INPUT: {"type": "string"}}, "required": [INPUT]}
+        return custom_tools.parameters()
     schema, wider = cleaned(tool.parameters or {})
     if wider:
         drop("tools.function.parameters")

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from gateway.core.errors import InvalidRequest
 from gateway.core.provider_failures import UnsupportedByTarget
+from gateway.core.rendered import Rendered
 from gateway.core.request import (
     ChatRequest,
     JsonOutput,
@@ -25,7 +26,6 @@ from gateway.core.request import (
     Prompt,
     Reasoning,
     Refusal,
-    Rendered,
     Source,
     StoredFile,
     Text,
@@ -37,9 +37,9 @@ from gateway.core.request import (
 from gateway.core.strict_json import JsonObject
 from gateway.wires.gemini import media, request
 from gateway.wires.gemini.contents import CONTINUE
-from gateway.wires.gemini.memory import CallMemory, Remembered
-from gateway.wires.gemini.signatures import PLACEHOLDER
+from gateway.wires.gemini.signatures import PLACEHOLDER, CallData
 from gateway.wires.openai_chat.inbound.request import parse
+from gateway.wires.reasoning_memory import ReasoningMemory
 
 OLD, NEW = "gemini-2.5-flash", "gemini-3-pro-preview"
 PNG = "iVBORw0KGgo="
@@ -47,9 +47,9 @@ DEFINITIONS = json.loads((Path(__file__).parents[2] / "schemas" / "gemini.json")
 CHECK = jsonschema.Draft202012Validator({"$ref": "#/$defs/GenerateContentRequest", "$defs": DEFINITIONS})
 
 
-def rendered(prompt: Prompt, model: str = OLD, memory: CallMemory | None = None, choices: int = 1) -> Rendered:
+def rendered(prompt: Prompt, model: str = OLD, memory: ReasoningMemory | None = None, choices: int = 1) -> Rendered:
     chat = ChatRequest("alias", False, False, Source("test", {}), lambda: prompt, choices)
-    return request.render(chat, model, memory or CallMemory())
+    return request.render(chat, model, memory or ReasoningMemory())
 
 
 def body(told: Rendered) -> Any:
@@ -60,7 +60,7 @@ def body(told: Rendered) -> Any:
     return value
 
 
-def contents(*messages: Message, model: str = OLD, memory: CallMemory | None = None) -> Any:
+def contents(*messages: Message, model: str = OLD, memory: ReasoningMemory | None = None) -> Any:
     return body(rendered(Prompt(messages), model, memory))["contents"]
 
 
@@ -445,9 +445,9 @@ def test_a_signature_and_an_id_come_back_on_their_call() -> None:
 
 
 def test_the_memory_knows_what_a_client_did_not_keep() -> None:
-    memory = CallMemory()
-    memory.keep("1", Remembered("c2ln", "n1"))
-    memory.keep("2", Remembered("b3RoZXI=", "n2"))
+    memory = ReasoningMemory()
+    memory.keep("1", CallData("c2ln", "n1").extra)
+    memory.keep("2", CallData("b3RoZXI=", "n2").extra)
     given_back = call("2", "g", thought_signature="b3du")
     told = contents(user("a"), assistant(call("1"), given_back), model=NEW, memory=memory)
     assert told[1:] == [
@@ -720,7 +720,7 @@ def test_an_openai_request_becomes_a_gemini_request() -> None:
         "tools": [{"type": "function", "function": {"name": "look", "description": "Looks.", "parameters": {}}}],
         "tool_choice": "auto",
     }
-    told = request.render(parse(json.dumps(asked).encode()), OLD, CallMemory())
+    told = request.render(parse(json.dumps(asked).encode()), OLD, ReasoningMemory())
     value = body(told)
     assert value["systemInstruction"] == {"parts": [{"text": "Be brief."}]}
     assert value["contents"] == [
@@ -831,8 +831,8 @@ def check_body(told: Rendered, model: str) -> None:
 
 @given(messages_of_any_kind, models)
 def test_any_messages_are_refused_or_become_legal_contents(messages: list[Message], model: str) -> None:
-    memory = CallMemory()
-    memory.keep("kept", Remembered("a2VwdA==", "native"))
+    memory = ReasoningMemory()
+    memory.keep("kept", CallData("a2VwdA==", "native").extra)
     try:
         told = rendered(Prompt(tuple(messages)), model, memory)
     except (InvalidRequest, UnsupportedByTarget):

@@ -10,14 +10,15 @@ from hypothesis import strategies as st
 
 from gateway.core.answer import Citation, Envelope, TokenLogprob, Usage
 from gateway.core.provider_failures import InvalidAnswer, ProviderFailure
-from gateway.core.request import Rendered
+from gateway.core.rendered import Rendered
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.wires.failure_classes import MESSAGE_SHOWN
 from gateway.wires.gemini.citations import MOST, read_citations
 from gateway.wires.gemini.logprobs import read_logprobs
-from gateway.wires.gemini.memory import CallMemory, Remembered
 from gateway.wires.gemini.response import parse
+from gateway.wires.gemini.signatures import CallData
 from gateway.wires.gemini.usage import read_usage
+from gateway.wires.reasoning_memory import ReasoningMemory
 from tests.support.gemini_transcripts import ENVELOPE, NOW, TOOLS, fault, read_all, total
 
 ANSWERS = read_all("answers")
@@ -29,7 +30,7 @@ PLAIN = Rendered(b"", tools=TOOLS)
 def test_a_whole_answer_says_that(name: str) -> None:
     transcript = ANSWERS[name]
     try:
-        found = total(parse(transcript.sent.encode(), NOW, transcript.asked, CallMemory()))
+        found = total(parse(transcript.sent.encode(), NOW, transcript.asked, ReasoningMemory()))
     except ProviderFailure as failure:
         found = [fault(failure)]
     assert found == list(transcript.sum)
@@ -51,25 +52,25 @@ def body(*parts: JsonValue, finish: str = "STOP", **more: JsonValue) -> bytes:
 
 def test_an_answer_keeps_its_source_and_has_an_envelope() -> None:
     sent = body({"text": "Hi"}, responseId="r-1", modelVersion="gemini-3-pro")
-    answer = parse(sent, NOW, PLAIN, CallMemory())
+    answer = parse(sent, NOW, PLAIN, ReasoningMemory())
     assert answer.envelope == Envelope("r-1", NOW, "gemini-3-pro")
     assert (answer.source.wire, answer.source.body) == ("gemini", json.loads(sent))
     assert answer.usage is None
 
 
 def test_the_calls_of_a_whole_answer_are_remembered_too() -> None:
-    memory = CallMemory()
+    memory = ReasoningMemory()
     answer = parse(body({"functionCall": {"name": "get_weather"}, "thoughtSignature": "c2ln"}), NOW, PLAIN, memory)
-    assert memory.find(answer.deltas[0].calls[0].id) == Remembered("c2ln", "")
+    assert memory.find(answer.deltas[0].calls[0].id) == CallData("c2ln", "").extra
 
 
 def test_a_long_explanation_is_cut() -> None:
     sent: JsonObject = {"candidates": [{"finishReason": "MALFORMED_RESPONSE", "finishMessage": "a b " * 9_999}]}
     with pytest.raises(InvalidAnswer) as failure:
-        parse(dumps(sent), NOW, PLAIN, CallMemory())
+        parse(dumps(sent), NOW, PLAIN, ReasoningMemory())
     assert MESSAGE_SHOWN - 4 <= len(failure.value.message) <= MESSAGE_SHOWN
     blocked: JsonObject = {"promptFeedback": {"blockReason": "A" * 9_999}}
-    refusal = parse(dumps(blocked), NOW, PLAIN, CallMemory()).deltas[0].refusal
+    refusal = parse(dumps(blocked), NOW, PLAIN, ReasoningMemory()).deltas[0].refusal
     assert refusal == "The provider blocked the prompt:", "no word is cut in two: it may be a secret"
 
 

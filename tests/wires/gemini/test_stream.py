@@ -13,15 +13,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.answer import ChatChunk, Envelope, assemble
+from gateway.core.answer import ChatChunk, Envelope
+from gateway.core.deltas import assemble
 from gateway.core.provider_failures import InvalidAnswer, ProviderFailure
-from gateway.core.request import Rendered
+from gateway.core.rendered import Rendered
 from gateway.core.sse import DEFAULT_MAX_EVENT, encode
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.wires.gemini.decoder import EventDecoder
 from gateway.wires.gemini.finish import FAILED
-from gateway.wires.gemini.memory import CallMemory, Remembered
 from gateway.wires.gemini.response import parse
+from gateway.wires.gemini.signatures import CallData
+from gateway.wires.reasoning_memory import ReasoningMemory
 from tests.support.gemini_transcripts import NOW, TOOLS, Transcript, decoder, fault, outcome, read_all, total
 
 TRANSCRIPTS = read_all("streams")
@@ -49,7 +51,7 @@ def play(stream: bytes, asked: Rendered, cuts: Iterable[int] = ()) -> list[str]:
 def whole(body: JsonValue, asked: Rendered) -> list[str]:
     """What a whole answer comes to."""
     try:
-        return total(parse(dumps(body), NOW, asked, CallMemory()))
+        return total(parse(dumps(body), NOW, asked, ReasoningMemory()))
     except ProviderFailure as failure:
         return [fault(failure)]
 
@@ -197,7 +199,7 @@ def test_a_finish_is_held_until_the_body_ends() -> None:
 
 
 def test_a_stream_is_complete_when_every_choice_has_its_finish() -> None:
-    machine = EventDecoder(NOW, Rendered(b"", choices=2), CallMemory())
+    machine = EventDecoder(NOW, Rendered(b"", choices=2), ReasoningMemory())
     machine.feed(sse(event(HELLO, finish="STOP")))
     assert not machine.complete
     machine.feed(sse(event(HELLO, index=1)))
@@ -210,7 +212,7 @@ def test_a_stream_is_complete_when_every_choice_has_its_finish() -> None:
 
 def test_a_body_that_ends_with_fewer_choices_than_were_asked_is_whole() -> None:
     """Models that know no candidateCount answer once."""
-    machine = EventDecoder(NOW, Rendered(b"", choices=2), CallMemory())
+    machine = EventDecoder(NOW, Rendered(b"", choices=2), ReasoningMemory())
     machine.feed(sse(event(HELLO, finish="STOP")))
     assert machine.close()[-1].deltas[0].finish == "stop" and machine.done
 
@@ -244,7 +246,7 @@ def test_a_body_of_nothing_is_not_done() -> None:
 
 
 def test_one_empty_choice_beside_another_is_no_failure() -> None:
-    machine = EventDecoder(NOW, Rendered(b"", choices=2), CallMemory())
+    machine = EventDecoder(NOW, Rendered(b"", choices=2), ReasoningMemory())
     machine.feed(sse(event(HELLO, finish="STOP"), event(index=1, finish="STOP")))
     assert [said.finish for said in machine.close()[-1].deltas] == ["stop", "stop"]
 
@@ -297,12 +299,12 @@ def test_an_answer_without_a_name_has_none() -> None:
 
 
 def test_what_a_call_needs_back_is_remembered_by_its_new_id() -> None:
-    memory = CallMemory()
+    memory = ReasoningMemory()
     machine = EventDecoder(NOW, PLAIN, memory)
     signed: JsonObject = {"functionCall": {"name": "fs_read", "id": "fc-1"}, "thoughtSignature": "c2ln/+=="}
     [chunk] = machine.feed(sse(event(signed, CALL)))
     first, second = chunk.deltas[0].calls
-    assert memory.find(first.id) == Remembered("c2ln/+==", "fc-1") and memory.find(second.id) == Remembered()
+    assert memory.find(first.id) == CallData("c2ln/+==", "fc-1").extra and memory.find(second.id) == CallData().extra
     assert first.extra == {"google": {"thought_signature": "c2ln/+==", "function_call_id": "fc-1"}}
     assert first.id != second.id and len(first.id) <= 40 and second.extra == {}
 
@@ -439,7 +441,7 @@ def test_whatever_a_server_sends_comes_to_an_answer_a_fault_or_nothing(events: l
 @given(st.one_of(wild(), st.lists(wild(), max_size=3)).map(dumps) | st.binary(max_size=20))
 def test_whatever_comes_for_an_answer_is_one_or_a_failure(body: bytes) -> None:
     try:
-        answer = parse(body, NOW, PLAIN, CallMemory())
+        answer = parse(body, NOW, PLAIN, ReasoningMemory())
     except ProviderFailure as failure:
         assert failure.message
     else:

@@ -12,7 +12,7 @@ from gateway.core.errors import InvalidRequest
 from gateway.core.request import Params, Prompt, Tool, ToolChoice
 from gateway.core.strict_json import JsonObject, JsonValue
 from gateway.wires.gemini import tools
-from gateway.wires.gemini.names import ToolNames
+from gateway.wires.tool_names import ToolNames
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "gemini.json").read_text(encoding="utf-8"))
 CITY: JsonObject = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
@@ -30,7 +30,7 @@ def rendered(
 ) -> tuple[JsonObject, list[str]]:
     dropped: list[str] = []
     prompt = Prompt((), tools=declared, tool_choice=choice, params=Params(parallel_calls=parallel))
-    return tools.render(prompt, ToolNames(tool.name for tool in declared), dropped.append), dropped
+    return tools.render(prompt, ToolNames(tools.NAMES, (tool.name for tool in declared)), dropped.append), dropped
 
 
 def declarations(*declared: Tool) -> JsonValue:
@@ -110,7 +110,7 @@ def test_of_two_tools_with_one_name_the_first_is_declared() -> None:
 def test_the_answer_finds_the_tool_by_the_name_that_was_sent() -> None:
     odd = Tool("server/tool", kind="custom")
     prompt = Prompt((), tools=(odd, CLOCK, Tool("clock", "late")))
-    assert tools.sent(prompt, ToolNames(["server/tool"])) == {"server_tool": odd, "clock": CLOCK}
+    assert ToolNames(tools.NAMES, ["server/tool"]).declared(prompt.tools) == {"server_tool": odd, "clock": CLOCK}
 
 
 @pytest.mark.parametrize(
@@ -188,5 +188,5 @@ def test_every_tools_and_choice_is_valid_in_googles_schema(declared: tuple[Tool,
         return
     assert valid("GenerateContentRequest", {**body, "contents": []})
     assert declared or not body
-    sent = tools.sent(Prompt((), tools=declared), ToolNames(tool.name for tool in declared))
+    sent = ToolNames(tools.NAMES, (tool.name for tool in declared)).declared(declared)
     assert {tool.name for tool in sent.values()} == {tool.name for tool in declared}

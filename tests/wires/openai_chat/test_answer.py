@@ -2,19 +2,33 @@
 
 import json
 import re
-from dataclasses import replace
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from gateway.core.answer import ChatChunk, ChatResponse, ChoiceDelta, Citation, Envelope, TokenLogprob, Usage, assemble
+from gateway.core.answer import (
+    ChatChunk,
+    ChatResponse,
+    ChoiceDelta,
+    Citation,
+    Envelope,
+    TokenLogprob,
+    ToolCallDelta,
+    Usage,
+)
+from gateway.core.deltas import assemble
 from gateway.core.provider_failures import StreamBroken
-from gateway.core.request import Media, Rendered, Source, ToolCall
+from gateway.core.rendered import Rendered
+from gateway.core.request import Media, Source
 from gateway.core.sse import DONE, SseDecoder, encode
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.wires.base import Naming
@@ -120,7 +134,8 @@ def test_a_plain_answer_has_all_that_clients_look_for() -> None:
 
 
 SIGNED: JsonObject = {"google": {"thought_signature": "c2ln"}}
-GET = ToolCall("call_a", "get", '{"a":1}')
+GET = ToolCallDelta(0, "call_a", "get", '{"a":1}', ended=True)
+SECOND, THIRD = replace(GET, index=1), replace(GET, index=2)
 GET_SHOWN: JsonObject = {"id": "call_a", "type": "function", "function": {"name": "get", "arguments": '{"a":1}'}}
 
 
@@ -137,18 +152,18 @@ GET_SHOWN: JsonObject = {"id": "call_a", "type": "function", "function": {"name"
         (ChoiceDelta(0, calls=(GET,)), {"content": None, "tool_calls": [GET_SHOWN]}),
         (ChoiceDelta(0, "Hi", calls=(GET,)), {"content": "Hi", "tool_calls": [GET_SHOWN]}),
         (
-            ChoiceDelta(0, calls=(replace(GET, extra=SIGNED), GET)),
+            ChoiceDelta(0, calls=(replace(GET, extra=SIGNED), SECOND)),
             {"content": None, "tool_calls": [{**GET_SHOWN, "extra_content": SIGNED}, GET_SHOWN]},
         ),
         (
-            ChoiceDelta(0, calls=(ToolCall("call_a", "get", ""),)),
+            ChoiceDelta(0, calls=(ToolCallDelta(0, "call_a", "get", ended=True),)),
             {
                 "content": None,
                 "tool_calls": [{"id": "call_a", "type": "function", "function": {"name": "get", "arguments": "{}"}}],
             },
         ),
         (
-            ChoiceDelta(0, calls=(ToolCall("call_a", "patch", "", "custom"),)),
+            ChoiceDelta(0, calls=(ToolCallDelta(0, "call_a", "patch", kind="custom", ended=True),)),
             {
                 "content": None,
                 "tool_calls": [{"id": "call_a", "type": "custom", "custom": {"name": "patch", "input": ""}}],
@@ -251,11 +266,6 @@ def test_an_answer_that_says_nothing_is_still_a_choice() -> None:
     assert ChatCompletion.model_validate(body).choices[0].message.content == ""
 
 
-def test_calls_without_an_id_get_one_each() -> None:
-    calls = message(ChoiceDelta(0, calls=(replace(GET, id=""), replace(GET, id=""))))["tool_calls"]
-    assert len(set(re.findall(r"'id': '(call_[0-9a-f]{24})'", str(calls)))) == 2
-
-
 # Streams ---------------------------------------------------------------------------------------------------------
 
 
@@ -301,8 +311,8 @@ def test_a_chunk_says_one_thing() -> None:
 def test_calls_and_images_are_counted_over_the_stream_and_by_choice() -> None:
     image = Media("image", "image/png", "AA==")
     said = deltas(
-        piece(ChoiceDelta(0, calls=(GET, GET)), ChoiceDelta(1, calls=(GET,))),
-        piece(ChoiceDelta(0, calls=(GET,), images=(image, image))),
+        piece(ChoiceDelta(0, calls=(GET, SECOND)), ChoiceDelta(1, calls=(GET,))),
+        piece(ChoiceDelta(0, calls=(THIRD,), images=(image, image))),
     )
     counted = re.findall(r"\((\d), \{'tool_calls': \[\{'index': (\d)", str(said))
     assert counted == [("0", "0"), ("0", "1"), ("1", "0"), ("0", "2")]
@@ -348,12 +358,13 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
 extras = st.dictionaries(st.sampled_from(["google", "other"]), st.dictionaries(texts, texts, max_size=1), max_size=2)
 ids = st.integers(0, 99).map("call_{}".format)
 tool_calls = st.builds(
-    ToolCall,
+    ToolCallDelta,
+    st.just(0),
     ids,
     st.sampled_from(["get", "put"]),
     st.sampled_from(["{}", '{"a":[1,"é"]}']),
-    st.just("function"),
-    extras,
+    ended=st.just(True),
+    extra=extras,
 )
 images = st.builds(
     Media, st.just("image"), st.just("image/png"), st.binary(min_size=1, max_size=4).map(lambda data: data.hex())
@@ -380,6 +391,16 @@ usages = st.one_of(
 pieces = st.builds(lambda said, usage: piece(*said, usage=usage), st.lists(saids, max_size=2), usages)
 
 
+def numbered(chunks: list[ChatChunk]) -> list[ChatChunk]:
+    """The chunks with the calls of each choice numbered in their order."""
+    calls = defaultdict[int, Iterator[int]](count)
+
+    def renumbered(said: ChoiceDelta) -> ChoiceDelta:
+        return replace(said, calls=tuple(replace(call, index=next(calls[said.index])) for call in said.calls))
+
+    return [replace(chunk, deltas=tuple(renumbered(said) for said in chunk.deltas)) for chunk in chunks]
+
+
 def comparable(body: JsonObject) -> JsonObject:
     """Without what a stream cannot say, that content is null, and what the client adds or does not add up."""
     choices = json.loads(json.dumps(body["choices"]))
@@ -398,7 +419,7 @@ def comparable(body: JsonObject) -> JsonObject:
 @given(saids, st.lists(pieces, max_size=4))
 def test_what_a_stream_adds_up_to_is_the_whole_answer(first: ChoiceDelta, further: list[ChatChunk]) -> None:
     """The real client's own accumulator does the sum; it wants the first choice first."""
-    found = [piece(replace(first, index=0)), *further]
+    found = numbered([piece(replace(first, index=0)), *further])
     state = ChatCompletionStreamState()
     for body in streamed(*found):
         state.handle_chunk(ChatCompletionChunk.model_validate(body))
@@ -414,6 +435,7 @@ def test_what_a_stream_adds_up_to_is_the_whole_answer(first: ChoiceDelta, furthe
 
 @given(st.lists(pieces, max_size=5), st.booleans())
 def test_any_stream_has_one_role_first_and_one_finish_last_for_each_choice(found: list[ChatChunk], usage: bool) -> None:
+    found = numbered(found)
     bodies = streamed(*found, usage=usage)
     wanted = usage and any(chunk.usage for chunk in found)
     assert [bool(body.get("usage")) for body in bodies] == [False] * (len(bodies) - wanted) + [True] * wanted

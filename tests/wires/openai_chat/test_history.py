@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.request import Rendered
+from gateway.core.rendered import Rendered
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.wires.openai_chat.inbound import OpenAIChatInbound
 from gateway.wires.openai_chat.outbound import OpenAIChatOutbound

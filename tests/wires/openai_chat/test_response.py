@@ -18,7 +18,7 @@ from gateway.core.provider_failures import (
     RateLimited,
     Unavailable,
 )
-from gateway.core.request import Rendered
+from gateway.core.rendered import Rendered
 from gateway.core.strict_json import JsonObject, JsonValue, dumps, loads
 from gateway.wires.base import Naming
 from gateway.wires.openai_chat.inbound import OpenAIChatInbound

@@ -21,7 +21,7 @@ from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletionChunk
 
 from gateway.core.provider_failures import InvalidAnswer, StreamBroken
-from gateway.core.request import Rendered
+from gateway.core.rendered import Rendered
 from gateway.core.sse import DEFAULT_MAX_EVENT, DONE, Event, SseDecoder, encode
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.streaming.answer_machine import AnswerMachine, Stall

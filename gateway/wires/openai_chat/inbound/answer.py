@@ -11,8 +11,18 @@ import re
 from secrets import token_hex
 from typing import Final
 
-from gateway.core.answer import ChatResponse, ChoiceDelta, Citation, Envelope, Finish, TokenLogprob, Usage
-from gateway.core.request import Media, ToolCall
+from gateway.core.answer import (
+    ChatResponse,
+    ChoiceDelta,
+    Citation,
+    Envelope,
+    Finish,
+    TokenLogprob,
+    ToolCallDelta,
+    Usage,
+)
+from gateway.core.deltas import merged
+from gateway.core.request import Media
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.wires.base import Naming
 from gateway.wires.openai_chat import ANSWER_OBJECT, WIRE
@@ -36,7 +46,7 @@ def render(response: ChatResponse, naming: Naming) -> bytes:
 
 def _neutral(response: ChatResponse, naming: Naming) -> JsonObject:
     """A whole answer from its neutral form. An empty one still has a choice, because clients read the first."""
-    deltas = response.deltas or (ChoiceDelta(0),)
+    deltas = merged(response.deltas) or (ChoiceDelta(0),)
     body = head(response.envelope, ANSWER_OBJECT, naming)
     body["choices"] = [_choice(delta) for delta in deltas]
     if response.usage:
@@ -61,13 +71,14 @@ def finish(reported: Finish | None, *, called_tool: bool) -> str:
     return reported or ("tool_calls" if called_tool else "stop")
 
 
-def tool_call(call: ToolCall) -> JsonObject:
-    """A whole tool call. Clients parse a function's arguments as JSON, so empty ones become an empty object."""
-    body: JsonObject = {"id": call.id or f"call_{token_hex(12)}", "type": call.kind}
+def tool_call(call: ToolCallDelta) -> JsonObject:
+    """The first piece of a tool call, or the whole of it. Clients parse a function's arguments as JSON, so a call that
+    ends without any gets an empty object."""
+    body: JsonObject = {"id": call.id, "type": call.kind}
     if call.kind == "custom":
         body["custom"] = {"name": call.name, "input": call.arguments}
     else:
-        body["function"] = {"name": call.name, "arguments": call.arguments or "{}"}
+        body["function"] = {"name": call.name, "arguments": call.arguments or ("{}" if call.ended else "")}
     if call.extra:
         body["extra_content"] = call.extra
     return body
@@ -100,11 +111,14 @@ def logprobs(tokens: tuple[TokenLogprob, ...]) -> JsonObject | None:
 
 def usage(counted: Usage) -> JsonObject:
     """Token counts and their total."""
+    prompt: JsonObject = {"cached_tokens": counted.cached}
+    if counted.cache_write:
+        prompt["cache_write_tokens"] = counted.cache_write  # OpenRouter's name; OpenAI has none
     return {
         "prompt_tokens": counted.prompt,
         "completion_tokens": counted.completion,
         "total_tokens": counted.prompt + counted.completion,
-        "prompt_tokens_details": {"cached_tokens": counted.cached},
+        "prompt_tokens_details": prompt,
         "completion_tokens_details": {"reasoning_tokens": counted.reasoning},
     }
 
@@ -141,5 +155,5 @@ def _token(one: TokenLogprob) -> JsonObject:
     return {
         "token": one.token,
         "logprob": one.logprob if math.isfinite(one.logprob) else NEVER,
-        "bytes": list(one.token.encode(errors="replace")),
+        "bytes": list(one.token.encode(errors="replace") if one.raw is None else one.raw),
     }

@@ -8,9 +8,12 @@ Source: https://platform.openai.com/docs/api-reference/chat-streaming.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from gateway.core.answer import ChatChunk, ChoiceDelta, Finish, Usage
+from msgspec.structs import replace
+
+from gateway.core.answer import ChatChunk, ChoiceDelta, Finish, ToolCallDelta, Usage
+from gateway.core.deltas import merged
 from gateway.core.strict_json import JsonObject
 from gateway.wires.base import Naming
 from gateway.wires.openai_chat import CHUNK_OBJECT
@@ -21,7 +24,8 @@ from gateway.wires.openai_chat.inbound.answer import citation, finish, head, ima
 class _Choice:
     """The state of a choice on which later chunks depend."""
 
-    calls: int = 0
+    calls: set[int] = field(default_factory=set)
+    without_arguments: set[int] = field(default_factory=set)
     images: int = 0
     citations: int = 0
     extra: JsonObject = field(default_factory=dict)
@@ -51,7 +55,7 @@ class NeutralChunks:
         self._usage = chunk.usage or self._usage
         if self.head is None:
             self.head = head(chunk.envelope, CHUNK_OBJECT, self._naming)
-        for delta in chunk.deltas:
+        for delta in merged(chunk.deltas):
             if delta.index not in self._choices:
                 self._choices[delta.index] = _Choice()
                 if not self._joined:
@@ -66,7 +70,7 @@ class NeutralChunks:
             if choice.extra:
                 yield self._body(index, {"extra_content": choice.extra})
             more: JsonObject = {"native_finish_reason": choice.native_finish} if choice.native_finish else {}
-            reason = finish(choice.finish, called_tool=choice.calls > 0)
+            reason = finish(choice.finish, called_tool=bool(choice.calls))
             yield self._body(index, {}, {"finish_reason": reason, **more})
         if self._usage and self._naming.usage:
             counted = self._usage if self._spent is None else self._usage + self._spent
@@ -79,9 +83,9 @@ class NeutralChunks:
             yield self._body(delta.index, {"content": delta.text}, {"logprobs": logprobs(delta.logprobs)})
         if delta.refusal:
             yield self._body(delta.index, {"refusal": delta.refusal})
-        for call in delta.calls:
-            yield self._body(delta.index, {"tool_calls": [{"index": choice.calls, **tool_call(call)}]})
-            choice.calls += 1
+        for piece in delta.calls:
+            if fragment := _fragment(piece, choice):
+                yield self._body(delta.index, {"tool_calls": [fragment]})
         for media in delta.images:
             yield self._body(delta.index, {"images": [image(media, choice.images)]})
             choice.images += 1
@@ -95,3 +99,23 @@ class NeutralChunks:
     def _body(self, index: int, delta: JsonObject, more: JsonObject | None = None) -> JsonObject:
         choice: JsonObject = {"index": index, "delta": delta, "logprobs": None, "finish_reason": None, **(more or {})}
         return {**(self.head or {}), "choices": [choice]}
+
+
+def _fragment(piece: ToolCallDelta, choice: _Choice) -> JsonObject:
+    """A piece of a call as an entry of `tool_calls`; empty where it adds nothing. A function that gets no arguments
+    until its end gets an empty object, because clients parse them as JSON."""
+    if piece.index not in choice.calls:
+        choice.calls.add(piece.index)
+        if not (piece.arguments or piece.ended):
+            choice.without_arguments.add(piece.index)
+        return {"index": piece.index, **tool_call(piece)}
+    arguments = piece.arguments
+    if arguments:
+        choice.without_arguments.discard(piece.index)
+    elif piece.ended and piece.index in choice.without_arguments and piece.kind == "function":
+        arguments = "{}"
+    if not (arguments or piece.extra):
+        return {}
+    detail: JsonObject = {"input": arguments} if piece.kind == "custom" else {"arguments": arguments}
+    more: JsonObject = {"extra_content": piece.extra} if piece.extra else {}
+    return {"index": piece.index, piece.kind: detail, **more}

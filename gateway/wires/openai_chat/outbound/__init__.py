@@ -9,7 +9,8 @@ from typing import Literal
 
 from gateway.core.answer import ChatResponse
 from gateway.core.provider_failures import ProviderFailure
-from gateway.core.request import ChatRequest, Rendered
+from gateway.core.rendered import Rendered
+from gateway.core.request import ChatRequest
 from gateway.wires.base import Decoder
 from gateway.wires.openai_chat.outbound import errors, request, response
 from gateway.wires.openai_chat.outbound.decoder import ChunkDecoder

@@ -5,12 +5,11 @@ back with the history. OpenAI's own server answers 400 to an unknown key, and to
 characters. Without this, a conversation that fails over to it, or moves there by an alias, would end.
 """
 
-import hashlib
-import re
 from collections.abc import Callable
 from typing import Final, TypeGuard
 
 from gateway.core.strict_json import JsonObject, JsonValue
+from gateway.wires.short_ids import short_id
 
 LONGEST_ID: Final = 40
 
@@ -27,7 +26,6 @@ _FOREIGN: Final = frozenset(
     }
 )
 _FOREIGN_TO_CALLS: Final = frozenset({"extra_content", "provider_specific_fields"})
-_ID: Final = re.compile(rf"[A-Za-z0-9_-]{{0,{LONGEST_ID}}}")
 
 
 def clean(messages: JsonValue) -> tuple[JsonValue, tuple[str, ...]]:
@@ -62,7 +60,7 @@ def _is_foreign_call(call: JsonValue) -> bool:
 
 
 def _is_foreign_id(id: JsonValue) -> bool:
-    return isinstance(id, str) and _ID.fullmatch(id) is None
+    return isinstance(id, str) and short_id(id, LONGEST_ID) != id
 
 
 def _message(message: JsonObject, drop: Callable[[str], object]) -> JsonObject:
@@ -91,7 +89,4 @@ def _without(fields: JsonObject, foreign: frozenset[str], where: str, drop: Call
 
 
 def _id(id: JsonValue) -> JsonValue:
-    """A short id, always the same for the same long id, so that a call and its result keep the same id."""
-    if not isinstance(id, str) or _ID.fullmatch(id):
-        return id
-    return f"call_{hashlib.sha256(id.encode(errors='replace')).hexdigest()[:24]}"
+    return short_id(id, LONGEST_ID) if isinstance(id, str) else id

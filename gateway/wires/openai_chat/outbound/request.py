@@ -3,7 +3,8 @@
 Source: https://platform.openai.com/docs/api-reference/chat/create.
 """
 
-from gateway.core.request import ChatRequest, Rendered
+from gateway.core.rendered import Rendered
+from gateway.core.request import ChatRequest
 from gateway.core.strict_json import dumps
 from gateway.wires.openai_chat.outbound import history
 
@@ -25,4 +26,4 @@ def render(chat: ChatRequest, model: str, *, ask_usage: bool, strict_history: bo
     if chat.stream and ask_usage and not chat.wants_usage:
         options = fields.get("stream_options")
         fields["stream_options"] = {**(options if isinstance(options, dict) else {}), "include_usage": True}
-    return Rendered(dumps(fields), dropped, chat.choices)
+    return Rendered(dumps(fields), dropped=dropped, choices=chat.choices)
