@@ -44,7 +44,7 @@ from gateway.routing.retry_budget import RetryBudgets
 from gateway.routing.router import Router
 from gateway.runtime import Runtime
 from gateway.server.guard import Guard
-from gateway.wires.openai_chat.inbound import OpenAIChatInbound
+from gateway.wires.base import InboundWire
 
 MIB: Final = 1 << 20
 MAX_THREADS: Final = 1024
@@ -110,6 +110,7 @@ class Assembly:
         self._runtime = runtime
         self._base: Path | None = loaded.path.parent if loaded.path else None
         self._providers: dict[str, Provider] = {}
+        self._handlers: dict[str, RequestHandler] = {}
         self.timeout = config.gateway.request_timeout_seconds
         self.max_body = config.gateway.max_body_mib * MIB
         self.bindings = {name: self._bind(name, each) for name, each in config.providers.items() if each.enabled}
@@ -140,10 +141,9 @@ class Assembly:
         )
 
     @cached_property
-    def handler(self) -> RequestHandler:
-        """Answers chat requests. To be asked for before calls come: it builds every provider."""
+    def failover(self) -> Failover:
+        """Asks the targets. To be asked for before calls come: it builds every provider."""
         runtime = self._runtime
-        wire = OpenAIChatInbound(runtime.masker.mask)
         attempt = Attempt(
             providers=self.providers(),
             policy=AttemptPolicy(runtime.limiters, runtime.health, RetryBudgets(), self._timeouts),
@@ -151,16 +151,24 @@ class Assembly:
             observers=runtime.observers,
             random=random,
         )
-        return RequestHandler(
-            wire=wire,
-            router=self.router,
-            failover=Failover(attempt, runtime.health, runtime.clock),
-            transformer=ResponseTransformer(wire, self._config.gateway.response_model),
-            timeouts=self._timeouts,
-            calls=runtime.watchdog,
-            observers=runtime.observers,
-            relay=runtime.relay,
-        )
+        return Failover(attempt, runtime.health, runtime.clock)
+
+    def handler(self, wire: InboundWire) -> RequestHandler:
+        """Answers the chats of callers of a wire: one for each wire, which share everything but the wire."""
+        found = self._handlers.get(wire.name)
+        if found is None:  # two threads may make two, which are alike
+            runtime = self._runtime
+            found = self._handlers[wire.name] = RequestHandler(
+                wire=wire,
+                router=self.router,
+                failover=self.failover,
+                transformer=ResponseTransformer(wire, self._config.gateway.response_model),
+                timeouts=self._timeouts,
+                calls=runtime.watchdog,
+                observers=runtime.observers,
+                relay=runtime.relay,
+            )
+        return found
 
     def providers(self) -> Mapping[str, Provider]:
         """Who answers, by name."""

@@ -23,7 +23,7 @@ from gateway.observe import logs
 from gateway.process import StopSignals, freeze_startup_objects, limit_malloc, raise_descriptor_limit
 from gateway.runtime import Current, Runtime
 from gateway.server.gateway_proxy import GatewayProxy
-from gateway.server.routes import ENDPOINTS, Endpoint
+from gateway.server.routes import ENDPOINTS, Row
 
 CUT_SECONDS: Final = 2.0
 """What an answer that is cut at the end of the drain gets to say so."""
@@ -52,7 +52,7 @@ class Gateway:
         *,
         relayed: bool = True,
         on_death: Callable[[], None] = lambda: None,
-        endpoints: Sequence[Endpoint] = ENDPOINTS,
+        endpoints: Sequence[Row] = ENDPOINTS,
     ) -> None:
         settings = loaded.config.gateway
         self._settings = settings
@@ -78,7 +78,7 @@ class Gateway:
         """Serve a configuration from now on; calls that run end with the one they began with."""
         assembly = Assembly(loaded, self.runtime, port=self.port)
         try:
-            assembly.handler  # noqa: B018 - built before the first call comes
+            assembly.failover  # noqa: B018 - built before the first call comes
         except BaseException:
             assembly.close()
             raise

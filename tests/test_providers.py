@@ -35,8 +35,8 @@ from gateway.providers.openai import OpenAIProvider
 from gateway.upstream.byte_stream import ByteStream
 from gateway.upstream.session import UpstreamSession
 from gateway.upstream.user_agents import UserAgentPool
-from gateway.wires.openai_chat.inbound import OpenAIChatInbound
-from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
+from gateway.wires.openai_chat.inbound import OpenAIChatCallers
+from gateway.wires.openai_chat.outbound import OpenAIChatProvider
 from tests.support.fakes import FakeClock
 from tests.support.upstream_script import (
     Body,
@@ -57,8 +57,8 @@ from tests.support.upstream_script import (
     sse_events,
 )
 
-INBOUND = OpenAIChatInbound()
-OUTBOUND = OpenAIChatOutbound()
+INBOUND = OpenAIChatCallers()
+OUTBOUND = OpenAIChatProvider()
 KEY = "sk-canary-0123456789abcdef"
 KEYLESS = Credential("none", None, "")
 WITH_KEY = Credential("api_key", Secret(KEY), fingerprint(Secret(KEY)))

@@ -44,8 +44,9 @@ from gateway.routing.router import Router, Target
 from gateway.upstream.byte_stream import ByteStream
 from gateway.upstream.session import UpstreamSession
 from gateway.upstream.user_agents import UserAgentPool
-from gateway.wires.openai_chat.inbound import OpenAIChatInbound
-from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
+from gateway.wires.openai_chat.inbound import OpenAIChatCallers
+from gateway.wires.openai_chat.outbound import OpenAIChatProvider
+from tests.support.chats import NO_CONTEXT
 from tests.support.fakes import FakeClock
 from tests.support.scene import Dispatch
 from tests.support.upstream_script import (
@@ -65,8 +66,8 @@ from tests.support.upstream_script import (
     sse_events,
 )
 
-INBOUND = OpenAIChatInbound()
-OUTBOUND = OpenAIChatOutbound()
+INBOUND = OpenAIChatCallers()
+OUTBOUND = OpenAIChatProvider()
 LONG = 20.0  # seconds; only a hang takes so long
 USAGE = {"prompt_tokens": 12, "completion_tokens": 340, "total_tokens": 352}
 PROMPT = "canary-prompt-2718281828"
@@ -205,7 +206,7 @@ class Scene:
 
     def ask(self, model: str = "best", *, call: Call | None = None, **fields: object) -> Reply:
         body = {"model": model, "messages": [{"role": "user", "content": PROMPT}], **fields}
-        reply = self.handler.handle(call or self.call(), json.dumps(body).encode())
+        reply = self.handler.handle(call or self.call(), json.dumps(body).encode(), NO_CONTEXT)
         if reply.sent is not None:
             reply.sent()
         return reply
@@ -358,7 +359,7 @@ def test_a_request_that_cannot_be_read_is_a_reply_too(
     tmp_path: Path, calls: CallWatchdog, body: bytes, param: str
 ) -> None:
     scene = Scene(tmp_path, calls, {"a": FakeProvider()})
-    reply = scene.handler.handle(scene.call(), body)
+    reply = scene.handler.handle(scene.call(), body, NO_CONTEXT)
     assert (reply.status, error_of(reply)["param"]) == (400, param)
     assert (scene.line.status, scene.line.error, scene.line.target) == (400, "invalid_request_error", None)
 
@@ -791,8 +792,8 @@ def test_neither_prompt_nor_key_nor_answer_is_ever_in_a_line(wired: Scene, up: S
         events(wired.ask(stream=True))
         up.plays(Sse([sse_events(said)[1], json.dumps(echo)]))
         events(wired.ask(stream=True))
-        wired.handler.handle(wired.call(), f'{{"model": "best", "messages": "{PROMPT}"}}'.encode())
-        wired.handler.handle(wired.call(), f'{{"model": "best", "messages": [{{"role": "{PROMPT}'.encode())
+        wired.handler.handle(wired.call(), f'{{"model": "best", "messages": "{PROMPT}"}}'.encode(), NO_CONTEXT)
+        wired.handler.handle(wired.call(), f'{{"model": "best", "messages": [{{"role": "{PROMPT}'.encode(), NO_CONTEXT)
     finally:
         root.removeHandler(handler)
         root.setLevel(logging.WARNING)

@@ -17,15 +17,15 @@ from gateway.dispatch.call import Call
 from gateway.dispatch.caller import NoCaller
 from gateway.dispatch.failover import Resumed
 from gateway.handler.response_transformer import ResponseTransformer
-from gateway.providers.base import Answer, OpenStream
+from gateway.providers.base import OpenStream
 from gateway.routing.health import Health
 from gateway.routing.router import Target
 from gateway.streaming.answer_machine import AFTER_FINISH, AnswerMachine, Stall
 from gateway.streaming.body import StreamedBody
 from gateway.streaming.session import StreamSession
 from gateway.upstream.byte_stream import ByteStream
-from gateway.wires.openai_chat.inbound import OpenAIChatInbound
-from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
+from gateway.wires.openai_chat.inbound import OpenAIChatCallers
+from gateway.wires.openai_chat.outbound import OpenAIChatProvider
 from tests.support.fakes import FakeClock
 
 STALL = 20.0
@@ -86,7 +86,7 @@ def event(delta: JsonObject, finish: str | None = None) -> bytes:
 
 def request(model: str, *, usage: bool = False) -> ChatRequest:
     asked = {"model": model, "stream": True, "stream_options": {"include_usage": usage}}
-    return OpenAIChatInbound().parse_request(
+    return OpenAIChatCallers().parse_request(
         json.dumps({**asked, "messages": [{"role": "user", "content": "a"}]}).encode()
     )
 
@@ -106,14 +106,13 @@ class Scene:
         self.call = Call("req-1", self.clock, timeout=TIMEOUT, caller=NoCaller(lambda: False))
         self.stream = FakeStream(self.clock, steps)
         self.told: list[GatewayError | None] = []
-        decoder = OpenAIChatOutbound().decoder(NOW, Rendered(b""))
+        decoder = OpenAIChatProvider().decoder(NOW, Rendered(b""))
         opened = OpenStream(decoder.feed(first), decoder, self.stream, ())
         self.health = Health(self.clock, lambda: 0.0)
         ticket = self.health.enter(TARGET)
         assert ticket is not None
-        self.machine = ResponseTransformer(OpenAIChatInbound(), "alias").streamed(
-            opened, request("alias"), Stall(STALL, STALL), resumable=False
-        )
+        encoder = ResponseTransformer(OpenAIChatCallers(), "alias").encoder(request("alias"))
+        self.machine = AnswerMachine(decoder, encoder, Stall(STALL, STALL))
         self.session = StreamSession(self.machine, TargetAnswer(TARGET, opened, ticket), self.call, self)
         self.body = StreamedBody(self.session)
 
@@ -307,10 +306,10 @@ def test_a_call_that_is_ended_from_outside_blames_nobody_else(why: GatewayError,
 
 @pytest.mark.parametrize(("own", "model"), [("alias", "fast"), ("upstream", "theirs")])
 def test_an_answer_carries_the_name_that_is_configured(own: str, model: str) -> None:
-    transformer = ResponseTransformer(OpenAIChatInbound(), "upstream" if own == "upstream" else "alias")
+    transformer = ResponseTransformer(OpenAIChatCallers(), "upstream" if own == "upstream" else "alias")
     body: JsonObject = {"model": "theirs", "choices": [{}], "usage": {"prompt_tokens": 9}}
-    answer = Answer(ChatResponse(usage=None, source=Source("openai_chat", body)), {}, ())
-    assert json.loads(transformer.whole(answer, "fast")) == {**body, "model": model}
+    answer = ChatResponse(usage=None, source=Source("openai_chat", body))
+    assert json.loads(transformer.whole(answer, request("fast"))) == {**body, "model": model}
 
 
 @pytest.mark.parametrize(("own", "model"), [("alias", "fast"), ("upstream", "theirs")])
@@ -318,11 +317,9 @@ def test_an_answer_carries_the_name_that_is_configured(own: str, model: str) -> 
 def test_a_stream_carries_the_name_that_is_configured_and_usage_where_it_was_asked_for(
     own: str, model: str, usage: bool
 ) -> None:
-    transformer = ResponseTransformer(OpenAIChatInbound(), "upstream" if own == "upstream" else "alias")
-    opened = OpenStream([], OpenAIChatOutbound().decoder(NOW, Rendered(b"")), FakeStream(FakeClock(), ()), ())
-    answer = transformer.streamed(opened, request("fast", usage=usage), Stall(STALL, STALL), resumable=False)
-    assert answer.read_timeout == STALL
+    transformer = ResponseTransformer(OpenAIChatCallers(), "upstream" if own == "upstream" else "alias")
+    encoder = transformer.encoder(request("fast", usage=usage))
     body: JsonObject = {"model": "theirs", "choices": [{}], "usage": {"prompt_tokens": 9}}
-    said = answer.begin([ChatChunk(has_content=True, usage=None, source=Source("openai_chat", dict(body)))])
+    said = encoder.encode(ChatChunk(has_content=True, usage=None, source=Source("openai_chat", dict(body))))
     expected: JsonObject = {**body, "model": model} if usage else {"model": model, "choices": [{}]}
     assert said == encode(dumps(expected))

@@ -34,6 +34,23 @@ class Hedging(Protocol):
         """Do so if it is time; `spawn` runs a function in a thread of its own and returns whether it found one."""
 
 
+class Heartbeats(Protocol):
+    """Makes the heartbeats of a stream that has no answer yet."""
+
+    def heartbeat(self) -> bytes:
+        """One of them."""
+
+
+class RunningStream(Protocol):
+    """A stream that has begun; it makes its heartbeats itself, because only its driver may use its encoder."""
+
+    def heartbeat(self) -> bytes:
+        """One of them; b"" outside `send_heartbeat`."""
+
+    def send_heartbeat(self, send: Callable[[], object]) -> None:
+        """Call `send`, which asks for `heartbeat`, if no event of the stream is being made or written."""
+
+
 class Call:
     """A request and its state. Safe to use from many threads.
 
@@ -56,6 +73,8 @@ class Call:
     dropped: tuple[str, ...] = ()
     skipped_events = 0
     hedging: Hedging | None = None
+    heartbeats: Heartbeats | None = None
+    stream: RunningStream | None = None
     _tries = 0
     _being_asked = 0
     _queueing = 0
@@ -82,6 +101,18 @@ class Call:
         self._clock = clock
         self._lock = threading.Lock()
         self._branches: list[Cancellable] = []
+
+    def make_heartbeat(self) -> bytes:
+        """A heartbeat in the caller's wire; b"" where none can be made now."""
+        source = self.stream or self.heartbeats
+        return b"" if source is None else source.heartbeat()
+
+    def send_heartbeat(self) -> None:
+        """Send the caller a heartbeat, if one can be sent now. The watchdog's thread."""
+        if self.stream is None:
+            self.caller.heartbeat()
+        else:
+            self.stream.send_heartbeat(self.caller.heartbeat)
 
     def age(self) -> float:
         """Seconds since it arrived."""

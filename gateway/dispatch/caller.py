@@ -23,9 +23,11 @@ class Caller(Protocol):
     def last_write(self) -> float:
         """Monotonic seconds when something was last sent to the caller, or when the request came."""
 
-    def allow_heartbeats(self, head: Callable[[], Headers], beat: bytes, now: Callable[[], float]) -> None:
+    def allow_heartbeats(
+        self, head: Callable[[], Headers], beat: Callable[[], bytes], now: Callable[[], float]
+    ) -> None:
         """From now on a heartbeat may commit the reply to status 200, the headers of `head` and an event stream.
-        `now` is the clock of `last_write`."""
+        `beat` makes the heartbeat, b"" where none can be made; `now` is the clock of `last_write`."""
 
     def heartbeat(self) -> bool:
         """Send a heartbeat. Never waits.
@@ -35,7 +37,7 @@ class Caller(Protocol):
 
         Returns:
             Whether it was sent. It is not where the reply is no event stream or is over, where its head is not out yet,
-            where the caller has left, or where earlier bytes are still unsent.
+            where the caller has left, where earlier bytes are still unsent, or where none can be made.
         """
 
     def commit(self) -> bool:
@@ -63,7 +65,9 @@ class NoCaller:
     def left(self) -> bool:
         return self._left()
 
-    def allow_heartbeats(self, head: Callable[[], Headers], beat: bytes, now: Callable[[], float]) -> None:
+    def allow_heartbeats(
+        self, head: Callable[[], Headers], beat: Callable[[], bytes], now: Callable[[], float]
+    ) -> None:
         """It sends none."""
 
     def heartbeat(self) -> bool:

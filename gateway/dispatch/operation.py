@@ -8,7 +8,9 @@ from collections.abc import Callable
 from typing import Protocol, Self
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from gateway.core.answer import ChatResponse
 from gateway.core.request import ChatRequest
 from gateway.providers.base import Answer, AttemptContext, OpenStream, Provider
 
@@ -32,10 +34,12 @@ class Chat(Struct, frozen=True):
 
     Attributes:
         request: the caller's request.
+        write: a whole answer as the caller's body. Raises InvalidAnswer where the caller's wire cannot express it.
         continue_request: the caller's wire's request that continues an answer, from the request and the text so far.
     """
 
     request: ChatRequest
+    write: Callable[[ChatResponse, ChatRequest], bytes]
     continue_request: Callable[[ChatRequest, str], ChatRequest]
 
     @property
@@ -43,8 +47,12 @@ class Chat(Struct, frozen=True):
         return self.request.stream
 
     def ask(self, provider: Provider, context: AttemptContext) -> Answer | OpenStream:
-        return provider.open(self.request, context) if self.request.stream else provider.send(self.request, context)
+        """A whole answer is written at once: where the caller's wire cannot express it, another target may answer."""
+        if self.request.stream:
+            return provider.open(self.request, context)
+        answer = provider.send(self.request, context)
+        return replace(answer, content=self.write(answer.response, self.request))
 
     def continued(self, text_so_far: str) -> "Chat":
         """A chat without any text so far is asked again as it was."""
-        return Chat(self.continue_request(self.request, text_so_far), self.continue_request) if text_so_far else self
+        return replace(self, request=self.continue_request(self.request, text_so_far)) if text_so_far else self

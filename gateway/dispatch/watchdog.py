@@ -104,7 +104,7 @@ class CallWatchdog:
             if (hedging := call.hedging) is not None:
                 hedging.hedge(self._spawn)
             if call.streamed and self._clock.monotonic() - call.caller.last_write >= HEARTBEAT_SECONDS:
-                call.caller.heartbeat()
+                call.send_heartbeat()
         except Exception:
             # whatever it is, the other calls must still be watched
             logger.exception("request %s could not be looked after", call.request_id)

@@ -53,7 +53,8 @@ class Reply:
 
 def error_reply(error: GatewayError, wire: CallerWire) -> Reply:
     """The error in the caller's wire format, with its advice on when to ask again."""
-    return Reply(error.status, (("Content-Type", JSON_TYPE), *retry_advice(error)), wire.render_error(error))
+    headers = (("Content-Type", JSON_TYPE), *retry_advice(error))
+    return Reply(wire.error_status(error), headers, wire.render_error(error))
 
 
 def retry_advice(error: GatewayError) -> Headers:

@@ -1,18 +1,12 @@
-"""The headers of a model call's reply: what the gateway did, and what a provider wants its clients to know."""
+"""The headers of a model call's reply that show what the gateway did."""
 
 import re
-from collections.abc import Mapping
 from typing import Final
 
 from gateway.core.errors import GatewayError
 from gateway.dispatch.call import Call
 from gateway.dispatch.caller import Headers
 
-FORWARDED: Final = re.compile(r"^x-ratelimit-[a-z0-9-]{1,64}$", re.MULTILINE | re.IGNORECASE | re.ASCII)
-"""Headers of a provider that are passed on: what clients read to pace themselves."""
-MOST_FORWARDED: Final = 32
-LONGEST_FORWARDED: Final = 256
-"""Clients refuse a reply of more than 100 headers, so a provider that sends many would make an error of its answer."""
 CODE: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 UNSAFE: Final = re.compile(r"[^!-$&-+\--<>-~]")
 """What is not printable ASCII, the blank, and what parts the entries of a list: comma, equals sign and percent."""
@@ -40,17 +34,6 @@ def gateway_headers(call: Call) -> Headers:
     if call.dropped:
         headers.append(("x-gateway-dropped", ",".join(call.dropped)))
     return tuple(headers)
-
-
-def forwarded(headers: Mapping[str, str]) -> Headers:
-    """The provider's headers that clients read to pace themselves."""
-    names = FORWARDED.findall("\n".join(headers))  # in one look: most names of a head are others
-    found = [(name.lower(), value) for name in names if _can_stand(value := headers[name])]
-    return tuple(found[:MOST_FORWARDED])
-
-
-def _can_stand(value: str) -> bool:
-    return len(value) <= LONGEST_FORWARDED and value.isascii() and value.isprintable()
 
 
 def _header_safe(text: str) -> str:

@@ -1,4 +1,7 @@
-"""The walk of a chat request: parse, route, dispatch, reply, and one record at its end."""
+"""The walk of a chat request: parse, route, dispatch, reply, and one record at its end.
+
+One handler serves the callers of one wire, which it knows by its contract only.
+"""
 
 import logging
 from collections.abc import Mapping
@@ -9,22 +12,22 @@ from gateway.core.durations import in_words
 from gateway.core.errors import GatewayError, InternalFault
 from gateway.core.provider_failures import ProviderFailure
 from gateway.core.records import CallRecord
-from gateway.core.request import ChatRequest
+from gateway.core.request import RequestContext
 from gateway.dispatch.attempt import TargetAnswer
 from gateway.dispatch.call import Call
 from gateway.dispatch.failover import Failover, Resumed
 from gateway.dispatch.operation import Chat
 from gateway.dispatch.watchdog import CallWatchdog
 from gateway.handler.reply import EVENT_STREAM, JSON_TYPE, LONGEST_ADVICE, Reply, error_reply
-from gateway.handler.reply_headers import attempts_text, error_code, forwarded, gateway_headers
+from gateway.handler.reply_headers import attempts_text, error_code, gateway_headers
 from gateway.handler.response_transformer import ResponseTransformer
 from gateway.observe.observers import Observers
-from gateway.providers.base import Answer, OpenStream
+from gateway.providers.base import Answer
 from gateway.routing.router import Route, Router, Target
 from gateway.streaming.answer_machine import AnswerMachine, Stall
 from gateway.streaming.body import StreamedBody, StreamRelay
-from gateway.streaming.session import StreamSession
-from gateway.wires.base import InboundWire
+from gateway.streaming.session import StreamSession, stream_of
+from gateway.wires.base import Encoder, InboundWire
 
 STALL_REPLACEABLE: Final = 20.0
 STALL_ALONE: Final = 120.0
@@ -67,13 +70,13 @@ class RequestHandler:
         self._observers = observers
         self._relay = relay
 
-    def handle(self, call: Call, body: bytes) -> Reply:
-        """The reply to a request body. Never raises GatewayError: an error is a reply too."""
+    def handle(self, call: Call, body: bytes, context: RequestContext) -> Reply:
+        """The reply to a request. Never raises GatewayError: an error is a reply too."""
         self._calls.add(call)
         try:
-            return self._answer(call, body)
+            return self._answer(call, body, context)
         except GatewayError as error:
-            self._finished(call, error.status, error)
+            self._finished(call, self._wire.error_status(error), error)
             return self._refusal(call, error)
         except Exception:
             if not call.caller.commit():
@@ -81,47 +84,60 @@ class RequestHandler:
                 raise
             logger.exception("request %s failed on a fault of the gateway", call.request_id)
             fault = InternalFault("The gateway failed on a fault of its own; its log has the details.")
-            self._finished(call, fault.status, fault)
+            self._finished(call, self._wire.error_status(fault), fault)
             return self._refusal(call, fault)
         except BaseException:
             self._calls.remove(call)
             raise
 
-    def _answer(self, call: Call, body: bytes) -> Reply:
-        request = self._wire.parse_request(body)
+    def _answer(self, call: Call, body: bytes, context: RequestContext) -> Reply:
+        request = self._wire.parse_request(body, context)
         call.model, call.streamed = request.model, request.stream
-        route = self._router.candidates(request.model)
-        found = self._failover.first_that_answers(route, Chat(request, self._wire.resume_request), call)
-        call.first_content = call.age()
-        call.dropped = found.answer.dropped
+        chat = Chat(request, self._transformer.whole, self._wire.resume_request)
+        if request.stream:
+            return self._stream(chat, call)
+        found = self._first_that_answers(self._router.candidates(request.model), chat, call)
+        if not isinstance(found.answer, Answer):
+            raise TypeError("a stream is no whole answer")
+        return self._whole(found.answer, call)
+
+    def _stream(self, chat: Chat, call: Call) -> Reply:
+        call.heartbeats = encoder = self._transformer.encoder(chat.request)
+        route = self._router.candidates(chat.request.model)
+        found = self._first_that_answers(route, chat, call)
         try:
-            if isinstance(found.answer, Answer):
-                return self._whole(found.answer, route, call)
-            return self._streamed(found, found.answer, route, request, call)
+            return self._streamed(found, _Stream(self, route, chat, encoder, call))
         except BaseException:
             found.close()
             raise
 
-    def _whole(self, answer: Answer, route: Route, call: Call) -> Reply:
-        content = self._transformer.whole(answer, route.name)
-        call.usage = answer.response.usage
-        headers = (("Content-Type", JSON_TYPE), *gateway_headers(call), *forwarded(answer.headers))
-        return Reply(200, headers, content, sent=lambda: self._finished(call, 200, None))
+    def _first_that_answers(self, route: Route, chat: Chat, call: Call) -> TargetAnswer:
+        found = self._failover.first_that_answers(route, chat, call)
+        call.first_content = call.age()
+        if found.answer.dropped:
+            call.dropped = tuple(map(self._wire.field_name, found.answer.dropped))
+        return found
 
-    def _streamed(
-        self, answer: TargetAnswer, stream: OpenStream, route: Route, request: ChatRequest, call: Call
-    ) -> Reply:
-        resumable = request.plain and route.stream_recovery == "resume" and len(route.targets) > 1
+    def _whole(self, answer: Answer, call: Call) -> Reply:
+        call.usage = answer.response.usage
+        passed_on = self._wire.forwarded(answer.headers, answer.response.source.wire)
+        headers = (("Content-Type", JSON_TYPE), *gateway_headers(call), *passed_on)
+        return Reply(200, headers, answer.content, sent=lambda: self._finished(call, 200, None))
+
+    def _streamed(self, answer: TargetAnswer, asked: "_Stream") -> Reply:
+        stream, route, call = stream_of(answer), asked.route, asked.call
+        resumable = asked.chat.request.plain and route.stream_recovery == "resume" and len(route.targets) > 1
         stall = self._stall(route, answer.target, resumable=resumable)
-        machine = self._transformer.streamed(stream, request, stall, resumable=resumable)
-        headers = (*EVENT_STREAM, *gateway_headers(call), *forwarded(stream.headers))
+        machine = AnswerMachine(stream.decoder, asked.encoder, stall, resumable=resumable)
+        headers = (*EVENT_STREAM, *gateway_headers(call), *self._wire.forwarded(stream.headers, stream.wire))
+        session = call.stream = StreamSession(machine, answer, call, asked)
         call.caller.commit()
-        session = StreamSession(machine, answer, call, _StreamCallbacks(self, route, request, call))
+        asked.encoder.answered_by(str(answer.target), None)
         return Reply(200, headers, StreamedBody(session, self._relay))
 
-    def resume(self, route: Route, request: ChatRequest, call: Call, text_so_far: str) -> Resumed:
+    def resume(self, route: Route, chat: Chat, call: Call, text_so_far: str) -> Resumed:
         """Another candidate's stream, where that of `call.target` broke off after this text."""
-        return self._failover.resume(route, Chat(request, self._wire.resume_request), text_so_far, call)
+        return self._failover.resume(route, chat, text_so_far, call)
 
     def closed(self, call: Call, machine: AnswerMachine, error: GatewayError | None) -> None:
         """A stream is over."""
@@ -166,17 +182,18 @@ class RequestHandler:
         )
 
 
-class _StreamCallbacks:
-    """What a stream asks its handler."""
+class _Stream:
+    """What a stream was asked with, and what it asks its handler."""
 
-    def __init__(self, handler: RequestHandler, route: Route, request: ChatRequest, call: Call) -> None:
+    def __init__(self, handler: RequestHandler, route: Route, chat: Chat, encoder: Encoder, call: Call) -> None:
+        self.route = route
+        self.chat = chat
+        self.encoder = encoder
+        self.call = call
         self._handler = handler
-        self._route = route
-        self._request = request
-        self._call = call
 
     def resume(self, text_so_far: str) -> Resumed:
-        return self._handler.resume(self._route, self._request, self._call, text_so_far)
+        return self._handler.resume(self.route, self.chat, self.call, text_so_far)
 
     def closed(self, machine: AnswerMachine, error: GatewayError | None) -> None:
-        self._handler.closed(self._call, machine, error)
+        self._handler.closed(self.call, machine, error)

@@ -69,7 +69,7 @@ class Response:
         self._body: object = None
         self._lock = threading.Lock()
         self._early_head: Callable[[], Sequence[tuple[str, str]]] | None = None
-        self._beat = b""
+        self._beat: Callable[[], bytes] = bytes
         self._settled = self._committed = self._over = False
         self._now = connection.listener.clock.monotonic
         self.last_write = 0.0
@@ -143,9 +143,10 @@ class Response:
         self.persists = False
 
     def end_heartbeats(self) -> None:
-        """No heartbeat is sent from here on."""
+        """No heartbeat is sent from here on, and what makes them is let go: it may hold its call, and the call this."""
         with self._lock:
             self._over = True
+            self._beat = bytes
 
     # The application and the watchdog -------------------------------------------------------------------------------
 
@@ -156,13 +157,13 @@ class Response:
         return self._connection.caller_left()
 
     def allow_heartbeats(
-        self, head: Callable[[], Sequence[tuple[str, str]]], beat: bytes, now: Callable[[], float]
+        self, head: Callable[[], Sequence[tuple[str, str]]], beat: Callable[[], bytes], now: Callable[[], float]
     ) -> None:
         """From here on a heartbeat may commit the reply to status 200 and an event stream.
 
         Args:
             head: the headers of that reply.
-            beat: what every reader of the stream ignores.
+            beat: makes what every reader of the stream ignores; b"" where none can be made now.
             now: the clock by which `last_write` is measured.
         """
         self._now = now
@@ -185,7 +186,7 @@ class Response:
 
         Returns:
             Whether it was sent. Not where the reply is no event stream or over, its head is not out yet, the caller has
-            left, or bytes that were sent before are untaken.
+            left, bytes that were sent before are untaken, or none can be made.
         """
         output = self._connection.output
         with self._lock:  # a thread that commits or ends the reply finds the heartbeat sent, or not begun
@@ -193,13 +194,13 @@ class Response:
             if self._over or not (begins or (self.head_is_out and self.streams)):
                 return False
             with output.lock:
-                if output.untaken or output.broken or self.left:
+                if output.untaken or output.broken or self.left or not (beat := self._beat()):
                     return False
                 if begins and not self._committed and self._early_head is not None:
                     self._committed = True
                     self._begin("200 OK", list(self._early_head()))
                 try:
-                    self.write(self._beat)
+                    self.write(beat)
                 except ClientDisconnected:
                     return False
         return True

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from gateway.auth.auth_manager import Credential
 from gateway.core.answer import ChatChunk, ChatResponse
+from gateway.core.rendered import Adjustments
 from gateway.core.request import ChatRequest
 from gateway.upstream.byte_stream import ByteStream
 from gateway.wires.base import Decoder
@@ -35,6 +36,7 @@ class AttemptContext(Struct, frozen=True):
         first_content: seconds until the first content must be there.
         on_wait: is given what the attempt waits for next, so that another thread can cancel it.
         on_sent: is called when the request has left for the provider.
+        adjustments: what was learned of the target.
     """
 
     model: str
@@ -43,6 +45,7 @@ class AttemptContext(Struct, frozen=True):
     first_content: float
     on_wait: Callable[[Cancellable], None]
     on_sent: Callable[[], None]
+    adjustments: Adjustments = Adjustments()
 
 
 class Answer(Struct, frozen=True):
@@ -52,11 +55,13 @@ class Answer(Struct, frozen=True):
         response: its content.
         headers: the provider's.
         dropped: the fields of the request that the provider did not get.
+        content: the caller's body; empty until it is written.
     """
 
     response: ChatResponse
     headers: Mapping[str, str]
     dropped: tuple[str, ...]
+    content: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,11 @@ class OpenStream:
     @property
     def headers(self) -> Mapping[str, str]:
         return self.body.headers
+
+    @property
+    def wire(self) -> str:
+        """The name of the provider's wire."""
+        return self.first[0].source.wire
 
 
 class Provider(Protocol):

@@ -16,7 +16,7 @@ from gateway.providers.openai import OpenAIProvider
 from gateway.upstream.session import UpstreamSession
 from gateway.upstream.user_agents import UserAgentPool
 from gateway.wires.gemini import Gemini
-from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
+from gateway.wires.openai_chat.outbound import OpenAIChatProvider
 from gateway.wires.reasoning_memory import ReasoningMemory
 
 
@@ -51,7 +51,7 @@ def _openai_chat(parts: ProviderParts) -> Provider:
         parts.endpoint,
         session=parts.session,
         user_agents=parts.user_agents,
-        wire=OpenAIChatOutbound(history=history, tool_calls_finish=resolved.stop_after_calls),
+        wire=OpenAIChatProvider(history=history, tool_calls_finish=resolved.stop_after_calls),
         stream_usage=resolved.stream_usage,
         clock=parts.clock,
         api_key_header=resolved.settings.api_key_header,

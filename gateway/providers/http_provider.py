@@ -12,7 +12,7 @@ from gateway.auth.auth_manager import Credential
 from gateway.core.answer import ChatChunk
 from gateway.core.clock import Clock
 from gateway.core.provider_failures import CredentialRefused, InvalidAnswer, ProviderFailure, ProviderTimeout
-from gateway.core.rendered import Rendered
+from gateway.core.rendered import Ask, Rendered
 from gateway.core.request import ChatRequest
 from gateway.providers.base import Answer, AttemptContext, OpenStream
 from gateway.upstream.byte_stream import ByteStream
@@ -67,7 +67,7 @@ class HttpProvider:
 
     def send(self, request: ChatRequest, context: AttemptContext) -> Answer:
         address = self._api.address(context.model, False)
-        rendered = self._api.wire.render_request(request, context.model, ask_usage=False)
+        rendered = self._api.wire.render_request(request, context.model, Ask(False, context.adjustments))
         body = self._post(address, rendered, context, self._first_content_timeouts(context))
         try:
             content = body.read_all(MAX_ANSWER, self._timeouts(context.deadline))
@@ -77,7 +77,8 @@ class HttpProvider:
 
     def open(self, request: ChatRequest, context: AttemptContext) -> OpenStream:
         address = self._api.address(context.model, True)
-        rendered = self._api.wire.render_request(request, context.model, ask_usage=self._api.stream_usage)
+        ask = Ask(self._api.stream_usage, context.adjustments)
+        rendered = self._api.wire.render_request(request, context.model, ask)
         timeouts = self._first_content_timeouts(context)
         body = self._post(address, rendered, context, timeouts)
         try:
@@ -93,7 +94,8 @@ class HttpProvider:
 
     def _post(self, address: str, rendered: Rendered, context: AttemptContext, timeouts: Iterator[float]) -> ByteStream:
         """Send the request and return the body of a 200. Raises the failure that any other status means."""
-        request = HttpRequest(address, self._headers(context.credential), rendered.body)
+        headers = {**rendered.headers, **self._headers(context.credential)}
+        request = HttpRequest(address, headers, rendered.body)
         body = self._session.post(request, next(timeouts), context.on_wait, context.on_sent)
         context.on_wait(body)
         if body.status == 200:

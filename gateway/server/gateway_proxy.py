@@ -30,7 +30,7 @@ from gateway.httpd.interfaces import CALLER, LEFT, OVERLOADED, Application
 from gateway.server.errors import crash, path_of, render_engine_error, shown, translated
 from gateway.server.guard import Guard
 from gateway.server.headers import ALWAYS, new_request_id
-from gateway.server.routes import ENDPOINTS, JSON_BODY, Asked, Endpoint, Route, Routes, Served, plain_path
+from gateway.server.routes import ENDPOINTS, JSON_BODY, Asked, Route, Routes, Row, Served, plain_path
 from gateway.server.wsgi_body import WholeBody
 from gateway.wires.base import CallerWire
 
@@ -78,7 +78,7 @@ class GatewayProxy:
         drain_state: DrainStateLike,
         clock: Clock,
         mask: Callable[[str], str],
-        endpoints: Sequence[Endpoint] = ENDPOINTS,
+        endpoints: Sequence[Row] = ENDPOINTS,
     ) -> None:
         self._current = current
         self._drain_state = drain_state
@@ -146,7 +146,6 @@ class GatewayProxy:
                     retry_after=1.0,
                 )
             caller = _caller(environ)
-            caller.allow_heartbeats(lambda: (*EVENT_STREAM, *always), route.wire.heartbeat, self._clock.monotonic)
             call = Call(
                 request_id,
                 self._clock,
@@ -155,8 +154,9 @@ class GatewayProxy:
                 endpoint=route.endpoint.name,
                 release=lambda: self._current.leave(served),
             )
+            caller.allow_heartbeats(lambda: (*EVENT_STREAM, *always), call.make_heartbeat, self._clock.monotonic)
             asked = Asked(environ, served, self._drain_state.draining, self._created, call=call, body=body)
-            return route.endpoint.answer(asked)
+            return route.answer(asked)
         except BaseException:
             if call is None:
                 self._current.leave(served)
@@ -167,10 +167,9 @@ class GatewayProxy:
     # Everything else ------------------------------------------------------------------------------------------------
 
     def _register(self) -> None:
-        for endpoint in self._routes.endpoints:
-            for path in endpoint.paths:
-                view = self._view(endpoint)
-                self._app.add_url_rule(path, path, view, methods=list(endpoint.methods))
+        for route in self._routes.all:
+            for path in route.endpoint.paths:
+                self._app.add_url_rule(path, path, self._view(route), methods=list(route.endpoint.methods))
         self._app.before_request(self._admit)
         self._app.after_request(self._finish)
         self._app.teardown_request(self._leave)
@@ -178,7 +177,7 @@ class GatewayProxy:
         self._app.register_error_handler(HTTPException, self._refused)
         self._app.register_error_handler(Exception, self._crashed)
 
-    def _view(self, endpoint: Endpoint) -> Callable[..., Response]:
+    def _view(self, route: Route) -> Callable[..., Response]:
         def view(**arguments: str) -> Response:
             asked = Asked(
                 request.environ,
@@ -188,7 +187,7 @@ class GatewayProxy:
                 arguments=arguments,
                 query=request.args.to_dict(),
             )
-            return _response(endpoint.answer(asked))
+            return _response(route.answer(asked))
 
         return view
 

@@ -6,12 +6,12 @@ path) is done for all of them in gateway_proxy. This module knows no Flask, so t
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
 from gateway.core.errors import InvalidRequest
+from gateway.core.request import NOTHING, RequestContext
 from gateway.core.strict_json import JsonObject, dumps
 from gateway.dispatch.call import Call
 from gateway.dispatch.explain import Explainer
@@ -20,14 +20,14 @@ from gateway.handler.request_handler import RequestHandler
 from gateway.routing.router import Router
 from gateway.server.guard import Guard
 from gateway.server.paths import EXPLAIN
-from gateway.wires.base import CallerWire
-from gateway.wires.openai_chat.inbound import OpenAIChatInbound
+from gateway.wires.base import CallerWire, InboundWire
+from gateway.wires.openai_chat.inbound import OpenAIChatCallers
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 JSON_BODY: Final = ("application/json",)
-NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+NO_CONTEXT: Final = RequestContext()
 
 
 class Served(Protocol):
@@ -36,9 +36,8 @@ class Served(Protocol):
     timeout: float
     max_body: int
 
-    @property
-    def handler(self) -> RequestHandler:
-        """Answers chat requests."""
+    def handler(self, wire: InboundWire) -> RequestHandler:
+        """Answers the chats of callers of a wire."""
 
     @property
     def router(self) -> Router:
@@ -87,8 +86,13 @@ class Asked(msgspec.Struct, frozen=True):
         return self.call
 
 
+W = TypeVar("W", bound=CallerWire)
+Mask: TypeAlias = Callable[[str], str]
+"""Removes secrets from a text."""
+
+
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(Generic[W]):
     """One row.
 
     Attributes:
@@ -96,8 +100,8 @@ class Endpoint:
         path: under /v1 it is served without that prefix too. `<path:name>` stands for the rest, for rows that are no
             model call.
         methods: that it takes; HEAD comes with GET.
-        wire: makes what it answers errors and heartbeats in, given what masks secrets.
-        answer: answers a request. Raises GatewayError.
+        wire: makes the wire that it answers in, errors included.
+        answer: answers a request in that wire. Raises GatewayError.
         model_call: whether it may take as long as a provider does: it runs on threads of its own, with a deadline,
             heartbeats, and the right to answer with a stream.
         content_types: of request bodies that it takes.
@@ -106,8 +110,8 @@ class Endpoint:
     name: str
     path: str
     methods: Sequence[str]
-    wire: Callable[[Callable[[str], str]], CallerWire]
-    answer: Callable[[Asked], Reply]
+    wire: Callable[[Mask], W]
+    answer: Callable[[Asked, W], Reply]
     model_call: bool = False
     content_types: Sequence[str] = JSON_BODY
 
@@ -117,19 +121,50 @@ class Endpoint:
         short = self.path.removeprefix("/v1")
         return (self.path,) if short == self.path else (self.path, short)
 
+    def route(self, mask: Mask) -> "Route":
+        """The row with its wire."""
+        wire = self.wire(mask)
+        return Route(self, wire, lambda asked: self.answer(asked, wire))
 
-def chat(asked: Asked) -> Reply:
-    """POST /v1/chat/completions."""
-    return asked.served.handler.handle(asked.model_call, asked.body)
+
+class Row(Protocol):
+    """An endpoint, whatever its wire (see Endpoint)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def paths(self) -> tuple[str, ...]: ...
+    @property
+    def methods(self) -> Sequence[str]: ...
+    @property
+    def model_call(self) -> bool: ...
+    @property
+    def content_types(self) -> Sequence[str]: ...
+    def route(self, mask: Mask) -> "Route": ...
 
 
-def models(asked: Asked) -> Reply:
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A row, its wire, and what answers in it."""
+
+    endpoint: Row
+    wire: CallerWire
+    answer: Callable[[Asked], Reply]
+
+
+def chat(asked: Asked, wire: InboundWire) -> Reply:
+    """A chat in any wire."""
+    context = _context(asked.environ, wire.request_headers)
+    return asked.served.handler(wire).handle(asked.model_call, asked.body, context)
+
+
+def models(asked: Asked, _: CallerWire) -> Reply:
     """GET /v1/models: the aliases."""
     names = asked.served.router.aliases
     return _json({"object": "list", "data": [_described(name, asked.started) for name in names]})
 
 
-def model(asked: Asked) -> Reply:
+def model(asked: Asked, _: CallerWire) -> Reply:
     """GET /v1/models/NAME."""
     name, router = asked.arguments["name"], asked.served.router
     if name not in router.aliases:
@@ -137,7 +172,7 @@ def model(asked: Asked) -> Reply:
     return _json(_described(name, asked.started))
 
 
-def explain(asked: Asked) -> Reply:
+def explain(asked: Asked, _: CallerWire) -> Reply:
     """GET /gateway/explain: what `python app.py explain` asks of a gateway that runs."""
     name = asked.query.get("model")
     if not name:
@@ -145,27 +180,19 @@ def explain(asked: Asked) -> Reply:
     return _reply(msgspec.json.encode(asked.served.explainer.explain(name)))
 
 
-def health(asked: Asked) -> Reply:
+def health(asked: Asked, _: CallerWire) -> Reply:
     """GET /health."""
     return _json({"status": "draining"}, 503) if asked.draining else _json({"status": "ok"})
 
 
-ENDPOINTS: Final = (
-    Endpoint("chat", "/v1/chat/completions", ("POST",), OpenAIChatInbound, chat, model_call=True),
-    Endpoint("models", "/v1/models", ("GET",), OpenAIChatInbound, models),
-    Endpoint("model", "/v1/models/<path:name>", ("GET",), OpenAIChatInbound, model),
-    Endpoint("explain", EXPLAIN, ("GET",), OpenAIChatInbound, explain),
-    Endpoint("health", "/health", ("GET",), OpenAIChatInbound, health),
+ENDPOINTS: Final[Sequence[Row]] = (
+    Endpoint("chat", "/v1/chat/completions", ("POST",), OpenAIChatCallers, chat, model_call=True),
+    Endpoint("models", "/v1/models", ("GET",), OpenAIChatCallers, models),
+    Endpoint("model", "/v1/models/<path:name>", ("GET",), OpenAIChatCallers, model),
+    Endpoint("explain", EXPLAIN, ("GET",), OpenAIChatCallers, explain),
+    Endpoint("health", "/health", ("GET",), OpenAIChatCallers, health),
 )
 """All of them. The first one's wire is that of paths that no row has."""
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """A row and its wire."""
-
-    endpoint: Endpoint
-    wire: CallerWire
 
 
 class Routes:
@@ -176,11 +203,10 @@ class Routes:
         mask: takes secrets out of an error's texts.
     """
 
-    def __init__(self, endpoints: Sequence[Endpoint], mask: Callable[[str], str]) -> None:
-        wires = {each.wire: each.wire(mask) for each in endpoints}
-        self.endpoints = tuple(endpoints)
-        self._default = wires[endpoints[0].wire]
-        rows = [(path, Route(each, wires[each.wire])) for each in endpoints for path in each.paths]
+    def __init__(self, endpoints: Sequence[Row], mask: Mask) -> None:
+        self.all = tuple(each.route(mask) for each in endpoints)
+        self._default = self.all[0].wire
+        rows = [(path, route) for route in self.all for path in route.endpoint.paths]
         self._exact = {path: route for path, route in rows if "<" not in path}
         self._below = [(path.partition("<")[0], route) for path, route in rows if "<" in path]
 
@@ -209,6 +235,15 @@ def plain_path(path: str) -> str:
     if path.startswith(("/v1//", "/v1/v1/")):
         return "/v1/" + path.removeprefix("/v1/").removeprefix("v1/").lstrip("/")
     return path
+
+
+def _context(environ: "WSGIEnvironment", names: frozenset[str]) -> RequestContext:
+    """What a wire is given of a request beside its body."""
+    query = environ.get("QUERY_STRING", "")
+    if not (names or query):
+        return NO_CONTEXT
+    fields = ((name, environ.get("HTTP_" + name.upper().replace("-", "_"))) for name in names)
+    return RequestContext({name: value for name, value in fields if value is not None}, query)
 
 
 def _described(name: str, created: int) -> JsonObject:

@@ -84,6 +84,10 @@ class AnswerMachine:
         """The text that the caller has; empty once the stream cannot be resumed."""
         return "".join(self._texts)
 
+    def heartbeat(self) -> bytes:
+        """Bytes between two events that every reader of the stream ignores."""
+        return b"" if self.over else self._encoder.heartbeat()
+
     def begin(self, chunks: list[ChatChunk]) -> bytes:
         """Write the chunks that were read before the answer was committed to."""
         return self._write(chunks)
@@ -128,7 +132,7 @@ class AnswerMachine:
         self._earlier_usage = self.usage
         self._overlap = OverlapFilter(self.text_so_far, restarted=restarted)
         self.interrupted = None
-        return self._encoder.resumed(target, self._earlier_usage) + self._write(chunks)
+        return self._encoder.answered_by(target, self._earlier_usage) + self._write(chunks)
 
     def give_up(self) -> bytes:
         """No other target can resume the stream: end it with an error."""

@@ -47,13 +47,17 @@ class StreamedBody:
         return self
 
     def __next__(self) -> bytes:
-        while not self._session.over:
+        session = self._session
+        session.let_go()
+        while not session.over:
             try:
                 piece = self._next_piece()
             except Exception as error:  # noqa: BLE001 - logged there
-                piece = self._session.crashed(error)
+                session.hold()
+                piece = session.crashed(error)
             if piece:
-                return piece
+                return piece  # the stream is held until the next call: the server writes the piece meanwhile
+            session.let_go()
         raise StopIteration
 
     def detach(self) -> Callable[[Outlet], None] | None:
@@ -76,6 +80,7 @@ class StreamedBody:
         if source is None:
             return None
         self._detached, detached = True, source
+        session.move_to_relay()
         return lambda outlet: relay.add(session, detached, outlet)
 
     def close(self) -> None:
@@ -90,15 +95,25 @@ class StreamedBody:
     def _next_piece(self) -> bytes:
         if not self._begun:
             self._begun = True
+            self._session.hold()
             return self._session.begin()
         if self._session.interrupted:
             return self._session.resume()
-        read_timeout = self._session.read_timeout()
+        return self._read_piece()
+
+    def _read_piece(self) -> bytes:
+        session = self._session
+        read_timeout = session.read_timeout()
         if read_timeout.seconds <= 0:
-            return self._session.timed_out(read_timeout)
+            session.hold()
+            return session.timed_out(read_timeout)
         try:
-            return self._session.received(self._session.body.read(read_timeout.seconds))
+            data = session.body.read(read_timeout.seconds)
+            session.hold()
+            return session.received(data)
         except ProviderTimeout:
-            return self._session.timed_out(read_timeout)
+            session.hold()
+            return session.timed_out(read_timeout)
         except ProviderFailure as failure:
-            return self._session.failed(failure)
+            session.hold()
+            return session.failed(failure)

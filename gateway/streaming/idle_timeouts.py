@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator
 from typing import Final
 
 from gateway.core.clock import Clock
+from gateway.dispatch.watchdog import HEARTBEAT_SECONDS
 from gateway.streaming.relayed_stream import RelayedStream
 from gateway.streaming.session import ReadTimeout
 
@@ -31,7 +32,14 @@ class IdleTimeouts:
     def __init__(self, clock: Clock) -> None:
         self.now = clock.monotonic()
         self._clock = clock
-        self._next_tick = self.now
+        self._next_tick = self._next_heartbeats = self.now
+
+    def quiet(self, streams: Collection[RelayedStream]) -> list[RelayedStream]:
+        """The streams whose caller has got nothing for so long that a heartbeat is due; looked for once a second."""
+        if self.now < self._next_heartbeats:
+            return []
+        self._next_heartbeats = self.now + 1.0
+        return [each for each in streams if self.now - each.outlet.last_write >= HEARTBEAT_SECONDS]
 
     def tick(self) -> None:
         """Read the clock."""

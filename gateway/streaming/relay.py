@@ -232,6 +232,8 @@ class Relay:
     def _check_idle(self) -> None:
         for stream, read_timeout in self._idle.expired(self._streams):
             self._guarded(stream, partial(self._time_out, read_timeout=read_timeout))
+        for stream in self._idle.quiet(self._streams):
+            stream.session.send_heartbeat(stream.outlet.heartbeat, relayed=True)
 
     def _time_out(self, stream: RelayedStream, read_timeout: ReadTimeout) -> None:
         self._send(stream, stream.timed_out(read_timeout))

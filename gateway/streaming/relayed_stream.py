@@ -24,6 +24,13 @@ class Outlet(Protocol):
     def left(self) -> bool:
         """The caller has left."""
 
+    @property
+    def last_write(self) -> float:
+        """Monotonic seconds when something was last sent."""
+
+    def heartbeat(self) -> bool:
+        """Send a heartbeat of the session, if nothing is untaken. Returns whether it was sent."""
+
     def send(self, piece: bytes) -> bool:
         """Send a piece, without waiting as long as little is untaken. Returns False if the caller has left."""
 

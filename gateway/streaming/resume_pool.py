@@ -68,7 +68,10 @@ class ResumePool:
         try:
             connected = self._resume(stream)
         except Exception as error:  # noqa: BLE001 - logged there
+            stream.session.hold()
             connected = stream.outlet.send(stream.session.crashed(error))
+        finally:
+            stream.session.let_go()
         self._on_done(stream, connected)
 
     def _resume(self, stream: RelayedStream) -> bool:

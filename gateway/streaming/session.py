@@ -7,6 +7,8 @@ the call's deadline, the caller and the target's health make of it. It never rea
 """
 
 import logging
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -52,7 +54,11 @@ class ReadTimeout:
 
 
 class StreamSession:
-    """One stream with its call. One thread uses it at a time. Where a method returns bytes, they are for the caller.
+    """One stream with its call. One thread drives it at a time. Where a method returns bytes, they are for the caller.
+
+    Heartbeats come from the encoder too, which has no lock of its own. On the relay its thread makes them like any
+    other bytes. A stream that another thread drives gets them from the watchdog, so its driver holds the stream
+    (`hold`) from making bytes until they are written, and a heartbeat is made only while it is not held.
 
     Args:
         machine: the answer.
@@ -64,11 +70,15 @@ class StreamSession:
     def __init__(self, machine: AnswerMachine, answer: TargetAnswer, call: Call, callbacks: StreamCallbacks) -> None:
         self._machine = machine
         self._answer = answer
-        self._stream = _stream_of(answer)
+        self._stream = stream_of(answer)
         self._call = call
         self._callbacks = callbacks
         self._released = False
         self._closed = False
+        self._lock = threading.Lock()
+        self._held = False
+        self._relayed = False
+        self._beating: int | None = None
 
     @property
     def body(self) -> ByteStream:
@@ -100,6 +110,45 @@ class StreamSession:
     def call_ended(self) -> bool:
         """The call was ended from outside. The next read fails, which tells the caller."""
         return self._call.ended is not None
+
+    def hold(self) -> None:
+        """The driver makes bytes now and writes them: no heartbeat until `let_go`. Not needed on the relay."""
+        if not self._held:
+            self._lock.acquire()
+            self._held = True
+
+    def let_go(self) -> None:
+        """The driver's bytes are written. Idempotent."""
+        if self._held:
+            self._held = False
+            self._lock.release()
+
+    def move_to_relay(self) -> None:
+        """From now on only the relay's thread makes heartbeats."""
+        self.hold()
+        self._relayed = True
+        self.let_go()
+
+    def heartbeat(self) -> bytes:
+        """A heartbeat inside `send_heartbeat`; elsewhere b"", because another thread may be using the encoder."""
+        return self._machine.heartbeat() if self._beating == threading.get_ident() else b""
+
+    def send_heartbeat(self, send: Callable[[], object], *, relayed: bool = False) -> None:
+        """Have a heartbeat made and sent, if no event is being made or written now. Never waits.
+
+        Args:
+            send: asks for `heartbeat` and sends it.
+            relayed: this is the relay's thread.
+        """
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
+            if relayed == self._relayed:
+                self._beating = threading.get_ident()
+                send()
+        finally:
+            self._beating = None
+            self._lock.release()
 
     def begin(self) -> bytes:
         """Write what was read before the answer was committed to. Called once, before anything else."""
@@ -150,7 +199,8 @@ class StreamSession:
         return self._machine.failed(InternalFault("The gateway failed on a fault of its own."))
 
     def resume(self) -> bytes:
-        """Replace the stream that broke by another target's, or end the answer with the error. Waits for the target."""
+        """Replace the stream that broke by another target's, or end the answer with the error. Waits for the target,
+        and then holds the stream, as its driver does."""
         broken = self._machine.interrupted
         if broken is None:
             return b""
@@ -158,12 +208,15 @@ class StreamSession:
         try:
             resumed = self._callbacks.resume(self._machine.text_so_far)
         except CallerLeft as left:
+            self.hold()
             return self._machine.failed(left)
         except GatewayError:
+            self.hold()
             return self._machine.give_up()
+        self.hold()
         self._released = False
         self._answer = resumed.answer
-        self._stream = _stream_of(resumed.answer)
+        self._stream = stream_of(resumed.answer)
         target = str(resumed.answer.target)
         return self._machine.resume(self._stream.decoder, self._stream.first, target, restarted=resumed.restarted)
 
@@ -172,6 +225,7 @@ class StreamSession:
         if self._closed:
             return
         self._closed = True
+        self.let_go()
         error = self._machine.error or self._unread()
         try:
             self._release_target(error)
@@ -202,7 +256,8 @@ class StreamSession:
         )
 
 
-def _stream_of(answer: TargetAnswer) -> OpenStream:
+def stream_of(answer: TargetAnswer) -> OpenStream:
+    """The stream of a target's answer, which is one."""
     if isinstance(answer.answer, OpenStream):
         return answer.answer
     raise TypeError("a whole answer is no stream")

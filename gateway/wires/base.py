@@ -4,15 +4,17 @@ Wires handle bytes and values only. A wire knows no socket and no other wire, so
 """
 
 from collections.abc import Mapping
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from msgspec import Struct
 
 from gateway.core.answer import ChatChunk, ChatResponse, Usage
 from gateway.core.errors import GatewayError
 from gateway.core.provider_failures import ProviderFailure
-from gateway.core.rendered import Rendered
-from gateway.core.request import ChatRequest
+from gateway.core.rendered import Ask, Rendered
+from gateway.core.request import ChatRequest, RequestContext
+
+Headers: TypeAlias = tuple[tuple[str, str], ...]
 
 MAX_CHOICES: Final = 128
 """Choices of one answer: OpenAI's maximum. It bounds the state that a decoder keeps for a provider's choices."""
@@ -47,13 +49,19 @@ class Encoder(Protocol):
         """The bytes for one chunk, without the first `skip` characters of its plain text; empty where the caller gets
         nothing of it."""
 
-    def resumed(self, by: str, spent: Usage | None) -> bytes:
-        """Continue with the chunks of a second stream, which resumes where the first broke, as one answer.
+    def answered_by(self, provider: str, spent: Usage | None) -> bytes:
+        """A provider answers: called before its first chunk, and again for the stream that resumes a broken one.
 
         Args:
-            by: the provider of the second stream, which the returned comment names.
-            spent: the usage of the streams before, which is added to all later token counts.
+            provider: and the model, as the configuration names them.
+            spent: the usage of the streams that broke, which is added to all later token counts.
+
+        Returns:
+            The bytes that tell the caller of it; none for the first provider.
         """
+
+    def heartbeat(self) -> bytes:
+        """Bytes that every reader of the stream ignores; they stand between two events."""
 
     def end(self) -> bytes:
         """The bytes that close a complete stream."""
@@ -84,13 +92,10 @@ class Decoder(Protocol):
 
 
 class CallerWire(Protocol):
-    """What a route answers in, whatever is answered: its errors and its signs of life.
+    """What a route answers in, whatever is answered: its errors and its headers."""
 
-    Attributes:
-        heartbeat: bytes that every reader of the route's event stream ignores.
-    """
-
-    heartbeat: bytes
+    def error_status(self, error: GatewayError) -> int:
+        """The HTTP status of an error."""
 
     def render_error(self, error: GatewayError) -> bytes:
         """An error as the caller's body."""
@@ -98,36 +103,59 @@ class CallerWire(Protocol):
     def error_event(self, error: GatewayError) -> bytes:
         """An error as the only event of a stream whose head is out already."""
 
-    def reply_headers(self, request_id: str) -> tuple[tuple[str, str], ...]:
+    def reply_headers(self, request_id: str) -> Headers:
         """Headers of every reply that callers of this wire expect beside x-request-id."""
 
 
 class InboundWire(CallerWire, Protocol):
-    """The caller's half of a wire."""
+    """The caller's half of a wire.
 
-    def parse_request(self, body: bytes) -> ChatRequest:
-        """Read and check a request body. Raises InvalidRequest, which names the field."""
+    Attributes:
+        name: of the wire.
+        request_headers: the headers of a request that belong to the wire, in lower case.
+    """
+
+    name: str
+    request_headers: frozenset[str]
+
+    def parse_request(self, body: bytes, context: RequestContext) -> ChatRequest:
+        """Read and check a request body. Raises InvalidRequest, which names the field in the wire's own notation."""
 
     def resume_request(self, request: ChatRequest, text_so_far: str) -> ChatRequest:
         """A request that asks a model to continue an answer that broke off after `text_so_far`."""
 
-    def render_response(self, response: ChatResponse, naming: Naming) -> bytes:
-        """A whole answer as the caller's body."""
+    def render_response(self, response: ChatResponse, request: ChatRequest, naming: Naming) -> bytes:
+        """A whole answer as the caller's body. Raises InvalidAnswer where this wire cannot express it, while another
+        target may still be asked."""
 
-    def encoder(self, naming: Naming) -> Encoder:
-        """A new encoder for one stream."""
+    def encoder(self, request: ChatRequest, naming: Naming) -> Encoder:
+        """A new encoder for one stream. It makes the first heartbeat too, so it exists before there is an answer."""
+
+    def forwarded(self, headers: Mapping[str, str], wire: str) -> Headers:
+        """The headers of a provider that clients of this wire read. `wire`: the provider's."""
+
+    def field_name(self, name: str) -> str:
+        """This wire's name for a field that an outbound wire has left out, which names it as OpenAI chat does."""
 
 
 class OutboundWire(Protocol):
-    """The provider's half of a wire."""
+    """The provider's half of a wire.
 
-    def render_request(self, request: ChatRequest, model: str, *, ask_usage: bool) -> Rendered:
-        """The request for a provider.
+    Attributes:
+        name: of the wire.
+        vendor: whose data it reads from the values' `extra`.
+    """
+
+    name: str
+    vendor: str
+
+    def render_request(self, request: ChatRequest, model: str, ask: Ask) -> Rendered:
+        """The request for a provider: the source where the caller speaks this wire, else rendered from neutral form.
 
         Args:
             request: stays unchanged, because the next candidate gets it too.
             model: the provider's name for the model.
-            ask_usage: whether to ask for token counts at a stream's end.
+            ask: how this try is made.
 
         Raises:
             InvalidRequest: no provider could read the request.

@@ -802,7 +802,7 @@ def continue_request(request: ChatRequest, text_so_far: str) -> ChatRequest:
     return asked(f"go on after {text_so_far}")
 
 
-CHAT = Chat(REQUEST, continue_request)
+CHAT = Chat(REQUEST, lambda response, request: b"", continue_request)
 
 
 def resume(scene: Scene, names: str, *, broke: str) -> tuple[Resumed, Call]:

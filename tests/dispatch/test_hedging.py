@@ -35,19 +35,19 @@ from gateway.routing.breaker import FIRST_OPENING, IN_A_ROW
 from gateway.routing.latency import ENOUGH, PATIENCE, UNKNOWN
 from gateway.routing.router import Route, Target
 from gateway.upstream.byte_stream import ByteStream
-from gateway.wires.openai_chat.inbound import OpenAIChatInbound
-from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
+from gateway.wires.openai_chat.inbound import OpenAIChatCallers
+from gateway.wires.openai_chat.outbound import OpenAIChatProvider
 from tests.support.fakes import DrivenClock
 from tests.support.scene import Dispatch
 
-INBOUND = OpenAIChatInbound()
-OUTBOUND = OpenAIChatOutbound()
+INBOUND = OpenAIChatCallers()
+OUTBOUND = OpenAIChatProvider()
 LONG = 20.0  # seconds; only a hang takes so long
 TIMEOUT = 600.0
 REQUEST = INBOUND.parse_request(
     json.dumps({"model": "best", "stream": True, "messages": [{"role": "user", "content": "hi"}]}).encode()
 )
-CHAT = Chat(REQUEST, INBOUND.resume_request)
+CHAT = Chat(REQUEST, lambda response, request: b"", INBOUND.resume_request)
 DOWN = Unavailable("down", evidence=Evidence(status=503, retry_after=60.0))
 """It says when to come back, so that nobody tries it twice."""
 

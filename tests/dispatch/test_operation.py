@@ -3,7 +3,9 @@
 from typing import cast
 
 import pytest
+from msgspec.structs import replace
 
+from gateway.core.answer import ChatResponse
 from gateway.core.request import ChatRequest
 from gateway.dispatch.operation import Chat, Operation
 from gateway.providers.base import Answer, AttemptContext, OpenStream
@@ -11,6 +13,10 @@ from tests.support.failover_scene import ANSWER, asked
 
 CONTEXT = cast(AttemptContext, object())
 STREAM = cast(OpenStream, object())
+
+
+def write(response: ChatResponse, request: ChatRequest) -> bytes:
+    return request.model.encode()
 
 
 def continue_request(request: ChatRequest, text_so_far: str) -> ChatRequest:
@@ -40,14 +46,15 @@ class Methods:
 @pytest.mark.parametrize(("streams", "method", "answer"), [(False, "send", ANSWER), (True, "open", STREAM)])
 def test_a_chat_is_sent_or_opened_as_its_caller_wants(streams: bool, method: str, answer: Answer | OpenStream) -> None:
     request, provider = asked("hi", stream=streams), Methods()
-    chat: Operation = Chat(request, continue_request)
+    chat: Operation = Chat(request, write, continue_request)
     assert chat.streams is streams
-    assert chat.ask(provider, CONTEXT) is answer
+    written = replace(answer, content=request.model.encode()) if isinstance(answer, Answer) else answer
+    assert chat.ask(provider, CONTEXT) == written
     assert provider.called == [(method, request, CONTEXT)]
 
 
 def test_a_chat_continues_with_the_request_that_its_wire_makes() -> None:
-    chat = Chat(asked("hi", stream=True), continue_request)
+    chat = Chat(asked("hi", stream=True), write, continue_request)
     continued = chat.continued("one two")
     assert continued.request.source == asked("after one two", stream=True).source
     assert continued.streams
@@ -55,5 +62,5 @@ def test_a_chat_continues_with_the_request_that_its_wire_makes() -> None:
 
 
 def test_a_chat_without_text_so_far_is_the_same_chat() -> None:
-    chat = Chat(asked("hi", stream=True), continue_request)
+    chat = Chat(asked("hi", stream=True), write, continue_request)
     assert chat.continued("") is chat

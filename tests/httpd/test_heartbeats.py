@@ -15,6 +15,7 @@ import pytest
 from waitress.channel import ClientDisconnected
 
 from gateway.core.provider_failures import StreamBroken
+from gateway.core.request import RequestContext
 from gateway.core.sse import encode
 from gateway.dispatch.call import Call
 from gateway.dispatch.caller import Caller as CallerOfCall
@@ -30,7 +31,8 @@ from gateway.routing.router import Router
 from gateway.runtime import Current, DrainState
 from gateway.server.gateway_proxy import GatewayProxy
 from gateway.server.guard import Guard
-from gateway.wires.openai_chat.inbound import OpenAIChatInbound
+from gateway.wires.base import InboundWire
+from gateway.wires.openai_chat.inbound import OpenAIChatCallers
 from tests.support.edge import LIMIT, MIB, application, until
 from tests.support.fakes import FakeClock
 
@@ -38,9 +40,16 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 PAGE = "https://app.example"
-HEARTBEAT = OpenAIChatInbound.heartbeat
+HEARTBEAT = b": keep-alive\n\n"
 Told = queue.SimpleQueue[bool]
 JSON_REPLY = Reply(200, (("Content-Type", JSON_TYPE),), b'{"answer":42}')
+
+
+class Beats:
+    """Makes heartbeats, whoever asks and whenever."""
+
+    def heartbeat(self) -> bytes:
+        return HEARTBEAT
 
 
 class Handler:
@@ -50,7 +59,8 @@ class Handler:
         self._calls: queue.SimpleQueue[Call] = queue.SimpleQueue()
         self._replies: queue.SimpleQueue[Callable[[Call], Reply]] = queue.SimpleQueue()
 
-    def handle(self, call: Call, body: bytes) -> Reply:
+    def handle(self, call: Call, body: bytes, context: RequestContext) -> Reply:
+        call.heartbeats = Beats()
         self._calls.put(call)
         return self._replies.get(timeout=LIMIT)(call)
 
@@ -158,7 +168,7 @@ class Scene:
         origins = frozenset({PAGE})
         guard = Guard(port=1, allowed_hosts=frozenset(), allowed_origins=origins, key_digests=())
         current: Current[Configuration] = Current()
-        current.swap(Configuration(cast(RequestHandler, self.handler), guard))
+        current.swap(Configuration(guard, cast(RequestHandler, self.handler)))
         self.proxy = GatewayProxy(current, DrainState(), self.clock, lambda text: text)
 
 
@@ -166,12 +176,15 @@ class Scene:
 class Configuration:
     """What is served: the test's handler."""
 
-    handler: RequestHandler
     guard: Guard
+    answers: RequestHandler
     timeout: float = 600.0
     max_body: int = MIB
     router: Router = field(default_factory=lambda: Router((), {}))
     explainer: Explainer = field(default_factory=lambda: cast(Explainer, None))
+
+    def handler(self, wire: InboundWire) -> RequestHandler:
+        return self.answers
 
     def close(self) -> None:
         """Nothing is held."""
@@ -260,7 +273,7 @@ def test_the_early_head_carries_what_the_late_one_would(scene: Scene, caller: Ca
 
 def test_the_handler_is_told_that_an_error_has_to_be_an_event(scene: Scene, caller: Caller) -> None:
     def fail(call: Call) -> Reply:
-        reply = error_reply(StreamBroken("Nobody answered."), OpenAIChatInbound())
+        reply = error_reply(StreamBroken("Nobody answered."), OpenAIChatCallers())
         assert isinstance(reply.body, bytes)
         return Reply(200, EVENT_STREAM, encode(reply.body)) if call.caller.commit() else reply
 
@@ -550,7 +563,7 @@ def test_a_caller_that_leaves_in_the_moment_of_writing_is_no_error(monkeypatch: 
 
     def app(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         caller = environ[CALLER]
-        caller.allow_heartbeats(lambda: EVENT_STREAM, HEARTBEAT, FakeClock().monotonic)
+        caller.allow_heartbeats(lambda: EVENT_STREAM, Beats().heartbeat, FakeClock().monotonic)
         with monkeypatch.context() as patched:
             patched.setattr(Output, "write", gone)
             told.append(caller.heartbeat())
@@ -573,7 +586,7 @@ def test_an_ordinary_reply_gets_no_heartbeat_between_its_pieces() -> None:
 
     def app(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         caller = environ[CALLER]
-        caller.allow_heartbeats(lambda: EVENT_STREAM, HEARTBEAT, FakeClock().monotonic)
+        caller.allow_heartbeats(lambda: EVENT_STREAM, Beats().heartbeat, FakeClock().monotonic)
         start_response("200 OK", [("Content-Type", JSON_TYPE)])
         return pieces(caller)
 
@@ -594,7 +607,7 @@ def test_after_a_crash_of_the_application_there_are_none(caplog: pytest.LogCaptu
 
     def app(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         callers.append(environ[CALLER])
-        callers[0].allow_heartbeats(lambda: EVENT_STREAM, HEARTBEAT, FakeClock().monotonic)
+        callers[0].allow_heartbeats(lambda: EVENT_STREAM, Beats().heartbeat, FakeClock().monotonic)
         raise SystemExit
 
     with calling(app) as caller:
@@ -628,7 +641,7 @@ def test_a_request_is_let_go_with_its_reply(scene: Scene, caller: Caller) -> Non
 
 def test_under_another_server_no_heartbeat_is_ever_due() -> None:
     caller: CallerOfCall = NoCaller()
-    caller.allow_heartbeats(lambda: EVENT_STREAM, HEARTBEAT, FakeClock().monotonic)
+    caller.allow_heartbeats(lambda: EVENT_STREAM, Beats().heartbeat, FakeClock().monotonic)
     assert caller.last_write > 1e300
     assert not caller.heartbeat()
     assert not caller.commit()

@@ -34,7 +34,7 @@ from gateway.providers.gemini import GeminiProvider
 from gateway.upstream.session import UpstreamSession
 from gateway.upstream.user_agents import UserAgentPool
 from gateway.wires.gemini import Gemini
-from gateway.wires.openai_chat.inbound import OpenAIChatInbound
+from gateway.wires.openai_chat.inbound import OpenAIChatCallers
 from gateway.wires.reasoning_memory import ReasoningMemory
 from tests.support.gemini_answers import (
     blocked,
@@ -123,7 +123,7 @@ def gemini(up: ScriptedUpstream) -> Iterator[Asking]:
 
 def request(**fields: object) -> ChatRequest:
     body = {"model": "alias", "messages": [{"role": "user", "content": "Hi"}], **fields}
-    return OpenAIChatInbound().parse_request(json.dumps(body).encode())
+    return OpenAIChatCallers().parse_request(json.dumps(body).encode())
 
 
 def words(chunks: Sequence[ChatChunk]) -> str:

@@ -18,17 +18,18 @@ from gateway.core.sse import encode
 from gateway.core.strict_json import JsonValue, dumps
 from gateway.wires.base import Decoder, Naming, OutboundWire
 from gateway.wires.gemini import Gemini
-from gateway.wires.openai_chat.inbound import OpenAIChatInbound
-from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
+from gateway.wires.openai_chat.inbound import OpenAIChatCallers
+from gateway.wires.openai_chat.outbound import OpenAIChatProvider
 from gateway.wires.reasoning_memory import ReasoningMemory
 from tests.security.hostile import Scene, check_error, check_reply, check_stream, scene, strict
 from tests.security.substitutions import FEW, INSTEAD, gemini_events, openai_answers, substituted
+from tests.support.chats import ASKED
 from tests.support.running import chat
 from tests.support.upstream_script import Request, Status, Step, sse_events
 
 NOW = 1_800_000_000
-CALLER = OpenAIChatInbound()
-ASKED = Rendered(b"{}")
+CALLER = OpenAIChatCallers()
+SENT = Rendered(b"{}")
 GEMINI = gemini_events()
 ANSWERS = openai_answers()
 NAMES = (Naming("alias", True), Naming(None, False))
@@ -53,18 +54,18 @@ def one() -> Iterator[Scene]:
 
 
 def wire(name: str) -> OutboundWire:
-    return OpenAIChatOutbound(tool_calls_finish=True) if name == "openai" else Gemini(ReasoningMemory())
+    return OpenAIChatProvider(tool_calls_finish=True) if name == "openai" else Gemini(ReasoningMemory())
 
 
 def judge(target: OutboundWire, answer: JsonValue, *, ours: bool) -> None:
     """A whole answer is a failure, or a chat completion."""
     try:
-        response = target.parse_response(dumps(answer), NOW, ASKED)
+        response = target.parse_response(dumps(answer), NOW, SENT)
     except ProviderFailure as failure:
         check_error(strict(CALLER.render_error(failure))["error"])
         return
     for naming in NAMES:
-        written = strict(CALLER.render_response(response, naming))
+        written = strict(CALLER.render_response(response, ASKED, naming))
         assert written["object"] == "chat.completion" and isinstance(written["choices"], list)
         if ours:
             ChatCompletion.model_validate(written)
@@ -72,7 +73,7 @@ def judge(target: OutboundWire, answer: JsonValue, *, ours: bool) -> None:
 
 def judge_stream(decoder: Decoder, events: Sequence[JsonValue], *, ours: bool) -> None:
     """A stream is chunks, then an end or an error."""
-    encoder = CALLER.encoder(NAMES[0])
+    encoder = CALLER.encoder(ASKED, NAMES[0])
     out = b""
     fault: ProviderFailure | None = None
     try:
@@ -122,7 +123,7 @@ def test_any_value_in_any_place_of_a_stream_leaves_it_a_stream(number: int, inst
     for place, chunk in enumerate(chunks):
         for where, other in substituted(chunk, instead):
             try:
-                judge_stream(wire("openai").decoder(NOW, ASKED), [*chunks[:place], other, *chunks[place:]], ours=False)
+                judge_stream(wire("openai").decoder(NOW, SENT), [*chunks[:place], other, *chunks[place:]], ours=False)
             except Exception as fault:
                 raise AssertionError(f"{place}: {where}") from fault
 
@@ -133,7 +134,7 @@ def test_any_value_in_any_place_of_what_gemini_says_is_one_or_a_failure(number: 
     for where, answer in substituted(GEMINI[number], instead):
         try:
             judge(wire("gemini"), answer, ours=True)
-            judge_stream(wire("gemini").decoder(NOW, ASKED), [answer, GEMINI[number], answer], ours=True)
+            judge_stream(wire("gemini").decoder(NOW, SENT), [answer, GEMINI[number], answer], ours=True)
         except Exception as fault:
             raise AssertionError(where) from fault
 

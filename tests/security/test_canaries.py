@@ -14,7 +14,7 @@ from typing import Any, Literal
 import pytest
 import requests
 
-from gateway.wires.openai_chat.inbound import OpenAIChatInbound
+from gateway.wires.openai_chat.inbound import OpenAIChatCallers
 from tests.observe.test_logs import logging_to
 from tests.security.hostile import healthy_gemini
 from tests.support.auth_server import AuthServer, Raw
@@ -274,8 +274,8 @@ def test_a_fault_of_ours_tells_the_caller_an_id_and_the_log_no_prompt(monkeypatc
     def crash(*_: object, **__: object) -> bytes:
         raise KeyError(f"{PROMPT} {SECRETS['api key']}")
 
-    monkeypatch.setattr(OpenAIChatInbound, "render_response", crash)
-    monkeypatch.setattr(OpenAIChatInbound, "encoder", crash)
+    monkeypatch.setattr(OpenAIChatCallers, "render_response", crash)
+    monkeypatch.setattr(OpenAIChatCallers, "encoder", crash)
     with ScriptedUpstream() as up:
         providers = {"a": provider(up.base_url, apiKey=SECRETS["api key"])}
         config = {"providers": providers, "modelAliases": [alias("best", "a/m")]}

@@ -9,20 +9,21 @@ from hypothesis import strategies as st
 
 from gateway.core.errors import InvalidRequest
 from gateway.core.provider_failures import UnsupportedByTarget
+from gateway.core.rendered import Ask
 from gateway.core.strict_json import dumps
 from gateway.wires.gemini import Gemini
-from gateway.wires.openai_chat.inbound import OpenAIChatInbound
+from gateway.wires.openai_chat.inbound import OpenAIChatCallers
 from gateway.wires.openai_chat.inbound.request import FIELDS
-from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
+from gateway.wires.openai_chat.outbound import OpenAIChatProvider
 from gateway.wires.reasoning_memory import ReasoningMemory
 from tests.security.hostile import Scene, check_error, check_reply, refused, scene, strict
 from tests.security.substitutions import INSTEAD, requests, substituted
 
 SHAPELESS = [b"[1]", b'"x"', b"null", b"true", b"0", b"1e3", b"[]", b"{}", b"[{}]", b'{"":{}}']
-INBOUND = OpenAIChatInbound()
+INBOUND = OpenAIChatCallers()
 TARGETS = (
-    (OpenAIChatOutbound(), "m"),
-    (OpenAIChatOutbound(history="strict"), "m"),
+    (OpenAIChatProvider(), "m"),
+    (OpenAIChatProvider(history="strict"), "m"),
     (Gemini(ReasoningMemory()), "gemini-2.5-pro"),
     (Gemini(ReasoningMemory()), "gemini-3-pro-preview"),
 )
@@ -48,7 +49,7 @@ def judge(body: Any) -> None:
         return
     for target, model in TARGETS:
         try:
-            rendered = target.render_request(request, model, ask_usage=True)
+            rendered = target.render_request(request, model, Ask(usage=True))
         except (InvalidRequest, UnsupportedByTarget) as error:
             named(error)
         else:

@@ -17,8 +17,9 @@ from gateway.core.sse import DONE, encode
 from gateway.core.strict_json import dumps
 from gateway.streaming.answer_machine import AFTER_FINISH, MAX_RESUMABLE_CHARS, AnswerMachine, Stall
 from gateway.wires.base import Decoder, Naming
-from gateway.wires.openai_chat.inbound import OpenAIChatInbound
-from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
+from gateway.wires.openai_chat.inbound import OpenAIChatCallers
+from gateway.wires.openai_chat.outbound import OpenAIChatProvider
+from tests.support.chats import ASKED
 
 STALL = 20.0
 END = b"<end>"
@@ -66,8 +67,11 @@ class WordEncoder:
     def encode(self, chunk: ChatChunk, skip: int = 0) -> bytes:
         return str(chunk.source.body["word"])[skip:].encode()
 
-    def resumed(self, by: str, spent: Usage | None) -> bytes:
-        return f"<resumed on {by}>".encode()
+    def answered_by(self, provider: str, spent: Usage | None) -> bytes:
+        return f"<resumed on {provider}>".encode()
+
+    def heartbeat(self) -> bytes:
+        return b"<heartbeat>"
 
     def end(self) -> bytes:
         return END
@@ -202,8 +206,8 @@ def test_however_a_stream_is_cut_its_output_is_the_same_and_ends_once(
 
 def test_on_the_real_wire_a_broken_stream_has_no_finish_and_no_done() -> None:
     answer = AnswerMachine(
-        OpenAIChatOutbound().decoder(1, Rendered(b"")),
-        OpenAIChatInbound().encoder(Naming("alias", usage=False)),
+        OpenAIChatProvider().decoder(1, Rendered(b"")),
+        OpenAIChatCallers().encoder(ASKED, Naming("alias", usage=False)),
         Stall(5.0, STALL),
     )
     out = answer.received(

@@ -1,6 +1,7 @@
 """The relay's rules: idle timeouts, faults, limits, TLS and its end."""
 
 import gc
+import math
 import re
 import select
 import socket
@@ -41,12 +42,16 @@ class Outlet:
 
     untaken = 0
     left = False
+    last_write = math.inf
 
     def __init__(self, session: StreamSession) -> None:
         self._session = session
         self._changed = threading.Condition()
         self._closed = False
         self.received: list[str] = []
+
+    def heartbeat(self) -> bool:
+        raise AssertionError("no caller waits here")
 
     def send(self, piece: bytes) -> bool:
         with self._changed:

@@ -9,7 +9,7 @@ from gateway.config.loader import Loaded
 from gateway.core.clock import Clock
 from gateway.runtime import Current, Runtime
 from gateway.server.gateway_proxy import GatewayProxy
-from gateway.server.routes import ENDPOINTS, Endpoint
+from gateway.server.routes import ENDPOINTS, Row
 
 PORT = 8080
 
@@ -30,7 +30,7 @@ def application_of(
     *,
     port: int = PORT,
     clock: Clock | None = None,
-    endpoints: Sequence[Endpoint] = ENDPOINTS,
+    endpoints: Sequence[Row] = ENDPOINTS,
 ) -> Iterator[WholeApplication]:
     """Ready to be called; streams keep their threads, because no server is there to take them from."""
     runtime = Runtime(environ or {}, threads=threads_for(loaded.config), clock=clock, relayed=False)

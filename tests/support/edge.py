@@ -18,7 +18,7 @@ from gateway.httpd.listener import CONNECTIONS
 from gateway.httpd.listening import bind
 from gateway.httpd.server import HttpServer
 from gateway.server.errors import render_engine_error
-from gateway.wires.openai_chat.inbound import OpenAIChatInbound
+from gateway.wires.openai_chat.inbound import OpenAIChatCallers
 from tests.support.running import Running
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def application(app: "WSGIApplication") -> Application:
 
 
 def render_error(error: GatewayError, path: str) -> tuple[Headers, bytes]:
-    return render_engine_error(error, OpenAIChatInbound())
+    return render_engine_error(error, OpenAIChatCallers())
 
 
 class Served:

@@ -22,14 +22,14 @@ from gateway.dispatch.operation import Chat
 from gateway.providers.base import Answer, AttemptContext, OpenStream
 from gateway.routing.router import Route, Target
 from gateway.upstream.byte_stream import ByteStream
-from gateway.wires.openai_chat.inbound import OpenAIChatInbound
-from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
+from gateway.wires.openai_chat.inbound import OpenAIChatCallers
+from gateway.wires.openai_chat.outbound import OpenAIChatProvider
 from tests.support.fakes import FakeClock
 from tests.support.scene import Dispatch
 from tests.support.upstream_script import json_answer
 
-INBOUND = OpenAIChatInbound()
-OUTBOUND = OpenAIChatOutbound()
+INBOUND = OpenAIChatCallers()
+OUTBOUND = OpenAIChatProvider()
 ANSWER = Answer(OUTBOUND.parse_response(json.dumps(json_answer("hi").value).encode(), 0, Rendered(b"")), {}, ())
 TIMEOUT = 600.0
 
@@ -41,7 +41,7 @@ def not_continued(request: ChatRequest, text_so_far: str) -> ChatRequest:
 
 
 def chat_of(request: ChatRequest) -> Chat:
-    return Chat(request, not_continued)
+    return Chat(request, lambda response, request: b"", not_continued)
 
 
 class NoBody(ByteStream):
@@ -148,7 +148,7 @@ class Scene:
     def ask(self, names: str, *, when_limited: Literal["next", "wait"] = "next", call: Call | None = None) -> Call:
         """Ask the targets m of the providers; the call as it is after an answer."""
         call = call or self.call()
-        assert self.reach(names, REQUEST, when_limited=when_limited, call=call).answer is ANSWER
+        assert self.reach(names, REQUEST, when_limited=when_limited, call=call).answer == ANSWER
         return call
 
     def reach(

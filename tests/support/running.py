@@ -13,7 +13,7 @@ from gateway.config.loader import Loaded, parse
 from gateway.core.clock import Clock
 from gateway.providers import catalog
 from gateway.serve import Gateway, with_address
-from gateway.server.routes import ENDPOINTS, Endpoint
+from gateway.server.routes import ENDPOINTS, Row
 
 RELAYED = True
 """Whether streams that have begun leave their threads, in every gateway that is run. `each_driver` turns it."""
@@ -61,7 +61,7 @@ def running(
     config: Mapping[str, object] | None = None,
     env: Mapping[str, str] | None = None,
     clock: Clock | None = None,
-    endpoints: Sequence[Endpoint] = ENDPOINTS,
+    endpoints: Sequence[Row] = ENDPOINTS,
 ) -> Iterator[Running]:
     """A gateway that serves `config`, or what is served without a file. Asserts that nothing of it stays."""
     before = set(threading.enumerate())

@@ -20,10 +20,16 @@ CLOSE = b"Connection: close"
 class OracleWire:
     """An invented wire: errors are lines of text in an envelope, a heartbeat is an event of its own."""
 
-    heartbeat = b"event: hum\ndata: {}\n\n"
+    beat = b"event: hum\ndata: {}\n\n"
 
     def __init__(self, mask: Callable[[str], str]) -> None:
         self._mask = mask
+
+    def heartbeat(self) -> bytes:
+        return self.beat
+
+    def error_status(self, error: GatewayError) -> int:
+        return error.status
 
     def render_error(self, error: GatewayError) -> bytes:
         return json.dumps({"oracle_says": self._mask(error.message)}).encode()
@@ -42,9 +48,10 @@ class Oracle:
         self.asked: list[Asked] = []
         self.go = threading.Event()
 
-    def __call__(self, asked: Asked) -> Reply:
+    def __call__(self, asked: Asked, wire: OracleWire) -> Reply:
         self.asked.append(asked)
         call = asked.model_call
+        call.heartbeats = wire
         try:
             if asked.body == b'"wait"':
                 call.caller.heartbeat()
@@ -103,11 +110,11 @@ def test_its_heartbeat_is_its_wires(gateway: Running, oracle: Oracle) -> None:
     with connect_to(gateway) as connection:
         connection.sendall(post(PATH.encode(), b'"wait"', CLOSE))
         until(lambda: bool(oracle.asked))
-        first = read_until(connection, OracleWire.heartbeat)
+        first = read_until(connection, OracleWire.beat)
         oracle.go.set()
         answer = first + read_all(connection)
     assert b"text/event-stream" in answer and b"event: truth" in answer
-    assert answer.index(OracleWire.heartbeat) < answer.index(b"event: truth")
+    assert answer.index(OracleWire.beat) < answer.index(b"event: truth")
 
 
 def read_until(connection: socket.socket, text: bytes) -> bytes:
@@ -127,7 +134,7 @@ def test_a_crash_of_it_after_a_heartbeat_is_its_wires_event(
 
     with connect_to(gateway) as connection:
         connection.sendall(post(PATH.encode(), b'"wait"', CLOSE))
-        read_until(connection, OracleWire.heartbeat)
+        read_until(connection, OracleWire.beat)
         monkeypatch.setattr(oracle.go, "wait", crash)
         with connect_to(gateway) as other:
             other.sendall(post(PATH.encode(), b'"wait"', CLOSE))

@@ -17,13 +17,14 @@ import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from gateway.core.errors import GatewayError
-from gateway.core.rendered import Rendered
+from gateway.core.rendered import Ask, Rendered
 from gateway.core.strict_json import JsonValue, dumps
 from gateway.wires.base import Naming, OutboundWire
 from gateway.wires.gemini import Gemini
-from gateway.wires.openai_chat.inbound import OpenAIChatInbound
-from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
+from gateway.wires.openai_chat.inbound import OpenAIChatCallers
+from gateway.wires.openai_chat.outbound import OpenAIChatProvider
 from gateway.wires.reasoning_memory import ReasoningMemory
+from tests.support.chats import ASKED
 from tests.support.gemini_transcripts import read_all
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -32,7 +33,7 @@ SCHEMAS = Path(__file__).parents[1] / "schemas"
 REQUESTS = {path.stem: path for path in sorted((GOLDEN / "openai" / "requests").glob("*.json"))}
 ANSWERS = {path.stem: path for path in sorted((GOLDEN / "openai" / "answers").glob("*.json"))}
 TARGETS: dict[str, tuple[Callable[[], OutboundWire], str]] = {
-    "openai": (lambda: OpenAIChatOutbound(history="strict"), "gpt-5"),
+    "openai": (lambda: OpenAIChatProvider(history="strict"), "gpt-5"),
     "gemini-2.5": (lambda: Gemini(ReasoningMemory()), "gemini-2.5-flash"),
     "gemini-3": (lambda: Gemini(ReasoningMemory()), "gemini-3-pro-preview"),
 }
@@ -69,7 +70,7 @@ def test_a_request_becomes_this(name: str, target: str) -> None:
     make, model = TARGETS[target]
     try:
         rendered = make().render_request(
-            OpenAIChatInbound().parse_request(REQUESTS[name].read_bytes()), model, ask_usage=True
+            OpenAIChatCallers().parse_request(REQUESTS[name].read_bytes()), model, Ask(usage=True)
         )
     except GatewayError as refused:
         check(f"requests/{name}.{target}.json", pretty({"refused": f"{type(refused).__name__}: {refused.message}"}))
@@ -82,9 +83,9 @@ def test_a_request_becomes_this(name: str, target: str) -> None:
 
 def whole(wire: OutboundWire, body: bytes, asked: Rendered) -> str:
     """What the caller gets of a whole answer, or of the failure in its place."""
-    caller = OpenAIChatInbound()
+    caller = OpenAIChatCallers()
     try:
-        shown = caller.render_response(wire.parse_response(body, NOW, asked), Naming("alias", usage=True))
+        shown = caller.render_response(wire.parse_response(body, NOW, asked), ASKED, Naming("alias", usage=True))
     except GatewayError as failure:
         return pretty({"failure": type(failure).__name__, **json.loads(caller.render_error(failure))})
     ChatCompletion.model_validate(json.loads(shown))
@@ -93,7 +94,7 @@ def whole(wire: OutboundWire, body: bytes, asked: Rendered) -> str:
 
 def streamed(wire: OutboundWire, events: list[bytes], asked: Rendered) -> str:
     """What the caller gets of a stream: its events, a line each."""
-    decoder, encoder = wire.decoder(NOW, asked), OpenAIChatInbound().encoder(Naming("alias", usage=True))
+    decoder, encoder = wire.decoder(NOW, asked), OpenAIChatCallers().encoder(ASKED, Naming("alias", usage=True))
     out = b""
     for event in events:
         for chunk in decoder.feed(b"data: " + event + b"\r\n\r\n"):
@@ -113,7 +114,7 @@ def streamed(wire: OutboundWire, events: list[bytes], asked: Rendered) -> str:
 
 @pytest.mark.parametrize("name", ANSWERS)
 def test_an_answer_of_openai_reads_so(name: str) -> None:
-    check(f"answers/{name}.openai.json", whole(OpenAIChatOutbound(), ANSWERS[name].read_bytes(), Rendered(b"")))
+    check(f"answers/{name}.openai.json", whole(OpenAIChatProvider(), ANSWERS[name].read_bytes(), Rendered(b"")))
 
 
 @pytest.mark.parametrize("name", read_all("answers"))

@@ -9,10 +9,12 @@ from collections.abc import Mapping
 
 from gateway.core.answer import ChatResponse
 from gateway.core.provider_failures import ProviderFailure
-from gateway.core.rendered import Rendered
+from gateway.core.rendered import Ask, Rendered
 from gateway.core.request import ChatRequest
 from gateway.wires.base import Decoder
 from gateway.wires.gemini import decoder, errors, request, response
+from gateway.wires.gemini.answer_reader import WIRE
+from gateway.wires.gemini.signatures import VENDOR
 from gateway.wires.reasoning_memory import ReasoningMemory
 
 
@@ -23,11 +25,14 @@ class Gemini:
         memory: data of tool calls that clients may not send back; shared by all providers of this wire.
     """
 
+    name = WIRE
+    vendor = VENDOR
+
     def __init__(self, memory: ReasoningMemory) -> None:
         self._memory = memory
 
-    def render_request(self, chat: ChatRequest, model: str, *, ask_usage: bool) -> Rendered:
-        return request.render(chat, model, self._memory)
+    def render_request(self, chat: ChatRequest, model: str, ask: Ask) -> Rendered:
+        return request.render(chat, model, self._memory, ask)
 
     def parse_response(self, body: bytes, now: int, asked: Rendered) -> ChatResponse:
         return response.parse(body, now, asked, self._memory)

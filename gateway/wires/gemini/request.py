@@ -10,9 +10,10 @@ https://ai.google.dev/gemini-api/docs/openai#extra-body.
 import re
 from typing import Final
 
-from gateway.core.rendered import Rendered
+from gateway.core.rendered import Ask, Rendered
 from gateway.core.request import ChatRequest, Prompt
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
+from gateway.wires.adjusted_prompt import adjusted
 from gateway.wires.gemini import contents, params, tools
 from gateway.wires.gemini.media import Drop
 from gateway.wires.gemini.models import traits
@@ -27,19 +28,20 @@ _THRESHOLD: Final = re.compile(r"[A-Z_]+")
 _GOOGLE: Final = f"extra_body.{VENDOR}"
 
 
-def render(chat: ChatRequest, model: str, memory: ReasoningMemory) -> Rendered:
+def render(chat: ChatRequest, model: str, memory: ReasoningMemory, ask: Ask) -> Rendered:
     """The body for Google.
 
     Args:
         chat: the request.
         model: Google's name for the model, with or without "models/".
         memory: data of the calls in the history.
+        ask: how this try is made.
 
     Raises:
         InvalidRequest: no provider could read the request.
         UnsupportedByTarget: Gemini does not support a part that cannot be left out.
     """
-    prompt, about = chat.prompt(), traits(model)
+    prompt, about = adjusted(chat.prompt(), ask.adjustments), traits(model)
     drop = _Dropped()
     for name in prompt.unmapped:
         drop(name)

@@ -8,5 +8,7 @@ Source: https://platform.openai.com/docs/api-reference/chat.
 from typing import Final
 
 WIRE: Final = "openai_chat"
+VENDOR: Final = "openai"
+"""The vendor of the wire, by whose name its data stands in an `extra`."""
 ANSWER_OBJECT: Final = "chat.completion"
 CHUNK_OBJECT: Final = "chat.completion.chunk"

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from gateway.core.errors import InvalidRequest
 from gateway.core.provider_failures import UnsupportedByTarget
-from gateway.core.rendered import Rendered
+from gateway.core.rendered import Ask, Rendered
 from gateway.core.request import (
     ChatRequest,
     JsonOutput,
@@ -49,7 +49,7 @@ CHECK = jsonschema.Draft202012Validator({"$ref": "#/$defs/GenerateContentRequest
 
 def rendered(prompt: Prompt, model: str = OLD, memory: ReasoningMemory | None = None, choices: int = 1) -> Rendered:
     chat = ChatRequest("alias", False, False, Source("test", {}), lambda: prompt, choices)
-    return request.render(chat, model, memory or ReasoningMemory())
+    return request.render(chat, model, memory or ReasoningMemory(), Ask())
 
 
 def body(told: Rendered) -> Any:
@@ -720,7 +720,7 @@ def test_an_openai_request_becomes_a_gemini_request() -> None:
         "tools": [{"type": "function", "function": {"name": "look", "description": "Looks.", "parameters": {}}}],
         "tool_choice": "auto",
     }
-    told = request.render(parse(json.dumps(asked).encode()), OLD, ReasoningMemory())
+    told = request.render(parse(json.dumps(asked).encode()), OLD, ReasoningMemory(), Ask())
     value = body(told)
     assert value["systemInstruction"] == {"parts": [{"text": "Be brief."}]}
     assert value["contents"] == [
@@ -788,6 +788,7 @@ messages_of_any_kind = st.lists(
         st.lists(parts, max_size=3).map(tuple),
         ids,
         st.one_of(st.none(), names),
+        st.booleans(),
         extras,
     ),
     max_size=7,

@@ -32,8 +32,9 @@ from gateway.core.request import Media, Source
 from gateway.core.sse import DONE, SseDecoder, encode
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.wires.base import Naming
-from gateway.wires.openai_chat.inbound import OpenAIChatInbound
-from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
+from gateway.wires.openai_chat.inbound import OpenAIChatCallers
+from gateway.wires.openai_chat.outbound import OpenAIChatProvider
+from tests.support.chats import ASKED
 
 SCHEMAS = json.loads((Path(__file__).parents[2] / "schemas" / "openai.json").read_text("utf-8"))["$defs"]
 WHOLE, CHUNK = (
@@ -50,7 +51,7 @@ def shown(
 ) -> JsonObject:
     """The whole answer as the client gets it."""
     answer = ChatResponse(usage, NATIVE, envelope, said)
-    found: JsonObject = json.loads(OpenAIChatInbound().render_response(answer, Naming(model, usage=True)))
+    found: JsonObject = json.loads(OpenAIChatCallers().render_response(answer, ASKED, Naming(model, usage=True)))
     judge_whole(found)
     return found
 
@@ -78,7 +79,7 @@ def piece(*said: ChoiceDelta, usage: Usage | None = None, envelope: Envelope = E
 
 def streamed(*pieces: ChatChunk, usage: bool = True, model: str | None = "alias") -> list[JsonObject]:
     """The chunks as the client gets them, without [DONE]."""
-    encoder = OpenAIChatInbound().encoder(Naming(model, usage))
+    encoder = OpenAIChatCallers().encoder(ASKED, Naming(model, usage))
     stream = b"".join(encoder.encode(chunk) for chunk in pieces) + encoder.end()
     *events, done = SseDecoder().feed(stream)
     assert done.data == DONE and not any(event.event for event in events)
@@ -334,20 +335,20 @@ def test_a_finish_that_is_repeated_and_spoken_over_is_said_once_and_last() -> No
 
 
 def test_a_stream_that_breaks_has_an_error_and_nothing_that_looks_like_an_end() -> None:
-    encoder = OpenAIChatInbound().encoder(Naming("alias", usage=True))
+    encoder = OpenAIChatCallers().encoder(ASKED, Naming("alias", usage=True))
     stream = encoder.encode(piece(ChoiceDelta(0, "a", finish="stop"))) + encoder.error(StreamBroken("It broke."))
     assert b'"finish_reason":"' not in stream and DONE not in stream
     assert json.loads(SseDecoder().feed(stream)[-1].data)["error"]["message"] == "It broke."
 
 
 def test_a_piece_that_says_nothing_is_not_shown() -> None:
-    encoder = OpenAIChatInbound().encoder(Naming("alias", usage=True))
+    encoder = OpenAIChatCallers().encoder(ASKED, Naming("alias", usage=True))
     assert encoder.encode(piece(usage=Usage(9, 0))) == b""
 
 
 def test_a_stream_of_its_own_wire_is_relayed_untouched() -> None:
     body: JsonObject = {"model": "alias", "choices": [{"delta": {"content": "a"}}], "usage": None}
-    encoder = OpenAIChatInbound().encoder(Naming("alias", usage=True))
+    encoder = OpenAIChatCallers().encoder(ASKED, Naming("alias", usage=True))
     own = ChatChunk(has_content=True, usage=Usage(9, 2), source=Source("openai_chat", dict(body)))
     assert encoder.encode(own) + encoder.end() == encode(dumps(body)) + encode(DONE)
 
@@ -469,7 +470,7 @@ def called(finish: str | None, *, tool: bool = True) -> bytes:
     ],
 )
 def test_a_stop_after_a_tool_call_is_believed_or_not(finish: str | None, tool: bool, as_told: str, mended: str) -> None:
-    for wire, expected in ((OpenAIChatOutbound(), as_told), (OpenAIChatOutbound(tool_calls_finish=True), mended)):
+    for wire, expected in ((OpenAIChatProvider(), as_told), (OpenAIChatProvider(tool_calls_finish=True), mended)):
         body = wire.parse_response(called(finish, tool=tool), 1, Rendered(b"")).source.body
         assert ChatCompletion.model_validate(body).choices[0].finish_reason == expected
 
@@ -481,6 +482,6 @@ def test_a_stop_after_a_tool_call_in_a_stream_is_believed_or_not(apart: bool) ->
     if apart:
         ends.append({"index": 0, "delta": {}, "finish_reason": "stop"})
     stream = b"".join(encode(dumps({"choices": [choice]})) for choice in ends)
-    for wire, expected in ((OpenAIChatOutbound(), "stop"), (OpenAIChatOutbound(tool_calls_finish=True), "tool_calls")):
+    for wire, expected in ((OpenAIChatProvider(), "stop"), (OpenAIChatProvider(tool_calls_finish=True), "tool_calls")):
         *_, last = wire.decoder(1, Rendered(b"")).feed(stream)
         assert ChatCompletionChunk.model_validate(last.source.body).choices[0].finish_reason == expected

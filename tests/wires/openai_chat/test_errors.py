@@ -24,8 +24,8 @@ from gateway.core.provider_failures import (
 )
 from gateway.core.strict_json import JsonValue, dumps
 from gateway.wires.failure_classes import MESSAGE_SHOWN
-from gateway.wires.openai_chat.inbound import OpenAIChatInbound
-from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
+from gateway.wires.openai_chat.inbound import OpenAIChatCallers
+from gateway.wires.openai_chat.outbound import OpenAIChatProvider
 from gateway.wires.openai_chat.outbound.errors import parse_in_stream
 
 NONE: Mapping[str, str] = {}
@@ -44,12 +44,12 @@ values: st.SearchStrategy[JsonValue] = st.recursive(
 
 def parse(status: int, body: object, headers: Mapping[str, str] = NONE) -> ProviderFailure:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return OpenAIChatOutbound().parse_error(status, headers, data)
+    return OpenAIChatProvider().parse_error(status, headers, data)
 
 
 def said(error: GatewayError) -> dict[str, object]:
     """The inner object of the error that a client gets."""
-    body = json.loads(OpenAIChatInbound().render_error(error))
+    body = json.loads(OpenAIChatCallers().render_error(error))
     assert list(body) == ["error"]
     assert set(body["error"]) == {"message", "type", "param", "code"}
     found: dict[str, object] = body["error"]
@@ -323,7 +323,7 @@ def test_what_an_error_inside_an_answer_means(
 def test_any_status_headers_and_bytes_are_a_providers_failure(
     status: int, body: bytes, headers: Mapping[str, str]
 ) -> None:
-    error = OpenAIChatOutbound().parse_error(status, headers, body)
+    error = OpenAIChatProvider().parse_error(status, headers, body)
     assert error.message and 400 <= error.status < 600
     assert error.retry_after is None or error.retry_after >= 0
     said(error)
@@ -359,13 +359,13 @@ def test_any_words_become_strict_json(message: str, param: str | None, code: str
     def refuse(name: str) -> None:
         raise AssertionError(f"{name} is not JSON")
 
-    body = OpenAIChatInbound().render_error(GatewayError(message, param=param, code=code))
+    body = OpenAIChatCallers().render_error(GatewayError(message, param=param, code=code))
     found = json.loads(body.decode("utf-8"), parse_constant=refuse)["error"]
     assert found["message"] == message.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def test_the_real_client_reads_message_type_param_and_code() -> None:
     error = GatewayError("No.", param="n", code="bad_n", type="invalid_request_error")
-    body = json.loads(OpenAIChatInbound().render_error(error))["error"]
+    body = json.loads(OpenAIChatCallers().render_error(error))["error"]
     read = openai.APIError("No.", request=None, body=body)  # type: ignore[arg-type]  # it only keeps the request
     assert (read.param, read.code, read.type) == ("n", "bad_n", "invalid_request_error")

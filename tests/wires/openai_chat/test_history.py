@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.rendered import Rendered
+from gateway.core.rendered import Ask, Rendered
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
-from gateway.wires.openai_chat.inbound import OpenAIChatInbound
-from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
+from gateway.wires.openai_chat.inbound import OpenAIChatCallers
+from gateway.wires.openai_chat.outbound import OpenAIChatProvider
 from gateway.wires.openai_chat.outbound.history import LONGEST_ID, clean
 
-STRICT = OpenAIChatOutbound(history="strict")
+STRICT = OpenAIChatProvider(history="strict")
 LONG = "call_x__thought__" + "c2lnbmF0dXJl" * 20
 FOREIGN = [
     "extra_content",
@@ -28,10 +28,10 @@ FOREIGN = [
 ]
 
 
-def render(wire: OpenAIChatOutbound, *messages: JsonObject, **fields: JsonValue) -> Rendered:
+def render(wire: OpenAIChatProvider, *messages: JsonObject, **fields: JsonValue) -> Rendered:
     body: JsonObject = {"messages": list(messages), "model": "alias", **fields}
-    request = OpenAIChatInbound().parse_request(dumps(body))
-    rendered = wire.render_request(request, "theirs", ask_usage=False)
+    request = OpenAIChatCallers().parse_request(dumps(body))
+    rendered = wire.render_request(request, "theirs", Ask(usage=False))
     assert request.source.body == body, "what came must stay for the next candidate"
     return rendered
 
@@ -111,13 +111,13 @@ def test_long_ids_that_differ_stay_different() -> None:
 )
 def test_what_openai_knows_is_sent_as_it_came(message: JsonObject) -> None:
     rendered = render(STRICT, message, temperature=0)
-    assert rendered.body == render(OpenAIChatOutbound(), message, temperature=0).body
+    assert rendered.body == render(OpenAIChatProvider(), message, temperature=0).body
     assert rendered.dropped == ()
 
 
 def test_where_a_server_does_not_mind_everything_passes() -> None:
     message: JsonObject = {"role": "assistant", **dict.fromkeys(FOREIGN, "x"), "tool_calls": [call(LONG)]}
-    rendered = render(OpenAIChatOutbound(), message)
+    rendered = render(OpenAIChatProvider(), message)
     assert json.loads(rendered.body)["messages"] == [message] and rendered.dropped == ()
 
 

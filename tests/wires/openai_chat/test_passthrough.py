@@ -17,13 +17,14 @@ from gateway.core.strict_json import dumps, loads
 from gateway.streaming.answer_machine import AFTER_FINISH, MAX_RESUMABLE_CHARS, AnswerMachine, Stall
 from gateway.wires.base import Decoder, Naming
 from gateway.wires.gemini.decoder import EventDecoder
-from gateway.wires.openai_chat.inbound import OpenAIChatInbound
+from gateway.wires.openai_chat.inbound import OpenAIChatCallers
 from gateway.wires.openai_chat.inbound.encoder import ChunkEncoder
 from gateway.wires.openai_chat.inbound.errors import unmasked
-from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
+from gateway.wires.openai_chat.outbound import OpenAIChatProvider
 from gateway.wires.openai_chat.outbound.decoder import ChunkDecoder
 from gateway.wires.openai_chat.passthrough import CREDIT, PRICE
 from gateway.wires.reasoning_memory import ReasoningMemory
+from tests.support.chats import ASKED
 
 NOW = 1_800_000_000
 STALL = Stall(20.0, 120.0)
@@ -234,6 +235,6 @@ def test_what_is_said_after_a_finish_is_seen() -> None:
 
 
 def test_there_is_no_way_past_a_decoder_of_another_wire() -> None:
-    encoder = OpenAIChatInbound().encoder(Naming("alias", usage=False))
-    assert encoder.passthrough(OpenAIChatOutbound().decoder(NOW, Rendered(b""))) is not None
+    encoder = OpenAIChatCallers().encoder(ASKED, Naming("alias", usage=False))
+    assert encoder.passthrough(OpenAIChatProvider().decoder(NOW, Rendered(b""))) is not None
     assert encoder.passthrough(EventDecoder(NOW, Rendered(b""), ReasoningMemory())) is None

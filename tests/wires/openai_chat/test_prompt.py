@@ -25,7 +25,7 @@ from gateway.core.request import (
     UnknownPart,
 )
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
-from gateway.wires.openai_chat.inbound import OpenAIChatInbound
+from gateway.wires.openai_chat.inbound import OpenAIChatCallers
 from gateway.wires.openai_chat.inbound.prompt import MAX_UNMAPPED, read_prompt
 from gateway.wires.openai_chat.inbound.request import FIELDS
 
@@ -34,7 +34,7 @@ SECRET = "my-private-prompt"
 
 
 def words(body: JsonObject) -> Prompt:
-    return OpenAIChatInbound().parse_request(dumps(body)).prompt()
+    return OpenAIChatCallers().parse_request(dumps(body)).prompt()
 
 
 def ask(**fields: JsonValue) -> JsonObject:
@@ -360,7 +360,7 @@ def test_params_are_said_in_our_words(fields: JsonObject, name: str, ours: objec
 
 
 def test_the_number_of_choices_is_the_requests_own() -> None:
-    request = OpenAIChatInbound().parse_request(dumps(ask(n=3)))
+    request = OpenAIChatCallers().parse_request(dumps(ask(n=3)))
     assert request.choices == 3 and request.prompt().unmapped == ()
 
 
@@ -437,7 +437,7 @@ def test_every_documented_field_without_a_word_is_told(name: str) -> None:
 
 @pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.json")), ids=lambda path: path.stem)
 def test_a_real_request_can_be_said_in_our_words(path: Path) -> None:
-    request = OpenAIChatInbound().parse_request(path.read_bytes())
+    request = OpenAIChatCallers().parse_request(path.read_bytes())
     came = json.dumps(request.source.body)
     prompt = request.prompt()
     assert len(prompt.messages) == len(json.loads(came)["messages"])
@@ -623,7 +623,7 @@ def wild(draw: st.DrawFn) -> JsonObject:
 @given(wild())
 def test_any_request_is_said_in_our_words_or_is_an_invalid_request(body: JsonObject) -> None:
     try:
-        request = OpenAIChatInbound().parse_request(dumps(body))
+        request = OpenAIChatCallers().parse_request(dumps(body))
         came = dumps(request.source.body)
         prompt = request.prompt()
     except InvalidRequest as error:

@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 from openai.types.chat.completion_create_params import CompletionCreateParamsBase, CompletionCreateParamsStreaming
 
 from gateway.core.errors import InvalidRequest
+from gateway.core.rendered import Ask
 from gateway.core.request import ChatRequest
 from gateway.core.strict_json import MAX_DEPTH, JsonObject, JsonValue, dumps, loads
-from gateway.wires.openai_chat.inbound import OpenAIChatInbound
+from gateway.wires.openai_chat.inbound import OpenAIChatCallers
 from gateway.wires.openai_chat.inbound.addresses import REFUSED
 from gateway.wires.openai_chat.inbound.request import FIELDS, MAX_MODEL
-from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
+from gateway.wires.openai_chat.outbound import OpenAIChatProvider
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "openai" / "requests"
 SECRET = "my-private-prompt"
@@ -82,13 +83,13 @@ def requests(draw: st.DrawFn) -> JsonObject:
 
 
 def parse(body: object) -> ChatRequest:
-    return OpenAIChatInbound().parse_request(json.dumps(body).encode())
+    return OpenAIChatCallers().parse_request(json.dumps(body).encode())
 
 
 def refusal(body: object) -> InvalidRequest:
     """The error for a body, which must say what is wrong without quoting it."""
     with pytest.raises(InvalidRequest) as caught:
-        OpenAIChatInbound().parse_request(body if isinstance(body, bytes) else json.dumps(body).encode())
+        OpenAIChatCallers().parse_request(body if isinstance(body, bytes) else json.dumps(body).encode())
     error = caught.value
     assert (error.status, error.type, error.code) == (400, "invalid_request_error", None)
     assert SECRET not in error.message
@@ -111,9 +112,9 @@ def with_message(**fields: JsonValue) -> JsonObject:
 def test_a_real_request_passes_as_it_came_but_for_its_model(path: Path) -> None:
     body = path.read_bytes()
     came = json.loads(body)
-    request = OpenAIChatInbound().parse_request(body)
+    request = OpenAIChatCallers().parse_request(body)
     assert request.model == came["model"]
-    rendered = OpenAIChatOutbound().render_request(request, "theirs", ask_usage=False)
+    rendered = OpenAIChatProvider().render_request(request, "theirs", Ask(usage=False))
     assert rendered.dropped == ()
     sent = json.loads(rendered.body)
     assert sent == {**came, "model": "theirs"}
@@ -122,16 +123,16 @@ def test_a_real_request_passes_as_it_came_but_for_its_model(path: Path) -> None:
 
 @given(requests(), texts)
 def test_any_valid_request_passes_as_it_came_but_for_its_model(body: JsonObject, model: str) -> None:
-    request = OpenAIChatInbound().parse_request(dumps(body))
+    request = OpenAIChatCallers().parse_request(dumps(body))
     assert request.stream is (body.get("stream") is True)
-    assert OpenAIChatOutbound().render_request(request, model, ask_usage=False).body == dumps({**body, "model": model})
+    assert OpenAIChatProvider().render_request(request, model, Ask(usage=False)).body == dumps({**body, "model": model})
     assert request.source.body == body, "what came must stay for the next candidate"
 
 
 @given(requests())
 def test_asking_for_usage_changes_nothing_but_include_usage_of_a_stream(body: JsonObject) -> None:
-    request = OpenAIChatInbound().parse_request(dumps(body))
-    sent = loads(OpenAIChatOutbound().render_request(request, request.model, ask_usage=True).body)
+    request = OpenAIChatCallers().parse_request(dumps(body))
+    sent = loads(OpenAIChatProvider().render_request(request, request.model, Ask(usage=True)).body)
     assert isinstance(sent, dict)
     if body.get("stream") is not True:
         assert sent == body
@@ -197,7 +198,7 @@ def test_what_a_provider_may_accept_is_not_refused_here(body: JsonObject) -> Non
 def test_a_byte_order_mark_and_white_space_around_the_body_are_tolerated() -> None:
     body = json.dumps(ask()).encode()
     for text in (b"\xef\xbb\xbf" + body, b" \r\n\t" + body + b"\n"):
-        assert OpenAIChatInbound().parse_request(text).model == "m"
+        assert OpenAIChatCallers().parse_request(text).model == "m"
 
 
 # What is wrong ---------------------------------------------------------------------------------------------------
@@ -338,7 +339,7 @@ def test_a_body_that_is_no_json_object_is_refused(body: bytes) -> None:
 @given(st.binary(max_size=60))
 def test_any_bytes_are_a_request_or_an_invalid_request(body: bytes) -> None:
     with pytest.raises(InvalidRequest):
-        OpenAIChatInbound().parse_request(body)
+        OpenAIChatCallers().parse_request(body)
 
 
 @st.composite
@@ -355,9 +356,9 @@ def wild(draw: st.DrawFn) -> JsonValue:
 @given(wild())
 def test_any_json_is_a_request_or_an_invalid_request(body: JsonValue) -> None:
     try:
-        request = OpenAIChatInbound().parse_request(dumps(body))
+        request = OpenAIChatCallers().parse_request(dumps(body))
     except InvalidRequest as error:
         assert error.param
     else:
         assert request.source.body == body
-        assert OpenAIChatOutbound().render_request(request, "theirs", ask_usage=True).body
+        assert OpenAIChatProvider().render_request(request, "theirs", Ask(usage=True)).body

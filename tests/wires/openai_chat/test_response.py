@@ -21,8 +21,9 @@ from gateway.core.provider_failures import (
 from gateway.core.rendered import Rendered
 from gateway.core.strict_json import JsonObject, JsonValue, dumps, loads
 from gateway.wires.base import Naming
-from gateway.wires.openai_chat.inbound import OpenAIChatInbound
-from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
+from gateway.wires.openai_chat.inbound import OpenAIChatCallers
+from gateway.wires.openai_chat.outbound import OpenAIChatProvider
+from tests.support.chats import ASKED
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "openai" / "answers"
 NOW = 1_800_000_000
@@ -46,8 +47,10 @@ unknown = st.dictionaries(texts.filter(lambda name: name not in SPOKEN + SPOKEN_
 
 def shown(body: object, *, model: str | None = "alias") -> JsonObject:
     """What the client gets for what a server sent; it must satisfy the real client."""
-    text = OpenAIChatInbound().render_response(
-        OpenAIChatOutbound().parse_response(json.dumps(body).encode(), NOW, Rendered(b"")), Naming(model, usage=True)
+    text = OpenAIChatCallers().render_response(
+        OpenAIChatProvider().parse_response(json.dumps(body).encode(), NOW, Rendered(b"")),
+        ASKED,
+        Naming(model, usage=True),
     )
     found = json.loads(text)
     assert isinstance(found, dict)
@@ -57,7 +60,7 @@ def shown(body: object, *, model: str | None = "alias") -> JsonObject:
 
 def refusal(body: bytes) -> ProviderFailure:
     with pytest.raises(ProviderFailure) as caught:
-        OpenAIChatOutbound().parse_response(body, NOW, Rendered(b""))
+        OpenAIChatProvider().parse_response(body, NOW, Rendered(b""))
     return caught.value
 
 
@@ -117,9 +120,11 @@ def correct_answers(draw: st.DrawFn) -> JsonObject:
 
 @given(correct_answers(), texts)
 def test_any_correct_answer_leaves_as_it_came_but_for_its_model(body: JsonObject, model: str) -> None:
-    parsed = OpenAIChatOutbound().parse_response(dumps(body), NOW, Rendered(b""))
-    assert OpenAIChatInbound().render_response(parsed, Naming(None, usage=True)) == dumps(body)
-    assert OpenAIChatInbound().render_response(parsed, Naming(model, usage=True)) == dumps({**body, "model": model})
+    parsed = OpenAIChatProvider().parse_response(dumps(body), NOW, Rendered(b""))
+    assert OpenAIChatCallers().render_response(parsed, ASKED, Naming(None, usage=True)) == dumps(body)
+    assert OpenAIChatCallers().render_response(parsed, ASKED, Naming(model, usage=True)) == dumps(
+        {**body, "model": model}
+    )
 
 
 @pytest.mark.parametrize(
@@ -132,7 +137,7 @@ def test_any_correct_answer_leaves_as_it_came_but_for_its_model(body: JsonObject
     ],
 )
 def test_the_counts_are_read(sent: JsonValue, counted: Usage | None) -> None:
-    assert OpenAIChatOutbound().parse_response(dumps({**answer(), "usage": sent}), NOW, Rendered(b"")).usage == counted
+    assert OpenAIChatProvider().parse_response(dumps({**answer(), "usage": sent}), NOW, Rendered(b"")).usage == counted
 
 
 # What is mended --------------------------------------------------------------------------------------------------
@@ -319,7 +324,7 @@ def test_an_error_beside_an_answer_does_not_take_the_answer_away() -> None:
 @given(st.binary(max_size=60))
 def test_any_bytes_are_an_answer_or_a_providers_failure(body: bytes) -> None:
     with pytest.raises(ProviderFailure):
-        OpenAIChatOutbound().parse_response(body, NOW, Rendered(b""))
+        OpenAIChatProvider().parse_response(body, NOW, Rendered(b""))
 
 
 @st.composite
@@ -342,10 +347,10 @@ def wild(draw: st.DrawFn) -> JsonValue:
 @given(wild())
 def test_any_json_is_an_answer_or_a_providers_failure(body: JsonValue) -> None:
     try:
-        parsed = OpenAIChatOutbound().parse_response(dumps(body), NOW, Rendered(b""))
+        parsed = OpenAIChatProvider().parse_response(dumps(body), NOW, Rendered(b""))
     except ProviderFailure:
         return
-    left = loads(OpenAIChatInbound().render_response(parsed, Naming("alias", usage=True)))
+    left = loads(OpenAIChatCallers().render_response(parsed, ASKED, Naming("alias", usage=True)))
     assert isinstance(left, dict)
     assert left["object"] == "chat.completion" and left["model"] == "alias" and left["id"]
     assert type(left["created"]) is int and left["choices"]
@@ -359,4 +364,4 @@ def test_an_answer_that_finished_in_an_error_is_no_answer() -> None:
 def test_a_list_of_parts_with_an_image_in_it_stays_a_list() -> None:
     parts: JsonValue = [{"type": "text", "text": "see"}, {"type": "image_url", "image_url": {"url": "data:,"}}]
     sent = answer({"role": "assistant", "content": parts})
-    assert OpenAIChatOutbound().parse_response(dumps(sent), NOW, Rendered(b"")).source.body == sent
+    assert OpenAIChatProvider().parse_response(dumps(sent), NOW, Rendered(b"")).source.body == sent

@@ -26,9 +26,10 @@ from gateway.core.sse import DEFAULT_MAX_EVENT, DONE, Event, SseDecoder, encode
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.streaming.answer_machine import AnswerMachine, Stall
 from gateway.wires.base import Naming
-from gateway.wires.openai_chat.inbound import OpenAIChatInbound
-from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
+from gateway.wires.openai_chat.inbound import OpenAIChatCallers
+from gateway.wires.openai_chat.outbound import OpenAIChatProvider
 from gateway.wires.openai_chat.outbound.tool_call_repairs import ToolCalls
+from tests.support.chats import ASKED
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "openai" / "streams"
 SENT = '"id":"chatcmpl-1","object":"chat.completion.chunk","created":1700000000,"model":"theirs",'
@@ -61,8 +62,8 @@ each_transcript = pytest.mark.parametrize("name", TRANSCRIPTS)
 
 def machine(*, usage: bool, model: str | None = "alias") -> AnswerMachine:
     return AnswerMachine(
-        OpenAIChatOutbound().decoder(NOW, Rendered(b"")),
-        OpenAIChatInbound().encoder(Naming(model, usage)),
+        OpenAIChatProvider().decoder(NOW, Rendered(b"")),
+        OpenAIChatCallers().encoder(ASKED, Naming(model, usage)),
         Stall(20.0, 120.0),
     )
 
@@ -333,7 +334,7 @@ def chunk(delta: JsonObject, finish: str | None = None, **more: JsonValue) -> by
 
 
 def test_unreadable_events_are_counted() -> None:
-    decoder = OpenAIChatOutbound().decoder(NOW, Rendered(b""))
+    decoder = OpenAIChatProvider().decoder(NOW, Rendered(b""))
     first = decoder.feed(chunk({"role": "assistant", "content": "a"}))
     assert decoder.feed(b"data: {broken\n\ndata: 7\n\ndata: {}\n\n" + encode(b'{"choices": [1]}')) == []
     assert len(first) == 1 and decoder.skipped == 4 and decoder.fault is None
@@ -355,12 +356,12 @@ def test_unreadable_events_are_counted() -> None:
 )
 def test_a_chunk_is_content_when_it_says_something(delta: JsonObject, finish: str | None, says: bool) -> None:
     assert [
-        found.has_content for found in OpenAIChatOutbound().decoder(NOW, Rendered(b"")).feed(chunk(delta, finish))
+        found.has_content for found in OpenAIChatProvider().decoder(NOW, Rendered(b"")).feed(chunk(delta, finish))
     ] == [says]
 
 
 def test_a_stream_of_usage_and_roles_alone_has_said_nothing() -> None:
-    decoder = OpenAIChatOutbound().decoder(NOW, Rendered(b""))
+    decoder = OpenAIChatProvider().decoder(NOW, Rendered(b""))
     counts: JsonObject = {"prompt_tokens": 1, "completion_tokens": 0}
     found = decoder.feed(chunk({"role": "assistant"}) + chunk({}, usage=counts) + encode(b'{"choices": []}'))
     assert len(found) == 3 and not any(one.has_content for one in found)
@@ -377,7 +378,7 @@ def test_the_last_counts_are_the_streams_usage() -> None:
 
 
 def test_a_stream_is_complete_when_every_choice_has_its_finish() -> None:
-    decoder = OpenAIChatOutbound().decoder(NOW, Rendered(b""))
+    decoder = OpenAIChatProvider().decoder(NOW, Rendered(b""))
     two = [{"index": index, "delta": {"content": "a"}, "finish_reason": None} for index in (0, 1)]
     decoder.feed(encode(json.dumps({"choices": two}).encode()))
     decoder.feed(chunk({}, "stop"))
@@ -388,7 +389,7 @@ def test_a_stream_is_complete_when_every_choice_has_its_finish() -> None:
 
 def test_a_finish_that_is_spoken_over_is_no_finish() -> None:
     """Some servers send a finish on every chunk; were it believed, a stream cut after a word would count as whole."""
-    decoder = OpenAIChatOutbound().decoder(NOW, Rendered(b""))
+    decoder = OpenAIChatProvider().decoder(NOW, Rendered(b""))
     decoder.feed(chunk({"content": "a"}, "stop"))
     assert decoder.complete
     decoder.feed(chunk({"content": "b"}, "stop"))
@@ -396,14 +397,14 @@ def test_a_finish_that_is_spoken_over_is_no_finish() -> None:
 
 
 def test_nothing_is_read_after_the_end() -> None:
-    decoder = OpenAIChatOutbound().decoder(NOW, Rendered(b""))
+    decoder = OpenAIChatProvider().decoder(NOW, Rendered(b""))
     assert decoder.feed(encode(DONE) + chunk({"content": "late"})) == []
     assert decoder.feed(chunk({"content": "later"})) == [] and decoder.close() == []
     assert decoder.done
 
 
 def test_an_event_over_the_limit_is_a_broken_answer() -> None:
-    decoder = OpenAIChatOutbound().decoder(NOW, Rendered(b""))
+    decoder = OpenAIChatProvider().decoder(NOW, Rendered(b""))
     with pytest.raises(InvalidAnswer, match="too large"):
         decoder.feed(b"data: " + b"a" * (DEFAULT_MAX_EVENT + 1))
 

@@ -57,11 +57,16 @@ class ChunkEncoder:
         """Whether it has written a chunk of its own wire and keeps the head of it."""
         return self._head is not None
 
-    def resumed(self, by: str, spent: Usage | None) -> bytes:
-        head = self._neutral.head or self._head or {}
+    def heartbeat(self) -> bytes:
+        return comment("keep-alive")
+
+    def answered_by(self, provider: str, spent: Usage | None) -> bytes:
+        head = self._neutral.head or self._head
+        if head is None:
+            return b""
         self._joiner = StreamJoiner(head, spent)
         self._neutral = NeutralChunks(self._naming, joined=head, spent=spent)
-        return comment(f"resumed on {by}")
+        return comment(f"resumed on {provider}")
 
     def end(self) -> bytes:
         return _events(self._neutral.last()) + encode(DONE)

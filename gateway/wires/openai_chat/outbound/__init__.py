@@ -9,14 +9,15 @@ from typing import Literal
 
 from gateway.core.answer import ChatResponse
 from gateway.core.provider_failures import ProviderFailure
-from gateway.core.rendered import Rendered
+from gateway.core.rendered import Ask, Rendered
 from gateway.core.request import ChatRequest
 from gateway.wires.base import Decoder
+from gateway.wires.openai_chat import VENDOR, WIRE
 from gateway.wires.openai_chat.outbound import errors, request, response
 from gateway.wires.openai_chat.outbound.decoder import ChunkDecoder
 
 
-class OpenAIChatOutbound:
+class OpenAIChatProvider:
     """The outbound half of the contract in gateway.wires.base.
 
     Args:
@@ -27,12 +28,15 @@ class OpenAIChatOutbound:
             forced tool is correct.
     """
 
+    name = WIRE
+    vendor = VENDOR
+
     def __init__(self, *, history: Literal["strict", "as_is"] = "as_is", tool_calls_finish: bool = False) -> None:
         self._strict_history = history == "strict"
         self._tool_calls_finish = tool_calls_finish
 
-    def render_request(self, chat: ChatRequest, model: str, *, ask_usage: bool) -> Rendered:
-        return request.render(chat, model, ask_usage=ask_usage, strict_history=self._strict_history)
+    def render_request(self, chat: ChatRequest, model: str, ask: Ask) -> Rendered:
+        return request.render(chat, model, ask, strict_history=self._strict_history)
 
     def parse_response(self, body: bytes, now: int, asked: Rendered) -> ChatResponse:
         return response.parse(body, now, tool_calls_finish=self._tool_calls_finish)
