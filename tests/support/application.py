@@ -37,7 +37,7 @@ def application_of(
     assembly = Assembly(loaded, runtime, port=port)
     current: Current[Assembly] = Current()
     try:
-        assert assembly.handler is not None
+        assert assembly.failover is not None
         current.swap(assembly)
         proxy = GatewayProxy(current, runtime.drain_state, runtime.clock, runtime.masker.mask, endpoints)
         yield WholeApplication(runtime, assembly, proxy)

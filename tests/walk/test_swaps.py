@@ -115,8 +115,13 @@ def test_two_hundred_swaps_under_load() -> None:
             assert load.wrong == []
             assert threads <= after_five[0] and opened <= after_five[1] + 4 * CALLERS
             until(lambda: gateway.gateway.current.retired == 0)
-            gc.collect()
-            assert sum(isinstance(each, Assembly) for each in gc.get_objects()) == 1, "one that was replaced stays"
+            until(lambda: assemblies() == 1)  # a thread may just be leaving the last call
+
+
+def assemblies() -> int:
+    """How many are in memory."""
+    gc.collect()
+    return sum(isinstance(each, Assembly) for each in gc.get_objects())
 
 
 def gateway_threads() -> int:
