@@ -40,6 +40,9 @@ class Hedging(Protocol):
 class Call:
     """A request and its state. Safe to use from many threads.
 
+    Attributes:
+        not_continued: the stream of `target` does not continue the broken one before it; only a whole answer helps.
+
     Args:
         request_id: shown to the caller and in the log.
         clock: for its deadline and its durations.
@@ -58,6 +61,7 @@ class Call:
     usage: Usage | None = None
     dropped: tuple[str, ...] = ()
     skipped_events = 0
+    not_continued = False
     hedging: Hedging | None = None
     _tries = 0
     _being_asked = 0
