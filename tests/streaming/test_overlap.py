@@ -148,6 +148,14 @@ def test_a_text_that_repeats_itself_around_the_cut_proves_nothing() -> None:
         refused(continuation(text), (line * 4)[len(text) :], "the end.")
 
 
+def test_a_short_rest_that_is_like_the_repetition_is_written_when_the_stream_ends() -> None:
+    repeated = TEXT[-40:]
+    overlap = continuation()
+    assert overlap.take(text_chunk(repeated)) == []
+    assert overlap.take(like := text_chunk(repeated[:3])) == []
+    assert overlap.end()[-1] == (like, 0)
+
+
 def test_a_stream_may_begin_as_one_part_of_the_text_and_turn_out_to_be_another() -> None:
     phrase = "and so it went on, as it always did there, for a long time"
     text = f"First a storm, {phrase}. Then came the long silence, {phrase}"

@@ -14,7 +14,7 @@ def continued(text: str, so_far: str, asked: str) -> str:
         so_far: the assistant's message.
         asked: the user's message after it.
     """
-    begin = re.search("<begin>(.*)</begin>", asked, re.DOTALL)
+    begin = re.search(".*\n<begin>(.*)</begin>", asked, re.DOTALL)
     assert begin is not None, f"not asked to begin with anything: {asked}"
     assert text.startswith(so_far) and so_far.endswith(begin[1])
     return begin[1] + text[len(so_far) :]
