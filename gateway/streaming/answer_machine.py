@@ -74,7 +74,8 @@ class AnswerMachine:
         """Idle seconds after which to call `timed_out`."""
         if self._decoder.complete:
             return AFTER_FINISH
-        return HOLD_SECONDS if self._holds else self._stall_seconds
+        stall = self._stall.replaceable if self._resumable else self._stall.alone
+        return stall if self._overlap is None or not self._overlap.holds else min(stall, HOLD_SECONDS)
 
     @property
     def skipped(self) -> int:
@@ -99,12 +100,13 @@ class AnswerMachine:
 
     def timed_out(self) -> bytes:
         """The provider sent nothing for `read_timeout`."""
-        if self._overlap is not None and self._holds and not self._decoder.complete:
+        seconds = self.read_timeout
+        if self._overlap is not None and self._overlap.holds and seconds == HOLD_SECONDS:
             try:
                 return self._encode(self._overlap.silent())
             except AnswersDiffer:
                 return self._not_continued()
-        return self._ended_early(f"sent nothing for {self.read_timeout:.0f} s")
+        return self._ended_early(f"sent nothing for {seconds:.0f} s")
 
     def failed(self, error: GatewayError) -> bytes:
         """The stream cannot continue.
@@ -151,15 +153,6 @@ class AnswerMachine:
         if text and self._resumable:
             self._remember(text)
         return out + self._write(chunks) if chunks or rest else out
-
-    @property
-    def _stall_seconds(self) -> float:
-        return self._stall.replaceable if self._resumable else self._stall.alone
-
-    @property
-    def _holds(self) -> bool:
-        """Whether text is held back, which has to be decided before the stall time has passed."""
-        return self._overlap is not None and self._overlap.holds and self._stall_seconds > HOLD_SECONDS
 
     def _has_stopped(self) -> bool:
         """The stream has ended or waits for another target."""
