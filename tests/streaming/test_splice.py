@@ -14,13 +14,14 @@ from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 
 from gateway.core.provider_failures import NotContinued, StreamBroken
-from gateway.core.request import Rendered
+from gateway.core.rendered import Rendered
 from gateway.core.sse import DONE, encode
 from gateway.core.text_end import anchor, ends_whole
 from gateway.streaming.answer_machine import AnswerMachine, Stall
 from gateway.wires.base import Decoder, Naming
-from gateway.wires.openai_chat.inbound import OpenAIChatInbound
-from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
+from gateway.wires.openai_chat.inbound import OpenAIChatCallers
+from gateway.wires.openai_chat.outbound import OpenAIChatProvider
+from tests.support.chats import ASKED
 from tests.support.running import events
 
 EXAMPLES = 2_000
@@ -153,7 +154,7 @@ def stream(text: str, places: Sequence[int], *, finish: bool = True) -> bytes:
 
 
 def decoder() -> Decoder:
-    return OpenAIChatOutbound().decoder(1, Rendered(b""))
+    return OpenAIChatProvider().decoder(1, Rendered(b""))
 
 
 @dataclass
@@ -170,7 +171,7 @@ class Driver:
     def __init__(self, case: Case) -> None:
         self._case = case
         self.outcome = Outcome()
-        encoder = OpenAIChatInbound().encoder(Naming("alias", usage=False))
+        encoder = OpenAIChatCallers().encoder(ASKED, Naming("alias", usage=False))
         self._machine = AnswerMachine(decoder(), encoder, Stall(20.0, 120.0), resumable=True)
 
     def run(self) -> Outcome:

@@ -4,13 +4,14 @@ import json
 
 import pytest
 
+from gateway.core.rendered import Ask
 from gateway.core.text_end import anchor
-from gateway.wires.openai_chat.inbound import OpenAIChatInbound
+from gateway.wires.openai_chat.inbound import OpenAIChatCallers
 from gateway.wires.openai_chat.inbound.resume import TAIL
-from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
+from gateway.wires.openai_chat.outbound import OpenAIChatProvider
 from tests.support.continuations import continued
 
-INBOUND, OUTBOUND = OpenAIChatInbound(), OpenAIChatOutbound()
+INBOUND, OUTBOUND = OpenAIChatCallers(), OpenAIChatProvider()
 QUESTION = {"role": "user", "content": "Why?"}
 OPTIONS = {"stream": True, "temperature": 0.5}
 ASKED = {"model": "best", **OPTIONS, "messages": [QUESTION]}
@@ -23,7 +24,7 @@ PROSE = "Water boils at a lower temperature on a high mountain, because the air 
 )
 def test_it_quotes_the_end_and_asks_to_begin_with_the_anchor(so_far: str) -> None:
     chat = INBOUND.parse_request(json.dumps(ASKED).encode())
-    sent = json.loads(OUTBOUND.render_request(INBOUND.resume_request(chat, so_far), "m", ask_usage=False).body)
+    sent = json.loads(OUTBOUND.render_request(INBOUND.resume_request(chat, so_far), "m", Ask(usage=False)).body)
     question, said, request = sent.pop("messages")
     assert question == QUESTION
     assert said == {"role": "assistant", "content": so_far}
@@ -37,4 +38,4 @@ def test_it_quotes_the_end_and_asks_to_begin_with_the_anchor(so_far: str) -> Non
 def test_the_callers_request_stays_as_it_was() -> None:
     chat = INBOUND.parse_request(json.dumps(ASKED).encode())
     INBOUND.resume_request(chat, PROSE)
-    assert json.loads(OUTBOUND.render_request(chat, "best", ask_usage=False).body) == ASKED
+    assert json.loads(OUTBOUND.render_request(chat, "best", Ask(usage=False)).body) == ASKED
