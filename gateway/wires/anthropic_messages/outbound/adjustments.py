@@ -1,0 +1,44 @@
+"""What is learned of a model that refuses a part of a request: the names that errors.py gives and the renderers obey.
+
+The names are those of `Params`, and beside them those of this module, for what is no parameter. A model refuses what
+its row in models.py allows when it is newer or older than its name says, or when another server answers for it.
+"""
+
+from typing import Final
+
+from msgspec.structs import replace
+
+from gateway.core.rendered import Adjustments
+from gateway.wires.adjusted_prompt import REASONING
+from gateway.wires.anthropic_messages.outbound.models import Traits
+
+EFFORT: Final = "effort"
+"""Adaptive thinking, and `output_config.effort` with it."""
+BUDGET: Final = "reasoning_budget"
+"""Thinking with a budget of tokens."""
+PREFILL: Final = "prefill"
+"""An assistant's message at the end of the conversation."""
+SYSTEM_INSIDE: Final = "messages.system"
+"""A system message inside the conversation."""
+
+FIELDS: Final = {
+    REASONING: "messages.reasoning_content",
+    EFFORT: "reasoning_effort",
+    BUDGET: "reasoning_effort",
+    "output": "response_format",
+}
+"""OpenAI chat's names, where they are others."""
+
+
+def learned(traits: Traits, adjustments: Adjustments) -> Traits:
+    """The traits of a model as its own refusals have corrected them."""
+    without = adjustments.without
+    if not without:
+        return traits
+    return replace(
+        traits,
+        budgets=traits.budgets and BUDGET not in without,
+        efforts=() if EFFORT in without else traits.efforts,
+        prefill=traits.prefill and PREFILL not in without,
+        system_inside=traits.system_inside and SYSTEM_INSIDE not in without,
+    )
