@@ -39,10 +39,10 @@ class OpenAIChatProvider:
         return request.render(chat, model, ask, strict_history=self._strict_history)
 
     def parse_response(self, body: bytes, now: int, asked: Rendered) -> ChatResponse:
-        return response.parse(body, now, tool_calls_finish=self._tool_calls_finish)
+        return response.parse(body, now, asked, tool_calls_finish=self._tool_calls_finish)
 
     def decoder(self, now: int, asked: Rendered) -> Decoder:
-        return ChunkDecoder(now, asked.choices, tool_calls_finish=self._tool_calls_finish)
+        return ChunkDecoder(now, asked, tool_calls_finish=self._tool_calls_finish)
 
     def parse_error(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderFailure:
         return errors.parse(status, headers, body)
