@@ -146,7 +146,7 @@ def with_bytes(value: object) -> object:
     """With the bytes of each token, which follow from its text where the answer leaves them out."""
     if isinstance(value, dict):
         filled = {name: with_bytes(inner) for name, inner in value.items()}
-        return {**filled, "bytes": list(filled["token"].encode())} if filled.get("bytes", 0) is None else filled
+        return {**filled, "bytes": list(str(filled["token"]).encode())} if filled.get("bytes", 0) is None else filled
     return [with_bytes(inner) for inner in value] if isinstance(value, list) else value
 
 
