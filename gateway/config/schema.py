@@ -252,6 +252,17 @@ class Provider(Struct, frozen=True):
         ]
         | None
     ) = None
+    max_output_tokens: (
+        Annotated[
+            int,
+            Meta(
+                ge=1,
+                le=10_000_000,
+                description="The largest token limit of an answer to ask for; a larger one of a request is lowered.",
+            ),
+        ]
+        | None
+    ) = None
     timeouts: Timeouts = Timeouts()
 
 

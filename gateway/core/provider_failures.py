@@ -157,3 +157,38 @@ class RequestRejected(ProviderFailure):
     status, type, code = 400, INVALID, None
     next_candidate = False
     counts_against_target = False
+
+
+class ForeignReasoning(RequestRejected):
+    """The provider refused reasoning in the conversation that it has not signed, or not for this account. The same
+    request without that reasoning may pass.
+
+    Attributes:
+        refused_fields: the neutral name of what to leave out.
+    """
+
+    refused_fields: tuple[str, ...] = ("reasoning",)
+
+
+class FieldsRefused(UnsupportedByTarget):
+    """The provider refused fields that this model does not take, or not with this value. The same request without them
+    may pass; another candidate may take them. Where neither helps, the caller gets the provider's own refusal.
+
+    Attributes:
+        refused_fields: neutral names of what to leave out.
+        max_tokens: the largest limit of an answer that the model takes; None where the refusal does not name it.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        evidence: Evidence | None = None,
+        refused_fields: tuple[str, ...] = (),
+        max_tokens: int | None = None,
+        type: str | None = None,
+        status: int | None = None,
+    ) -> None:
+        super().__init__(message, evidence=evidence, type=type, status=status, code="unsupported_value")
+        self.refused_fields = refused_fields
+        self.max_tokens = max_tokens

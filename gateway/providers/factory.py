@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.core.clock import Clock
+from gateway.providers.anthropic import AnthropicProvider
 from gateway.providers.base import Provider
 from gateway.providers.catalog import Resolved
 from gateway.providers.gemini import GeminiProvider
@@ -16,6 +17,7 @@ from gateway.providers.openai import OpenAIProvider
 from gateway.providers.vendors import Wire
 from gateway.upstream.session import UpstreamSession
 from gateway.upstream.user_agents import UserAgentPool
+from gateway.wires.anthropic_messages.outbound import AnthropicMessagesProvider
 from gateway.wires.gemini import Gemini
 from gateway.wires.openai_chat.outbound import OpenAIChatProvider
 from gateway.wires.reasoning_memory import ReasoningMemory
@@ -56,6 +58,7 @@ def _openai_chat(parts: ProviderParts) -> Provider:
         clock=parts.clock,
         api_key_header=resolved.settings.api_key_header,
         quota_project=parts.quota_project,
+        max_tokens=parts.resolved.settings.max_output_tokens,
     )
 
 
@@ -69,10 +72,28 @@ def _gemini(parts: ProviderParts) -> Provider:
         clock=parts.clock,
         api_key_header=parts.resolved.settings.api_key_header,
         quota_project=parts.quota_project,
+        max_tokens=parts.resolved.settings.max_output_tokens,
     )
 
 
-BUILDERS: Final[Mapping[Wire, Callable[[ProviderParts], Provider]]] = {"openai_chat": _openai_chat, "gemini": _gemini}
+def _anthropic_messages(parts: ProviderParts) -> Provider:
+    return AnthropicProvider(
+        parts.resolved.name,
+        parts.endpoint,
+        session=parts.session,
+        user_agents=parts.user_agents,
+        wire=AnthropicMessagesProvider(parts.memory),
+        clock=parts.clock,
+        api_key_header=parts.resolved.settings.api_key_header,
+        max_tokens=parts.resolved.settings.max_output_tokens,
+    )
+
+
+BUILDERS: Final[Mapping[Wire, Callable[[ProviderParts], Provider]]] = {
+    "openai_chat": _openai_chat,
+    "gemini": _gemini,
+    "anthropic_messages": _anthropic_messages,
+}
 
 
 class ProviderFactory:

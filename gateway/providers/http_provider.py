@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from msgspec.structs import replace
+
 from gateway.auth.auth_manager import Credential
 from gateway.core.answer import ChatChunk
 from gateway.core.clock import Clock
 from gateway.core.provider_failures import CredentialRefused, InvalidAnswer, ProviderFailure, ProviderTimeout
-from gateway.core.rendered import Ask, Rendered
+from gateway.core.rendered import Adjustments, Ask, Rendered
 from gateway.core.request import ChatRequest
 from gateway.providers.base import Answer, AttemptContext, OpenStream
 from gateway.upstream.byte_stream import ByteStream
@@ -37,12 +39,21 @@ class Api:
             cannot be the name of a model.
         headers: the headers that authenticate with a credential. Its secret has only characters that a header may have.
         stream_usage: whether to ask for token counts at the end of a stream.
+        max_tokens: the largest limit of an answer that requests may have; None lets every limit pass.
     """
 
     wire: OutboundWire
     address: Callable[[str, bool], str]
     headers: Callable[[Credential], Mapping[str, str]]
     stream_usage: bool = True
+    max_tokens: int | None = None
+
+    def ask(self, adjustments: Adjustments, *, usage: bool) -> Ask:
+        """How a request is rendered, with the smaller of the two limits that are known."""
+        known = [limit for limit in (self.max_tokens, adjustments.max_tokens) if limit is not None]
+        if self.max_tokens is None:
+            return Ask(usage, adjustments)
+        return Ask(usage, replace(adjustments, max_tokens=min(known)))
 
 
 class HttpProvider:
@@ -67,7 +78,9 @@ class HttpProvider:
 
     def send(self, request: ChatRequest, context: AttemptContext) -> Answer:
         address = self._api.address(context.model, False)
-        rendered = self._api.wire.render_request(request, context.model, Ask(False, context.adjustments))
+        rendered = self._api.wire.render_request(
+            request, context.model, self._api.ask(context.adjustments, usage=False)
+        )
         body = self._post(address, rendered, context, self._first_content_timeouts(context))
         try:
             content = body.read_all(MAX_ANSWER, self._timeouts(context.deadline))
@@ -77,7 +90,7 @@ class HttpProvider:
 
     def open(self, request: ChatRequest, context: AttemptContext) -> OpenStream:
         address = self._api.address(context.model, True)
-        ask = Ask(self._api.stream_usage, context.adjustments)
+        ask = self._api.ask(context.adjustments, usage=self._api.stream_usage)
         rendered = self._api.wire.render_request(request, context.model, ask)
         timeouts = self._first_content_timeouts(context)
         body = self._post(address, rendered, context, timeouts)
@@ -94,8 +107,8 @@ class HttpProvider:
 
     def _post(self, address: str, rendered: Rendered, context: AttemptContext, timeouts: Iterator[float]) -> ByteStream:
         """Send the request and return the body of a 200. Raises the failure that any other status means."""
-        headers = {**rendered.headers, **self._headers(context.credential)}
-        request = HttpRequest(address, headers, rendered.body)
+        headers = _joined(rendered.headers, self._headers(context.credential))
+        request = HttpRequest(f"{address}?{rendered.query}" if rendered.query else address, headers, rendered.body)
         body = self._session.post(request, next(timeouts), context.on_wait, context.on_sent)
         context.on_wait(body)
         if body.status == 200:
@@ -170,3 +183,9 @@ class HttpProvider:
 
     def _now(self) -> int:
         return int(self._clock.wall())
+
+
+def _joined(of_request: Mapping[str, str], of_credential: Mapping[str, str]) -> dict[str, str]:
+    """The headers of both; a name that both have is a list (RFC 9110 section 5.3)."""
+    both = {name: f"{value},{of_credential[name]}" for name, value in of_request.items() if name in of_credential}
+    return {**of_request, **of_credential, **both}

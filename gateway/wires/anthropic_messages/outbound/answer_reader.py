@@ -10,7 +10,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from gateway.core.answer import ChatChunk, ChoiceDelta, Envelope, ToolCallDelta, Usage
+from gateway.core.answer import ChatChunk, ChoiceDelta, Envelope, Usage
 from gateway.core.deltas import has_content, plain_text
 from gateway.core.provider_failures import InvalidAnswer, ProviderFailure
 from gateway.core.rendered import Rendered
@@ -158,10 +158,12 @@ class AnswerReader:
         if self._blocks > MAX_BLOCKS:
             self.fault = InvalidAnswer("The provider's answer has more content blocks than any answer has.")
             return _Event()
-        place = self._place(event)
+        place, fields = self._place(event), an_object(event.get("content_block"))
         before = self._end_block(place)  # a server may leave out the end of a block
-        fields = an_object(event.get("content_block"))
         block = self._open_block(place, text(fields.get("type")))
+        if isinstance(block, CallBlock) and not text(fields.get("name")):
+            self.fault = InvalidAnswer("The provider's answer calls a tool without naming it.")
+            return _Event()
         return _Event((*before, *_spoken(block.start(fields))), own=type(block) is Block)
 
     def _open_block(self, place: int, kind: str) -> Block:
@@ -234,7 +236,7 @@ class AnswerReader:
         because its place would be lost."""
         if not (self._signed and self._thinking_leads):
             return {}
-        extra = own_reasoning.extra(self._signed)
+        extra = own_reasoning.as_extra(self._signed)
         for call in self._calls:
             self._memory.keep(call.id, extra)
         return extra

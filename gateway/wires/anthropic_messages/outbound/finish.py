@@ -1,7 +1,8 @@
 """Stop reasons: Anthropic's words, and the neutral form's.
 
-Source: https://platform.claude.com/docs/en/build-with-claude/handling-stop-reasons (2026-11). Other servers of this wire
-have words of their own; those here were seen at OpenAI-compatible servers, whose models the same servers host.
+Other servers of this wire have words of their own; those here are the words of OpenAI-compatible servers, because the
+same servers offer both.
+Source: https://platform.claude.com/docs/en/build-with-claude/handling-stop-reasons (2026-11).
 """
 
 from collections.abc import Mapping

@@ -60,7 +60,7 @@ def beside(message: Message, memory: ReasoningMemory) -> list[JsonObject]:
     return next((blocks for id in ids if (blocks := _blocks(memory.find(id)))), [])
 
 
-def extra(blocks: Iterable[JsonObject]) -> JsonObject:
+def as_extra(blocks: Iterable[JsonObject]) -> JsonObject:
     """The blocks as they travel with a message."""
     return {VENDOR: {THINKING: list(blocks)}}
 

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from gateway.core.errors import InvalidRequest
 from gateway.core.request import Params, Prompt
-from gateway.core.strict_json import JsonObject, JsonValue
+from gateway.core.strict_json import JsonObject
 from gateway.wires.anthropic_messages import VENDOR
 from gateway.wires.anthropic_messages.outbound.dropped import Drop
 from gateway.wires.anthropic_messages.outbound.models import EFFORTS, Traits
