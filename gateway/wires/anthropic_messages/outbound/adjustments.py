@@ -9,7 +9,6 @@ from typing import Final
 from msgspec.structs import replace
 
 from gateway.core.rendered import Adjustments
-from gateway.wires.adjusted_prompt import REASONING
 from gateway.wires.anthropic_messages.outbound.models import Traits
 
 EFFORT: Final = "effort"
@@ -22,7 +21,6 @@ SYSTEM_INSIDE: Final = "messages.system"
 """A system message inside the conversation."""
 
 FIELDS: Final = {
-    REASONING: "messages.reasoning_content",
     EFFORT: "reasoning_effort",
     BUDGET: "reasoning_effort",
     "output": "response_format",

@@ -22,6 +22,8 @@ from gateway.wires.tool_results import NO_RESULT, ToolResult
 
 LONGEST_ID: Final = 64
 """Characters of a tool call's id."""
+THINKING: Final = "messages.reasoning_content"
+"""OpenAI chat's name for the thinking in a conversation."""
 _ARGUMENTS: Final = "arguments"
 """The key of arguments that are no JSON object, which `input` must be."""
 _NOT_WITHOUT: Final = frozenset({"video_url", "audio_url", "input_image", "input_text", "input_file", "input_video"})
@@ -56,6 +58,7 @@ class Setting(Struct, frozen=True):
         drop: is called with the name of each dropped field.
         thinks: whether the request thinks.
         ids: the ids of its calls.
+        returns_thinking: whether the thinking in the conversation goes back; false where the target has refused it.
     """
 
     traits: Traits
@@ -64,6 +67,14 @@ class Setting(Struct, frozen=True):
     drop: Drop
     thinks: bool
     ids: CallIds
+    returns_thinking: bool = True
+
+    def returned(self, thinking: list[JsonObject]) -> list[JsonObject]:
+        """The thinking blocks that go back: all of them, or none."""
+        if thinking and not self.returns_thinking:
+            self.drop(THINKING)
+            return []
+        return thinking
 
 
 def user(message: Message, setting: Setting) -> list[JsonObject]:
@@ -108,7 +119,7 @@ def assistants(part: Part, setting: Setting) -> list[JsonObject]:
     """The blocks of a part of an assistant's message, but for calls and media."""
     if isinstance(part, Reasoning):
         block = own_reasoning.of_part(part)
-        return [block] if block else []  # other reasoning is another vendor's, or has no signature
+        return setting.returned([block]) if block else []  # other reasoning is another vendor's, or has no signature
     return _content(part, setting)
 
 

@@ -111,7 +111,7 @@ def _turns(messages: tuple[Message, ...], setting: Setting) -> Iterator[_Turn]:
 def _assistant(index: int, message: Message, results: _Results, setting: Setting, sent_back: set[bytes]) -> _Turn:
     """An assistant's message: its thinking, then its parts in their order."""
     turn = _Turn("assistant")
-    beside = own_reasoning.beside(message, setting.memory)
+    beside = setting.returned(own_reasoning.beside(message, setting.memory))
     key = dumps(list[JsonValue](beside))
     if beside and key not in sent_back:  # a client may have split a message; its thinking stands in front of the first
         sent_back.add(key)

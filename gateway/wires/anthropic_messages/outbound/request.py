@@ -57,7 +57,7 @@ def render(chat: ChatRequest, model: str, memory: ReasoningMemory, ask: Ask) -> 
         raise UnsupportedByTarget("Anthropic gives one answer at a time.", param="n")
     drop = Dropped()
     given = chat.prompt()
-    prompt = adjusted(given, Adjustments(ask.adjustments.without))
+    prompt = adjusted(given, Adjustments(ask.adjustments.without - {REASONING}))
     for name in [*prompt.unmapped, *_adjusted(given, prompt, ask.adjustments)]:
         drop(name)
     names = ToolNames(tools.NAMES, names_in(prompt))
@@ -99,7 +99,7 @@ def _body(
     if how.is_on and "thinking" not in limit:
         how = Thinking()
         drop("reasoning_effort")
-    setting = Setting(about, names, memory, drop, how.is_on, CallIds())
+    setting = Setting(about, names, memory, drop, how.is_on, CallIds(), REASONING not in ask.adjustments.without)
     talk = conversation.render(prompt.messages, setting)
     system = [*talk.system, *_instruction(prompt)]
     body: JsonObject = {
@@ -116,13 +116,12 @@ def _body(
 
 
 def _adjusted(given: Prompt, prompt: Prompt, adjustments: Adjustments) -> list[str]:
-    """The names of the fields that the request has had and that were taken out of it."""
-    names = [
+    """The names of the parameters that the request has had and that were taken out of it."""
+    return [
         FIELDS.get(name, name)
         for name in sorted(adjustments.without)
         if getattr(given.params, name, None) != getattr(prompt.params, name, None)
     ]
-    return [*names, FIELDS[REASONING]] if given.messages != prompt.messages else names
 
 
 def _instruction(prompt: Prompt) -> list[JsonValue]:
