@@ -218,8 +218,8 @@ def test_a_long_message_is_cut() -> None:
 
 
 def test_what_holds_an_error() -> None:
-    for value in (error("x"), {"error": {"message": "x"}}, [error("x")], {"type": "error"}):
-        assert holds_error(value)
+    errors: list[JsonValue] = [error("x"), {"error": {"message": "x"}}, [error("x")], {"type": "error"}]
+    assert all(map(holds_error, errors))
     others: list[JsonValue] = [{"type": "ping"}, {"type": "message", "error": None}, [], "error", None]
     assert not any(map(holds_error, others))
 

@@ -156,7 +156,7 @@ def test_a_schema_is_the_format_of_the_answer(model: str, strict: bool | None) -
 
 @pytest.mark.parametrize(("strict", "stays"), [(True, False), (None, False), (False, True)])
 def test_further_properties_stay_where_nothing_is_strict(strict: bool | None, stays: bool) -> None:
-    schema = {"type": "object", "additionalProperties": True, "allOf": [{"properties": {}}]}
+    schema: dict[str, Any] = {"type": "object", "additionalProperties": True, "allOf": [{"properties": {}}]}
     sent = asked(output=JsonOutput(schema, strict=strict))["output_config"]["format"]["schema"]
     assert sent == {**schema, "additionalProperties": stays}
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gateway.core.request import Message, Prompt, Reasoning, Text
-from gateway.core.strict_json import dumps
+from gateway.core.strict_json import JsonObject, dumps
 from gateway.wires.anthropic_messages.outbound import AnthropicMessagesProvider
 from gateway.wires.reasoning_memory import ReasoningMemory
 from tests.support.anthropic_answers import SIGNATURE, message, redacted, thinking
@@ -22,7 +22,7 @@ from tests.wires.anthropic_messages.outbound.rendering import (
     user,
 )
 
-SIGNED = {"anthropic": {"signature": SIGNATURE}}
+SIGNED: JsonObject = {"anthropic": {"signature": SIGNATURE}}
 
 
 def sent(*parts: Any, memory: ReasoningMemory | None = None, **extra: Any) -> Any:
@@ -114,7 +114,7 @@ def test_a_message_that_a_client_has_split_has_its_thinking_once() -> None:
 
 def test_what_the_message_has_itself_comes_first() -> None:
     parts = (Reasoning("Own.", SIGNED), Text("x"))
-    extra = {"anthropic": {"thinking": [thinking("Other.")]}}
+    extra: JsonObject = {"anthropic": {"thinking": [thinking("Other.")]}}
     prompt = Prompt((user("a"), Message("assistant", parts, extra=extra), user("b")))
     assert body(prompt)["messages"][1]["content"][0] == thinking("Own.")
 
