@@ -209,6 +209,7 @@ class Assembly:
             clients=self._clients,
             token_sources={name: each.tokens for name, each in self.bindings.items() if each.tokens is not None},
             on_secret=self._runtime.masker.add,
+            on_unsaved=self._runtime.unsaved_tokens.add,
         )
 
     def _watch(self, settings: schema.Auth) -> WatchedFiles:

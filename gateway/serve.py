@@ -128,8 +128,9 @@ class Gateway:
 
     def close(self) -> None:
         """End everything at once. Idempotent."""
+        self.runtime.unsaved_tokens.close()  # first: what hangs later must not cost a login
         if self.runtime.relay is not None:
-            self.runtime.relay.close()  # first: it tells the callers, and gives their connections back
+            self.runtime.relay.close()  # before the server: it tells the callers, and gives their connections back
         self._server.close()
         self.current.swap(None)
         self.assembly.close()

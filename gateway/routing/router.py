@@ -84,10 +84,12 @@ class Router:
 
     def _unknown(self, model: str) -> str:
         near = difflib.get_close_matches(model[:100], self._routes, n=1)
+        provider, slash, _ = model.partition("/")
+        reason = f": {_quoted(provider)} is not among the enabled providers of the configuration" if slash else ""
         hint = f" Did you mean {_quoted(near[0])}?" if near else ""
-        return f"The model {_quoted(model)} does not exist.{hint} GET /v1/models lists what does."
+        return f"The model {_quoted(model)} does not exist{reason}.{hint} GET /v1/models lists what does."
 
 
 def _quoted(name: str) -> str:
-    """A caller's name, made printable and short for a message."""
-    return ascii(name[:100]).replace("'", "`")
+    """A caller's name, short and on one line for a message. Letters of all languages stay as they are."""
+    return f"`{''.join(c if c.isprintable() else ascii(c)[1:-1] for c in name[:100])}`"
