@@ -213,7 +213,8 @@ def greeting(loaded: Loaded, gateway: Gateway) -> str:
         lines.append(f"No configuration file: serving the embedded demo provider{joined}.")
     else:
         lines.append(f"Configuration: {loaded.path}")
-    lines.append(f"Models: {', '.join(names) or 'no aliases; use PROVIDER/MODEL'}")
+    without_alias = "no aliases; use PROVIDER/MODEL" if gateway.assembly.bindings else "none"
+    lines.append(f"Models: {', '.join(names) or without_alias}")
     lines.extend(f"Warning: {warning}" for warning in loaded.warnings)
     lines.extend(_credential_lines(gateway.assembly))
     if names:

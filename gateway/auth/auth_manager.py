@@ -283,4 +283,6 @@ class AuthManager:
 
 
 def _sentence(fault: RenewalFault) -> str:
-    return f"{fault.message[:1].upper()}{fault.message[1:].rstrip('.')}."
+    message = fault.message.rstrip(".")
+    is_word = message.partition(" ")[0].isalpha()  # and no file's name, which stays as it is
+    return f"{message[:1].upper() if is_word else message[:1]}{message[1:]}."

@@ -64,7 +64,7 @@ def overview(accounts: Accounts, clock: Clock) -> Overview:
     """The status of all providers now."""
     files = WatchedFiles([(resolve(each.path, accounts.base), each) for each in accounts.watched], clock)
     watched = files.status()
-    problems = [f"{each.path} cannot be used: {each.fault}" for each in watched if each.fault]
+    problems = [f"auth.watchFiles: {each.path} cannot be used: {each.fault}" for each in watched if each.fault]
     running = _RunningGateway(accounts)
     statuses = [running.add(_status(accounts, name, files, clock)) for name in accounts.providers]
     return Overview(statuses, watched, [problem for problem in (accounts.store.problem, *problems) if problem])
@@ -178,16 +178,13 @@ def as_text(shown: Overview, now: float) -> str:
         lines.append(f"{status.provider:<{names}}  {status.kind:<{kinds}}  {in_sentence(status, now)}")
         if status.action:
             lines.append(f"{'':<{names}}  {'':<{kinds}}  to do: {one_line(status.action)}")
-    for file in shown.watched:
-        lines.append(f"watched: {one_line(str(file.path))}: {_contents(file)}")
+    lines += [f"watched: {one_line(str(file.path))}: {_contents(file)}" for file in shown.watched if not file.fault]
     return "\n".join([*lines, *(f"warning: {one_line(problem)}" for problem in shown.problems)])
 
 
 def _contents(file: WatchedFileStatus) -> str:
-    if file.fault:
-        return one_line(file.fault)
     providers = ", ".join(map(one_line, file.providers))
-    return f"tokens for {providers}" if providers else "no token that is known here"
+    return f"tokens for {providers}" if providers else "no token in a form that is known"
 
 
 def in_sentence(status: ProviderStatus, now: float) -> str:

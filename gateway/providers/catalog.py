@@ -18,7 +18,7 @@ from gateway.providers import credentials
 from gateway.providers.credentials import CannotResolve
 from gateway.upstream.proxied.proxies import LOOPBACK
 
-__all__ = ["VENDORS", "CannotResolve", "Resolved", "Vendor", "check", "from_environment", "resolve"]
+__all__ = ["VENDORS", "CannotResolve", "Resolved", "Vendor", "check", "from_environment", "resolve", "unusable_keys"]
 
 Wire: TypeAlias = Literal["openai_chat", "gemini"]
 """The wires that providers have; factory.py has a builder for each."""
@@ -89,6 +89,7 @@ class Resolved:
         endpoint: the base address; None for the demo.
         wire: the wire of the API that will be asked.
         source: where its credential comes from.
+        credential: the same for people: what it is, and where it is corrected.
         stream_usage, strict_history, stop_after_calls: see Vendor.
         settings: the settings as configured.
     """
@@ -98,6 +99,7 @@ class Resolved:
     endpoint: str | None
     wire: Wire
     source: CredentialSource
+    credential: str
     stream_usage: bool
     strict_history: bool
     stop_after_calls: bool
@@ -123,12 +125,15 @@ def resolve(name: str, settings: schema.Provider, environ: Mapping[str, str]) ->
     if not _has_valid_port(endpoint or ""):
         raise CannotResolve("apiEndpoint", "is malformed in its host or port")
     wire, endpoint = _chosen_api(vendor, settings.api, endpoint)
+    key_env = _vendors_key(vendor, endpoint)
+    source = credentials.source(name, settings, key_env, environ)
     return Resolved(
         name=name,
         type=kind,
         endpoint=endpoint,
         wire=wire,
-        source=credentials.source(name, settings, _vendors_key(vendor, endpoint), environ),
+        source=source,
+        credential=credentials.in_words(name, settings, source, key_env),
         stream_usage=vendor.stream_usage if settings.stream_usage is None else settings.stream_usage,
         strict_history=(
             vendor.strict_history if settings.message_extras is None else settings.message_extras == "strip"
@@ -246,11 +251,22 @@ def _is_googles_device_login(source: CredentialSource) -> bool:
 
 
 def from_environment(environ: Mapping[str, str]) -> dict[str, schema.Provider]:
-    """The vendors whose key is in the environment; an empty variable counts as absent."""
+    """The vendors whose key is in the environment; an empty or unusable variable counts as absent."""
+    return {name: schema.Provider() for name, fault in _keys_in(environ).items() if not fault}
+
+
+def unusable_keys(environ: Mapping[str, str]) -> list[str]:
+    """What is wrong with the variables that `from_environment` leaves out; a sentence each."""
+    return [f"{fault}; {name} is left out" for name, fault in _keys_in(environ).items() if fault]
+
+
+def _keys_in(environ: Mapping[str, str]) -> dict[str, str]:
+    """By vendor, the fault of its key in the environment; empty where the key can be used."""
+    keys = {name: vendor.key_env for name, vendor in VENDORS.items() if vendor.key_env is not None}
     return {
-        name: schema.Provider()
-        for name, vendor in VENDORS.items()
-        if vendor.key_env is not None and environ.get(vendor.key_env, "").strip()
+        name: credentials.key_fault(value, variable)
+        for name, variable in keys.items()
+        if (value := environ.get(variable, "").strip())
     }
 
 
