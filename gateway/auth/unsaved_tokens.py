@@ -49,6 +49,9 @@ class UnsavedTokens:
                 return
             self._closing = True
             self._changed.notify_all()
+            thread = self._thread
+        if thread is not None:
+            thread.join(AGAIN_SECONDS)
         self._try_all()
 
     def _run(self) -> None:

@@ -21,7 +21,7 @@ from gateway.auth.oauth.client import OAuthClient
 from gateway.auth.oauth.errors import OAuthError, OAuthRefused, OAuthUnreachable
 from gateway.auth.oauth.settings import OAuthSettings
 from gateway.auth.oauth.token_reply import TokenReply, token_from
-from gateway.auth.renewal import CONFIGURATION_SECONDS, RENEWAL_LOCK_SECONDS, RETRY_SECONDS
+from gateway.auth.renewal import CONFIGURATION_SECONDS, RENEWAL_LOCK_SECONDS, RETRY_SECONDS, OnUnsaved
 from gateway.auth.sources import StoredToken
 from gateway.auth.tokens.expiry import freshness, lifetime, obtained_at
 from gateway.auth.tokens.token import Token
@@ -78,7 +78,7 @@ class Scene:
         self.store.put("acme", token_from(reply(1, expires_in), NOW))
         self.auth = self.process(jitter)
 
-    def process(self, jitter: float = 0.0) -> AuthManager:
+    def process(self, jitter: float = 0.0, on_unsaved: OnUnsaved = lambda save: None) -> AuthManager:
         """The manager of one more process."""
         return AuthManager(
             {"acme": StoredToken(SETTINGS)},
@@ -87,6 +87,7 @@ class Scene:
             self.clock,
             clients=lambda name: {"acme": self.server}[name],
             random=lambda: jitter,
+            on_unsaved=on_unsaved,
         )
 
     def offered(self, auth: AuthManager | None = None) -> str:
