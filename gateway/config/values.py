@@ -126,6 +126,8 @@ class ValueReader:
         name = field.encode_name
         inside = place.inside(name, entry.value, optional=not field.required) if entry else None
         value = self.read(inside, field.type) if inside else ABSENT
+        if value is ABSENT and field.required and place.switched_off and entry:
+            return BROKEN  # its variable is not set, which does not matter here
         if value is ABSENT and field.required:
             return self._fault(place, f'"{name}" is {"empty" if entry else "missing"}')
         return value

@@ -20,7 +20,7 @@ from gateway.auth.sources import (
 )
 from gateway.auth.tokens.file_formats import TokenPaths
 from gateway.config import schema
-from gateway.config.faults import named
+from gateway.config.faults import can_show, named
 from gateway.config.secret_texts import referenced_name, wrapping_fault
 from gateway.core.secrets import Secret
 
@@ -206,7 +206,8 @@ def key_fault(value: str, variable: str) -> str:
     it can."""
     named_another = referenced_name(value) is not None
     fault = "names another variable: give the key itself" if named_another else wrapping_fault(value)
-    return f"{named('the environment variable', variable)} {fault}" if fault else ""
+    shown = f" {variable}" if can_show(variable) else ""
+    return f"the value of the environment variable{shown} {fault}" if fault else ""
 
 
 def _variable(key: str, name: str, environ: Mapping[str, str]) -> str:
