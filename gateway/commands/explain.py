@@ -21,6 +21,7 @@ from gateway.core.clock import Clock
 from gateway.core.durations import in_words, plural
 from gateway.core.errors import ModelNotFound
 from gateway.dispatch.explain import CandidateView, CredentialView, Explanation, HowAsked
+from gateway.routing.router import ROUTE_HINT
 from gateway.runtime import Runtime
 
 MAX_ALIASES: Final = 20
@@ -58,7 +59,8 @@ def explain(model: str, loaded: Loaded, environ: Mapping[str, str], clock: Clock
     try:
         return _explain(model, loaded, environ, clock)
     except ModelNotFound as unknown:
-        raise unknown.with_message(f"{unknown.message} {_next_step(loaded)}") from None
+        reason = unknown.message.removesuffix(ROUTE_HINT)  # this is no caller of the API
+        raise unknown.with_message(f"{reason} {_next_step(loaded)}") from None
 
 
 def _explain(model: str, loaded: Loaded, environ: Mapping[str, str], clock: Clock) -> Explained:

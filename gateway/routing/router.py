@@ -3,12 +3,15 @@
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 
 from gateway.config import schema
 from gateway.core.errors import ModelNotFound
+
+ROUTE_HINT: Final = " GET /v1/models lists what does."
+"""Ends the message of an unknown model, for callers of the API."""
 
 
 class Target(Struct, frozen=True, cache_hash=True):
@@ -87,7 +90,7 @@ class Router:
         provider, slash, _ = model.partition("/")
         reason = f": {_quoted(provider)} is not among the enabled providers of the configuration" if slash else ""
         hint = f" Did you mean {_quoted(near[0])}?" if near else ""
-        return f"The model {_quoted(model)} does not exist{reason}.{hint} GET /v1/models lists what does."
+        return f"The model {_quoted(model)} does not exist{reason}.{hint}{ROUTE_HINT}"
 
 
 def _quoted(name: str) -> str:
