@@ -5,7 +5,6 @@ import json
 import logging
 import os
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -218,7 +217,7 @@ def test_who_is_writing_now_is_no_fault(store: TokenStore) -> None:
 @posix_only
 def test_a_stopped_process_that_holds_the_lock_is_told(store: TokenStore, path: Path) -> None:
     holder = Process(path.with_name("tokens.json.lock"))
-    holder.process.send_signal(signal.SIGSTOP if sys.platform != "win32" else 0)
+    holder.process.send_signal(signal.Signals["SIGSTOP"])
     with pytest.raises(LockBusy) as busy:
         store.check_writable(10.0)
     assert cannot_write("tokens.json", busy.value).endswith("End that process, or wait for it.")
