@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from gateway.config import schema
 from gateway.core.errors import ModelNotFound
+from gateway.core.texts import printable
 
 ROUTE_HINT: Final = " GET /v1/models lists what does."
 """Ends the message of an unknown model, for callers of the API."""
@@ -94,5 +95,5 @@ class Router:
 
 
 def _quoted(name: str) -> str:
-    """A caller's name, short and on one line for a message. Letters of all languages stay as they are."""
-    return f"`{''.join(c if c.isprintable() else ascii(c)[1:-1] for c in name[:100])}`"
+    """A caller's name, short and on one line for a message."""
+    return f"`{printable(name[:100])}`"

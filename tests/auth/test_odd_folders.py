@@ -127,6 +127,22 @@ def test_a_mount_that_takes_nothing_is_found_out_before_a_login(
         store.check_writable(1.0)
 
 
+def test_a_file_that_is_mounted_read_only_is_known_without_a_login(
+    store: TokenStore, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.put("x", token("a"))
+    real = os.open
+
+    def read_only(opened: Path, flags: int, mode: int = 0o777) -> int:
+        if opened == path and flags & os.O_WRONLY:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        return real(opened, flags, mode)
+
+    monkeypatch.setattr(os, "open", read_only)
+    fault = store.write_fault()
+    assert fault is not None and fault.errno == errno.EROFS
+
+
 # Without locks, without flushing -----------------------------------------------------------------------------------
 
 

@@ -75,12 +75,14 @@ class FileWriter:
             file.flush()
             self._sync(file.fileno())
 
-    def prove(self) -> None:
-        """Prove that a new file can be written, and remove it.
+    def prove(self, target: Path) -> None:
+        """Prove that a file could be written, without changing it: by a new one beside it, which is removed again.
 
         Raises:
-            OSError: it cannot.
+            OSError: it could not.
         """
+        with suppress(FileNotFoundError, PermissionError):  # what may not be written may still be replaced
+            os.close(os.open(target, os.O_WRONLY))  # but not where it is a read-only mount
         self._temporary.unlink(missing_ok=True)
         try:
             self._create(self._temporary, b"{}")

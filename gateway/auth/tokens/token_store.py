@@ -191,7 +191,7 @@ class TokenStore:
             OSError: the file cannot be locked, read or written.
         """
         with self.exclusive(timeout):
-            self._writer.prove()
+            self._writer.prove(_target(self.path))
             with self._lock:
                 self._file.forget()
                 self._refresh()
@@ -205,7 +205,7 @@ class TokenStore:
         """Why no token can be stored now; None where one could be, or where another process is writing."""
         try:
             with self.exclusive(0.0):
-                self._writer.prove()
+                self._writer.prove(_target(self.path))
         except LockBusy:
             return None
         except OSError as fault:
