@@ -170,28 +170,37 @@ def run(loaded: Loaded, environ: Mapping[str, str]) -> int:
         _say(said, "Stopped by a fault of the gateway; its log has the details.")
     else:
         _say(said, "Stopping: running answers may end, new connections are refused. Once more to leave at once.")
-        _say(said, _stop(gateway, loaded.config.gateway.drain_seconds))
+        _say(said, stop(gateway, loaded.config.gateway.drain_seconds))
     for each in (said, lines):
         each.close(FLUSH_SECONDS)
     return 1 if gateway.died else 0
 
 
-def _stop(gateway: Gateway, drain_seconds: float) -> str:
-    """Drain and close a gateway, and say how it went. It is done on a thread of its own, because this one has to see
-    signals, and because what hangs there (a name server, a disk) must not keep the process."""
+def stop(gateway: Gateway, drain_seconds: float, more: float = STOP_SECONDS) -> str:
+    """Drain and close a gateway, on a thread of its own: this one has to see signals, and what hangs there (a name
+    server, a disk) must not keep the process.
+
+    Args:
+        gateway: is not used any more afterwards.
+        drain_seconds: of its settings.
+        more: seconds that everything beyond the drain may take.
+
+    Returns:
+        How it went, for people.
+    """
     cut: list[int] = []
 
-    def stop() -> None:
+    def end() -> None:
         cut.append(gateway.drain())
         gateway.close()
 
-    stopping = threading.Thread(target=stop, name="stopping", daemon=True)
+    stopping = threading.Thread(target=end, name="stopping", daemon=True)
     stopping.start()
-    deadline = time.monotonic() + drain_seconds + STOP_SECONDS
+    deadline = time.monotonic() + drain_seconds + more
     while stopping.is_alive() and time.monotonic() < deadline:
         stopping.join(SIGNAL_SECONDS)
     if stopping.is_alive():
-        logger.warning("Something did not end within %g s of the stop; the process leaves it.", STOP_SECONDS)
+        logger.warning("Something did not end within %g s after the drain: it ends with the process.", more)
     return f"Stopped; {cut[0]} answers were cut after {drain_seconds:g} s." if any(cut) else "Stopped."
 
 

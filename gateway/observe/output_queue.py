@@ -9,7 +9,7 @@ of a line and no logger.
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, Protocol, TextIO
 
 from gateway.core.clock import Clock, SystemClock
@@ -18,6 +18,8 @@ MAX_TEXTS: Final = 1_000
 """Texts that wait at most; with 5,000 calls a second this is a pause of 0.2 seconds."""
 MAX_CHARACTERS: Final = 1 << 20
 """Characters that wait at most; tracebacks are long."""
+MAX_PIECE: Final = 4_096
+"""Bytes that are written together: PIPE_BUF of Linux."""
 GATHER_SECONDS: Final = 0.01
 """Seconds in which texts gather before they are written together. A busy gateway wakes the thread once for many."""
 RETRY_SECONDS: Final = 0.05
@@ -91,10 +93,30 @@ class OutputQueue:
     def _run(self) -> None:
         while (content := self._next()) is not None:
             texts, dropped = content
-            notice = self._dropped_line(dropped) if dropped else ""
-            if not self._wrote(notice + "".join(texts)):
-                with self._changed:
-                    self._dropped += dropped + len(texts)
+            if dropped and not self._wrote(self._encoded(self._dropped_line(dropped))):
+                self._lose(dropped)
+            for piece, count in self._pieces(texts):
+                if not self._wrote(piece):
+                    self._lose(count)
+
+    def _lose(self, count: int) -> None:
+        with self._changed:
+            self._dropped += count
+
+    def _encoded(self, text: str) -> bytes:
+        return text.encode(self._encoding, "backslashreplace")
+
+    def _pieces(self, texts: list[str]) -> Iterator[tuple[bytes, int]]:
+        """The texts in pieces that a pipe takes in one step, and how many are in each: so two outputs of a process that
+        share a pipe do not mix their lines."""
+        piece, count = b"", 0
+        for each in map(self._encoded, texts):
+            if piece and len(piece) + len(each) > MAX_PIECE:
+                yield piece, count
+                piece, count = b"", 0
+            piece += each
+            count += 1
+        yield piece, count
 
     def _next(self) -> tuple[list[str], int] | None:
         """All texts that wait, and how many were dropped before them; None at the end."""
@@ -112,9 +134,9 @@ class OutputQueue:
             self._characters = self._dropped = 0
         return texts, dropped
 
-    def _wrote(self, text: str) -> bool:
-        """Write a text as a whole; False where the output is gone or full."""
-        content = memoryview(text.encode(self._encoding, "backslashreplace"))
+    def _wrote(self, piece: bytes) -> bool:
+        """Write a piece as a whole; False where the output is gone or full."""
+        content = memoryview(piece)
         try:
             while content and self._output is not None:
                 count = self._output.write(content)

@@ -74,12 +74,14 @@ class HttpProvider:
         self._clock = clock
 
     def send(self, request: ChatRequest, context: AttemptContext) -> Answer:
+        self._check(context.credential)
         try:
             return self._send(request, context)
         except CredentialRefused as refusal:
             raise self._named(refusal) from None
 
     def open(self, request: ChatRequest, context: AttemptContext) -> OpenStream:
+        self._check(context.credential)
         try:
             return self._open(request, context)
         except CredentialRefused as refusal:
@@ -87,6 +89,11 @@ class HttpProvider:
 
     def close(self) -> None:
         self._session.close()
+
+    def _check(self, credential: Credential) -> None:
+        value = credential.secret.reveal() if credential.secret else ""
+        if not (value.isascii() and value.isprintable()):  # an ellipsis or a line end that was copied along
+            raise CredentialRefused(f"{self.name} was not asked: {self._credential} has a character that no key has.")
 
     def _named(self, refusal: CredentialRefused) -> CredentialRefused:
         """The refusal with the provider's name, and with a code that is not that of a caller's own wrong key."""
@@ -133,9 +140,6 @@ class HttpProvider:
         raise self._api.wire.parse_error(body.status, body.headers, content)
 
     def _headers(self, credential: Credential) -> Mapping[str, str]:
-        value = credential.secret.reveal() if credential.secret else ""
-        if not (value.isascii() and value.isprintable()):  # an ellipsis or a line end that was copied along
-            raise CredentialRefused("It has characters that cannot be sent.")
         return {
             "User-Agent": self._user_agents.pick(credential.fingerprint),
             "Accept": "application/json",

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.observe.logs import queue_for
-from gateway.observe.output_queue import MAX_CHARACTERS, MAX_TEXTS, OutputQueue
+from gateway.observe.output_queue import MAX_CHARACTERS, MAX_PIECE, MAX_TEXTS, OutputQueue
 from tests.support.fakes import FakeClock
 
 HANG = 30.0
@@ -19,6 +19,7 @@ class Raw(io.RawIOBase):
     def __init__(self, *answers: int | OSError | None) -> None:
         super().__init__()
         self.written = b""
+        self.sizes: list[int] = []
         self.reads = threading.Event()
         self.blocked = threading.Event()
         self.reads.set()
@@ -31,6 +32,7 @@ class Raw(io.RawIOBase):
         if not self.reads.is_set():
             self.blocked.set()
             self.reads.wait(HANG)
+        self.sizes.append(len(content))
         answer = self._answers.pop(0) if self._answers else len(content)
         if isinstance(answer, OSError):
             raise answer
@@ -84,6 +86,19 @@ def test_long_texts_are_bounded_too() -> None:
     raw.reads.set()
     assert output.close(HANG)
     assert [line[:9] for line in raw.written.decode().splitlines()] == ["first", "2 dropped", "c" * 9]
+
+
+def test_lines_are_written_whole_in_pieces_that_a_pipe_takes_in_one_step() -> None:
+    raw = Raw()
+    output = paused(raw)
+    long, line = "l" * MAX_PIECE + "\n", "a" * 99 + "\n"
+    for text in (line * 1, long, *[line] * 100):
+        output.write(text)
+    raw.reads.set()
+    assert output.close(HANG)
+    assert raw.written.decode() == "first\n" + line + long + line * 100
+    assert [size for size in raw.sizes if size > MAX_PIECE] == [len(long)], "a longer line cannot be helped"
+    assert len(raw.sizes) == 1 + 2 + 3
 
 
 def test_the_end_does_not_wait_for_a_reader_that_pauses() -> None:

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.assembly import without_file
+from gateway.serve import Gateway, stop, with_address
 from tests.support.running import alias, chat, provider
 from tests.support.served import HANG, ROOT, Served, environment, posix_only, run, run_here, serving
 from tests.support.upstream_script import Done, ScriptedUpstream, Sse, Stall, WaitFor, sse_events
@@ -117,6 +119,27 @@ class TestStopping:
             gateway.process.send_signal(signal.SIGTERM)
             assert gateway.process.wait(HANG) == 1
             connection.close()
+
+
+class TestAStopThatHangs:
+    @pytest.mark.parametrize("part", ["drain", "close"])
+    def test_ends_in_its_time(
+        self, part: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """A disk or a name server that does not answer keeps no process."""
+        gateway, hangs = Gateway(with_address(without_file({}), None, 0), {}), threading.Event()
+        with monkeypatch.context() as patch:
+            patch.setattr(gateway, part, lambda: hangs.wait(HANG))
+            assert stop(gateway, drain_seconds=0.0, more=0.1) == "Stopped."
+        assert "Something did not end" in caplog.text
+        hangs.set()
+        gateway.close()
+
+    def test_one_that_does_not_hang_says_nothing_of_it(self, caplog: pytest.LogCaptureFixture) -> None:
+        gateway = Gateway(with_address(without_file({}), None, 0), {})
+        gateway.start()
+        assert stop(gateway, drain_seconds=HANG) == "Stopped."
+        assert caplog.text == ""
 
 
 @posix_only
