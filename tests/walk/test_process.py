@@ -132,7 +132,9 @@ class TestAStopThatHangs:
             patch.setattr(gateway, part, lambda: hangs.wait(HANG))
             assert stop(gateway, drain_seconds=0.0, more=0.1) == "Stopped."
         assert "Something did not end" in caplog.text
+        [stopping] = [thread for thread in threading.enumerate() if thread.name == "stopping"]
         hangs.set()
+        stopping.join(HANG)
         gateway.close()
 
     def test_one_that_does_not_hang_says_nothing_of_it(self, caplog: pytest.LogCaptureFixture) -> None:
