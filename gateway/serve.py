@@ -30,7 +30,7 @@ from gateway.server.routes import ENDPOINTS, Endpoint
 
 CUT_SECONDS: Final = 2.0
 """What an answer that is cut at the end of the drain gets to say so."""
-STOP_SECONDS: Final = 4.0
+STOP_SECONDS: Final = 3.5
 """What the whole stop gets beyond the drain. With FLUSH_SECONDS for each output it stays below five."""
 FLUSH_SECONDS: Final = 0.4
 """What the last lines of an output get whose reader pauses."""
