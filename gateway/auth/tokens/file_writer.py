@@ -113,19 +113,20 @@ class FileWriter:
                 )
 
     def _rename(self, source: Path, target: Path) -> None:
-        for tried in range(1, REPLACE_TRIES + 1):
+        tried = 1
+        while True:
             try:
                 return os.replace(source, target)
             except PermissionError:
                 if tried == REPLACE_TRIES:
                     raise
-                with self._pause:
-                    self._clock.wait(self._pause, REPLACE_WAIT * tried)
             except OSError as fault:
                 if fault.errno in _MOUNTED:
                     raise CannotReplace(fault.errno, fault.strerror) from None
                 raise
-        return None
+            with self._pause:
+                self._clock.wait(self._pause, REPLACE_WAIT * tried)
+            tried += 1
 
 
 def _sync_folder(folder: Path) -> None:
