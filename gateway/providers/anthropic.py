@@ -33,7 +33,7 @@ class AnthropicProvider(HttpProvider):
         clock: for deadlines.
         api_key_header: the header that holds the bare credential; None sends a key in `x-api-key` and a token as a
             Bearer token.
-        max_tokens: the largest limit of an answer that requests may have; None lets every limit pass.
+        credential, max_tokens: see HttpProvider.
     """
 
     def __init__(  # noqa: PLR0913 - one place puts a provider together
@@ -46,11 +46,20 @@ class AnthropicProvider(HttpProvider):
         wire: OutboundWire,
         clock: Clock,
         api_key_header: str | None = None,
+        credential: str = "its credential",
         max_tokens: int | None = None,
     ) -> None:
         url = endpoint.removesuffix("/v1") + PATH
-        api = Api(wire, lambda model, stream: url, partial(_headers, api_key_header), max_tokens=max_tokens)
-        super().__init__(name, api, session=session, user_agents=user_agents, clock=clock)
+        api = Api(wire, lambda model, stream: url, partial(_headers, api_key_header))
+        super().__init__(
+            name,
+            api,
+            session=session,
+            user_agents=user_agents,
+            clock=clock,
+            credential=credential,
+            max_tokens=max_tokens,
+        )
 
 
 def _headers(key_header: str | None, credential: Credential) -> Mapping[str, str]:

@@ -58,6 +58,7 @@ def _openai_chat(parts: ProviderParts) -> Provider:
         clock=parts.clock,
         api_key_header=resolved.settings.api_key_header,
         quota_project=parts.quota_project,
+        credential=parts.resolved.credential,
         max_tokens=parts.resolved.settings.max_output_tokens,
     )
 
@@ -72,6 +73,7 @@ def _gemini(parts: ProviderParts) -> Provider:
         clock=parts.clock,
         api_key_header=parts.resolved.settings.api_key_header,
         quota_project=parts.quota_project,
+        credential=parts.resolved.credential,
         max_tokens=parts.resolved.settings.max_output_tokens,
     )
 
@@ -85,6 +87,7 @@ def _anthropic_messages(parts: ProviderParts) -> Provider:
         wire=AnthropicMessagesProvider(parts.memory),
         clock=parts.clock,
         api_key_header=parts.resolved.settings.api_key_header,
+        credential=parts.resolved.credential,
         max_tokens=parts.resolved.settings.max_output_tokens,
     )
 

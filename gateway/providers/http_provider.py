@@ -14,7 +14,7 @@ from gateway.auth.auth_manager import Credential
 from gateway.core.answer import ChatChunk
 from gateway.core.clock import Clock
 from gateway.core.provider_failures import CredentialRefused, InvalidAnswer, ProviderFailure, ProviderTimeout
-from gateway.core.rendered import Adjustments, Ask, Rendered
+from gateway.core.rendered import Ask, Rendered
 from gateway.core.request import ChatRequest
 from gateway.providers.base import Answer, AttemptContext, OpenStream
 from gateway.upstream.byte_stream import ByteStream
@@ -39,21 +39,12 @@ class Api:
             cannot be the name of a model.
         headers: the headers that authenticate with a credential. Its secret has only characters that a header may have.
         stream_usage: whether to ask for token counts at the end of a stream.
-        max_tokens: the largest limit of an answer that requests may have; None lets every limit pass.
     """
 
     wire: OutboundWire
     address: Callable[[str, bool], str]
     headers: Callable[[Credential], Mapping[str, str]]
     stream_usage: bool = True
-    max_tokens: int | None = None
-
-    def ask(self, adjustments: Adjustments, *, usage: bool) -> Ask:
-        """How a request is rendered, with the smaller of the two limits that are known."""
-        known = [limit for limit in (self.max_tokens, adjustments.max_tokens) if limit is not None]
-        if self.max_tokens is None:
-            return Ask(usage, adjustments)
-        return Ask(usage, replace(adjustments, max_tokens=min(known)))
 
 
 class HttpProvider:
@@ -65,22 +56,60 @@ class HttpProvider:
         session: connections to it; closed with the provider.
         user_agents: its User-Agent texts.
         clock: for deadlines.
+        credential: what a refusal names: the credential and where it is corrected.
+        max_tokens: the largest limit of an answer that requests may have; None lets every limit pass.
     """
 
-    def __init__(
-        self, name: str, api: Api, *, session: UpstreamSession, user_agents: UserAgentPool, clock: Clock
+    def __init__(  # noqa: PLR0913 - one place puts a provider together
+        self,
+        name: str,
+        api: Api,
+        *,
+        session: UpstreamSession,
+        user_agents: UserAgentPool,
+        clock: Clock,
+        credential: str = "its credential",
+        max_tokens: int | None = None,
     ) -> None:
         self.name = name
+        self._max_tokens = max_tokens
+        self._credential = credential
         self._api = api
         self._session = session
         self._user_agents = user_agents
         self._clock = clock
 
     def send(self, request: ChatRequest, context: AttemptContext) -> Answer:
+        self._check(context.credential)
+        try:
+            return self._send(request, context)
+        except CredentialRefused as refusal:
+            raise self._named(refusal) from None
+
+    def open(self, request: ChatRequest, context: AttemptContext) -> OpenStream:
+        self._check(context.credential)
+        try:
+            return self._open(request, context)
+        except CredentialRefused as refusal:
+            raise self._named(refusal) from None
+
+    def close(self) -> None:
+        self._session.close()
+
+    def _check(self, credential: Credential) -> None:
+        value = credential.secret.reveal() if credential.secret else ""
+        if not (value.isascii() and value.isprintable()):  # an ellipsis or a line end that was copied along
+            raise CredentialRefused(f"{self.name} was not asked: {self._credential} has a character that no key has.")
+
+    def _named(self, refusal: CredentialRefused) -> CredentialRefused:
+        """The refusal with the provider's name, and with a code that is not that of a caller's own wrong key."""
+        named = refusal.with_message(f"{self.name} refused {self._credential}: {refusal.message}")
+        named.code = CredentialRefused.code
+        return named
+
+    def _send(self, request: ChatRequest, context: AttemptContext) -> Answer:
         address = self._api.address(context.model, False)
-        rendered = self._api.wire.render_request(
-            request, context.model, self._api.ask(context.adjustments, usage=False)
-        )
+        rendered = self._api.wire.render_request(request, context.model, self._ask(context, usage=False))
         body = self._post(address, rendered, context, self._first_content_timeouts(context))
         try:
             content = body.read_all(MAX_ANSWER, self._timeouts(context.deadline))
@@ -88,9 +117,9 @@ class HttpProvider:
             body.close()
         return Answer(self._api.wire.parse_response(content, self._now(), rendered), body.headers, rendered.dropped)
 
-    def open(self, request: ChatRequest, context: AttemptContext) -> OpenStream:
+    def _open(self, request: ChatRequest, context: AttemptContext) -> OpenStream:
         address = self._api.address(context.model, True)
-        ask = self._api.ask(context.adjustments, usage=self._api.stream_usage)
+        ask = self._ask(context, usage=self._api.stream_usage)
         rendered = self._api.wire.render_request(request, context.model, ask)
         timeouts = self._first_content_timeouts(context)
         body = self._post(address, rendered, context, timeouts)
@@ -102,8 +131,12 @@ class HttpProvider:
             raise
         return OpenStream(first, decoder, body, rendered.dropped)
 
-    def close(self) -> None:
-        self._session.close()
+    def _ask(self, context: AttemptContext, *, usage: bool) -> Ask:
+        """How a request is rendered, with the smaller of the limits that are configured and learned."""
+        learned = context.adjustments
+        if self._max_tokens is None or (learned.max_tokens is not None and learned.max_tokens < self._max_tokens):
+            return Ask(usage, learned)
+        return Ask(usage, replace(learned, max_tokens=self._max_tokens))
 
     def _post(self, address: str, rendered: Rendered, context: AttemptContext, timeouts: Iterator[float]) -> ByteStream:
         """Send the request and return the body of a 200. Raises the failure that any other status means."""
@@ -122,9 +155,6 @@ class HttpProvider:
         raise self._api.wire.parse_error(body.status, body.headers, content)
 
     def _headers(self, credential: Credential) -> Mapping[str, str]:
-        value = credential.secret.reveal() if credential.secret else ""
-        if not (value.isascii() and value.isprintable()):  # an ellipsis or a line end that was copied along
-            raise CredentialRefused(f"The credential for {self.name} has characters that cannot be sent.")
         return {
             "User-Agent": self._user_agents.pick(credential.fingerprint),
             "Accept": "application/json",

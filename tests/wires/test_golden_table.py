@@ -86,7 +86,7 @@ def whole(wire: OutboundWire, body: bytes, asked: Rendered) -> str:
     """What the caller gets of a whole answer, or of the failure in its place."""
     caller = OpenAIChatCallers()
     try:
-        shown = caller.render_response(wire.parse_response(body, NOW, asked), ASKED, ASKED, Naming("alias", usage=True))
+        shown = caller.render_response(wire.parse_response(body, NOW, asked), ASKED, Naming("alias", usage=True))
     except GatewayError as failure:
         return pretty({"failure": type(failure).__name__, **json.loads(caller.render_error(failure))})
     ChatCompletion.model_validate(json.loads(shown))

@@ -52,7 +52,7 @@ def shown(
 ) -> JsonObject:
     """The whole answer as the client gets it."""
     answer = ChatResponse(usage, NATIVE, envelope, said)
-    found: JsonObject = json.loads(OpenAIChatCallers().render_response(answer, ASKED, ASKED, Naming(model, usage=True)))
+    found: JsonObject = json.loads(OpenAIChatCallers().render_response(answer, ASKED, Naming(model, usage=True)))
     judge_whole(found)
     return found
 

@@ -121,8 +121,8 @@ def correct_answers(draw: st.DrawFn) -> JsonObject:
 @given(correct_answers(), texts)
 def test_any_correct_answer_leaves_as_it_came_but_for_its_model(body: JsonObject, model: str) -> None:
     parsed = OpenAIChatProvider().parse_response(dumps(body), NOW, Rendered(b""))
-    assert OpenAIChatCallers().render_response(parsed, ASKED, ASKED, Naming(None, usage=True)) == dumps(body)
-    assert OpenAIChatCallers().render_response(parsed, ASKED, ASKED, Naming(model, usage=True)) == dumps(
+    assert OpenAIChatCallers().render_response(parsed, ASKED, Naming(None, usage=True)) == dumps(body)
+    assert OpenAIChatCallers().render_response(parsed, ASKED, Naming(model, usage=True)) == dumps(
         {**body, "model": model}
     )
 
@@ -350,7 +350,7 @@ def test_any_json_is_an_answer_or_a_providers_failure(body: JsonValue) -> None:
         parsed = OpenAIChatProvider().parse_response(dumps(body), NOW, Rendered(b""))
     except ProviderFailure:
         return
-    left = loads(OpenAIChatCallers().render_response(parsed, ASKED, ASKED, Naming("alias", usage=True)))
+    left = loads(OpenAIChatCallers().render_response(parsed, ASKED, Naming("alias", usage=True)))
     assert isinstance(left, dict)
     assert left["object"] == "chat.completion" and left["model"] == "alias" and left["id"]
     assert type(left["created"]) is int and left["choices"]
