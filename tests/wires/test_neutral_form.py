@@ -23,8 +23,8 @@ from gateway.core.rendered import Ask, Rendered
 from gateway.core.request import ChatRequest, Message, Prompt, Source, Text, Tool
 from gateway.core.sse import encode
 from gateway.core.strict_json import JsonObject, dumps, loads
-from gateway.wires.base import Naming, OutboundWire
 from gateway.wires.anthropic_messages.outbound import AnthropicMessagesProvider
+from gateway.wires.base import Naming, OutboundWire
 from gateway.wires.gemini import Gemini
 from gateway.wires.openai_chat.inbound import OpenAIChatCallers
 from gateway.wires.openai_chat.outbound import OpenAIChatProvider
