@@ -35,6 +35,13 @@ ACCOUNT: Final[tuple[Phrase, ...]] = (
             r"|token|credential|header)s?\b"
         ),
         r"(invalid|no|missing|bad|expired|unable to find|could not \w+)( \w+)? ?credentials\b",
+        (
+            r"(did ?nt|did not|must|please|need to) provide( an?| your| the)? (valid )?"
+            r"(api|access|auth\w*)[ _-]?(key|token)"
+        ),
+        r"could not resolve authentication",
+        r"^invalid token( \(request id|$)",
+        r"\bkey (is )?not valid$",
         r"missing( \w+){0,2} (authentication|bearer|authorization)\b|missing bearer",
         r"invalid (username|user name|login)( or password)?",
         unless=_BUSY,
@@ -62,6 +69,8 @@ ACCOUNT: Final[tuple[Phrase, ...]] = (
         r"credit balance",
         r"\b(account|wallet|token) balance\b.{0,30}(low|insufficient|negative|zero|not enough|exhaust)",
         r"not enough (credit|balance|fund|quota|money)",
+        r"\b(plan|subscription) (has |is )?(expired|ended|inactive)",
+        r"\bkey (spend |credit |usage )?limit (exceeded|reached)",
         r"balance (is )?(too low|insufficient|not enough|exhausted)",
     ),
     *said(
@@ -150,6 +159,8 @@ ACCOUNT: Final[tuple[Phrase, ...]] = (
         r"too many (requests|concurrent|tokens, please wait)",
         r"throttl(ed|ing)",
         r"slow down",
+        r"\brate (is )?(too (high|fast)|increased too)",
+        r"\b(requests?|sending|calling).{0,20} too (quickly|fast|frequently|often)",
         r"reached (max|the max\w*) (request|concurren|rpm|tpm)",
         r"concurren(cy|t).{0,30}(limit|exceed|too many|reached)",
         r"(requests?|tokens) per (second|minute|min)\b",

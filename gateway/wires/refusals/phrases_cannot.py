@@ -21,10 +21,10 @@ CANNOT: Final[tuple[Phrase, ...]] = (
             r"\b(unsupported|unknown|unrecogni[sz]ed|unexpected) (request )?(keyword )?(parameter|argument|field"
             r"|property|key)s?\b"
         ),
-        r"unknown name \S+ at\b",
+        r"unknown name( \S+)? at\b",
         r"(extra|additional) (input|field|propert)\w*( are| is|) not (permitted|allowed)",
         (
-            r"(parameter|property|argument|field)s? \S+ (is|are) (unsupported|not (supported|recogni[sz]ed"
+            r"(parameter|property|argument|field)s?( \S+)? (is|are) (unsupported|not (supported|recogni[sz]ed"
             r"|permitted|allowed))"
         ),
         unless=_ELSEWHERE,
@@ -60,6 +60,8 @@ CANNOT: Final[tuple[Phrase, ...]] = (
         r"\bat most 0 ",
         r"not a (multimodal|multi-modal|vision|chat|tool)\b",
         r"(text.?only|non.?vision) model",
+        r"model is text.?only",
+        r"\bnot multi.?modal",
         r"only one (candidate|completion|choice)",
         r"cannot be combined",
         r"cannot both be",
@@ -86,6 +88,7 @@ CANNOT: Final[tuple[Phrase, ...]] = (
         ),
         r"range of (max_(completion_|output_|new_)?tokens|maxoutputtokens|num_predict)",
         r"max\w* (allowed )?number of output tokens",
+        r"exceed\w* .{0,20}\bmax_(completion_|output_|new_)?tokens",
         r"supports? at most \d+ (completion|output) tokens",
         unless=_ELSEWHERE,
     ),
@@ -93,10 +96,12 @@ CANNOT: Final[tuple[Phrase, ...]] = (
         UnsupportedByModel,
         "https://community.openai.com/t/temperature-in-gpt-5-models/1337133, 2025-08",
         (
-            r"(temperature|top_p|top_k|reasoning.?effort|thinking.?\w*|verbosity|frequency_penalty"
-            r"|presence_penalty)\b.{0,40}(must be one of|only the default|must be (set to )?(1|default)\b|is"
-            r" deprecated for|(<=|less than or equal to|between 0(\.0)? and|\[0(\.0)?, ?|\(0(\.0)?, ?"
-            r"|0(\.0)?\.\.) ?1(\.0*)?(?![\d.]*\d))"
+            r"(temperature|top_p|top_k|reasoning.?effort|thinking.?\w*|verbosity|frequency_penalty|presence_penalty)\b"
+            r".{0,40}(must be one of|only the default|must be (set to )?(1|default)\b|is deprecated for)"
+        ),
+        (
+            r"\btemperature\b.{0,40}(<=|less than or equal to|between 0(\.0)? and|[\[(]0(\.0)?, ?|0(\.0)?\.\.)"
+            r" ?1(\.0*)?(?![\d.]*\d)"
         ),
         r"only the default \(",
         unless=_ELSEWHERE,

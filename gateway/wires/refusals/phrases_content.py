@@ -59,6 +59,8 @@ BEFORE_CODES: Final[tuple[Phrase, ...]] = (
         ContentRefused,
         "https://docs.x.ai/docs/key-information/debugging, 2026",
         r"violat\w+ .{0,60}\b(usage|content|safety|acceptable.use|community) ?(polic|guideline|standard|rule|terms)",
+        r"violat\w+ (our|openais|googles|the providers?) (\w+ )?polic",
+        r"content (that|which) is not allowed",
         r"(usage|acceptable use|community) (polic\w+|guidelines?) violation",
         unless=_DENIED,
     ),

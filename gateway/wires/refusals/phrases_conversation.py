@@ -29,7 +29,7 @@ CONVERSATION: Final[tuple[Phrase, ...]] = (
             r"(exceed\w*|longer than|greater than|larger than|too (large|long|big) for|beyond|fit (in|into)"
             r"|overflow\w*|outside)[^.]{0,60}context (length|window|size|limit)"
         ),
-        r"(exceed\w*|over|fit).{0,30}\bcontext\b(?! must)",
+        r"\b(exceed\w*|over|fit)\b.{0,30}\bcontext\b(?! must|=)",
         unless=frozenset({429}),
     ),
     *said(
@@ -102,6 +102,22 @@ CONVERSATION: Final[tuple[Phrase, ...]] = (
         unless=frozenset({429}),
     ),
     *said(
+        ContextTooLong,
+        "https://github.com/earendil-works/pi/issues/129, 2025-12",
+        (
+            r"\b(prompt|input|message|request|text|sequence|conversation|context)s?\b.{0,20} (is|are) "
+            r"(longer|larger|greater|too long)\b(?!.{0,60}characters).{0,40}(token|maximum|context|model)"
+        ),
+        r"tokens in (the )?(request|prompt|input|message).{0,20}(more|greater|larger|over|exceed)",
+        r"input token count is \d+",
+        r"token limit exceeded",
+        r"max(imum)?[ _]((total|input)[ _])?tokens exceeded",
+        r"exceed\w* n_ctx",
+        r"request (is )?too large: \d+ tokens",
+        r"inputs? must have (less|fewer) than \d+ tokens",
+        unless=frozenset({429}),
+    ),
+    *said(
         TargetModelMissing,
         "https://github.com/RooCodeInc/Roo-Code/issues/439, 2025",
         (
@@ -147,6 +163,21 @@ CONVERSATION: Final[tuple[Phrase, ...]] = (
         ),
         r"(?<!temporarily )(?<!currently )not (available|supported) (by|for) any provider",
         r"model is not supported (when using|by any)",
+        unless=frozenset({429, 503, 529}),
+    ),
+    *said(
+        TargetModelMissing,
+        "https://platform.moonshot.cn/docs/api/chat, 2026",
+        (
+            r"(could ?nt|could not|can ?not|cant|unable to|not) (find|found|locate)( the| a| any)?"
+            r"( requested| specified)? model\b"
+        ),
+        r"no model (named|with)\b",
+        r"model_not_(found|exist)",
+        (
+            r"\bmodel( (?!currently|temporarily)\S+){0,2}( is)? not (available|hosted|deployed|served|accessible)\b"
+            r"(?!.{0,40}(moment|later|temporar)| (with|when)\b| for (tool|image|vision|function))"
+        ),
         unless=frozenset({429, 503, 529}),
     ),
 )

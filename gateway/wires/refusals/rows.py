@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from typing import Final
 
 from gateway.core.provider_failures import ProviderFailure
 
@@ -71,8 +72,19 @@ def folded(code: str) -> str:
 
 
 def plain(text: str) -> str:
-    """A message as phrases are matched on it: without quotes, and with single spaces."""
-    return re.sub(r"\s+", " ", re.sub("[`'\"\u201c\u201d\u2018\u2019*]|\\\\(?=[\"'])", "", text))
+    """A message as phrases are matched on it: without quotes, with single spaces, and without what it repeats of the
+    request. A function may be called `rate_limited`."""
+    return re.sub(r"\s+", " ", _QUOTES.sub("", _NAMES.sub(r"\1", _INPUTS.sub("", text))))
+
+
+_QUOTES: Final = re.compile("[`'\"\u201c\u201d\u2018\u2019*]|\\\\(?=[\"'])")
+_NAMES: Final = re.compile(
+    r"((?:function|tool|schema|property|parameter|argument|field|value)s?:? )(['\"`])[^'\"`]{1,80}\2"
+)
+_INPUTS: Final = re.compile(
+    r"input_value=.*?(?:input_type=\w+|$)|['\"]input['\"]: .*?(?=['\"](?:ctx|url|type)['\"]|$)", re.DOTALL
+)
+"""The request's own values, as pydantic prints them."""
 
 
 @cache
