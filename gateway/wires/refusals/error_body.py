@@ -101,7 +101,9 @@ def _layers(value: JsonValue, depth: int) -> list[ErrorBody]:
     reasons = [layer for name in _EVIDENCE for layer in _layers(fields.get(name), depth - 1)]
     own = _own(fields, tuple(code for layer in reasons for code in layer.codes))
     texts = _layers_of_text(own.message, depth) if own.message else []
-    return [*inner, *texts[:-1], _joined(own, texts[-1] if texts else ErrorBody())]
+    label = fields.get("error")
+    beside = [ErrorBody(message=label)] if isinstance(label, str) and label != own.message and " " in label else []
+    return [*inner, *texts[:-1], _joined(own, texts[-1] if texts else ErrorBody()), *beside]
 
 
 def _joined(own: ErrorBody, text: ErrorBody) -> ErrorBody:
@@ -125,9 +127,6 @@ def _wrapped(fields: JsonObject) -> Iterator[JsonValue]:
         entry = fields.get(name)
         if isinstance(entry, (dict, list)) and entry:
             yield entry
-    message = fields.get("message")
-    if isinstance(message, str) and message and isinstance(error := fields.get("error"), str) and " " in error.strip():
-        yield error  # both are words; the message is the outer one
 
 
 def _own(fields: JsonObject, reasons: tuple[str, ...]) -> ErrorBody:

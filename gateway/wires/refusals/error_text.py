@@ -8,7 +8,7 @@ from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, loads
 
 _NAME: Final = re.compile(r"\s*(?:litellm\.)?(\w{0,60}(?:Error|Exception))\b[\s:-]*")
 _BEGINS: Final = re.compile(r"\s*(?:litellm\.\w+|\w{1,60}Exception - )")
-_GROUP: Final = re.compile(r"[\s.]*Received Model Group=.*", re.DOTALL)
+_GROUP: Final = re.compile(r"(?:\s*\n\s*\.|\s)\s*Received Model Group=.*", re.DOTALL)
 _NUMBER: Final = re.compile(r"\s*(?:API Error:|Error code:|HTTP(?: error)?:?|\[)? *([45]\d\d)(?:\]:?| -|:) *(?=\S)")
 _PAGE: Final = re.compile(r"\s*(?:<!--.*?-->\s*)?<(?:!doctype html|html|head|body|title|h1|center)\b", re.IGNORECASE)
 _TITLES: Final = tuple(
@@ -20,6 +20,7 @@ _QUOTED: Final = re.compile(
     r"['\"](?:message|msg|detail)['\"]\s*:\s*(?:'((?:[^'\\]|\\.){1,4000})'|\"((?:[^\"\\]|\\.){1,4000})\")"
 )
 _QUOTED_CODE: Final = re.compile(r"['\"](?:code|type|status)['\"]\s*:\s*['\"]([\w. -]{1,80})['\"]")
+_OF_AN_ERROR: Final = re.compile(r"^\s*\{|['\"](?:error|code|status)['\"]\s*:")
 _OF_ERRORS: Final = frozenset({"error", "errors", "detail", "base_resp"})
 
 
@@ -73,9 +74,7 @@ def embedded(text: str) -> JsonValue:
 
 def quoted(text: str) -> tuple[str, tuple[str, ...]]:
     """The message and the codes of an error that is printed in Python's notation, or cut off; else the text itself."""
-    if not re.search(r"[{\[]['\" ]", text):
-        return text, ()
-    found = _QUOTED.search(text)
+    found = _QUOTED.search(text) if _OF_AN_ERROR.search(text) and "'loc':" not in text else None
     if found is None:
         return text, ()
     words = re.sub(r"\\(['\"\\])", r"\1", found[1] or found[2])

@@ -39,9 +39,9 @@ _PATTERNS: Final = tuple(
 )
 _NAMED_BY_CODE: Final = frozenset({"unsupportedparameter", "unknownparameter", "extraforbidden"})
 _NO_NAMES: Final = frozenset(
-    ("a", "an", "and", "are", "argument", "at", "body", "field", "for", "have", "in", "input", "is", "it", "key",
-     "model", "name", "of", "or", "parameter", "property", "request", "s", "supplied", "that", "the", "this", "to",
-     "type", "value", "was", "with", "your")
+    ("a", "an", "and", "are", "argument", "at", "body", "field", "for", "have", "in", "input", "is", "it", "json",
+     "key", "model", "name", "of", "or", "parameter", "property", "request", "s", "supplied", "that", "the", "this",
+     "to", "type", "value", "was", "with", "your")
 )  # fmt: skip
 """Words that stand where a name is looked for."""
 _LISTS: Final = frozenset({"messages", "tools", "contents", "input", "system"})
