@@ -32,6 +32,8 @@ WORDS_READ: Final = 8_000
 """Characters of an error's words that are searched for phrases, which stand at its beginning."""
 _AS_IT_CAME: Final = (RequestRejected, UnsupportedByModel, ContentRefused)
 """Failures that end at the caller as the provider wrote them."""
+_OF_REQUEST: Final = (RequestRejected, UnsupportedByModel)
+"""Failures that a request without a field may not meet."""
 _OUR_CODE: Final = (ContextTooLong, CredentialRefused, TargetModelMissing)
 """Failures whose code clients act on, so it is the same whatever the provider calls it."""
 
@@ -101,8 +103,12 @@ def failure(reading: Reading, error: ErrorBody, evidence: Evidence, otherwise: s
         code=error.code if _keeps_code(means, error.code) else None,
         type=error.kind if as_it_came or not _misleads(error.kind, means) else None,
         status=status if keeps_status else None,
-        refused_fields=refused_fields(error.text, tuple(folded(code) for code in error.codes), error.param),
+        refused_fields=_refused_fields(error) if issubclass(means, _OF_REQUEST) else (),
     )
+
+
+def _refused_fields(error: ErrorBody) -> tuple[str, ...]:
+    return refused_fields(error.text, tuple(folded(code) for code in error.codes), error.param)
 
 
 def _says(status: int, means: Meaning) -> bool:

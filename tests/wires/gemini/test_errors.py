@@ -22,7 +22,7 @@ from gateway.core.provider_failures import (
 )
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.wires.failure_classes import MESSAGE_SHOWN
-from gateway.wires.gemini.errors import parse, parse_in_stream
+from gateway.wires.gemini.errors import holds_error, parse, parse_in_stream
 
 NONE: Mapping[str, str] = {}
 TYPE = "type.googleapis.com/google.rpc."
@@ -252,6 +252,26 @@ def test_a_long_message_is_cut() -> None:
 def test_an_error_inside_an_answer_whose_status_is_unknown(inside: JsonValue, failure: type[ProviderFailure]) -> None:
     found = parse_in_stream(inside)
     assert type(found) is failure and found.message
+
+
+@pytest.mark.parametrize(
+    ("value", "held"),
+    [
+        ({"error": {"message": "a"}}, True),
+        ([{"error": {"message": "a"}}], True),
+        ({"detail": "Engine died"}, True),
+        ({"message": "a", "code": 5}, True),
+        ({"candidates": [], "error": {"message": "a"}}, True),
+        ({"candidates": [{"content": {"parts": [{"text": "error"}]}}], "message": "a"}, False),
+        ({"promptFeedback": {"blockReason": "SAFETY"}}, False),
+        ({"usageMetadata": {"promptTokenCount": 1}, "detail": "a"}, False),
+        ({"responseId": "r", "modelVersion": "m"}, False),
+        ({}, False),
+        (None, False),
+    ],
+)
+def test_an_error_is_told_from_an_answer(value: JsonValue, held: bool) -> None:
+    assert holds_error(value) is held
 
 
 @pytest.mark.parametrize("name", ["x-request-id", "x-goog-request-id"])

@@ -26,7 +26,7 @@ from gateway.core.strict_json import JsonValue, dumps
 from gateway.wires.failure_classes import MESSAGE_SHOWN
 from gateway.wires.openai_chat.inbound import OpenAIChatInbound
 from gateway.wires.openai_chat.outbound import OpenAIChatOutbound
-from gateway.wires.openai_chat.outbound.errors import parse_in_stream
+from gateway.wires.openai_chat.outbound.errors import holds_error, parse_in_stream
 
 NONE: Mapping[str, str] = {}
 DATE = "Tue, 15 Nov 1994 08:12:31 GMT"
@@ -371,6 +371,58 @@ def test_any_json_inside_an_answer_is_a_providers_failure(error: JsonValue) -> N
     found = parse_in_stream(error)
     assert found.message
     said(found)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"error": {"message": "a"}},
+        {"error": "a"},
+        [{"error": {"message": "a"}}],
+        {"object": "error", "message": "a"},
+        {"detail": "Engine died"},
+        {"detail": [{"msg": "a"}]},
+        {"errors": [{"message": "a"}]},
+        {"message": "Model is overloaded", "code": 50505},
+        {"message": "a"},
+        {"code": "InvalidParameter", "message": "a"},
+        {"code": 1002, "msg": "a"},
+        {"error_code": 18, "error_msg": "a"},
+        {"choices": None, "base_resp": {"status_code": 1002, "status_msg": "a"}},
+        {"choices": [{"index": 0, "delta": {}}], "error": {"message": "a"}},
+        {"choices": [], "message": "a", "code": 500},
+    ],
+)
+def test_an_error_is_known_for_one_in_every_shape(value: JsonValue) -> None:
+    assert holds_error(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"choices": [{"index": 0, "delta": {"content": "error"}, "finish_reason": None}]},
+        {"choices": [{"index": 0, "message": {"content": "a"}}], "error": None},
+        {"choices": [{"index": 0, "delta": {}}], "base_resp": {"status_code": 0, "status_msg": ""}},
+        {"choices": [{"index": 0, "delta": {}}], "code": 0, "message": "ok"},
+        {"choices": [{"index": 0, "delta": {}}], "detail": "a"},
+        {"choices": [], "usage": {"prompt_tokens": 1}},
+        {"choices": [], "prompt_filter_results": [], "message": ""},
+        {"code": 200, "msg": "success", "data": {}},
+        {"code": 0, "message": "success"},
+        {"success": True, "errors": [], "messages": [], "result": {}},
+        {"model": "m", "message": {"role": "assistant", "content": "a"}, "done": False},
+        {"type": "ping"},
+        {"error": None},
+        {"error": {}},
+        {},
+        [],
+        None,
+        "a",
+        7,
+    ],
+)
+def test_what_is_an_answer_or_nothing_is_no_error(value: JsonValue) -> None:
+    assert not holds_error(value)
 
 
 # Writing ---------------------------------------------------------------------------------------------------------
