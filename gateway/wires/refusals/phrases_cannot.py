@@ -24,7 +24,7 @@ CANNOT: Final[tuple[Phrase, ...]] = (
         r"unknown name( \S+)? at\b",
         r"(extra|additional) (input|field|propert)\w*( are| is|) not (permitted|allowed)",
         (
-            r"(parameter|property|argument|field)s?( \S+)? (is|are) (unsupported|not (supported|recogni[sz]ed"
+            r"(parameter|property|argument|field)s?:?( \S+)? (is|are) (unsupported|not (supported|recogni[sz]ed"
             r"|permitted|allowed))"
         ),
         unless=_ELSEWHERE,
@@ -54,12 +54,25 @@ CANNOT: Final[tuple[Phrase, ...]] = (
         UnsupportedByModel,
         "https://github.com/dnakov/anon-kode/issues/2, 2025-03",
         r"no (endpoints?|providers?)( were| was|) (found|available) that (support|can|accept|match)",
-        r"(is|are) only (supported|available|allowed) (by|for|with|on|in|when)",
+        r"(is|are) only (supported|available) (by|for|with|on|in)",
         r"\bonly supports?\b",
         r"only works? (in|with|on)",
         r"\bat most 0 ",
         r"not a (multimodal|multi-modal|vision|chat|tool)\b",
         r"(text.?only|non.?vision) model",
+        (
+            r"\b(model|endpoint|deployment|provider|server)s?\b.{0,30}\b(can ?not|cant|(does|do) ?(not|nt)|unable to)"
+            r" (\w+ )?(process|accept|handle|use|call|have|take|read|see|perform)\b"
+            r".{0,30}(image|audio|video|vision|tool|function|file|pdf|document|stream|system|json)"
+        ),
+        (
+            r"\b(tool|image|vision|audio|video|function|json schema|json mode|file|streaming|pdf|reasoning|thinking)s?"
+            r"( inputs?| calls?| calling| use| types?)? (is |are )?(unsupported|not (supported|available|allowed))\b"
+        ),
+        r"not (allowed|available|permitted|enabled) (for|with|on|in|by) (this|the) (model|endpoint|deployment)",
+        r"\b(this|the) model requires\b",
+        r"only \S+ is (allowed|supported) (for|by|with) (this|the) model",
+        r"stream must be true|only streaming (is )?(supported|allowed)",
         r"model is text.?only",
         r"\bnot multi.?modal",
         r"only one (candidate|completion|choice)",
@@ -84,10 +97,11 @@ CANNOT: Final[tuple[Phrase, ...]] = (
             r"(max_(completion_|output_|new_)?tokens|maxoutputtokens|num_predict)"
             r"\b.{0,60}(too (large|high|big)|valid range|must be (<=|less than|at most|smaller)|should be (<="
             r"|less than|\[|between)|> ?\d+|exceed\w*|cannot be (greater|more|larger)|at most \d+|larger than"
-            r"|greater than \d)"
+            r"|greater than (\d|the model)|between \d+ and \d)"
         ),
         r"range of (max_(completion_|output_|new_)?tokens|maxoutputtokens|num_predict)",
         r"max\w* (allowed )?number of output tokens",
+        r"max\w* output tokens\b.{0,30} is \d+",
         r"exceed\w* .{0,20}\bmax_(completion_|output_|new_)?tokens",
         r"supports? at most \d+ (completion|output) tokens",
         unless=_ELSEWHERE,
@@ -138,6 +152,9 @@ AT_FAULT: Final[tuple[Phrase, ...]] = (
     *said(
         Unavailable,
         "https://github.com/MoonshotAI/Kimi-K2/issues/127, 2026-05",
+        r"\bproviders?( is| are| were|) (temporarily |currently |)(unavailable|down)\b",
+        r"^server error|server (had|has) an error|error while processing your request",
+        r"(system|server) overload|\bunder maintenance|\bwarming up",
         r"\boverloaded\b",
         r"(at|over|no|out of|insufficient|lack of|exceed\w*) capacity",
         r"capacity (is |was |has been |)(exceeded|constrain|reached|unavailable)",

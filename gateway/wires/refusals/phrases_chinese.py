@@ -27,7 +27,9 @@ CHINESE: Final[tuple[Phrase, ...]] = (
         ),
         r"(输入|prompt|最大)\s*token.{0,16}(超|上限)",
         r"tokens?.{0,6}(数|总数|长度).{0,10}超",
+        r"tokens?.{0,4}超(出|过).{0,6}(限制|上限)",
         unless=frozenset({429}),
+        without=r"并发|频率|速率|每分钟|每秒|rpm|tpm",
     ),
     *said(
         TargetModelMissing,
@@ -37,6 +39,9 @@ CHINESE: Final[tuple[Phrase, ...]] = (
         r"(未知|无效|错误)的?模型",
         r"(不存在|未找到|找不到).{0,6}模型",
         r"不支持的模型",
+        r"无此模型",
+        r"模型.{0,10}下架",
+        r"模型(名称?|代码|编码).{0,4}(错误|无效|不正确|有误)",
         r"未开通.{0,10}模型",
         r"不支持.{0,4}(该|此|这个|当前)模型",
         unless=frozenset({503}),
@@ -48,6 +53,8 @@ CHINESE: Final[tuple[Phrase, ...]] = (
         r"(无效|错误|非法|过期|不正确|未提供)的?.{0,4}(令牌|密钥|api.?key|凭证|秘钥)",
         r"(鉴权|身份验证|认证|身份认证|权限校验).{0,4}(失败|不通过|错误|未通过)",
         r"未登录",
+        r"^key.{0,4}(无效|错误|过期)",
+        r"签名(错误|无效|不匹配|验证失败)",
     ),
     *said(
         QuotaExhausted,
@@ -56,6 +63,7 @@ CHINESE: Final[tuple[Phrase, ...]] = (
         r"欠费",
         r"(额度|配额|限额|次数|流量|资源包|点数|积分|免费额度|用量).{0,12}(不足|用尽|耗尽|用完|已用|过期|超限|超出|超过|达到上限)",
         r"充值",
+        r"余额.{0,4}不够",
         r"预扣费",
         r"剩余额度",
         r"套餐.{0,12}(到期|过期|用完|耗尽|不足)",
@@ -86,6 +94,12 @@ CHINESE: Final[tuple[Phrase, ...]] = (
     *said(
         UnsupportedByModel,
         "https://help.aliyun.com/zh/model-studio/error-code, 2026",
+        r"模型.{0,12}(不|未)支持",
+        r"请求体(过大|超)",
+    ),
+    *said(
+        UnsupportedByModel,
+        "https://help.aliyun.com/zh/model-studio/error-code, 2026",
         r"(模型|接口|端点|服务商|该版本).{0,12}(不|未)支持",
         r"(不|暂不|尚未)支持.{0,10}(工具|图片|图像|视觉|函数|流式|参数|字段|多模态|思考|音频|视频|文件|联网|tool|function|image|json|stream)",
         r"(未知|无法识别).{0,2}(参数|字段)",
@@ -102,5 +116,6 @@ CHINESE: Final[tuple[Phrase, ...]] = (
         r"负载.{0,4}饱和",
         r"(请求|调用|响应|处理)超时",
         r"暂(时)?(不可用|无法)",
+        r"负载过高",
     ),
 )

@@ -108,9 +108,20 @@ CONVERSATION: Final[tuple[Phrase, ...]] = (
             r"\b(prompt|input|message|request|text|sequence|conversation|context)s?\b.{0,20} (is|are) "
             r"(longer|larger|greater|too long)\b(?!.{0,60}characters).{0,40}(token|maximum|context|model)"
         ),
+        r"exceed\w* (the )?max\w* (allowed )?(input )?tokens\b",
+        (
+            r"\b(prompt|conversation|input|messages)\b.{0,20} exceeds? (the )?(models? )?(limit|maximum|\d+ tokens)"
+            r"(?!.{0,40}character)"
+        ),
+        r"\d+ input tokens\b.{0,40}limit",
+        r"\btoken limit (is |was )?(reached|exceeded)(?!.{0,40}per.?(minute|day))",
+        r"(length|sum|total) of (the )?(prompt|input)\b.{0,40}(greater|larger|more than|exceed)",
+        r"supports? (only )?(up to|at most|a maximum of) \d+ (input|prompt|context) tokens",
+        r"message you (submitted|sent) (is|was) too long",
+        r"(prompt|input) tokens? too (long|large|many)",
+        r"too (long|large) for (the |this )?model\b",
         r"tokens in (the )?(request|prompt|input|message).{0,20}(more|greater|larger|over|exceed)",
         r"input token count is \d+",
-        r"token limit exceeded",
         r"max(imum)?[ _]((total|input)[ _])?tokens exceeded",
         r"exceed\w* n_ctx",
         r"request (is )?too large: \d+ tokens",
@@ -121,9 +132,9 @@ CONVERSATION: Final[tuple[Phrase, ...]] = (
         TargetModelMissing,
         "https://github.com/RooCodeInc/Roo-Code/issues/439, 2025",
         (
-            r"\b(model|deployment)s?\b\S*( (?!output|response|produced|generated|returned|called|tried|requires"
+            r"\b(model|deployment|engine)s?\b\S*( (?!output|response|produced|generated|returned|called|tried|requires"
             r"|expects|that|must|with)\S+){0,5}?,? ((does|do|did) ?(not|nt|n.t) exist|not exist|(is |was |were "
-            r"|be |)not (be )?found|no longer (available|supported|exists)|(has been |was |is |are |been |)"
+            r"|be |)not (be )?found|no longer (available|supported|served|exists)|(has been |was |is |are |been |)"
             r"(decommissioned|retired|discontinued|deprecated|shut ?down|sunset|removed|deleted)|(has )?reached"
             r" (its )?end.of.life|is not (a )?(valid|known|recogni[sz]ed)|is (unknown|invalid|disabled)|not"
             r" recogni[sz]ed)\b"
@@ -134,7 +145,8 @@ CONVERSATION: Final[tuple[Phrase, ...]] = (
         TargetModelMissing,
         "https://github.com/continuedev/continue/issues/10322, 2026-02",
         (
-            r"(not a valid|unknown|no such|invalid|unsupported|unrecogni[sz]ed|non.?existent|nonexistent)"
+            r"(not a (valid|known|recogni[sz]ed|supported)|unknown|no such|invalid|unsupported|unrecogni[sz]ed"
+            r"|non.?existent)"
             r" model(?!_)( (id|name|identifier|specified|requested|selected|provided))?(?= ?$|[ ]?[:.,;(]|"
             r" (?!output|response|param|input|config|kwargs|type|value|message|option)\S)"
         ),
@@ -174,6 +186,10 @@ CONVERSATION: Final[tuple[Phrase, ...]] = (
         ),
         r"no model (named|with)\b",
         r"model_not_(found|exist)",
+        r"not found:? (the )?model\b",
+        r"\bmodel not supported\b(?! (for|with|by))",
+        r"\bmodels?\b.{0,60}not in (the )?(list|set) of",
+        r"\bmodel( \S+)? isnt (available|supported|found)",
         (
             r"\bmodel( (?!currently|temporarily)\S+){0,2}( is)? not (available|hosted|deployed|served|accessible)\b"
             r"(?!.{0,40}(moment|later|temporar)| (with|when)\b| for (tool|image|vision|function))"

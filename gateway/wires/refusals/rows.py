@@ -79,7 +79,8 @@ def plain(text: str) -> str:
 
 _QUOTES: Final = re.compile("[`'\"\u201c\u201d\u2018\u2019*]|\\\\(?=[\"'])")
 _NAMES: Final = re.compile(
-    r"((?:function|tool|schema|property|parameter|argument|field|value)s?:? )(['\"`])[^'\"`]{1,80}\2"
+    r"((?:function|tool|schema|name|property|parameter|argument|field|value)s?:? )(['\"`])[^'\"`]{1,80}\2",
+    re.IGNORECASE,
 )
 _INPUTS: Final = re.compile(
     r"input_value=.*?(?:input_type=\w+|$)|['\"]input['\"]: .*?(?=['\"](?:ctx|url|type)['\"]|$)", re.DOTALL
