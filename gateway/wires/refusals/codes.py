@@ -101,6 +101,7 @@ CODES: Final[tuple[Code, ...]] = (
     *coded(GenerationFailed, _GOOGLE, "MALFORMED_FUNCTION_CALL MALFORMED_RESPONSE UNEXPECTED_TOOL_CALL"),
     *coded(RateLimited, _OPENAI, "rate_limit_exceeded tokens_per_min_exceeded requests_per_min_exceeded slow_down"),
     *coded(RateLimited, _MOONSHOT, "rate_limit_reached_error"),
+    *coded(RateLimited, "https://docs.mistral.ai/deployment/laplateforme/tier, 2026", "service_tier_capacity_exceeded"),
     *coded(RateLimited, _GITHUB, "RateLimitReached"),
     *coded(RateLimited, _AWS, "ThrottlingException TooManyRequestsException"),
     *coded(RateLimited, _ALIYUN, "Throttling Throttling.RateQuota Throttling.BurstRate LimitRequests limit_requests"),

@@ -65,10 +65,7 @@ CANNOT: Final[tuple[Phrase, ...]] = (
             r" (\w+ )?(process|accept|handle|use|call|have|take|read|see|perform)\b"
             r".{0,30}(image|audio|video|vision|tool|function|file|pdf|document|stream|system|json)"
         ),
-        (
-            r"\b(tool|image|vision|audio|video|function|json schema|json mode|file|streaming|pdf|reasoning|thinking)s?"
-            r"( inputs?| calls?| calling| use| types?)? (is |are )?(unsupported|not (supported|available|allowed))\b"
-        ),
+        r"(is|are) supported only\b",
         r"not (allowed|available|permitted|enabled) (for|with|on|in|by) (this|the) (model|endpoint|deployment)",
         r"\b(this|the) model requires\b",
         r"only \S+ is (allowed|supported) (for|by|with) (this|the) model",
@@ -83,6 +80,11 @@ CANNOT: Final[tuple[Phrase, ...]] = (
     *said(
         UnsupportedByModel,
         "https://github.com/vllm-project/vllm/blob/main/vllm/entrypoints/openai/serving_chat.py, 2026",
+        (
+            r"\b(tool|image|vision|audio|video|function|json schema|json mode|file|streaming|pdf|reasoning|thinking)s?"
+            r"( inputs?| calls?| calling| use| types?)? (is |are )?(unsupported|not (supported|available|allowed))\b"
+        ),
+        r"enable_thinking must be|thinking budget \d+ is invalid",
         r"unknown variant (image_url|image|input_image|input_audio|audio|file|video_url|input_file|developer)\b",
         r"requires? --\w",
         r"enable-auto-tool-choice",

@@ -165,7 +165,7 @@ CONVERSATION: Final[tuple[Phrase, ...]] = (
         TargetModelMissing,
         "https://docs.together.ai/docs/error-codes, 2026",
         (
-            r"\b(not|nt|no|without|n.t) (have |has )?(access|permission|authori[sz]ed)\b.{0,40}\b(the |this |that"
+            r"\b(not|\w*nt|no|without) (have |has )?(access|permission|authori[sz]ed)\b.{0,40}\b(the |this |that"
             r" )?(requested )?model\b"
         ),
         r"unable to access (the )?model",
@@ -186,6 +186,7 @@ CONVERSATION: Final[tuple[Phrase, ...]] = (
         ),
         r"no model (named|with)\b",
         r"model_not_(found|exist)",
+        r"model id \S+( \S+){0,4} isnt supported",
         r"not found:? (the )?model\b",
         r"\bmodel not supported\b(?! (for|with|by))",
         r"\bmodels?\b.{0,60}not in (the )?(list|set) of",

@@ -278,6 +278,8 @@ def test_when_to_ask_again(headers: Mapping[str, str], seconds: float | None) ->
         ("Please try again in 6m0s.", 360.0),
         ("Please try again in 1h12m3.5s.", 4323.5),
         ("try again in 5 seconds", 5.0),
+        ("Please retry after 55 seconds.", 55.0),
+        ("please try again after 1 seconds", 1.0),
         ("try again in 5 semesters", None),
         ("try again in a while", None),
         ("try again in", None),
