@@ -24,7 +24,7 @@ from gateway.wires.refusals.error_body import ErrorBody
 from gateway.wires.refusals.refused_fields import refused_fields
 from gateway.wires.refusals.rows import Meaning, Phrase, folded, plain
 from gateway.wires.refusals.statuses import BY_NAME, KEPT, TELLING, by_status
-from gateway.wires.refusals.table import BY_CODE, PHRASES, WORDS_BEFORE_CODES
+from gateway.wires.refusals.table import BY_CODE, ORDER, PHRASES, WORDS_BEFORE_CODES
 
 MESSAGE_SHOWN: Final = 2_000
 """Characters of a provider's message that the caller gets."""
@@ -67,7 +67,8 @@ def read(status: int | None, error: ErrorBody) -> Reading:
     text = plain(error.text[:WORDS_READ])
     if means := _by_phrase(WORDS_BEFORE_CODES, text, numbered):
         return Reading(means, "words", known)
-    if means := next((BY_CODE[code] for code in codes if code in BY_CODE), None):
+    coded = {BY_CODE[code] for code in codes if code in BY_CODE}
+    if means := next((means for means in ORDER if means in coded), None):
         return Reading(means, "code", known)
     if means := _by_phrase(PHRASES, text, numbered):
         return Reading(means, "phrase", known)
@@ -95,7 +96,7 @@ def failure(reading: Reading, error: ErrorBody, evidence: Evidence, otherwise: s
     """
     means, status = reading.means, evidence.status
     as_it_came = issubclass(means, _AS_IT_CAME)
-    keeps_status = status is not None and 400 <= status < 600 and (as_it_came or _says(status, means))
+    keeps_status = status is not None and (400 <= status < 500 if as_it_came else _says(status, means))
     return means(
         shortened(error.message) or otherwise,
         evidence=evidence,
@@ -113,7 +114,7 @@ def _refused_fields(error: ErrorBody) -> tuple[str, ...]:
 
 def _says(status: int, means: Meaning) -> bool:
     """Whether clients know from the status what the error means."""
-    return by_status(status) is means and (status >= 500 or status in KEPT)
+    return by_status(status) is means and (500 <= status < 600 or status in KEPT)
 
 
 def _keeps_code(means: Meaning, code: str | None) -> bool:
@@ -149,7 +150,9 @@ def holds_error(value: JsonValue, answer_keys: frozenset[str]) -> bool:
     return bool(value.get("errors")) or _says_no(value)
 
 
-_NO_ERRORS: Final = frozenset({None, 0, 200, "", "0", "200", "success", "Success", "ok", "OK"})
+_NO_ERRORS: Final = frozenset(
+    {None, 0, 200, "", "0", "200", "success", "Success", "ok", "OK", "queued", "pending", "processing"}
+)
 
 
 def _says_no(value: dict[str, JsonValue]) -> bool:

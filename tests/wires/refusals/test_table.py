@@ -25,7 +25,7 @@ from gateway.wires.gemini import errors as gemini
 from gateway.wires.openai_chat.outbound import errors as openai_chat
 from gateway.wires.refusals.codes import CODES
 from gateway.wires.refusals.rows import plain
-from gateway.wires.refusals.table import PHRASES, WORDS_BEFORE_CODES
+from gateway.wires.refusals.table import ORDER, PHRASES, WORDS_BEFORE_CODES
 from tests.wires.refusals.wordings import ORDINARY, SAYINGS, WORDINGS, Wording, openai
 
 NONE: Mapping[str, str] = {}
@@ -148,6 +148,17 @@ def test_no_code_is_in_the_table_twice_with_two_meanings() -> None:
 )
 def test_where_two_meanings_fit_the_first_of_the_order_counts(words: str, means: type[ProviderFailure]) -> None:
     assert type(openai_chat.parse(400, NONE, dumps(openai(words)))) is means
+
+
+def test_where_two_codes_have_a_meaning_the_first_of_the_order_counts() -> None:
+    for kind, code in (("insufficient_quota", "rate_limit_exceeded"), ("rate_limit_exceeded", "insufficient_quota")):
+        body: JsonValue = {"error": {"message": "No.", "type": kind, "code": code}}
+        assert type(openai_chat.parse(429, NONE, dumps(body))) is QuotaExhausted
+
+
+def test_every_meaning_of_the_table_has_a_place_in_the_order() -> None:
+    meanings = {row.means for row in CODES} | {row.means for row in WORDS_BEFORE_CODES + PHRASES}
+    assert meanings == set(ORDER)
 
 
 @pytest.mark.parametrize("status", [400, 402, 403, 404, 405, 409, 412, 413, 422, 424, 498, 499, 500])
