@@ -32,6 +32,7 @@ _BAIDU: Final = "https://cloud.baidu.com/doc/WENXINWORKSHOP/s/tlmyncueh, 2026"
 _SILICON: Final = "https://docs.siliconflow.cn/cn/faqs/error-code, 2026"
 _TENCENT: Final = "https://cloud.tencent.com/document/product/1729/97735, 2026"
 _TOGETHER: Final = "https://docs.together.ai/docs/error-codes, 2026"
+_MISTRAL: Final = "https://docs.mistral.ai/deployment/laplateforme/tier, 2026"
 _ONE_API: Final = "https://github.com/songquanpeng/one-api, 2026"
 _DEEPSEEK: Final = "https://api-docs.deepseek.com/quick_start/error_codes, 2026"
 _LLAMA: Final = "https://github.com/ggml-org/llama.cpp/tree/master/tools/server, 2026"
@@ -100,7 +101,7 @@ CODES: Final[tuple[Code, ...]] = (
     *coded(GenerationFailed, _GOOGLE, "MALFORMED_FUNCTION_CALL MALFORMED_RESPONSE UNEXPECTED_TOOL_CALL"),
     *coded(RateLimited, _OPENAI, "rate_limit_exceeded tokens_per_min_exceeded requests_per_min_exceeded slow_down"),
     *coded(RateLimited, _MOONSHOT, "rate_limit_reached_error"),
-    *coded(RateLimited, "https://docs.mistral.ai/deployment/laplateforme/tier, 2026", "service_tier_capacity_exceeded rate_limited"),
+    *coded(RateLimited, _MISTRAL, "service_tier_capacity_exceeded rate_limited"),
     *coded(RateLimited, _GITHUB, "RateLimitReached"),
     *coded(RateLimited, _AWS, "ThrottlingException TooManyRequestsException"),
     *coded(RateLimited, _ALIYUN, "Throttling Throttling.RateQuota Throttling.BurstRate LimitRequests limit_requests"),
