@@ -121,7 +121,7 @@ def _joined(own: ErrorBody, text: ErrorBody) -> ErrorBody:
 def _wrapped(fields: JsonObject) -> Iterator[JsonValue]:
     """The values of an object that may hold another error: OpenRouter's `metadata.raw`, and objects and arrays."""
     metadata = fields.get("metadata")
-    if isinstance(metadata, dict) and isinstance(raw := metadata.get("raw"), (str, dict)):
+    if isinstance(metadata, dict) and isinstance(raw := metadata.get("raw"), (str, dict, list)):
         yield raw
     for name in _INNER:
         entry = fields.get(name)
@@ -173,8 +173,10 @@ def _place(loc: JsonValue) -> str | None:
 
 
 def _layers_of_text(text: str, depth: int) -> list[ErrorBody]:
-    """A text may be JSON, hold JSON, or be the words themselves."""
+    """A text may be JSON, hold JSON, be a page, or be the words themselves."""
     names, status, words = error_text.unwrapped(text)
+    if words.lstrip().startswith("<") and (page := error_text.of_page(words)) != words:
+        return [*_layers(page, depth - 1), ErrorBody(codes=names, status=status)]
     embedded = error_text.embedded(words)
     inner = _layers(embedded, depth - 1) if embedded is not None else []
     if any(layer.message for layer in inner):

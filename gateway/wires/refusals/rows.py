@@ -10,6 +10,16 @@ from gateway.core.provider_failures import ProviderFailure
 
 Meaning = type[ProviderFailure]
 
+_QUOTES: Final = re.compile("[`'\"\u201c\u201d\u2018\u2019*]|\\\\(?=[\"'])")
+_NAMES: Final = re.compile(
+    r"((?:function|tool|schema|name|property|parameter|argument|field|value)s?:? )(['\"`])[^'\"`]{1,80}\2",
+    re.IGNORECASE,
+)
+_INPUTS: Final = re.compile(
+    r"input_value=.*?(?:input_type=\w+|$)|['\"]input['\"]: .*?(?=['\"](?:ctx|url|type)['\"]|$)", re.DOTALL
+)
+"""The request's own values, as pydantic prints them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Code:
@@ -75,17 +85,6 @@ def plain(text: str) -> str:
     """A message as phrases are matched on it: without quotes, with single spaces, and without what it repeats of the
     request. A function may be called `rate_limited`."""
     return re.sub(r"\s+", " ", _QUOTES.sub("", _NAMES.sub(r"\1", _INPUTS.sub("", text))))
-
-
-_QUOTES: Final = re.compile("[`'\"\u201c\u201d\u2018\u2019*]|\\\\(?=[\"'])")
-_NAMES: Final = re.compile(
-    r"((?:function|tool|schema|name|property|parameter|argument|field|value)s?:? )(['\"`])[^'\"`]{1,80}\2",
-    re.IGNORECASE,
-)
-_INPUTS: Final = re.compile(
-    r"input_value=.*?(?:input_type=\w+|$)|['\"]input['\"]: .*?(?=['\"](?:ctx|url|type)['\"]|$)", re.DOTALL
-)
-"""The request's own values, as pydantic prints them."""
 
 
 @cache

@@ -52,6 +52,8 @@ SAID = "No tools."
         {"error": {"message": "Provider returned error", "metadata": {"raw": json.dumps({"error": SAID})}}},
         {"error": {"message": "Provider returned error", "metadata": {"raw": json.dumps([{"error": SAID}])}}},
         {"error": {"message": "Provider returned error", "metadata": {"raw": {"message": SAID}}}},
+        {"error": {"message": "Provider returned error", "metadata": {"raw": [{"error": SAID}]}}},
+        {"error": {"message": "Provider returned error", "metadata": {"raw": f"<html><title>{SAID}</title></html>"}}},
         {"error": {"message": f"litellm.BadRequestError: OpenAIException - {SAID}"}},
         {"error": {"message": f"litellm.BadRequestError: AzureException BadRequestError - {SAID}"}},
         {"error": {"message": f"litellm.APIError: XaiException - {json.dumps({'error': SAID})}"}},
