@@ -30,7 +30,7 @@ _MINIMAX: Final = "https://platform.minimax.io/docs/api-reference/errorcode, 202
 _MOONSHOT: Final = "https://platform.moonshot.cn/docs/api/chat, 2026"
 _BAIDU: Final = "https://cloud.baidu.com/doc/WENXINWORKSHOP/s/tlmyncueh, 2026"
 _SILICON: Final = "https://docs.siliconflow.cn/cn/faqs/error-code, 2026"
-_TENCENT: Final = "https://cloud.tencent.com/document/product/1729/97735, 2026"
+_TENCENT: Final = "https://cloud.tencent.com/document/product/1729, 2026"
 _TOGETHER: Final = "https://docs.together.ai/docs/error-codes, 2026"
 _MISTRAL: Final = "https://docs.mistral.ai/deployment/laplateforme/tier, 2026"
 _ONE_API: Final = "https://github.com/songquanpeng/one-api, 2026"
@@ -118,7 +118,7 @@ CODES: Final[tuple[Code, ...]] = (
     *coded(UnsupportedByModel, _CLAUDE, "request_too_large"),
     *coded(UnsupportedByModel, _LITELLM, "UnsupportedParamsError"),
     *coded(UnsupportedByModel, "https://docs.pydantic.dev/latest/errors/validation_errors/, 2026", "extra_forbidden"),
-    *coded(UnsupportedByModel, "https://github.com/vercel/vercel, 2026", "FUNCTION_PAYLOAD_TOO_LARGE"),
+    *coded(UnsupportedByModel, "https://vercel.com/docs/errors, 2026", "FUNCTION_PAYLOAD_TOO_LARGE"),
     *coded(Unavailable, _OPENAI, "unsupported_country_region_territory engine_overloaded"),
     *coded(Unavailable, _MOONSHOT, "engine_overloaded_error"),
     *coded(Unavailable, _GROQ, "capacity_exceeded flex_capacity_exceeded"),

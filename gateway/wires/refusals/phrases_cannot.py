@@ -110,7 +110,7 @@ CANNOT: Final[tuple[Phrase, ...]] = (
     ),
     *said(
         UnsupportedByModel,
-        "https://community.openai.com/t/temperature-in-gpt-5-models/1337133, 2025-08",
+        "https://github.com/tmc/langchaingo/issues/1355, 2025-08",
         (
             r"(temperature|top_p|top_k|reasoning.?effort|thinking.?\w*|verbosity|frequency_penalty|presence_penalty)\b"
             r".{0,40}(must be one of|only the default|must be (set to )?(1|default)\b|is deprecated for)"
@@ -124,7 +124,7 @@ CANNOT: Final[tuple[Phrase, ...]] = (
     ),
     *said(
         UnsupportedByModel,
-        "https://api-docs.deepseek.com/guides/thinking_mode, 2026",
+        "https://github.com/anomalyco/opencode/issues/24083, 2026",
         r"thought.?signature",
         r"reasoning_content\b.{0,80}(must be passed|is missing|missing in|required)",
         r"expected thinking or redacted_thinking",
@@ -133,7 +133,7 @@ CANNOT: Final[tuple[Phrase, ...]] = (
     ),
     *said(
         UnsupportedByModel,
-        "https://community.openai.com/t/maximum-of-128-tools/1105230, 2025-01",
+        "https://github.com/Upsonic/Upsonic/issues/176, 2024-06",
         r"\btools?\b.{0,30}(array too long|maximum number|maximum length|exceeds)",
         r"too many (tools|functions)\b",
         r"max\w* (number of )?(tools|functions)\b(?! must)",

@@ -48,7 +48,7 @@ BEFORE_CODES: Final[tuple[Phrase, ...]] = (
     ),
     *said(
         ContentRefused,
-        "https://github.com/openai/openai-python/issues/2183, 2025-03",
+        "https://github.com/openai/codex/issues/7250, 2026-09",
         (
             r"\b(input|prompt|content|output|response|completion|message|text|image|answer)s?( was| were| is| has"
             r" been| have been|) (potentially |likely |automatically )?(flagged|blocked|filtered|moderated)\b"
@@ -58,7 +58,7 @@ BEFORE_CODES: Final[tuple[Phrase, ...]] = (
     ),
     *said(
         ContentRefused,
-        "https://docs.x.ai/docs/key-information/debugging, 2026",
+        "https://github.com/UKGovernmentBEIS/inspect_ai/pull/2267, 2025-08",
         r"violat\w+ .{0,60}\b(usage|content|safety|acceptable.use|community) ?(polic|guideline|standard|rule|terms)",
         r"violat\w+ (our|openais|googles|the providers?) (\w+ )?polic",
         r"content (that|which) is not allowed",
