@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from gateway.core.answer import ChatChunk, Usage
 from gateway.core.errors import DeadlineExceeded, GatewayError
-from gateway.core.provider_failures import Evidence, InvalidAnswer, ProviderFailure, StreamBroken
+from gateway.core.provider_failures import (
+    ContextTooLong,
+    Evidence,
+    GenerationFailed,
+    InvalidAnswer,
+    ProviderFailure,
+    StreamBroken,
+)
 from gateway.core.rendered import Rendered
 from gateway.core.request import Source
 from gateway.core.sse import DONE, encode
@@ -179,6 +186,23 @@ def test_the_providers_error_keeps_its_evidence_and_becomes_a_broken_stream() ->
     assert isinstance(error, StreamBroken)
     assert (error.type, error.param, error.code) == ("oom", "n", "stream_interrupted")
     assert error.evidence == Evidence(status=503, retry_after=7.0)
+
+
+@pytest.mark.parametrize(
+    ("fault", "shown"),
+    [
+        (GenerationFailed("No JSON."), b"<StreamBroken: No JSON.>"),  # the answer is broken, whoever is to blame
+        (ContextTooLong("Full."), b"<ContextTooLong: Full.>"),
+    ],
+)
+def test_a_failure_that_the_target_is_not_blamed_for_still_breaks_its_answer(
+    fault: ProviderFailure, shown: bytes
+) -> None:
+    answer, decoder = machine()
+    answer.received(b"ab")
+    decoder.fault = fault
+    assert answer.received(b"") == shown
+    assert answer.over
 
 
 def test_the_providers_error_counts_even_after_a_finish() -> None:
