@@ -11,7 +11,7 @@ from typing import Final
 
 from gateway.core.answer import ChatChunk, Usage
 from gateway.core.errors import GatewayError
-from gateway.core.provider_failures import NotContinued, StreamBroken
+from gateway.core.provider_failures import InvalidAnswer, NotContinued, StreamBroken
 from gateway.streaming.overlap import AnswersDiffer, OverlapFilter, Piece
 from gateway.wires.base import Decoder, Encoder
 
@@ -174,6 +174,9 @@ class AnswerMachine:
                 self._count(chunk.usage)
         except AnswersDiffer:
             return bytes(out) + self._not_continued()
+        except InvalidAnswer as lost:  # though the provider may have finished, the caller has not got all of it
+            broken = StreamBroken(f"{lost.message} The answer above is incomplete.", evidence=lost.evidence)
+            return bytes(out) + self._end_with(broken)
         if self._overlap and self._overlap.over:
             self._overlap = None
         if self._decoder.fault:

@@ -75,15 +75,13 @@ class EventEncoder:
         return None
 
     def encode(self, chunk: ChatChunk, skip: int = 0) -> bytes:
+        deltas = without_text(chunk.deltas, skip)
+        events = [event for delta in deltas for event in self._writer.write(delta)]  # all of it, or none has a number
         self._usage = chunk.usage or self._usage
-        out = b""
-        if not self._begun:
-            self._begun = True
-            out = self._event("begin", _head(chunk.envelope, self._naming))
-        for delta in without_text(chunk.deltas, skip):
-            out += self._events(self._writer.write(delta))
-            self._finish = self._finish if delta.index else delta.finish or self._finish
-        return out
+        self._finish = next((one.finish for one in reversed(deltas) if one.finish and not one.index), self._finish)
+        begin, self._begun = not self._begun, True
+        head = self._event("begin", _head(chunk.envelope, self._naming)) if begin else b""
+        return head + self._events(events)
 
     def answered_by(self, provider: str, spent: Usage | None) -> bytes:
         if not self._answered:
