@@ -53,6 +53,9 @@ class Wire(Protocol):
     def begun(self, *spoken: Spoken) -> tuple[Step, ...]:
         """A stream without its end."""
 
+    def ended(self, *, called: bool = False) -> tuple[Step, ...]:
+        """The end of a stream, in which a tool was called or not."""
+
 
 class OpenAI:
     """A server of OpenAI's wire."""
@@ -81,12 +84,14 @@ class OpenAI:
         return Json(200, body)
 
     def stream(self, *spoken: Spoken) -> tuple[Step, ...]:
-        called = any(isinstance(one, Calls) for one in spoken)
-        end = [self.event({}, "tool_calls" if called else "stop"), self._event([], usage=self._USAGE)]
-        return (*self.begun(*spoken), Sse(end), Done())
+        return (*self.begun(*spoken), *self.ended(called=any(isinstance(one, Calls) for one in spoken)))
 
     def begun(self, *spoken: Spoken) -> tuple[Step, ...]:
         return (Sse([self.event({"role": "assistant", "content": ""}), *map(self.event, self._deltas(spoken))]),)
+
+    def ended(self, *, called: bool = False) -> tuple[Step, ...]:
+        end = [self.event({}, "tool_calls" if called else "stop"), self._event([], usage=self._USAGE)]
+        return Sse(end), Done()
 
     def event(self, delta: Mapping[str, Any], finish: str | None = None) -> str:
         """One event of a stream."""
@@ -120,11 +125,14 @@ class Gemini:
         return Json(200, google.said(*map(self._part, spoken)))
 
     def stream(self, *spoken: Spoken) -> tuple[Step, ...]:
-        return (*self.begun(*spoken), google.event(google.said(google.text(""))))
+        return (*self.begun(*spoken), *self.ended())
 
     def begun(self, *spoken: Spoken) -> tuple[Step, ...]:
         head = Head(200, {"content-type": "text/event-stream"})
         return (head, *(google.event(google.said(self._part(one), finish=None)) for one in spoken))
+
+    def ended(self, *, called: bool = False) -> tuple[Step, ...]:
+        return (google.event(google.said(google.text(""))),)  # it says STOP in either case
 
     def _part(self, one: Spoken) -> dict[str, Any]:
         if isinstance(one, Calls):
