@@ -174,6 +174,9 @@ class AnswerMachine:
                 self._count(chunk.usage)
         except AnswersDiffer:
             return bytes(out) + self._not_continued()
+        except InvalidAnswer as lost:  # though the provider may have finished, the caller has not got all of it
+            broken = StreamBroken(f"{lost.message} The answer above is incomplete.", evidence=lost.evidence)
+            return bytes(out) + self._end_with(broken)
         if self._overlap and self._overlap.over:
             self._overlap = None
         if self._decoder.fault:

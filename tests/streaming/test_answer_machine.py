@@ -72,6 +72,8 @@ class WordEncoder:
         return None
 
     def encode(self, chunk: ChatChunk, skip: int = 0) -> bytes:
+        if chunk.source.body["word"] == "X":
+            raise InvalidAnswer("This wire has no X.")
         return str(chunk.source.body["word"])[skip:].encode()
 
     def answered_by(self, provider: str, spent: Usage | None) -> bytes:
@@ -111,6 +113,16 @@ def test_an_answer_may_be_over_with_what_was_read_before_it_was_committed_to() -
 def test_an_error_that_came_with_the_first_content_follows_it() -> None:
     answer, decoder = machine()
     assert answer.begin(decoder.feed(b"a!")) == b"a<StreamBroken: Out of memory.>"
+    assert answer.over
+
+
+def test_what_the_callers_wire_cannot_express_ends_the_answer_also_behind_a_finish() -> None:
+    told = b"<StreamBroken: This wire has no X. The answer above is incomplete.>"
+    answer, decoder = machine()
+    assert answer.begin(decoder.feed(b"aXb.#")) == b"a" + told
+    assert answer.over and isinstance(answer.error, StreamBroken)
+    answer, _ = machine()
+    assert answer.received(b"a") + answer.received(b"bX.") == b"ab" + told
     assert answer.over
 
 
