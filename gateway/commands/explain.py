@@ -144,6 +144,8 @@ def _health(candidate: CandidateView) -> str:
     parts = [health.state, f"{health.failures} {plural('failure', health.failures)} in a row"]
     if health.due > 0:
         parts.append(f"due in {in_words(health.due)} ({(health.why or 'failures').replace('_', ' ')})")
+    if health.cannot:
+        parts.append(f"cannot: {health.cannot} {plural('request', health.cannot)}")
     return ", ".join(parts)
 
 
