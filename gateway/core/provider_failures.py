@@ -180,21 +180,14 @@ class RequestRejected(ProviderFailure):
 
 class ForeignReasoning(RequestRejected):
     """The provider refused reasoning in the conversation that it has not signed, or not for this account. The same
-    request without that reasoning may pass.
-
-    Attributes:
-        refused_fields: the neutral name of what to leave out.
-    """
-
-    refused_fields: tuple[str, ...] = ("reasoning",)
+    request without that reasoning may pass; `refused_fields` names it."""
 
 
-class FieldsRefused(UnsupportedByTarget):
-    """The provider refused fields that this model does not take, or not with this value. The same request without them
-    may pass; another candidate may take them. Where neither helps, the caller gets the provider's own refusal.
+class FieldsRefused(UnsupportedByModel):
+    """The provider refused fields that this model does not take, or not with this value. The same request without
+    `refused_fields` may pass, or with a smaller limit.
 
-    Attributes:
-        refused_fields: neutral names of what to leave out.
+    Args:
         max_tokens: the largest limit of an answer that the model takes; None where the refusal does not name it.
     """
 
@@ -203,11 +196,20 @@ class FieldsRefused(UnsupportedByTarget):
         message: str,
         *,
         evidence: Evidence | None = None,
-        refused_fields: tuple[str, ...] = (),
-        max_tokens: int | None = None,
+        param: str | None = None,
+        code: str | None = None,
         type: str | None = None,
         status: int | None = None,
+        refused_fields: tuple[str, ...] = (),
+        max_tokens: int | None = None,
     ) -> None:
-        super().__init__(message, evidence=evidence, type=type, status=status, code="unsupported_value")
-        self.refused_fields = refused_fields
+        super().__init__(
+            message,
+            evidence=evidence,
+            param=param,
+            code=code,
+            type=type,
+            status=status,
+            refused_fields=refused_fields,
+        )
         self.max_tokens = max_tokens

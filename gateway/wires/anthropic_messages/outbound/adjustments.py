@@ -9,6 +9,8 @@ from typing import Final
 from msgspec.structs import replace
 
 from gateway.core.rendered import Adjustments
+from gateway.core.strict_json import JsonObject
+from gateway.wires.anthropic_messages.outbound.dropped import Drop
 from gateway.wires.anthropic_messages.outbound.models import Traits
 
 EFFORT: Final = "effort"
@@ -20,12 +22,21 @@ PREFILL: Final = "prefill"
 SYSTEM_INSIDE: Final = "messages.system"
 """A system message inside the conversation."""
 
+NEEDED: Final = frozenset({"model", "messages", "max_tokens", "system", "tools", "stream"})
+"""Fields of a request without which it is another one. All others can be left out by their own names, too."""
 FIELDS: Final = {
     EFFORT: "reasoning_effort",
     BUDGET: "reasoning_effort",
     "output": "response_format",
 }
 """OpenAI chat's names, where they are others."""
+
+
+def leave_out(body: JsonObject, adjustments: Adjustments, drop: Drop) -> None:
+    """Take out of a body, in place, the fields that the target refused by this wire's own names."""
+    for name in sorted(adjustments.without - NEEDED):
+        if body.pop(name, None) is not None:
+            drop(name)
 
 
 def learned(traits: Traits, adjustments: Adjustments) -> Traits:

@@ -27,11 +27,11 @@ def mark(extra: JsonObject) -> JsonObject:
     return {MARK: {"type": "ephemeral", **ttl}}
 
 
-def keep_first(body: JsonObject) -> None:
-    """Remove all marks but the first four, in the order in which the API caches: tools, system, messages."""
+def keep_first(body: JsonObject, most: int = MOST) -> None:
+    """Remove all marks but the first `most`, in the order in which the API caches: tools, system, messages."""
     marked = (one for name in ("tools", "system", "messages") for one in _marked(body.get(name)))
     for place, block in enumerate(marked):
-        if place >= MOST:
+        if place >= most:
             del block[MARK]
 
 

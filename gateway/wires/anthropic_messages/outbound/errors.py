@@ -1,20 +1,18 @@
 """Reads Anthropic's error object, and gives the failure that it means and the time after which to ask again.
 
-The type names the HTTP status, also inside a stream, where there is no other. The text distinguishes what the status
-does not: spent credit is a 400, and so is a parameter that only this model does not have (refusals.py).
+The shapes of errors and their meanings are shared by all wires (gateway.wires.refusals). Here is what belongs to this
+one: the type names the HTTP status, also inside a stream, where there is no other; the headers say when a limit is
+reset; and a 400 may say what the request could do without (refusals.py).
 Source: https://platform.claude.com/docs/en/api/errors and the page on rate limits beside it (2026-11).
 """
 
-import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-from msgspec import Struct
-
 from gateway.core.provider_failures import (
-    ContentRefused,
     ContextTooLong,
     Evidence,
     FieldsRefused,
@@ -23,16 +21,21 @@ from gateway.core.provider_failures import (
     QuotaExhausted,
     RateLimited,
     RequestRejected,
-    Unavailable,
+    UnsupportedByModel,
 )
 from gateway.core.strict_json import JsonFault, JsonValue, loads
+from gateway.wires import failure_classes
 from gateway.wires.adjusted_prompt import REASONING
 from gateway.wires.anthropic_messages.outbound import refusals
-from gateway.wires.failure_classes import MESSAGE_READ, by_text_or_status, shortened
+from gateway.wires.failure_classes import Reading
+from gateway.wires.refusals import error_body
+from gateway.wires.refusals.error_body import ErrorBody
 from gateway.wires.retry_after import advised_in, retry_after
 from gateway.wires.untrusted_fields import an_object, text
 
-SOON: Final = 3_600.0
+SOON: Final = 60.0
+"""Seconds. A quota that is available again within a minute is a rate limit."""
+LONG: Final = 3_600.0
 """Seconds. A limit that lasts longer is a spent quota."""
 _STATUS_OF: Final[Mapping[str, int]] = {
     "invalid_request_error": 400,
@@ -47,25 +50,10 @@ _STATUS_OF: Final[Mapping[str, int]] = {
     "timeout_error": 504,
     "overloaded_error": 529,
 }
-_CREDIT: Final = re.compile(r"credit balance is too low|(reached|exceeded) your .{0,40}usage limit|usage limits", re.I)
-_CONTEXT: Final = re.compile(r"exceed context limit|prompt is too long", re.I)
-_PER_DAY: Final = re.compile(r"per.?day|daily", re.I)
-_REQUESTS: Final = frozenset({400, 422})
-"""Statuses for a request at fault."""
+_ANSWER: Final = frozenset({"type", "role", "content"})
 _LIMITS: Final = "anthropic-ratelimit-"
 _RESET: Final = "-reset"
-
-
-_KIND_SHOWN: Final = 200
-"""Characters of a type and of a request id."""
-
-
-class _Error(Struct, frozen=True):
-    """The fields of an error; "" where one is missing."""
-
-    message: str = ""
-    kind: str = ""
-    request_id: str = ""
+_ID_SHOWN: Final = 200
 
 
 def parse(status: int, headers: Mapping[str, str], body: bytes) -> ProviderFailure:
@@ -76,65 +64,57 @@ def parse(status: int, headers: Mapping[str, str], body: bytes) -> ProviderFailu
         headers: with case-insensitive or lower-case keys.
         body: the body, whose size the reader limits.
     """
-    try:
-        error = _read(loads(body))
-    except JsonFault:
-        error = _Error()
+    error = error_body.of_bytes(body)
     delay = retry_after(headers)
     if delay is None:
         delay = advised_in(error.message)
     if delay is None and status == 429:
         delay = _reset_after(headers)
-    request_id = headers.get("request-id") or headers.get("x-request-id") or error.request_id or None
-    evidence = Evidence(status=status, request_id=request_id, retry_after=delay)
-    return _failure(error, evidence, f"The provider answered {status} without a message.")
+    id = headers.get("request-id") or headers.get("x-request-id") or _id_in(body)
+    evidence = Evidence(status=status, request_id=id or None, retry_after=delay)
+    return _failure(status, error, evidence, f"The provider answered {status} without a message.")
 
 
 def parse_in_stream(value: JsonValue) -> ProviderFailure:
     """The failure for an error inside a stream or a 200. Its status belongs to its type, or is unknown."""
-    error = _read(value)
-    evidence = Evidence(status=_STATUS_OF.get(error.kind), request_id=error.request_id or None)
-    return _failure(error, evidence, "The provider reported an error inside its answer.")
+    error = error_body.of_json(value)
+    status = _STATUS_OF.get(error.kind or "")
+    id = text(an_object(value).get("request_id"))[:_ID_SHOWN]
+    evidence = Evidence(status=status, request_id=id or None, retry_after=advised_in(error.message))
+    return _failure(status, error, evidence, "The provider reported an error inside its answer.")
 
 
 def holds_error(value: JsonValue) -> bool:
     """Whether an event or a body is an error. Other servers of this wire leave the type out."""
-    if isinstance(value, list):
-        return bool(value) and holds_error(value[0])
-    return isinstance(value, dict) and (value.get("type") == "error" or bool(value.get("error")))
+    return an_object(value).get("type") == "error" or failure_classes.holds_error(value, _ANSWER)
 
 
-def _failure(error: _Error, evidence: Evidence, otherwise: str) -> ProviderFailure:
-    message, status = shortened(error.message) or otherwise, evidence.status or 0
-    if status in _REQUESTS:
-        kind = error.kind or None
-        fields, most = refusals.refused_fields(error.message), refusals.largest_limit(error.message)
-        if REASONING in fields:
-            return ForeignReasoning(message, evidence=evidence, type=kind, status=status)
-        if fields or most is not None:
-            names = fields or ("max_tokens",)
-            return FieldsRefused(
-                message, evidence=evidence, refused_fields=names, max_tokens=most, type=kind, status=status
-            )
-    means = _class(status, error.message, evidence.retry_after)
-    as_it_came = issubclass(means, (RequestRejected, ContentRefused))
-    return means(
-        message,
-        evidence=evidence,
-        type=error.kind or None if as_it_came else None,
-        status=status if (as_it_came and status >= 400) or (means is Unavailable and 500 <= status < 600) else None,
-    )
+def _failure(status: int | None, error: ErrorBody, evidence: Evidence, otherwise: str) -> ProviderFailure:
+    reading = _of_this_wire(failure_classes.read(status, error), evidence.retry_after)
+    fields = refusals.refused_fields(error.text) if reading.means in (RequestRejected, UnsupportedByModel) else ()
+    most = refusals.largest_limit(error.text) if reading.means in (RequestRejected, UnsupportedByModel) else None
+    if REASONING in fields:
+        reading = replace(reading, means=ForeignReasoning)
+    elif fields or most is not None:
+        reading = replace(reading, means=FieldsRefused)
+    failure = failure_classes.failure(reading, error, evidence, otherwise)
+    if isinstance(failure, FieldsRefused):
+        failure.max_tokens = most
+    if fields or most is not None:
+        failure.refused_fields = fields or ("max_tokens",)
+    return failure
 
 
-def _class(status: int, message: str, delay: float | None) -> type[ProviderFailure]:
-    if status in (400, 402, 403, 429) and _CREDIT.search(message):
-        return QuotaExhausted
-    if status == 413 or (status == 400 and _CONTEXT.search(message)):
-        return ContextTooLong
-    if status == 429:
-        lasting = (delay or 0.0) > SOON or (delay is None and _PER_DAY.search(message))
-        return QuotaExhausted if lasting else RateLimited
-    return by_text_or_status(status, message)
+def _of_this_wire(reading: Reading, delay: float | None) -> Reading:
+    """The reading, with what the status means here. A body is too large for this API at 32 MB, which is a conversation
+    with many images; how long a limit lasts says whether it is one of minutes."""
+    if reading.status == 413 and reading.means in (RequestRejected, UnsupportedByModel):
+        return replace(reading, means=ContextTooLong)
+    if reading.means is RateLimited and (delay or 0.0) > LONG:
+        return replace(reading, means=QuotaExhausted)
+    if reading.means is QuotaExhausted and reading.status == 429 and delay is not None and delay <= SOON:
+        return replace(reading, means=RateLimited)
+    return reading
 
 
 def _reset_after(headers: Mapping[str, str]) -> float | None:
@@ -158,19 +138,8 @@ def _reset_after(headers: Mapping[str, str]) -> float | None:
     return max((seconds for seconds in waits if seconds >= 0), default=None)
 
 
-def _read(value: JsonValue) -> _Error:
-    """An error in any of the known shapes: Anthropic's, OpenAI's, with an array around it, or a bare text."""
-    if isinstance(value, list):
-        value = value[0] if value else None
-    outer = an_object(value)
-    inner = outer.get("error") or value
-    if isinstance(inner, str):
-        return _Error(inner[:MESSAGE_READ])
-    fields = an_object(inner)
-    message = next((found for name in ("message", "detail", "msg") if (found := text(fields.get(name)))), "")
-    kind = text(fields.get("type"))
-    return _Error(
-        message[:MESSAGE_READ],
-        "" if kind == "error" or len(kind) > _KIND_SHOWN else kind,
-        text(outer.get("request_id"))[:_KIND_SHOWN],
-    )
+def _id_in(body: bytes) -> str:
+    try:
+        return text(an_object(loads(body)).get("request_id"))[:_ID_SHOWN]
+    except JsonFault:
+        return ""

@@ -11,14 +11,13 @@ from typing import Final, TypeAlias
 from gateway.core.rendered import Adjustments
 from gateway.core.strict_json import JsonObject, JsonValue
 from gateway.wires.adjusted_prompt import REASONING
-from gateway.wires.anthropic_messages.outbound.adjustments import BUDGET, EFFORT, PREFILL, SYSTEM_INSIDE
+from gateway.wires.anthropic_messages.outbound.adjustments import BUDGET, EFFORT, PREFILL, SYSTEM_INSIDE, leave_out
 from gateway.wires.anthropic_messages.outbound.conversation import CONTINUE
 from gateway.wires.anthropic_messages.outbound.dropped import Drop
 from gateway.wires.anthropic_messages.outbound.own_reasoning import is_foreign
 from gateway.wires.untrusted_fields import an_object, objects
 
 _Test: TypeAlias = Callable[[JsonValue], bool]
-_SAMPLING: Final = ("temperature", "top_p", "top_k")
 _THINKING: Final = ("thinking", "redacted_thinking")
 
 
@@ -63,9 +62,7 @@ def _filtered(messages: list[JsonValue], leaves: _Test) -> list[JsonValue]:
 
 def _adjust(body: JsonObject, adjustments: Adjustments, drop: Drop) -> None:
     without = adjustments.without
-    for name in _SAMPLING:
-        if name in without and body.pop(name, None) is not None:
-            drop(name)
+    leave_out(body, adjustments, drop)
     most, asked = adjustments.max_tokens, body.get("max_tokens")
     if most is not None and isinstance(asked, int) and asked > most:
         body["max_tokens"] = most

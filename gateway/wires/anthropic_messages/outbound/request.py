@@ -26,7 +26,7 @@ from gateway.wires.anthropic_messages.outbound import (
     thinking,
     tools,
 )
-from gateway.wires.anthropic_messages.outbound.adjustments import FIELDS, learned
+from gateway.wires.anthropic_messages.outbound.adjustments import FIELDS, learned, leave_out
 from gateway.wires.anthropic_messages.outbound.blocks import CallIds, Setting
 from gateway.wires.anthropic_messages.outbound.dropped import Drop, Dropped
 from gateway.wires.anthropic_messages.outbound.models import Traits, traits
@@ -111,7 +111,8 @@ def _body(
         **_to_anthropic(prompt, drop),
         **({"stream": True} if chat.stream else {}),
     }
-    cache_marks.keep_first(body)
+    leave_out(body, ask.adjustments, drop)
+    cache_marks.keep_first(body, 0 if cache_marks.MARK in ask.adjustments.without else cache_marks.MOST)
     return body
 
 

@@ -38,11 +38,11 @@ def answered(status: int, body: JsonValue, headers: Mapping[str, str] = NONE) ->
     [
         (400, "invalid_request_error", RequestRejected, 400),
         (401, "authentication_error", CredentialRefused, 401),
-        (402, "billing_error", QuotaExhausted, 429),
-        (403, "permission_error", CredentialRefused, 401),
+        (402, "billing_error", QuotaExhausted, 402),
+        (403, "permission_error", CredentialRefused, 403),
         (404, "not_found_error", TargetModelMissing, 404),
-        (408, "timeout_error", Unavailable, 503),
-        (409, "conflict_error", Unavailable, 503),
+        (408, "timeout_error", Unavailable, 408),
+        (409, "conflict_error", Unavailable, 409),
         (413, "request_too_large", ContextTooLong, 400),
         (422, "invalid_request_error", RequestRejected, 422),
         (429, "rate_limit_error", RateLimited, 429),
@@ -141,10 +141,15 @@ def test_the_limit_of_the_model_is_learned(message: str, most: int) -> None:
     assert (found.max_tokens, found.refused_fields) == (most, ("max_tokens",))
 
 
-def test_what_a_request_cannot_do_without_is_told_with_no_names() -> None:
-    for status in (404, 429, 500):
+def test_a_field_that_is_refused_as_unknown_is_named() -> None:
+    found = answered(400, error("invalid_request_error", "context_management: Extra inputs are not permitted"))
+    assert found.refused_fields == ("context_management",)
+
+
+def test_other_failures_name_no_fields() -> None:
+    for status in (401, 429, 529):
         found = answered(status, error("api_error", "`temperature` is deprecated for this model."))
-        assert not isinstance(found, FieldsRefused)
+        assert not isinstance(found, FieldsRefused) and found.refused_fields == ()
 
 
 # When to ask again -------------------------------------------------------------------------------------------------

@@ -171,6 +171,13 @@ ASSISTANT = {"role": "assistant", "content": [thinking("Hm."), redacted(), text(
             },
             ("prefill",),
         ),
+        (
+            {"context_management": {}, "x": 1},
+            {"context_management"},
+            {"context_management": None},
+            ("context_management",),
+        ),
+        ({"max_tokens": 1, "stream": True}, {"max_tokens", "stream", "model"}, {}, ()),
         ({"messages": [USER]}, {"prefill", "reasoning", "messages.system"}, {}, ()),
         ({"messages": "odd", "output_config": 7}, {"prefill", "reasoning", "effort"}, {}, ()),
     ],

@@ -334,6 +334,7 @@ def test_betas_become_a_header_and_other_fields_are_told() -> None:
         (OLD, {"effort": "low", "max_tokens": 9_000}, "reasoning_budget", "thinking", ("reasoning_effort",)),
         (OLD, {"reasoning_budget": 2_000}, "reasoning_budget", "thinking", ("reasoning_effort",)),
         (NEW, {}, "temperature", "temperature", ()),
+        (NEW, {"stop": ("END",)}, "stop_sequences", "stop_sequences", ("stop_sequences",)),
     ],
 )
 def test_what_the_target_refused_is_left_out(

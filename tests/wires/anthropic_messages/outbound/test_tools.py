@@ -156,6 +156,11 @@ def test_the_first_four_marks_stay() -> None:
     assert rendered(prompt).dropped == ()
 
 
+def test_a_target_that_refuses_marks_gets_none() -> None:
+    prompt = Prompt((Message("user", (Text("a", marked()),)),))
+    assert "cache_control" not in str(body(prompt, without=frozenset({"cache_control"})))
+
+
 def test_arguments_that_look_like_a_mark_are_none() -> None:
     arguments = '{"content": [{"cache_control": 1}], "cache_control": 2}'
     marks = tuple(Text(f"{number}", marked()) for number in range(5))
