@@ -146,7 +146,7 @@ class TokenFile(Struct, frozen=True):
 
 
 class Provider(Struct, frozen=True):
-    """Someone who answers: Gemini, or an OpenAI-compatible API, in the cloud or on this machine."""
+    """Someone who answers: Claude, Gemini, or an OpenAI-compatible API, in the cloud or on this machine."""
 
     type: (
         Annotated[str, Meta(description="openai for any compatible API, or a known vendor; defaults to the name.")]
@@ -158,7 +158,11 @@ class Provider(Struct, frozen=True):
     ) = None
     api_endpoint: (
         Annotated[
-            Address, Meta(description="The base address, up to and without /chat/completions; Gemini's: /models.")
+            Address,
+            Meta(
+                description="The base address, up to and without /chat/completions; Gemini's: /models; Anthropic's: "
+                "/v1/messages."
+            ),
         ]
         | None
     ) = None

@@ -364,6 +364,12 @@ def test_errors(
     assert words in failed.value.message
 
 
+def test_a_bad_key_is_told_and_not_quoted(claude: Anthropic, gateway: Running) -> None:
+    claude.up.answers(lambda _: (refusal(401, "authentication_error", f"invalid x-api-key: {KEY}"),))
+    reply = gateway.post(chat("best", stream=True))
+    assert KEY not in reply.text and reply.json()["error"]["message"]
+
+
 def test_when_to_ask_again_reaches_the_caller(claude: Anthropic, gateway: Running) -> None:
     claude.up.answers(lambda _: (refusal(429, "rate_limit_error", "Wait.", **{"retry-after": "13"}),))
     reply = gateway.post(chat("best"))

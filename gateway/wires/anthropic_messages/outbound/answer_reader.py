@@ -232,9 +232,9 @@ class AnswerReader:
         return (*rest, *said, last)
 
     def _reasoning(self) -> JsonObject:
-        """The signed thinking, as it travels with the message. Where it does not stand at the front it stays away,
-        because its place would be lost."""
-        if not (self._signed and self._thinking_leads):
+        """The signed thinking, as it travels with the message of another wire. Where it does not stand at the front it
+        stays away, because its place would be lost."""
+        if not (self._asked.neutral and self._signed and self._thinking_leads):
             return {}
         extra = own_reasoning.as_extra(self._signed)
         for call in self._calls:

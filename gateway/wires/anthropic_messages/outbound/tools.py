@@ -8,6 +8,7 @@ Source: https://platform.claude.com/docs/en/agents-and-tools/tool-use/implement-
 from typing import Final
 
 from gateway.core.errors import InvalidRequest
+from gateway.core.provider_failures import UnsupportedByTarget
 from gateway.core.request import Prompt, Tool, ToolChoice
 from gateway.core.strict_json import JsonObject, JsonValue
 from gateway.wires import custom_tools
@@ -24,13 +25,16 @@ def render(prompt: Prompt, names: ToolNames, drop: Drop) -> JsonObject:
 
     Raises:
         InvalidRequest: the choice requires a tool that is not declared.
+        UnsupportedByTarget: it requires a tool that the vendor runs.
     """
+    choice = prompt.tool_choice
+    if prompt.hosted and not prompt.tools and choice is not None and choice.mode == "required":
+        raise UnsupportedByTarget("Anthropic is not asked to run the tool that is required.", param="tool_choice")
     for hosted in prompt.hosted:
         drop(hosted.field)
     declared = names.declared(prompt.tools)
     if any(tool != declared[names.sent(tool.name)] for tool in prompt.tools):
         drop("tools")  # two tools have the same name; the first one is declared
-    choice = prompt.tool_choice
     allowed = _allowed(choice, [tool.name for tool in declared.values()], drop)
     if not declared:
         return {}

@@ -355,6 +355,15 @@ def test_events_pass_as_they_came_and_no_delta_is_made() -> None:
     assert (answer.deltas, answer.envelope, answer.source.body) == ((), None, message(text("Hi")))
 
 
+def test_for_a_caller_of_this_wire_nothing_is_remembered() -> None:
+    memory = ReasoningMemory()
+    answer = message(thinking("Hm."), call("x", {}), stop="tool_use")
+    whole(answer, OWN, memory)
+    machine = decoder(OWN, memory)
+    machine.feed(sse(events(answer)))
+    assert machine.done and memory.find("toolu_01A") == {}
+
+
 PLAIN: list[tuple[list[Any], list[str | None]]] = [
     ([text("Hello")], ["", "", "", "Hell", "o", "", "", ""]),
     ([thinking("Hm.")], ["", "", "", "", "", "", "", ""]),

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from gateway.core.errors import InvalidRequest
+from gateway.core.provider_failures import UnsupportedByTarget
 from gateway.core.request import HostedTool, Media, Message, Params, Prompt, Text, Tool, ToolChoice
 from tests.wires.anthropic_messages.outbound.rendering import assistant, body, call, rendered, user
 
@@ -121,6 +122,12 @@ def test_without_tools_there_is_no_choice() -> None:
 def test_a_hosted_tool_is_left_out_and_told() -> None:
     prompt = Prompt((user("Hi"),), hosted=(HostedTool("web_search", "web_search_options"),))
     assert rendered(prompt).dropped == ("web_search_options",) and "tools" not in body(prompt)
+
+
+def test_a_hosted_tool_that_is_required_is_asked_for_elsewhere() -> None:
+    hosted = (HostedTool("web_search", "web_search_options"),)
+    with pytest.raises(UnsupportedByTarget):
+        rendered(Prompt((user("Hi"),), hosted=hosted, tool_choice=ToolChoice("required")))
 
 
 # Cache marks -------------------------------------------------------------------------------------------------------
