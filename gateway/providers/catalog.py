@@ -14,9 +14,9 @@ from gateway.auth.sources import ApiKey, CredentialSource, StoredToken
 from gateway.config import schema
 from gateway.config.faults import KeyPath
 from gateway.config.loader import Check, Problem
+from gateway.core.this_machine import LOCAL_NAMES
 from gateway.providers import credentials
 from gateway.providers.credentials import CannotResolve
-from gateway.upstream.proxied.proxies import LOOPBACK
 
 __all__ = ["VENDORS", "CannotResolve", "Resolved", "Vendor", "check", "from_environment", "resolve"]
 
@@ -177,7 +177,7 @@ def _likely_faults(resolved: Resolved, config: schema.Config, served: int) -> It
     """Settings that are legal and will not work as intended."""
     at = ("providers", resolved.name)
     address = urlsplit(resolved.endpoint or "")
-    ours = {*LOOPBACK, config.gateway.host}
+    ours = {"127.0.0.1", "::1", *LOCAL_NAMES, config.gateway.host}
     port = address.port or (443 if address.scheme == "https" else 80)
     if address.hostname in ours and port == served:
         yield Problem(

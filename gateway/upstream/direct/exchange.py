@@ -1,0 +1,163 @@
+"""One request over one connection: the request leaves, and the head of its answer comes.
+
+It tells a kept connection that is no good any more from a provider that failed: `KeptConnectionLost` means that the
+request may go once more on a fresh connection. It does not dial, and it repeats nothing.
+"""
+
+import errno
+import math
+import ssl
+from typing import Final
+
+from gateway.core.clock import Clock
+from gateway.core.provider_failures import ProviderFailure, ProviderTimeout
+from gateway.http1.response_reader import ResponseReader
+from gateway.upstream.cancellation import PendingResponse
+from gateway.upstream.direct.connection import Connection
+from gateway.upstream.transport import EARLY_ANSWER_SECONDS, is_idle_timeout, unreached
+
+GONE: Final = frozenset({errno.EPIPE, errno.ECONNRESET, errno.ECONNABORTED, errno.ESHUTDOWN, errno.EPROTOTYPE})
+"""Errors of sending after the other side has closed. macOS gives EPROTOTYPE for a moment then."""
+
+
+class KeptConnectionLost(Exception):
+    """A kept connection has ended, or is dead, and no byte of an answer came.
+
+    Args:
+        left: seconds that are left for the answer.
+    """
+
+    def __init__(self, left: float) -> None:
+        super().__init__("a kept connection was lost")
+        self.left = left
+
+
+class Exchange:
+    """One request and the head of its answer.
+
+    Args:
+        provider: the name for messages.
+        connection: new, or kept since an earlier request.
+        pending: the request, for another thread that cancels it.
+        clock: measures the limits.
+        connect_seconds: a kept connection that has not acknowledged the request by then is lost.
+    """
+
+    __slots__ = (
+        "_begun",
+        "_clock",
+        "_connection",
+        "_patience",
+        "_pending",
+        "_provider",
+        "_stuck",
+        "_timeout",
+        "_until",
+    )
+
+    def __init__(
+        self, provider: str, connection: Connection, pending: PendingResponse, clock: Clock, connect_seconds: float
+    ) -> None:
+        self._provider = provider
+        self._connection = connection
+        self._pending = pending
+        self._clock = clock
+        self._patience = connect_seconds
+        self._begun = False  # the answer
+        self._stuck: ProviderFailure | None = None  # the request
+        self._timeout = self._until = 0.0
+
+    def run(self, head: bytes, body: bytes, timeout: float, limit: float) -> tuple[ResponseReader, bytes]:
+        """Send the request and read the head of its answer.
+
+        Args:
+            head: with the empty line at its end.
+            body: may be empty.
+            timeout: seconds for the head of the answer.
+            limit: seconds for each piece of the request.
+
+        Returns:
+            The reader, and the bytes of the body that came with the head.
+
+        Raises:
+            ProviderFailure: there is no answer.
+            KeptConnectionLost: likewise, because a kept connection is no good any more.
+        """
+        self._pending.attach(self._connection.socket)
+        self._send(head, body, timeout, limit)
+        self._pending.sent()
+        if self._stuck is not None:
+            timeout = min(timeout, EARLY_ANSWER_SECONDS)
+        self._timeout = timeout
+        self._until = self._clock.monotonic() + timeout
+        return self._answer(timeout)
+
+    def _send(self, head: bytes, body: bytes, timeout: float, limit: float) -> None:
+        """Send the request. A provider that refuses it before its end may have answered, so that is read then."""
+        try:
+            self._connection.send(head, body, limit)
+        except TimeoutError:
+            self._stuck = unreached(self._provider, f"it took nothing more of the request for {limit:g} s")
+            self._connection.spoiled = True
+        except OSError as fault:
+            self._connection.spoiled = True
+            if fault.errno not in GONE and not isinstance(fault, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
+                raise self._failed(fault, timeout) from None
+
+    def _answer(self, left: float) -> tuple[ResponseReader, bytes]:
+        reader = ResponseReader()
+        while True:
+            data = self._receive(left)
+            if not data:
+                self._ended(reader)
+            self._begun = True
+            early = reader.feed(data)
+            if reader.status is not None:
+                if self._connection.reused and is_idle_timeout(reader.status, reader.headers):
+                    raise KeptConnectionLost(self._until - self._clock.monotonic())
+                return reader, early
+            if reader.fault is not None:
+                raise unreached(self._provider, reader.fault)
+            left = self._until - self._clock.monotonic()
+
+    def _receive(self, left: float) -> bytes:
+        try:
+            return self._connection.receive(max(min(left, self._patience), 0.001))
+        except TimeoutError:
+            if left > self._patience:
+                return self._after_silence(left - self._patience)
+            if self._stuck is not None:
+                raise self._without_answer(self._stuck, left) from None
+            raise ProviderTimeout(f"{self._provider} did not answer within {self._timeout:.0f} s.") from None
+        except OSError as fault:
+            raise self._failed(fault, self._until - self._clock.monotonic()) from None
+
+    def _after_silence(self, left: float) -> bytes:
+        """Nothing has come for a while. Does the provider think, or is it not there any more?"""
+        self._patience = math.inf
+        if not self._connection.is_unheard():
+            self._connection.be_patient()
+        elif self._connection.reused and not self._begun:
+            raise KeptConnectionLost(left)
+        return self._receive(left)
+
+    def _ended(self, reader: ResponseReader) -> None:
+        """The connection has ended. Raises unless that can be the end of an answer."""
+        reader.close()
+        if not self._begun and reader.fault is not None:
+            failure = self._stuck or unreached(self._provider, reader.fault)
+            raise self._without_answer(failure, self._until - self._clock.monotonic())
+
+    def _failed(self, fault: OSError, left: float) -> Exception:
+        return self._without_answer(self._stuck or unreached(self._provider, os_error_text(fault)), left)
+
+    def _without_answer(self, failure: ProviderFailure, left: float) -> Exception:
+        """What to raise where no answer came."""
+        if self._connection.reused and not self._begun and not self._pending.was_cancelled:
+            return KeptConnectionLost(left)
+        return failure
+
+
+def os_error_text(fault: OSError | UnicodeError) -> str:
+    """The cause in short: `Connection refused`, `Name or service not known`, or the class name."""
+    return (fault.strerror if isinstance(fault, OSError) else None) or type(fault).__name__
