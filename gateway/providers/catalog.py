@@ -4,6 +4,7 @@ A vendor with OpenAI's API needs a row and no code. A row that differs from the 
 difference. This module builds nothing (factory.py does) and does not use the network.
 """
 
+import contextlib
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from gateway.core.this_machine import LOCAL_NAMES
 from gateway.providers import credentials
 from gateway.providers.credentials import CannotResolve
 
-__all__ = ["VENDORS", "CannotResolve", "Resolved", "Vendor", "check", "from_environment", "resolve"]
+__all__ = ["VENDORS", "CannotResolve", "Resolved", "Vendor", "check", "endpoints", "from_environment", "resolve"]
 
 Wire: TypeAlias = Literal["openai_chat", "gemini"]
 """The wires that providers have; factory.py has a builder for each."""
@@ -147,6 +148,17 @@ def _chosen_api(vendor: Vendor, api: str | None, endpoint: str | None) -> tuple[
     if api == "openai" or (api is None and base != endpoint):
         return COMPATIBLE, base + vendor.compatible
     return vendor.wire, base
+
+
+def endpoints(config: schema.Config, environ: Mapping[str, str]) -> dict[str, str]:
+    """The base addresses of the enabled providers that have one, by name."""
+    found = {}
+    for name, settings in config.providers.items():
+        if settings.enabled:
+            with contextlib.suppress(CannotResolve):  # `check` reports that
+                if endpoint := resolve(name, settings, environ).endpoint:
+                    found[name] = endpoint
+    return found
 
 
 def check(environ: Mapping[str, str], port: int | None = None) -> Check:

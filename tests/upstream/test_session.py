@@ -629,7 +629,9 @@ def test_closing_the_session_ends_idle_connections(up: ScriptedUpstream, session
 
 
 @pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"])
-def test_a_ca_bundle_that_is_not_there_is_named_with_its_variable(name: str, tmp_path: Path, session_to: Opening) -> None:
+def test_a_ca_bundle_that_is_not_there_is_named_with_its_variable(
+    name: str, tmp_path: Path, session_to: Opening
+) -> None:
     url = "https://127.0.0.1:9/v1"
     environ = {name: str(tmp_path / "missing.pem")}
     with closing(session_to(url, environ=environ)) as session, pytest.raises(ConnectionFailed) as caught:
