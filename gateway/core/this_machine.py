@@ -23,7 +23,7 @@ def is_this_machine(host: str | None) -> bool:
     if not host:
         return False
     if ":" in host:
-        return _is_v6_loopback(host.removeprefix("[").removesuffix("]"))
+        return _is_v6_loopback(host[1:-1] if host.startswith("[") and host.endswith("]") else host)
     if host.lower() in LOCAL_NAMES:
         return True
     try:

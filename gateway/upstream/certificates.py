@@ -87,7 +87,9 @@ def handshake_fault(fault: ssl.SSLError, host: str, trust: TrustStore) -> str:
     if isinstance(fault, ssl.SSLCertVerificationError):
         return f"certificate of {host}: {_certificate_fault(fault, trust)}"
     if fault.reason in _NO_TLS:
-        return f"the TLS handshake failed: that port of {host} speaks no TLS; should its address begin with http://?"
+        return (
+            f"the TLS handshake failed: that port of {host} speaks no TLS; its address may have to begin with http://"
+        )
     if isinstance(fault, ssl.SSLEOFError):
         return f"the TLS handshake failed: {host} closed the connection inside it"
     reason = (fault.reason or type(fault).__name__).replace("_", " ").lower()

@@ -12,7 +12,6 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import requests
-from urllib3.exceptions import ConnectTimeoutError
 
 from gateway.core.errors import GatewayError
 from gateway.core.provider_failures import ConnectionFailed, ProviderTimeout
@@ -65,10 +64,10 @@ class ProxiedFaults:
             what = f"{self._provider} could not be reached through {self._proxy}"
             return self._not_connected(what, self._proxy.address, causes, call)
         what = f"{self._provider} could not be reached"
+        if isinstance(fault, OSError) and self._trust.fault is not None:
+            return unreached(self._provider, self._trust.fault)
         if isinstance(fault, requests.ConnectTimeout) or _has(causes, ssl.SSLError):
             return self._not_connected(what, self._host, causes, call)
-        if isinstance(fault, OSError) and self._trust.fault is not None:
-            return ConnectionFailed(f"{what}: {self._trust.fault}.")
         return unreached(self._provider, _cause(causes))
 
     def _not_connected(
@@ -88,8 +87,8 @@ class ProxiedFaults:
             return ConnectionFailed(f"{what}: it answered {refused}.")
         for cause in causes:
             if isinstance(cause, ssl.SSLError):
-                return ConnectionFailed(f"{what}: {self._trust.fault or handshake_fault(cause, host, self._trust)}.")
-        if _has(causes, TimeoutError) or _has(causes, ConnectTimeoutError):
+                return ConnectionFailed(f"{what}: {handshake_fault(cause, host, self._trust)}.")
+        if _has(causes, TimeoutError):
             return ConnectionFailed(f"{what} within {self._connect_seconds:g} s.")
         return ConnectionFailed(f"{what}: {_cause(causes)}.")
 
@@ -122,6 +121,5 @@ def _causes(fault: BaseException) -> Iterator[BaseException]:
     seen: BaseException | None = fault
     while seen is not None:
         yield seen
-        inner = getattr(seen, "reason", None) or getattr(seen, "original_error", None)
-        following = seen.__cause__ or seen.__context__
-        seen = inner if isinstance(inner, BaseException) else following
+        inner = (getattr(seen, "reason", None), *seen.args[:1], seen.__cause__, seen.__context__)
+        seen = next((each for each in inner if isinstance(each, BaseException)), None)
