@@ -40,7 +40,9 @@ class ProxiedFaults:
         self, provider: str, endpoint: str, proxy: Proxy | None, trust: TrustStore, connect_seconds: float
     ) -> None:
         self._provider = provider
-        self._host = urlsplit(endpoint).hostname or ""
+        address = urlsplit(endpoint)
+        self._host = address.hostname or ""
+        self._is_secure = address.scheme == "https"
         self._proxy = proxy
         self._trust = trust
         self._connect_seconds = connect_seconds
@@ -64,7 +66,7 @@ class ProxiedFaults:
             what = f"{self._provider} could not be reached through {self._proxy}"
             return self._not_connected(what, self._proxy.address, causes, call)
         what = f"{self._provider} could not be reached"
-        if isinstance(fault, OSError) and self._trust.fault is not None:
+        if self._is_secure and self._trust.fault is not None:
             return unreached(self._provider, self._trust.fault)
         if isinstance(fault, requests.ConnectTimeout) or _has(causes, ssl.SSLError):
             return self._not_connected(what, self._host, causes, call)
