@@ -4,7 +4,9 @@ Through a whole gateway, directly and through a proxy. The provider's rate limit
 calls, so a slot that was taken twice would fail the last call.
 """
 
+import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -14,7 +16,7 @@ import pytest
 from gateway.core.provider_failures import ConnectionFailed, ProviderTimeout
 from gateway.routing.router import Target
 from gateway.upstream.cancellation import PendingResponse
-from gateway.upstream.transport import Transport
+from gateway.upstream.transport import IDLE_SECONDS, Transport
 from tests.support.black_hole import BlackHole, can_drop
 from tests.support.running import alias, chat, provider, running
 from tests.support.transports import BOTH, LONG, SHORT, Opening, everything, in_thread, open_stream, post, unwatched
@@ -245,3 +247,17 @@ def test_a_slow_model_acknowledges_and_is_waited_for(
         assert b"at last" in everything(stream)
     assert (up.connections, len(up.requests)) == (1, 2)
     assert limits == [0, 15], "patient while it thinks, and no more in the pool"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="each system has a clock of its own")
+def test_what_a_connection_has_idled_is_measured_by_a_clock_that_runs_in_sleep(
+    up: ScriptedUpstream, session: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine sleeps for as long as a router remembers, and the usual clock stands still."""
+    everything(open_stream(session, up))
+    assert up.connections == 1
+    awake = time.clock_gettime
+    slept = {time.CLOCK_BOOTTIME: IDLE_SECONDS}
+    monkeypatch.setattr(time, "clock_gettime", lambda clock: awake(clock) + slept.get(clock, 0.0))
+    everything(open_stream(session, up))
+    assert up.connections == 2

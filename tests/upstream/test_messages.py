@@ -222,6 +222,17 @@ def test_a_kind_of_proxy_that_is_not_supported_is_told(monkeypatch: pytest.Monke
     )
 
 
+@pytest.mark.parametrize(
+    "value", ["http://", "http://u:secret@:3128", "http://proxy:secret", "http://[secret", "proxy:0"]
+)
+def test_what_is_no_address_of_a_proxy_is_told(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", value)
+    assert told(BEHIND) == (
+        "acme could not be reached (HTTPS_PROXY is no address of a proxy: name it as http://HOST:PORT, or add the host "
+        "to NO_PROXY)."
+    )
+
+
 def test_an_answer_through_a_tunnel_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
     with ScriptedUpstream(server_context()) as up, tunnel_to(up) as port:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")

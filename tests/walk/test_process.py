@@ -172,6 +172,26 @@ class TestVerbs:
         assert "fine" in done.stdout
         assert "sk-test" not in done.stdout + done.stderr
 
+    def test_check_says_whom_tls_trusts_and_which_proxies_are_used(self, tmp_path: Path) -> None:
+        config = {
+            "providers": {"acme": provider("https://api.acme.invalid/v1"), "here": provider("http://localhost:1")}
+        }
+        (tmp_path / "config.yaml").write_text(json.dumps(config))
+        bundle = str(tmp_path / "company.pem")
+        proxy = {
+            "HTTPS_PROXY": "http://user:secret@proxy.invalid:3128",
+            "ALL_PROXY": "",
+            "NO_PROXY": "",
+            "no_proxy": "",
+        }
+        trusted = {"REQUESTS_CA_BUNDLE": "", "CURL_CA_BUNDLE": "", "SSL_CERT_FILE": bundle}
+        done = run("check", cwd=tmp_path, **trusted, **proxy)
+        assert done.returncode == 0, done.stderr
+        assert f"warning: SSL_CERT_FILE={bundle} cannot be read: name a file of certificates in PEM\n" in done.stdout
+        assert f"trust store: SSL_CERT_FILE={bundle}\n" in done.stdout
+        assert "acme is asked through the proxy proxy.invalid:3128 (HTTPS_PROXY)\n" in done.stdout
+        assert "here is" not in done.stdout and "secret" not in done.stdout
+
     def test_output_survives_an_ascii_console(self, tmp_path: Path) -> None:
         folder = tmp_path / "설정"
         folder.mkdir()

@@ -5,6 +5,7 @@ read them.
 """
 
 import os
+import re
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -26,7 +27,7 @@ class Proxy:
 
     Attributes:
         scheme: how it is spoken to.
-        address: its host and port, without its user and password.
+        address: its host and port, without its user and password; empty where the variable holds no address.
         source: the variable that names it, or SYSTEM.
     """
 
@@ -40,6 +41,8 @@ class Proxy:
     @property
     def fault(self) -> str | None:
         """Why it cannot be used; None if it can."""
+        if not self.address:
+            return f"{self.source} is no address of a proxy: name it as http://HOST:PORT, or add the host to NO_PROXY"
         if self.scheme in SPOKEN:
             return None
         kind = "SOCKS" if self.scheme.startswith("socks") else f"{self.scheme}://"
@@ -60,13 +63,22 @@ def proxy_of(endpoint: str) -> Proxy | None:
     if url is None:
         return None
     scheme, _, rest = url.rpartition("://")
-    authority = rest.partition("/")[0].rpartition("@")[2]
-    return Proxy(scheme.lower() or "http", authority, _source(endpoint, url))
+    return Proxy(scheme.lower() or "http", _address(rest), _source(endpoint, url))
 
 
 def is_proxied(endpoint: str) -> bool:
     """Whether an address is behind a proxy."""
     return proxy_of(endpoint) is not None
+
+
+def _address(text: str) -> str:
+    """Host and port of a URL's part behind its scheme; empty where they are malformed."""
+    authority = re.split(r"[/?#]", text, maxsplit=1)[0].rpartition("@")[2]
+    try:
+        found = urlsplit(f"//{authority}")
+        return authority if found.hostname and found.port != 0 else ""
+    except ValueError:
+        return ""
 
 
 def _source(endpoint: str, url: str) -> str:
