@@ -146,6 +146,13 @@ def test_what_has_begun_to_answer_is_not_repeated(up: ScriptedUpstream, session:
     assert len(up.requests) == 2
 
 
+def test_what_is_silent_for_too_long_is_not_repeated(up: ScriptedUpstream, session: Transport) -> None:
+    up.plays(Stall())
+    with pytest.raises(ProviderTimeout):
+        open_stream(session, up, SHORT)
+    assert len(up.requests) == 2
+
+
 def test_a_408_that_keeps_the_connection_is_an_answer(up: ScriptedUpstream, session: Transport) -> None:
     up.plays(Status(408, body=b"your prompt took too long"))
     stream = open_stream(session, up)

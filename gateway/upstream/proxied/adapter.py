@@ -73,10 +73,14 @@ class ProxiedCall:
         self.seconds = seconds
         self._connect_seconds, self._head_seconds = seconds
 
-    @property
-    def was_lost(self) -> bool:
-        """Whether it failed because a kept connection was no good any more."""
-        return self.reused and not self.limit.has_begun and not self.pending.was_cancelled
+    def was_lost(self, *, silent: bool) -> bool:
+        """Whether it failed because a kept connection was no good any more.
+
+        Args:
+            silent: it failed because nothing came in time. Only if the request was not taken either, is that so.
+        """
+        began = self.limit.has_begun or (silent and not self.stuck)
+        return self.reused and not began and not self.pending.was_cancelled
 
     def dial(self, host: str, port: int) -> socket.socket:
         """Connect to the first address that accepts. Raises OSError, or UnicodeError if the host is no valid name."""

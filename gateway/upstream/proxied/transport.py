@@ -126,7 +126,7 @@ class RequestsTransport:
         try:
             response = self._session.send(_prepared(request), stream=True, allow_redirects=False, timeout=call.seconds)
         except (requests.RequestException, HTTPError, OSError, ValueError) as fault:  # ValueError: not a valid header
-            if call.was_lost:
+            if call.was_lost(silent=isinstance(fault, requests.ReadTimeout)):
                 return None
             raise self._faults.failure(fault, call, timeout) from None
         stream = RequestsStream(response, self._provider)
