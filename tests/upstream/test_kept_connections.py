@@ -223,6 +223,19 @@ def test_a_kept_connection_that_is_a_black_hole_is_replaced(name: str, size: int
         assert (hole.connections, hole.answered) == (2, 2)
 
 
+def test_a_kept_connection_that_nobody_hears_is_replaced(
+    up: ScriptedUpstream, session_to: Opening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same on every system: what the system says of the connection is scripted."""
+    for module in ("direct.connection", "proxied.timed_response"):
+        monkeypatch.setattr(f"gateway.upstream.{module}.is_unheard", lambda connection: True)
+    with closing(session_to(up.base_url, connect_seconds=SHORT)) as session:
+        everything(open_stream(session, up))
+        up.plays(Stall())
+        everything(open_stream(session, up))
+    assert [request.connection for request in up.requests] == [0, 0, 1]
+
+
 @needs_drop
 @pytest.mark.parametrize("name", BOTH)
 def test_a_fresh_connection_that_is_a_black_hole_is_silence(name: str) -> None:

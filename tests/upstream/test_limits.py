@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 
 import pytest
+import requests
 
 from gateway.core.errors import GatewayError
 from gateway.core.provider_failures import ConnectionFailed, ProviderTimeout
 from gateway.upstream.cancellation import PendingResponse
+from gateway.upstream.proxied.transport import plain_session
 from gateway.upstream.transport import Transport
 from tests.support.fakes import FakeClock
 from tests.support.running import alias, chat, provider, running
@@ -193,6 +195,12 @@ def test_a_name_that_is_not_resolved_is_told(unresolved: str) -> None:
     assert caught.value.message == (
         f"acme could not be reached{through}: the name was not resolved within 0.05 s; check the DNS of this machine."
     )
+
+
+def test_a_login_waits_for_no_name_longer_than_for_a_connection(hanging: Hanging) -> None:
+    with plain_session(f"http://{NAME}/token", {}) as session, pytest.raises(requests.ConnectionError):
+        session.post(f"http://{NAME}/token", data=b"", timeout=(SHORT, LONG))
+    assert hanging.asked.acquire(blocking=False) and not hanging.let_go.is_set()
 
 
 def test_a_lookup_can_be_cut(unresolved: str, hanging: Hanging) -> None:

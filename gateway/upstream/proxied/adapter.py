@@ -17,13 +17,13 @@ from urllib3 import HTTPConnectionPool, HTTPResponse, HTTPSConnectionPool, Proxy
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
-from gateway.core.clock import boot_time
+from gateway.core.clock import Clock, boot_time
 from gateway.net.resolver import NotResolved, Resolver
 from gateway.net.sockets import plain
 from gateway.net.tcp import UNACKNOWLEDGED_SECONDS, limit_unacknowledged, tune
 from gateway.upstream.cancellation import PendingResponse
 from gateway.upstream.proxied.timed_response import ReadLimit, timed_response
-from gateway.upstream.transport import EARLY_ANSWER_SECONDS, IDLE_SECONDS
+from gateway.upstream.transport import EARLY_ANSWER_SECONDS, IDLE_SECONDS, no_op
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     Sendable: TypeAlias = SupportsRead[bytes] | Iterable[ReadableBuffer] | ReadableBuffer | str
 
+DEFAULT_SECONDS: Final = 30.0
+"""For connecting, where a request gives no limit."""
 GONE: Final = frozenset({errno.EPIPE, errno.ECONNRESET, errno.ECONNABORTED, errno.ESHUTDOWN, errno.EPROTOTYPE})
 """Errors of sending after the other side has closed, which may have answered before."""
 
@@ -69,8 +71,8 @@ class ProxiedCall:
         self.reused = False
         self.stuck = False
         self.unresolved = False
-        self._resolver = resolver
         self.seconds = seconds
+        self._resolver = resolver
         self._connect_seconds, self._head_seconds = seconds
 
     def was_lost(self, *, silent: bool) -> bool:
@@ -116,9 +118,27 @@ class ProxiedCall:
 
 
 class ThreadCall(threading.local):
-    """The call of the current thread, if it makes one."""
+    """The call of the current thread, if it makes one.
+
+    Args:
+        resolver: looks names up, also for requests that are no calls.
+        clock: measures limits.
+    """
 
     current: ProxiedCall | None = None
+
+    def __init__(self, resolver: Resolver, clock: Clock) -> None:
+        self.resolver = resolver
+        self.clock = clock
+
+    def unwatched(self, seconds: float) -> ProxiedCall:
+        """For a request that is no call, such as one of a login: nobody cancels it.
+
+        Args:
+            seconds: for connecting.
+        """
+        pending = PendingResponse(no_op)
+        return ProxiedCall(pending, ReadLimit(self.clock), self.resolver, (seconds, seconds), fresh=True)
 
     def limit(self) -> ReadLimit | None:
         return self.current.limit if self.current is not None else None
@@ -200,9 +220,7 @@ class _Connection(HTTPConnection):
             limit_unacknowledged(plain(self.sock), UNACKNOWLEDGED_SECONDS)
 
     def _new_conn(self) -> socket.socket:
-        call = self.calls.current
-        if call is None:
-            return super()._new_conn()
+        call = self.calls.current or self.calls.unwatched(self.timeout or DEFAULT_SECONDS)
         try:
             return call.dial(self._dns_host.strip("[]"), self.port)
         except socket.gaierror as fault:

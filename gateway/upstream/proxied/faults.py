@@ -66,7 +66,8 @@ class ProxiedFaults:
             what = f"{self._provider} could not be reached through {self._proxy}"
             return self._not_connected(what, self._proxy.address, causes, call)
         what = f"{self._provider} could not be reached"
-        if self._is_secure and self._trust.fault is not None:
+        about_trust = _has(causes, ssl.SSLError) or not isinstance(fault, requests.RequestException)
+        if self._is_secure and about_trust and self._trust.fault is not None:
             return unreached(self._provider, self._trust.fault)
         if isinstance(fault, requests.ConnectTimeout) or _has(causes, ssl.SSLError):
             return self._not_connected(what, self._host, causes, call)

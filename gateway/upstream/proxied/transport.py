@@ -34,19 +34,27 @@ class _PlainSession(requests.Session):
         return None
 
 
-def plain_session(endpoint: str, environ: Mapping[str, str]) -> requests.Session:
+def plain_session(
+    endpoint: str, environ: Mapping[str, str], calls: ThreadCall | None = None, pool_size: int = 1
+) -> requests.Session:
     """A session without redirects, cookies and netrc. It keeps the proxy and CA bundle that the environment names now.
 
     Args:
         endpoint: an address it will be used for, which decides on a proxy.
-        environ: where REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and SSL_CERT_FILE are read.
+        environ: where REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE, SSL_CERT_FILE and SSL_CERT_DIR are read.
+        calls: the calls of the threads that use it; without them nobody cancels its requests.
+        pool_size: connections kept.
     """
+    clock = SystemClock()
+    adapter = CancellableAdapter(calls or ThreadCall(Resolver(clock), clock), pool_size)
     session = _PlainSession()
     session.trust_env = False
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     session.headers.clear()
     session.proxies = proxies_for(endpoint)
     session.verify = ca_bundle(environ) or True
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
     return session
 
 
@@ -76,14 +84,10 @@ class RequestsTransport:
         self._connect_seconds = connect_seconds
         self._clock = clock or SystemClock()
         self._provider = provider
-        self._session = plain_session(endpoint, environ)
         self._proxy = proxy_of(endpoint)
         self._faults = ProxiedFaults(provider, endpoint, self._proxy, TrustStore.of(environ), connect_seconds)
-        self._resolver = Resolver(self._clock)
-        self._calls = ThreadCall()
-        adapter = CancellableAdapter(self._calls, pool_size)
-        self._session.mount("https://", adapter)
-        self._session.mount("http://", adapter)
+        self._calls = ThreadCall(Resolver(self._clock), self._clock)
+        self._session = plain_session(endpoint, environ, self._calls, pool_size)
 
     def post(
         self,
@@ -114,7 +118,7 @@ class RequestsTransport:
 
     def _call(self, pending: PendingResponse, seconds: float, *, fresh: bool) -> ProxiedCall:
         limits = (min(self._connect_seconds, seconds), seconds)
-        return ProxiedCall(pending, ReadLimit(self._clock), self._resolver, limits, fresh=fresh)
+        return ProxiedCall(pending, ReadLimit(self._clock), self._calls.resolver, limits, fresh=fresh)
 
     def _ask(self, request: HttpRequest, call: ProxiedCall, timeout: float) -> ByteStream | None:
         """Send the request and wait for the head of its answer; None if a kept connection was no good any more.
