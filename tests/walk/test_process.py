@@ -8,11 +8,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.support.running import alias, provider
+from gateway.serve import Gateway, greeting, with_address
+from tests.support.running import alias, loaded, provider
 from tests.support.served import HANG, ROOT, Served, environment, posix_only, run, run_here, serving
 from tests.support.upstream_script import Done, ScriptedUpstream, Sse, Stall, WaitFor, sse_events
 
@@ -36,6 +38,31 @@ def config(tmp_path: Path, upstream: ScriptedUpstream) -> Path:
         )
     )
     return path
+
+
+def test_the_greeting_names_what_the_environment_changes_about_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_PROXY", "no_proxy", "https_proxy", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    config = loaded({"providers": {"acme": provider("https://api.acme.invalid/v1", apiKey="sk-1")}})
+    said = []
+    for value in ("", "http://user:secret@proxy.invalid:3128", "socks5://p.invalid:1"):
+        monkeypatch.setenv("HTTPS_PROXY", value)
+        with closing(Gateway(with_address(config, None, 0), {})) as gateway:
+            said.append([line for line in greeting(config, gateway).splitlines() if "proxy" in line or "trust" in line])
+    assert said == [
+        [],
+        [
+            "Connections: trust store: certifi's list",
+            "Connections: acme is asked through the proxy proxy.invalid:3128 (HTTPS_PROXY)",
+        ],
+        [
+            f"Warning: acme cannot be asked: SOCKS is not supported for the proxy p.invalid:1 (HTTPS_PROXY): {WAY_ON}",
+            "Connections: trust store: certifi's list",
+        ],
+    ]
+
+
+WAY_ON = "name an http:// proxy, or add the host to NO_PROXY"
 
 
 @posix_only

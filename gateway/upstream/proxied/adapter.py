@@ -208,7 +208,7 @@ class _Connection(HTTPConnection):
     def close(self) -> None:
         super().close()
         self._served = 0
-        self._spoiled = False
+        self._spoiled = self._is_patient = False
 
     def kept(self) -> None:
         """It goes to the pool."""
