@@ -1,25 +1,22 @@
-"""Kept connections that end or die: the request goes once more on a fresh one, and nobody is blamed.
+"""Kept connections that end: the request goes once more on a fresh one, and nobody is blamed.
 
 Through a whole gateway, directly and through a proxy. The provider's rate limit has exactly as many slots as there are
 calls, so a slot that was taken twice would fail the last call.
 """
 
-import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 
 import pytest
 
 from gateway.core.provider_failures import ConnectionFailed, ProviderTimeout
 from gateway.routing.router import Target
 from gateway.upstream.cancellation import PendingResponse
-from gateway.upstream.transport import IDLE_SECONDS, Transport
-from tests.support.black_hole import BlackHole, can_drop
+from gateway.upstream.transport import Transport
 from tests.support.running import alias, chat, provider, running
-from tests.support.transports import BOTH, LONG, SHORT, Opening, everything, in_thread, open_stream, post, unwatched
+from tests.support.transports import LONG, SHORT, Opening, everything, in_thread, open_stream, post, unwatched
 from tests.support.upstream_script import (
     Cut,
     Request,
@@ -30,7 +27,6 @@ from tests.support.upstream_script import (
     Status,
     Step,
     healthy,
-    json_answer,
 )
 
 CALLS = 300
@@ -198,87 +194,3 @@ def test_the_answer_has_the_time_that_is_left(up: ScriptedUpstream, session: Tra
     up.plays(Stall())
     with pytest.raises(ProviderTimeout):
         open_stream(session, up, SHORT)
-
-
-# A connection that a router, a VPN or a sleep has cut --------------------------------------------------------------
-
-needs_drop = pytest.mark.skipif(not can_drop(), reason="only Linux drops the packets of one socket by a filter")
-
-
-@contextmanager
-def kept_to(hole: BlackHole, name: str, connect_seconds: float) -> Iterator[Transport]:
-    opened = BOTH[name](hole.base_url, connect_seconds=connect_seconds)
-    with closing(opened) as session:
-        everything(session.post(post(hole.base_url), LONG, unwatched))
-        yield session
-
-
-@needs_drop
-@pytest.mark.parametrize("size", [2, 8_000_000], ids=["small", "more than the system takes"])
-@pytest.mark.parametrize("name", BOTH)
-def test_a_kept_connection_that_is_a_black_hole_is_replaced(name: str, size: int) -> None:
-    with BlackHole() as hole, kept_to(hole, name, 0.3) as session:
-        hole.swallow_what_comes()
-        everything(session.post(post(hole.base_url, b" " * size), LONG, unwatched))
-        assert (hole.connections, hole.answered) == (2, 2)
-
-
-def test_a_kept_connection_that_nobody_hears_is_replaced(
-    up: ScriptedUpstream, session_to: Opening, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The same on every system: what the system says of the connection is scripted."""
-    for module in ("direct.connection", "proxied.timed_response"):
-        monkeypatch.setattr(f"gateway.upstream.{module}.is_unheard", lambda connection: True)
-    with closing(session_to(up.base_url, connect_seconds=SHORT)) as session:
-        everything(open_stream(session, up))
-        up.plays(Stall())
-        everything(open_stream(session, up))
-    assert [request.connection for request in up.requests] == [0, 0, 1]
-
-
-@needs_drop
-@pytest.mark.parametrize("name", BOTH)
-def test_a_fresh_connection_that_is_a_black_hole_is_silence(name: str) -> None:
-    with BlackHole() as hole, closing(BOTH[name](hole.base_url, connect_seconds=0.1)) as session:
-        hole.swallow_what_comes()
-        with pytest.raises(ProviderTimeout):
-            session.post(post(hole.base_url), 0.3, unwatched)
-        assert hole.connections == 1
-
-
-@pytest.mark.parametrize("name", BOTH)
-def test_a_slow_model_acknowledges_and_is_waited_for(
-    up: ScriptedUpstream, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It answers only after the transport has looked at the connection, and has left it to the keep-alive probes."""
-    go_on = threading.Event()
-    limits: list[int] = []
-
-    def noted(connection: object, seconds: int) -> None:
-        limits.append(seconds)
-        go_on.set()
-
-    for module in ("direct.connection", "proxied.timed_response", "proxied.adapter"):
-        monkeypatch.setattr(f"gateway.upstream.{module}.limit_unacknowledged", noted)
-    with closing(BOTH[name](up.base_url, connect_seconds=0.3)) as session:
-        everything(open_stream(session, up))
-        up.answers(lambda _: (json_answer("at last"),) if go_on.wait(LONG) else ())
-        stream = open_stream(session, up)
-        assert b"at last" in everything(stream)
-    assert (up.connections, len(up.requests)) == (1, 2)
-    assert limits == [0, 15], "patient while it thinks, and no more in the pool"
-
-
-if sys.platform == "linux":  # each system has a clock of its own
-
-    def test_what_a_connection_has_idled_is_measured_by_a_clock_that_runs_in_sleep(
-        up: ScriptedUpstream, session: Transport, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """The machine sleeps for as long as a router remembers, and the usual clock stands still."""
-        everything(open_stream(session, up))
-        assert up.connections == 1
-        awake = time.clock_gettime
-        slept = {time.CLOCK_BOOTTIME: IDLE_SECONDS}
-        monkeypatch.setattr(time, "clock_gettime", lambda clock: awake(clock) + slept.get(clock, 0.0))
-        everything(open_stream(session, up))
-        assert up.connections == 2

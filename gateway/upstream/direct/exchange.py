@@ -11,7 +11,7 @@ from typing import Final
 
 from gateway.core.clock import Clock
 from gateway.core.provider_failures import ProviderFailure, ProviderTimeout
-from gateway.http1.response_reader import ResponseReader
+from gateway.http1.response_reader import Headers, ResponseReader
 from gateway.upstream.cancellation import PendingResponse
 from gateway.upstream.direct.connection import Connection
 from gateway.upstream.transport import EARLY_ANSWER_SECONDS, is_idle_timeout, unreached
@@ -113,12 +113,16 @@ class Exchange:
             self._begun = True
             early = reader.feed(data)
             if reader.status is not None:
-                if self._connection.reused and is_idle_timeout(reader.status, reader.headers):
+                if self._is_for_an_idle_connection(reader.status, reader.headers):
                     raise KeptConnectionLost(self._until - self._clock.monotonic())
                 return reader, early
             if reader.fault is not None:
                 raise unreached(self._provider, reader.fault)
             left = self._until - self._clock.monotonic()
+
+    def _is_for_an_idle_connection(self, status: int, headers: Headers) -> bool:
+        """Whether the answer crossed the request. One that comes after a while is meant for it."""
+        return self._connection.reused and self._patience < math.inf and is_idle_timeout(status, headers)
 
     def _receive(self, left: float) -> bytes:
         try:

@@ -134,7 +134,7 @@ class RequestsTransport:
                 return None
             raise self._faults.failure(fault, call, timeout) from None
         stream = RequestsStream(response, self._provider)
-        if call.reused and is_idle_timeout(stream.status, stream.headers):
+        if call.reused and not call.limit.is_patient and is_idle_timeout(stream.status, stream.headers):
             stream.close()
             return None
         return stream
