@@ -6,7 +6,7 @@ from typing import Final, Protocol
 from msgspec import Struct
 
 from gateway.core.errors import Overloaded
-from gateway.core.provider_failures import ConnectionFailed
+from gateway.core.provider_failures import ConnectionFailed, NameUnresolved
 from gateway.upstream.byte_stream import ByteStream
 from gateway.upstream.cancellation import PendingResponse
 
@@ -83,11 +83,11 @@ def is_idle_timeout(status: int, headers: Mapping[str, str]) -> bool:
     return status == 408 and "close" in headers.get("connection", "").lower()
 
 
-def unresolved(what: str, seconds: float) -> ConnectionFailed:
+def unresolved(what: str, seconds: float) -> NameUnresolved:
     """The resolver of this machine does not answer.
 
     Args:
         what: failed, as the beginning of the text.
         seconds: how long it was waited for.
     """
-    return ConnectionFailed(f"{what}: the name was not resolved within {seconds:g} s; check the DNS of this machine.")
+    return NameUnresolved(f"{what}: the name was not resolved within {seconds:g} s; check the DNS of this machine.")
