@@ -11,7 +11,7 @@ from typing import Final
 
 from gateway.core.clock import Clock
 from gateway.core.provider_failures import ProviderFailure, ProviderTimeout
-from gateway.http1.response_reader import Headers, ResponseReader
+from gateway.http1.response_reader import ResponseReader
 from gateway.upstream.cancellation import PendingResponse
 from gateway.upstream.direct.connection import Connection
 from gateway.upstream.transport import EARLY_ANSWER_SECONDS, is_idle_timeout, unreached
@@ -51,7 +51,6 @@ class Exchange:
         "_pending",
         "_provider",
         "_stuck",
-        "_timeout",
         "_until",
     )
 
@@ -65,7 +64,7 @@ class Exchange:
         self._patience = connect_seconds
         self._begun = False  # the answer
         self._stuck: ProviderFailure | None = None  # the request
-        self._timeout = self._until = 0.0
+        self._until = 0.0
 
     def run(self, head: bytes, body: bytes, timeout: float, limit: float) -> tuple[ResponseReader, bytes]:
         """Send the request and read the head of its answer.
@@ -83,67 +82,68 @@ class Exchange:
             ProviderFailure: there is no answer.
             KeptConnectionLost: likewise, because a kept connection is no good any more.
         """
-        self._pending.attach(self._connection.socket)
-        self._send(head, body, timeout, limit)
-        self._pending.sent()
-        if self._stuck is not None:
-            timeout = min(timeout, EARLY_ANSWER_SECONDS)
-        self._timeout = timeout
-        self._until = self._clock.monotonic() + timeout
-        return self._answer(timeout)
-
-    def _send(self, head: bytes, body: bytes, timeout: float, limit: float) -> None:
-        """Send the request. A provider that refuses it before its end may have answered, so that is read then."""
+        connection = self._connection
+        self._pending.attach(connection.socket)
         try:
-            self._connection.send(head, body, limit)
-        except TimeoutError:
-            self._stuck = unreached(self._provider, f"it took nothing more of the request for {limit:g} s")
-            self._connection.spoiled = True
+            connection.send(head, body, limit)
         except OSError as fault:
-            self._connection.spoiled = True
-            if fault.errno not in GONE and not isinstance(fault, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
-                raise self._failed(fault, timeout) from None
-
-    def _answer(self, left: float) -> tuple[ResponseReader, bytes]:
+            self._not_sent(fault, timeout, limit)
+        self._pending.sent()
+        left = timeout if self._stuck is None else min(timeout, EARLY_ANSWER_SECONDS)
+        self._until = self._clock.monotonic() + left
         reader = ResponseReader()
         while True:
-            data = self._receive(left)
+            wait = left if left < self._patience else self._patience
+            try:
+                data = connection.receive(wait if wait > 0.001 else 0.001)
+            except OSError as fault:
+                data = self._not_received(fault, left, timeout)
             if not data:
                 self._ended(reader)
             self._begun = True
             early = reader.feed(data)
             if reader.status is not None:
-                if self._is_for_an_idle_connection(reader.status, reader.headers):
-                    raise KeptConnectionLost(self._until - self._clock.monotonic())
+                if reader.status == 408:
+                    self._check_idle_timeout(reader)
                 return reader, early
             if reader.fault is not None:
                 raise unreached(self._provider, reader.fault)
             left = self._until - self._clock.monotonic()
 
-    def _is_for_an_idle_connection(self, status: int, headers: Headers) -> bool:
-        """Whether the answer crossed the request. One that comes after a while is meant for it."""
-        return self._connection.reused and self._patience < math.inf and is_idle_timeout(status, headers)
+    def _not_sent(self, fault: OSError, timeout: float, limit: float) -> None:
+        """Sending failed. A provider that refuses a request before its end may have answered, so that is read then."""
+        self._connection.spoiled = True
+        if isinstance(fault, TimeoutError):
+            self._stuck = unreached(self._provider, f"it took nothing more of the request for {limit:g} s")
+        elif fault.errno not in GONE and not isinstance(fault, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
+            raise self._failed(fault, timeout) from None
 
-    def _receive(self, left: float) -> bytes:
-        try:
-            return self._connection.receive(max(min(left, self._patience), 0.001))
-        except TimeoutError:
-            if left > self._patience:
-                return self._after_silence(left - self._patience)
-            if self._stuck is not None:
-                raise self._without_answer(self._stuck, left) from None
-            raise ProviderTimeout(f"{self._provider} did not answer within {self._timeout:.0f} s.") from None
-        except OSError as fault:
+    def _check_idle_timeout(self, reader: ResponseReader) -> None:
+        """Raise where a 408 has crossed the request. One that comes after a while is meant for it."""
+        if self._connection.reused and self._patience < math.inf and is_idle_timeout(408, reader.headers):
+            raise KeptConnectionLost(self._until - self._clock.monotonic())
+
+    def _not_received(self, fault: OSError, left: float, timeout: float) -> bytes:
+        """Receiving failed. The bytes of a second try, which is made where nothing has come for a while."""
+        if not isinstance(fault, TimeoutError):
             raise self._failed(fault, self._until - self._clock.monotonic()) from None
+        if left > self._patience:
+            return self._after_silence(left - self._patience, timeout)
+        if self._stuck is not None:
+            raise self._without_answer(self._stuck, left) from None
+        raise ProviderTimeout(f"{self._provider} did not answer within {timeout:.0f} s.") from None
 
-    def _after_silence(self, left: float) -> bytes:
+    def _after_silence(self, left: float, timeout: float) -> bytes:
         """Nothing has come for a while. Does the provider think, or is it not there any more?"""
         self._patience = math.inf
         if not self._connection.is_unheard():
             self._connection.be_patient()
         elif self._connection.reused and not self._begun:
             raise KeptConnectionLost(left)
-        return self._receive(left)
+        try:
+            return self._connection.receive(max(left, 0.001))
+        except OSError as fault:
+            return self._not_received(fault, left, timeout)
 
     def _ended(self, reader: ResponseReader) -> None:
         """The connection has ended. Raises unless that can be the end of an answer."""
