@@ -9,6 +9,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from gateway.core.rendered import Adjustments
+from gateway.core.request import Prompt
 from gateway.core.strict_json import JsonObject
 from gateway.wires.anthropic_messages.outbound.dropped import Drop
 from gateway.wires.anthropic_messages.outbound.models import Traits
@@ -22,6 +23,8 @@ PREFILL: Final = "prefill"
 SYSTEM_INSIDE: Final = "messages.system"
 """A system message inside the conversation."""
 
+STRICT: Final = "strict"
+"""The wish that a tool's arguments follow its schema exactly."""
 NEEDED: Final = frozenset({"model", "messages", "max_tokens", "system", "tools", "stream"})
 """Fields of a request without which it is another one. All others can be left out by their own names, too."""
 FIELDS: Final = {
@@ -51,3 +54,10 @@ def learned(traits: Traits, adjustments: Adjustments) -> Traits:
         prefill=traits.prefill and PREFILL not in without,
         system_inside=traits.system_inside and SYSTEM_INSIDE not in without,
     )
+
+
+def without_strict(prompt: Prompt, adjustments: Adjustments) -> Prompt:
+    """The prompt with no word on how strict its tools are, where the target refuses it."""
+    if STRICT not in adjustments.without:
+        return prompt
+    return replace(prompt, tools=tuple(replace(tool, strict=None) for tool in prompt.tools))

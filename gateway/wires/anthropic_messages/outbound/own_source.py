@@ -11,7 +11,14 @@ from typing import Final, TypeAlias
 from gateway.core.rendered import Adjustments
 from gateway.core.strict_json import JsonObject, JsonValue
 from gateway.wires.adjusted_prompt import REASONING
-from gateway.wires.anthropic_messages.outbound.adjustments import BUDGET, EFFORT, PREFILL, SYSTEM_INSIDE, leave_out
+from gateway.wires.anthropic_messages.outbound.adjustments import (
+    BUDGET,
+    EFFORT,
+    PREFILL,
+    STRICT,
+    SYSTEM_INSIDE,
+    leave_out,
+)
 from gateway.wires.anthropic_messages.outbound.conversation import CONTINUE
 from gateway.wires.anthropic_messages.outbound.dropped import Drop
 from gateway.wires.anthropic_messages.outbound.own_reasoning import is_foreign
@@ -76,6 +83,11 @@ def _adjust(body: JsonObject, adjustments: Adjustments, drop: Drop) -> None:
         _without_effort(body, drop)
     if "output" in without:
         _without_output(body, "format", drop)
+    if STRICT in without and any(STRICT in tool for tool in objects(body.get("tools"))):
+        body["tools"] = [
+            {name: value for name, value in tool.items() if name != STRICT} for tool in objects(body.get("tools"))
+        ]
+        drop("tools.strict")
     _adjust_messages(body, without, drop)
 
 

@@ -26,7 +26,7 @@ from gateway.wires.anthropic_messages.outbound import (
     thinking,
     tools,
 )
-from gateway.wires.anthropic_messages.outbound.adjustments import FIELDS, learned, leave_out
+from gateway.wires.anthropic_messages.outbound.adjustments import FIELDS, learned, leave_out, without_strict
 from gateway.wires.anthropic_messages.outbound.blocks import CallIds, Setting
 from gateway.wires.anthropic_messages.outbound.dropped import Drop, Dropped
 from gateway.wires.anthropic_messages.outbound.models import Traits, traits
@@ -57,7 +57,7 @@ def render(chat: ChatRequest, model: str, memory: ReasoningMemory, ask: Ask) -> 
         raise UnsupportedByTarget("Anthropic gives one answer at a time.", param="n")
     drop = Dropped()
     given = chat.prompt()
-    prompt = adjusted(given, Adjustments(ask.adjustments.without - {REASONING}))
+    prompt = without_strict(adjusted(given, Adjustments(ask.adjustments.without - {REASONING})), ask.adjustments)
     for name in [*prompt.unmapped, *_adjusted(given, prompt, ask.adjustments)]:
         drop(name)
     names = ToolNames(tools.NAMES, names_in(prompt))

@@ -35,6 +35,11 @@ def test_a_strict_function_has_no_further_properties() -> None:
     assert (loose["strict"], loose["input_schema"]) == (False, schema)
 
 
+def test_a_target_that_refuses_strict_tools_gets_others() -> None:
+    prompt = Prompt((user("Hi"),), (Tool("f", strict=True),))
+    assert body(prompt, without=frozenset({"strict"}))["tools"] == [{"name": "f", "input_schema": {"type": "object"}}]
+
+
 def test_a_custom_tool_is_a_function_of_one_text() -> None:
     (sent,) = asked(Tool("patch", "Patches", kind="custom", grammar=("lark", 'start: "a"')))["tools"]
     assert sent["input_schema"]["required"] == ["input"]
