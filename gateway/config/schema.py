@@ -18,6 +18,7 @@ Address = Annotated[str, Meta(min_length=1, max_length=2048)]
 HeaderText = Annotated[str, Meta(pattern=r"^[\x21-\x7e]([\x20-\x7e]{0,510}[\x21-\x7e])?$")]
 HeaderName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+Tokens = Annotated[int, Meta(ge=1, le=10_000_000)]
 
 
 class Struct(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -85,6 +86,9 @@ class Target(Struct, frozen=True):
     provider: Name
     model: Annotated[str, Meta(min_length=1, max_length=256)]
     priority: Annotated[int, Meta(ge=0, le=1_000_000, description="Lower is asked first; equals in file order.")] = 1
+    max_output_tokens: Annotated[Tokens, Meta(description="As for a provider, for this model of it alone.")] | None = (
+        None
+    )
 
 
 class Alias(Struct, frozen=True):
@@ -258,12 +262,8 @@ class Provider(Struct, frozen=True):
     ) = None
     max_output_tokens: (
         Annotated[
-            int,
-            Meta(
-                ge=1,
-                le=10_000_000,
-                description="The largest token limit of an answer to ask for; a larger one of a request is lowered.",
-            ),
+            Tokens,
+            Meta(description="The largest limit of an answer's tokens to ask for; a larger one is lowered to it."),
         ]
         | None
     ) = None

@@ -11,6 +11,7 @@ from typing import Final
 from gateway.auth.auth_manager import Credential
 from gateway.core.clock import Clock
 from gateway.providers.http_provider import Api, HttpProvider
+from gateway.providers.token_limits import UNLIMITED, TokenLimits
 from gateway.upstream.session import UpstreamSession
 from gateway.upstream.user_agents import UserAgentPool
 from gateway.wires.base import OutboundWire
@@ -47,7 +48,7 @@ class AnthropicProvider(HttpProvider):
         clock: Clock,
         api_key_header: str | None = None,
         credential: str = "its credential",
-        max_tokens: int | None = None,
+        max_tokens: TokenLimits = UNLIMITED,
     ) -> None:
         url = endpoint.removesuffix("/v1") + PATH
         api = Api(wire, lambda model, stream: url, partial(_headers, api_key_header))

@@ -13,6 +13,7 @@ from gateway.core.clock import Clock
 from gateway.core.provider_failures import TargetModelMissing
 from gateway.providers.http_provider import Api, HttpProvider
 from gateway.providers.openai import QUOTA_PROJECT
+from gateway.providers.token_limits import UNLIMITED, TokenLimits
 from gateway.upstream.session import UpstreamSession
 from gateway.upstream.user_agents import UserAgentPool
 from gateway.wires.base import OutboundWire
@@ -53,7 +54,7 @@ class GeminiProvider(HttpProvider):
         api_key_header: str | None = None,
         quota_project: Callable[[], str | None] = lambda: None,
         credential: str = "its credential",
-        max_tokens: int | None = None,
+        max_tokens: TokenLimits = UNLIMITED,
     ) -> None:
         api = Api(wire, partial(_address, endpoint), partial(_headers, api_key_header, quota_project))
         super().__init__(

@@ -17,6 +17,7 @@ from gateway.core.provider_failures import CredentialRefused, InvalidAnswer, Pro
 from gateway.core.rendered import Ask, Rendered
 from gateway.core.request import ChatRequest
 from gateway.providers.base import Answer, AttemptContext, OpenStream
+from gateway.providers.token_limits import UNLIMITED, TokenLimits
 from gateway.upstream.byte_stream import ByteStream
 from gateway.upstream.session import UpstreamSession
 from gateway.upstream.transport import HttpRequest
@@ -57,7 +58,7 @@ class HttpProvider:
         user_agents: its User-Agent texts.
         clock: for deadlines.
         credential: what a refusal names: the credential and where it is corrected.
-        max_tokens: the largest limit of an answer that requests may have; None lets every limit pass.
+        max_tokens: the largest limits of an answer that requests may have.
     """
 
     def __init__(  # noqa: PLR0913 - one place puts a provider together
@@ -69,7 +70,7 @@ class HttpProvider:
         user_agents: UserAgentPool,
         clock: Clock,
         credential: str = "its credential",
-        max_tokens: int | None = None,
+        max_tokens: TokenLimits = UNLIMITED,
     ) -> None:
         self.name = name
         self._max_tokens = max_tokens
@@ -136,10 +137,10 @@ class HttpProvider:
 
     def _ask(self, context: AttemptContext, *, usage: bool) -> Ask:
         """How a request is rendered, with the smaller of the limits that are configured and learned."""
-        learned = context.adjustments
-        if self._max_tokens is None or (learned.max_tokens is not None and learned.max_tokens < self._max_tokens):
+        learned, most = context.adjustments, self._max_tokens.of(context.model)
+        if most is None or (learned.max_tokens is not None and learned.max_tokens < most):
             return Ask(usage, learned)
-        return Ask(usage, replace(learned, max_tokens=self._max_tokens))
+        return Ask(usage, replace(learned, max_tokens=most))
 
     def _post(self, address: str, rendered: Rendered, context: AttemptContext, timeouts: Iterator[float]) -> ByteStream:
         """Send the request and return the body of a 200. Raises the failure that any other status means."""

@@ -18,6 +18,7 @@ from gateway.core.secrets import Secret
 from gateway.core.strict_json import JsonObject
 from gateway.providers.anthropic import AnthropicProvider
 from gateway.providers.base import AttemptContext
+from gateway.providers.token_limits import TokenLimits
 from gateway.upstream.session import UpstreamSession
 from gateway.upstream.user_agents import UserAgentPool
 from gateway.wires.anthropic_messages.outbound import AnthropicMessagesProvider
@@ -136,7 +137,7 @@ def test_a_callers_own_request_goes_on_and_its_answer_comes_back_as_it_was(up: S
 
 @pytest.mark.parametrize(("learned", "sent"), [(None, 500), (900, 500), (300, 300)])
 def test_the_limit_of_an_answer_is_the_smaller_one(up: ScriptedUpstream, learned: int | None, sent: int) -> None:
-    with closing(provider(up, max_tokens=500)) as asked:
+    with closing(provider(up, max_tokens=TokenLimits(500))) as asked:
         for request in (own(max_tokens=1_000), foreign(max_tokens=1_000)):
             up.plays(Json(200, message(text("Hi"))))
             answer = asked.send(request, context(most=learned))

@@ -263,6 +263,28 @@ def test_redacted_thinking_comes_back_too(claude: Anthropic, gateway: Running) -
     assert claude.asked["messages"][1]["content"] == [redacted(), text("42")]
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+def test_thinking_that_the_account_did_not_sign_is_left_out_at_once(
+    claude: Anthropic, gateway: Running, streamed: bool
+) -> None:
+    """Another account's thinking, for instance: the same target answers without it."""
+
+    def answers(request: Request) -> Sequence[Step]:
+        if '"thinking","thinking"' in request.body.decode():
+            words = "messages.1.content.0: Invalid `signature` in `thinking` block"
+            return (refusal(400, "invalid_request_error", words),)
+        return stream(HELLO) if streamed else (Json(200, HELLO),)
+
+    claude.up.answers(answers)
+    extra = {"anthropic": {"thinking": [thinking("Hm.", "b3RoZXI=")]}}
+    kept = {"role": "assistant", "content": "42", "extra_content": extra}
+    messages = [QUESTION, kept, {"role": "user", "content": "Why?"}]
+    reply = gateway.post({"model": "best", "messages": messages, "stream": streamed})
+    assert (reply.status_code, len(claude.up.requests)) == (200, 2)
+    assert claude.asked["messages"][1]["content"] == [text("42")]
+    assert reply.headers["x-gateway-dropped"] == "messages.reasoning_content"
+
+
 def test_a_long_and_odd_name_of_a_tool_is_mapped_and_back(claude: Anthropic, gateway: Running) -> None:
     name = "mcp/" + "x" * 130
     odd = {"type": "function", "function": {"name": name, "parameters": {}}}
