@@ -55,15 +55,27 @@ def render(chat: ChatRequest, model: str, memory: ReasoningMemory, ask: Ask) -> 
         return _own(chat, model, ask)
     if chat.choices > 1:
         raise UnsupportedByTarget("Anthropic gives one answer at a time.", param="n")
-    drop = Dropped()
+    return _of_prompt(chat, model, memory, ask)
+
+
+def _of_prompt(chat: ChatRequest, model: str, memory: ReasoningMemory, ask: Ask) -> Rendered:
+    """The request of a caller of another wire."""
+    drop, without = Dropped(), ask.adjustments.without
     given = chat.prompt()
-    prompt = without_strict(adjusted(given, Adjustments(ask.adjustments.without - {REASONING})), ask.adjustments)
+    prompt = without_strict(adjusted(given, Adjustments(without - {REASONING})), ask.adjustments)
     for name in [*prompt.unmapped, *_adjusted(given, prompt, ask.adjustments)]:
         drop(name)
     names = ToolNames(tools.NAMES, names_in(prompt))
-    body = _body(chat, prompt, learned(traits(model), ask.adjustments), (names, memory, ask), drop)
+    about = learned(traits(model), ask.adjustments)
+    how, limit = _thinking(chat, prompt, about, ask, drop)
+    setting = Setting(about, names, memory, drop, how.is_on, CallIds(), REASONING not in without)
+    body: JsonObject = {"model": model, **limit, **_fields(prompt, how, setting)}
+    if chat.stream:
+        body["stream"] = True
+    leave_out(body, ask.adjustments, drop)
+    cache_marks.keep_first(body, 0 if cache_marks.MARK in without else cache_marks.MOST)
     return Rendered(
-        body=dumps({"model": model, **body}),
+        body=dumps(body),
         headers=headers.of_prompt(prompt),
         dropped=drop.names,
         tools=names.declared(prompt.tools),
@@ -83,37 +95,29 @@ def _own(chat: ChatRequest, model: str, ask: Ask) -> Rendered:
     )
 
 
-def _body(
-    chat: ChatRequest,
-    prompt: Prompt,
-    about: Traits,
-    given: tuple[ToolNames, ReasoningMemory, Ask],
-    drop: Drop,
-) -> JsonObject:
-    """The body but for the model."""
-    names, memory, ask = given
+def _thinking(chat: ChatRequest, prompt: Prompt, about: Traits, ask: Ask, drop: Drop) -> tuple[Thinking, JsonObject]:
+    """How the request thinks, and the fields that say so together with the limit of the answer."""
     how = thinking.render(prompt, about, drop, forced=tools.forced(prompt.tool_choice, prompt.tools))
     limit, changed = params.limit(prompt.params, how, about, ask.adjustments.max_tokens, stream=chat.stream)
     if changed:
         drop("max_tokens")
     if how.is_on and "thinking" not in limit:
-        how = Thinking()
         drop("reasoning_effort")
-    setting = Setting(about, names, memory, drop, how.is_on, CallIds(), REASONING not in ask.adjustments.without)
+        return Thinking(), limit
+    return how, limit
+
+
+def _fields(prompt: Prompt, how: Thinking, setting: Setting) -> JsonObject:
+    """The fields that hold what is said, and the parameters."""
     talk = conversation.render(prompt.messages, setting)
     system = [*talk.system, *_instruction(prompt)]
-    body: JsonObject = {
-        **limit,
+    return {
         **({"system": system} if system else {}),
-        **tools.render(prompt, names, drop),
+        **tools.render(prompt, setting.names, setting.drop),
         "messages": talk.messages,
-        **params.render(prompt, how, about, drop),
-        **_to_anthropic(prompt, drop),
-        **({"stream": True} if chat.stream else {}),
+        **params.render(prompt, how, setting.traits, setting.drop),
+        **_to_anthropic(prompt, setting.drop),
     }
-    leave_out(body, ask.adjustments, drop)
-    cache_marks.keep_first(body, 0 if cache_marks.MARK in ask.adjustments.without else cache_marks.MOST)
-    return body
 
 
 def _adjusted(given: Prompt, prompt: Prompt, adjustments: Adjustments) -> list[str]:
