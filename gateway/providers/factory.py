@@ -1,6 +1,6 @@
 """Builds a provider from its resolved settings: one row for each wire.
 
-A new wire adds a builder and a row here, and a name to `catalog.Wire`. So no other module asks which wire a provider
+A new wire adds a builder and a row here, and a name to `vendors.Wire`. So no other module asks which wire a provider
 has. This module does not choose addresses or credentials (catalog and credentials do), and it starts nothing.
 """
 
