@@ -68,9 +68,29 @@ def check_media(part: JsonObject, path: str) -> None:
     for kind in _MEDIA:
         value = part.get(kind)
         if isinstance(value, str):
-            _check_url(value.strip(), f"{path}.{kind}")
+            check_url(value.strip(), f"{path}.{kind}")
         elif isinstance(value, dict) and isinstance(url := value.get("url"), str):
-            _check_url(url.strip(), f"{path}.{kind}.url")
+            check_url(url.strip(), f"{path}.{kind}.url")
+
+
+def check_url(url: str, path: str) -> None:
+    """Check that a URL is a data: URL with data, or an address on the network.
+
+    Args:
+        url: without blanks around it.
+        path: its path in the request.
+
+    Raises:
+        InvalidRequest: naming the field.
+    """
+    if is_remote(url):
+        return
+    if not is_data(url):
+        raise InvalidRequest(f"{path} must be a data: URL or an http, https or gs URL.", param=path)
+    try:
+        check_data(url)
+    except UrlFault as fault:
+        raise InvalidRequest(f"{path} {fault}.", param=path) from None
 
 
 def _check_names(fields: JsonObject, path: str) -> None:
@@ -84,14 +104,3 @@ def _check_names(fields: JsonObject, path: str) -> None:
                 param=f"{path}{name}",
                 code="unsupported_parameter",
             )
-
-
-def _check_url(url: str, path: str) -> None:
-    if is_remote(url):
-        return
-    if not is_data(url):
-        raise InvalidRequest(f"{path} must be a data: URL or an http, https or gs URL.", param=path)
-    try:
-        check_data(url)
-    except UrlFault as fault:
-        raise InvalidRequest(f"{path} {fault}.", param=path) from None
