@@ -12,13 +12,10 @@ from msgspec.structs import replace
 from gateway.core.answer import Usage
 from gateway.core.request import ChatRequest, Source
 from gateway.core.strict_json import JsonObject, JsonValue
+from gateway.wires.continuation import CONTINUE
 from gateway.wires.openai_chat import raw_texts
 from gateway.wires.openai_chat.inbound.prompt import read_prompt
 
-CONTINUE: Final = (
-    "Your answer was cut off in transmission. Continue it exactly where it ends, with the very next character, as if "
-    "it had never been interrupted. Do not repeat anything of it, do not comment, do not begin anew."
-)
 HEAD: Final = ("id", "object", "created", "model")
 """The fields that every chunk of an answer repeats."""
 
