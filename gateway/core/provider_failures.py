@@ -110,6 +110,12 @@ class StreamBroken(ProviderFailure):
     code = "stream_interrupted"
 
 
+class NotContinued(StreamBroken):
+    """The stream that should have continued a broken one says something else. The target itself works."""
+
+    counts_against_target = False
+
+
 class CredentialRefused(ProviderFailure):
     """401 or 403 from the provider."""
 

@@ -54,6 +54,9 @@ class RunningStream(Protocol):
 class Call:
     """A request and its state. Safe to use from many threads.
 
+    Attributes:
+        not_continued: the stream of `target` does not continue the broken one before it; only a whole answer helps.
+
     Args:
         request_id: shown to the caller and in the log.
         clock: for its deadline and its durations.
@@ -72,6 +75,7 @@ class Call:
     usage: Usage | None = None
     dropped: tuple[str, ...] = ()
     skipped_events = 0
+    not_continued = False
     hedging: Hedging | None = None
     heartbeats: Heartbeats | None = None
     stream: RunningStream | None = None

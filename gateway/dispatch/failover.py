@@ -5,6 +5,7 @@ the true status; and again where a stream has broken, so that another target can
 target is asked, and nothing of the caller's wire.
 """
 
+import contextlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from gateway.core.provider_failures import (
     RetryRule,
     UnsupportedByTarget,
 )
+from gateway.core.text_end import anchor
 from gateway.dispatch.attempt import Attempt, TargetAnswer
 from gateway.dispatch.call import Call
 from gateway.dispatch.hedging import AllFailed, CandidateOrder, HedgedDispatch
@@ -79,7 +81,8 @@ class Failover:
         """Return another target's stream in the place of that of `call.target`, which broke off.
 
         A target whose stream broke is not asked again. If no other target continues the answer, one of them is asked
-        for a new one.
+        for a new one: where a continuation could not prove its place in the text, where all refuse to continue, and
+        where `call.target` continued with something else.
 
         Args:
             route: of the call.
@@ -90,13 +93,14 @@ class Failover:
         Raises:
             GatewayError: no target can.
         """
-        if call.target is not None:
+        if call.target is not None and not call.not_continued:
             call.broken_targets.append(call.target)
         others = replace(route, targets=tuple(target for target in route.targets if target not in call.broken_targets))
-        try:
-            return Resumed(self.first_that_answers(others, operation.continued(text_so_far), call), restarted=False)
-        except REFUSALS_TO_CONTINUE:
-            return Resumed(self.first_that_answers(others, operation, call), restarted=True)
+        if not text_so_far or (anchor(text_so_far) and not call.not_continued):
+            with contextlib.suppress(*REFUSALS_TO_CONTINUE):
+                continued = operation.continued(text_so_far)
+                return Resumed(self.first_that_answers(others, continued, call), restarted=False)
+        return Resumed(self.first_that_answers(others, operation, call), restarted=True)
 
     def has_alternative(self, route: Route, target: Target) -> bool:
         """Whether another target of the route could take over now."""

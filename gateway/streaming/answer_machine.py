@@ -11,12 +11,14 @@ from typing import Final
 
 from gateway.core.answer import ChatChunk, Usage
 from gateway.core.errors import GatewayError
-from gateway.core.provider_failures import StreamBroken
+from gateway.core.provider_failures import NotContinued, StreamBroken
 from gateway.streaming.overlap import AnswersDiffer, OverlapFilter, Piece
 from gateway.wires.base import Decoder, Encoder
 
 AFTER_FINISH: Final = 5.0
 """Seconds that usage and [DONE] may still take once every choice has its finish; some servers never send them."""
+HOLD_SECONDS: Final = 3.0
+"""Idle seconds after which text is not held back any longer."""
 MAX_RESUMABLE_CHARS: Final = 1 << 20
 """Characters of an answer that another target can resume. The longest answers have a third of that. The limit bounds
 the memory of a stream, whatever its provider sends."""
@@ -72,7 +74,8 @@ class AnswerMachine:
         """Idle seconds after which to call `timed_out`."""
         if self._decoder.complete:
             return AFTER_FINISH
-        return self._stall.replaceable if self._resumable else self._stall.alone
+        stall = self._stall.replaceable if self._resumable else self._stall.alone
+        return stall if self._overlap is None or not self._overlap.holds else min(stall, HOLD_SECONDS)
 
     @property
     def skipped(self) -> int:
@@ -101,7 +104,13 @@ class AnswerMachine:
 
     def timed_out(self) -> bytes:
         """The provider sent nothing for `read_timeout`."""
-        return self._ended_early(f"sent nothing for {self.read_timeout:.0f} s")
+        seconds = self.read_timeout
+        if self._overlap is not None and self._overlap.holds and seconds == HOLD_SECONDS:
+            try:
+                return self._encode(self._overlap.silent())
+            except AnswersDiffer:
+                return self._not_continued()
+        return self._ended_early(f"sent nothing for {seconds:.0f} s")
 
     def failed(self, error: GatewayError) -> bytes:
         """The stream cannot continue.
@@ -163,13 +172,10 @@ class AnswerMachine:
             for chunk in chunks:
                 out += self._encode(self._overlap.take(chunk) if self._overlap else ((chunk, 0),))
                 self._count(chunk.usage)
-            if self._decoder.done and self._overlap:
-                out += self._encode(self._overlap.end())
-            if self._overlap and self._overlap.over:
-                self._overlap = None
         except AnswersDiffer:
-            other = "The provider's stream broke, and another one began another answer; the answer above is incomplete."
-            return bytes(out) + self._end_with(StreamBroken(other))
+            return bytes(out) + self._not_continued()
+        if self._overlap and self._overlap.over:
+            self._overlap = None
         if self._decoder.fault:
             fault = self._decoder.fault
             broken = StreamBroken(fault.message, evidence=fault.evidence, param=fault.param, type=fault.type)
@@ -213,6 +219,25 @@ class AnswerMachine:
         self.error = error
         return self._encoder.error(error)
 
+    def _not_continued(self) -> bytes:
+        """The second stream does not continue the first. If it was asked to, a whole answer may still do so; if it gave
+        a whole answer, that is another one."""
+        overlap, self._overlap = self._overlap, None
+        error = NotContinued(
+            "The provider's stream broke, and another one began another answer; the answer above is incomplete."
+        )
+        if overlap is None or overlap.restarted:
+            return self._end_with(error)
+        self.interrupted = error
+        return b""
+
     def _finish(self) -> bytes:
+        """The stream is complete, unless it should have continued another one and did not."""
+        out = b""
+        try:
+            if self._overlap is not None:
+                out = self._encode(self._overlap.end())
+        except AnswersDiffer:
+            return self._not_continued()
         self.over = True
-        return self._encoder.end()
+        return out + self._encoder.end()

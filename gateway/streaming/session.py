@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from gateway.core.errors import CallerLeft, DeadlineExceeded, Draining, GatewayError, InternalFault
-from gateway.core.provider_failures import ProviderFailure, StreamBroken
+from gateway.core.provider_failures import NotContinued, ProviderFailure, StreamBroken
 from gateway.dispatch.attempt import TargetAnswer
 from gateway.dispatch.call import Call
 from gateway.dispatch.failover import Resumed
@@ -205,6 +205,7 @@ class StreamSession:
         if broken is None:
             return b""
         self._release_target(broken)
+        self._call.not_continued = isinstance(broken, NotContinued)
         try:
             resumed = self._callbacks.resume(self._machine.text_so_far)
         except CallerLeft as left:

@@ -170,15 +170,3 @@ class OutboundWire(Protocol):
 
     def parse_error(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderFailure:
         """The failure for an answer with a status other than 2xx."""
-
-
-def usage_of(prompt: object, completion: object) -> Usage | None:
-    """Usage from two JSON values, or None where neither is a count."""
-    prompt_tokens, completion_tokens = _count(prompt), _count(completion)
-    if prompt_tokens is None and completion_tokens is None:
-        return None
-    return Usage(prompt_tokens or 0, completion_tokens or 0)
-
-
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None

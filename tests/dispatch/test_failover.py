@@ -794,7 +794,7 @@ def test_what_a_provider_told_is_passed_on(scene: Scene) -> None:
 
 # Going on where a stream broke -------------------------------------------------------------------------------------
 
-SO_FAR = "text so far"
+SO_FAR = "The text so far, which is long enough to be continued."
 CONTINUED = asked(f"go on after {SO_FAR}")
 
 
@@ -827,6 +827,25 @@ def test_who_will_not_go_on_is_asked_to_begin_anew(scene: Scene, kind: type[Prov
     assert [asked.source for asked in scene["b"].requests] == [CONTINUED.source, REQUEST.source]
     assert attempts_text(call) == "b/m=400,b/m=200"
     assert scene.failures("b") == 0
+
+
+@pytest.mark.parametrize(
+    "text", ["text so far", "again and " * 30, "  \n" * 30], ids=["short", "repeats itself", "blank"]
+)
+def test_where_no_continuation_could_prove_its_place_a_whole_answer_is_asked_for(scene: Scene, text: str) -> None:
+    call = scene.call()
+    call.target = Target("a", "m")
+    assert scene.failover.resume(route("ab"), CHAT, text, call).restarted
+    assert [asked.source for asked in scene["b"].requests] == [REQUEST.source]
+
+
+def test_who_continued_with_something_else_is_asked_for_a_whole_answer(scene: Scene) -> None:
+    _, call = resume(scene, "ab", broke="a")
+    call.not_continued = True
+    again = scene.failover.resume(route("ab"), CHAT, SO_FAR, call)
+    assert (again.answer.target, again.restarted) == (Target("b", "m"), True)
+    assert [asked.source for asked in scene["b"].requests] == [CONTINUED.source, REQUEST.source]
+    assert call.broken_targets == [Target("a", "m")]
 
 
 @pytest.mark.parametrize("failure", [ContentRefused("x"), QuotaExhausted("x")], ids=lambda value: type(value).__name__)

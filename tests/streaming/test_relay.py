@@ -190,7 +190,9 @@ def test_a_stream_to_http_1_0_keeps_its_thread(carried: list[object]) -> None:
 
 
 def test_a_stream_that_only_a_thread_can_resume_is_finished_on_one(carried: list[object]) -> None:
-    packed = gzip.compress("".join(f"data: {each}\n\n" for each in (*sse_events("four five six"), "[DONE]")).encode())
+    packed = gzip.compress(
+        "".join(f"data: {each}\n\n" for each in (*sse_events("one two three four five six"), "[DONE]")).encode()
+    )
     with ExitStack() as closing:
         gateway, (up, other) = scene(closing)
         go = threading.Event()

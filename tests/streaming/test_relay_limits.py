@@ -56,7 +56,7 @@ def test_more_broken_streams_than_threads_wait_for_each_other(monkeypatch: pytes
         threading.Event().wait(0.02)  # time for another request, if it were allowed
         with lock:
             most[0] -= 1
-        return sse_answer("two three four")
+        return sse_answer("one two three four")
 
     with ExitStack() as stack:
         up, other = (stack.enter_context(ScriptedUpstream()) for _ in "ab")

@@ -18,6 +18,7 @@ import requests
 from gateway.core.clock import Clock
 from gateway.dispatch.watchdog import CallWatchdog
 from tests.support import gemini_answers as gemini
+from tests.support.continuations import answer_to, continued, is_continuation
 from tests.support.fakes import FakeClock, FastClock
 from tests.support.running import Running, alias, events, provider, running
 from tests.support.upstream_script import (
@@ -151,17 +152,20 @@ def answers_all(request: Request) -> Sequence[Step]:
 
 
 def goes_on(request: Request) -> Sequence[Step]:
-    """A model that does as it is told: it goes on where the assistant's message before the last one ends."""
-    messages = request.json()["messages"]
-    if len(messages) < 3:
+    """A model that does as it is told: it begins with the words that it is asked to begin with, and goes on."""
+    return sse_answer(answer_to(TEXT, request), usage=USAGE) if is_continuation(request) else answers_all(request)
+
+
+def goes_on_without_repeating(request: Request) -> Sequence[Step]:
+    """A model that goes on with the very next word, whatever it is asked to begin with."""
+    if not is_continuation(request):
         return answers_all(request)
-    assert [message["role"] for message in messages[-2:]] == ["assistant", "user"]
-    return sse_answer(TEXT[len(messages[-2]["content"]) :], usage=USAGE)
+    return sse_answer(TEXT[len(request.json()["messages"][-2]["content"]) :], usage=USAGE)
 
 
 def refuses_to_go_on(request: Request) -> Sequence[Step]:
     """It answers 400 to whatever has an assistant's words in it."""
-    if any(message["role"] == "assistant" for message in request.json()["messages"]):
+    if is_continuation(request):
         error = {"message": "assistant messages are not supported", "type": "invalid_request_error", "code": None}
         return [Json(400, {"error": error})]
     return answers_all(request)
@@ -252,7 +256,9 @@ def test_s07_a_head_without_content_is_no_answer(scene: Make) -> None:
 
 
 @both_drivers
-@pytest.mark.parametrize("fallback", [answers_all, goes_on, refuses_to_go_on], ids=lambda each: each.__name__)
+@pytest.mark.parametrize(
+    "fallback", [answers_all, goes_on, goes_on_without_repeating, refuses_to_go_on], ids=lambda each: each.__name__
+)
 @pytest.mark.parametrize("end", [Cut(), Reset()], ids=["cut", "reset"])
 def test_s08_and_s14_a_stream_cut_in_the_middle_is_made_whole(scene: Make, fallback: Respond, end: Step) -> None:
     s = scene(fallback)
@@ -374,6 +380,68 @@ def test_an_answer_that_is_begun_anew_in_other_words_is_not_glued_to_the_first(s
     assert (told.finish, told.done) == (None, False)
 
 
+def says_something_else(request: Request) -> Sequence[Step]:
+    """Whatever it is asked, in other words."""
+    return sse_answer("Something else, and word41 word42.", usage=USAGE)
+
+
+def has_nothing_to_add(request: Request) -> Sequence[Step]:
+    """It stops at once where it is asked to go on, and is short of words where it is asked for the whole answer."""
+    said = request.json()["messages"][-2]["content"][-40:] if is_continuation(request) else "word0 word1"
+    return sse_answer(said, usage=USAGE)
+
+
+def goes_on_otherwise(request: Request) -> Sequence[Step]:
+    """It repeats a lot, and then says something else."""
+    return sse_answer(" ".join(WORDS[:39]) + " something else", usage=USAGE)
+
+
+@both_drivers
+@pytest.mark.parametrize(
+    "fallback", [says_something_else, has_nothing_to_add, goes_on_otherwise], ids=lambda each: each.__name__
+)
+def test_a_continuation_that_is_none_is_asked_for_the_whole_answer_and_then_told_as_cut(
+    scene: Make, fallback: Respond
+) -> None:
+    s = scene(fallback)
+    s.plays(lambda n, r: first(40, Cut()))
+    told = s.stream()
+    assert told.text == " ".join(WORDS[:40]) + " "
+    assert told.error is not None
+    assert told.error["code"] == "stream_interrupted"
+    assert (told.finish, told.done) == (None, False)
+    assert [is_continuation(request) for request in s.fallback.requests] == [True, False]
+
+
+@both_drivers
+@pytest.mark.parametrize("end", [" and", "."], ids=["in a sentence", "behind one"])
+def test_an_answer_that_cannot_go_on_is_whole_only_where_a_sentence_ends(scene: Make, end: str) -> None:
+    said = f"Water boils at a lower temperature on a high mountain{end}"
+    s = scene(lambda request: sse_answer("" if is_continuation(request) else "It does."))
+    s.plays(lambda n, r: [Sse(sse_events(said)[:-1]), Cut()])
+    told = s.stream()
+    assert told.text == said
+    assert (told.finish, told.done) == (("stop", True) if end == "." else (None, False))
+    assert (told.error is None) == told.done
+
+
+@both_drivers
+def test_who_falls_silent_before_it_has_proved_its_place_is_asked_for_the_whole_answer(
+    scene: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def falls_silent(request: Request) -> Sequence[Step]:
+        if not is_continuation(request):
+            return answers_all(request)
+        return [Sse(sse_events(answer_to(TEXT, request))[:3]), Stall()]
+
+    s = scene(falls_silent)
+    if not s.real:
+        monkeypatch.setattr("gateway.streaming.answer_machine.HOLD_SECONDS", 0.1)
+    s.plays(lambda n, r: first(40, Cut()))
+    assert s.stream().whole
+    assert [is_continuation(request) for request in s.fallback.requests] == [True, False]
+
+
 @both_drivers
 @pytest.mark.parametrize("asked", [{"response_format": {"type": "json_object"}}, {"n": 2}, {"logprobs": True}], ids=str)
 def test_what_is_not_plain_text_is_not_resumed(scene: Make, asked: Mapping[str, object]) -> None:
@@ -396,9 +464,10 @@ def test_a_tool_call_under_way_is_not_resumed(scene: Make) -> None:
 
 
 def breaks_again(request: Request) -> Sequence[Step]:
-    """It goes on as asked, and breaks after ten words."""
-    said = request.json()["messages"][-2]["content"]
-    return [Sse(sse_events(TEXT[len(said) :])[:11]), Cut()]
+    """It goes on as asked, and breaks after ten new words."""
+    said = answer_to(TEXT, request)
+    new = len(TEXT) - len(request.json()["messages"][-2]["content"])
+    return [Sse(sse_events(said)[: 1 + len(said[:-new].split()) + 10]), Cut()]
 
 
 @both_drivers
@@ -416,7 +485,8 @@ def gemini_goes_on(request: Request) -> Sequence[Step]:
     """Likewise, in Gemini's own wire."""
     contents = request.json()["contents"]
     assert [turn["role"] for turn in contents] == ["user", "model", "user"]
-    rest = TEXT[len(contents[1]["parts"][0]["text"]) :]
+    so_far, asked = (turn["parts"][0]["text"] for turn in contents[1:])
+    rest = continued(TEXT, so_far, asked)
     return gemini.stream(gemini.said(gemini.text(rest[:30]), finish=None), gemini.said(gemini.text(rest[30:])))
 
 

@@ -160,7 +160,7 @@ def heard(pieces: Sequence[bytes], encoder: ChunkEncoder, second: Sequence[bytes
 
 
 def decoder() -> ChunkDecoder:
-    return ChunkDecoder(NOW, 1)
+    return ChunkDecoder(NOW, Rendered(b"", choices=1))
 
 
 @given(streams, cuts, streams, cuts, st.sampled_from([None, "alias"]), st.booleans())
@@ -190,7 +190,7 @@ def event_of(shape: str, text: str, pad: str = "x") -> bytes:
 @pytest.mark.parametrize("shape", USUAL)
 @pytest.mark.parametrize("together", [1, 7, 100_000])
 def test_of_a_usual_stream_one_event_is_decoded_for_all(shape: str, together: int) -> None:
-    reader = CountingDecoder(NOW, 1)
+    reader = CountingDecoder(NOW, Rendered(b"", choices=1))
     answer = AnswerMachine(reader, ChunkEncoder(Naming("alias", usage=False), unmasked), STALL, resumable=True)
     answer.received(encode(OPENING.encode()))
     texts = [f"w\\u00f6rd {number} \\n" for number in range(100)]
@@ -204,7 +204,7 @@ def test_of_a_usual_stream_one_event_is_decoded_for_all(shape: str, together: in
 
 
 def test_it_is_not_learned_again_and_again_where_no_event_is_like_another() -> None:
-    reader = CountingDecoder(NOW, 1)
+    reader = CountingDecoder(NOW, Rendered(b"", choices=1))
     answer = AnswerMachine(reader, ChunkEncoder(Naming("alias", usage=False), unmasked), STALL)
     answer.received(encode(OPENING.encode()))
     for number in range(100):

@@ -2,7 +2,7 @@
 chunks as a continuation of the first.
 
 Many models refuse an assistant's message at the end of a conversation ("prefill"). So the text so far is followed by a
-user's message that asks to continue.
+user's message that asks to continue, and to begin with the end of the text so far.
 """
 
 from typing import Final
@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from gateway.core.answer import Usage
 from gateway.core.request import ChatRequest, Source
 from gateway.core.strict_json import JsonObject, JsonValue
-from gateway.wires.continuation import CONTINUE
+from gateway.wires.continuation import wish_to_continue
 from gateway.wires.openai_chat import raw_texts
 from gateway.wires.openai_chat.inbound.prompt import read_prompt
 
@@ -32,13 +32,13 @@ def is_plain(fields: JsonObject) -> bool:
 
 
 def resume_request(chat: ChatRequest, text_so_far: str) -> ChatRequest:
-    """A request that asks a model to continue an answer that broke off after `text_so_far`."""
+    """A request that asks a model to continue an answer that broke off after `text_so_far`, whose end is an anchor."""
     fields = chat.source.body
     before = fields.get("messages")
     messages: list[JsonValue] = [
         *(before if isinstance(before, list) else ()),
         {"role": "assistant", "content": text_so_far},
-        {"role": "user", "content": CONTINUE},
+        {"role": "user", "content": wish_to_continue(text_so_far)},
     ]
     more = {**fields, "messages": messages}
     return replace(chat, source=Source(chat.source.wire, more), prompt=lambda: read_prompt(raw_texts.decoded(more)))

@@ -8,13 +8,15 @@ Source: https://platform.openai.com/docs/api-reference/chat-streaming.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from gateway.core.answer import ChatChunk, Envelope
+from gateway.core.answer import ChatChunk, ChoiceDelta, Envelope
 from gateway.core.provider_failures import InvalidAnswer, ProviderFailure
+from gateway.core.rendered import Rendered
 from gateway.core.request import Source
 from gateway.core.sse import DONE, Event, SseDecoder, SseTooLarge
 from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, loads
 from gateway.wires.base import MAX_CHOICES
 from gateway.wires.openai_chat import CHUNK_OBJECT, WIRE
+from gateway.wires.openai_chat.outbound.deltas import DeltaReader
 from gateway.wires.openai_chat.outbound.errors import holds_error, parse_in_stream
 from gateway.wires.openai_chat.outbound.plain_text import plain_text
 from gateway.wires.openai_chat.outbound.repairs import (
@@ -26,6 +28,7 @@ from gateway.wires.openai_chat.outbound.repairs import (
 )
 from gateway.wires.openai_chat.outbound.response import read_usage
 from gateway.wires.openai_chat.outbound.tool_call_repairs import ToolCalls
+from gateway.wires.untrusted_fields import an_object, objects
 
 
 @dataclass(slots=True)
@@ -43,13 +46,14 @@ class ChunkDecoder:
 
     Args:
         now: the start of the stream, in seconds since the epoch.
-        choices: the number of choices that the request asked for.
+        asked: the request that it answers.
         tool_calls_finish: a choice that called a tool gets the finish reason "tool_calls" in place of "stop".
     """
 
-    def __init__(self, now: int, choices: int, *, tool_calls_finish: bool = False) -> None:
+    def __init__(self, now: int, asked: Rendered, *, tool_calls_finish: bool = False) -> None:
         self._now = now
-        self._asked = choices
+        self._asked = asked.choices
+        self._reader = DeltaReader(asked.tools) if asked.neutral else None
         self._over_stop = tool_calls_finish
         self._events = SseDecoder()
         self._choices: dict[int, _Choice] = {}
@@ -116,7 +120,23 @@ class ChunkDecoder:
             self.fault = InvalidAnswer("The provider's stream has more choices or tool calls than any answer has.")
             return None
         repair_usage(body)
-        return ChatChunk(any(has_content), read_usage(body), Source(WIRE, body), plain_text(choices))
+        return self._chunk(body, choices, speaks=any(has_content))
+
+    def _chunk(self, body: JsonObject, choices: list[JsonObject], *, speaks: bool) -> ChatChunk | None:
+        """The chunk of a repaired event, with its neutral form where the caller speaks another wire."""
+        usage, source, plain = read_usage(body), Source(WIRE, body), plain_text(choices)
+        if self._reader is None:
+            return ChatChunk(speaks, usage, source, plain)
+        deltas: list[ChoiceDelta] = []
+        try:
+            for choice in choices:
+                index = choice["index"]
+                seen = self._choices.get(index) if isinstance(index, int) else None
+                deltas += self._reader.read(choice, an_object(choice["delta"]), seen.calls if seen else None)
+        except InvalidAnswer as fault:
+            self.fault = fault
+            return None
+        return ChatChunk(speaks, usage, source, plain, self._envelope, tuple(deltas))
 
     def _repair_choice(self, choice: JsonObject) -> bool:
         """Repair one choice. Returns whether it has content."""
@@ -150,7 +170,7 @@ class ChunkDecoder:
 
     def _missing_finish(self) -> list[ChatChunk]:
         """Chunks with the finish of each choice that has none: a stream with [DONE] is complete."""
-        chunks = []
+        chunks: list[ChatChunk] = []
         for index, seen in self._choices.items():
             if seen.finish is None:
                 seen.finish = "tool_calls" if seen.calls else "stop"
@@ -159,7 +179,8 @@ class ChunkDecoder:
                 body: JsonObject = {"choices": [{"index": index, "delta": delta, "finish_reason": seen.finish}]}
                 self._envelope = repair_envelope(body, CHUNK_OBJECT, self._envelope, self._now)
                 # no content: a stream without other chunks is empty
-                chunks.append(ChatChunk(has_content=False, usage=None, source=Source(WIRE, body), plain=""))
+                if chunk := self._chunk(body, objects(body["choices"]), speaks=False):
+                    chunks.append(chunk)
         return chunks
 
 

@@ -3,12 +3,14 @@
 Source: https://platform.openai.com/docs/api-reference/chat/object.
 """
 
-from gateway.core.answer import ChatResponse, Usage
+from gateway.core.answer import ChatResponse, Envelope, Usage
+from gateway.core.deltas import joined
 from gateway.core.provider_failures import InvalidAnswer
+from gateway.core.rendered import Rendered
 from gateway.core.request import Source
 from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, loads
-from gateway.wires.base import usage_of
 from gateway.wires.openai_chat import ANSWER_OBJECT, WIRE
+from gateway.wires.openai_chat.outbound.deltas import DeltaReader
 from gateway.wires.openai_chat.outbound.errors import holds_error, parse_in_stream
 from gateway.wires.openai_chat.outbound.repairs import (
     FAILED,
@@ -18,14 +20,16 @@ from gateway.wires.openai_chat.outbound.repairs import (
     repair_message,
     repair_usage,
 )
+from gateway.wires.untrusted_fields import an_object, count, objects, text
 
 
-def parse(body: bytes, now: int, *, tool_calls_finish: bool = False) -> ChatResponse:
+def parse(body: bytes, now: int, asked: Rendered, *, tool_calls_finish: bool = False) -> ChatResponse:
     """Read a provider's whole answer.
 
     Args:
         body: the answer's body.
         now: seconds since the epoch, for an answer without `created`.
+        asked: the request that it answers.
         tool_calls_finish: a choice that called a tool gets the finish reason "tool_calls" in place of "stop".
 
     Raises:
@@ -48,13 +52,30 @@ def parse(body: bytes, now: int, *, tool_calls_finish: bool = False) -> ChatResp
     if not has_envelope(fields, ANSWER_OBJECT):
         repair_envelope(fields, ANSWER_OBJECT, None, now)
     repair_usage(fields)
-    return ChatResponse(read_usage(fields), Source(WIRE, fields))
+    usage, source = read_usage(fields), Source(WIRE, fields)
+    return _neutral(usage, source, asked) if asked.neutral else ChatResponse(usage, source)
 
 
 def read_usage(fields: JsonObject) -> Usage | None:
     """The token counts of a whole answer or a chunk; None where it has none."""
     counts = fields.get("usage")
-    return usage_of(counts.get("prompt_tokens"), counts.get("completion_tokens")) if isinstance(counts, dict) else None
+    if not isinstance(counts, dict):
+        return None
+    prompt, completion = count(counts.get("prompt_tokens")), count(counts.get("completion_tokens"))
+    of_prompt = an_object(counts.get("prompt_tokens_details"))
+    reasoning = count(an_object(counts.get("completion_tokens_details")).get("reasoning_tokens"))
+    cached = count(of_prompt.get("cached_tokens")) or count(counts.get("prompt_cache_hit_tokens"))  # DeepSeek's name
+    written = count(of_prompt.get("cache_write_tokens"))  # OpenRouter's name
+    return Usage(prompt, completion, min(cached, prompt), min(reasoning, completion), min(written, prompt))
+
+
+def _neutral(usage: Usage | None, source: Source, asked: Rendered) -> ChatResponse:
+    """The answer with its neutral form."""
+    body, reader = source.body, DeltaReader(asked.tools)
+    choices = objects(body["choices"])
+    deltas = [delta for choice in choices for delta in reader.read(choice, an_object(choice["message"]))]
+    envelope = Envelope(text(body.get("id")), count(body.get("created")), text(body.get("model")))
+    return ChatResponse(usage, source, envelope, joined(deltas))
 
 
 def _repair_choice(index: int, choice: JsonValue, *, tool_calls_finish: bool) -> None:

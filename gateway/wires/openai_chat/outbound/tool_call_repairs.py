@@ -99,6 +99,10 @@ class ToolCalls:
     def __bool__(self) -> bool:
         return bool(self._calls)
 
+    def is_whole(self, index: int) -> bool:
+        """Whether the arguments of a call are a complete object so far."""
+        return index < len(self._calls) and self._calls[index].arguments.whole
+
     def repair(self, fragments: JsonValue) -> None:
         """Repair the fragments of one delta, in place."""
         if not isinstance(fragments, list):
