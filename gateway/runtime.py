@@ -16,6 +16,7 @@ from typing import Generic, Protocol, TypeVar
 
 from gateway.auth.tokens.token_store import TokenStore
 from gateway.core.clock import Clock, SystemClock
+from gateway.core.response_store import ResponseStore
 from gateway.core.secrets import Secret
 from gateway.demo import DemoProvider
 from gateway.dispatch.watchdog import CallWatchdog
@@ -108,6 +109,7 @@ class Runtime:
         limiters: the windows of limits.
         observers: get a record of each call.
         memory: signatures of calls, for clients that drop them.
+        responses: answers of the Responses API, for requests that build on them.
         demo_key: with which the embedded provider is called.
 
     Args:
@@ -128,6 +130,7 @@ class Runtime:
         self.limiters = RateLimiters((), self.clock)
         self.observers = Observers([CallLog()])
         self.memory = ReasoningMemory()
+        self.responses = ResponseStore(self.clock.monotonic)
         self.demo_key = Secret(token_urlsafe(32))
         self._threads = threads
         self._relayed = relayed

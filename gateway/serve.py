@@ -23,6 +23,7 @@ from gateway.observe import logs
 from gateway.process import StopSignals, freeze_startup_objects, limit_malloc, raise_descriptor_limit
 from gateway.runtime import Current, Runtime
 from gateway.server.gateway_proxy import GatewayProxy
+from gateway.server.response_routes import response_rows
 from gateway.server.routes import ENDPOINTS, Row
 
 CUT_SECONDS: Final = 2.0
@@ -64,7 +65,11 @@ class Gateway:
         self.current: Current[Assembly] = Current()
         self.serve(loaded)
         self.proxy = GatewayProxy(
-            self.current, self.runtime.drain_state, self.runtime.clock, self.runtime.masker.mask, endpoints
+            self.current,
+            self.runtime.drain_state,
+            self.runtime.clock,
+            self.runtime.masker.mask,
+            (*endpoints, *response_rows(self.runtime.responses, self.runtime.clock.wall)),
         )
         self._server = HttpServer(
             self.proxy.application,

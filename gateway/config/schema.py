@@ -24,6 +24,15 @@ class Struct(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_u
     """The base of every section."""
 
 
+class ResponseStore(Struct, frozen=True):
+    """The answers of the Responses API that are kept in memory, for requests that build on them."""
+
+    max_mib: Annotated[int, Meta(ge=0, le=65_536, description="Of all answers together; 0 keeps none.")] = field(
+        default=64, name="maxMiB"
+    )
+    hours: Annotated[float, Meta(gt=0, le=8_760, description="After which an answer is forgotten.")] = 24.0
+
+
 class Gateway(Struct, frozen=True):
     """The server itself."""
 
@@ -55,6 +64,7 @@ class Gateway(Struct, frozen=True):
     response_model: Annotated[
         Literal["alias", "upstream"], Meta(description="Which name an answer carries as `model`.")
     ] = "alias"
+    response_store: ResponseStore = ResponseStore()
 
 
 class WatchFile(Struct, frozen=True):

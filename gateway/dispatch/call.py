@@ -78,6 +78,7 @@ class Call:
     not_continued = False
     hedging: Hedging | None = None
     heartbeats: Heartbeats | None = None
+    error_event: Callable[[GatewayError], bytes] | None = None
     stream: RunningStream | None = None
     _tries = 0
     _being_asked = 0

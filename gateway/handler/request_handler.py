@@ -103,6 +103,7 @@ class RequestHandler:
 
     def _stream(self, chat: Chat, call: Call) -> Reply:
         call.heartbeats = encoder = self._transformer.encoder(chat.request)
+        call.error_event = encoder.error  # it knows what its heartbeats have said
         route = self._router.candidates(chat.request.model)
         found = self._first_that_answers(route, chat, call)
         try:
@@ -155,7 +156,8 @@ class RequestHandler:
         if isinstance(error, ProviderFailure) and (error.retry_after or 0.0) > LONGEST_ADVICE:
             error = error.with_message(f"{error.message} Try again in {in_words(error.retry_after or 0.0)}.")
         if call.caller.commit():
-            return Reply(200, (*EVENT_STREAM, *gateway_headers(call)), self._wire.error_event(error))
+            event = call.error_event or self._wire.error_event
+            return Reply(200, (*EVENT_STREAM, *gateway_headers(call)), event(error))
         reply = error_reply(error, self._wire)
         return Reply(reply.status, (*reply.headers, *gateway_headers(call)), reply.body)
 

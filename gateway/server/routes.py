@@ -154,7 +154,7 @@ class Route:
 
 def chat(asked: Asked, wire: InboundWire) -> Reply:
     """A chat in any wire."""
-    context = _context(asked.environ, wire.request_headers)
+    context = context_of(asked, wire.request_headers)
     return asked.served.handler(wire).handle(asked.model_call, asked.body, context)
 
 
@@ -237,13 +237,15 @@ def plain_path(path: str) -> str:
     return path
 
 
-def _context(environ: "WSGIEnvironment", names: frozenset[str]) -> RequestContext:
-    """What a wire is given of a request beside its body."""
+def context_of(asked: Asked, names: frozenset[str]) -> RequestContext:
+    """What a wire is given of a request beside its body. `names`: of the headers that belong to it."""
+    environ = asked.environ
     query = environ.get("QUERY_STRING", "")
     if not (names or query):
         return NO_CONTEXT
     fields = ((name, environ.get("HTTP_" + name.upper().replace("-", "_"))) for name in names)
-    return RequestContext({name: value for name, value in fields if value is not None}, query)
+    headers = {name: value for name, value in fields if value is not None}
+    return RequestContext(headers, query, asked.served.guard.client(environ))
 
 
 def _described(name: str, created: int) -> JsonObject:

@@ -88,7 +88,7 @@ class EventEncoder:
         first = [delta for delta in deltas if delta.index == 0]
         self._finish = next((delta.finish for delta in reversed(first) if delta.finish), self._finish)
         cut = self._finish == "length"
-        out = bytearray()
+        events: list[Event] = []
         for delta in first:
             if skip:
                 passed = min(skip, len(delta.text))
@@ -96,8 +96,8 @@ class EventEncoder:
                 delta = replace(delta, text=delta.text[passed:])  # noqa: PLW2901 - what the caller has
             if self._streams > 1 and self._items.text_begun and delta.reasoning:
                 delta = replace(delta, reasoning="", reasoning_extra={})  # noqa: PLW2901 - another model's thoughts
-            out += self._events(self._items.write(delta, cut=cut))
-        return self._begin() + bytes(out) if out and self._head is None else bytes(out)
+            events += self._items.write(delta, cut=cut)
+        return self._begin() + self._events(events) if events else b""
 
     def _begin(self) -> bytes:
         """The first events, once."""
