@@ -12,7 +12,7 @@ from gateway.core.errors import InvalidRequest
 from gateway.core.request import ChatRequest, Prompt, RequestContext, Source, Stored
 from gateway.core.response_store import ResponseStore
 from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, loads
-from gateway.wires.addresses import check_fields, check_media
+from gateway.wires.addresses import check_fields, check_media, check_url
 from gateway.wires.field_reader import wrong_type
 from gateway.wires.openai_responses import WIRE, compaction
 from gateway.wires.openai_responses.inbound.pairs import pair
@@ -162,6 +162,8 @@ def _check_part(part: JsonValue, path: str) -> None:
     if part.get("type") == "input_image":
         _check(part, "image_url", _STRING, f"{path}.image_url")
     check_media(part, path)
+    if isinstance(url := part.get("file_url"), str):
+        check_url(url.strip(), f"{path}.file_url")
 
 
 def _check_tools(tools: JsonValue) -> None:

@@ -15,6 +15,7 @@ from gateway.core.answer import Envelope, Finish, Usage
 from gateway.core.errors import GatewayError
 from gateway.core.request import ChatRequest
 from gateway.core.strict_json import JsonObject, JsonValue
+from gateway.wires.untrusted_fields import objects
 
 PREFIX: Final = "resp_"
 REPEATED: Final = ("instructions", "tools", "text", "reasoning", "metadata", "tool_choice")
@@ -63,6 +64,7 @@ def new_head(request: ChatRequest, envelope: Envelope | None, model: str | None,
     own = envelope.model if envelope else ""
     id = PREFIX + token_hex(16)
     echoed = {name: default if asked.get(name) is None else asked[name] for name, default in _DEFAULTS.items()}
+    echoed["tools"] = [_echoed(tool) for tool in objects(echoed["tools"])]
     if stored is not None:
         echoed["previous_response_id"] = stored.id
     fields: JsonObject = {
@@ -116,6 +118,11 @@ def usage_object(counted: Usage) -> JsonObject:
         "output_tokens_details": {"reasoning_tokens": counted.reasoning},
         "total_tokens": counted.prompt + counted.completion,
     }
+
+
+def _echoed(tool: JsonObject) -> JsonObject:
+    """A declared tool. A function has all keys that the schema requires."""
+    return {"parameters": None, "strict": False, **tool} if tool.get("type") == "function" else tool
 
 
 def _response(head: Head, status: str, output: list[JsonValue], usage: Usage | None) -> JsonObject:
