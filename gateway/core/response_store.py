@@ -121,6 +121,11 @@ class ResponseStore:
         """Whether anything is kept at all."""
         return self._limits.bytes > 0
 
+    @property
+    def bytes(self) -> int:
+        """What is kept costs so much."""
+        return self._bytes
+
     def configure(self, limits: Limits) -> None:
         """Keep so much from now on."""
         with self._lock:

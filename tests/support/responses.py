@@ -24,10 +24,10 @@ def callers(store: ResponseStore | None = None) -> OpenAIResponsesCallers:
     return OpenAIResponsesCallers(store or a_store(), lambda: NOW)
 
 
-def asked(store: ResponseStore | None = None, client: str = "", **fields: Any) -> ChatRequest:
+def asked(kept: ResponseStore | None = None, client: str = "", **fields: Any) -> ChatRequest:
     """A request with these fields."""
     body: dict[str, Any] = {"model": "alias", "input": "Hi", **fields}
-    return callers(store).parse_request(json.dumps(body).encode(), RequestContext(client=client))
+    return callers(kept).parse_request(json.dumps(body).encode(), RequestContext(client=client))
 
 
 def prompt_of(**fields: Any) -> Prompt:
