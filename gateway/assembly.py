@@ -30,7 +30,7 @@ from gateway.auth.token_file_reader import TokenFileReader
 from gateway.auth.tokens.token import Token
 from gateway.auth.tokens.watch_files import WatchedFiles
 from gateway.config import schema
-from gateway.config.loader import Loaded, resolve
+from gateway.config.loader import Fault, Loaded, resolve
 from gateway.core.response_store import Limits
 from gateway.core.secrets import Secret
 from gateway.dispatch.attempt import Attempt, AttemptPolicy
@@ -76,7 +76,8 @@ def without_file(environ: Mapping[str, str]) -> Loaded:
         schema.Alias(alias="demo", providers=(answering,)),
         schema.Alias(alias="demo-failover", providers=(failing, answering)),
     )
-    return Loaded(config=schema.Config(model_aliases=aliases, providers=providers), path=None, warnings=())
+    warnings = tuple(Fault("", 0, 0, message, "environment") for message in catalog.unusable_keys(environ))
+    return Loaded(config=schema.Config(model_aliases=aliases, providers=providers), path=None, warnings=warnings)
 
 
 def threads_for(config: schema.Config) -> int:
@@ -220,6 +221,7 @@ class Assembly:
             clients=self._clients,
             token_sources={name: each.tokens for name, each in self.bindings.items() if each.tokens is not None},
             on_secret=self._runtime.masker.add,
+            on_unsaved=self._runtime.unsaved_tokens.add,
         )
 
     def _watch(self, settings: schema.Auth) -> WatchedFiles:

@@ -136,8 +136,8 @@ class Response:
         request, application = self._request, self._connection.listener.application
         self._may_go_on = False
         if not (self.commit() or self.head_is_out):
-            headers, body = application.render_error(error, "" if request.head is None else request.head.path)
-            self._begin(PHRASES[error.status], [*headers, ("Content-Length", str(len(body)))])
+            status, headers, body = application.render_error(error, "" if request.head is None else request.head.path)
+            self._begin(PHRASES.get(status, f"{status} Unknown"), [*headers, ("Content-Length", str(len(body)))])
             self._has_body = not request.takes_no_body
             self.write(body)
         self.persists = False
@@ -185,8 +185,7 @@ class Response:
         """Send a heartbeat, if one may be sent now. Never waits.
 
         Returns:
-            Whether it was sent. Not where the reply is no event stream or over, its head is not out yet, the caller has
-            left, bytes that were sent before are untaken, or none can be made.
+            Whether it was sent: the reply is a running event stream, its caller has taken all, and one can be made.
         """
         output = self._connection.output
         with self._lock:  # a thread that commits or ends the reply finds the heartbeat sent, or not begun

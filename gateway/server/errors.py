@@ -7,6 +7,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import MethodNotAllowed as FlaskMethodNotAllowed
 
 from gateway.core.errors import GatewayError, InternalFault, InvalidRequest, MethodNotAllowed, RouteNotFound
+from gateway.core.texts import printable
 from gateway.dispatch.caller import Headers
 from gateway.handler.reply import JSON_TYPE, retry_advice
 from gateway.server.headers import ALWAYS, new_request_id
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def render_engine_error(error: GatewayError, wire: CallerWire) -> tuple[Headers, bytes]:
-    """An error of the server's own as headers and body. Its request has no id yet."""
+def render_engine_error(error: GatewayError, wire: CallerWire) -> tuple[int, Headers, bytes]:
+    """An error of the server's own as status, headers and body. Its request has no id yet."""
     request_id = new_request_id()
     headers = (
         ("Content-Type", JSON_TYPE),
@@ -28,7 +29,7 @@ def render_engine_error(error: GatewayError, wire: CallerWire) -> tuple[Headers,
         *retry_advice(error),
         *ALWAYS,
     )
-    return headers, wire.render_error(error)
+    return wire.error_status(error), headers, wire.render_error(error)
 
 
 def crash(error: Exception, request_id: str) -> InternalFault:
@@ -51,7 +52,7 @@ def translated(error: HTTPException, method: str, path: str) -> GatewayError:
 
 def shown(path: str) -> str:
     """A path from outside, fit for a message and a log line."""
-    return ascii(path[:200])[1:-1]
+    return printable(path[:200])
 
 
 def path_of(environ: "WSGIEnvironment") -> str:

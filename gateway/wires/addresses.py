@@ -1,4 +1,4 @@
-"""Checks a request's addresses and keys: refuses fields that name a server or a key, and unsafe media URLs.
+"""Checks for requests of every wire: no field names a server or a key, and no media URL leads to a file.
 
 Only the configuration decides which server is asked and with which key. Other gateways obey request fields that name a
 server or a key, and so have sent their owners' keys to an attacker's server (LiteLLM, CVE-2024-6587). Such a field has
@@ -40,9 +40,6 @@ REFUSED: Final = frozenset(
 completion's input, 2026-11). `extra_body` is not among them, because it holds Google's own fields. `timeout`,
 `organization` and the like pass as any unknown field does."""
 
-_MEDIA: Final = ("image_url", "video_url", "audio_url")
-"""Types of parts that hold an address; the last two belong to vLLM and OpenRouter."""
-
 
 def check_fields(fields: JsonObject) -> None:
     """Check that the request and its `extra_body` have no field that names a server or a key.
@@ -55,33 +52,15 @@ def check_fields(fields: JsonObject) -> None:
         _check_names(more, "extra_body.")
 
 
-def check_media(part: JsonObject, path: str) -> None:
-    """Check that the URL of a content part, if it has one, is a data: URL with data, or an address on the network.
-
-    Args:
-        part: a part of a message's content.
-        path: its path in the request.
-
-    Raises:
-        InvalidRequest: naming the field of the URL.
-    """
-    for kind in _MEDIA:
-        value = part.get(kind)
-        if isinstance(value, str):
-            check_url(value.strip(), f"{path}.{kind}")
-        elif isinstance(value, dict) and isinstance(url := value.get("url"), str):
-            check_url(url.strip(), f"{path}.{kind}.url")
-
-
 def check_url(url: str, path: str) -> None:
-    """Check that a URL is a data: URL with data, or an address on the network.
+    """Check that the URL of a medium is a data: URL with data, or an address on the network.
 
     Args:
         url: without blanks around it.
         path: its path in the request.
 
     Raises:
-        InvalidRequest: naming the field.
+        InvalidRequest: naming the field of the URL.
     """
     if is_remote(url):
         return

@@ -14,7 +14,7 @@ from gateway.config import schema
 from gateway.config.loader import Loaded
 from gateway.core.clock import SystemClock
 from gateway.core.errors import ModelNotFound
-from gateway.core.provider_failures import QuotaExhausted
+from gateway.core.provider_failures import QuotaExhausted, UnsupportedByModel
 from gateway.core.secrets import Secret
 from gateway.dispatch.explain import Explainer, Explanation
 from gateway.handler.reply_headers import attempts_text
@@ -102,6 +102,17 @@ def test_what_is_explained_is_what_happens(tmp_path: Path, names: str, when_limi
     _, call = told_of.scene.fails(names, when_limited=when_limited)
     asked = [part[0] for part in attempts_text(call).split(",") if part.endswith("=429")]
     assert asked == order
+
+
+def test_what_a_target_could_not_serve_is_counted_and_not_held_against_it(tmp_path: Path) -> None:
+    told_of = Explaining(tmp_path, "ab")
+    told_of.scene["a"].plays(UnsupportedByModel("no tools"))
+    told_of.scene.ask("ab")
+    assert [(each.health.state, each.health.cannot) for each in told_of.explain().candidates] == [
+        ("closed", 1),
+        ("closed", 0),
+    ]
+    assert "health: closed, 0 failures in a row, cannot: 1 request\n" in told_of.text()
 
 
 def test_health_limits_and_credentials_are_told(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ from gateway.core.provider_failures import (
     StreamBroken,
     TargetModelMissing,
     Unavailable,
+    UnsupportedByModel,
     UnsupportedByTarget,
 )
 from gateway.core.rendered import Rendered
@@ -93,7 +94,8 @@ def test_the_first_that_answers_is_the_only_one_asked(scene: Scene) -> None:
         (CredentialRefused("x", evidence=Evidence(status=401)), "401"),
         (TargetModelMissing("x", evidence=Evidence(status=404)), "404"),
         (ContextTooLong("x", evidence=Evidence(status=400)), "400"),
-        (UnsupportedByTarget("x"), "unsupported_by_provider"),
+        (UnsupportedByTarget("x"), "cannot"),
+        (UnsupportedByModel("x", evidence=Evidence(status=400)), "cannot"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, ProviderFailure) else value,
 )
@@ -825,7 +827,8 @@ def test_who_will_not_go_on_is_asked_to_begin_anew(scene: Scene, kind: type[Prov
     resumed, call = resume(scene, "ab", broke="a")
     assert (resumed.answer.target, resumed.restarted) == (Target("b", "m"), True)
     assert [asked.source for asked in scene["b"].requests] == [CONTINUED.source, REQUEST.source]
-    assert attempts_text(call) == "b/m=400,b/m=200"
+    word = "cannot" if kind is UnsupportedByTarget else "400"
+    assert attempts_text(call) == f"b/m={word},b/m=200"
     assert scene.failures("b") == 0
 
 

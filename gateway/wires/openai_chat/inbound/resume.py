@@ -1,8 +1,5 @@
 """Resuming a broken stream with a second one: which answers can be resumed, the request for the second stream, and its
 chunks as a continuation of the first.
-
-Many models refuse an assistant's message at the end of a conversation ("prefill"). So the text so far is followed by a
-user's message that asks to continue, and to begin with the end of the text so far.
 """
 
 from typing import Final

@@ -12,7 +12,7 @@ from gateway.core.errors import InvalidRequest
 from gateway.core.request import ChatRequest, Prompt, RequestContext, Source, Stored
 from gateway.core.response_store import ResponseStore
 from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, loads
-from gateway.wires.addresses import check_fields, check_media, check_url
+from gateway.wires.addresses import check_fields, check_url
 from gateway.wires.field_reader import wrong_type
 from gateway.wires.openai_responses import WIRE, compaction
 from gateway.wires.openai_responses.inbound.pairs import pair
@@ -65,6 +65,7 @@ FIELDS: Final[dict[str, _Kind]] = {
     "truncation": _STRING,
     "user": _STRING,
 }
+_ADDRESSES: Final = ("image_url", "file_url")
 _NAMED_TOOLS: Final = ("function", "custom", "namespace")
 _UNRESOLVED: Final = ("conversation", "previous_response_id", "prompt")
 """Where one of these stays, the input is not the whole conversation, and its calls may be elsewhere."""
@@ -161,9 +162,9 @@ def _check_part(part: JsonValue, path: str) -> None:
     _check(part, "text", _STRING, f"{path}.text")
     if part.get("type") == "input_image":
         _check(part, "image_url", _STRING, f"{path}.image_url")
-    check_media(part, path)
-    if isinstance(url := part.get("file_url"), str):
-        check_url(url.strip(), f"{path}.file_url")
+    for name in _ADDRESSES:
+        if isinstance(url := part.get(name), str):
+            check_url(url.strip(), f"{path}.{name}")
 
 
 def _check_tools(tools: JsonValue) -> None:
