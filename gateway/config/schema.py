@@ -174,8 +174,11 @@ class Provider(Struct, frozen=True):
     ) = None
     api: (
         Annotated[
-            Literal["native", "openai"],
-            Meta(description="Which API of a vendor that has two (gemini): its own, or its OpenAI-compatible one."),
+            Literal["native", "openai", "chat", "responses"],
+            Meta(
+                description="Which API of a vendor that has two. gemini: its own (native) or its OpenAI-compatible one"
+                " (openai). openai: chat completions (chat, the default) or the Responses API (responses)."
+            ),
         ]
         | None
     ) = None

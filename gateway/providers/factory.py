@@ -12,12 +12,13 @@ from gateway.core.clock import Clock
 from gateway.providers.base import Provider
 from gateway.providers.catalog import Resolved
 from gateway.providers.gemini import GeminiProvider
-from gateway.providers.openai import OpenAIProvider
+from gateway.providers.openai import RESPONSES_PATH, OpenAIProvider
 from gateway.providers.vendors import Wire
 from gateway.upstream.session import UpstreamSession
 from gateway.upstream.user_agents import UserAgentPool
 from gateway.wires.gemini import Gemini
 from gateway.wires.openai_chat.outbound import OpenAIChatProvider
+from gateway.wires.openai_responses.outbound import OpenAIResponsesProvider
 from gateway.wires.reasoning_memory import ReasoningMemory
 
 
@@ -60,6 +61,23 @@ def _openai_chat(parts: ProviderParts) -> Provider:
     )
 
 
+def _openai_responses(parts: ProviderParts) -> Provider:
+    resolved = parts.resolved
+    return OpenAIProvider(
+        resolved.name,
+        parts.endpoint,
+        session=parts.session,
+        user_agents=parts.user_agents,
+        wire=OpenAIResponsesProvider(resolved.name, parts.memory),
+        stream_usage=True,
+        clock=parts.clock,
+        api_key_header=resolved.settings.api_key_header,
+        quota_project=parts.quota_project,
+        credential=resolved.credential,
+        path=RESPONSES_PATH,
+    )
+
+
 def _gemini(parts: ProviderParts) -> Provider:
     return GeminiProvider(
         parts.resolved.name,
@@ -74,7 +92,11 @@ def _gemini(parts: ProviderParts) -> Provider:
     )
 
 
-BUILDERS: Final[Mapping[Wire, Callable[[ProviderParts], Provider]]] = {"openai_chat": _openai_chat, "gemini": _gemini}
+BUILDERS: Final[Mapping[Wire, Callable[[ProviderParts], Provider]]] = {
+    "openai_chat": _openai_chat,
+    "openai_responses": _openai_responses,
+    "gemini": _gemini,
+}
 
 
 class ProviderFactory:

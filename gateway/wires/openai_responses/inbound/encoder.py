@@ -17,9 +17,21 @@ from gateway.core.response_store import ResponseStore
 from gateway.core.sse import comment, encode
 from gateway.core.strict_json import JsonObject, dumps
 from gateway.wires.base import Decoder, Naming, Passthrough
+from gateway.wires.openai_responses import WIRE
+from gateway.wires.openai_responses.event_reader import TERMINAL, EventReader
 from gateway.wires.openai_responses.inbound.answer import keep, writer
+from gateway.wires.openai_responses.inbound.item_writer import ItemWriter
 from gateway.wires.openai_responses.inbound.open_items import Event
-from gateway.wires.openai_responses.inbound.response_object import Head, ended, failed, in_progress, new_head
+from gateway.wires.openai_responses.inbound.own_events import OwnEvents
+from gateway.wires.openai_responses.inbound.response_object import (
+    Head,
+    ended,
+    failed,
+    in_progress,
+    known_head,
+    new_head,
+)
+from gateway.wires.untrusted_fields import an_object, text
 
 
 class EventEncoder:
@@ -54,11 +66,20 @@ class EventEncoder:
         self._usage: Usage | None = None
         self._envelope: Envelope | None = None
         self._finish: Finish | None = None
+        self._own: OwnEvents | None = None
+        self._renamed = False
+        self._last: JsonObject | None = None
+        self._provider = ""
+        self._reader = EventReader()
 
     def encode(self, chunk: ChatChunk, skip: int = 0) -> bytes:
         self._usage = chunk.usage or self._usage
         self._envelope = self._envelope or chunk.envelope
-        return self._deltas(chunk.deltas, skip)
+        if chunk.source.wire != WIRE:
+            return self._deltas(chunk.deltas, skip)
+        if self._streams > 1:
+            return self._deltas(self._reader.read(chunk.source.body), skip)
+        return self._passed(chunk.source.body)
 
     def passthrough(self, decoder: Decoder) -> Passthrough | None:
         return None
@@ -66,12 +87,22 @@ class EventEncoder:
     def answered_by(self, provider: str, spent: Usage | None) -> bytes:
         self._streams += 1
         self._spent = spent
-        return comment(f"resumed on {provider}") if self._streams > 1 and self._head else b""
+        if self._streams == 1:
+            self._provider = provider.partition("/")[0]
+            return b""
+        ends: list[Event] = []
+        if self._own is not None and isinstance(self._items, ItemWriter):
+            ends = self._own.hand_over(self._items)
+            self._own = None
+        self._reader = EventReader()
+        return comment(f"resumed on {provider}") + self._events(ends) if self._head else b""
 
     def heartbeat(self) -> bytes:
         return self._begin() + self._event({"type": "keepalive"})
 
     def end(self) -> bytes:
+        if self._last is not None:
+            return self._ended(self._last)
         begun = self._begin()
         items = self._events(self._items.close(cut=self._finish == "length"))
         counted = self._usage + self._spent if self._usage and self._spent else self._usage or self._spent
@@ -81,8 +112,40 @@ class EventEncoder:
 
     def error(self, error: GatewayError) -> bytes:
         begun = self._begin()
-        response = failed(self._known(), self._items.output, error, self._mask)
+        output = self._items.output if self._own is None else self._own.output
+        response = failed(self._known(), output, error, self._mask)
         return begun + self._event({"type": "response.failed", "response": response})
+
+    def _passed(self, event: JsonObject) -> bytes:
+        """An event of a provider of this wire. The last one waits for the end of the stream."""
+        kind = text(event.get("type"))
+        if self._own is None:
+            self._own, self._renamed = OwnEvents(), self._head is not None
+        if kind in TERMINAL:
+            self._last = event
+            return b""
+        response = event.get("response")
+        if isinstance(response, dict):
+            if self._renamed:
+                return b""  # a heartbeat has begun another response before
+            event["response"] = response = self._identified(response)
+            self._head = self._head or known_head(response)
+        self._own.note(kind, event)
+        self._renamed = self._renamed or self._head is None  # it has not said which response it is
+        return self._begin() + self._event(event)
+
+    def _ended(self, event: JsonObject) -> bytes:
+        """The last event of a provider of this wire."""
+        response = event["response"] = self._identified(an_object(event.get("response")))
+        keep(self._store, self._request, response, "" if self._renamed else self._provider)
+        return self._event(event)
+
+    def _identified(self, response: JsonObject) -> JsonObject:
+        """The provider's response under the name that the caller sees, and under the id that it has seen."""
+        changed: JsonObject = {} if self._naming.model is None else {"model": self._naming.model}
+        if self._renamed and self._head is not None:
+            changed = {name: self._head.fields[name] for name in ("id", "created_at", "model")}
+        return {**response, **changed}
 
     def _deltas(self, deltas: Iterable[ChoiceDelta], skip: int) -> bytes:
         first = [delta for delta in deltas if delta.index == 0]
@@ -118,6 +181,8 @@ class EventEncoder:
 
     def _event(self, fields: JsonObject) -> bytes:
         kind = str(fields["type"])
-        body: JsonObject = {"type": kind, "sequence_number": self._number, **fields}
+        numbered: JsonObject = {"sequence_number": self._number}
+        known = "sequence_number" in fields  # then it stays at its place
+        body: JsonObject = {**fields, **numbered} if known else {"type": kind, **numbered, **fields}
         self._number += 1
         return encode(dumps(body), kind)

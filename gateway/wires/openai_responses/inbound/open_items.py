@@ -80,9 +80,17 @@ class OpenMessage(OpenItem):
         self._annotations: list[JsonValue] = []
         self._logprobs: list[TokenLogprob] = []
 
-    def adopt(self, text: str, annotations: list[JsonValue]) -> None:
-        """Another server has begun its first part, a text, and has said so much."""
-        self._kind, self._texts, self._annotations = "output_text", [text], annotations
+    def adopt(self, content: list[JsonValue], text: str, annotations: list[JsonValue]) -> None:
+        """Go on where another server's events have left off.
+
+        Args:
+            content: the parts that are whole.
+            text: of the open part; "" where none is open.
+            annotations: of the open part.
+        """
+        self._content = [*content]
+        if text:
+            self._kind, self._texts, self._annotations = "output_text", [text], [*annotations]
 
     def add_text(self, text: str, logprobs: tuple[TokenLogprob, ...] = ()) -> Iterator[Event]:
         """More text."""

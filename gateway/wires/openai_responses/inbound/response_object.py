@@ -41,6 +41,8 @@ _ENDINGS: Final[dict[str, tuple[str, JsonObject | None]]] = {
 }
 _FATAL: Final = frozenset({"context_length_exceeded", "insufficient_quota", "invalid_prompt", "model_not_found"})
 """Codes after which Codex does not ask again (0.171, 2026-11)."""
+_CHANGES: Final = frozenset({"status", "error", "incomplete_details", "output", "usage"})
+"""The fields that change while an answer is written."""
 _LIMIT: Final = "rate_limit_exceeded"
 
 
@@ -76,6 +78,11 @@ def new_head(request: ChatRequest, envelope: Envelope | None, model: str | None,
         **echoed,
     }
     return Head(id, fields)
+
+
+def known_head(response: JsonObject) -> Head:
+    """The head of an answer that a provider of this wire has begun."""
+    return Head(str(response.get("id")), {name: each for name, each in response.items() if name not in _CHANGES})
 
 
 def in_progress(head: Head) -> JsonObject:

@@ -17,7 +17,7 @@ def resume_request(chat: ChatRequest, text_so_far: str) -> ChatRequest:
     """A request that asks a model to continue an answer that broke off after `text_so_far`."""
     items: list[JsonValue] = [
         *whole_input(chat.source),
-        {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": text_so_far}]},
+        {"type": "message", "role": "assistant", "content": text_so_far},
         {"type": "message", "role": "user", "content": [{"type": "input_text", "text": wish_to_continue(text_so_far)}]},
     ]
     fields: JsonObject = {**chat.source.body, "input": items}
