@@ -1,11 +1,11 @@
 """Renders a conversation from neutral form as items.
 
 A message's parts become items in their order: content parts that stand together are one message, each call is an item,
-and so is reasoning that the vendor itself has made. Results of calls follow the message with the calls.
+and so is reasoning that the vendor itself has made. The results of calls follow the calls.
 Source: https://platform.openai.com/docs/api-reference/responses/create, `input`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -45,7 +45,7 @@ def render(messages: Sequence[Message], setting: Setting) -> list[JsonValue]:
 
     Raises:
         InvalidRequest: a tool message answers no call.
-        UnsupportedByTarget: a file is stored with another vendor.
+        UnsupportedByTarget: a file is stored with another vendor, or a part is sound.
     """
     results = pair(messages)
     items: list[JsonValue] = []
@@ -55,10 +55,12 @@ def render(messages: Sequence[Message], setting: Setting) -> list[JsonValue]:
         if message.role != "assistant":
             items += _said(message, setting)
             continue
-        items += _assistant(message, setting)
-        for position, part in enumerate(message.parts):
-            if isinstance(part, ToolCall):
-                items.append(_output(part, results.get((index, position)), setting))
+        outputs = {
+            position: _output(part, results.get((index, position)), setting)
+            for position, part in enumerate(message.parts)
+            if isinstance(part, ToolCall)
+        }
+        items += _assistant(message, outputs, setting)
     return items or [_message("user", [{"type": "input_text", "text": ""}])]
 
 
@@ -71,18 +73,26 @@ def _said(message: Message, setting: Setting) -> Iterator[JsonObject]:
         yield _message("developer" if message.role == "system" else message.role, parts)
 
 
-def _assistant(message: Message, setting: Setting) -> Iterator[JsonObject]:
-    """A text of the assistant is a bare one: the schema takes parts of it only with an id of the vendor's."""
+def _assistant(message: Message, outputs: Mapping[int, JsonObject], setting: Setting) -> Iterator[JsonObject]:
+    """The items of an assistant's message. Calls in a row are followed by their outputs, before anything else is said.
+    A text is a bare one: the schema takes parts of it only with an id of the vendor's."""
     said: list[str] = []
+    answers: list[JsonObject] = []
     reasons = any(isinstance(part, Reasoning) and _item(part) for part in message.parts)
-    for part in message.parts:
+    for position, part in enumerate(message.parts):
         if isinstance(part, Text | Refusal):
             said.append(part.text)
             continue
-        if any(said) and isinstance(part, ToolCall | Reasoning):
+        if any(said) or isinstance(part, Reasoning):
+            yield from answers
+            answers = []
+        if any(said):
             yield _message("assistant", "".join(said))
             said = []
         yield from _apart(part, setting, remembers=not reasons)
+        if position in outputs:
+            answers.append(outputs[position])
+    yield from answers
     if any(said):
         yield _message("assistant", "".join(said))
 
@@ -159,11 +169,8 @@ def _media(part: Media) -> JsonObject:
     if part.kind == "image":
         url = part.uri or f"data:{part.mime_type or 'image/png'};base64,{part.data}"
         return {"type": "input_image", "image_url": url, "detail": part.detail or "auto"}
-    if part.kind == "audio":
-        if part.uri:
-            raise UnsupportedByTarget("This provider reads no audio by its address.", param="messages")
-        format = part.mime_type.removeprefix("audio/").removeprefix("x-") or "wav"
-        return {"type": "input_audio", "input_audio": {"data": part.data, "format": format}}
+    if part.kind == "audio":  # the schema has no sound (2.3.0, 2026-08)
+        raise UnsupportedByTarget("This provider reads no sound.", param="messages")
     named: JsonObject = {"filename": part.name} if part.name else {}
     if part.uri:
         return {"type": "input_file", "file_url": part.uri, **named}
