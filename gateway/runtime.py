@@ -26,6 +26,7 @@ from gateway.observe.logs import CallLog
 from gateway.observe.masking import Masker
 from gateway.observe.observers import Observers
 from gateway.routing.health import Health
+from gateway.routing.lessons import Lessons
 from gateway.streaming.relay import Relay
 from gateway.wires.reasoning_memory import ReasoningMemory
 
@@ -108,6 +109,7 @@ class Runtime:
         drain_state: whether the gateway drains.
         health: what is known of targets.
         limiters: the windows of limits.
+        lessons: what targets have taught.
         observers: get a record of each call.
         memory: signatures of calls, for clients that drop them.
         responses: answers of the Responses API, for requests that build on them.
@@ -129,6 +131,7 @@ class Runtime:
         self.drain_state = DrainState()
         self.health = Health(self.clock, random)
         self.limiters = RateLimiters((), self.clock)
+        self.lessons = Lessons(self.clock)
         self.observers = Observers([CallLog()])
         self.memory = ReasoningMemory()
         self.responses = ResponseStore(self.clock.monotonic)

@@ -75,6 +75,12 @@ class ConnectionFailed(ProviderFailure):
     retry = RetryRule.AT_ONCE
 
 
+class NameUnresolved(ConnectionFailed):
+    """The resolver of this machine did not answer in time. Asked again at once, it would not either."""
+
+    retry = RetryRule.NEVER
+
+
 class Unavailable(ProviderFailure):
     """500, 502, 503, 504, 529 and every other status that means a fault of the provider."""
 

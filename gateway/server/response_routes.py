@@ -11,11 +11,12 @@ from hashlib import sha256
 from typing import Final
 
 from gateway.core.errors import InvalidRequest, MethodNotAllowed, ResponseNotFound, UpgradeRefused
+from gateway.core.request import RequestContext
 from gateway.core.response_store import ResponseStore
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.core.token_estimate import estimate_tokens
 from gateway.handler.reply import JSON_TYPE, Reply
-from gateway.server.routes import Asked, Endpoint, Row, chat, context_of
+from gateway.server.routes import Asked, Endpoint, Row
 from gateway.wires.openai_responses.inbound import OpenAIResponsesCallers
 
 PATH: Final = "/v1/responses"
@@ -49,16 +50,24 @@ def _respond(asked: Asked, wire: OpenAIResponsesCallers) -> Reply:
         if asked.environ.get("HTTP_UPGRADE", "").lower() == "websocket":
             raise UpgradeRefused("The gateway speaks no WebSocket; send the request by POST.")
         raise MethodNotAllowed(f"{PATH} takes POST; a response is at {PATH}/ID.")
-    return chat(asked, wire)
+    return asked.served.handler(wire).handle(asked.model_call, asked.body, _context(asked, wire))
 
 
 def _count(asked: Asked, wire: OpenAIResponsesCallers) -> Reply:
     """POST /v1/responses/input_tokens, which is no call: nothing is asked, nothing is logged or limited."""
-    request = wire.parse_request(asked.body, context_of(asked, wire.request_headers))
+    request = wire.parse_count(asked.body, _context(asked, wire))
     asked.served.router.candidates(request.model)  # raises ModelNotFound
     tokens = estimate_tokens(request.prompt())
     asked.model_call.finish()
     return Reply(200, (("Content-Type", JSON_TYPE), (TOKENS_HEADER, "estimate")), wire.render_count(tokens))
+
+
+def _context(asked: Asked, wire: OpenAIResponsesCallers) -> RequestContext:
+    """What the wire is given of a request beside its body; the key tells whose answers it may build on."""
+    environ = asked.environ
+    fields = ((name, environ.get("HTTP_" + name.upper().replace("-", "_"))) for name in wire.request_headers)
+    headers = {name: value for name, value in fields if value is not None}
+    return RequestContext(headers, environ.get("QUERY_STRING", ""), asked.served.guard.client(environ))
 
 
 def _response(asked: Asked, wire: OpenAIResponsesCallers) -> Reply:

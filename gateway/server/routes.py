@@ -18,6 +18,7 @@ from gateway.dispatch.explain import Explainer
 from gateway.handler.reply import JSON_TYPE, Reply
 from gateway.handler.request_handler import RequestHandler
 from gateway.routing.router import Router
+from gateway.server.codex_models import QUERY, codex_models
 from gateway.server.guard import Guard
 from gateway.server.paths import EXPLAIN
 from gateway.wires.base import CallerWire, InboundWire
@@ -154,14 +155,15 @@ class Route:
 
 def chat(asked: Asked, wire: InboundWire) -> Reply:
     """A chat in any wire."""
-    context = context_of(asked, wire.request_headers)
+    context = _context(asked.environ, wire.request_headers)
     return asked.served.handler(wire).handle(asked.model_call, asked.body, context)
 
 
 def models(asked: Asked, _: CallerWire) -> Reply:
     """GET /v1/models: the aliases."""
     names = asked.served.router.aliases
-    return _json({"object": "list", "data": [_described(name, asked.started) for name in names]})
+    codex: JsonObject = {"models": codex_models(names)} if QUERY in asked.query else {}
+    return _json({"object": "list", "data": [_described(name, asked.started) for name in names], **codex})
 
 
 def model(asked: Asked, _: CallerWire) -> Reply:
@@ -237,15 +239,13 @@ def plain_path(path: str) -> str:
     return path
 
 
-def context_of(asked: Asked, names: frozenset[str]) -> RequestContext:
-    """What a wire is given of a request beside its body. `names`: of the headers that belong to it."""
-    environ = asked.environ
+def _context(environ: "WSGIEnvironment", names: frozenset[str]) -> RequestContext:
+    """What a wire is given of a request beside its body."""
     query = environ.get("QUERY_STRING", "")
     if not (names or query):
         return NO_CONTEXT
     fields = ((name, environ.get("HTTP_" + name.upper().replace("-", "_"))) for name in names)
-    headers = {name: value for name, value in fields if value is not None}
-    return RequestContext(headers, query, asked.served.guard.client(environ))
+    return RequestContext({name: value for name, value in fields if value is not None}, query)
 
 
 def _described(name: str, created: int) -> JsonObject:

@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeAlias
 
 import pytest
 
+from gateway.server.codex_models import INSTRUCTIONS
 from tests.support import gemini_answers as gemini
 from tests.support import responses_answers
 from tests.support.packages import from_npm
@@ -98,25 +99,31 @@ class Codex:
             each.mkdir()
 
     def run(
-        self, model: str, *words: str, settings: str = "", name: str = "gateway"
+        self, model: str, *words: str, settings: str = "", name: str = "gateway", more: str = ""
     ) -> subprocess.CompletedProcess[str]:
-        """`codex exec WORDS`, with the configuration that docs/responses.md advises. `name`: of the provider."""
+        """`codex exec WORDS`, with the configuration that docs/responses.md advises. `name`: of the provider.
+        `more`: settings of it."""
         (self._home / "config.toml").write_text(
             f'model = "{model}"\nmodel_provider = "gateway"\n{settings}\n'
             f'[model_providers.gateway]\nname = "{name}"\nbase_url = "{self._gateway.url}/v1"\n'
-            'wire_api = "responses"\n'
+            f'wire_api = "responses"\n{more}\n'
         )
         environ = {name: value for name, value in os.environ.items() if not name.endswith(("_API_KEY", "_PROXY"))}
         return subprocess.run(
             [self._program, "exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox", *words],
             cwd=self.folder,
-            env={**environ, "CODEX_HOME": str(self._home), "HOME": str(self._home)},
+            env={**environ, "CODEX_HOME": str(self._home), "HOME": str(self._home), "GATEWAY": "k"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=SECONDS,
             check=False,
         )
+
+    @property
+    def url(self) -> str:
+        """Of the gateway."""
+        return self._gateway.url
 
     def told(self, number: int = -1) -> str:
         """A request that the provider got."""
@@ -249,6 +256,15 @@ class TestTrouble:
         assert done.returncode != 0
         assert "no-such-model" in done.stderr + done.stdout
         assert codex.up.requests == []
+
+    def test_it_learns_models_from_the_gateway(self, make: Callable[[Wire], Codex]) -> None:
+        codex = make("chat")
+        codex.up.plays(*says("chat", "Hello."))
+        more = f'env_key = "GATEWAY"\nmodel_catalog_url = "{codex.url}/v1/models"'
+        done = codex.run(UNKNOWN, "hi", more=more)
+        assert (done.returncode, done.stdout.strip()) == (0, "Hello."), done.stderr
+        assert "Model metadata" not in done.stderr
+        assert INSTRUCTIONS in codex.told()
 
     @pytest.mark.parametrize("name", ["gateway", "OpenAI"])
     def test_it_compacts_a_long_conversation(self, make: Callable[[Wire], Codex], name: str) -> None:

@@ -45,6 +45,19 @@ WEATHER: Any = {
     },
     "strict": True,
 }
+CODEX_REQUIRES = {
+    "slug",
+    "display_name",
+    "supported_reasoning_levels",
+    "shell_type",
+    "visibility",
+    "supported_in_api",
+    "priority",
+    "support_verbosity",
+    "truncation_policy",
+    "experimental_supported_tools",
+    "base_instructions",
+}
 SEOUL = '{"city":"Seoul"}'
 
 
@@ -248,6 +261,13 @@ class TestRoutes:
         reply = gateway.get(PATH, headers={"Connection": "Upgrade", "Upgrade": "websocket"})
         assert (reply.status_code, reply.json()["error"]["code"]) == (426, "websocket_not_supported")
         assert gateway.get(PATH).status_code == 405
+
+    def test_codex_finds_its_own_list_of_models(self, gateway: Running) -> None:
+        """Codex takes no entry at all where one lacks a key that it requires."""
+        listed = gateway.get("/v1/models?client_version=0.171.0").json()
+        assert [model["slug"] for model in listed["models"]] == [model["id"] for model in listed["data"]]
+        assert all(set(model) >= CODEX_REQUIRES for model in listed["models"])
+        assert "models" not in gateway.get("/v1/models").json()
 
     def test_what_is_not_served(self, gateway: Running) -> None:
         for path in ("/v1/conversations", "/v1/responses/compact", "/v1/responses/resp_x/nothing"):

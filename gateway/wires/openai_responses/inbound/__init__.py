@@ -74,5 +74,8 @@ class OpenAIResponsesCallers:
     def field_name(self, name: str) -> str:
         return field_name(name)
 
+    def parse_count(self, body: bytes, context: RequestContext = NO_CONTEXT) -> ChatRequest:
+        return request.parse(body, context, self.store)
+
     def render_count(self, tokens: int) -> bytes:
         return dumps({"object": "response.input_tokens", "input_tokens": tokens})
