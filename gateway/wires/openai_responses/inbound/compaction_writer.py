@@ -21,6 +21,10 @@ class CompactionWriter:
         self._texts.append(delta.text)
         return iter(())
 
+    def more(self, delta: ChoiceDelta) -> Event | None:
+        """None: no delta has an event."""
+        return None
+
     def close(self, *, cut: bool = False) -> Iterator[Event]:
         """The item."""
         item: JsonObject = {

@@ -76,7 +76,10 @@ class EventEncoder:
         self._usage = chunk.usage or self._usage
         self._envelope = self._envelope or chunk.envelope
         if chunk.source.wire != WIRE:
-            return self._deltas(chunk.deltas, skip)
+            deltas = chunk.deltas
+            if len(deltas) == 1 and not (skip or deltas[0].index) and (event := self._items.more(deltas[0])):
+                return self._event(event)
+            return self._deltas(deltas, skip)
         if self._streams > 1:
             return self._deltas(self._reader.read(chunk.source.body), skip)
         return self._passed(chunk.source.body)
@@ -181,8 +184,9 @@ class EventEncoder:
 
     def _event(self, fields: JsonObject) -> bytes:
         kind = str(fields["type"])
-        numbered: JsonObject = {"sequence_number": self._number}
-        known = "sequence_number" in fields  # then it stays at its place
-        body: JsonObject = {**fields, **numbered} if known else {"type": kind, **numbered, **fields}
+        if "sequence_number" in fields:
+            body = {**fields, "sequence_number": self._number}  # stays at its place
+        else:
+            body = {"type": kind, "sequence_number": self._number, **fields}
         self._number += 1
         return encode(dumps(body), kind)

@@ -67,6 +67,23 @@ class ItemWriter:
         """The events for a delta of the first choice. `cut`: the answer ends with it because it is too long."""
         return self._noted(self._write(delta, cut=cut))
 
+    def more(self, delta: ChoiceDelta) -> Event | None:
+        """The event for a delta that only adds to what is open: text, or a piece of one call. None for any other, which
+        `write` takes. Nearly all deltas of a stream are of this kind."""
+        if delta.reasoning or delta.refusal or delta.images or delta.citations or delta.logprobs or delta.finish:
+            return None
+        if not delta.calls:
+            if not delta.text or self._message is None or delta.reasoning_extra:
+                return None
+            event = self._message.more_text(delta.text)
+            self._length += len(delta.text) if event else 0
+            return event
+        piece = delta.calls[0]
+        call = self._calls.get(piece.index)
+        if delta.text or len(delta.calls) > 1 or call is None or piece.ended or not piece.arguments:
+            return None
+        return call.more(piece.arguments)
+
     def close(self, *, cut: bool = False) -> Iterator[Event]:
         """The ends of all open items. `cut`: see `write`."""
         return self._noted(self._close(cut=cut))
