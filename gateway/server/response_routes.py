@@ -10,7 +10,7 @@ from functools import partial
 from hashlib import sha256
 from typing import Final
 
-from gateway.core.errors import InvalidRequest, MethodNotAllowed, ResponseNotFound, UpgradeRefused
+from gateway.core.errors import InvalidRequest, MethodNotAllowed, ResponseNotFound, RouteNotFound, UpgradeRefused
 from gateway.core.request import RequestContext
 from gateway.core.response_store import ResponseStore
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
@@ -37,6 +37,7 @@ def response_rows(store: ResponseStore, now: Callable[[], float]) -> Sequence[Ro
     return (
         Endpoint("responses", PATH, ("POST", "GET"), wire, _respond, model_call=True),
         Endpoint("input_tokens", f"{PATH}/input_tokens", ("POST",), wire, _count, model_call=True),
+        Endpoint("responses_compact", f"{PATH}/compact", ("POST",), wire, _compact),
         Endpoint("response_items", f"{PATH}/<id>/input_items", ("GET",), wire, _items),
         Endpoint("response_cancel", f"{PATH}/<id>/cancel", ("POST",), wire, _cancel),
         Endpoint("response", f"{PATH}/<id>", ("GET", "DELETE"), wire, _response),
@@ -117,6 +118,13 @@ def _cancel(asked: Asked, wire: OpenAIResponsesCallers) -> Reply:
     if wire.store.response(asked.arguments["id"], asked.served.guard.client(asked.environ)) is None:
         raise _not_found(asked.arguments["id"])
     raise InvalidRequest("Only a response that was created with background set to true can be cancelled.")
+
+
+def _compact(asked: Asked, _: OpenAIResponsesCallers) -> Reply:
+    """POST /v1/responses/compact, which is not served; without this row it would be a response's id."""
+    raise RouteNotFound(
+        f"Unknown path: {asked.environ['PATH_INFO']}. A compaction is asked for by its item in `input`."
+    )
 
 
 def _order(query: Mapping[str, str]) -> str:

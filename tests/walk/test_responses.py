@@ -271,7 +271,8 @@ class TestRoutes:
 
     def test_what_is_not_served(self, gateway: Running) -> None:
         for path in ("/v1/conversations", "/v1/responses/compact", "/v1/responses/resp_x/nothing"):
-            assert gateway.post({}, path=path).status_code in (404, 405), path
+            reply = gateway.post({}, path=path)
+            assert (reply.status_code, reply.json()["error"]["code"]) == (404, "unknown_url"), path
 
     def test_a_compressed_body_is_refused_and_told_how_to_stop(self, gateway: Running) -> None:
         reply = gateway.post(b"x", path=PATH, headers={"Content-Encoding": "zstd"})

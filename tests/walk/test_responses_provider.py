@@ -122,6 +122,11 @@ class TestSameWire:
         reply = gateway.post({"model": "alone", "input": "Hi"}, path=PATH)
         assert reply.headers["x-codex-turn-state"] == "next"
         assert reply.headers["x-ratelimit-limit-requests"] == "9"
+        long = {"x-codex-turn-state": "x" * 5_000}
+        up.plays(Json(200, response(message("Hi")), long))
+        reply = gateway.post({"model": "alone", "input": "Hi"}, path=PATH, headers=long)
+        assert "x-codex-turn-state" not in reply.headers
+        assert "x-codex-turn-state" not in up.requests[-1].headers
 
 
 class TestChatCallers:

@@ -16,7 +16,7 @@ from gateway.core.strict_json import dumps
 from gateway.wires.base import Encoder, Headers, Naming
 from gateway.wires.forwarded_headers import RATE_LIMITS, forwarded
 from gateway.wires.openai_errors import render_error, unmasked
-from gateway.wires.openai_responses import TURN_STATE, WIRE
+from gateway.wires.openai_responses import TURN_STATE, WIRE, turn_state
 from gateway.wires.openai_responses.inbound import answer, errors, request, resume
 from gateway.wires.openai_responses.inbound.encoder import EventEncoder
 from gateway.wires.openai_responses.inbound.field_names import field_name
@@ -68,8 +68,7 @@ class OpenAIResponsesCallers:
 
     def forwarded(self, headers: Mapping[str, str], wire: str) -> Headers:
         limits = forwarded(headers, RATE_LIMITS)
-        turn = headers.get(TURN_STATE) if wire == WIRE else None
-        return limits if turn is None else (*limits, (TURN_STATE, turn))
+        return (*limits, *turn_state(headers).items()) if wire == WIRE else limits
 
     def field_name(self, name: str) -> str:
         return field_name(name)

@@ -14,7 +14,7 @@ from gateway.core.rendered import Adjustments, Ask, Rendered
 from gateway.core.request import ChatRequest, Source
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.wires.adjusted_prompt import REASONING
-from gateway.wires.openai_responses import OWN_REASONING, TURN_STATE, compaction
+from gateway.wires.openai_responses import OWN_REASONING, compaction, turn_state
 from gateway.wires.untrusted_fields import objects, text
 
 _OWN_ID: Final = re.compile(r"(?:msg|fc|ctc|ts)_[0-9a-f]{32}")
@@ -47,8 +47,7 @@ def render(chat: ChatRequest, model: str, ask: Ask, provider: str) -> Rendered:
         items = _new_items(fields, items, chat.source, provider)
         fields["input"] = [kept for item in items if (kept := _foreign(item, reasoning=REASONING not in without))]
     dropped = _adjust(fields, ask.adjustments)
-    turn = chat.source.headers.get(TURN_STATE)
-    return Rendered(dumps(fields), headers={} if turn is None else {TURN_STATE: turn}, dropped=dropped)
+    return Rendered(dumps(fields), headers=turn_state(chat.source.headers), dropped=dropped)
 
 
 def _new_items(fields: JsonObject, items: list[JsonValue], source: Source, provider: str) -> list[JsonValue]:
