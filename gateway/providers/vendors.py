@@ -9,7 +9,7 @@ from typing import Final, Literal, TypeAlias
 
 from gateway.wires.openai_chat.outbound.dialect import Dialect
 
-Wire: TypeAlias = Literal["openai_chat", "openai_responses", "gemini"]
+Wire: TypeAlias = Literal["openai_chat", "openai_responses", "gemini", "anthropic_messages"]
 """The wires that providers have; factory.py has a builder for each."""
 COMMON_DIALECT: Final = Dialect()
 COMPATIBLE: Final[Wire] = "openai_chat"
@@ -63,6 +63,8 @@ VENDORS: Final[Mapping[str, Vendor]] = {
         compatible="/openai",
         dialect=Dialect(tool_calls_finish=True, fields=frozenset({"reasoning_effort"})),
     ),
+    # https://platform.claude.com/docs/en/api/overview (2026-11)
+    "anthropic": Vendor("https://api.anthropic.com", "ANTHROPIC_API_KEY", wire="anthropic_messages"),
     # https://openrouter.ai/docs/api/reference/parameters (2026-11)
     "openrouter": Vendor(
         "https://openrouter.ai/api/v1",

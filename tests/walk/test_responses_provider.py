@@ -117,6 +117,19 @@ class TestSameWire:
         assert final(raw)["id"] == "resp_provider_1"
         assert final(raw)["output"][1]["content"][0]["text"] == text
 
+    def test_reasoning_that_the_provider_refuses_is_left_out_of_the_same_call(
+        self, gateway: Running, up: ScriptedUpstream
+    ) -> None:
+        refusal = {"error": {"message": "It cannot be verified.", "code": "invalid_encrypted_content"}}
+        up.plays(Json(400, refusal))
+        up.plays(whole(message("Hello.")))
+        items = [{"role": "user", "content": "Hi"}, reasoning("Hm."), {"role": "user", "content": "And?"}]
+        reply = gateway.post({"model": "alone", "input": items}, path=PATH)
+        assert reply.status_code == 200
+        assert reply.headers["x-gateway-dropped"] == "input.reasoning"
+        sent = [[item.get("type", "message") for item in request.json()["input"]] for request in up.requests]
+        assert sent == [["message", "reasoning", "message"], ["message", "message"]]
+
     def test_the_turn_state_comes_back(self, gateway: Running, up: ScriptedUpstream) -> None:
         up.plays(Json(200, response(message("Hi")), {"x-codex-turn-state": "next", "x-ratelimit-limit-requests": "9"}))
         reply = gateway.post({"model": "alone", "input": "Hi"}, path=PATH)
@@ -164,6 +177,23 @@ class TestChatCallers:
         ]
         assert sent["input"][2] == ANSWER[0]
         assert (sent["store"], sent["stream"]) == (False, True)
+
+    def test_reasoning_that_the_provider_refuses_is_left_out_though_it_is_remembered(
+        self, gateway: Running, up: ScriptedUpstream
+    ) -> None:
+        up.plays(*stream(*ANSWER))
+        up.plays(Json(400, {"error": {"message": "It cannot be verified.", "code": "invalid_encrypted_content"}}))
+        up.plays(*stream(message("It rains.")))
+        tools = [{"type": "function", "function": WEATHER}]
+        said = gateway.post(chat("alone", tools=tools)).json()["choices"][0]["message"]
+        history = [
+            {"role": "user", "content": "Hello"},
+            {"role": "assistant", "tool_calls": said["tool_calls"]},
+            {"role": "tool", "tool_call_id": "call_1", "content": "rain"},
+        ]
+        assert gateway.post({"model": "alone", "messages": history, "tools": tools}).status_code == 200
+        kinds = [[item["type"] for item in request.json()["input"]] for request in up.requests[1:]]
+        assert ("reasoning" in kinds[0], "reasoning" in kinds[1]) == (True, False)
 
     def test_usage_and_finish(self, gateway: Running, up: ScriptedUpstream) -> None:
         up.plays(*stream(message("Half"), status="incomplete", incomplete_details={"reason": "max_output_tokens"}))

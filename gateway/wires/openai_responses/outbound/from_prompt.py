@@ -14,7 +14,7 @@ from gateway.core.provider_failures import UnsupportedByTarget
 from gateway.core.rendered import Ask, Rendered
 from gateway.core.request import ChatRequest, JsonOutput, Params, Prompt, Tool, ToolChoice
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
-from gateway.wires.adjusted_prompt import adjusted
+from gateway.wires.adjusted_prompt import REASONING, adjusted, lowers_limit
 from gateway.wires.field_reader import printable
 from gateway.wires.openai_responses.outbound import conversation
 from gateway.wires.reasoning_memory import ReasoningMemory
@@ -22,6 +22,8 @@ from gateway.wires.tool_names import NameRule, ToolNames, names_in
 
 NAMES: Final = NameRule("A-Za-z0-9_-", "A-Za-z0-9_-")
 """Source: https://platform.openai.com/docs/api-reference/responses/create, `tools[].name`."""
+STRICT: Final = "strict"
+"""The neutral name of that field of a function, which some servers refuse."""
 LEAST_TOKENS: Final = 16
 """The smallest limit that the API takes."""
 BUDGETS: Final = ((1_024, "minimal"), (4_096, "low"), (16_384, "medium"))
@@ -45,10 +47,14 @@ def render(chat: ChatRequest, model: str, ask: Ask, memory: ReasoningMemory) -> 
     """
     if chat.choices > 1:
         raise UnsupportedByTarget("This provider gives one answer, and not several.", param="n")
-    prompt = adjusted(chat.prompt(), ask.adjustments)
+    given, without = chat.prompt(), ask.adjustments.without
+    prompt = adjusted(given, ask.adjustments)
     dropped: dict[str, None] = dict.fromkeys(map(printable, prompt.unmapped))
+    if lowers_limit(given, ask.adjustments):
+        dropped.setdefault("max_tokens")
     names = ToolNames(NAMES, names_in(prompt))
-    setting = conversation.Setting(names, memory, dropped.setdefault)
+    reasoning = ReasoningMemory() if REASONING in without else memory
+    setting = conversation.Setting(names, reasoning, dropped.setdefault)
     declared = names.declared(prompt.tools)
     body: JsonObject = {
         "model": model,
@@ -58,7 +64,7 @@ def render(chat: ChatRequest, model: str, ask: Ask, memory: ReasoningMemory) -> 
         "include": [_ENCRYPTED, *([_LOGPROBS] if prompt.params.logprobs else [])],
     }
     body |= _params(prompt.params, dropped.setdefault)
-    body |= _tools(prompt, declared, names)
+    body |= _tools(prompt, declared, names, strict=STRICT not in without)
     return Rendered(dumps(body), dropped=tuple(dropped), tools=declared, neutral=True)
 
 
@@ -119,16 +125,16 @@ def _output(output: JsonOutput | None) -> JsonObject | None:
     return {**described, "description": output.description} if output.description else described
 
 
-def _tools(prompt: Prompt, declared: dict[str, Tool], names: ToolNames) -> JsonObject:
+def _tools(prompt: Prompt, declared: dict[str, Tool], names: ToolNames, *, strict: bool) -> JsonObject:
     """`tools`, `tool_choice` and `parallel_tool_calls`; the last two only with tools, because servers refuse them
-    alone."""
+    alone. `strict`: whether the server takes that field of a function."""
     choice = prompt.tool_choice
     hosted: list[JsonValue] = [{"type": each.kind} for each in prompt.hosted]
     if not (declared or hosted):
         if choice is not None and choice.mode == "required":
             raise InvalidRequest("tool_choice asks for a tool that is not among tools.", param="tool_choice")
         return {}
-    body: JsonObject = {"tools": [*(_tool(name, tool) for name, tool in declared.items()), *hosted]}
+    body: JsonObject = {"tools": [*(_tool(name, tool, strict=strict) for name, tool in declared.items()), *hosted]}
     if choice is not None:
         body["tool_choice"] = _choice(choice, declared, names)
     if prompt.params.parallel_calls is not None:
@@ -136,7 +142,7 @@ def _tools(prompt: Prompt, declared: dict[str, Tool], names: ToolNames) -> JsonO
     return body
 
 
-def _tool(name: str, tool: Tool) -> JsonObject:
+def _tool(name: str, tool: Tool, *, strict: bool) -> JsonObject:
     described: JsonObject = {"type": tool.kind, "name": name}
     if tool.description:
         described["description"] = tool.description
@@ -146,7 +152,8 @@ def _tool(name: str, tool: Tool) -> JsonObject:
             described["format"] = {"type": "grammar", "syntax": syntax, "definition": definition}
         return described
     parameters: JsonObject = tool.parameters or {"type": "object", "properties": {}}
-    return {**described, "parameters": parameters, "strict": tool.strict or False}
+    described["parameters"] = parameters
+    return {**described, "strict": tool.strict or False} if strict else described
 
 
 def _choice(choice: ToolChoice, declared: dict[str, Tool], names: ToolNames) -> JsonValue:
