@@ -146,11 +146,6 @@ class ResponseStore:
             self._bytes += kept.size
             self._make_room()
 
-    def knows(self, id: str, client: str) -> bool:
-        """Whether the answer is there for a client."""
-        with self._lock:
-            return self._find(id, client) is not None
-
     def conversation(self, id: str, client: str) -> Conversation | None:
         """What was said up to an answer; None where the client has no such answer."""
         chain = self._chain(id, client)

@@ -6,7 +6,7 @@ Source: https://platform.openai.com/docs/api-reference/responses-streaming.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from gateway.core.answer import ChoiceDelta, Citation, Finish, TokenLogprob, ToolCallDelta, Usage
@@ -45,18 +45,18 @@ class _Item:
     ended: bool = False
 
 
-@dataclass(slots=True)
 class EventReader:
     """Reads one answer.
 
-    Attributes:
-        tools: the tools that the answer may call, by the names that were sent.
+    Args:
+        tools: the tools that the answer may call, by the names that were sent; None where names pass unchanged.
     """
 
-    tools: Mapping[str, Tool] = field(default_factory=dict)
-    _items: dict[int, _Item] = field(default_factory=dict)
-    _calls: int = 0
-    _length: int = 0
+    def __init__(self, tools: Mapping[str, Tool] | None = None) -> None:
+        self._tools = tools or {}
+        self._items: dict[int, _Item] = {}
+        self._calls = 0
+        self._length = 0
 
     @property
     def too_many(self) -> bool:
@@ -118,7 +118,7 @@ class EventReader:
         if kind is None or known.call >= 0 or not (name and call_id):
             return
         known.call, self._calls = self._calls, self._calls + 1
-        tool = self.tools.get(name)
+        tool = self._tools.get(name)
         yield ChoiceDelta(0, calls=(ToolCallDelta(known.call, call_id, name if tool is None else tool.name, "", kind),))
 
     def _arguments(self, index: int, delta: str) -> Iterator[ChoiceDelta]:

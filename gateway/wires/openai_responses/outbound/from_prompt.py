@@ -53,17 +53,13 @@ def render(chat: ChatRequest, model: str, ask: Ask, memory: ReasoningMemory) -> 
     if lowers_limit(given, ask.adjustments):
         dropped.setdefault("max_tokens")
     names = ToolNames(NAMES, names_in(prompt))
-    reasoning = ReasoningMemory() if REASONING in without else memory
-    setting = conversation.Setting(names, reasoning, dropped.setdefault)
+    setting = conversation.Setting(names, ReasoningMemory() if REASONING in without else memory, dropped.setdefault)
     declared = names.declared(prompt.tools)
     body: JsonObject = {
         "model": model,
         "input": conversation.render(prompt.messages, setting),
-        "stream": True,
-        "store": False,
-        "include": [_ENCRYPTED, *([_LOGPROBS] if prompt.params.logprobs else [])],
+        **_params(prompt.params, dropped.setdefault),
     }
-    body |= _params(prompt.params, dropped.setdefault)
     body |= _tools(prompt, declared, names, strict=STRICT not in without)
     return Rendered(dumps(body), dropped=tuple(dropped), tools=declared, neutral=True)
 
@@ -80,10 +76,14 @@ def _params(params: Params, drop: Callable[[str], object]) -> JsonObject:
     for name, value in unsaid.items():
         if value is not None:
             drop(name)
+    include: list[JsonValue] = [_ENCRYPTED, *([_LOGPROBS] if params.logprobs else [])]
     form: JsonObject = {"format": _output(params.output), "verbosity": params.verbosity}
     reasoning: JsonObject = {"effort": _effort(params), "summary": "auto" if params.show_reasoning else None}
     limit = params.max_tokens
     given: dict[str, JsonValue] = {
+        "stream": True,
+        "store": False,
+        "include": include,
         "temperature": params.temperature,
         "top_p": params.top_p,
         "max_output_tokens": None if limit is None else max(limit, LEAST_TOKENS),

@@ -70,10 +70,10 @@ def _foreign(item: JsonValue, *, reasoning: bool) -> JsonValue:
         return {"type": "message", "role": "user", "content": [{"type": "input_text", "text": summary}]}
     if not _OWN_ID.fullmatch(id):
         return item
-    return easy_message(item) if kind == "message" else {name: each for name, each in item.items() if name != "id"}
+    return _easy_message(item) if kind == "message" else {name: each for name, each in item.items() if name != "id"}
 
 
-def easy_message(item: JsonObject) -> JsonObject:
+def _easy_message(item: JsonObject) -> JsonObject:
     """A message of the assistant without an id: the schema takes one only with a bare text."""
     said = "".join(text(part.get("text")) or text(part.get("refusal")) for part in objects(item.get("content")))
     return {"type": "message", "role": "assistant", "content": said}
