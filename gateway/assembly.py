@@ -31,6 +31,7 @@ from gateway.auth.tokens.token import Token
 from gateway.auth.tokens.watch_files import WatchedFiles
 from gateway.config import schema
 from gateway.config.loader import Fault, Loaded, resolve
+from gateway.core.response_store import Limits
 from gateway.core.secrets import Secret
 from gateway.dispatch.attempt import Attempt, AttemptPolicy
 from gateway.dispatch.explain import Explainer
@@ -130,6 +131,8 @@ class Assembly:
             runtime.masker.add(secret)
         self.auth = self._auth()
         runtime.limiters.configure(config.rate_limits)
+        kept = config.gateway.response_store
+        runtime.responses.configure(Limits(kept.max_mib * MIB, kept.hours * 3600))
         self._timeouts = {name: settings.timeouts for name, settings in config.providers.items()}
         self.router = Router(config.model_aliases, config.providers)
         self.guard = Guard.of(config.gateway, port)

@@ -29,10 +29,26 @@ class RequestContext(Struct, frozen=True):
     Attributes:
         headers: those that the wire names in `request_headers`, in lower case.
         query: the query string, without the question mark.
+        client: the id of the caller's key; "" where keys are not told apart.
     """
 
     headers: Mapping[str, str] = NOTHING
     query: str = ""
+    client: str = ""
+
+
+class Stored(Struct, frozen=True):
+    """The earlier answer on which a request builds, and whose conversation was put before its own.
+
+    Attributes:
+        id: of that answer.
+        provider: the name of the provider that made it and knows it by this id; "" where none does.
+        items: the number of entries of the conversation that came from it.
+    """
+
+    id: str
+    provider: str
+    items: int
 
 
 class Source(Struct, frozen=True):
@@ -43,12 +59,14 @@ class Source(Struct, frozen=True):
         body: the JSON in that format.
         headers: of a request, those of the caller's that belong to the wire, in lower case.
         query: of a request, the query string.
+        stored: of a request that names an earlier answer, that answer; None for all others.
     """
 
     wire: str
     body: JsonObject
     headers: Mapping[str, str] = NOTHING
     query: str = ""
+    stored: Stored | None = None
 
 
 # Messages and their parts ------------------------------------------------------------------------------------------
@@ -274,6 +292,7 @@ class ChatRequest(Struct, frozen=True):
         prompt: reads the request in neutral form; each call reads it again. Raises InvalidRequest.
         choices: the number of alternative answers.
         plain: the answer can only be text and tool calls: one choice, no JSON by a schema, no probabilities, no sound.
+        client: see RequestContext.
     """
 
     model: str
@@ -283,3 +302,4 @@ class ChatRequest(Struct, frozen=True):
     prompt: Callable[[], Prompt]
     choices: int = 1
     plain: bool = False
+    client: str = ""

@@ -9,11 +9,13 @@ from typing import Final, Literal, TypeAlias
 
 from gateway.wires.openai_chat.outbound.dialect import Dialect
 
-Wire: TypeAlias = Literal["openai_chat", "gemini", "anthropic_messages"]
+Wire: TypeAlias = Literal["openai_chat", "openai_responses", "gemini", "anthropic_messages"]
 """The wires that providers have; factory.py has a builder for each."""
 COMMON_DIALECT: Final = Dialect()
 COMPATIBLE: Final[Wire] = "openai_chat"
 """The wire of OpenAI-compatible APIs."""
+RESPONSES: Final[Wire] = "openai_responses"
+"""The wire of OpenAI's Responses API, which has the same base address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,7 @@ class Vendor:
         wire: the wire of its own API.
         compatible: the path of its OpenAI-compatible API under the base address; None if its own API is compatible.
         stream_usage: whether it accepts `stream_options` (a server that does not may refuse the whole request).
+        responses: whether it has the Responses API beside.
         dialect: what its OpenAI-compatible API takes. Another server at another address, of which nothing is known but
             that it is compatible, gets COMMON_DIALECT.
     """
@@ -36,6 +39,7 @@ class Vendor:
     compatible: str | None = None
     stream_usage: bool = True
     dialect: Dialect = COMMON_DIALECT
+    responses: bool = False
 
 
 VENDORS: Final[Mapping[str, Vendor]] = {
@@ -48,6 +52,7 @@ VENDORS: Final[Mapping[str, Vendor]] = {
             custom_tools=True,
             fields=frozenset({"max_completion_tokens", "reasoning_effort", "strict", "verbosity"}),
         ),
+        responses=True,
     ),
     # The compatible API: https://ai.google.dev/gemini-api/docs/openai (2026-11). Its streams end with "stop" where a
     # tool was called: https://github.com/googleapis/python-genai/issues/2868 (open in 2026-08)

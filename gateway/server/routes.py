@@ -18,6 +18,7 @@ from gateway.dispatch.explain import Explainer
 from gateway.handler.reply import JSON_TYPE, Reply
 from gateway.handler.request_handler import RequestHandler
 from gateway.routing.router import Router
+from gateway.server.codex_models import QUERY, codex_models
 from gateway.server.guard import Guard
 from gateway.server.paths import EXPLAIN
 from gateway.wires.base import CallerWire, InboundWire
@@ -161,7 +162,8 @@ def chat(asked: Asked, wire: InboundWire) -> Reply:
 def models(asked: Asked, _: CallerWire) -> Reply:
     """GET /v1/models: the aliases."""
     names = asked.served.router.aliases
-    return _json({"object": "list", "data": [_described(name, asked.started) for name in names]})
+    codex: JsonObject = {"models": codex_models(names)} if QUERY in asked.query else {}
+    return _json({"object": "list", "data": [_described(name, asked.started) for name in names], **codex})
 
 
 def model(asked: Asked, _: CallerWire) -> Reply:
