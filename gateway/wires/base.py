@@ -138,6 +138,16 @@ class InboundWire(CallerWire, Protocol):
         """This wire's name for a field that an outbound wire has left out, which names it as OpenAI chat does."""
 
 
+class CountingWire(InboundWire, Protocol):
+    """An inbound wire whose callers may ask how many tokens a request has."""
+
+    def parse_count(self, body: bytes, context: RequestContext) -> ChatRequest:
+        """Read and check a request whose tokens are to be counted. Raises InvalidRequest."""
+
+    def render_count(self, tokens: int) -> bytes:
+        """A number of tokens as the caller's body."""
+
+
 class OutboundWire(Protocol):
     """The provider's half of a wire.
 
