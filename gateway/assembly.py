@@ -67,13 +67,15 @@ class ProviderBinding:
 
 
 def without_file(environ: Mapping[str, str]) -> Loaded:
-    """What is served where no configuration file is: the demo, and every vendor whose key stands in the environment."""
+    """What is served where no configuration file is: the demo, and every vendor whose key stands in the environment,
+    which answers the names of its own models too."""
     providers = {"demo": schema.Provider(), **catalog.from_environment(environ)}
     failing = schema.Target(provider="demo", model="demo-unavailable", priority=1)
     answering = schema.Target(provider="demo", model="demo", priority=2)
     aliases = (
         schema.Alias(alias="demo", providers=(answering,)),
         schema.Alias(alias="demo-failover", providers=(failing, answering)),
+        *catalog.patterns(providers),
     )
     return Loaded(config=schema.Config(model_aliases=aliases, providers=providers), path=None, warnings=())
 

@@ -83,14 +83,19 @@ class Target(Struct, frozen=True):
     """One way to answer an alias."""
 
     provider: Name
-    model: Annotated[str, Meta(min_length=1, max_length=256)]
+    model: Annotated[str, Meta(min_length=1, max_length=256, description="A * repeats what the alias's * has matched.")]
     priority: Annotated[int, Meta(ge=0, le=1_000_000, description="Lower is asked first; equals in file order.")] = 1
 
 
 class Alias(Struct, frozen=True):
     """A model name that clients use, and who answers it."""
 
-    alias: Annotated[str, Meta(min_length=1, max_length=256)]
+    alias: Annotated[
+        str,
+        Meta(
+            min_length=1, max_length=256, description="With a * it is a pattern, such as claude-*, and is not listed."
+        ),
+    ]
     providers: Annotated[tuple[Target, ...], Meta(min_length=1)]
     when_limited: Annotated[
         Literal["next", "wait"],

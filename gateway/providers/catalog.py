@@ -18,7 +18,7 @@ from gateway.providers import credentials
 from gateway.providers.credentials import CannotResolve
 from gateway.upstream.proxied.proxies import LOOPBACK
 
-__all__ = ["VENDORS", "CannotResolve", "Resolved", "Vendor", "check", "from_environment", "resolve"]
+__all__ = ["VENDORS", "CannotResolve", "Resolved", "Vendor", "check", "from_environment", "patterns", "resolve"]
 
 Wire: TypeAlias = Literal["openai_chat", "gemini"]
 """The wires that providers have; factory.py has a builder for each."""
@@ -38,6 +38,7 @@ class Vendor:
         stream_usage: whether it accepts `stream_options` (a server that does not may refuse the whole request).
         strict_history: whether it refuses messages with fields that OpenAI does not know, such as another vendor's.
         stop_after_calls: whether its OpenAI-compatible streams may end with "stop" after a tool call.
+        models: a pattern of its models' names, which it answers where no configuration file says who does.
     """
 
     endpoint: str | None
@@ -47,10 +48,11 @@ class Vendor:
     stream_usage: bool = True
     strict_history: bool = False
     stop_after_calls: bool = False
+    models: str | None = None
 
 
 VENDORS: Final[Mapping[str, Vendor]] = {
-    "openai": Vendor("https://api.openai.com/v1", "OPENAI_API_KEY", strict_history=True),
+    "openai": Vendor("https://api.openai.com/v1", "OPENAI_API_KEY", strict_history=True, models="gpt-*"),
     # The compatible API: https://ai.google.dev/gemini-api/docs/openai (2026-11). Its streams end with "stop" where a
     # tool was called: https://github.com/googleapis/python-genai/issues/2868 (open in 2026-08)
     "gemini": Vendor(
@@ -59,6 +61,7 @@ VENDORS: Final[Mapping[str, Vendor]] = {
         wire="gemini",
         compatible="/openai",
         stop_after_calls=True,
+        models="gemini-*",
     ),
     "openrouter": Vendor("https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"),
     "groq": Vendor("https://api.groq.com/openai/v1", "GROQ_API_KEY", strict_history=True),
@@ -252,6 +255,15 @@ def from_environment(environ: Mapping[str, str]) -> dict[str, schema.Provider]:
         for name, vendor in VENDORS.items()
         if vendor.key_env is not None and environ.get(vendor.key_env, "").strip()
     }
+
+
+def patterns(providers: Iterable[str]) -> tuple[schema.Alias, ...]:
+    """Aliases by which vendors answer the names of their own models, for clients whose names are fixed."""
+    return tuple(
+        schema.Alias(alias=pattern, providers=(schema.Target(provider=name, model=pattern),))
+        for name in providers
+        if (vendor := VENDORS.get(name)) is not None and (pattern := vendor.models) is not None
+    )
 
 
 def _vendors_key(vendor: Vendor, endpoint: str | None) -> str | None:
