@@ -92,9 +92,7 @@ class Alias(Struct, frozen=True):
 
     alias: Annotated[
         str,
-        Meta(
-            min_length=1, max_length=256, description="With a * it is a pattern, such as claude-*; not listed."
-        ),
+        Meta(min_length=1, max_length=256, description="With a * it is a pattern, such as claude-*; not listed."),
     ]
     providers: Annotated[tuple[Target, ...], Meta(min_length=1)]
     when_limited: Annotated[

@@ -7,8 +7,10 @@ difference. This module builds nothing (factory.py does) and does not use the ne
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Final
 from urllib.parse import urlsplit
+
+from msgspec.structs import replace
 
 from gateway.auth.sources import ApiKey, CredentialSource, StoredToken
 from gateway.config import schema
@@ -16,67 +18,12 @@ from gateway.config.faults import KeyPath
 from gateway.config.loader import Check, Problem
 from gateway.providers import credentials
 from gateway.providers.credentials import CannotResolve
+from gateway.providers.vendors import COMMON_DIALECT, COMPATIBLE, VENDORS, Vendor, Wire
 from gateway.upstream.proxied.proxies import LOOPBACK
+from gateway.wires.openai_chat.outbound.dialect import Dialect
 
-__all__ = ["VENDORS", "CannotResolve", "Resolved", "Vendor", "check", "from_environment", "patterns", "resolve"]
+__all__ = ["CannotResolve", "Resolved", "check", "from_environment", "patterns", "resolve"]
 
-Wire: TypeAlias = Literal["openai_chat", "gemini"]
-"""The wires that providers have; factory.py has a builder for each."""
-COMPATIBLE: Final[Wire] = "openai_chat"
-"""The wire of OpenAI-compatible APIs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Vendor:
-    """One row.
-
-    Attributes:
-        endpoint: the base address; None where only the configuration can know it.
-        key_env: the vendor's usual environment variable for the key; None for servers without keys.
-        wire: the wire of its own API.
-        compatible: the path of its OpenAI-compatible API under the base address; None if its own API is compatible.
-        stream_usage: whether it accepts `stream_options` (a server that does not may refuse the whole request).
-        strict_history: whether it refuses messages with fields that OpenAI does not know, such as another vendor's.
-        stop_after_calls: whether its OpenAI-compatible streams may end with "stop" after a tool call.
-        models: a pattern of its models' names, which it answers where no configuration file says who does.
-    """
-
-    endpoint: str | None
-    key_env: str | None = None
-    wire: Wire = COMPATIBLE
-    compatible: str | None = None
-    stream_usage: bool = True
-    strict_history: bool = False
-    stop_after_calls: bool = False
-    models: str | None = None
-
-
-VENDORS: Final[Mapping[str, Vendor]] = {
-    "openai": Vendor("https://api.openai.com/v1", "OPENAI_API_KEY", strict_history=True, models="gpt-*"),
-    # The compatible API: https://ai.google.dev/gemini-api/docs/openai (2026-11). Its streams end with "stop" where a
-    # tool was called: https://github.com/googleapis/python-genai/issues/2868 (open in 2026-08)
-    "gemini": Vendor(
-        "https://generativelanguage.googleapis.com/v1beta",
-        "GEMINI_API_KEY",
-        wire="gemini",
-        compatible="/openai",
-        stop_after_calls=True,
-        models="gemini-*",
-    ),
-    "openrouter": Vendor("https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"),
-    "groq": Vendor("https://api.groq.com/openai/v1", "GROQ_API_KEY", strict_history=True),
-    # Sends usage at the end of every stream and refuses fields it does not know (docs.mistral.ai/api, 2026-11)
-    "mistral": Vendor("https://api.mistral.ai/v1", "MISTRAL_API_KEY", stream_usage=False, strict_history=True),
-    "deepseek": Vendor("https://api.deepseek.com/v1", "DEEPSEEK_API_KEY"),
-    "xai": Vendor("https://api.x.ai/v1", "XAI_API_KEY"),
-    "together": Vendor("https://api.together.xyz/v1", "TOGETHER_API_KEY"),
-    # Servers on this machine, at their default ports
-    "ollama": Vendor("http://127.0.0.1:11434/v1"),
-    "lmstudio": Vendor("http://127.0.0.1:1234/v1"),
-    "vllm": Vendor("http://127.0.0.1:8000/v1"),
-    "llamacpp": Vendor("http://127.0.0.1:8080/v1"),
-    "demo": Vendor(None),
-}
 GOOGLE: Final = "generativelanguage.googleapis.com"
 VERTEX: Final = "aiplatform.googleapis.com"
 """Also REGION-aiplatform.googleapis.com. Its v1 has the complete API."""
@@ -92,7 +39,7 @@ class Resolved:
         endpoint: the base address; None for the demo.
         wire: the wire of the API that will be asked.
         source: where its credential comes from.
-        stream_usage, strict_history, stop_after_calls: see Vendor.
+        stream_usage, dialect: see Vendor.
         settings: the settings as configured.
     """
 
@@ -102,8 +49,7 @@ class Resolved:
     wire: Wire
     source: CredentialSource
     stream_usage: bool
-    strict_history: bool
-    stop_after_calls: bool
+    dialect: Dialect
     settings: schema.Provider
 
 
@@ -133,12 +79,18 @@ def resolve(name: str, settings: schema.Provider, environ: Mapping[str, str]) ->
         wire=wire,
         source=credentials.source(name, settings, _vendors_key(vendor, endpoint), environ),
         stream_usage=vendor.stream_usage if settings.stream_usage is None else settings.stream_usage,
-        strict_history=(
-            vendor.strict_history if settings.message_extras is None else settings.message_extras == "strip"
-        ),
-        stop_after_calls=vendor.stop_after_calls,
+        dialect=_dialect(vendor, endpoint, settings),
         settings=settings,
     )
+
+
+def _dialect(vendor: Vendor, endpoint: str | None, settings: schema.Provider) -> Dialect:
+    """What the server at this address takes: only at a vendor's own address it is certainly the vendor's."""
+    own = urlsplit(vendor.endpoint or "").hostname == urlsplit(endpoint or "").hostname
+    dialect = vendor.dialect if own or vendor.wire != COMPATIBLE else COMMON_DIALECT
+    if settings.message_extras is None:
+        return dialect
+    return replace(dialect, history="strict" if settings.message_extras == "strip" else "as_is")
 
 
 def _chosen_api(vendor: Vendor, api: str | None, endpoint: str | None) -> tuple[Wire, str | None]:

@@ -6,13 +6,14 @@ has. This module does not choose addresses or credentials (catalog and credentia
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from gateway.core.clock import Clock
 from gateway.providers.base import Provider
-from gateway.providers.catalog import Resolved, Wire
+from gateway.providers.catalog import Resolved
 from gateway.providers.gemini import GeminiProvider
 from gateway.providers.openai import OpenAIProvider
+from gateway.providers.vendors import Wire
 from gateway.upstream.session import UpstreamSession
 from gateway.upstream.user_agents import UserAgentPool
 from gateway.wires.gemini import Gemini
@@ -45,13 +46,12 @@ class ProviderParts:
 
 def _openai_chat(parts: ProviderParts) -> Provider:
     resolved = parts.resolved
-    history: Literal["strict", "as_is"] = "strict" if resolved.strict_history else "as_is"
     return OpenAIProvider(
         resolved.name,
         parts.endpoint,
         session=parts.session,
         user_agents=parts.user_agents,
-        wire=OpenAIChatProvider(history=history, tool_calls_finish=resolved.stop_after_calls),
+        wire=OpenAIChatProvider(resolved.dialect),
         stream_usage=resolved.stream_usage,
         clock=parts.clock,
         api_key_header=resolved.settings.api_key_header,

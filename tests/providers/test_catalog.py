@@ -20,7 +20,9 @@ from gateway.auth.tokens.file_formats import TokenPaths
 from gateway.config import schema
 from gateway.config.loader import ConfigError, Problem, parse
 from gateway.core.secrets import Secret
-from gateway.providers.catalog import VENDORS, CannotResolve, Resolved, Vendor, check, from_environment, resolve
+from gateway.providers.catalog import CannotResolve, Resolved, check, from_environment, resolve
+from gateway.providers.vendors import VENDORS, Vendor
+from gateway.wires.openai_chat.outbound.dialect import Dialect
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "providers.md").read_text(encoding="utf-8")
 WITH_KEY = {name: vendor for name, vendor in VENDORS.items() if vendor.key_env}
@@ -49,7 +51,7 @@ def test_a_vendor_is_resolved_with_the_key_of_its_environment_variable(name: str
     resolved = found(name, EVERY_KEY)
     assert (resolved.name, resolved.type, resolved.endpoint) == (name, name, vendor.endpoint)
     assert key_of(resolved) == f"key-of-{name}"
-    assert (resolved.wire, resolved.strict_history) == (vendor.wire, vendor.strict_history)
+    assert (resolved.wire, resolved.dialect) == (vendor.wire, vendor.dialect)
     assert resolved.stream_usage is vendor.stream_usage
 
 
@@ -141,13 +143,13 @@ def test_a_trailing_slash_does_not_become_two() -> None:
     ("name", "strict"), [("openai", True), ("groq", True), ("mistral", True), ("deepseek", False), ("gemini", False)]
 )
 def test_who_refuses_the_fields_of_others_is_known_and_can_be_told(name: str, strict: bool) -> None:
-    assert found(name, EVERY_KEY).strict_history is strict
-    assert found(name, EVERY_KEY, message_extras="strip").strict_history is True
-    assert found(name, EVERY_KEY, message_extras="keep").strict_history is False
+    assert (found(name, EVERY_KEY).dialect.history == "strict") is strict
+    assert found(name, EVERY_KEY, message_extras="strip").dialect.history == "strict"
+    assert found(name, EVERY_KEY, message_extras="keep").dialect.history == "as_is"
 
 
-def test_a_compatible_server_is_taken_to_be_as_strict_as_openai() -> None:
-    assert found("mine", type="openai", api_endpoint="http://127.0.0.1:9/v1").strict_history is True
+def test_a_compatible_server_at_another_address_keeps_what_it_wrote() -> None:
+    assert found("mine", type="openai", api_endpoint="http://127.0.0.1:9/v1").dialect == Dialect()
 
 
 @pytest.mark.parametrize("host", ["https://generativelanguage.googleapis.com", "http://127.0.0.1:9"])
@@ -181,7 +183,7 @@ def test_without_an_address_gemini_is_asked_at_google() -> None:
     assert found("gemini", EVERY_KEY).endpoint == google
     compatible = found("work", EVERY_KEY, type="gemini", api="openai")
     assert (compatible.wire, compatible.endpoint) == ("openai_chat", google + "/openai")
-    assert compatible.stop_after_calls
+    assert compatible.dialect.tool_calls_finish
 
 
 # What cannot work --------------------------------------------------------------------------------------------------

@@ -8,10 +8,11 @@ import pytest
 from gateway.config import schema
 from gateway.core.clock import SystemClock
 from gateway.providers.base import Provider
-from gateway.providers.catalog import VENDORS, Wire, resolve
+from gateway.providers.catalog import resolve
 from gateway.providers.factory import BUILDERS, ProviderFactory
 from gateway.providers.gemini import GeminiProvider
 from gateway.providers.openai import OpenAIProvider
+from gateway.providers.vendors import VENDORS, Wire
 from gateway.wires.reasoning_memory import ReasoningMemory
 
 EVERY_KEY = {vendor.key_env: "sk-canary-0123456789" for vendor in VENDORS.values() if vendor.key_env}

@@ -15,6 +15,7 @@ from gateway.wires.gemini import Gemini
 from gateway.wires.openai_chat.inbound import OpenAIChatCallers
 from gateway.wires.openai_chat.inbound.request import FIELDS
 from gateway.wires.openai_chat.outbound import OpenAIChatProvider
+from gateway.wires.openai_chat.outbound.dialect import Dialect
 from gateway.wires.reasoning_memory import ReasoningMemory
 from tests.security.hostile import Scene, check_error, check_reply, refused, scene, strict
 from tests.security.substitutions import INSTEAD, requests, substituted
@@ -23,7 +24,7 @@ SHAPELESS = [b"[1]", b'"x"', b"null", b"true", b"0", b"1e3", b"[]", b"{}", b"[{}
 INBOUND = OpenAIChatCallers()
 TARGETS = (
     (OpenAIChatProvider(), "m"),
-    (OpenAIChatProvider(history="strict"), "m"),
+    (OpenAIChatProvider(Dialect("strict")), "m"),
     (Gemini(ReasoningMemory()), "gemini-2.5-pro"),
     (Gemini(ReasoningMemory()), "gemini-3-pro-preview"),
 )

@@ -23,6 +23,7 @@ from gateway.wires.base import Naming, OutboundWire
 from gateway.wires.gemini import Gemini
 from gateway.wires.openai_chat.inbound import OpenAIChatCallers
 from gateway.wires.openai_chat.outbound import OpenAIChatProvider
+from gateway.wires.openai_chat.outbound.dialect import Dialect
 from gateway.wires.reasoning_memory import ReasoningMemory
 from tests.support.chats import ASKED
 from tests.support.gemini_transcripts import read_all
@@ -33,7 +34,7 @@ SCHEMAS = Path(__file__).parents[1] / "schemas"
 REQUESTS = {path.stem: path for path in sorted((GOLDEN / "openai" / "requests").glob("*.json"))}
 ANSWERS = {path.stem: path for path in sorted((GOLDEN / "openai" / "answers").glob("*.json"))}
 TARGETS: dict[str, tuple[Callable[[], OutboundWire], str]] = {
-    "openai": (lambda: OpenAIChatProvider(history="strict"), "gpt-5"),
+    "openai": (lambda: OpenAIChatProvider(Dialect("strict")), "gpt-5"),
     "gemini-2.5": (lambda: Gemini(ReasoningMemory()), "gemini-2.5-flash"),
     "gemini-3": (lambda: Gemini(ReasoningMemory()), "gemini-3-pro-preview"),
 }

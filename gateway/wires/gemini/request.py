@@ -43,6 +43,8 @@ def render(chat: ChatRequest, model: str, memory: ReasoningMemory, ask: Ask) -> 
     """
     prompt, about = adjusted(chat.prompt(), ask.adjustments), traits(model)
     drop = _Dropped()
+    if prompt.params.verbosity is not None:
+        drop("verbosity")  # no model has one
     for name in prompt.unmapped:
         drop(name)
     names = ToolNames(tools.NAMES, names_in(prompt))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.core.errors import InvalidRequest
-from gateway.core.request import Prompt
+from gateway.core.request import Params, Prompt
 from gateway.core.strict_json import JsonObject, JsonValue
 from gateway.wires.gemini.models import Traits
 
@@ -64,14 +64,28 @@ def render(prompt: Prompt, traits: Traits, drop: Callable[[str], None]) -> JsonO
         raise InvalidRequest(f"reasoning_effort must be one of {', '.join(_BUDGETS)}.", param="reasoning_effort")
     asked = _read(prompt.extra, drop)
     if not traits.thinks:
-        if effort not in (None, "none"):
+        if effort not in (None, "none") or (effort is None and prompt.params.reasoning_budget):
             drop("reasoning_effort")
         if asked != _Asked():
             drop(_CONFIG)
         return {}
-    config = _of_asked(asked, traits) or ({} if effort is None else _of_effort(effort, traits))
-    thoughts = asked.thoughts if asked.thoughts is not None else effort not in (None, "none")
+    config = _of_asked(asked, traits) or _of_params(prompt.params, traits)
+    thoughts = asked.thoughts if asked.thoughts is not None else _shows_thoughts(prompt.params)
     return {**config, "includeThoughts": True} if thoughts else config
+
+
+def _of_params(params: Params, traits: Traits) -> JsonObject:
+    """The budget where the model takes one, else the effort."""
+    if params.reasoning_budget is not None and not (traits.levels and params.effort):
+        return _of_asked(_Asked(budget=params.reasoning_budget), traits)
+    return {} if params.effort is None else _of_effort(params.effort, traits)
+
+
+def _shows_thoughts(params: Params) -> bool:
+    """Whether thoughts are requested: as the request says, else with every effort but none."""
+    if params.show_reasoning is not None:
+        return params.show_reasoning
+    return params.effort not in (None, "none")
 
 
 def _of_asked(asked: _Asked, traits: Traits) -> JsonObject:

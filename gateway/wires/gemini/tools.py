@@ -33,12 +33,25 @@ def render(prompt: Prompt, names: ToolNames, drop: Callable[[str], None]) -> Jso
         drop("parallel_tool_calls")
     if any(tool != declared[names.sent(tool.name)] for tool in prompt.tools):
         drop("tools")  # two tools have the same name; the first one is declared
+    search = _search(prompt, drop)
     config = _config(prompt.tool_choice, [tool.name for tool in declared.values()], names, drop)
     if not declared:
-        return {}
+        return {"tools": [search]} if search else {}
     declarations: list[JsonValue] = [_declaration(name, tool, drop) for name, tool in declared.items()]
     tools: JsonObject = {"tools": [{"functionDeclarations": declarations}]}
     return {**tools, "toolConfig": {"functionCallingConfig": config}} if config else tools
+
+
+def _search(prompt: Prompt, drop: Callable[[str], None]) -> JsonObject:
+    """Google's search. Models take it alone: beside functions they answer 400 (ai.google.dev/gemini-api/docs/
+    google-search and function-calling, 2026-11; the third generation takes both in a preview only)."""
+    if not prompt.hosted:
+        return {}
+    if prompt.tools:
+        for hosted in prompt.hosted:
+            drop(hosted.field)
+        return {}
+    return {"googleSearch": {}}
 
 
 def _declaration(name: str, tool: Tool, drop: Callable[[str], None]) -> JsonObject:

@@ -34,6 +34,7 @@ from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.wires.base import Naming
 from gateway.wires.openai_chat.inbound import OpenAIChatCallers
 from gateway.wires.openai_chat.outbound import OpenAIChatProvider
+from gateway.wires.openai_chat.outbound.dialect import Dialect
 from tests.support.chats import ASKED
 
 SCHEMAS = json.loads((Path(__file__).parents[2] / "schemas" / "openai.json").read_text("utf-8"))["$defs"]
@@ -470,7 +471,10 @@ def called(finish: str | None, *, tool: bool = True) -> bytes:
     ],
 )
 def test_a_stop_after_a_tool_call_is_believed_or_not(finish: str | None, tool: bool, as_told: str, mended: str) -> None:
-    for wire, expected in ((OpenAIChatProvider(), as_told), (OpenAIChatProvider(tool_calls_finish=True), mended)):
+    for wire, expected in (
+        (OpenAIChatProvider(), as_told),
+        (OpenAIChatProvider(Dialect(tool_calls_finish=True)), mended),
+    ):
         body = wire.parse_response(called(finish, tool=tool), 1, Rendered(b"")).source.body
         assert ChatCompletion.model_validate(body).choices[0].finish_reason == expected
 
@@ -482,6 +486,9 @@ def test_a_stop_after_a_tool_call_in_a_stream_is_believed_or_not(apart: bool) ->
     if apart:
         ends.append({"index": 0, "delta": {}, "finish_reason": "stop"})
     stream = b"".join(encode(dumps({"choices": [choice]})) for choice in ends)
-    for wire, expected in ((OpenAIChatProvider(), "stop"), (OpenAIChatProvider(tool_calls_finish=True), "tool_calls")):
+    for wire, expected in (
+        (OpenAIChatProvider(), "stop"),
+        (OpenAIChatProvider(Dialect(tool_calls_finish=True)), "tool_calls"),
+    ):
         *_, last = wire.decoder(1, Rendered(b"")).feed(stream)
         assert ChatCompletionChunk.model_validate(last.source.body).choices[0].finish_reason == expected

@@ -12,9 +12,10 @@ from gateway.core.rendered import Ask, Rendered
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.wires.openai_chat.inbound import OpenAIChatCallers
 from gateway.wires.openai_chat.outbound import OpenAIChatProvider
+from gateway.wires.openai_chat.outbound.dialect import Dialect
 from gateway.wires.openai_chat.outbound.history import LONGEST_ID, clean
 
-STRICT = OpenAIChatProvider(history="strict")
+STRICT = OpenAIChatProvider(Dialect("strict"))
 LONG = "call_x__thought__" + "c2lnbmF0dXJl" * 20
 FOREIGN = [
     "extra_content",

@@ -17,11 +17,12 @@ from gateway.wires.openai_chat import raw_texts
 from gateway.wires.openai_chat.inbound.request import parse
 from gateway.wires.openai_chat.inbound.resume import resume_request
 from gateway.wires.openai_chat.outbound import OpenAIChatProvider
+from gateway.wires.openai_chat.outbound.dialect import Dialect
 from gateway.wires.openai_chat.outbound.request import render
 
 LONG = 'A "long" text with \t escapes, \\ and caf\u00e9 \U0001f600.\n' * 500
 FILLER: JsonObject = {"role": "user", "content": LONG}
-STRICT = OpenAIChatProvider(history="strict")
+STRICT = OpenAIChatProvider(Dialect("strict"))
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.just("x" * 400)
 numbers = st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False)
@@ -96,7 +97,7 @@ def test_the_long_texts_of_a_usual_request_stay_as_they_were_written(name: str) 
     said = chat.source.body["messages"]
     assert isinstance(said, list) and isinstance(said[0], dict)
     assert isinstance(said[0]["content"], Raw)
-    assert json.dumps(LONG).encode() in render(chat, "one", Ask(usage=False)).body
+    assert json.dumps(LONG).encode() in render(chat, "one", Ask(usage=False), Dialect()).body
 
 
 @pytest.fixture(params=USUAL)
@@ -129,9 +130,9 @@ def test_a_provider_gets_the_same_request(usual: JsonObject, ascii_only: bool, m
 
 def test_what_nobody_writes_otherwise_leaves_byte_for_byte_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     body = dumps(large(CALLED, tools=[TOOL]))
-    leaves = [render(parse(body), "one", Ask(usage=False)).body]
+    leaves = [render(parse(body), "one", Ask(usage=False), Dialect()).body]
     whole(monkeypatch)
-    leaves.append(render(parse(body), "one", Ask(usage=False)).body)
+    leaves.append(render(parse(body), "one", Ask(usage=False), Dialect()).body)
     assert leaves[0] == leaves[1]
 
 
@@ -195,22 +196,22 @@ AT_THE_LIMIT: Mapping[str, bytes] = {
 def test_what_is_just_acceptable_is_accepted_alike(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     body = AT_THE_LIMIT[name]
     assert body != GOOD
-    leaves = [loads(render(parse(body), "one", Ask(usage=False)).body)]
+    leaves = [loads(render(parse(body), "one", Ask(usage=False), Dialect()).body)]
     whole(monkeypatch)
-    leaves.append(loads(render(parse(body), "one", Ask(usage=False)).body))
+    leaves.append(loads(render(parse(body), "one", Ask(usage=False), Dialect()).body))
     assert leaves[0] == leaves[1]
 
 
 def test_a_target_whose_name_is_no_text_gets_the_same_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    leaves = [render(parse(GOOD), "one\ud800", Ask(usage=False)).body]
+    leaves = [render(parse(GOOD), "one\ud800", Ask(usage=False), Dialect()).body]
     whole(monkeypatch)
-    leaves.append(render(parse(GOOD), "one\ud800", Ask(usage=False)).body)
+    leaves.append(render(parse(GOOD), "one\ud800", Ask(usage=False), Dialect()).body)
     assert leaves[0] == leaves[1]
 
 
 def test_of_names_that_stand_twice_a_provider_sees_only_the_last() -> None:
     body = GOOD.replace(b'"seed":1', b'"seed":1,"model":"other","model":"best"')
-    sent = render(parse(body), "one", Ask(usage=False)).body
+    sent = render(parse(body), "one", Ask(usage=False), Dialect()).body
     assert re.findall(rb'"model":"(\w+)"', sent) == [b"one"]
 
 

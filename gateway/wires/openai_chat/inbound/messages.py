@@ -12,7 +12,7 @@ from gateway.core.errors import InvalidRequest
 from gateway.core.request import Message, Part, Reasoning, Refusal, ToolCall, UnknownPart
 from gateway.core.strict_json import dumps
 from gateway.wires.field_reader import FieldReader, printable
-from gateway.wires.openai_chat.inbound.parts import read_content, read_image
+from gateway.wires.openai_chat.inbound.parts import cache_mark, read_content, read_image
 
 _ROLES: Final[Mapping[str, Literal["system", "user", "assistant", "tool"]]] = {
     "system": "system",
@@ -41,7 +41,7 @@ def read_message(message: FieldReader) -> Message:
         tuple(_assistant(message) if role == "assistant" else read_content(message)),
         call_id=message.text("tool_call_id") or "" if role == "tool" else "",
         name=message.text("name") or None,
-        extra=message.json("extra_content") or {},
+        extra={**(message.json("extra_content") or {}), **cache_mark(message)},
     )
 
 

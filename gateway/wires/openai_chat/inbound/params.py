@@ -28,6 +28,7 @@ def read_params(request: FieldReader) -> Params:
         logprobs=logprobs,
         top_logprobs=top_logprobs,
         effort=_effort(request),
+        verbosity=request.text("verbosity"),
         output=_output(request),
         modalities=tuple(name.lower() for name in request.texts("modalities")),
         parallel_calls=request.flag("parallel_tool_calls"),
@@ -68,8 +69,12 @@ def _output(request: FieldReader) -> JsonOutput | None:
         return JsonOutput()
     if kind == "json_schema":
         described = form.needed_object("json_schema")
-        described.ignore("strict")  # a provider that reads a schema follows it
-        return JsonOutput(described.json("schema"), described.text("name") or "")
+        return JsonOutput(
+            described.json("schema"),
+            described.text("name") or "",
+            described.flag("strict"),
+            described.text("description") or "",
+        )
     if kind != "text":
         form.skip("response_format")
     return None

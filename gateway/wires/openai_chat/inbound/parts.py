@@ -9,6 +9,7 @@ from typing import Final
 
 from gateway.core.errors import InvalidRequest
 from gateway.core.request import Media, Part, Refusal, StoredFile, Text, UnknownPart
+from gateway.core.strict_json import JsonObject
 from gateway.wires.data_urls import UrlFault, is_data, is_remote, plain_base64, split_data
 from gateway.wires.field_reader import FieldReader, printable
 
@@ -69,6 +70,12 @@ def read_content(message: FieldReader) -> list[Part]:
     raise message.wrong_type("content", "a string or an array of content parts")
 
 
+def cache_mark(where: FieldReader) -> JsonObject:
+    """Anthropic's mark for its cache, which many clients send in this wire; empty where there is none."""
+    mark = where.json("cache_control")
+    return {"anthropic": {"cache_control": mark}} if mark else {}
+
+
 def read_image(part: FieldReader) -> Media:
     """Read a part whose `image_url` is an object or, from some clients, the URL itself."""
     if isinstance(url := part.raw("image_url"), str):
@@ -90,7 +97,7 @@ def _text(part: FieldReader) -> Text:
     text = part.text("text")
     if text is None:
         raise part.wrong_type("text", "a string")
-    return Text(text, part.json("extra_content") or {})
+    return Text(text, {**(part.json("extra_content") or {}), **cache_mark(part)})
 
 
 def _refusal(part: FieldReader) -> Refusal:

@@ -7,9 +7,12 @@ Source: https://platform.openai.com/docs/api-reference/chat/create, `tools`, `to
 from collections.abc import Mapping
 from typing import Final, Literal
 
+from msgspec.structs import replace
+
 from gateway.core.errors import InvalidRequest
 from gateway.core.request import Tool, ToolChoice
 from gateway.wires.field_reader import FieldReader
+from gateway.wires.openai_chat.inbound.parts import cache_mark
 
 _MODES: Final[Mapping[str, Literal["auto", "none", "required"]]] = {
     "auto": "auto",
@@ -36,24 +39,41 @@ def read_tool_choice(request: FieldReader) -> ToolChoice | None:
 
 def _tool(declared: FieldReader) -> Tool | None:
     kind = declared.needed_text("type")
-    if kind == "function":
-        return _function(declared.needed_object("function"))
-    if kind == "custom":
-        return _custom(declared.needed_object("custom"))
+    if kind in ("function", "custom"):
+        read = _function if kind == "function" else _custom
+        return _with_extra(read(declared.needed_object(kind)), declared)
     declared.skip(f"tools.{kind}")
     return None
 
 
+def _with_extra(tool: Tool, declared: FieldReader) -> Tool:
+    mark = cache_mark(declared)
+    return replace(tool, extra=mark) if mark else tool
+
+
 def _function(declared: FieldReader) -> Tool:
-    declared.ignore("strict")  # how strictly the arguments follow the schema; not in the neutral form
-    return Tool(declared.needed_text("name"), declared.text("description") or "", declared.json("parameters"))
+    return Tool(
+        declared.needed_text("name"),
+        declared.text("description") or "",
+        declared.json("parameters"),
+        strict=declared.flag("strict"),
+    )
 
 
 def _custom(declared: FieldReader) -> Tool:
-    form = declared.object("format")
-    if form and form.text("type") == "text":
-        form.skip()  # the default of a custom tool
-    return Tool(declared.needed_text("name"), declared.text("description") or "", kind="custom")
+    name, description = declared.needed_text("name"), declared.text("description") or ""
+    return Tool(name, description, kind="custom", grammar=_grammar(declared.object("format")))
+
+
+def _grammar(form: FieldReader | None) -> tuple[str, str] | None:
+    """The syntax and the definition of a grammar; None where any text is valid."""
+    if form is None:
+        return None
+    if form.text("type") != "grammar":
+        form.skip()  # "text", the default
+        return None
+    grammar = form.needed_object("grammar")
+    return grammar.needed_text("syntax"), grammar.needed_text("definition")
 
 
 def _choice(request: FieldReader, key: str) -> ToolChoice | None:
