@@ -25,7 +25,7 @@ from gateway.core.request import (
 from gateway.wires.anthropic_messages.inbound import AnthropicMessagesCallers
 
 PNG = "iVBORw0KGgo="
-CACHED = {"anthropic": {"cache_control": {"type": "ephemeral"}}}
+CACHED: Any = {"anthropic": {"cache_control": {"type": "ephemeral"}}}
 MARK = {"cache_control": {"type": "ephemeral"}}
 WEATHER: dict[str, Any] = {"name": "weather", "description": "d", "input_schema": {"type": "object"}}
 
@@ -192,10 +192,9 @@ def test_media_within_a_result_stay_there() -> None:
 
 def test_what_documents_have_beyond_their_content_is_told() -> None:
     document = {"type": "document", "source": {"type": "text", "data": "words"}, "context": "c"}
-    read = prompt(
-        user({**document, "citations": {"enabled": True}}), user({**document, "citations": {"enabled": False}})
-    )
-    assert set(read.unmapped) == {"messages.content.context", "messages.content.citations"}
+    cited, uncited = ({**document, "citations": {"enabled": enabled}} for enabled in (True, False))
+    assert prompt(user(uncited)).unmapped == ("messages.content.context",)
+    assert set(prompt(user(cited)).unmapped) == {"messages.content.context", "messages.content.citations"}
 
 
 # Tools ---------------------------------------------------------------------------------------------------------------
@@ -281,7 +280,7 @@ def test_an_effort_that_there_is_not_is_refused() -> None:
 
 
 def test_an_answer_by_a_schema() -> None:
-    schema = {"type": "object"}
+    schema: Any = {"type": "object"}
     form = {"type": "json_schema", "schema": schema}
     assert prompt(output_config={"format": form}).params.output == JsonOutput(schema, "output")
     other = prompt(output_config={"format": {"type": "grammar", "rule": "x"}})
