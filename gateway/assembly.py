@@ -30,7 +30,7 @@ from gateway.auth.token_file_reader import TokenFileReader
 from gateway.auth.tokens.token import Token
 from gateway.auth.tokens.watch_files import WatchedFiles
 from gateway.config import schema
-from gateway.config.loader import Loaded, resolve
+from gateway.config.loader import Fault, Loaded, resolve
 from gateway.core.secrets import Secret
 from gateway.dispatch.attempt import Attempt, AttemptPolicy
 from gateway.dispatch.explain import Explainer
@@ -77,7 +77,8 @@ def without_file(environ: Mapping[str, str]) -> Loaded:
         schema.Alias(alias="demo-failover", providers=(failing, answering)),
         *catalog.patterns(providers),
     )
-    return Loaded(config=schema.Config(model_aliases=aliases, providers=providers), path=None, warnings=())
+    warnings = tuple(Fault("", 0, 0, message, "environment") for message in catalog.unusable_keys(environ))
+    return Loaded(config=schema.Config(model_aliases=aliases, providers=providers), path=None, warnings=warnings)
 
 
 def threads_for(config: schema.Config) -> int:
@@ -219,6 +220,7 @@ class Assembly:
             clients=self._clients,
             token_sources={name: each.tokens for name, each in self.bindings.items() if each.tokens is not None},
             on_secret=self._runtime.masker.add,
+            on_unsaved=self._runtime.unsaved_tokens.add,
         )
 
     def _watch(self, settings: schema.Auth) -> WatchedFiles:

@@ -7,8 +7,9 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -218,7 +219,7 @@ def _chosen(path: Path | None) -> Path | None:
 
 def _from_variable() -> Path | None:
     named = os.environ.get(VARIABLE, "")
-    return Path(named).expanduser() if named else None
+    return Path(os.path.expanduser(named)) if named else None  # pathlib raises where no home folder is known
 
 
 def _in_this_folder() -> Path | None:
@@ -226,10 +227,26 @@ def _in_this_folder() -> Path | None:
     return usual if usual.exists() else None
 
 
+def adapt_output(stream: object, platform: str, environ: Mapping[str, str]) -> None:
+    """Have a stream take every text: what it cannot show is escaped.
+
+    On Windows a file or a pipe gets UTF-8, because its code page lacks most languages; a console shows all letters.
+
+    Args:
+        stream: standard output or error; None where there is none.
+        platform: as in sys.platform.
+        environ: PYTHONIOENCODING, where given, decides alone.
+    """
+    if not isinstance(stream, TextIOWrapper):
+        return
+    if platform == "win32" and not stream.isatty() and not environ.get("PYTHONIOENCODING"):
+        stream.reconfigure(encoding="utf-8")
+    stream.reconfigure(errors="backslashreplace")
+
+
 def main() -> None:
-    """Run the command line. Output survives a cp1252 console: what it cannot show is escaped."""
+    """Run the command line."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # app.py has put it off until here
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+        adapt_output(stream, sys.platform, os.environ)
     commands(prog_name="python app.py")

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from types import FrameType
 from typing import Final
 
@@ -21,12 +22,23 @@ DESCRIPTORS: Final = 4096
 class StopSignals:
     """SIGINT, SIGTERM, and CTRL_BREAK on Windows: the first asks to drain, a second one leaves at once.
 
-    A wake-up socket carries the first to the waiting main thread (signal.set_wakeup_fd), which a lock would not on
+    SIGHUP asks to drain where standard input is a terminal, because that terminal has closed; it never counts as the
+    second signal, because shell and kernel both send it. Elsewhere it changes nothing and is only reported. A process
+    that was started to ignore it (nohup) goes on ignoring it.
+
+    A wake-up socket carries a signal to the waiting main thread (signal.set_wakeup_fd), which a lock would not on
     Windows.
+
+    Args:
+        on_hangup: is called for a SIGHUP that changes nothing; on the main thread, while it waits.
+        terminal: whether standard input is a terminal.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_hangup: Callable[[], None] = lambda: None, *, terminal: bool = False) -> None:
+        self._on_hangup = on_hangup
+        self._terminal = terminal
         self._count = 0
+        self._hangups = 0
         self._woken = False
         self._reader, self._writer = socket.socketpair()
         self._writer.setblocking(False)
@@ -37,11 +49,17 @@ class StopSignals:
         names = ["SIGINT", "SIGTERM", "SIGBREAK"]
         for number in [getattr(signal, name) for name in names if hasattr(signal, name)]:
             signal.signal(number, self._arrived)
+        if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, self._hung_up)
 
     def wait(self) -> None:
         """Return when the first has come, or `wake` was called."""
+        reported = 0
         while not (self._count or self._woken):
             self._reader.recv(64)
+            if self._hangups > reported and not self._woken:
+                reported = self._hangups
+                self._on_hangup()
 
     def wake(self) -> None:
         """Have `wait` return without a signal. Any thread."""
@@ -53,6 +71,12 @@ class StopSignals:
         self._count += 1
         if self._count > 1:
             os._exit(1)
+
+    def _hung_up(self, number: int, frame: FrameType | None) -> None:
+        if self._terminal:
+            self._woken = True
+        else:
+            self._hangups += 1
 
 
 def raise_descriptor_limit() -> None:

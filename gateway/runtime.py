@@ -15,6 +15,7 @@ from secrets import token_urlsafe
 from typing import Generic, Protocol, TypeVar
 
 from gateway.auth.tokens.token_store import TokenStore
+from gateway.auth.unsaved_tokens import UnsavedTokens
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.secrets import Secret
 from gateway.demo import DemoProvider
@@ -157,6 +158,13 @@ class Runtime:
         demo.start()
         self._closing.append(demo.close)
         return demo
+
+    @cached_property
+    def unsaved_tokens(self) -> UnsavedTokens:
+        """Renewed tokens that could not be written yet."""
+        unsaved = UnsavedTokens(SystemClock())  # a disk's time is the real one
+        self._closing.append(unsaved.close)
+        return unsaved
 
     def token_store(self, path: Path) -> TokenStore:
         """The store in that file, the same for every configuration that names it."""

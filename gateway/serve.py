@@ -4,8 +4,10 @@ The main thread only waits for a signal; the server's loop has a thread of its o
 the middle of the loop's bookkeeping, and it is the same on Windows, where a blocked lock does not see signals.
 """
 
-import contextlib
+import logging
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
@@ -20,6 +22,7 @@ from gateway.core.strict_json import dumps
 from gateway.httpd.listening import bind
 from gateway.httpd.server import HttpServer
 from gateway.observe import logs
+from gateway.observe.output_queue import OutputQueue
 from gateway.process import StopSignals, freeze_startup_objects, limit_malloc, raise_descriptor_limit
 from gateway.runtime import Current, Runtime
 from gateway.server.gateway_proxy import GatewayProxy
@@ -27,6 +30,14 @@ from gateway.server.routes import ENDPOINTS, Row
 
 CUT_SECONDS: Final = 2.0
 """What an answer that is cut at the end of the drain gets to say so."""
+STOP_SECONDS: Final = 3.5
+"""What the whole stop gets beyond the drain. With FLUSH_SECONDS for each output it stays below five."""
+FLUSH_SECONDS: Final = 0.4
+"""What the last lines of an output get whose reader pauses."""
+SIGNAL_SECONDS: Final = 0.05
+"""Between two looks for a second signal: on Windows a thread that waits for another one does not see signals."""
+
+logger = logging.getLogger(__name__)
 
 
 class Gateway:
@@ -117,8 +128,9 @@ class Gateway:
 
     def close(self) -> None:
         """End everything at once. Idempotent."""
+        self.runtime.unsaved_tokens.close()  # first: what hangs later must not cost a login
         if self.runtime.relay is not None:
-            self.runtime.relay.close()  # first: it tells the callers, and gives their connections back
+            self.runtime.relay.close()  # before the server: it tells the callers, and gives their connections back
         self._server.close()
         self.current.swap(None)
         self.assembly.close()
@@ -143,23 +155,57 @@ def run(loaded: Loaded, environ: Mapping[str, str]) -> int:
     """
     limit_malloc()
     raise_descriptor_limit()
-    signals = StopSignals()
-    gateway = Gateway(loaded, environ, on_death=signals.wake)
     settings = loaded.config.logging
-    logs.set_up(settings.level, settings.format, gateway.runtime.masker)
+    signals = StopSignals(_report_hangup, terminal=sys.stdin is not None and sys.stdin.isatty())
+    gateway = Gateway(loaded, environ, on_death=signals.wake)
+    said = OutputQueue(sys.stdout, lambda count: f"({count} lines were not shown.)\n")
+    lines = logs.queue_for(sys.stderr, settings.format)
+    logs.set_up(settings.level, settings.format, gateway.runtime.masker, lines)
     signals.install()
     gateway.start()
     freeze_startup_objects()
-    _say(greeting(loaded, gateway))
+    _say(said, greeting(loaded, gateway))
     signals.wait()
     if gateway.died:  # a service manager starts a process again that has ended, and none that serves nothing
-        _say("Stopped by a fault of the gateway; its log has the details.")
-        return 1
-    _say("Stopping: running answers may end, new connections are refused. Once more to leave at once.")
-    cut = gateway.drain()
-    gateway.close()
-    _say(f"Stopped; {cut} answers were cut after {loaded.config.gateway.drain_seconds:g} s." if cut else "Stopped.")
-    return 0
+        _say(said, "Stopped by a fault of the gateway; its log has the details.")
+    else:
+        _say(said, "Stopping: running answers may end, new connections are refused. Once more to leave at once.")
+        _say(said, stop(gateway, loaded.config.gateway.drain_seconds))
+    for each in (said, lines):
+        each.close(FLUSH_SECONDS)
+    return 1 if gateway.died else 0
+
+
+def stop(gateway: Gateway, drain_seconds: float, more: float = STOP_SECONDS) -> str:
+    """Drain and close a gateway, on a thread of its own: this one has to see signals, and what hangs there (a name
+    server, a disk) must not keep the process.
+
+    Args:
+        gateway: is not used any more afterwards.
+        drain_seconds: of its settings.
+        more: seconds that everything beyond the drain may take.
+
+    Returns:
+        How it went, for people.
+    """
+    cut: list[int] = []
+
+    def end() -> None:
+        cut.append(gateway.drain())
+        gateway.close()
+
+    stopping = threading.Thread(target=end, name="stopping", daemon=True)
+    stopping.start()
+    deadline = time.monotonic() + drain_seconds + more
+    while stopping.is_alive() and time.monotonic() < deadline:
+        stopping.join(SIGNAL_SECONDS)
+    if stopping.is_alive():
+        logger.warning("Something did not end within %g s after the drain: it ends with the process.", more)
+    return f"Stopped; {cut[0]} answers were cut after {drain_seconds:g} s." if any(cut) else "Stopped."
+
+
+def _report_hangup() -> None:
+    logger.warning("SIGHUP has no effect: the configuration is read at the start. Restart the gateway to change it.")
 
 
 def greeting(loaded: Loaded, gateway: Gateway) -> str:
@@ -176,7 +222,8 @@ def greeting(loaded: Loaded, gateway: Gateway) -> str:
         lines.append(f"No configuration file: serving the embedded demo provider{joined}.")
     else:
         lines.append(f"Configuration: {loaded.path}")
-    lines.append(f"Models: {', '.join(names) or 'no aliases; use PROVIDER/MODEL'}")
+    without_alias = "no aliases; use PROVIDER/MODEL" if gateway.assembly.bindings else "none"
+    lines.append(f"Models: {', '.join(names) or without_alias}")
     lines.extend(f"Warning: {warning}" for warning in loaded.warnings)
     lines.extend(_credential_lines(gateway.assembly))
     if names:
@@ -201,7 +248,6 @@ def _curl_data(model: str) -> str:
     return f"-H 'Content-Type: application/json' -d '{body}'"
 
 
-def _say(text: str) -> None:
-    """Print, if anyone reads: a closed pipe is no reason to stop serving."""
-    with contextlib.suppress(OSError, ValueError):
-        print(text, flush=True)
+def _say(said: OutputQueue, text: str) -> None:
+    """Print, if anyone reads: neither a closed pipe nor a reader that pauses is a reason to stop serving."""
+    said.write(f"{text}\n")

@@ -400,7 +400,8 @@ def test_a_status_is_the_failure_it_stands_for_whole_or_streamed(
             ask()
         failure = caught.value
         assert type(failure) is kind
-        assert (failure.message, failure.status) == (error["message"], status)
+        whose = "acme refused its credential: " if kind is CredentialRefused else ""
+        assert (failure.message, failure.status) == (f"{whose}{error['message']}", status)
         assert (failure.evidence.status, failure.evidence.request_id, failure.evidence.retry_after) == (
             status,
             "theirs",

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from gateway.auth.tokens.file_lock import LockBusy
+from gateway.auth.tokens.file_writer import REPLACE_TRIES
 from gateway.auth.tokens.polled_file import MAX_FILE
 from gateway.auth.tokens.token import Token
-from gateway.auth.tokens.token_store import REPLACE_TRIES, TokenStore
+from gateway.auth.tokens.token_store import TokenStore
 from gateway.core.clock import SystemClock
 from gateway.core.secrets import Secret
 from tests.support.fakes import FakeClock

@@ -15,7 +15,7 @@ from secrets import SystemRandom
 from typing import Final, Literal
 
 from gateway.auth.cached_source import CachedToken, FileToken
-from gateway.auth.renewal import Refresher, Renewable, Renewal, RenewalFault
+from gateway.auth.renewal import OnUnsaved, Refresher, Renewable, Renewal, RenewalFault
 from gateway.auth.sources import (
     AdcSource,
     ApiKey,
@@ -28,7 +28,7 @@ from gateway.auth.sources import (
 )
 from gateway.auth.tokens.expiry import fingerprint, freshness, obtained_at
 from gateway.auth.tokens.token import Token
-from gateway.auth.tokens.token_store import TokenStore
+from gateway.auth.tokens.token_store import TokenStore, cannot_write
 from gateway.auth.tokens.watch_files import WatchedFiles
 from gateway.core.clock import Clock
 from gateway.core.errors import LoginRequired, RenewalFailed
@@ -81,6 +81,7 @@ class AuthManager:
         token_sources: fetch the tokens of the providers with a TokenFileSource, AdcSource or CommandSource.
         random: gives numbers from 0 to 1; by default the system's.
         on_secret: called with each key or token before it is sent, so that the log can mask it.
+        on_unsaved: see Renewal.
     """
 
     def __init__(  # noqa: PLR0913 - the collaborators of this package, passed once
@@ -94,6 +95,7 @@ class AuthManager:
         token_sources: Mapping[str, TokenSource] | None = None,
         random: Callable[[], float] | None = None,
         on_secret: Callable[[Secret], None] | None = None,
+        on_unsaved: OnUnsaved = lambda save: None,
     ) -> None:
         self._sources = dict(sources)
         self._keys = {  # made once: a fingerprint is a hash, and every call needs its key
@@ -116,7 +118,9 @@ class AuthManager:
             elif isinstance(source, StoredToken) and source.oauth and clients:
                 turn = turns.setdefault((source.oauth.token_endpoint, source.oauth.client_id), threading.Lock())
                 client = partial(clients, name)
-                self._renewables[name] = Renewal(name, store, client, clock, turn=turn, random=draw)
+                self._renewables[name] = Renewal(
+                    name, store, client, clock, turn=turn, random=draw, on_unsaved=on_unsaved
+                )
         self._refused: dict[str, frozenset[str]] = {}
         self._lock = threading.Lock()  # guards `_refused`
 
@@ -198,9 +202,14 @@ class AuthManager:
         best, fault = self._best(provider), self._fault(provider)
         shown = best or max(self._found(provider), key=lambda token: token.expires_at or 0.0, default=None)
         never_asked = isinstance(source, AdcSource | CommandSource) and shown is None
-        fine = best is not None or never_asked or (fault is None and self._is_renewed_by_next_call(provider))
+        renewable = best is None and fault is None and self._is_renewable(provider)
+        fine = best is not None or never_asked or renewable
         problem = None if fine else self._problem(provider)
         login = self._can_log_in(provider) and (fault.needs_login if fault else not fine)
+        if renewable and (unwritable := self._store.write_fault()):
+            problem = (
+                f"{self._problem(provider)} It cannot be renewed here: {cannot_write(self._store.path, unwritable)}"
+            )
         return CredentialStatus(
             "token",
             expires_at=shown.expires_at if shown else None,
@@ -236,7 +245,7 @@ class AuthManager:
         renewable = self._renewables.get(provider)
         return renewable.fault if renewable else None
 
-    def _is_renewed_by_next_call(self, provider: str) -> bool:
+    def _is_renewable(self, provider: str) -> bool:
         renewable = self._renewables.get(provider)
         token = renewable.token() if renewable and self._can_log_in(provider) else None
         return token is not None and token.refresh_token is not None
@@ -274,4 +283,6 @@ class AuthManager:
 
 
 def _sentence(fault: RenewalFault) -> str:
-    return f"{fault.message[:1].upper()}{fault.message[1:].rstrip('.')}."
+    message = fault.message.rstrip(".")
+    is_word = message.partition(" ")[0].isalpha()  # and no file's name, which stays as it is
+    return f"{message[:1].upper() if is_word else message[:1]}{message[1:]}."

@@ -13,13 +13,13 @@ import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from gateway.auth.oauth.errors import OAuthError, OAuthRefused
 from gateway.auth.oauth.token_reply import TokenReply, token_from
 from gateway.auth.tokens.expiry import Freshness, cooldown, fingerprint, freshness
 from gateway.auth.tokens.token import Token
-from gateway.auth.tokens.token_store import LOCK_SECONDS, HeldStore, TokenStore
+from gateway.auth.tokens.token_store import HeldStore, TokenStore, cannot_write
 from gateway.core.clock import Clock
 from gateway.core.secrets import Secret
 
@@ -27,6 +27,10 @@ RETRY_SECONDS: Final = 60.0
 """Seconds between two tries after a failure (botocore's number); a quarter of the lifetime where that is less."""
 CONFIGURATION_SECONDS: Final = 600.0
 """The same, where the server refuses the client's settings: only a person can correct them."""
+RENEWAL_LOCK_SECONDS: Final = 10.0
+"""Seconds that a call waits for the store's lock, which a process that was stopped (Ctrl-Z) holds for ever."""
+SAVE_SECONDS: Final = 1.0
+"""Seconds between two tries to write a new token that could not be written. The old one is spent."""
 _ENDED: Final = frozenset(
     {
         "invalid_grant",
@@ -42,6 +46,9 @@ _ENDED: Final = frozenset(
 )
 _PASSING: Final = frozenset({"temporarily_unavailable", "server_error", "slow_down"})
 _LOGGER: Final = logging.getLogger("gateway.auth")
+
+OnUnsaved: TypeAlias = Callable[[Callable[[], bool]], None]
+"""Takes a function that writes what is unsaved, and returns whether nothing is left."""
 
 
 class Refresher(Protocol):
@@ -101,6 +108,7 @@ class Renewal:
         turn: the lock shared by all credentials of the same client at the same server. Some servers end all of them if
             two are renewed at once.
         random: gives a number from 0 to 1, for each token.
+        on_unsaved: called with `save` where a new token could not be written, to have it called until it returns True.
     """
 
     def __init__(  # noqa: PLR0913 - the AuthManager's parts, handed on once
@@ -112,6 +120,7 @@ class Renewal:
         *,
         turn: threading.Lock,
         random: Callable[[], float],
+        on_unsaved: OnUnsaved = lambda save: None,
     ) -> None:
         self._name = name
         self._store = store
@@ -119,6 +128,7 @@ class Renewal:
         self._clock = clock
         self._turn = turn
         self._random = random
+        self._on_unsaved = on_unsaved
         self._jitter = random()
         self._ignore_refusals_until = -math.inf  # monotonic seconds
         self._fault: RenewalFault | None = None
@@ -145,17 +155,25 @@ class Renewal:
         try:
             if not self._is_due(self.token(), refused):
                 return  # another thread was faster
-            with self._store.exclusive(LOCK_SECONDS if wait else 0.0) as held:
+            with self._store.exclusive(RENEWAL_LOCK_SECONDS if wait else 0.0) as held:
                 self._renew(held, refused)
         except OSError as fault:
             if wait and (token := self.token()):
-                self._failed(
-                    token,
-                    f"the token file cannot be used ({fault.strerror or type(fault).__name__})",
-                    cooldown(RETRY_SECONDS, token),
-                )
+                self._failed(token, cannot_write(self._store.path.name, fault), cooldown(RETRY_SECONDS, token))
         finally:
             self._turn.release()
+
+    def save(self) -> bool:
+        """Write the token that the file lacks. Returns whether none is left to write."""
+        if self._unsaved is not None and self._turn.acquire(timeout=SAVE_SECONDS):
+            try:
+                with self._store.exclusive(SAVE_SECONDS) as held:
+                    self._saved(held)
+            except OSError:
+                pass  # as before: it is tried again
+            finally:
+                self._turn.release()
+        return self._unsaved is None
 
     def _is_due(self, token: Token | None, refused: Callable[[Token], bool]) -> bool:
         if token is None or token.refresh_token is None:
@@ -214,12 +232,19 @@ class Renewal:
         try:
             held.put(self._name, token)
         except OSError as fault:  # the old token is void, so the new one must not be lost
-            self._unsaved = (spent, token)
-            message = f"its new token could not be written to the token file ({fault.strerror or type(fault).__name__})"
-            self._failed(token, message, cooldown(RETRY_SECONDS, token))
+            self._note_unsaved(spent, token, fault)
         else:
             self._unsaved = self._fault = None
             _LOGGER.info("The token for %s is renewed.", self._name)
+
+    def _note_unsaved(self, spent: Secret, token: Token, fault: OSError) -> None:
+        first, self._unsaved = self._unsaved is None, (spent, token)
+        why = cannot_write(self._store.path.name, fault)
+        self._fault = self._fault_of(token, f"its new token is used but not written yet: {why}", SAVE_SECONDS)
+        if first:
+            why = cannot_write(self._store.path, fault)
+            _LOGGER.warning("The new token for %s is lost if the gateway ends now: %s", self._name, why)
+            self._on_unsaved(self.save)
 
     def _note_failure(self, token: Token, fault: OAuthError) -> None:
         """Decide by the error code: a temporary failure, the end of the login, or wrong settings."""
@@ -233,6 +258,9 @@ class Renewal:
             self._failed(token, message, CONFIGURATION_SECONDS)
 
     def _failed(self, token: Token, message: str, seconds: float, *, needs_login: bool = False) -> None:
+        self._fault = self._fault_of(token, message, seconds, needs_login=needs_login)
+        _LOGGER.warning("The token for %s was not renewed: %s.", self._name, message.rstrip("."))
+
+    def _fault_of(self, token: Token, message: str, seconds: float, *, needs_login: bool = False) -> RenewalFault:
         refresh_fingerprint = fingerprint(token.refresh_token) if token.refresh_token else ""
-        self._fault = RenewalFault(refresh_fingerprint, message, needs_login, self._clock.monotonic() + seconds)
-        _LOGGER.warning("The token for %s was not renewed: %s.", self._name, message)
+        return RenewalFault(refresh_fingerprint, message, needs_login, self._clock.monotonic() + seconds)

@@ -42,9 +42,10 @@ class TokenFileReader:
         with self._lock:
             self._file.look(at_once=True)
             token = self._file.tokens.get(self._provider)
-            problem = self._file.problem
+            fault = self._file.last_fault
         if token is None:
-            raise SourceFailed(f"{problem or f'There is no token in {self._file.path.name}'}.")
+            name = self._file.path.name
+            raise SourceFailed(f"{name} cannot be used: {fault}." if fault else f"There is no token in {name}.")
         return token
 
 

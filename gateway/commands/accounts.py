@@ -47,6 +47,10 @@ class CommandFailed(Exception):
 class Accounts:
     """The login settings and the token store of a configuration.
 
+    Attributes:
+        file: the configuration file; None where there is none.
+        gateway: where a gateway with this configuration would run.
+
     Args:
         loaded: the configuration.
         environ: for the variables that hold keys and secrets.
@@ -60,7 +64,8 @@ class Accounts:
         ]
         self.base = loaded.path.parent if loaded.path else None
         self.store = TokenStore(resolve(loaded.config.auth.token_store_path, self.base), clock)
-        self._file = loaded.path
+        self.file = loaded.path
+        self.gateway: schema.Gateway = loaded.config.gateway
         self._environ = environ
 
     def source(self, name: str) -> CredentialSource:
@@ -94,12 +99,15 @@ class Accounts:
         return source.oauth
 
     def _unknown(self, name: str) -> str:
-        if self._file is None:
-            return "There is no configuration file, so there is no provider to log in to."
+        if self.file is None:
+            return (
+                f"There is no configuration file, so there is no provider to log in to. Write {name} with its clientId"
+                f" into config.yaml (config.example.yaml shows how), then: {PROGRAM} login {name}"
+            )
         near = difflib.get_close_matches(name, self.providers, n=1)
-        known = ", ".join(self.providers) or "none"
+        known = ", ".join(self.providers) or "none; add one under providers"
         hint = f' Did you mean "{near[0]}"?' if near else ""
-        return f"{self._file.name} has no provider of this name.{hint} Its providers: {known}."
+        return f"{self.file.name} has no provider of this name.{hint} Its providers: {known}."
 
 
 def _what_it_uses(source: CredentialSource) -> str:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from gateway.core import texts
 from gateway.observe.masking import Masker
 from gateway.upstream.proxied.proxies import LOOPBACK
 
@@ -82,7 +83,7 @@ def utc_time(seconds: float) -> str:
 
 def one_line(text: str) -> str:
     """A text as one line that cannot move the cursor, hide a part of itself, or write from right to left."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return texts.printable(text)
 
 
 def may_open(address: str) -> bool:

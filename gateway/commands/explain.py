@@ -8,27 +8,24 @@ that it did. It asks no provider, no login server and no command.
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException
 from typing import Final
-from urllib.parse import quote
 
 import msgspec
 
 from gateway.assembly import Assembly
 from gateway.commands.console import one_line, utc_time
+from gateway.commands.running_gateway import address, ask
 from gateway.config import schema
 from gateway.config.loader import Loaded
 from gateway.core.clock import Clock
 from gateway.core.durations import in_words, plural
 from gateway.core.errors import ModelNotFound
 from gateway.dispatch.explain import CandidateView, CredentialView, Explanation, HowAsked
+from gateway.routing.router import ROUTE_HINT
 from gateway.runtime import Runtime
-from gateway.server.paths import EXPLAIN
 
-ASK_SECONDS: Final = 2.0
-"""Seconds for a running gateway's answer, which takes milliseconds."""
-MAX_ANSWER: Final = 1 << 20
-"""Bytes of that answer."""
+MAX_ALIASES: Final = 20
+"""Aliases that a message names."""
 KINDS: Final[Mapping[str, str]] = {"api_key": "an API key", "token": "a token", "none": "none needed"}
 TURNS: Final[Mapping[HowAsked, str]] = {
     "in order": "asked if those before it fail",
@@ -36,19 +33,6 @@ TURNS: Final[Mapping[HowAsked, str]] = {
     "forced": "rests: asked all the same if nobody else is left",
     "not asked": "rests: not asked, another one is due sooner",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class _Error:
-    """The fields of an OpenAI error object that are read."""
-
-    message: str
-    code: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _ErrorBody:
-    error: _Error
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +56,16 @@ def explain(model: str, loaded: Loaded, environ: Mapping[str, str], clock: Clock
     Raises:
         ModelNotFound: no alias and no provider has that name.
     """
+    try:
+        return _explain(model, loaded, environ, clock)
+    except ModelNotFound as unknown:
+        reason = unknown.message.removesuffix(ROUTE_HINT)  # this is no caller of the API
+        raise unknown.with_message(f"{reason} {_next_step(loaded)}") from None
+
+
+def _explain(model: str, loaded: Loaded, environ: Mapping[str, str], clock: Clock) -> Explained:
     settings = loaded.config.gateway
-    answer = _ask_running(model, settings) if settings.port else None
+    answer = ask(model, settings) if settings.port else None
     if isinstance(answer, Explanation):
         return Explained(answer, address(settings), None)
     runtime = Runtime(environ, threads=settings.threads, clock=clock)
@@ -81,44 +73,18 @@ def explain(model: str, loaded: Loaded, environ: Mapping[str, str], clock: Clock
         return Explained(assembly.explainer.explain(model), None, answer)
 
 
-def address(settings: schema.Gateway) -> str:
-    """The address of a gateway with these settings."""
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return f"http://{host}:{settings.port}"
-
-
-def _ask_running(model: str, settings: schema.Gateway) -> Explanation | str | None:
-    """The running gateway's explanation, or the fault of another answer, or None where there was no answer."""
-    headers = {"Authorization": f"Bearer {settings.api_keys[0].reveal()}"} if settings.api_keys else {}
-    connection = HTTPConnection(settings.host, settings.port, timeout=ASK_SECONDS)
-    try:
-        connection.request("GET", f"{EXPLAIN}?model={quote(model, safe='')}", headers=headers)
-        response = connection.getresponse()
-        body = response.read(MAX_ANSWER)
-    except (OSError, HTTPException):
-        return None
-    finally:
-        connection.close()
-    if response.status == 200:
-        return _read(body) or "what answers there is no gateway of this version"
-    error = _error(body)
-    if error is not None and error.code == ModelNotFound.code:
-        raise ModelNotFound(f"The gateway at {address(settings)} says: {one_line(error.message)}", param="model")
-    return f"what answers there said {response.status}" + (f": {one_line(error.message)}" if error else "")
-
-
-def _read(body: bytes) -> Explanation | None:
-    try:
-        return msgspec.json.decode(body, type=Explanation)
-    except msgspec.DecodeError:
-        return None
-
-
-def _error(body: bytes) -> _Error | None:
-    try:
-        return msgspec.json.decode(body, type=_ErrorBody).error
-    except msgspec.DecodeError:
-        return None
+def _next_step(loaded: Loaded) -> str:
+    """What to do where a model is unknown; a sentence or two."""
+    names = ", ".join(alias.alias for alias in loaded.config.model_aliases[:MAX_ALIASES])
+    if loaded.path is None:
+        return (
+            f"There is no configuration file, only {names}: copy config.example.yaml to config.yaml and add the model."
+        )
+    providers = ", ".join(name for name, each in loaded.config.providers.items() if each.enabled)
+    if not providers:
+        return f"{loaded.path.name} has no enabled provider: add one under providers."
+    aliases = f"Its aliases: {names}. " if names else ""
+    return f"It is looked for in {loaded.path.name}. {aliases}Or name PROVIDER/MODEL; its providers: {providers}."
 
 
 def as_text(shown: Explained, settings: schema.Gateway, now: float) -> str:

@@ -24,13 +24,16 @@ from gateway.auth.oauth.responses import DeviceGrant
 from gateway.auth.oauth.settings import OAuthSettings, with_endpoints
 from gateway.auth.oauth.token_reply import TokenReply, token_from
 from gateway.auth.tokens.token import Token
-from gateway.auth.tokens.token_store import TokenStore
+from gateway.auth.tokens.token_store import TokenStore, cannot_write
 from gateway.commands.accounts import PROGRAM, CommandFailed
 from gateway.commands.console import Console, one_line, utc_time
 from gateway.core.clock import Clock
 from gateway.core.durations import in_words
 
 Flow: TypeAlias = Literal["device", "browser"]
+
+PROOF_SECONDS: Final = 10.0
+"""Seconds to wait for the store before the login. A gateway that renews holds it for a moment."""
 
 _PREFERRED: Final[Mapping[str, Flow]] = {"device": "device", "authorization_code": "browser"}
 _DENIED: Final = frozenset({"access_denied", "authorization_declined"})
@@ -75,9 +78,15 @@ class Login:
     def run(self, options: LoginOptions) -> None:
         """Log in.
 
+        The person is only asked once it is sure that the token can be kept: a code or a login may be spent by then.
+
         Raises:
             CommandFailed: the login failed; the store is unchanged.
         """
+        try:
+            self.store.check_writable(PROOF_SECONDS)
+        except OSError as fault:
+            raise CommandFailed(f"A token could not be kept: {cannot_write(self.store.path, fault)}") from None
         flow, settings = choose(self.settings, options.flow, self._discovered)
         with closing(OAuthClient(settings, self.environ)) as client:
             try:
@@ -158,8 +167,7 @@ class Login:
         try:
             self.store.put(self._name, token)
         except OSError as fault:
-            why = fault.strerror or type(fault).__name__
-            raise CommandFailed(f"The token cannot be kept: {self.store.path.name}: {why}.") from None
+            raise CommandFailed(f"The token cannot be kept: {cannot_write(self.store.path, fault)}") from None
         self.console.say(f"Logged in to {self._name}. {valid_until(token, self.clock.wall())}")
 
     def _failure_text(self, fault: OAuthError) -> str:

@@ -9,6 +9,7 @@ from gateway.auth.oauth.discovery import discover
 from gateway.auth.oauth.errors import OAuthError, OAuthRefused
 from gateway.auth.oauth.settings import OAuthSettings, with_endpoints
 from gateway.auth.tokens.token import Token
+from gateway.auth.tokens.token_store import cannot_write
 from gateway.commands.accounts import Accounts, CommandFailed
 from gateway.commands.console import Console
 from gateway.core.secrets import Secret
@@ -51,8 +52,7 @@ def _removed(accounts: Accounts, name: str) -> Token | None:
             held.remove(name)
             return token
     except OSError as fault:
-        why = fault.strerror or type(fault).__name__
-        raise CommandFailed(f"The token cannot be removed from {accounts.store.path.name}: {why}.") from None
+        raise CommandFailed(f"The token cannot be removed: {cannot_write(accounts.store.path, fault)}") from None
 
 
 def _revoke(accounts: Accounts, name: str, token: Token, console: Console, environ: Mapping[str, str]) -> str:

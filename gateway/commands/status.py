@@ -1,7 +1,8 @@
 """`status`: each provider's credential, its expiry, its fault and what to do. It never shows a token.
 
-It reads the files of this machine, asks no server and runs no command. So it cannot show what only a running gateway
-knows: that a provider has refused a token.
+It reads the files of this machine, asks no provider and runs no command. Of the gateway that runs with the same
+configuration it asks what only that one knows: that a provider has refused a token, or that a new token is not written
+yet.
 """
 
 from collections.abc import Sequence
@@ -13,13 +14,17 @@ from gateway.auth.sources import SourceFailed, StoredToken, TokenFileSource
 from gateway.auth.token_file_reader import TokenFileReader
 from gateway.auth.tokens.expiry import freshness, obtained_at
 from gateway.auth.tokens.token import Token
-from gateway.auth.tokens.watch_files import WatchedFiles
+from gateway.auth.tokens.token_store import TokenStore
+from gateway.auth.tokens.watch_files import WatchedFiles, WatchedFileStatus
 from gateway.commands.accounts import FETCHED_ON_DEMAND, KINDS, PROGRAM, Accounts
 from gateway.commands.console import one_line, utc_time
+from gateway.commands.running_gateway import ask
 from gateway.config.loader import resolve
 from gateway.core.clock import Clock
 from gateway.core.durations import in_words
+from gateway.core.errors import ModelNotFound
 from gateway.core.strict_json import JsonObject
+from gateway.dispatch.explain import CredentialView, Explanation
 from gateway.providers.catalog import CannotResolve
 
 State = Literal["ready", "unknown", "renewable", "expired", "missing", "misconfigured", "disabled"]
@@ -48,17 +53,49 @@ class ProviderStatus:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The status of all providers in the order of the configuration, and the faults of the token files."""
+    """The status of all providers in the order of the configuration, of the watched files, and the faults of both."""
 
     statuses: Sequence[ProviderStatus]
+    watched: Sequence[WatchedFileStatus]
     problems: Sequence[str]
 
 
 def overview(accounts: Accounts, clock: Clock) -> Overview:
     """The status of all providers now."""
-    watched = WatchedFiles([(resolve(each.path, accounts.base), each) for each in accounts.watched], clock)
-    statuses = [_status(accounts, name, watched, clock) for name in accounts.providers]
-    return Overview(statuses, [problem for problem in (accounts.store.problem, *watched.problems()) if problem])
+    files = WatchedFiles([(resolve(each.path, accounts.base), each) for each in accounts.watched], clock)
+    watched = files.status()
+    problems = [f"auth.watchFiles: {each.path} cannot be used: {each.fault}" for each in watched if each.fault]
+    running = _RunningGateway(accounts)
+    statuses = [running.add(_status(accounts, name, files, clock)) for name in accounts.providers]
+    return Overview(statuses, watched, [problem for problem in (accounts.store.problem, *problems) if problem])
+
+
+class _RunningGateway:
+    """What the gateway that runs with this configuration says about tokens; nothing where none runs."""
+
+    def __init__(self, accounts: Accounts) -> None:
+        self._accounts = accounts
+        self._answers = accounts.file is not None and accounts.gateway.port != 0
+
+    def add(self, status: ProviderStatus) -> ProviderStatus:
+        """The status of a login, with the problem that the running gateway has with it."""
+        if not self._answers or status.kind != KINDS[StoredToken] or status.state in ("disabled", "missing"):
+            return status
+        credential = self._credential(status.provider)
+        if credential is None or credential.problem is None:
+            return status
+        problem = f"the running gateway says: {credential.problem.rstrip('.')}"
+        return replace(status, problem=problem, action=status.action or credential.remedy)
+
+    def _credential(self, provider: str) -> CredentialView | None:
+        try:
+            answer = ask(f"{provider}/any", self._accounts.gateway)
+        except ModelNotFound:
+            return None  # it was started before the provider was added
+        if not isinstance(answer, Explanation) or answer.configuration != str(self._accounts.file):
+            self._answers = False
+            return None
+        return next((each.credential for each in answer.candidates if each.provider == provider), None)
 
 
 def _status(accounts: Accounts, name: str, watched: WatchedFiles, clock: Clock) -> ProviderStatus:
@@ -73,7 +110,8 @@ def _status(accounts: Accounts, name: str, watched: WatchedFiles, clock: Clock) 
     if not enabled:
         return blank
     if isinstance(source, StoredToken):
-        return _stored(blank, source, [accounts.store.get(name)], watched.tokens(name), clock.wall())
+        status = _stored(blank, source, [accounts.store.get(name)], watched.tokens(name), clock.wall())
+        return _if_writable(status, accounts.store)
     if isinstance(source, TokenFileSource):
         return _in_file(blank, TokenFileReader(name, resolve(source.path, accounts.base), source, clock), clock.wall())
     return replace(blank, state="unknown") if isinstance(source, FETCHED_ON_DEMAND) else blank
@@ -96,6 +134,15 @@ def _stored(
     if source.oauth and any(token.refresh_token for token in ours):
         return replace(status, state="renewable", problem=None)
     return replace(status, action=action)
+
+
+def _if_writable(status: ProviderStatus, store: TokenStore) -> ProviderStatus:
+    """A token is renewed only where the new one can be kept, because the old one is spent by then."""
+    fault = store.write_fault() if status.state == "renewable" else None
+    if fault is None:
+        return status
+    problem = f"the token has expired and cannot be renewed here: {store.path} cannot be written: {fault.strerror}"
+    return replace(status, state="expired", problem=problem, action="make it writable, or set auth.tokenStorePath")
 
 
 def _in_file(blank: ProviderStatus, file: TokenFileReader, now: float) -> ProviderStatus:
@@ -123,17 +170,21 @@ def _expired(token: Token, now: float) -> bool:
 
 
 def as_text(shown: Overview, now: float) -> str:
-    """For people: a line for each provider, another one for what to do, and the files' faults at the end."""
-    if not shown.statuses:
-        return "No providers are configured."
-    names = max(len(status.provider) for status in shown.statuses)
-    kinds = max(len(status.kind) for status in shown.statuses)
-    lines: list[str] = []
+    """For people: a line for each provider, another one for what to do, the watched files, and faults at the end."""
+    lines: list[str] = [] if shown.statuses else ["No providers are configured."]
+    names = max((len(status.provider) for status in shown.statuses), default=0)
+    kinds = max((len(status.kind) for status in shown.statuses), default=0)
     for status in shown.statuses:
         lines.append(f"{status.provider:<{names}}  {status.kind:<{kinds}}  {in_sentence(status, now)}")
         if status.action:
             lines.append(f"{'':<{names}}  {'':<{kinds}}  to do: {one_line(status.action)}")
+    lines += [f"watched: {one_line(str(file.path))}: {_contents(file)}" for file in shown.watched if not file.fault]
     return "\n".join([*lines, *(f"warning: {one_line(problem)}" for problem in shown.problems)])
+
+
+def _contents(file: WatchedFileStatus) -> str:
+    providers = ", ".join(map(one_line, file.providers))
+    return f"tokens for {providers}" if providers else "no token in a form that is known"
 
 
 def in_sentence(status: ProviderStatus, now: float) -> str:
@@ -167,6 +218,9 @@ def as_json(shown: Overview) -> JsonObject:
                 "action": status.action,
             }
             for status in shown.statuses
+        ],
+        "watchedFiles": [
+            {"path": str(file.path), "providers": list(file.providers), "problem": file.fault} for file in shown.watched
         ],
         "problems": list(shown.problems),
     }

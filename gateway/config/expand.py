@@ -46,3 +46,8 @@ def expand(text: str, env: Mapping[str, str]) -> Expanded:
 
     expanded = _REFERENCE.sub(value, text)
     return Expanded(expanded, referred, tuple(unset), malformed)
+
+
+def variables_in(text: str) -> tuple[str, ...]:
+    """The names of the variables that a text refers to, in their order."""
+    return tuple(found["name"] for found in _REFERENCE.finditer(text) if found["name"] is not None)

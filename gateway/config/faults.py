@@ -18,7 +18,7 @@ MAX_FAULTS: Final = 100  # more do not help a reader, and a hostile file could h
 MAX_SHOWN: Final = 24  # characters of a text; a longer one may be a key in the wrong place
 MAX_DIGITS: Final = 40
 
-_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,23}")
+_KEY = re.compile(r"[^\W_][\w. -]{0,23}")  # in any language: keys and tokens are ASCII
 _TOKEN = re.compile(r"(?=[A-Za-z]*[0-9])[A-Za-z0-9]{16}|^(?:sk|pk|gsk|xai|ghp|AIza|ya29|eyJ)[-_.A-Za-z0-9]{4}")
 
 

@@ -5,7 +5,6 @@ against the schema's types, with `expand` for `${NAME}`), `rules` (what the whol
 more, such as which vendors exist. They pass their checks in, so that this package need not import them.
 """
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ import msgspec
 
 from gateway.config.faults import WHOLE_FILE, Check, ConfigError, Fault, Faults, KeyPath, Position, Problem
 from gateway.config.nodes import MAX_BYTES, Listing, Node, Scalar, Section, compose
+from gateway.config.paths import known_homes, resolve, watched_files_exist
 from gateway.config.places import NoValue, Place
 from gateway.config.rules import RULES
 from gateway.config.schema import Config
@@ -64,6 +64,7 @@ def load(path: Path, *, env: Mapping[str, str], checks: Sequence[Check] = ()) ->
         raise faults.stop(WHOLE_FILE, f"cannot be read: {error.strerror or type(error).__name__}") from None
     except ValueError:
         raise faults.stop(WHOLE_FILE, "cannot be read: not a file name") from None
+    checks = [*checks, watched_files_exist(absolute.parent)]
     return replace(parse(text, str(path), env=env, checks=checks), path=absolute)
 
 
@@ -145,7 +146,7 @@ class _SourceMap:
 def _judge(config: Config, checks: Sequence[Check], faults: Faults, places: _SourceMap) -> Iterator[Fault]:
     """Run rules and checks: add the fatal problems to `faults` and yield the warnings."""
     shapeless = set(faults.paths)
-    problems = [problem for rule in RULES for problem in rule(config)]
+    problems = [problem for rule in (*RULES, known_homes) for problem in rule(config)]
     # A setting that was left out for its own fault would be reported a second time.
     problems += [
         problem
@@ -166,17 +167,6 @@ def _judge(config: Config, checks: Sequence[Check], faults: Faults, places: _Sou
 
 def _overlap(one: KeyPath, other: KeyPath) -> bool:
     return all(left == right for left, right in zip(one, other, strict=False))
-
-
-def resolve(path_text: str, base: Path | None) -> Path:
-    """Make a path of the configuration absolute; `~` is the home folder.
-
-    Args:
-        path_text: `auth.tokenStorePath` or an entry of `auth.watchFiles`.
-        base: the folder of the configuration file, where relative paths start; None for the current folder.
-    """
-    # os.path keeps `~` where no home folder is known; pathlib would raise.
-    return Path(base or "").absolute() / os.path.expanduser(path_text)
 
 
 def schema() -> dict[str, object]:

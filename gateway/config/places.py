@@ -31,6 +31,7 @@ class Place:
         path: its setting's path in the file.
         switched_off: it is in a section with `enabled: false`; unset variables do not matter there.
         switchable: it is in a section that has `enabled`.
+        optional: the setting can be left out without a fault.
         expects: the description of the expected values, where the setting takes more than the type at hand.
     """
 
@@ -38,7 +39,8 @@ class Place:
     path: KeyPath
     switched_off: bool = False
     switchable: bool = False
+    optional: bool = False
     expects: str = ""
 
-    def inside(self, key: str | int, node: Node) -> "Place":
-        return Place(node, (*self.path, key), self.switched_off, self.switchable)
+    def inside(self, key: str | int, node: Node, *, optional: bool = False) -> "Place":
+        return Place(node, (*self.path, key), self.switched_off, self.switchable, optional)

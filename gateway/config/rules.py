@@ -105,6 +105,13 @@ def answered_aliases(config: Config) -> Iterator[Problem]:
             yield Problem(("modelAliases", index), message, fatal=False)
 
 
+def someone_answers(config: Config) -> Iterator[Problem]:
+    """A provider is enabled. It is no fault where none is: a reload may empty the list."""
+    if not any(provider.enabled for provider in config.providers.values()):
+        message = "no provider is enabled, so every call will fail: add one under providers"
+        yield Problem(("providers",), message, fatal=False)
+
+
 def sound_addresses(config: Config) -> Iterator[Problem]:
     """Addresses are absolute and contain no secret; connections that carry one are encrypted."""
     for name, provider in config.providers.items():
@@ -263,6 +270,7 @@ RULES: Final[tuple[Check, ...]] = (
     known_providers,
     loopback_host,
     answered_aliases,
+    someone_answers,
     sound_addresses,
     one_credential,
     free_names,

@@ -12,17 +12,20 @@ from typing import Final
 from msgspec import inspect
 
 from gateway.config.descriptions import expected, found, members
-from gateway.config.expand import expand
+from gateway.config.expand import expand, variables_in
 from gateway.config.faults import Faults, KeyPath, can_show, named, nearest
 from gateway.config.nodes import Broken, Entry, Listing, Node, Scalar, Section
 from gateway.config.places import ABSENT, BROKEN, NoValue, Place
 from gateway.config.scalars import boolean, is_one_line, length_fault, matches, number, numeric, text_hint, within
+from gateway.config.secret_texts import secret_fault
 from gateway.core.secrets import Secret
 
 MAX_VALUES: Final = 100_000  # a few thousand aliases of aliases make 10^9 out of a small file
 MAX_TEXT: Final = 8192  # before expansion; the longest setting takes 2,048, and keys can be long
 
 ENABLED: Final = "enabled"
+API_KEY: Final = "apiKey"
+"""A vendor's key, unlike other secrets, never has a space in it."""
 
 _COLON: Final = "; a space is needed after the colon"
 
@@ -121,7 +124,10 @@ class ValueReader:
 
     def _field(self, place: Place, field: inspect.Field, entry: Entry | None) -> object:
         name = field.encode_name
-        value = self.read(place.inside(name, entry.value), field.type) if entry else ABSENT
+        inside = place.inside(name, entry.value, optional=not field.required) if entry else None
+        value = self.read(inside, field.type) if inside else ABSENT
+        if value is ABSENT and field.required and place.switched_off and entry:
+            return BROKEN  # its variable is not set, which does not matter here
         if value is ABSENT and field.required:
             return self._fault(place, f'"{name}" is {"empty" if entry else "missing"}')
         return value
@@ -149,7 +155,7 @@ class ValueReader:
         if not isinstance(place.node, Listing):
             return self._wrong(place, wanted, hint="; write [...], or one item a line after `- `")
         items = [
-            (index, self._item(place.inside(index, item), wanted.item_type))
+            (index, self._item(place.inside(index, item, optional=not wanted.min_length), wanted.item_type))
             for index, item in enumerate(place.node.items)
         ]
         kept = [(index, value) for index, value in items if not isinstance(value, NoValue)]
@@ -225,6 +231,8 @@ class ValueReader:
         if not (text.isascii() and text.isprintable()):
             # RFC 6749 appendix A.2. An HTTP header takes no more either, and the HTTP client's error would quote it.
             return self._fault(place, "must be one line of printable ASCII characters")
+        if fault := secret_fault(text, variables_in(node.text), spaces=place.path[-1] != API_KEY):
+            return self._fault(place, fault)
         return Secret(text)
 
     def _expand(self, place: Place, node: Scalar) -> tuple[str, bool] | NoValue:
@@ -246,10 +254,15 @@ class ValueReader:
             if not can_show(name):  # probably the key itself is between the braces
                 self._fault(place, "`${...}` must hold the name of an environment variable that is set")
                 continue
-            do_without = f"write ${{{name}:-}} to do without"
-            switch = f", or switch this section off with `{ENABLED}: false`" if place.switchable else ""
-            self._fault(place, f"the environment variable {name} is not set (or empty); set it, {do_without}{switch}")
+            self._fault(place, f"the environment variable {name} is not set (or empty); set it{_way_out(place, name)}")
         return BROKEN
+
+
+def _way_out(place: Place, name: str) -> str:
+    """What else helps where a variable is not set. To do without it is advised only where that is no fault again."""
+    if place.switchable:
+        return f", or switch this section off with `{ENABLED}: false`"
+    return f", or write ${{{name}:-}} to do without" if place.optional else ""
 
 
 def _fits(node: Node, wanted: inspect.Type) -> bool:

@@ -10,6 +10,7 @@ import secrets
 import socket
 import socketserver
 import threading
+import time
 from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
@@ -26,6 +27,7 @@ from gateway.demo.request import UNAVAILABLE, read_request
 MAX_BODY = 64 * 1024 * 1024
 MAX_REFUSED_BODY = 64 * 1024  # read and dropped: closing with unread bytes resets the connection and hides the refusal
 IDLE_SECONDS = 120.0  # a connection that sends nothing, or takes nothing, for so long is closed
+STOP_SECONDS = 5.0  # that threads get to end; they need milliseconds
 
 _Address: TypeAlias = "tuple[str, int]"
 
@@ -105,14 +107,15 @@ class _Server(socketserver.TCPServer):
         """Wake and end every thread. The provider has set its closing event before."""
         with suppress(OSError):
             socket.create_connection(("127.0.0.1", self.server_address[1]), timeout=5).close()
-        self._accepting.join()
+        self._accepting.join(STOP_SECONDS)
         self.server_close()
         with self._lock:
             for connection in self._open:
                 with suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
+        deadline = time.monotonic() + STOP_SECONDS
         for thread in self._serving:
-            thread.join()
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def _accept(self) -> None:
         """Accept connections one by one, without a timeout: an idle demo never wakes. `stop` connects to wake it."""

@@ -185,8 +185,7 @@ class Response:
         """Send a heartbeat, if one may be sent now. Never waits.
 
         Returns:
-            Whether it was sent. Not where the reply is no event stream or over, its head is not out yet, the caller has
-            left, bytes that were sent before are untaken, or none can be made.
+            Whether it was sent: the reply is a running event stream, its caller has taken all, and one can be made.
         """
         output = self._connection.output
         with self._lock:  # a thread that commits or ends the reply finds the heartbeat sent, or not begun

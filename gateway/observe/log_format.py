@@ -17,6 +17,7 @@ from typing import Final
 
 import msgspec
 
+from gateway.core import texts
 from gateway.core.records import CallRecord
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.observe.masking import Masker
@@ -173,4 +174,4 @@ def pretty(line: CallRecord) -> str:
 
 def printable(text: str) -> str:
     """A text from outside: its first 200 characters, escaped to one line."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[:200])
+    return texts.printable(text[:200])

@@ -12,10 +12,12 @@ from typing import Final, Literal, TextIO
 import msgspec
 
 from gateway.core.clock import SystemClock
+from gateway.core.durations import plural
 from gateway.core.records import AttemptRecord, CallRecord
 from gateway.core.secrets import Secret
 from gateway.observe.log_format import JsonFormatter, PrettyFormatter, printable
 from gateway.observe.masking import Masker
+from gateway.observe.output_queue import OutputQueue
 
 ROOT: Final = "gateway"
 
@@ -58,15 +60,15 @@ def _handlers(logger: logging.Logger) -> list[logging.Handler]:
     return found
 
 
-class LogHandler(logging.StreamHandler[TextIO]):
-    """Writes the gateway's log lines to a stream.
+class LogHandler(logging.StreamHandler[TextIO | OutputQueue]):
+    """Writes the gateway's log lines to a stream, or puts them into a queue for it.
 
     Args:
         stream: the output.
         formatter: makes the lines.
     """
 
-    def __init__(self, stream: TextIO, formatter: PrettyFormatter | JsonFormatter) -> None:
+    def __init__(self, stream: TextIO | OutputQueue, formatter: PrettyFormatter | JsonFormatter) -> None:
         super().__init__(stream)
         self.setFormatter(formatter)
         self._formatter = formatter
@@ -88,7 +90,10 @@ class LogHandler(logging.StreamHandler[TextIO]):
 
 
 def set_up(
-    level: str, form: Literal["pretty", "json"], secrets: Iterable[Secret] | Masker, stream: TextIO | None = None
+    level: str,
+    form: Literal["pretty", "json"],
+    secrets: Iterable[Secret] | Masker,
+    stream: TextIO | OutputQueue | None = None,
 ) -> logging.Handler:
     """Send the gateway's log lines to a stream from now on.
 
@@ -102,7 +107,7 @@ def set_up(
         The handler, to be removed by the caller.
     """
     masker = secrets if isinstance(secrets, Masker) else Masker(secrets)
-    handler = LogHandler(stream or sys.stderr, JsonFormatter(masker) if form == "json" else PrettyFormatter(masker))
+    handler = LogHandler(stream or sys.stderr, _formatter(form, masker))
     root = logging.getLogger()
     for earlier in [each for each in root.handlers if isinstance(each.formatter, (PrettyFormatter, JsonFormatter))]:
         root.removeHandler(earlier)
@@ -110,3 +115,24 @@ def set_up(
     root.setLevel(logging.WARNING)  # libraries print addresses with their queries below that
     logging.getLogger(ROOT).setLevel(level.upper())
     return handler
+
+
+def queue_for(stream: TextIO | None, form: Literal["pretty", "json"]) -> OutputQueue:
+    """A queue of log lines, whose reader may pause. The caller closes it.
+
+    Args:
+        stream: where its thread writes them; None for a process without such a stream.
+        form: of the line that says how many lines were dropped.
+    """
+    formatter = _formatter(form, Masker())
+
+    def dropped_line(count: int) -> str:
+        text = f"{count} log {plural('line', count)} dropped: the reader of the log was too slow."
+        fields = {"name": ROOT, "levelno": logging.WARNING, "levelname": "WARNING", "msg": text}
+        return formatter.format(logging.makeLogRecord({**fields, "fields": {"dropped_lines": count}})) + "\n"
+
+    return OutputQueue(stream, dropped_line)
+
+
+def _formatter(form: Literal["pretty", "json"], masker: Masker) -> PrettyFormatter | JsonFormatter:
+    return JsonFormatter(masker) if form == "json" else PrettyFormatter(masker)

@@ -22,7 +22,7 @@ from gateway.providers.vendors import COMMON_DIALECT, COMPATIBLE, VENDORS, Vendo
 from gateway.upstream.proxied.proxies import LOOPBACK
 from gateway.wires.openai_chat.outbound.dialect import Dialect
 
-__all__ = ["CannotResolve", "Resolved", "check", "from_environment", "patterns", "resolve"]
+__all__ = ["CannotResolve", "Resolved", "check", "from_environment", "patterns", "resolve", "unusable_keys"]
 
 GOOGLE: Final = "generativelanguage.googleapis.com"
 VERTEX: Final = "aiplatform.googleapis.com"
@@ -39,6 +39,7 @@ class Resolved:
         endpoint: the base address; None for the demo.
         wire: the wire of the API that will be asked.
         source: where its credential comes from.
+        credential: the same for people: what it is, and where it is corrected.
         stream_usage, dialect: see Vendor.
         settings: the settings as configured.
     """
@@ -48,6 +49,7 @@ class Resolved:
     endpoint: str | None
     wire: Wire
     source: CredentialSource
+    credential: str
     stream_usage: bool
     dialect: Dialect
     settings: schema.Provider
@@ -72,12 +74,15 @@ def resolve(name: str, settings: schema.Provider, environ: Mapping[str, str]) ->
     if not _has_valid_port(endpoint or ""):
         raise CannotResolve("apiEndpoint", "is malformed in its host or port")
     wire, endpoint = _chosen_api(vendor, settings.api, endpoint)
+    key_env = _vendors_key(vendor, endpoint)
+    source = credentials.source(name, settings, key_env, environ)
     return Resolved(
         name=name,
         type=kind,
         endpoint=endpoint,
         wire=wire,
-        source=credentials.source(name, settings, _vendors_key(vendor, endpoint), environ),
+        source=source,
+        credential=credentials.in_words(name, settings, source, key_env),
         stream_usage=vendor.stream_usage if settings.stream_usage is None else settings.stream_usage,
         dialect=_dialect(vendor, endpoint, settings),
         settings=settings,
@@ -201,11 +206,22 @@ def _is_googles_device_login(source: CredentialSource) -> bool:
 
 
 def from_environment(environ: Mapping[str, str]) -> dict[str, schema.Provider]:
-    """The vendors whose key is in the environment; an empty variable counts as absent."""
+    """The vendors whose key is in the environment; an empty or unusable variable counts as absent."""
+    return {name: schema.Provider() for name, fault in _keys_in(environ).items() if not fault}
+
+
+def unusable_keys(environ: Mapping[str, str]) -> list[str]:
+    """What is wrong with the variables that `from_environment` leaves out; a sentence each."""
+    return [f"{fault}; {name} is left out" for name, fault in _keys_in(environ).items() if fault]
+
+
+def _keys_in(environ: Mapping[str, str]) -> dict[str, str]:
+    """By vendor, the fault of its key in the environment; empty where the key can be used."""
+    keys = {name: vendor.key_env for name, vendor in VENDORS.items() if vendor.key_env is not None}
     return {
-        name: schema.Provider()
-        for name, vendor in VENDORS.items()
-        if vendor.key_env is not None and environ.get(vendor.key_env, "").strip()
+        name: credentials.key_fault(value, variable)
+        for name, variable in keys.items()
+        if (value := environ.get(variable, "").strip())
     }
 
 

@@ -20,7 +20,8 @@ from gateway.auth.sources import (
 )
 from gateway.auth.tokens.file_formats import TokenPaths
 from gateway.config import schema
-from gateway.config.faults import named
+from gateway.config.faults import can_show, named
+from gateway.config.secret_texts import referenced_name, wrapping_fault
 from gateway.core.secrets import Secret
 
 AuthType: TypeAlias = Literal["api_key", "device", "authorization_code", "token_file", "adc", "command", "none"]
@@ -70,6 +71,30 @@ def source(
     if kind is None and not _has_key(settings) and _has_login(settings):
         return StoredToken(oauth_settings(name, settings, environ))
     return _key(settings, vendors_key, environ)
+
+
+def in_words(name: str, settings: schema.Provider, source: CredentialSource, vendors_key: str | None) -> str:
+    """The credential for a message that it was refused: what it is, and where or how it is corrected.
+
+    Args:
+        name: the provider's.
+        settings: its section of the configuration.
+        source: of its credential.
+        vendors_key: as in `source`.
+    """
+    match source:
+        case ApiKey():
+            variable = None if settings.api_key else settings.api_key_env or vendors_key
+            return f"its key ({f'the variable {variable}' if variable else f'providers.{name}.apiKey'})"
+        case StoredToken():
+            return f"its token (python app.py login {name})"
+        case TokenFileSource():
+            return f"its token (from providers.{name}.tokenFile)"
+        case CommandSource():
+            return f"its token (from providers.{name}.command)"
+        case AdcSource():
+            return "its token (gcloud auth application-default login)"
+    return f"a call without a key (providers.{name}.apiKey)"
 
 
 def oauth_settings(name: str, settings: schema.Provider, environ: Mapping[str, str]) -> OAuthSettings:
@@ -125,7 +150,7 @@ def _check_addresses(settings: schema.Provider) -> None:
 def _client_secret(settings: schema.Provider, environ: Mapping[str, str]) -> Secret | None:
     if settings.client_secret_env is None:
         return settings.client_secret or None
-    return _variable("clientSecretEnv", settings.client_secret_env, environ)
+    return Secret(_variable("clientSecretEnv", settings.client_secret_env, environ))
 
 
 def _auth_method(settings: schema.Provider, secret: Secret | None) -> AuthMethod:
@@ -155,7 +180,8 @@ def _key(settings: schema.Provider, vendors_key: str | None, environ: Mapping[st
     if settings.api_key:
         return ApiKey(settings.api_key)
     if settings.api_key_env is not None:
-        return ApiKey(_variable("apiKeyEnv", settings.api_key_env, environ))
+        name = settings.api_key_env
+        return ApiKey(_usable(_variable("apiKeyEnv", name, environ), "apiKeyEnv", name))
     if vendors_key is None:
         if settings.auth_type == "api_key":
             raise CannotResolve("apiKey", "is missing: authType is api_key; give apiKey or apiKeyEnv")
@@ -165,14 +191,30 @@ def _key(settings: schema.Provider, vendors_key: str | None, environ: Mapping[st
         raise CannotResolve(
             "apiKey", f"is missing: give apiKey, set {vendors_key} in the environment, or set enabled: false"
         )
-    return ApiKey(Secret(key))
+    return ApiKey(_usable(key, "apiKey", vendors_key))
 
 
-def _variable(key: str, name: str, environ: Mapping[str, str]) -> Secret:
+def _usable(value: str, key: str, variable: str) -> Secret:
+    """An API key from a variable. Raises CannotResolve: it cannot be meant."""
+    if fault := key_fault(value, variable):
+        raise CannotResolve(key, f"cannot be used: {fault}")
+    return Secret(value)
+
+
+def key_fault(value: str, variable: str) -> str:
+    """Why a variable's value cannot be meant as an API key, which would only come back as a provider's 401; empty where
+    it can."""
+    named_another = referenced_name(value) is not None
+    fault = "names another variable: give the key itself" if named_another else wrapping_fault(value)
+    shown = f" {variable}" if can_show(variable) else ""
+    return f"the value of the environment variable{shown} {fault}" if fault else ""
+
+
+def _variable(key: str, name: str, environ: Mapping[str, str]) -> str:
     value = environ.get(name, "").strip()
     if not value:
         raise CannotResolve(key, f"{named('the environment variable', name)} is not set, or empty")
-    return Secret(value)
+    return value
 
 
 def _token_file(settings: schema.Provider) -> TokenFileSource:

@@ -56,6 +56,7 @@ def _openai_chat(parts: ProviderParts) -> Provider:
         clock=parts.clock,
         api_key_header=resolved.settings.api_key_header,
         quota_project=parts.quota_project,
+        credential=parts.resolved.credential,
     )
 
 
@@ -69,6 +70,7 @@ def _gemini(parts: ProviderParts) -> Provider:
         clock=parts.clock,
         api_key_header=parts.resolved.settings.api_key_header,
         quota_project=parts.quota_project,
+        credential=parts.resolved.credential,
     )
 
 

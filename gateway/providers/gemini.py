@@ -37,6 +37,7 @@ class GeminiProvider(HttpProvider):
         api_key_header: the header that holds the bare credential; None sends a key in `x-goog-api-key` and a token as a
             Bearer token.
         quota_project: the Google project that a token's calls are billed to, if it is known by now. A key has its own.
+        credential: see HttpProvider.
     """
 
     def __init__(  # noqa: PLR0913 - one place puts a provider together
@@ -50,9 +51,10 @@ class GeminiProvider(HttpProvider):
         clock: Clock,
         api_key_header: str | None = None,
         quota_project: Callable[[], str | None] = lambda: None,
+        credential: str = "its credential",
     ) -> None:
         api = Api(wire, partial(_address, endpoint), partial(_headers, api_key_header, quota_project))
-        super().__init__(name, api, session=session, user_agents=user_agents, clock=clock)
+        super().__init__(name, api, session=session, user_agents=user_agents, clock=clock, credential=credential)
 
 
 def _address(endpoint: str, model: str, stream: bool) -> str:

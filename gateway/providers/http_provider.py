@@ -54,18 +54,55 @@ class HttpProvider:
         session: connections to it; closed with the provider.
         user_agents: its User-Agent texts.
         clock: for deadlines.
+        credential: what a refusal names: the credential and where it is corrected.
     """
 
-    def __init__(
-        self, name: str, api: Api, *, session: UpstreamSession, user_agents: UserAgentPool, clock: Clock
+    def __init__(  # noqa: PLR0913 - one place puts a provider together
+        self,
+        name: str,
+        api: Api,
+        *,
+        session: UpstreamSession,
+        user_agents: UserAgentPool,
+        clock: Clock,
+        credential: str = "its credential",
     ) -> None:
         self.name = name
+        self._credential = credential
         self._api = api
         self._session = session
         self._user_agents = user_agents
         self._clock = clock
 
     def send(self, request: ChatRequest, context: AttemptContext) -> Answer:
+        self._check(context.credential)
+        try:
+            return self._send(request, context)
+        except CredentialRefused as refusal:
+            raise self._named(refusal) from None
+
+    def open(self, request: ChatRequest, context: AttemptContext) -> OpenStream:
+        self._check(context.credential)
+        try:
+            return self._open(request, context)
+        except CredentialRefused as refusal:
+            raise self._named(refusal) from None
+
+    def close(self) -> None:
+        self._session.close()
+
+    def _check(self, credential: Credential) -> None:
+        value = credential.secret.reveal() if credential.secret else ""
+        if not (value.isascii() and value.isprintable()):  # an ellipsis or a line end that was copied along
+            raise CredentialRefused(f"{self.name} was not asked: {self._credential} has a character that no key has.")
+
+    def _named(self, refusal: CredentialRefused) -> CredentialRefused:
+        """The refusal with the provider's name, and with a code that is not that of a caller's own wrong key."""
+        named = refusal.with_message(f"{self.name} refused {self._credential}: {refusal.message}")
+        named.code = CredentialRefused.code
+        return named
+
+    def _send(self, request: ChatRequest, context: AttemptContext) -> Answer:
         address = self._api.address(context.model, False)
         rendered = self._api.wire.render_request(request, context.model, Ask(False, context.adjustments))
         body = self._post(address, rendered, context, self._first_content_timeouts(context))
@@ -75,7 +112,7 @@ class HttpProvider:
             body.close()
         return Answer(self._api.wire.parse_response(content, self._now(), rendered), body.headers, rendered.dropped)
 
-    def open(self, request: ChatRequest, context: AttemptContext) -> OpenStream:
+    def _open(self, request: ChatRequest, context: AttemptContext) -> OpenStream:
         address = self._api.address(context.model, True)
         ask = Ask(self._api.stream_usage, context.adjustments)
         rendered = self._api.wire.render_request(request, context.model, ask)
@@ -88,9 +125,6 @@ class HttpProvider:
             body.close()
             raise
         return OpenStream(first, decoder, body, rendered.dropped)
-
-    def close(self) -> None:
-        self._session.close()
 
     def _post(self, address: str, rendered: Rendered, context: AttemptContext, timeouts: Iterator[float]) -> ByteStream:
         """Send the request and return the body of a 200. Raises the failure that any other status means."""
@@ -109,9 +143,6 @@ class HttpProvider:
         raise self._api.wire.parse_error(body.status, body.headers, content)
 
     def _headers(self, credential: Credential) -> Mapping[str, str]:
-        value = credential.secret.reveal() if credential.secret else ""
-        if not (value.isascii() and value.isprintable()):  # an ellipsis or a line end that was copied along
-            raise CredentialRefused(f"The credential for {self.name} has characters that cannot be sent.")
         return {
             "User-Agent": self._user_agents.pick(credential.fingerprint),
             "Accept": "application/json",

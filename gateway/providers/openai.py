@@ -32,6 +32,7 @@ class OpenAIProvider(HttpProvider):
         clock: for deadlines.
         api_key_header: the header that holds the bare credential; None sends it as a Bearer token.
         quota_project: the Google project that calls are billed to, if it is known by now.
+        credential: see HttpProvider.
     """
 
     def __init__(  # noqa: PLR0913 - one place puts a provider together
@@ -46,10 +47,11 @@ class OpenAIProvider(HttpProvider):
         clock: Clock,
         api_key_header: str | None = None,
         quota_project: Callable[[], str | None] = lambda: None,
+        credential: str = "its credential",
     ) -> None:
         url = endpoint + PATH
         api = Api(wire, lambda model, stream: url, partial(_headers, api_key_header, quota_project), stream_usage)
-        super().__init__(name, api, session=session, user_agents=user_agents, clock=clock)
+        super().__init__(name, api, session=session, user_agents=user_agents, clock=clock, credential=credential)
 
 
 def _headers(

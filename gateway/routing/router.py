@@ -13,6 +13,10 @@ from msgspec import Struct
 
 from gateway.config import schema
 from gateway.core.errors import ModelNotFound
+from gateway.core.texts import printable
+
+ROUTE_HINT: Final = " GET /v1/models lists what does."
+"""Ends the message of an unknown model, for callers of the API."""
 
 
 class Target(Struct, frozen=True, cache_hash=True):
@@ -134,10 +138,12 @@ class Router:
 
     def _unknown(self, model: str) -> str:
         near = difflib.get_close_matches(model[:100], self._routes, n=1)
+        provider, slash, _ = model.partition("/")
+        reason = f": {_quoted(provider)} is not among the enabled providers of the configuration" if slash else ""
         hint = f" Did you mean {_quoted(near[0])}?" if near else ""
-        return f"The model {_quoted(model)} does not exist.{hint} GET /v1/models lists what does."
+        return f"The model {_quoted(model)} does not exist{reason}.{hint}{ROUTE_HINT}"
 
 
 def _quoted(name: str) -> str:
-    """A caller's name, made printable and short for a message."""
-    return ascii(name[:100]).replace("'", "`")
+    """A caller's name, short and on one line for a message."""
+    return f"`{printable(name[:100])}`"

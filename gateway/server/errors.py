@@ -7,6 +7,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import MethodNotAllowed as FlaskMethodNotAllowed
 
 from gateway.core.errors import GatewayError, InternalFault, InvalidRequest, MethodNotAllowed, RouteNotFound
+from gateway.core.texts import printable
 from gateway.dispatch.caller import Headers
 from gateway.handler.reply import JSON_TYPE, retry_advice
 from gateway.server.headers import ALWAYS, new_request_id
@@ -51,7 +52,7 @@ def translated(error: HTTPException, method: str, path: str) -> GatewayError:
 
 def shown(path: str) -> str:
     """A path from outside, fit for a message and a log line."""
-    return ascii(path[:200])[1:-1]
+    return printable(path[:200])
 
 
 def path_of(environ: "WSGIEnvironment") -> str:

@@ -21,11 +21,11 @@ from gateway.auth.oauth.client import OAuthClient
 from gateway.auth.oauth.errors import OAuthError, OAuthRefused, OAuthUnreachable
 from gateway.auth.oauth.settings import OAuthSettings
 from gateway.auth.oauth.token_reply import TokenReply, token_from
-from gateway.auth.renewal import CONFIGURATION_SECONDS, RETRY_SECONDS
+from gateway.auth.renewal import CONFIGURATION_SECONDS, RENEWAL_LOCK_SECONDS, RETRY_SECONDS, OnUnsaved
 from gateway.auth.sources import StoredToken
 from gateway.auth.tokens.expiry import freshness, lifetime, obtained_at
 from gateway.auth.tokens.token import Token
-from gateway.auth.tokens.token_store import LOCK_SECONDS, TokenStore
+from gateway.auth.tokens.token_store import TokenStore
 from gateway.auth.tokens.watch_files import WatchedFiles
 from gateway.core.clock import SystemClock
 from gateway.core.errors import LoginRequired, RenewalFailed
@@ -78,7 +78,7 @@ class Scene:
         self.store.put("acme", token_from(reply(1, expires_in), NOW))
         self.auth = self.process(jitter)
 
-    def process(self, jitter: float = 0.0) -> AuthManager:
+    def process(self, jitter: float = 0.0, on_unsaved: OnUnsaved = lambda save: None) -> AuthManager:
         """The manager of one more process."""
         return AuthManager(
             {"acme": StoredToken(SETTINGS)},
@@ -87,6 +87,7 @@ class Scene:
             self.clock,
             clients=lambda name: {"acme": self.server}[name],
             random=lambda: jitter,
+            on_unsaved=on_unsaved,
         )
 
     def offered(self, auth: AuthManager | None = None) -> str:
@@ -348,13 +349,16 @@ def test_what_another_process_renewed_while_we_waited_for_the_lock_is_taken_over
     assert scene.server.spent == []
 
 
-def test_a_lock_that_stays_taken_costs_a_live_token_nothing_and_a_dead_one_35_seconds(scene: Scene) -> None:
+def test_a_lock_that_stays_taken_costs_a_call_10_seconds_at_most(scene: Scene) -> None:
     with TokenStore(scene.path, scene.clock).exclusive():
         assert scene.at(HOUR - 100) == "a1"
-        assert scene.clock.wall() == NOW + HOUR - 100
-        scene.clock.advance(100)
+        assert scene.clock.wall() == NOW + HOUR - 100, "a token that is good for a while waits for nobody"
+        assert scene.at(HOUR - 25) == "a1", "and one that lives is used on"
+        assert scene.clock.wall() == pytest.approx(NOW + HOUR - 25 + RENEWAL_LOCK_SECONDS, abs=0.1)
+        scene.clock.advance(RETRY_SECONDS)
+        before = scene.clock.wall()
         fault = scene.fails()
-        assert scene.clock.wall() == pytest.approx(NOW + HOUR + LOCK_SECONDS, abs=0.1)
+        assert scene.clock.wall() == pytest.approx(before + RENEWAL_LOCK_SECONDS, abs=0.1)
     assert (fault.status, fault.code) == (503, "token_renewal_failed")
     assert "tokens.json.lock is held by another process" in fault.message
     assert scene.server.spent == []

@@ -286,7 +286,7 @@ def test_a_token_file_may_have_entries_by_provider(foreign: Foreign) -> None:
 
 def test_a_token_file_that_is_not_there_yet_is_seen_as_soon_as_it_is(foreign: Foreign) -> None:
     tokens = TokenFileReader("x", foreign.path, TokenFileSource("~/f"), foreign.clock)
-    with pytest.raises(SourceFailed, match="no token in foreign"):
+    with pytest.raises(SourceFailed, match=r"^foreign\.json cannot be used: there is no such file\.$"):
         tokens.token()
     foreign.write("t")
     assert tokens.token().access_token.reveal() == "t", "no second has passed"

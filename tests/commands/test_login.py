@@ -233,11 +233,22 @@ class TestLoginByDevice:
             log_in(written(tmp_path, {"acme": keys}), Terminal())
         assert "canary" not in str(fault.value)
 
-    def test_a_token_that_cannot_be_kept_is_a_failure(self, server: AuthServer, tmp_path: Path) -> None:
+    @pytest.mark.parametrize(
+        "store", ["file/tokens.json", "folder", pytest.param("/dev/fd/tokens.json", marks=posix_only)]
+    )
+    def test_where_the_token_could_not_be_kept_the_person_is_not_asked(
+        self, server: AuthServer, tmp_path: Path, store: str
+    ) -> None:
+        """A parent that is a file; docker, which makes a folder of a missing file; a configuration from a pipe."""
         (tmp_path / "file").write_text("")
-        path = written(tmp_path, {"acme": seed_keys(server)}, tokenStorePath="./file/tokens.json")
-        with pytest.raises(CommandFailed, match=r"cannot be kept: tokens\.json"):
-            log_in(path, confirming(server))
+        (tmp_path / "folder").mkdir()
+        path, terminal = written(tmp_path, {"acme": seed_keys(server)}, tokenStorePath=store), confirming(server)
+        with pytest.raises(CommandFailed) as failed:
+            log_in(path, terminal)
+        assert str(failed.value).startswith(f"A token could not be kept: {tmp_path / store} cannot be")
+        assert "auth.tokenStorePath" in str(failed.value)
+        assert terminal.said == ""
+        assert server.requests == []
 
 
 class TestWhereTheDeviceLoginIsRefused:
@@ -639,7 +650,8 @@ class TestAsAProcess:
             _, errors = running.communicate(timeout=HANG)
         assert running.returncode == 1
         assert errors == "Stopped. Not logged in to acme.\n"
-        assert {path.name for path in tmp_path.iterdir()} == before
+        left = {path.name for path in tmp_path.iterdir()} - before
+        assert left == {"tokens.json.lock"}, "whose deletion would let two holders in at once"
 
     @pytest.mark.parametrize("flag", ["--device", pytest.param("--browser", marks=pytest.mark.slow)])
     def test_a_login_that_is_killed_leaves_the_store_as_it_was(

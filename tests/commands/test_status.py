@@ -143,6 +143,7 @@ class TestForMachines:
                     "action": None,
                 }
             ],
+            "watchedFiles": [],
             "problems": [],
         }
         assert "canary" not in result.output

@@ -255,7 +255,8 @@ def test_an_exact_origin_is_taken(origin: str) -> None:
 def test_an_alias_that_nobody_can_answer_is_a_warning() -> None:
     text = "modelAliases:\n- {alias: a, providers: [{provider: p, model: m}]}\nproviders: {p: {enabled: false}}\n"
     assert [str(warning) for warning in read(text).warnings] == [
-        'config.yaml:2:3 modelAliases[0]: no provider of the alias "a" is enabled; calls to it will fail'
+        'config.yaml:2:3 modelAliases[0]: no provider of the alias "a" is enabled; calls to it will fail',
+        "config.yaml:3:1 providers: no provider is enabled, so every call will fail: add one under providers",
     ]
 
 

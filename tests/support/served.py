@@ -68,9 +68,11 @@ class Served:
 
 
 @contextmanager
-def serving(*arguments: str, cwd: Path, log: Path | None = None, descriptors: int | None = None) -> Iterator[Served]:
+def serving(
+    *arguments: str, cwd: Path, log: Path | None = None, descriptors: int | None = None, stdin: int = subprocess.DEVNULL
+) -> Iterator[Served]:
     """A gateway that serves until the end. `log`: where its log lines go, instead of among what it says. `descriptors`:
-    how many it may have, if not as many as this process; POSIX's."""
+    how many it may have, if not as many as this process; POSIX's. `stdin`: its standard input."""
     command = [sys.executable, str(ROOT / "app.py"), "--port", "0", *arguments]
     if descriptors is not None:
         command = ["/bin/sh", "-c", f'ulimit -n {descriptors}; exec "$0" "$@"', *command]
@@ -79,6 +81,7 @@ def serving(*arguments: str, cwd: Path, log: Path | None = None, descriptors: in
             command,
             cwd=cwd,
             env=environment(),
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=closing.enter_context(log.open("wb")) if log else subprocess.STDOUT,
             text=True,

@@ -75,7 +75,7 @@ def served(google: ScriptedUpstream, other: ScriptedUpstream | None = None, **se
     providers = {"gemini": at(google, **settings)}
     aliases = [alias("best", "gemini/gemini-3-pro-preview"), alias("old", "gemini/gemini-2.5-flash")]
     if other is not None:
-        providers["openai"] = provider(other.base_url, apiKey="sk-canary-0123456789")
+        providers["openai"] = provider(other.base_url, apiKey="sk-canary-0123456789", messageExtras="strip")
         aliases.append(alias("first-g", "gemini/gemini-3-pro-preview", "openai/gpt-4o"))
         aliases.append(alias("first-o", "openai/gpt-4o", "gemini/gemini-3-pro-preview"))
     return {"providers": providers, "modelAliases": aliases}

@@ -1,6 +1,7 @@
 """`python app.py` as a process: what it says, how it stops, and how it fails before it serves."""
 
 import json
+import os
 import re
 import signal
 import socket
@@ -8,11 +9,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.support.running import alias, provider
+from gateway.assembly import without_file
+from gateway.serve import Gateway, stop, with_address
+from tests.support.running import alias, chat, provider
 from tests.support.served import HANG, ROOT, Served, environment, posix_only, run, run_here, serving
 from tests.support.upstream_script import Done, ScriptedUpstream, Sse, Stall, WaitFor, sse_events
 
@@ -36,6 +40,19 @@ def config(tmp_path: Path, upstream: ScriptedUpstream) -> Path:
         )
     )
     return path
+
+
+@contextmanager
+def terminal() -> Iterator[int]:
+    """A terminal, as a process's standard input."""
+    if sys.platform == "win32":
+        pytest.skip("it has no such terminals")
+    ours, theirs = os.openpty()
+    try:
+        yield theirs
+    finally:
+        os.close(theirs)
+        os.close(ours)
 
 
 @posix_only
@@ -104,6 +121,92 @@ class TestStopping:
             connection.close()
 
 
+class TestAStopThatHangs:
+    @pytest.mark.parametrize("part", ["drain", "close"])
+    def test_ends_in_its_time(
+        self, part: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """A disk or a name server that does not answer keeps no process."""
+        gateway, hangs = Gateway(with_address(without_file({}), None, 0), {}), threading.Event()
+        with monkeypatch.context() as patch:
+            patch.setattr(gateway, part, lambda: hangs.wait(HANG))
+            assert stop(gateway, drain_seconds=0.0, more=0.1) == "Stopped."
+        assert "Something did not end" in caplog.text
+        [stopping] = [thread for thread in threading.enumerate() if thread.name == "stopping"]
+        hangs.set()
+        stopping.join(HANG)
+        gateway.close()
+
+    def test_one_that_does_not_hang_says_nothing_of_it(self, caplog: pytest.LogCaptureFixture) -> None:
+        gateway = Gateway(with_address(without_file({}), None, 0), {})
+        gateway.start()
+        assert stop(gateway, drain_seconds=HANG) == "Stopped."
+        assert caplog.text == ""
+
+
+@posix_only
+class TestAHangup:
+    """SIGHUP: where a terminal closes it asks to drain; elsewhere someone hopes for a reload, and no stream is cut."""
+
+    def test_without_a_terminal_cuts_no_stream_and_is_one_line(
+        self, upstream: ScriptedUpstream, config: Path, tmp_path: Path
+    ) -> None:
+        go_on = threading.Event()
+        upstream.plays(Sse(sse_events("one two")[:2]), WaitFor(go_on), Sse(sse_events("one two")[2:]), Done())
+        with serving("-c", str(config), cwd=tmp_path) as gateway:
+            connection, response = gateway.stream("best")
+            assert b"role" in response.readline()
+            gateway.process.send_signal(signal.Signals["SIGHUP"])
+            assert gateway.process.stdout is not None
+            while "SIGHUP" not in (line := gateway.process.stdout.readline()):
+                pass
+            assert "SIGHUP has no effect" in line
+            assert "Restart the gateway" in line
+            go_on.set()
+            assert response.read().rstrip().endswith(b"data: [DONE]")
+            connection.close()
+            gateway.process.send_signal(signal.SIGTERM)
+            assert gateway.process.wait(HANG) == 0
+            assert "SIGHUP" not in gateway.process.stdout.read()
+
+    def test_from_a_terminal_drains_however_often_it_comes(
+        self, upstream: ScriptedUpstream, config: Path, tmp_path: Path
+    ) -> None:
+        go_on = threading.Event()
+        upstream.plays(Sse(sse_events("one two")[:2]), WaitFor(go_on), Sse(sse_events("one two")[2:]), Done())
+        with terminal() as stdin, serving("-c", str(config), cwd=tmp_path, stdin=stdin) as gateway:
+            connection, response = gateway.stream("best")
+            assert b"role" in response.readline()
+            gateway.process.send_signal(signal.Signals["SIGHUP"])
+            assert gateway.process.stdout is not None
+            while "Stopping" not in gateway.process.stdout.readline():
+                pass
+            gateway.process.send_signal(signal.Signals["SIGHUP"])
+            go_on.set()
+            assert response.read().rstrip().endswith(b"data: [DONE]")
+            connection.close()
+            assert gateway.process.wait(HANG) == 0
+
+
+def test_callers_that_leave_behind_their_answer_cause_no_line_but_the_calls_own(tmp_path: Path) -> None:
+    """One process a call, as with curl: its connection ends as soon as the answer is read."""
+    log = tmp_path / "log"
+    with serving(cwd=tmp_path, log=log) as gateway:
+        body = json.dumps(chat("demo")).encode()
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:{gateway.port}\r\nContent-Type: application/json"
+        for _ in range(60):
+            with socket.create_connection(("127.0.0.1", gateway.port), timeout=HANG) as caller:
+                caller.sendall(f"{head}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+                received = b""
+                while b'"finish_reason":"stop"' not in received:
+                    received += caller.recv(65_536)
+        gateway.process.terminate()
+        gateway.process.wait(HANG)
+    lines = log.read_text().splitlines()
+    assert len(lines) == 60 or sys.platform == "win32", "Windows ends a process before its last lines"
+    assert [line for line in lines if "demo -> demo/demo 200" not in line] == []
+
+
 class TestFailing:
     """One clear line and an exit code; never a traceback."""
 
@@ -129,6 +232,12 @@ class TestFailing:
         self.assert_clear(done, 2, "nowhere.yaml")
         assert len(done.stderr.splitlines()) == 1
         self.assert_clear(run_here("check", cwd=tmp_path, LLM_GATEWAY_CONFIG="gone.yaml"), 2, "gone.yaml")
+
+    def test_a_file_in_an_unknown_home_folder_is_exit_code_2(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+        self.assert_clear(run_here("check", cwd=tmp_path, LLM_GATEWAY_CONFIG="~/gone.yaml"), 2, "~/gone.yaml")
 
     def test_a_folder_instead_of_a_file_is_exit_code_2(self, tmp_path: Path) -> None:
         self.assert_clear(run_here("-c", str(tmp_path), cwd=tmp_path), 2, "folder")

@@ -78,7 +78,7 @@ class CallbackServer:
         """Stop listening. Idempotent."""
         if self._thread is not None:
             self._server.shutdown()
-            self._thread.join()
+            self._thread.join(HANDLER_SECONDS)
             self._thread = None
         self._server.server_close()
 

@@ -4,10 +4,13 @@ The lock is a file of its own and never the file that it protects. The protected
 lock on it would stay with the old one. The operating system frees the lock when its holder ends in any way. The empty
 file stays, because deleting it would let two holders in at once. This module knows nothing of tokens.
 
+Some network file systems have no locks. Then only the threads of one process are kept apart, and a line says so once.
+
 Sources: flock(2); _locking in Microsoft's C runtime. Old NFS servers have locks in name only.
 """
 
 import errno
+import logging
 import os
 import sys
 import threading
@@ -20,6 +23,10 @@ from gateway.core.clock import Clock
 
 POLL_SECONDS: Final = 0.05
 """Seconds between two tries. Neither system wakes a waiter that also has a deadline."""
+
+_NO_LOCKS: Final = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EBADF, errno.EINVAL)
+"""What network and FUSE file systems without locks answer."""
+_LOGGER: Final = logging.getLogger("gateway.auth")
 
 if sys.platform == "win32":
     import msvcrt
@@ -70,6 +77,7 @@ class FileLock:
         self._changed = threading.Condition()
         self._taken = False  # by a thread of this process; only that thread locks the file
         self._pause = threading.Condition()
+        self._warned = False
 
     @contextmanager
     def held(self, timeout: float) -> Iterator[None]:
@@ -87,11 +95,12 @@ class FileLock:
         try:
             handle = self._open()
             try:
-                self._lock(handle, deadline)
+                locked = self._lock(handle, deadline)
                 try:
                     yield
                 finally:
-                    _unlock(handle)
+                    if locked:
+                        _unlock(handle)
             finally:
                 os.close(handle)
         finally:
@@ -112,11 +121,30 @@ class FileLock:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         return os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
 
-    def _lock(self, handle: int, deadline: float) -> None:
-        while not _try_lock(handle):
-            seconds = min(POLL_SECONDS, self._left(deadline))
-            with self._pause:
-                self._clock.wait(self._pause, seconds)
+    def _lock(self, handle: int, deadline: float) -> bool:
+        """Lock the file; False where its file system has no locks, and only the threads of this process are kept apart.
+
+        A login that cannot be renewed would be worse than two gateways that share it and may both renew it.
+        """
+        try:
+            while not _try_lock(handle):
+                seconds = min(POLL_SECONDS, self._left(deadline))
+                with self._pause:
+                    self._clock.wait(self._pause, seconds)
+        except LockBusy:
+            raise
+        except OSError as fault:
+            if fault.errno not in _NO_LOCKS:
+                raise
+            self._warn(fault)
+            return False
+        return True
+
+    def _warn(self, fault: OSError) -> None:
+        if not self._warned:
+            self._warned = True
+            why = "%s has no file locks (%s): only one gateway at a time may use the token file there."
+            _LOGGER.warning(why, self._path.parent, fault.strerror)
 
     def _left(self, deadline: float) -> float:
         """The seconds until the deadline; raises LockBusy where none are left."""

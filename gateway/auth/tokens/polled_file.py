@@ -5,6 +5,7 @@ write in place, so an empty or half-written file means "not yet" and never "gone
 JSON holds.
 """
 
+import codecs
 import errno
 import os
 import stat
@@ -19,6 +20,8 @@ MAX_FILE: Final = 1 << 20
 """Bytes. A token file has a few KB; a larger file is something else."""
 
 _SETTLED_SECONDS: Final = 2.0  # the coarsest file times in use (FAT)
+
+_UTF16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 T = TypeVar("T")
 Signature = tuple[int, int, int]
@@ -40,7 +43,7 @@ def read_whole(path: Path, stats: os.stat_result) -> bytes:
 
     Raises:
         OSError: the file cannot be read, or is no regular file: opening a pipe would wait for its writer.
-        JsonFault: the file is larger than any token file.
+        JsonFault: the file is larger than any token file, or it is UTF-16, which PowerShell's `>` writes.
     """
     if not stat.S_ISREG(stats.st_mode):
         raise OSError(errno.EINVAL, "it is not a regular file")
@@ -48,6 +51,8 @@ def read_whole(path: Path, stats: os.stat_result) -> bytes:
         content = file.read(MAX_FILE + 1)
     if len(content) > MAX_FILE:
         raise JsonFault(f"it is over {MAX_FILE} bytes")
+    if content.startswith(_UTF16):
+        raise JsonFault("it is UTF-16 text; save it as UTF-8")
     return content
 
 
@@ -100,5 +105,6 @@ class PolledFile(Generic[T]):
         """The fault for people: the file's name and the reason, without any content."""
         if self.fault is None:
             return None
-        reason = self.fault.strerror if isinstance(self.fault, OSError) else self.fault
+        fault = self.fault
+        reason = (fault.strerror or type(fault).__name__) if isinstance(fault, OSError) else fault
         return f"{self.path.name} cannot be used: {reason}"

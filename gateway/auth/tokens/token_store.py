@@ -9,6 +9,7 @@ AuthManager chooses which token a call uses.
     {"version": 1, "credentials": {"gemini": {"accessToken": "...", "refreshToken": "...", "expiresAt": 1767225600}}}
 """
 
+import logging
 import os
 import stat
 import sys
@@ -20,19 +21,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from gateway.auth.tokens.file_lock import FileLock
+from gateway.auth.tokens.file_lock import FileLock, LockBusy
+from gateway.auth.tokens.file_writer import CannotReplace, FileWriter
 from gateway.auth.tokens.polled_file import PolledFile
 from gateway.auth.tokens.token import Token, read_token, write_token
 from gateway.core.clock import Clock
 from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, as_object, dumps
 
 VERSION: Final = 1
-REPLACE_TRIES: Final = 10
-"""On Windows a file cannot be replaced while a virus scanner or a reader has it open, mostly for milliseconds."""
-REPLACE_WAIT: Final = 0.02
-"""Seconds after the first failed try. Each further wait is longer by as much; together they take 0.9 seconds."""
 LOCK_SECONDS: Final = 35.0
 """Seconds that a change waits for the lock. A renewal holds it for its request, 30 seconds at most, and for a write."""
+
+_LOGGER: Final = logging.getLogger("gateway.auth")
 
 Edit = Callable[[JsonObject], bool]
 """Changes the credentials in place; returns whether they are to be written."""
@@ -57,6 +57,19 @@ def _parse_store(value: JsonValue) -> _Stored:
     entries = as_object(document.get("credentials", {}))
     tokens = {name: token for name, entry in entries.items() if (token := read_token(entry))}
     return _Stored(document, tokens)
+
+
+def cannot_write(file: Path | str, fault: OSError) -> str:
+    """Why a token cannot be written, for people, and what to do about it; two sentences.
+
+    Args:
+        file: its path, or only its name in a message to callers.
+        fault: of the write.
+    """
+    why = fault.strerror or type(fault).__name__
+    if isinstance(fault, LockBusy):
+        return f"{file} cannot be written: {why}. End that process, or wait for it."
+    return f"{file} cannot be written: {why}. Make it writable, or set auth.tokenStorePath to another place."
 
 
 class HeldStore:
@@ -112,7 +125,8 @@ class TokenStore:
         self._lock = threading.Lock()  # guards the four above
         self._changing = FileLock(_beside(_target(path), "lock"), clock)
         self._held = HeldStore(self._reread, self._change)
-        self._pause = threading.Condition()
+        self._writer = FileWriter(_beside(_target(path), "tmp"), clock)  # needs the file lock
+        self._mounted = False  # whether the file was found to be mounted by itself
 
     def get(self, name: str) -> Token | None:
         """The credential's token in the file now; while the file is unusable, the one that was last read."""
@@ -166,6 +180,38 @@ class TokenStore:
         with self.exclusive() as held:
             return held.remove(name)
 
+    def check_writable(self, timeout: float) -> None:
+        """Prove that a token could be stored now: by the lock, and by writing the file again as it is.
+
+        Args:
+            timeout: seconds to wait for the lock.
+
+        Raises:
+            LockBusy: another thread or process held the lock for that long.
+            OSError: the file cannot be locked, read or written.
+        """
+        with self.exclusive(timeout):
+            self._writer.prove(_target(self.path))
+            with self._lock:
+                self._file.forget()
+                self._refresh()
+                fault, missing = self._file.fault, self._file.missing
+            if isinstance(fault, OSError):
+                raise fault
+            if fault is None and not missing:
+                self._write(_target(self.path).read_bytes(), corrupt=False)
+
+    def write_fault(self) -> OSError | None:
+        """Why no token can be stored now; None where one could be, or where another process is writing."""
+        try:
+            with self.exclusive(0.0):
+                self._writer.prove(_target(self.path))
+        except LockBusy:
+            return None
+        except OSError as fault:
+            return fault
+        return None
+
     def _reread(self) -> Mapping[str, Token]:
         with self._lock:
             self._file.forget()
@@ -205,38 +251,30 @@ class TokenStore:
         target = _target(self.path)  # a link stays a link
         if corrupt:
             self._keep_aside(target)
-        self._put_file(target, content)
         try:
-            self._put_file(_beside(target, "bak"), content)
+            self._writer.replace(target, content)
+        except CannotReplace as fault:
+            self._write_in_place(target, content, fault)
+            return
+        try:
+            self._writer.replace(_beside(target, "bak"), content)
         except OSError:  # the file itself is written; no copy is better than one with removed tokens
             with suppress(OSError):
                 _beside(target, "bak").unlink(missing_ok=True)
 
+    def _write_in_place(self, target: Path, content: bytes, fault: CannotReplace) -> None:
+        """Write a file that is mounted by itself. The copy comes first: who meets half of the file reads that."""
+        if not self._mounted:
+            self._mounted = True
+            why = "%s cannot be replaced (%s) and is written in place: mount its folder instead of the file."
+            _LOGGER.warning(why, self.path, fault.strerror)
+        self._writer.replace(_beside(target, "bak"), content)
+        self._writer.overwrite(target, content)
+
     def _keep_aside(self, target: Path) -> None:
         """Keep an unreadable file under another name: its user may still want a token from it."""
         when = datetime.fromtimestamp(self._clock.wall(), UTC).strftime("%Y%m%dT%H%M%SZ")
-        self._put_file(_beside(target, f"corrupt-{when}"), target.read_bytes())
-
-    def _put_file(self, target: Path, content: bytes) -> None:
-        """Replace a file in one step. It is readable by the user only, and on the disk when this returns."""
-        temporary = _beside(_target(self.path), "tmp")
-        temporary.unlink(missing_ok=True)  # left by a killed process: its lock is ours now
-        try:
-            _write_new(temporary, content)
-            self._replace(temporary, target)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        _sync_folder(target.parent)
-
-    def _replace(self, source: Path, target: Path) -> None:
-        for tried in range(1, REPLACE_TRIES):
-            try:
-                return os.replace(source, target)
-            except PermissionError:
-                with self._pause:
-                    self._clock.wait(self._pause, REPLACE_WAIT * tried)
-        return os.replace(source, target)
+        self._writer.replace(_beside(target, f"corrupt-{when}"), target.read_bytes())
 
 
 def _target(path: Path) -> Path:
@@ -246,25 +284,6 @@ def _target(path: Path) -> Path:
 
 def _beside(path: Path, suffix: str) -> Path:
     return path.with_name(f"{path.name}.{suffix}")
-
-
-def _write_new(path: Path, content: bytes) -> None:
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    """Flush the folder's entries too (POSIX; Windows has no such call). Some network file systems refuse it."""
-    if sys.platform == "win32":
-        return
-    with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def _others_may_read(path: Path) -> bool:

@@ -9,6 +9,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -40,10 +41,12 @@ class ForeignFile:
 
     Attributes:
         tokens: by provider, from the last complete read. A fault of the file since then does not change them.
+        last_fault: why the last look found nothing to use; None where it did. Another tool may just be writing it.
     """
 
     def __init__(self, path: Path, parse: Parse, clock: Clock) -> None:
         self.path = path
+        self.last_fault: str | None = None
         self.tokens: Mapping[str, Token] = {}
         self._parse = parse
         self._clock = clock
@@ -65,6 +68,7 @@ class ForeignFile:
         except FileNotFoundError:
             self._forget()
             self._settle(None)
+            self.last_fault = "there is no such file"
         except (OSError, JsonFault) as fault:
             self._unreadable(fault, now)
 
@@ -76,6 +80,7 @@ class ForeignFile:
     def _look(self, now: float) -> None:
         stats = os.stat(self.path)
         signature = signature_of(stats)
+        self.last_fault = self._reason
         if signature == self._seen and now - self._hashed < HASH_EVERY:
             return
         content = read_whole(self.path, stats)
@@ -99,21 +104,37 @@ class ForeignFile:
     def _settle(self, reason: str | None) -> None:
         """Note that the file is missing or complete. `reason` is its fault, None where it has none."""
         self._unreadable_since = None
-        self._reason = reason
+        self._reason = self.last_fault = reason
 
     def _unreadable(self, fault: OSError | JsonFault, now: float) -> None:
         """Note that the file cannot be read or is no JSON. Most likely another tool is writing it."""
         self._forget()
         since = self._unreadable_since = now if self._unreadable_since is None else self._unreadable_since
+        self.last_fault = (fault.strerror or type(fault).__name__) if isinstance(fault, OSError) else str(fault)
         ahead = [since + pause for pause in LOOK_AGAIN if since + pause > now]
         if ahead:
             self._next_look = ahead[0]
         else:
-            self._reason = (fault.strerror or type(fault).__name__) if isinstance(fault, OSError) else str(fault)
+            self._reason = self.last_fault
 
     def _forget(self) -> None:
         """Make the next look read the file even if it looks unchanged."""
         self._seen, self._digest = None, b""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedFileStatus:
+    """A watched file at one look.
+
+    Attributes:
+        path: the file.
+        providers: whose tokens were in it when it was last complete.
+        fault: why it cannot be used now, for people and without content; None where it can.
+    """
+
+    path: Path
+    providers: tuple[str, ...]
+    fault: str | None
 
 
 class WatchedFiles:
@@ -145,6 +166,13 @@ class WatchedFiles:
         with self._lock:
             for file in self._files:
                 file.look(at_once=True)
+
+    def status(self) -> list[WatchedFileStatus]:
+        """Each file as it is now."""
+        with self._lock:
+            for file in self._files:
+                file.look(at_once=True)
+            return [WatchedFileStatus(file.path, tuple(file.tokens), file.last_fault) for file in self._files]
 
     def problems(self) -> list[str]:
         """The files' faults at the last look, for people and without content. A missing file is no fault."""

@@ -50,19 +50,23 @@ class NeutralChunks:
         self._choices: dict[int, _Choice] = {}
         self._usage: Usage | None = None
 
-    def bodies(self, chunk: ChatChunk, skip: int = 0) -> Iterator[JsonObject]:
+    def bodies(self, chunk: ChatChunk, skip: int = 0) -> list[JsonObject]:
         """The chunks for one neutral chunk, without the first `skip` characters of its text; none for an empty one."""
         self._usage = chunk.usage or self._usage
         if self.head is None:
             self.head = head(chunk.envelope, CHUNK_OBJECT, self._naming)
-        for delta in merged(chunk.deltas):
-            if delta.index not in self._choices:
-                self._choices[delta.index] = _Choice()
+        bodies: list[JsonObject] = []
+        deltas = chunk.deltas
+        for delta in deltas if len(deltas) < 2 else merged(deltas):
+            choice = self._choices.get(delta.index)
+            if choice is None:
+                choice = self._choices[delta.index] = _Choice()
                 if not self._joined:
-                    yield self._body(delta.index, {"role": "assistant", "content": ""})
+                    bodies.append(self._body(delta.index, {"role": "assistant", "content": ""}))
             if skip:
                 delta = replace(delta, text=delta.text[skip:])  # noqa: PLW2901 - only plain chunks, of one choice, are cut
-            yield from self._further(delta, self._choices[delta.index])
+            self._add(bodies, delta, choice)
+        return bodies
 
     def last(self) -> Iterator[JsonObject]:
         """The last chunks before [DONE]: the finish of every choice, and usage where the caller asked for it."""
@@ -76,28 +80,33 @@ class NeutralChunks:
             counted = self._usage if self._spent is None else self._usage + self._spent
             yield {**(self.head or {}), "choices": [], "usage": usage(counted)}
 
-    def _further(self, delta: ChoiceDelta, choice: _Choice) -> Iterator[JsonObject]:
+    def _add(self, bodies: list[JsonObject], delta: ChoiceDelta, choice: _Choice) -> None:
+        """Add the chunks for one delta."""
+        index = delta.index
         if delta.reasoning:
-            yield self._body(delta.index, {"reasoning_content": delta.reasoning})
+            bodies.append(self._body(index, {"reasoning_content": delta.reasoning}))
         if delta.text or delta.logprobs:
-            yield self._body(delta.index, {"content": delta.text}, {"logprobs": logprobs(delta.logprobs)})
+            more: JsonObject | None = {"logprobs": logprobs(delta.logprobs)} if delta.logprobs else None
+            bodies.append(self._body(index, {"content": delta.text}, more))
         if delta.refusal:
-            yield self._body(delta.index, {"refusal": delta.refusal})
-        for piece in delta.calls:
-            if fragment := _fragment(piece, choice):
-                yield self._body(delta.index, {"tool_calls": [fragment]})
+            bodies.append(self._body(index, {"refusal": delta.refusal}))
+        fragments = [_fragment(piece, choice) for piece in delta.calls]
+        bodies += [self._body(index, {"tool_calls": [fragment]}) for fragment in fragments if fragment]
         for media in delta.images:
-            yield self._body(delta.index, {"images": [image(media, choice.images)]})
+            bodies.append(self._body(index, {"images": [image(media, choice.images)]}))
             choice.images += 1
         for found in delta.citations:
-            yield self._body(delta.index, {"annotations": [{"index": choice.citations, **citation(found)}]})
+            bodies.append(self._body(index, {"annotations": [{"index": choice.citations, **citation(found)}]}))
             choice.citations += 1
-        choice.extra = {**choice.extra, **delta.extra}
+        if delta.extra:
+            choice.extra = {**choice.extra, **delta.extra}
         choice.finish = delta.finish or choice.finish
         choice.native_finish = delta.native_finish or choice.native_finish
 
     def _body(self, index: int, delta: JsonObject, more: JsonObject | None = None) -> JsonObject:
-        choice: JsonObject = {"index": index, "delta": delta, "logprobs": None, "finish_reason": None, **(more or {})}
+        choice: JsonObject = {"index": index, "delta": delta, "logprobs": None, "finish_reason": None}
+        if more is not None:
+            choice.update(more)
         return {**(self.head or {}), "choices": [choice]}
 
 
@@ -116,6 +125,10 @@ def _fragment(piece: ToolCallDelta, choice: _Choice) -> JsonObject:
         arguments = "{}"
     if not (arguments or piece.extra):
         return {}
-    detail: JsonObject = {"input": arguments} if piece.kind == "custom" else {"arguments": arguments}
-    more: JsonObject = {"extra_content": piece.extra} if piece.extra else {}
-    return {"index": piece.index, piece.kind: detail, **more}
+    fragment: JsonObject = {
+        "index": piece.index,
+        piece.kind: {"input" if piece.kind == "custom" else "arguments": arguments},
+    }
+    if piece.extra:
+        fragment["extra_content"] = piece.extra
+    return fragment

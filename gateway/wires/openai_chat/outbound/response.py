@@ -3,6 +3,8 @@
 Source: https://platform.openai.com/docs/api-reference/chat/object.
 """
 
+from typing import Final
+
 from gateway.core.answer import ChatResponse, Envelope, Usage
 from gateway.core.deltas import joined
 from gateway.core.provider_failures import InvalidAnswer
@@ -21,6 +23,9 @@ from gateway.wires.openai_chat.outbound.repairs import (
     repair_usage,
 )
 from gateway.wires.untrusted_fields import an_object, count, objects, text
+
+_COUNTS: Final = ("prompt_tokens", "completion_tokens", "total_tokens")
+"""The counts that every answer has; more of them are details."""
 
 
 def parse(body: bytes, now: int, asked: Rendered, *, tool_calls_finish: bool = False) -> ChatResponse:
@@ -61,12 +66,24 @@ def read_usage(fields: JsonObject) -> Usage | None:
     counts = fields.get("usage")
     if not isinstance(counts, dict):
         return None
-    prompt, completion = count(counts.get("prompt_tokens")), count(counts.get("completion_tokens"))
-    of_prompt = an_object(counts.get("prompt_tokens_details"))
-    reasoning = count(an_object(counts.get("completion_tokens_details")).get("reasoning_tokens"))
-    cached = count(of_prompt.get("cached_tokens")) or count(counts.get("prompt_cache_hit_tokens"))  # DeepSeek's name
-    written = count(of_prompt.get("cache_write_tokens"))  # OpenRouter's name
+    prompt, completion = _count(counts, "prompt_tokens"), _count(counts, "completion_tokens")
+    if len(counts) <= len(_COUNTS):
+        return Usage(prompt, completion)
+    of_prompt, of_completion = counts.get("prompt_tokens_details"), counts.get("completion_tokens_details")
+    cached = written = reasoning = 0
+    if isinstance(of_prompt, dict):
+        cached = _count(of_prompt, "cached_tokens")
+        written = _count(of_prompt, "cache_write_tokens")  # OpenRouter's name
+    else:
+        cached = _count(counts, "prompt_cache_hit_tokens")  # DeepSeek's name
+    if isinstance(of_completion, dict):
+        reasoning = _count(of_completion, "reasoning_tokens")
     return Usage(prompt, completion, min(cached, prompt), min(reasoning, completion), min(written, prompt))
+
+
+def _count(counts: JsonObject, name: str) -> int:
+    value = counts.get(name)
+    return value if type(value) is int and value > 0 else 0
 
 
 def _neutral(usage: Usage | None, source: Source, asked: Rendered) -> ChatResponse:

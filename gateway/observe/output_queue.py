@@ -1,0 +1,158 @@
+"""A bounded queue in front of standard error or standard output, and the thread that writes what is in it.
+
+A terminal whose reader pauses (Ctrl-S, a selection in a Windows console, a pager that is stuck) blocks whoever writes
+to it. Calls and the stop of the gateway must not wait for that reader, so they only put their texts here. Where the
+reader is too slow, the oldest texts are dropped and counted, and one line says how many. This module knows no format
+of a line and no logger.
+"""
+
+import contextlib
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Final, Protocol, TextIO
+
+from gateway.core.clock import Clock, SystemClock
+
+MAX_TEXTS: Final = 1_000
+"""Texts that wait at most; with 5,000 calls a second this is a pause of 0.2 seconds."""
+MAX_CHARACTERS: Final = 1 << 20
+"""Characters that wait at most; tracebacks are long."""
+MAX_PIECE: Final = 4_096
+"""Bytes that are written together: PIPE_BUF of Linux."""
+GATHER_SECONDS: Final = 0.01
+"""Seconds in which texts gather before they are written together. A busy gateway wakes the thread once for many."""
+RETRY_SECONDS: Final = 0.05
+"""Seconds until the next try where a non-blocking output takes nothing now."""
+
+
+class Output(Protocol):
+    """Takes bytes; may block."""
+
+    def write(self, content: memoryview, /) -> int | None:
+        """Write some of the bytes. Returns their number, or None where a non-blocking output takes nothing now."""
+
+
+class OutputQueue:
+    """Takes texts from any thread, without ever waiting for their reader.
+
+    Args:
+        stream: the output; None where the process has none, and then nothing is written.
+        dropped_line: makes the line, with its end, that says how many texts were dropped.
+        clock: for the pause in which texts gather.
+    """
+
+    def __init__(self, stream: TextIO | None, dropped_line: Callable[[int], str], clock: Clock | None = None) -> None:
+        self._output = None if stream is None else _raw(stream)
+        self._encoding = getattr(stream, "encoding", None) or "utf-8"
+        self._dropped_line = dropped_line
+        self._clock: Clock = clock or SystemClock()
+        self._changed = threading.Condition()  # guards all below
+        self._texts: deque[str] = deque()
+        self._characters = 0
+        self._dropped = 0
+        self._asleep = False  # the thread waits for the first text
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="output", daemon=True)
+        self._thread.start()
+
+    def write(self, text: str) -> int:
+        """Have a text written. Where the queue is full, the oldest texts make room."""
+        if self._output is None:
+            return len(text)
+        with self._changed:
+            self._texts.append(text)
+            self._characters += len(text)
+            while len(self._texts) > MAX_TEXTS or (self._characters > MAX_CHARACTERS and len(self._texts) > 1):
+                self._characters -= len(self._texts.popleft())
+                self._dropped += 1
+            if self._asleep:
+                self._changed.notify_all()
+        return len(text)
+
+    def flush(self) -> None:
+        """Do nothing: the thread writes what is there."""
+
+    def close(self, timeout: float) -> bool:
+        """Stop when all is written, or when the time is over: a reader that pauses does not keep the process.
+
+        Args:
+            timeout: seconds.
+
+        Returns:
+            Whether all was written.
+        """
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    # The thread -------------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while (content := self._next()) is not None:
+            texts, dropped = content
+            if dropped and not self._wrote(self._encoded(self._dropped_line(dropped))):
+                self._lose(dropped)
+            for piece, count in self._pieces(texts):
+                if not self._wrote(piece):
+                    self._lose(count)
+
+    def _lose(self, count: int) -> None:
+        with self._changed:
+            self._dropped += count
+
+    def _encoded(self, text: str) -> bytes:
+        return text.encode(self._encoding, "backslashreplace")
+
+    def _pieces(self, texts: list[str]) -> Iterator[tuple[bytes, int]]:
+        """The texts in pieces that a pipe takes in one step, and how many are in each: so two outputs of a process that
+        share a pipe do not mix their lines."""
+        piece, count = b"", 0
+        for each in map(self._encoded, texts):
+            if piece and len(piece) + len(each) > MAX_PIECE:
+                yield piece, count
+                piece, count = b"", 0
+            piece += each
+            count += 1
+        yield piece, count
+
+    def _next(self) -> tuple[list[str], int] | None:
+        """All texts that wait, and how many were dropped before them; None at the end."""
+        with self._changed:
+            while not self._texts:
+                if self._closing:
+                    return None
+                self._asleep = True
+                self._changed.wait()
+                self._asleep = False
+            if not self._closing:
+                self._clock.wait(self._changed, GATHER_SECONDS)
+            texts, dropped = list(self._texts), self._dropped
+            self._texts.clear()
+            self._characters = self._dropped = 0
+        return texts, dropped
+
+    def _wrote(self, piece: bytes) -> bool:
+        """Write a piece as a whole; False where the output is gone or full."""
+        content = memoryview(piece)
+        try:
+            while content and self._output is not None:
+                count = self._output.write(content)
+                if count is None:
+                    with self._changed:
+                        self._clock.wait(self._changed, RETRY_SECONDS)
+                content = content[count or 0 :]
+        except (OSError, ValueError):
+            return False
+        return True
+
+
+def _raw(stream: TextIO) -> Output:
+    """The stream's own output below its buffers. A thread that blocks in a buffer holds the buffer's lock, and then
+    Python cannot end. On Windows this output also knows the letters of the console."""
+    with contextlib.suppress(OSError, ValueError):
+        stream.flush()
+    output: Output = getattr(stream.buffer, "raw", stream.buffer)
+    return output
