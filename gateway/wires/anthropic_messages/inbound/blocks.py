@@ -7,7 +7,7 @@ Source: https://platform.claude.com/docs/en/build-with-claude/streaming.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 from secrets import token_hex
@@ -112,10 +112,15 @@ class BlockWriter:
         """From now on the reasoning is not shown: it is another model's, after the text has begun."""
         self._shows_reasoning = False
 
-    def write(self, delta: ChoiceDelta) -> Iterator[JsonObject]:
+    def write(self, delta: ChoiceDelta) -> Iterable[JsonObject]:
         """The events for a delta. Raises InvalidAnswer where too much waits for the end of a call."""
         if delta.index:
-            return  # this wire has one choice
+            return ()  # this wire has one choice
+        if self._blocks.open == "text" and not (delta.reasoning or delta.refusal or delta.calls or delta.images):
+            return (self._blocks.add({"type": "text_delta", "text": delta.text}),) if delta.text else ()
+        return self._write(delta)
+
+    def _write(self, delta: ChoiceDelta) -> Iterator[JsonObject]:
         if self._open_call is None:
             yield from self._say(delta)
         elif delta.text or delta.reasoning or delta.refusal or delta.images:

@@ -107,8 +107,10 @@ class EventEncoder:
             return _event(event)
         if self._continued is not None:
             return _events(self._continued.events(event))
+        unclosed = self._blocks.close() if kind == "content_block_start" else ()  # a server may leave the end out
+        out = _events(unclosed) + _event(event)
         self._blocks.follow(event)
-        return _event(event)
+        return out
 
     def _passed_start(self, event: JsonObject) -> bytes:
         if self._has_begun:
@@ -164,6 +166,8 @@ def _events(events: Iterable[JsonObject]) -> bytes:
 
 
 def _event(event: JsonObject) -> bytes:
-    """An event under the name of its type, by which clients know it."""
-    name = event.get("type")
-    return encode(dumps(event), name if isinstance(name, str) and name.isprintable() else "")
+    """An event under the name of its type, by which clients know it. A name with a line end could forge fields."""
+    name = str(event["type"])
+    if not name.isprintable():
+        return b""
+    return b"event: %b\ndata: %b\n\n" % (name.encode(errors="replace"), dumps(event))
