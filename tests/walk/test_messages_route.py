@@ -277,6 +277,31 @@ def test_a_caller_that_waits_gets_comments_and_then_pings(
     assert validate.of_stream(came) == []
 
 
+def test_a_failure_after_a_heartbeat_is_an_event(
+    up: ScriptedUpstream, google: ScriptedUpstream, often_looked_after: None
+) -> None:
+    go = threading.Event()
+    up.plays(WaitFor(go), Status(503))
+    up.answers(lambda _: [Status(503)])
+    with running(config(up, google, gateway={"requestTimeoutSeconds": 3600}), clock=FastClock(100.0)) as gateway:
+        connection = HTTPConnection(gateway.url.removeprefix("http://"), timeout=30)
+        connection.request("POST", PATH, json.dumps(ask("best", stream=True)), {"content-type": "application/json"})
+        reply = connection.getresponse()
+        came = until_line(reply, b": keep-alive\n")
+        go.set()
+        came += reply.read()
+        connection.close()
+    assert validate.of_stream(came, complete=False) == []
+    assert validate.events_of(came)[-1][1]["error"]["type"] == "overloaded_error"
+
+
+def test_a_quota_that_is_used_up_is_not_asked_for_again(up: ScriptedUpstream, gateway: Running) -> None:
+    up.answers(lambda _: [Json(429, {"error": {"message": "No credit.", "code": "insufficient_quota"}})])
+    reply = post(gateway, ask("best"))
+    refused(reply, 429, "rate_limit_error")
+    assert reply.headers["x-should-retry"] == "false"
+
+
 # Tokens and models ---------------------------------------------------------------------------------------------------
 
 
