@@ -40,10 +40,12 @@ from gateway.handler.response_transformer import ResponseTransformer
 from gateway.providers import catalog
 from gateway.providers.base import Provider
 from gateway.providers.factory import ProviderFactory
+from gateway.providers.vendors import patterns
 from gateway.routing.retry_budget import RetryBudgets
 from gateway.routing.router import Router
 from gateway.runtime import Runtime
 from gateway.server.guard import Guard
+from gateway.upstream.surroundings import proxies_of
 from gateway.wires.base import InboundWire
 
 MIB: Final = 1 << 20
@@ -75,7 +77,7 @@ def without_file(environ: Mapping[str, str]) -> Loaded:
     aliases = (
         schema.Alias(alias="demo", providers=(answering,)),
         schema.Alias(alias="demo-failover", providers=(failing, answering)),
-        *catalog.patterns(providers),
+        *patterns(providers),
     )
     warnings = tuple(Fault("", 0, 0, message, "environment") for message in catalog.unusable_keys(environ))
     return Loaded(config=schema.Config(model_aliases=aliases, providers=providers), path=None, warnings=warnings)
@@ -141,7 +143,14 @@ class Assembly:
             auth=self.auth,
             timeouts=self._timeouts,
             configuration=str(loaded.path) if loaded.path else None,
+            proxies=proxies_of(self.endpoints),
         )
+
+    @property
+    def endpoints(self) -> Mapping[str, str]:
+        """The addresses of the providers, by name; the embedded one has none before it runs."""
+        found = {name: binding.resolved.endpoint for name, binding in self.bindings.items()}
+        return {name: endpoint for name, endpoint in found.items() if endpoint is not None}
 
     @cached_property
     def failover(self) -> Failover:

@@ -40,6 +40,8 @@ class ProviderFailure(GatewayError):
         retry: whether the same target is asked once more.
         next_candidate: whether another candidate may be asked.
         counts_against_target: whether the failure counts against the target's health.
+        refused_fields: the fields of the request that the provider refused by name, in OpenAI's names
+            (`stream_options`). A request without them may pass.
     """
 
     status = 502
@@ -57,8 +59,10 @@ class ProviderFailure(GatewayError):
         code: str | None = None,
         type: str | None = None,
         status: int | None = None,
+        refused_fields: tuple[str, ...] = (),
     ) -> None:
         self.evidence = evidence or Evidence()
+        self.refused_fields = refused_fields
         super().__init__(
             message, param=param, retry_after=self.evidence.retry_after, code=code, type=type, status=status
         )
@@ -69,6 +73,12 @@ class ConnectionFailed(ProviderFailure):
 
     code = "provider_unreachable"
     retry = RetryRule.AT_ONCE
+
+
+class NameUnresolved(ConnectionFailed):
+    """The resolver of this machine did not answer in time. Asked again at once, it would not either."""
+
+    retry = RetryRule.NEVER
 
 
 class Unavailable(ProviderFailure):
@@ -102,6 +112,13 @@ class InvalidAnswer(ProviderFailure):
 
     code = "provider_invalid_response"
     retry = RetryRule.AT_ONCE
+
+
+class GenerationFailed(InvalidAnswer):
+    """The model wrote what its own server could not use: a tool call or JSON that does not parse. The server works, and
+    another try may bring a sound answer."""
+
+    counts_against_target = False
 
 
 class StreamBroken(ProviderFailure):
@@ -139,8 +156,16 @@ class UnsupportedByTarget(ProviderFailure):
     """The request has a part that the target's wire cannot express and that cannot be left out without changing its
     meaning. The provider was not asked; another candidate may support it."""
 
-    status, type, code = 400, INVALID, "unsupported_by_provider"
+    status, type = 400, INVALID
+    code: str | None = "unsupported_by_provider"
     counts_against_target = False
+
+
+class UnsupportedByModel(UnsupportedByTarget):
+    """The provider refused what only this model of it cannot do: tools, images, a parameter, so many output tokens.
+    Another candidate may support it. Where there is none, the caller gets the provider's own refusal."""
+
+    code: str | None = None
 
 
 class ContentRefused(ProviderFailure):

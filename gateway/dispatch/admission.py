@@ -4,11 +4,13 @@ They are taken in this order: a target that cools down costs nothing, and a call
 What was taken is given back where the next one is missing. The module does not know how a target is asked.
 """
 
+from typing import Final
+
 from msgspec import Struct
 
 from gateway.auth.auth_manager import AuthManager, Credential
 from gateway.core.errors import CallerLeft, GatewayError, Limited, LoginRequired
-from gateway.core.provider_failures import CredentialRefused, ProviderFailure, RateLimited
+from gateway.core.provider_failures import CredentialRefused, ProviderFailure, RateLimited, UnsupportedByTarget
 from gateway.dispatch.branch import Branch
 from gateway.limits.permit import UNLIMITED, Permit
 from gateway.limits.rate_limiter import RateLimiters
@@ -26,7 +28,7 @@ class Candidate(Struct, frozen=True):
     Attributes:
         target: the target.
         wait: whether to queue where its rate limit has no room now.
-        forced: ask it although it cools down, because no other target is left.
+        forced: ask it although it cools down, because no other target is left that does not.
     """
 
     target: Target
@@ -150,9 +152,15 @@ class Admission:
         return permit
 
 
+CANNOT: Final = "cannot"
+"""The word for a target that cannot serve this request, whether its provider said so or its wire has no word for it."""
+
+
 def label(failure: GatewayError) -> str:
     """A failed try in a word: the provider's status where it gave one, otherwise our error code. Never the provider's
     own code, which may be any text, even the key that it was called with."""
+    if isinstance(failure, UnsupportedByTarget):
+        return CANNOT
     if isinstance(failure, ProviderFailure):
         return str(failure.evidence.status or type(failure).code or "failed")
     return failure.code or "failed"

@@ -35,10 +35,13 @@ class Hedging(Protocol):
 
 
 class Heartbeats(Protocol):
-    """Makes the heartbeats of a stream that has no answer yet."""
+    """Writes a stream that has no answer yet: its heartbeats, and the error that may end it."""
 
     def heartbeat(self) -> bytes:
         """One of them."""
+
+    def error(self, error: GatewayError) -> bytes:
+        """The error that ends the stream behind them, where there is no answer."""
 
 
 class RunningStream(Protocol):

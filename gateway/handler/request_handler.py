@@ -154,8 +154,10 @@ class RequestHandler:
     def _refusal(self, call: Call, error: GatewayError) -> Reply:
         if isinstance(error, ProviderFailure) and (error.retry_after or 0.0) > LONGEST_ADVICE:
             error = error.with_message(f"{error.message} Try again in {in_words(error.retry_after or 0.0)}.")
+        begun, call.heartbeats = call.heartbeats, None  # once committed, no heartbeat comes behind the error
         if call.caller.commit():
-            return Reply(200, (*EVENT_STREAM, *gateway_headers(call)), self._wire.error_event(error))
+            event = self._wire.error_event(error) if begun is None else begun.error(error)
+            return Reply(200, (*EVENT_STREAM, *gateway_headers(call)), event)
         reply = error_reply(error, self._wire)
         return Reply(reply.status, (*reply.headers, *gateway_headers(call)), reply.body)
 

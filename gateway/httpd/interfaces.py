@@ -31,12 +31,12 @@ class Application:
     Attributes:
         wsgi: answers requests (PEP 3333). Its body may have `detach() -> Callable[[Response], object] | None`: asked
             behind every piece, it may take the rest of the answer away from the thread.
-        render_error: headers and body for an error of the engine's own; the path is empty where none is known.
+        render_error: status, headers and body for an error of the engine's own; the path is empty where none is known.
         is_model_call: whether a request of that method and path may take as long as a provider does.
     """
 
     wsgi: "WSGIApplication"
-    render_error: Callable[[GatewayError, str], tuple[Headers, bytes]]
+    render_error: Callable[[GatewayError, str], tuple[int, Headers, bytes]]
     is_model_call: Callable[[str, str], bool]
 
 

@@ -136,8 +136,8 @@ class Response:
         request, application = self._request, self._connection.listener.application
         self._may_go_on = False
         if not (self.commit() or self.head_is_out):
-            headers, body = application.render_error(error, "" if request.head is None else request.head.path)
-            self._begin(PHRASES[error.status], [*headers, ("Content-Length", str(len(body)))])
+            status, headers, body = application.render_error(error, "" if request.head is None else request.head.path)
+            self._begin(PHRASES.get(status, f"{status} Unknown"), [*headers, ("Content-Length", str(len(body)))])
             self._has_body = not request.takes_no_body
             self.write(body)
         self.persists = False

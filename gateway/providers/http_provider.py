@@ -105,9 +105,12 @@ class HttpProvider:
     def _send(self, request: ChatRequest, context: AttemptContext) -> Answer:
         address = self._api.address(context.model, False)
         rendered = self._api.wire.render_request(request, context.model, Ask(False, context.adjustments))
-        body = self._post(address, rendered, context, self._first_content_timeouts(context))
+        timeouts = self._first_content_timeouts(context)
+        body = self._post(address, rendered, context, timeouts)
         try:
-            content = body.read_all(MAX_ANSWER, self._timeouts(context.deadline))
+            deadline = self._timeouts(context.deadline)
+            begun = self._past_blanks(body, body.read(next(deadline)), timeouts)
+            content = body.read_all(MAX_ANSWER, deadline, begun)
         finally:
             body.close()
         return Answer(self._api.wire.parse_response(content, self._now(), rendered), body.headers, rendered.dropped)
@@ -148,6 +151,16 @@ class HttpProvider:
             "Accept": "application/json",
             **self._api.headers(credential),
         }
+
+    def _past_blanks(self, body: ByteStream, data: bytes, timeouts: Iterator[float]) -> bytes:
+        """Read a whole answer up to its first bytes that are more than blanks. Some providers send those meanwhile, and
+        they are no begin of an answer."""
+        parts = [data]
+        size = len(data)
+        while parts[-1].isspace() and size <= MAX_ANSWER:
+            parts.append(body.read(next(timeouts)))
+            size += len(parts[-1])
+        return b"".join(parts)
 
     def _first_content(
         self, body: ByteStream, decoder: Decoder, timeouts: Iterator[float], rendered: Rendered

@@ -3,10 +3,11 @@
 A vendor's behaviour that differs from others' stands here with its source and date, and not in code.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
+from gateway.config import schema
 from gateway.wires.openai_chat.outbound.dialect import Dialect
 
 Wire: TypeAlias = Literal["openai_chat", "gemini"]
@@ -99,3 +100,12 @@ VENDORS: Final[Mapping[str, Vendor]] = {
     "llamacpp": Vendor("http://127.0.0.1:8080/v1"),
     "demo": Vendor(None),
 }
+
+
+def patterns(providers: Iterable[str]) -> tuple[schema.Alias, ...]:
+    """Aliases by which vendors answer the names of their own models, for clients whose names are fixed."""
+    return tuple(
+        schema.Alias(alias=pattern, providers=(schema.Target(provider=name, model=pattern),))
+        for name in providers
+        if (vendor := VENDORS.get(name)) is not None and (pattern := vendor.models) is not None
+    )

@@ -2,7 +2,8 @@
 
 A call enters a target (`Health.enter`) and reports the outcome on its ticket (`HealthTicket`). This module decides what
 each kind of failure means, and it has the clock and the lock. The arithmetic is in breaker.py, cooldowns.py and
-latency.py. No target is skipped for good: where all cool down, a call may force its entry rather than fail unasked.
+latency.py. No target is skipped for good: where all cool down, a call may force its entry into one after the other
+rather than fail unasked.
 """
 
 import threading
@@ -18,6 +19,7 @@ from gateway.core.provider_failures import (
     QuotaExhausted,
     RateLimited,
     TargetModelMissing,
+    UnsupportedByTarget,
 )
 from gateway.routing.breaker import Breaker, BreakerEntry, BreakerState
 from gateway.routing.cooldowns import CooldownReason, Cooldowns
@@ -47,6 +49,7 @@ class TargetStatus:
         failures: failures in a row, of those that its breaker counts.
         stream_limit, whole_limit: seconds until the first content of a stream and of a whole answer.
         stream_samples, whole_samples: the number of answers behind these limits.
+        cannot: the number of requests that it could not serve, though others can be (UnsupportedByTarget).
     """
 
     state: BreakerState | Literal["resting"]
@@ -57,12 +60,13 @@ class TargetStatus:
     whole_limit: float
     stream_samples: int
     whole_samples: int
+    cannot: int = 0
 
 
 class _Record:
     """What is known of one target. Health's lock guards it."""
 
-    __slots__ = ("breaker", "cooldowns", "streams", "under_way", "wholes")
+    __slots__ = ("breaker", "cannot", "cooldowns", "streams", "under_way", "wholes")
 
     def __init__(self, random: Callable[[], float]) -> None:
         self.breaker = Breaker(random)
@@ -70,6 +74,7 @@ class _Record:
         self.streams = FirstContent()
         self.wholes = FirstContent()
         self.under_way = 0
+        self.cannot = 0
 
     def due(self, now: float) -> float:
         return max(self.cooldowns.due(now), self.breaker.due(now))
@@ -89,10 +94,12 @@ class _Record:
             whole_limit=self.wholes.limit(),
             stream_samples=self.streams.samples,
             whole_samples=self.wholes.samples,
+            cannot=self.cannot,
         )
 
     def failed(self, entry: BreakerEntry, failure: ProviderFailure, now: float) -> None:
         if not failure.counts_against_target:
+            self.cannot += isinstance(failure, UnsupportedByTarget)
             self.breaker.release(entry)
             return
         reason: CooldownReason = next((each for kind, each in REJECTIONS if isinstance(failure, kind)), "failures")

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def render_engine_error(error: GatewayError, wire: CallerWire) -> tuple[Headers, bytes]:
-    """An error of the server's own as headers and body. Its request has no id yet."""
+def render_engine_error(error: GatewayError, wire: CallerWire) -> tuple[int, Headers, bytes]:
+    """An error of the server's own as status, headers and body. Its request has no id yet."""
     request_id = new_request_id()
     headers = (
         ("Content-Type", JSON_TYPE),
@@ -29,7 +29,7 @@ def render_engine_error(error: GatewayError, wire: CallerWire) -> tuple[Headers,
         *retry_advice(error),
         *ALWAYS,
     )
-    return headers, wire.render_error(error)
+    return wire.error_status(error), headers, wire.render_error(error)
 
 
 def crash(error: Exception, request_id: str) -> InternalFault:

@@ -253,8 +253,8 @@ class GatewayProxy:
     def _crashed(self, error: Exception) -> Response:
         return self._failed(crash(error, g.request_id))
 
-    def _render_engine_error(self, error: GatewayError, path: str) -> tuple[Headers, bytes]:
-        """An error of the server's own, in the wire of the path, as headers and body."""
+    def _render_engine_error(self, error: GatewayError, path: str) -> tuple[int, Headers, bytes]:
+        """An error of the server's own, in the wire of the path, as status, headers and body."""
         return render_engine_error(error, self._routes.wire(plain_path(path)))
 
 

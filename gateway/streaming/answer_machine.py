@@ -11,7 +11,7 @@ from typing import Final
 
 from gateway.core.answer import ChatChunk, Usage
 from gateway.core.errors import GatewayError
-from gateway.core.provider_failures import NotContinued, StreamBroken
+from gateway.core.provider_failures import InvalidAnswer, NotContinued, StreamBroken
 from gateway.streaming.overlap import AnswersDiffer, OverlapFilter, Piece
 from gateway.wires.base import Decoder, Encoder
 
@@ -174,15 +174,19 @@ class AnswerMachine:
                 self._count(chunk.usage)
         except AnswersDiffer:
             return bytes(out) + self._not_continued()
+        except InvalidAnswer as lost:  # though the provider may have finished, the caller has not got all of it
+            broken = StreamBroken(f"{lost.message} The answer above is incomplete.", evidence=lost.evidence)
+            return bytes(out) + self._end_with(broken)
         if self._overlap and self._overlap.over:
             self._overlap = None
         if self._decoder.fault:
             fault = self._decoder.fault
             broken = StreamBroken(fault.message, evidence=fault.evidence, param=fault.param, type=fault.type)
-            if self._resumable and fault.counts_against_target and not self._decoder.complete:
+            broke_off = fault.counts_against_target or isinstance(fault, InvalidAnswer)
+            if self._resumable and broke_off and not self._decoder.complete:
                 self.interrupted = broken
             else:
-                out += self._end_with(broken if fault.counts_against_target else fault)
+                out += self._end_with(broken if broke_off else fault)
         elif self._decoder.done:
             out += self._finish()
         return bytes(out)

@@ -47,7 +47,7 @@ class Encoder(Protocol):
 
     def encode(self, chunk: ChatChunk, skip: int = 0) -> bytes:
         """The bytes for one chunk, without the first `skip` characters of its plain text; empty where the caller gets
-        nothing of it."""
+        nothing of it. Raises InvalidAnswer where this wire cannot express it; after that only `error` is called."""
 
     def answered_by(self, provider: str, spent: Usage | None) -> bytes:
         """A provider answers: called before its first chunk, and again for the stream that resumes a broken one.

@@ -14,7 +14,7 @@ _SPAN: Final = (
     r"(?:(?P<h>\d{1,6})h)?(?:(?P<m>\d{1,6})m(?!s))?(?:(?P<s>\d{1,9}(?:\.\d{1,12})?) ?(?P<ms>m?)s(?:ec(?:ond)?s?)?)?"
 )
 _SPAN_ALONE: Final = re.compile(_SPAN)
-_SPAN_ADVISED: Final = re.compile(rf"(?:retry|try again) in {_SPAN}\b", re.IGNORECASE)
+_SPAN_ADVISED: Final = re.compile(rf"(?:retry|try again) (?:in|after) {_SPAN}\b", re.IGNORECASE)
 _NUMBER: Final = re.compile(r"\d{1,15}(?:\.\d{1,12})?")
 _RESET: Final = "x-ratelimit-reset"
 _REMAINING: Final = "x-ratelimit-remaining"
@@ -57,7 +57,8 @@ def reset_after(headers: Mapping[str, str]) -> float | None:
 
 
 def advised_in(message: str) -> float | None:
-    """The seconds that a message advises to wait (`try again in 20s`); None where it advises none."""
+    """The seconds that a message advises to wait (`try again in 20s`, `retry after 5 seconds`); None where it advises
+    none."""
     found = _SPAN_ADVISED.search(message)
     return _seconds(found) if found else None
 

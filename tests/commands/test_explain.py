@@ -14,7 +14,7 @@ from gateway.config import schema
 from gateway.config.loader import Loaded
 from gateway.core.clock import SystemClock
 from gateway.core.errors import ModelNotFound
-from gateway.core.provider_failures import QuotaExhausted
+from gateway.core.provider_failures import QuotaExhausted, UnsupportedByModel
 from gateway.core.secrets import Secret
 from gateway.dispatch.explain import Explainer, Explanation
 from gateway.handler.reply_headers import attempts_text
@@ -54,6 +54,7 @@ class Explaining:
             auth=self.scene.auth,
             timeouts={name: (timeouts or {}).get(name, schema.Timeouts()) for name in "abcd"},
             configuration=None,
+            proxies={"b": "the proxy proxy.invalid:3128 (HTTPS_PROXY)"},
         )
 
     def explain(self, model: str = "best") -> Explanation:
@@ -71,7 +72,7 @@ def test_candidates_are_explained_in_the_order_of_asking(tmp_path: Path) -> None
     told_of = Explaining(tmp_path, "abcd")
     told_of.scene.has_failed("a", TOO_MANY)
     told_of.scene.has_failed("b", QuotaExhausted("spent"))
-    assert told_of.turns() == "c in order, d in order, a forced, b not asked"
+    assert told_of.turns() == "c in order, d in order, a forced, b forced"
     assert [each.place for each in told_of.explain().candidates] == [3, 4, 1, 2]
 
 
@@ -104,6 +105,17 @@ def test_what_is_explained_is_what_happens(tmp_path: Path, names: str, when_limi
     assert asked == order
 
 
+def test_what_a_target_could_not_serve_is_counted_and_not_held_against_it(tmp_path: Path) -> None:
+    told_of = Explaining(tmp_path, "ab")
+    told_of.scene["a"].plays(UnsupportedByModel("no tools"))
+    told_of.scene.ask("ab")
+    assert [(each.health.state, each.health.cannot) for each in told_of.explain().candidates] == [
+        ("closed", 1),
+        ("closed", 0),
+    ]
+    assert "health: closed, 0 failures in a row, cannot: 1 request\n" in told_of.text()
+
+
 def test_health_limits_and_credentials_are_told(tmp_path: Path) -> None:
     told_of = Explaining(
         tmp_path,
@@ -134,6 +146,7 @@ as the running gateway at http://127.0.0.1:1 says (configuration: none)
    health: open, 5 failures in a row, due in 5 seconds (failures)
    first content: 7.5 s, then it has failed
    rate limit: none
+   connection: through the proxy proxy.invalid:3128 (HTTPS_PROXY)
    credential: none needed"""
     )
 

@@ -111,6 +111,8 @@ def played(scene: Scene, outcome: str) -> Outcome:
 
 def word(outcome: Outcome) -> str | None:
     """What the record says of it; nothing of a fault of our own."""
+    if isinstance(outcome, UnsupportedByTarget):
+        return "cannot"
     if isinstance(outcome, GatewayError):
         return outcome.code or "failed"
     if isinstance(outcome, Exception):

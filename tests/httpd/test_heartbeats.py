@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 from waitress.channel import ClientDisconnected
 
+from gateway.core.errors import GatewayError
 from gateway.core.provider_failures import StreamBroken
 from gateway.core.request import RequestContext
 from gateway.core.sse import encode
@@ -50,6 +51,9 @@ class Beats:
 
     def heartbeat(self) -> bytes:
         return HEARTBEAT
+
+    def error(self, error: GatewayError) -> bytes:
+        return OpenAIChatCallers().error_event(error)
 
 
 class Handler:

@@ -14,6 +14,7 @@ from gateway.core.provider_failures import (
     ContextTooLong,
     CredentialRefused,
     Evidence,
+    GenerationFailed,
     InvalidAnswer,
     ProviderFailure,
     ProviderTimeout,
@@ -23,6 +24,7 @@ from gateway.core.provider_failures import (
     StreamBroken,
     TargetModelMissing,
     Unavailable,
+    UnsupportedByModel,
     UnsupportedByTarget,
 )
 from gateway.routing.health import REMEMBERED, Health, HealthTicket, TargetStatus
@@ -294,11 +296,22 @@ class TestCooldowns:
 
     @pytest.mark.parametrize(
         "failure",
-        [ContextTooLong("x"), UnsupportedByTarget("x"), ContentRefused("x"), RequestRejected("x", evidence=told(30))],
+        [
+            ContextTooLong("x"),
+            UnsupportedByTarget("x"),
+            UnsupportedByModel("x"),
+            GenerationFailed("x"),
+            ContentRefused("x"),
+            RequestRejected("x", evidence=told(30)),
+        ],
     )
     def test_what_is_not_the_targets_fault_leaves_no_trace(self, scene: Scene, failure: ProviderFailure) -> None:
         scene.fail(*[failure] * 20)
         assert (scene.state(), scene.due(), scene.status().failures) == ("closed", 0, 0)
+
+    def test_what_it_cannot_serve_is_counted_for_people_alone(self, scene: Scene) -> None:
+        scene.fail(UnsupportedByTarget("x"), UnsupportedByModel("x"), ContextTooLong("x"))
+        assert (scene.status().cannot, scene.state(), scene.due()) == (2, "closed", 0)
 
     def test_a_refused_key_rests_at_once_and_longer_each_time(self, scene: Scene) -> None:
         for cooldown in (30, 60, 120, 240, 300, 300):

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from gateway.core.answer import ChatChunk, Usage
 from gateway.core.errors import DeadlineExceeded, GatewayError
-from gateway.core.provider_failures import Evidence, InvalidAnswer, ProviderFailure, StreamBroken
+from gateway.core.provider_failures import (
+    ContextTooLong,
+    Evidence,
+    GenerationFailed,
+    InvalidAnswer,
+    ProviderFailure,
+    StreamBroken,
+)
 from gateway.core.rendered import Rendered
 from gateway.core.request import Source
 from gateway.core.sse import DONE, encode
@@ -65,6 +72,8 @@ class WordEncoder:
         return None
 
     def encode(self, chunk: ChatChunk, skip: int = 0) -> bytes:
+        if chunk.source.body["word"] == "X":
+            raise InvalidAnswer("This wire has no X.")
         return str(chunk.source.body["word"])[skip:].encode()
 
     def answered_by(self, provider: str, spent: Usage | None) -> bytes:
@@ -104,6 +113,16 @@ def test_an_answer_may_be_over_with_what_was_read_before_it_was_committed_to() -
 def test_an_error_that_came_with_the_first_content_follows_it() -> None:
     answer, decoder = machine()
     assert answer.begin(decoder.feed(b"a!")) == b"a<StreamBroken: Out of memory.>"
+    assert answer.over
+
+
+def test_what_the_callers_wire_cannot_express_ends_the_answer_also_behind_a_finish() -> None:
+    told = b"<StreamBroken: This wire has no X. The answer above is incomplete.>"
+    answer, decoder = machine()
+    assert answer.begin(decoder.feed(b"aXb.#")) == b"a" + told
+    assert answer.over and isinstance(answer.error, StreamBroken)
+    answer, _ = machine()
+    assert answer.received(b"a") + answer.received(b"bX.") == b"ab" + told
     assert answer.over
 
 
@@ -179,6 +198,23 @@ def test_the_providers_error_keeps_its_evidence_and_becomes_a_broken_stream() ->
     assert isinstance(error, StreamBroken)
     assert (error.type, error.param, error.code) == ("oom", "n", "stream_interrupted")
     assert error.evidence == Evidence(status=503, retry_after=7.0)
+
+
+@pytest.mark.parametrize(
+    ("fault", "shown"),
+    [
+        (GenerationFailed("No JSON."), b"<StreamBroken: No JSON.>"),  # the answer is broken, whoever is to blame
+        (ContextTooLong("Full."), b"<ContextTooLong: Full.>"),
+    ],
+)
+def test_a_failure_that_the_target_is_not_blamed_for_still_breaks_its_answer(
+    fault: ProviderFailure, shown: bytes
+) -> None:
+    answer, decoder = machine()
+    answer.received(b"ab")
+    decoder.fault = fault
+    assert answer.received(b"") == shown
+    assert answer.over
 
 
 def test_the_providers_error_counts_even_after_a_finish() -> None:

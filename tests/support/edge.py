@@ -75,7 +75,7 @@ def application(app: "WSGIApplication") -> Application:
     return Application(app, render_error, lambda method, path: method == "POST")
 
 
-def render_error(error: GatewayError, path: str) -> tuple[Headers, bytes]:
+def render_error(error: GatewayError, path: str) -> tuple[int, Headers, bytes]:
     return render_engine_error(error, OpenAIChatCallers())
 
 

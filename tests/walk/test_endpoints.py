@@ -34,6 +34,9 @@ class OracleWire:
     def render_error(self, error: GatewayError) -> bytes:
         return json.dumps({"oracle_says": self._mask(error.message)}).encode()
 
+    def error(self, error: GatewayError) -> bytes:
+        return self.error_event(error)
+
     def error_event(self, error: GatewayError) -> bytes:
         return b"event: doom\ndata: %s\n\n" % self.render_error(error)
 

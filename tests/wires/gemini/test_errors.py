@@ -18,11 +18,11 @@ from gateway.core.provider_failures import (
     RequestRejected,
     TargetModelMissing,
     Unavailable,
-    UnsupportedByTarget,
+    UnsupportedByModel,
 )
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.wires.failure_classes import MESSAGE_SHOWN
-from gateway.wires.gemini.errors import parse, parse_in_stream
+from gateway.wires.gemini.errors import holds_error, parse, parse_in_stream
 
 NONE: Mapping[str, str] = {}
 TYPE = "type.googleapis.com/google.rpc."
@@ -114,29 +114,29 @@ def test_a_key_that_is_not_valid_is_a_400_of_googles_and_a_401_of_ours(message: 
         ("FAILED_PRECONDITION", "User location is not supported for the API use.", Unavailable),
         ("FAILED_PRECONDITION", "The Gemini API is not available in your region.", Unavailable),
         ("FAILED_PRECONDITION", "Please enable billing on your project in Google AI Studio.", QuotaExhausted),
-        ("INVALID_ARGUMENT", "Function calling is not enabled for models/gemma-3-27b-it", UnsupportedByTarget),
-        ("INVALID_ARGUMENT", "Developer instruction is not enabled for models/gemma-3-27b-it", UnsupportedByTarget),
-        ("INVALID_ARGUMENT", "JSON mode is not enabled for models/gemma-3-27b-it", UnsupportedByTarget),
-        ("INVALID_ARGUMENT", "Penalty is not enabled for this model", UnsupportedByTarget),
-        ("INVALID_ARGUMENT", "Multiple candidates is not enabled for this model", UnsupportedByTarget),
-        ("INVALID_ARGUMENT", "Image input modality is not enabled for models/gemma-3-1b-it", UnsupportedByTarget),
-        ("INVALID_ARGUMENT", "Thinking level is not supported for this model.", UnsupportedByTarget),
-        ("INVALID_ARGUMENT", "Budget 0 is invalid. This model only works in thinking mode.", UnsupportedByTarget),
+        ("INVALID_ARGUMENT", "Function calling is not enabled for models/gemma-3-27b-it", UnsupportedByModel),
+        ("INVALID_ARGUMENT", "Developer instruction is not enabled for models/gemma-3-27b-it", UnsupportedByModel),
+        ("INVALID_ARGUMENT", "JSON mode is not enabled for models/gemma-3-27b-it", UnsupportedByModel),
+        ("INVALID_ARGUMENT", "Penalty is not enabled for this model", UnsupportedByModel),
+        ("INVALID_ARGUMENT", "Multiple candidates is not enabled for this model", UnsupportedByModel),
+        ("INVALID_ARGUMENT", "Image input modality is not enabled for models/gemma-3-1b-it", UnsupportedByModel),
+        ("INVALID_ARGUMENT", "Thinking level is not supported for this model.", UnsupportedByModel),
+        ("INVALID_ARGUMENT", "Budget 0 is invalid. This model only works in thinking mode.", UnsupportedByModel),
         (
             "INVALID_ARGUMENT",
             "Function calling with a response mime type: 'application/json' is unsupported",
-            UnsupportedByTarget,
+            UnsupportedByModel,
         ),
         (
             "INVALID_ARGUMENT",
             "Invalid JSON payload received. Unknown name \"id\" at 'contents[1].parts[0]': Cannot find field.",
-            UnsupportedByTarget,
+            UnsupportedByModel,
         ),
-        ("INVALID_ARGUMENT", "Unsupported MIME type: application/zip", UnsupportedByTarget),
+        ("INVALID_ARGUMENT", "Unsupported MIME type: application/zip", UnsupportedByModel),
         (
             "INVALID_ARGUMENT",
             "Function call is missing a thought_signature in functionCall parts.",
-            UnsupportedByTarget,
+            UnsupportedByModel,
         ),
         (
             "INVALID_ARGUMENT",
@@ -157,7 +157,8 @@ def test_a_400_is_for_another_candidate_only_where_another_may_do_better(
     word: str, message: str, failure: type[ProviderFailure]
 ) -> None:
     found = answered(400, error(400, word, message))
-    assert (type(found), found.status, found.message) == (failure, 400, message)
+    shown = {Unavailable: 503, QuotaExhausted: 429}.get(failure, 400)
+    assert (type(found), found.status, found.message) == (failure, shown, message)
     assert found.next_candidate is (failure not in (RequestRejected, ContentRefused))
     assert found.counts_against_target is (failure in (Unavailable, QuotaExhausted))
 
@@ -218,7 +219,7 @@ def test_the_details_are_surer_than_the_header_and_the_header_than_the_text() ->
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"<html><h1>502</h1></html>", b"{", b"null", b"[]", b"7", b"{}", b"\xff", b'{"error": {}}', b'{"error": 7}'],
+    [b"", b"{", b"null", b"[]", b"7", b"{}", b"\xff", b'{"error": {}}', b'{"error": 7}'],
 )
 def test_a_body_without_a_message_gets_one(body: bytes) -> None:
     found = parse(502, NONE, body)
@@ -251,6 +252,26 @@ def test_a_long_message_is_cut() -> None:
 def test_an_error_inside_an_answer_whose_status_is_unknown(inside: JsonValue, failure: type[ProviderFailure]) -> None:
     found = parse_in_stream(inside)
     assert type(found) is failure and found.message
+
+
+@pytest.mark.parametrize(
+    ("value", "held"),
+    [
+        ({"error": {"message": "a"}}, True),
+        ([{"error": {"message": "a"}}], True),
+        ({"detail": "Engine died"}, True),
+        ({"message": "a", "code": 5}, True),
+        ({"candidates": [], "error": {"message": "a"}}, True),
+        ({"candidates": [{"content": {"parts": [{"text": "error"}]}}], "message": "a"}, False),
+        ({"promptFeedback": {"blockReason": "SAFETY"}}, False),
+        ({"usageMetadata": {"promptTokenCount": 1}, "detail": "a"}, False),
+        ({"responseId": "r", "modelVersion": "m"}, False),
+        ({}, False),
+        (None, False),
+    ],
+)
+def test_an_error_is_told_from_an_answer(value: JsonValue, held: bool) -> None:
+    assert holds_error(value) is held
 
 
 @pytest.mark.parametrize("name", ["x-request-id", "x-goog-request-id"])

@@ -26,7 +26,7 @@ from gateway.core.strict_json import JsonValue, dumps
 from gateway.wires.failure_classes import MESSAGE_SHOWN
 from gateway.wires.openai_chat.inbound import OpenAIChatCallers
 from gateway.wires.openai_chat.outbound import OpenAIChatProvider
-from gateway.wires.openai_chat.outbound.errors import parse_in_stream
+from gateway.wires.openai_chat.outbound.errors import holds_error, parse_in_stream
 
 NONE: Mapping[str, str] = {}
 DATE = "Tue, 15 Nov 1994 08:12:31 GMT"
@@ -79,7 +79,7 @@ def said(error: GatewayError) -> dict[str, object]:
         ({"detail": "Bad n."}, {}),
         (
             {"detail": [{"loc": ["body", "n"], "msg": "Bad n.", "type": "int"}]},
-            {"message": '[{"loc":["body","n"],"msg":"Bad n.","type":"int"}]'},
+            {"message": "n: Bad n.", "param": "n"},
         ),
         # vLLM's older one
         (
@@ -103,8 +103,6 @@ def test_the_message_of_every_shape_arrives(body: JsonValue, told: Mapping[str, 
     "body",
     [
         b"",
-        b"<html><h1>502 Bad Gateway</h1></html>",
-        b"upstream timeout",
         b"{",
         b"null",
         b"[]",
@@ -146,7 +144,7 @@ def test_a_long_message_is_cut() -> None:
         (400, "billing_hard_limit_reached", "", QuotaExhausted),
         (400, "invalid_api_key", "", CredentialRefused),
         (400, "model_not_found", "", TargetModelMissing),
-        (413, "rate_limit_exceeded", "Request too large for tokens per minute", RateLimited),
+        (413, "rate_limit_exceeded", "Request too large", RateLimited),
         (429, "rate_limit_exceeded", "Limit reached for requests per day", RateLimited),
         (400, "server_error", "", Unavailable),
         (400, "overloaded_error", "", Unavailable),
@@ -157,7 +155,7 @@ def test_a_long_message_is_cut() -> None:
         (400, None, "The input token count (9) exceeds the maximum number of tokens allowed (8).", ContextTooLong),
         (413, None, "Too many input tokens", ContextTooLong),
         (422, None, "Input validation error: inputs is too long", ContextTooLong),
-        (500, None, "maximum context length", Unavailable),
+        (500, None, "maximum context length", ContextTooLong),
         (400, None, "The response was filtered due to Azure's content management policy.", ContentRefused),
         (400, None, "Your request was rejected as a result of our safety system.", ContentRefused),
         (403, None, "Your input was flagged by moderation", ContentRefused),
@@ -183,7 +181,9 @@ def test_a_long_message_is_cut() -> None:
         (422, None, "", RequestRejected),
         (425, None, "", Unavailable),
         (429, None, "", RateLimited),
-        (499, None, "", RequestRejected),
+        (424, None, "", Unavailable),
+        (498, None, "", Unavailable),
+        (499, None, "", Unavailable),
         (500, None, "", Unavailable),
         (502, None, "", Unavailable),
         (503, None, "", Unavailable),
@@ -196,8 +196,45 @@ def test_a_long_message_is_cut() -> None:
 def test_what_an_error_means(status: int, code: str | None, text: str, failure: type[ProviderFailure]) -> None:
     error = parse(status, {"error": {"message": text, "type": None, "param": None, "code": code}})
     assert type(error) is failure
-    assert error.status == (status if 400 <= status < 600 else failure.status)
     assert error.evidence.status == status
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "shown", "code"),
+    [
+        # a status that means the same stays, and so do the provider's own status and code of what is not ours to name
+        (503, {"message": "a"}, 503, "provider_unavailable"),
+        (529, {"message": "a", "code": "overloaded_error"}, 529, "overloaded_error"),
+        (403, {"message": "a", "code": "content_filter"}, 403, "content_filter"),
+        (422, {"message": "a", "code": "odd"}, 422, "odd"),
+        (500, {"message": "a", "code": "content_filter"}, 400, "content_filter"),
+        (413, {"message": "Payload too large", "code": None}, 413, None),
+        (402, {"message": "Insufficient Balance", "code": "invalid_request_error"}, 402, "insufficient_quota"),
+        (429, {"message": "a", "code": "1302"}, 429, "rate_limit_exceeded"),
+        # clients act on these, so they are the same whatever the provider calls them
+        (422, {"message": "maximum context length", "code": "422"}, 400, "context_length_exceeded"),
+        (400, {"message": "Prompt exceeds max length", "code": "1261"}, 400, "context_length_exceeded"),
+        (400, {"message": "Model Not Exist", "code": "invalid_request_error"}, 404, "model_not_found"),
+        (400, {"message": "Incorrect API key provided"}, 401, "provider_credential_refused"),
+        (401, {"message": "No.", "code": "invalid_api_key"}, 401, "provider_credential_refused"),
+        (400, {"message": "Your credit balance is too low"}, 429, "insufficient_quota"),
+        (498, {"message": "a", "code": "capacity_exceeded"}, 503, "capacity_exceeded"),
+        (400, {"message": "a", "code": "tool_use_failed"}, 502, "tool_use_failed"),
+        (302, {"message": "a"}, 502, "provider_invalid_response"),
+        (999, {"message": "a"}, 503, "provider_unavailable"),
+    ],
+)
+def test_the_caller_gets_a_status_and_a_code_that_say_what_happened(
+    status: int, error: JsonValue, shown: int, code: str | None
+) -> None:
+    found = parse(status, {"error": error})
+    assert (found.status, found.code) == (shown, code)
+
+
+def test_a_type_that_stands_for_another_status_is_not_told() -> None:
+    body: JsonValue = {"error": {"message": "Your credit balance is too low", "type": "invalid_request_error"}}
+    assert said(parse(400, body))["type"] == "insufficient_quota"
+    assert said(parse(400, {"error": {"message": "No tools.", "type": "api_error"}}))["type"] == "api_error"
 
 
 @pytest.mark.parametrize(
@@ -242,6 +279,8 @@ def test_when_to_ask_again(headers: Mapping[str, str], seconds: float | None) ->
         ("Please try again in 6m0s.", 360.0),
         ("Please try again in 1h12m3.5s.", 4323.5),
         ("try again in 5 seconds", 5.0),
+        ("Please retry after 55 seconds.", 55.0),
+        ("please try again after 1 seconds", 1.0),
         ("try again in 5 semesters", None),
         ("try again in a while", None),
         ("try again in", None),
@@ -299,8 +338,9 @@ def test_the_providers_request_id_is_kept() -> None:
         ({"error": {"message": "a", "code": 401}}, CredentialRefused, 401),
         ({"error": {"message": "a", "code": 400}}, RequestRejected, 400),
         ({"error": {"message": "a", "code": 200}}, InvalidAnswer, None),
-        ({"error": {"message": "a", "type": "invalid_request_error"}}, InvalidAnswer, None),
-        ({"error": {"message": "a", "type": "server_error", "code": None}}, InvalidAnswer, None),
+        ({"error": {"message": "a", "type": "invalid_request_error"}}, RequestRejected, 400),
+        ({"error": {"message": "a", "type": "server_error", "code": None}}, Unavailable, 500),
+        ({"error": {"message": "a", "type": "odd"}}, InvalidAnswer, None),
         ({"error": "a"}, InvalidAnswer, None),
         ([{"error": {"message": "a", "code": 500}}], Unavailable, 500),
         ("a", InvalidAnswer, None),
@@ -334,6 +374,59 @@ def test_any_json_inside_an_answer_is_a_providers_failure(error: JsonValue) -> N
     found = parse_in_stream(error)
     assert found.message
     said(found)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"error": {"message": "a"}},
+        {"error": "a"},
+        [{"error": {"message": "a"}}],
+        {"object": "error", "message": "a"},
+        {"detail": "Engine died"},
+        {"detail": [{"msg": "a"}]},
+        {"errors": [{"message": "a"}]},
+        {"message": "Model is overloaded", "code": 50505},
+        {"message": "a"},
+        {"code": "InvalidParameter", "message": "a"},
+        {"code": 1002, "msg": "a"},
+        {"error_code": 18, "error_msg": "a"},
+        {"choices": None, "base_resp": {"status_code": 1002, "status_msg": "a"}},
+        {"choices": [{"index": 0, "delta": {}}], "error": {"message": "a"}},
+        {"choices": [], "message": "a", "code": 500},
+    ],
+)
+def test_an_error_is_known_for_one_in_every_shape(value: JsonValue) -> None:
+    assert holds_error(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"choices": [{"index": 0, "delta": {"content": "error"}, "finish_reason": None}]},
+        {"choices": [{"index": 0, "message": {"content": "a"}}], "error": None},
+        {"choices": [{"index": 0, "delta": {}}], "base_resp": {"status_code": 0, "status_msg": ""}},
+        {"choices": [{"index": 0, "delta": {}}], "code": 0, "message": "ok"},
+        {"choices": [{"index": 0, "delta": {}}], "detail": "a"},
+        {"choices": [], "usage": {"prompt_tokens": 1}},
+        {"choices": [], "prompt_filter_results": [], "message": ""},
+        {"code": 200, "msg": "success", "data": {}},
+        {"code": 0, "message": "success"},
+        {"status": "processing", "message": "Loading."},
+        {"success": True, "errors": [], "messages": [], "result": {}},
+        {"model": "m", "message": {"role": "assistant", "content": "a"}, "done": False},
+        {"type": "ping"},
+        {"error": None},
+        {"error": {}},
+        {},
+        [],
+        None,
+        "a",
+        7,
+    ],
+)
+def test_what_is_an_answer_or_nothing_is_no_error(value: JsonValue) -> None:
+    assert not holds_error(value)
 
 
 # Writing ---------------------------------------------------------------------------------------------------------
