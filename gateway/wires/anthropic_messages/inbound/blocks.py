@@ -230,8 +230,9 @@ class BlockWriter:
             raise InvalidAnswer("The provider's answer goes on for too long beside an unfinished tool call.")
 
 
-def _as_text(image: Media) -> str:
-    """An image that the model made, for which answers of this wire have no block."""
-    if image.uri:
-        return f"![image]({image.uri})"
-    return f"[An image of the type {image.mime_type or 'image'}, which the Messages API has no block for.]"
+def _as_text(made: Media) -> str:
+    """An image, a sound or a file that the model made, for which answers of this wire have no block: its address, or a
+    note that it is missing."""
+    if made.uri:
+        return f"{'!' if made.kind == 'image' else ''}[{made.kind}]({made.uri})"
+    return f"[The model made something ({made.mime_type or made.kind}) that the Messages API has no block for.]"
