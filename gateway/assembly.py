@@ -140,6 +140,7 @@ class Assembly:
             router=self.router,
             health=runtime.health,
             limiters=runtime.limiters,
+            lessons=runtime.lessons,
             auth=self.auth,
             timeouts=self._timeouts,
             configuration=str(loaded.path) if loaded.path else None,
@@ -158,7 +159,7 @@ class Assembly:
         runtime = self._runtime
         attempt = Attempt(
             providers=self.providers(),
-            policy=AttemptPolicy(runtime.limiters, runtime.health, RetryBudgets(), self._timeouts),
+            policy=AttemptPolicy(runtime.limiters, runtime.health, RetryBudgets(), self._timeouts, runtime.lessons),
             auth=self.auth,
             observers=runtime.observers,
             random=random,

@@ -135,6 +135,8 @@ def _details(candidate: CandidateView, now: float) -> Iterator[str]:
     yield f"rate limit: {_limit(candidate)}"
     if candidate.proxy is not None:
         yield f"connection: through {one_line(candidate.proxy)}"
+    if candidate.left_out:
+        yield f"left out, as it refuses them: {', '.join(candidate.left_out)}"
     yield f"credential: {_credential(candidate.credential, now)}"
     if candidate.credential.remedy:
         yield f"to do: {candidate.credential.remedy}"

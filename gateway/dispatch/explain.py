@@ -13,6 +13,7 @@ from gateway.auth.auth_manager import AuthManager
 from gateway.config.schema import Timeouts
 from gateway.limits.rate_limiter import LimitStatus, RateLimiters
 from gateway.routing.health import Health, TargetStatus
+from gateway.routing.lessons import Lessons
 from gateway.routing.router import Route, Router, Target
 
 HowAsked = Literal["in order", "in line", "forced"]
@@ -48,6 +49,7 @@ class CandidateView:
         first_content: seconds that it gets for its first content, or "auto".
         limit: its provider's rate limit; None where there is none.
         proxy: through which proxy its provider is asked; None where there is none.
+        left_out: what it has refused by name and is not sent.
     """
 
     provider: str
@@ -59,6 +61,7 @@ class CandidateView:
     limit: LimitStatus | None
     credential: CredentialView
     proxy: str | None = None
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,7 @@ class Explainer:
         router: maps names to targets.
         health: which targets may be asked.
         limiters: the rate limits.
+        lessons: what targets have refused by name.
         auth: the credentials.
         timeouts: by provider name.
         configuration: the path of the configuration file.
@@ -92,6 +96,7 @@ class Explainer:
         router: Router,
         health: Health,
         limiters: RateLimiters,
+        lessons: Lessons,
         auth: AuthManager,
         timeouts: Mapping[str, Timeouts],
         configuration: str | None,
@@ -100,6 +105,7 @@ class Explainer:
         self._router = router
         self._health = health
         self._limiters = limiters
+        self._lessons = lessons
         self._auth = auth
         self._timeouts = timeouts
         self._configuration = configuration
@@ -144,4 +150,5 @@ class Explainer:
             limit=limiter.status() if limiter else None,
             credential=CredentialView(status.kind, status.expires_at, status.problem, status.remedy),
             proxy=self._proxies.get(target.provider),
+            left_out=tuple(sorted(self._lessons.of(target).without)),
         )

@@ -179,6 +179,7 @@ class RequestHandler:
                 completion_tokens=call.usage.completion if call.usage else None,
                 dropped=call.dropped,
                 skipped_events=call.skipped_events,
+                learned=call.learned,
                 endpoint=call.endpoint,
             )
         )

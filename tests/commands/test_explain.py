@@ -18,9 +18,11 @@ from gateway.core.provider_failures import QuotaExhausted, UnsupportedByModel
 from gateway.core.secrets import Secret
 from gateway.dispatch.explain import Explainer, Explanation
 from gateway.handler.reply_headers import attempts_text
+from gateway.routing.lessons import Lessons
 from gateway.routing.router import Router
 from gateway.serve import with_address
 from tests.support.failover_scene import DOWN, TOO_MANY, Scene, limit, told
+from tests.support.fakes import FakeClock
 from tests.support.running import Running, alias, chat, loaded, provider, running
 from tests.support.served import run_here
 from tests.support.upstream_script import Json, ScriptedUpstream, Status
@@ -51,6 +53,7 @@ class Explaining:
             router=Router([best], dict.fromkeys("abcd", schema.Provider())),
             health=self.scene.health,
             limiters=self.scene.limiters,
+            lessons=Lessons(FakeClock()),
             auth=self.scene.auth,
             timeouts={name: (timeouts or {}).get(name, schema.Timeouts()) for name in "abcd"},
             configuration=None,

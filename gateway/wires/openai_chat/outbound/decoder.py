@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from gateway.core.answer import ChatChunk, ChoiceDelta, Envelope
+from gateway.core.deltas import plain_text as plain_deltas
 from gateway.core.provider_failures import InvalidAnswer, ProviderFailure
 from gateway.core.rendered import Rendered
 from gateway.core.request import Source
@@ -84,7 +85,7 @@ class ChunkDecoder:
             raise InvalidAnswer(f"The provider's stream has an event that is too large: {fault}") from None
 
     def close(self) -> list[ChatChunk]:
-        return self._read(self._events.close())
+        return [*self._read(self._events.close()), *self._neutral_end()]
 
     def _read(self, events: Iterable[Event]) -> list[ChatChunk]:
         chunks: list[ChatChunk] = []
@@ -94,6 +95,7 @@ class ChunkDecoder:
             if event.data.strip() == DONE:
                 self.done = True
                 chunks.extend(self._missing_finish())
+                chunks.extend(self._neutral_end())
             elif event.data and (chunk := self.chunk(event)):
                 chunks.append(chunk)
         return chunks
@@ -137,6 +139,19 @@ class ChunkDecoder:
             self.fault = fault
             return None
         return ChatChunk(speaks, usage, source, plain, self._envelope, tuple(deltas))
+
+    def _neutral_end(self) -> list[ChatChunk]:
+        """The ends of calls and the finishes in neutral form, once, where every choice has one."""
+        if self._reader is None or self.fault or not self.complete:
+            return []
+        try:
+            deltas = tuple(self._reader.end())
+        except InvalidAnswer as fault:
+            self.fault = fault
+            return []
+        return (
+            [ChatChunk(False, None, Source(WIRE, {}), plain_deltas(deltas), self._envelope, deltas)] if deltas else []
+        )
 
     def _repair_choice(self, choice: JsonObject) -> bool:
         """Repair one choice. Returns whether it has content."""

@@ -8,6 +8,8 @@ Source: https://platform.openai.com/docs/api-reference/chat/create.
 from collections.abc import Callable
 from typing import Final
 
+from msgspec.structs import replace
+
 from gateway.core.errors import InvalidRequest
 from gateway.core.rendered import Ask, Rendered
 from gateway.core.request import ChatRequest, JsonOutput, Params, Prompt, Tool
@@ -40,7 +42,10 @@ def render(chat: ChatRequest, model: str, ask: Ask, dialect: Dialect) -> Rendere
         InvalidRequest: no provider could read the request.
         UnsupportedByTarget: this wire cannot express a part of it.
     """
+    without = ask.adjustments.without
     prompt = adjusted(chat.prompt(), ask.adjustments)
+    if without:
+        dialect = replace(dialect, fields=dialect.fields - without)
     dropped: dict[str, None] = dict.fromkeys(map(printable, prompt.unmapped))
     names = ToolNames(NAMES, names_in(prompt))
     setting = conversation.Setting(names, dialect, dropped.setdefault)
@@ -48,7 +53,7 @@ def render(chat: ChatRequest, model: str, ask: Ask, dialect: Dialect) -> Rendere
     body: JsonObject = {"model": model, "messages": conversation.render(prompt.messages, setting)}
     if chat.stream:
         body["stream"] = True
-        if ask.usage and "usage" not in ask.adjustments.without:
+        if ask.usage and "usage" not in without:
             body["stream_options"] = {"include_usage": True}
     if chat.choices > 1:
         body["n"] = chat.choices
