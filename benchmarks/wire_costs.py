@@ -1,9 +1,9 @@
 """What an event of a stream costs between two wires, in one process: `python -m benchmarks.wire_costs`.
 
 The columns are the ways from a chat provider to a caller: passed by the template, decoded and encoded, read into
-neutral form and written from it, and the same for a caller of the Messages API. Figures are microseconds of processor time an event, the
-best of the rounds; only ratios of one run can be quoted. It runs the gateway's code in its own process, as `profiled`
-does.
+neutral form and written from it, and the same for a caller of the Messages API. Figures are microseconds of processor
+time an event, the best of the rounds; only ratios of one run can be quoted. It runs the gateway's code in its own
+process, as `profiled` does.
 """
 
 import sys

@@ -131,11 +131,13 @@ def test_a_result_that_answers_no_call_of_the_turn_is_left_out_and_told(later: A
 def test_thinking_stays_with_its_vendors_data() -> None:
     blocks = [
         {"type": "thinking", "thinking": "Hm.", "signature": "sig"},
-        {"type": "thinking", "thinking": "Ours.", "signature": ""},
+        {"type": "thinking", "thinking": "Nobody's.", "signature": ""},
+        {"type": "thinking", "thinking": "Ours.", "signature": "gw1.abc"},
         {"type": "redacted_thinking", "data": "xyz"},
     ]
     assert prompt(user(text("Hi")), assistant(*blocks)).messages[1].parts == (
         Reasoning("Hm.", {"anthropic": {"signature": "sig"}}),
+        Reasoning("Nobody's."),
         Reasoning("Ours."),
         Reasoning("", {"anthropic": {"redacted": "xyz"}}),
     )

@@ -11,8 +11,8 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from gateway.core.request import Message, Part, Reasoning, Text, ToolCall
-from gateway.core.strict_json import dumps
-from gateway.wires.anthropic_messages import VENDOR
+from gateway.core.strict_json import JsonObject, dumps
+from gateway.wires.anthropic_messages import OWN_SIGNATURE, VENDOR
 from gateway.wires.anthropic_messages.inbound.fields import Fields
 from gateway.wires.anthropic_messages.inbound.parts import extra, read_content, read_part
 from gateway.wires.field_reader import FieldReader
@@ -136,6 +136,12 @@ def _says_nothing(part: Text, role: str) -> bool:
     return not part.text or (role == "system" and part.text.startswith(BILLING))
 
 
+def _signed(signature: str) -> JsonObject:
+    """Anthropic's data of its reasoning. Other reasoning has none: it was said by a provider of another wire, which may
+    want it back."""
+    return {VENDOR: {"signature": signature}} if signature and not signature.startswith(OWN_SIGNATURE) else {}
+
+
 def _assistant_parts(message: FieldReader) -> Iterator[Part]:
     content = message.raw("content")
     if isinstance(content, str):
@@ -148,8 +154,7 @@ def _assistant_parts(message: FieldReader) -> Iterator[Part]:
                 arguments = dumps(block.json("input") or {}).decode()
                 yield ToolCall(block.needed_text("id"), block.needed_text("name"), arguments, extra=extra(block))
             case "thinking":
-                signature = block.text("signature") or ""
-                yield Reasoning(block.text("thinking") or "", {VENDOR: {"signature": signature}} if signature else {})
+                yield Reasoning(block.text("thinking") or "", _signed(block.text("signature") or ""))
             case "redacted_thinking":
                 yield Reasoning("", {VENDOR: {"redacted": block.text("data") or ""}})
             case _:
