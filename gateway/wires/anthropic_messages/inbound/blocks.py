@@ -108,10 +108,6 @@ class BlockWriter:
         """Whether the answer has called a tool."""
         return bool(self._begun)
 
-    def leave_out_reasoning(self) -> None:
-        """From now on the reasoning is not shown: it is another model's, after the text has begun."""
-        self._shows_reasoning = False
-
     def write(self, delta: ChoiceDelta) -> Iterable[JsonObject]:
         """The events for a delta. Raises InvalidAnswer where too much waits for the end of a call."""
         if delta.index:
