@@ -10,7 +10,7 @@ from typing import Final, Literal, TypeAlias
 from gateway.config import schema
 from gateway.wires.openai_chat.outbound.dialect import Dialect
 
-Wire: TypeAlias = Literal["openai_chat", "gemini"]
+Wire: TypeAlias = Literal["openai_chat", "gemini", "anthropic_messages"]
 """The wires that providers have; factory.py has a builder for each."""
 COMMON_DIALECT: Final = Dialect()
 COMPATIBLE: Final[Wire] = "openai_chat"
@@ -63,6 +63,8 @@ VENDORS: Final[Mapping[str, Vendor]] = {
         dialect=Dialect(tool_calls_finish=True, fields=frozenset({"reasoning_effort"})),
         models="gemini-*",
     ),
+    # https://platform.claude.com/docs/en/api/overview (2026-11)
+    "anthropic": Vendor("https://api.anthropic.com", "ANTHROPIC_API_KEY", wire="anthropic_messages", models="claude-*"),
     # https://openrouter.ai/docs/api/reference/parameters (2026-11)
     "openrouter": Vendor(
         "https://openrouter.ai/api/v1",

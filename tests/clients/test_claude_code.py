@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.support import messages_events as own
 from tests.support.gemini_answers import call as gemini_call
 from tests.support.gemini_answers import said, stream, text
 from tests.support.messages import calls, chunk
@@ -256,3 +257,22 @@ def test_it_shortens_a_conversation_that_is_too_long(up: ScriptedUpstream, claud
     assert report["result"] == "And on."
     assert len(bodies) == 3
     assert "It was said." in json.dumps(bodies[-1]["messages"])
+
+
+def test_it_works_with_anthropic_itself(program: Sequence[str], tmp_path: Path) -> None:
+    """What passes as it came: its request, and the thinking that comes back signed."""
+    with ScriptedUpstream() as server:
+        asked = {"type": "tool_use", "id": "toolu_1", "name": "Bash", "input": {}}
+        typed = {"type": "input_json_delta", "partial_json": json.dumps(bash("echo from-$((40+2))")[1])}
+        thought = own.THOUGHT + own.block(1, asked, typed)
+        server.plays(*own.plays(own.begun() + thought + own.end("tool_use")))
+        server.plays(*own.plays(own.begun() + own.words(0, "It is ", "done.") + own.end()))
+        anthropic = {"type": "anthropic", "apiKey": "sk-ant-0123456789", "apiEndpoint": server.url}
+        aliases = [alias("claude-*", "anthropic/claude-*")]
+        with running({"providers": {"anthropic": anthropic}, "modelAliases": aliases}) as gateway:
+            report = ClaudeCode(program, gateway, tmp_path).run("Go on.", "--allowedTools", "Bash")
+    assert report["result"] == "It is done."
+    first, second = server.requests
+    assert (first.json()["model"][:7], "claude-code-20250219" in first.headers["anthropic-beta"]) == ("claude-", True)
+    (back,) = [message for message in second.json()["messages"] if message["role"] == "assistant"]
+    assert {"type": "thinking", "thinking": "Hm.", "signature": "c2ln"} in back["content"]

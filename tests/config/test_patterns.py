@@ -18,10 +18,12 @@ def test_a_pattern_that_can_match_is_not() -> None:
 
 
 def test_without_a_file_the_vendors_whose_keys_are_there_answer_the_names_of_their_models() -> None:
-    served = without_file({"OPENAI_API_KEY": "k", "GEMINI_API_KEY": "k", "GROQ_API_KEY": "k"}).config
+    keys = dict.fromkeys(("OPENAI_API_KEY", "GEMINI_API_KEY", "ANTHROPIC_API_KEY", "GROQ_API_KEY"), "k")
+    served = without_file(keys).config
     patterns = {each.alias: each.providers for each in served.model_aliases if "*" in each.alias}
     assert {name: [(one.provider, one.model) for one in targets] for name, targets in patterns.items()} == {
         "gpt-*": [("openai", "gpt-*")],
         "gemini-*": [("gemini", "gemini-*")],
+        "claude-*": [("anthropic", "claude-*")],
     }
     assert not [each for each in without_file({}).config.model_aliases if "*" in each.alias]

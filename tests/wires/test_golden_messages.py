@@ -1,6 +1,6 @@
 """The table of translations for Messages callers: golden requests to every target, golden answers back to them.
 
-The rows are files in golden/table, as those of test_golden_table, which says how they are written anew.
+The rows are files in golden/messages_table, made as those of test_golden_table, which says how they are written anew.
 """
 
 import json
@@ -23,6 +23,7 @@ from tests.wires.test_golden_table import ANSWERS, GOLDEN, NOW, TARGETS, check, 
 
 CALLERS = AnthropicMessagesCallers()
 NAMING = Naming("alias", usage=True)
+TABLE = GOLDEN / "messages_table"
 REQUESTS = {path.stem: path for path in sorted((GOLDEN / "anthropic" / "requests").glob("*.json"))}
 ASKED = CALLERS.parse_request(
     dumps(
@@ -41,14 +42,14 @@ def check_row(name: str, found: str) -> None:
     """The row as it stands in the table."""
     for pattern, shown in GENERATED:
         found = re.sub(pattern, shown, found)
-    check(name, found)
+    check(name, found, TABLE)
 
 
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("name", REQUESTS)
 def test_a_request_becomes_this(name: str, target: str) -> None:
     make, model = TARGETS[target]
-    row = f"messages/requests/{name}.{target}.json"
+    row = f"requests/{name}.{target}.json"
     try:
         rendered = make().render_request(CALLERS.parse_request(REQUESTS[name].read_bytes()), model, Ask(usage=True))
     except GatewayError as refused:
@@ -63,21 +64,21 @@ def test_a_request_becomes_this(name: str, target: str) -> None:
 
 @pytest.mark.parametrize("name", ANSWERS)
 def test_an_answer_of_openai_reads_so(name: str) -> None:
-    row = f"messages/answers/{name}.openai.json"
+    row = f"answers/{name}.openai.json"
     check_row(row, whole(OpenAIChatProvider(), ANSWERS[name].read_bytes(), Rendered(b"", neutral=True)))
 
 
 @pytest.mark.parametrize("name", read_all("answers"))
 def test_an_answer_of_gemini_reads_so(name: str) -> None:
     row = read_all("answers")[name]
-    check_row(f"messages/answers/{name}.gemini.json", whole(Gemini(ReasoningMemory()), row.sent.encode(), row.asked))
+    check_row(f"answers/{name}.gemini.json", whole(Gemini(ReasoningMemory()), row.sent.encode(), row.asked))
 
 
 @pytest.mark.parametrize("name", read_all("streams"))
 def test_a_stream_of_gemini_reads_so(name: str) -> None:
     row = read_all("streams")[name]
     streamed = stream(Gemini(ReasoningMemory()), (one.data for one in row.events), row.asked)
-    check_row(f"messages/streams/{name}.gemini.txt", streamed)
+    check_row(f"streams/{name}.gemini.txt", streamed)
 
 
 def whole(wire: OutboundWire, body: bytes, asked: Rendered) -> str:
@@ -104,3 +105,8 @@ def stream(wire: OutboundWire, events: Iterable[bytes], asked: Rendered) -> str:
     if decoder.fault or decoder.done:
         assert validate.of_stream(out, complete=decoder.fault is None) == []
     return "".join(f"{json.dumps(event, ensure_ascii=False)}\n" for _, event in validate.events_of(out))
+
+
+def test_every_row_is_of_a_fixture() -> None:
+    rows = {path.name.split(".")[0] for path in TABLE.glob("*/*")}
+    assert rows == {*REQUESTS, *ANSWERS, *read_all("answers"), *read_all("streams")}

@@ -1,4 +1,4 @@
-"""Anthropic's Messages API: `inbound` for callers, `outbound` for providers.
+"""Anthropic's Messages API: `inbound` for callers, `outbound` for providers, and the passthrough between the two.
 
 Where caller and provider both speak this wire, JSON and events pass unchanged but for the model's name. The two halves
 do not import each other; the names of the wire are here for both.

@@ -32,30 +32,31 @@ class Blocks:
 
     Attributes:
         open: the kind of the open block; "" where none is open.
+        latest: the index of the block that began last; -1 where none has.
         has_text: whether a text has begun.
     """
 
     def __init__(self) -> None:
         self.open = ""
         self.has_text = False
-        self._next = 0
+        self.latest = -1
 
     def start(self, block: JsonObject, kind: str) -> JsonObject:
         """The event that opens a block."""
         self.open = kind
         self.has_text = self.has_text or kind == "text"
-        self._next += 1
-        return {"type": "content_block_start", "index": self._next - 1, "content_block": block}
+        self.latest += 1
+        return {"type": "content_block_start", "index": self.latest, "content_block": block}
 
     def add(self, delta: JsonObject) -> JsonObject:
         """The event that adds to the open block."""
-        return {"type": "content_block_delta", "index": self._next - 1, "delta": delta}
+        return {"type": "content_block_delta", "index": self.latest, "delta": delta}
 
     def close(self) -> Iterator[JsonObject]:
         """The event that closes the open block, if one is open."""
         if self.open:
             self.open = ""
-            yield {"type": "content_block_stop", "index": self._next - 1}
+            yield {"type": "content_block_stop", "index": self.latest}
 
     def close_unsigned(self) -> Iterator[JsonObject]:
         """The events that close the open block. The reasoning of another vendor has no signature of Anthropic's, and
@@ -71,7 +72,7 @@ class Blocks:
             block = event.get("content_block")
             self.open = str(block.get("type")) if isinstance(block, dict) else "unknown"
             self.has_text = self.has_text or self.open == "text"
-            self._next += 1
+            self.latest += 1
         elif kind == "content_block_stop":
             self.open = ""
 

@@ -15,7 +15,7 @@ from gateway.core.answer import ChatChunk, ChoiceDelta, Usage
 from gateway.core.errors import GatewayError
 from gateway.core.sse import comment, encode
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
-from gateway.wires.anthropic_messages import WIRE
+from gateway.wires.anthropic_messages import WIRE, passthrough
 from gateway.wires.anthropic_messages.inbound.answer import NOTHING, Ending, message, usage
 from gateway.wires.anthropic_messages.inbound.blocks import Blocks, BlockWriter
 from gateway.wires.anthropic_messages.inbound.continued import ContinuedBlocks
@@ -51,7 +51,13 @@ class EventEncoder:
         self._has_begun = False
 
     def passthrough(self, decoder: Decoder) -> Passthrough | None:
-        return None
+        return passthrough.between(decoder, self)
+
+    @property
+    def passing_block(self) -> tuple[str, int] | None:
+        """The kind and the index of the open block; None where none is open, or where the provider's events do not pass
+        unchanged, because they continue an earlier stream."""
+        return (self._blocks.open, self._blocks.latest) if self._blocks.open and self._continued is None else None
 
     def answered_by(self, provider: str, spent: Usage | None) -> bytes:
         if not self._has_begun:
