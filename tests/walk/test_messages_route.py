@@ -142,6 +142,18 @@ def test_what_is_left_out_is_told_in_the_callers_words(google: ScriptedUpstream,
     assert set(reply.headers["x-gateway-dropped"].split(",")) == told
 
 
+def test_a_limit_of_tokens_that_is_lowered_is_told(up: ScriptedUpstream) -> None:
+    target = {"provider": "openai", "model": "gpt-*", "maxOutputTokens": 16}
+    config = {
+        "providers": {"openai": provider(up.base_url)},
+        "modelAliases": [{"alias": "claude-*", "providers": [target]}],
+    }
+    with running(config) as gateway:
+        reply = post(gateway, ask("claude-5", max_tokens=128_000))
+    assert up.requests[-1].json()["max_tokens"] == 16
+    assert reply.headers["x-gateway-dropped"] == "max_tokens"
+
+
 # Refusals ------------------------------------------------------------------------------------------------------------
 
 
