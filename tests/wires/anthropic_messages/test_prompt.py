@@ -115,11 +115,7 @@ def test_results_in_two_messages_follow_the_calls_together() -> None:
 
 @pytest.mark.parametrize(
     "later",
-    [
-        [user(result("old"))],
-        [user(result("new"), result("new", "again"))],
-        [user(result("never"))],
-    ],
+    [[user(result("old"))], [user(result("new"), result("new", "again"))], [user(result("never"))]],
     ids=["of an earlier turn", "a second one", "of no call"],
 )
 def test_a_result_that_answers_no_call_of_the_turn_is_left_out_and_told(later: Any) -> None:
