@@ -94,7 +94,7 @@ class Target(Struct, frozen=True):
     """One way to answer an alias."""
 
     provider: Name
-    model: Annotated[str, Meta(min_length=1, max_length=256)]
+    model: Annotated[str, Meta(min_length=1, max_length=256, description="A * repeats what the alias's * has matched.")]
     priority: Annotated[int, Meta(ge=0, le=1_000_000, description="Lower is asked first; equals in file order.")] = 1
     max_output_tokens: Annotated[Tokens, Meta(description="As for a provider, for this model of it alone.")] | None = (
         None
@@ -104,7 +104,10 @@ class Target(Struct, frozen=True):
 class Alias(Struct, frozen=True):
     """A model name that clients use, and who answers it."""
 
-    alias: Annotated[str, Meta(min_length=1, max_length=256)]
+    alias: Annotated[
+        str,
+        Meta(min_length=1, max_length=256, description="With a * it is a pattern, such as claude-*; not listed."),
+    ]
     providers: Annotated[tuple[Target, ...], Meta(min_length=1)]
     when_limited: Annotated[
         Literal["next", "wait"],

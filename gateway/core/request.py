@@ -1,72 +1,25 @@
-"""A chat request: its source and its neutral form.
+"""A chat request and its neutral form.
 
-All values are small and frozen. A request keeps its `Source`, the wire format it was written in and its JSON. Where
-both ends speak the same wire, the source passes unchanged, including fields that no version of the gateway knows. The
-neutral form (`Prompt`) serves the other case, where one wire's request becomes another's: `ChatRequest.prompt` reads it
-from the source only when a wire asks for it. Data that a vendor attached to a value (a thought signature) stays with
-that value in `extra`, under the vendor's name. Only that vendor's wire reads it, and it is never shown as text.
+All values are small and frozen. A request keeps its `Source` (gateway.core.source). Where both ends speak the same
+wire, it passes unchanged, including fields that no version of the gateway knows. The neutral form (`Prompt`) serves the
+other case, where one wire's request becomes another's: `ChatRequest.prompt` reads it from the source only when a wire
+asks for it. Data that a vendor attached to a value (a thought signature) stays with that value in `extra`, under the
+vendor's name. Only that vendor's wire reads it, and it is never shown as text.
 
 All types are msgspec Structs: making one of ten fields takes 0.11 us, a frozen dataclass 1.37 us (Python 3.11,
 2026-11-29). This module knows no wire format, and no vendor.
 """
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
-from typing import Final, Literal, TypeAlias
+from collections.abc import Callable
+from typing import Literal, TypeAlias
 
 from msgspec import Struct, field
 
+from gateway.core.source import Source
 from gateway.core.strict_json import JsonObject, JsonValue  # noqa: F401 - hypothesis resolves annotations here
 
 ToolKind: TypeAlias = Literal["function", "custom"]
 """What a tool takes: a function takes JSON, a custom tool takes a text."""
-NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
-
-
-class RequestContext(Struct, frozen=True):
-    """What a wire is given of a caller's request beside its body.
-
-    Attributes:
-        headers: those that the wire names in `request_headers`, in lower case.
-        query: the query string, without the question mark.
-        client: the id of the caller's key; "" where keys are not told apart.
-    """
-
-    headers: Mapping[str, str] = NOTHING
-    query: str = ""
-    client: str = ""
-
-
-class Stored(Struct, frozen=True):
-    """The earlier answer on which a request builds, and whose conversation was put before its own.
-
-    Attributes:
-        id: of that answer.
-        provider: the name of the provider that made it and knows it by this id; "" where none does.
-        items: the number of entries of the conversation that came from it.
-    """
-
-    id: str
-    provider: str
-    items: int
-
-
-class Source(Struct, frozen=True):
-    """What a value was read from.
-
-    Attributes:
-        wire: the name of a wire format.
-        body: the JSON in that format.
-        headers: of a request, those of the caller's that belong to the wire, in lower case.
-        query: of a request, the query string.
-        stored: of a request that names an earlier answer, that answer; None for all others.
-    """
-
-    wire: str
-    body: JsonObject
-    headers: Mapping[str, str] = NOTHING
-    query: str = ""
-    stored: Stored | None = None
 
 
 # Messages and their parts ------------------------------------------------------------------------------------------

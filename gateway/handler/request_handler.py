@@ -12,7 +12,7 @@ from gateway.core.durations import in_words
 from gateway.core.errors import GatewayError, InternalFault
 from gateway.core.provider_failures import ProviderFailure
 from gateway.core.records import CallRecord
-from gateway.core.request import RequestContext
+from gateway.core.source import RequestContext
 from gateway.dispatch.attempt import TargetAnswer
 from gateway.dispatch.call import Call
 from gateway.dispatch.failover import Failover, Resumed

@@ -3,10 +3,11 @@
 A vendor's behaviour that differs from others' stands here with its source and date, and not in code.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
+from gateway.config import schema
 from gateway.wires.openai_chat.outbound.dialect import Dialect
 
 Wire: TypeAlias = Literal["openai_chat", "openai_responses", "gemini", "anthropic_messages"]
@@ -31,6 +32,7 @@ class Vendor:
         responses: whether it has the Responses API beside.
         dialect: what its OpenAI-compatible API takes. Another server at another address, of which nothing is known but
             that it is compatible, gets COMMON_DIALECT.
+        models: a pattern of its models' names, which it answers where no configuration file says who does.
     """
 
     endpoint: str | None
@@ -40,6 +42,7 @@ class Vendor:
     stream_usage: bool = True
     dialect: Dialect = COMMON_DIALECT
     responses: bool = False
+    models: str | None = None
 
 
 VENDORS: Final[Mapping[str, Vendor]] = {
@@ -53,6 +56,7 @@ VENDORS: Final[Mapping[str, Vendor]] = {
             fields=frozenset({"max_completion_tokens", "reasoning_effort", "strict", "verbosity"}),
         ),
         responses=True,
+        models="gpt-*",
     ),
     # The compatible API: https://ai.google.dev/gemini-api/docs/openai (2026-11). Its streams end with "stop" where a
     # tool was called: https://github.com/googleapis/python-genai/issues/2868 (open in 2026-08)
@@ -62,9 +66,10 @@ VENDORS: Final[Mapping[str, Vendor]] = {
         wire="gemini",
         compatible="/openai",
         dialect=Dialect(tool_calls_finish=True, fields=frozenset({"reasoning_effort"})),
+        models="gemini-*",
     ),
     # https://platform.claude.com/docs/en/api/overview (2026-11)
-    "anthropic": Vendor("https://api.anthropic.com", "ANTHROPIC_API_KEY", wire="anthropic_messages"),
+    "anthropic": Vendor("https://api.anthropic.com", "ANTHROPIC_API_KEY", wire="anthropic_messages", models="claude-*"),
     # https://openrouter.ai/docs/api/reference/parameters (2026-11)
     "openrouter": Vendor(
         "https://openrouter.ai/api/v1",
@@ -102,3 +107,12 @@ VENDORS: Final[Mapping[str, Vendor]] = {
     "llamacpp": Vendor("http://127.0.0.1:8080/v1"),
     "demo": Vendor(None),
 }
+
+
+def patterns(providers: Iterable[str]) -> tuple[schema.Alias, ...]:
+    """Aliases by which vendors answer the names of their own models, for clients whose names are fixed."""
+    return tuple(
+        schema.Alias(alias=pattern, providers=(schema.Target(provider=name, model=pattern),))
+        for name in providers
+        if (vendor := VENDORS.get(name)) is not None and (pattern := vendor.models) is not None
+    )

@@ -30,14 +30,16 @@ OWN_PAGES: Final = frozenset({"none", "same-origin"})
 
 EXPOSED_HEADERS: Final = (
     "x-request-id, retry-after, retry-after-ms, x-should-retry, x-gateway-provider, x-gateway-model, "
-    "x-gateway-attempts, x-gateway-queue-ms, x-gateway-dropped, x-gateway-tokens"
+    "x-gateway-attempts, x-gateway-queue-ms, x-gateway-dropped, x-gateway-tokens, request-id"
 )
 ALLOWED_HEADERS: Final = (
     "authorization, content-type, x-api-key, x-request-id, openai-organization, openai-project, "
     "x-stainless-lang, x-stainless-package-version, x-stainless-os, x-stainless-arch, x-stainless-runtime, "
-    "x-stainless-runtime-version, x-stainless-retry-count, x-stainless-timeout, x-stainless-helper-method"
+    "x-stainless-runtime-version, x-stainless-retry-count, x-stainless-timeout, x-stainless-helper-method, "
+    "anthropic-version, anthropic-beta, anthropic-dangerous-direct-browser-access"
 )
-"""By name, because `*` does not cover Authorization. The x-stainless ones are what OpenAI's JavaScript client sends."""
+"""By name, because `*` does not cover Authorization. The x-stainless ones are what the JavaScript clients of OpenAI and
+Anthropic send."""
 
 PREFLIGHT_HEADERS: Final = (
     ("Access-Control-Allow-Methods", "GET, POST, DELETE, OPTIONS"),

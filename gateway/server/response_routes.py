@@ -11,16 +11,13 @@ from hashlib import sha256
 from typing import Final
 
 from gateway.core.errors import InvalidRequest, MethodNotAllowed, ResponseNotFound, RouteNotFound, UpgradeRefused
-from gateway.core.request import RequestContext
 from gateway.core.response_store import ResponseStore
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
-from gateway.core.token_estimate import estimate_tokens
 from gateway.handler.reply import JSON_TYPE, Reply
-from gateway.server.routes import Asked, Endpoint, Row
+from gateway.server.routes import Asked, Endpoint, Row, context_of, count_tokens
 from gateway.wires.openai_responses.inbound import OpenAIResponsesCallers
 
 PATH: Final = "/v1/responses"
-TOKENS_HEADER: Final = "x-gateway-tokens"
 MOST_ITEMS: Final = 100
 USUAL_ITEMS: Final = 20
 _PREFIXES: Final[Mapping[str, str]] = {"function_call_output": "fco_", "custom_tool_call_output": "ctco_"}
@@ -36,7 +33,7 @@ def response_rows(store: ResponseStore, now: Callable[[], float]) -> Sequence[Ro
     wire = partial(OpenAIResponsesCallers, store, now)
     return (
         Endpoint("responses", PATH, ("POST", "GET"), wire, _respond, model_call=True),
-        Endpoint("input_tokens", f"{PATH}/input_tokens", ("POST",), wire, _count, model_call=True),
+        Endpoint("input_tokens", f"{PATH}/input_tokens", ("POST",), wire, count_tokens, model_call=True),
         Endpoint("responses_compact", f"{PATH}/compact", ("POST",), wire, _compact),
         Endpoint("response_items", f"{PATH}/<id>/input_items", ("GET",), wire, _items),
         Endpoint("response_cancel", f"{PATH}/<id>/cancel", ("POST",), wire, _cancel),
@@ -51,24 +48,9 @@ def _respond(asked: Asked, wire: OpenAIResponsesCallers) -> Reply:
         if asked.environ.get("HTTP_UPGRADE", "").lower() == "websocket":
             raise UpgradeRefused("The gateway speaks no WebSocket; send the request by POST.")
         raise MethodNotAllowed(f"{PATH} takes POST; a response is at {PATH}/ID.")
-    return asked.served.handler(wire).handle(asked.model_call, asked.body, _context(asked, wire))
-
-
-def _count(asked: Asked, wire: OpenAIResponsesCallers) -> Reply:
-    """POST /v1/responses/input_tokens, which is no call: nothing is asked, nothing is logged or limited."""
-    request = wire.parse_count(asked.body, _context(asked, wire))
-    asked.served.router.candidates(request.model)  # raises ModelNotFound
-    tokens = estimate_tokens(request.prompt())
-    asked.model_call.finish()
-    return Reply(200, (("Content-Type", JSON_TYPE), (TOKENS_HEADER, "estimate")), wire.render_count(tokens))
-
-
-def _context(asked: Asked, wire: OpenAIResponsesCallers) -> RequestContext:
-    """What the wire is given of a request beside its body; the key tells whose answers it may build on."""
-    environ = asked.environ
-    fields = ((name, environ.get("HTTP_" + name.upper().replace("-", "_"))) for name in wire.request_headers)
-    headers = {name: value for name, value in fields if value is not None}
-    return RequestContext(headers, environ.get("QUERY_STRING", ""), asked.served.guard.client(environ))
+    return asked.served.handler(wire).handle(
+        asked.model_call, asked.body, context_of(asked, wire, asked.served.guard.client(asked.environ))
+    )
 
 
 def _response(asked: Asked, wire: OpenAIResponsesCallers) -> Reply:

@@ -5,8 +5,9 @@ from typing import Any
 
 from gateway.core.answer import ChatChunk, ChoiceDelta, Envelope, Usage
 from gateway.core.deltas import has_content, plain_text
-from gateway.core.request import ChatRequest, Prompt, RequestContext, Source
+from gateway.core.request import ChatRequest, Prompt
 from gateway.core.response_store import ResponseStore
+from gateway.core.source import RequestContext, Source
 from gateway.wires.base import Encoder, Naming
 from gateway.wires.openai_responses.inbound import OpenAIResponsesCallers
 

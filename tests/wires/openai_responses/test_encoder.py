@@ -27,7 +27,8 @@ from gateway.core.provider_failures import (
     RateLimited,
     StreamBroken,
 )
-from gateway.core.request import ChatRequest, Media, Source
+from gateway.core.request import ChatRequest, Media
+from gateway.core.source import Source
 from gateway.wires.base import Naming
 from tests.support.responses import ENVELOPE, NOW, a_store, asked, callers, chunk, encoder, function, user
 from tests.validators.openai_responses import events, final, response_faults, stream_faults

@@ -12,7 +12,8 @@ from gateway.core.deltas import assemble, merged
 from gateway.core.errors import InvalidRequest
 from gateway.core.provider_failures import ProviderFailure, UnsupportedByTarget
 from gateway.core.rendered import Ask, Rendered
-from gateway.core.request import ChatRequest, Message, Prompt, Refusal, Source, Text
+from gateway.core.request import ChatRequest, Message, Prompt, Refusal, Text
+from gateway.core.source import Source
 from gateway.wires.base import Naming
 from gateway.wires.openai_chat.outbound import OpenAIChatProvider
 from gateway.wires.openai_responses.outbound import OpenAIResponsesProvider

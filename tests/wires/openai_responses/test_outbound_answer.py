@@ -19,8 +19,9 @@ from gateway.core.provider_failures import (
     Unavailable,
 )
 from gateway.core.rendered import Rendered
-from gateway.core.request import Source, Tool
+from gateway.core.request import Tool
 from gateway.core.response_store import ResponseStore
+from gateway.core.source import Source
 from gateway.wires.base import Naming
 from gateway.wires.openai_responses.outbound import OpenAIResponsesProvider
 from gateway.wires.reasoning_memory import ReasoningMemory

@@ -19,8 +19,6 @@ from gateway.core.request import (
     Part,
     Prompt,
     Reasoning,
-    RequestContext,
-    Source,
     StoredFile,
     Text,
     Tool,
@@ -29,6 +27,7 @@ from gateway.core.request import (
     UnknownPart,
 )
 from gateway.core.response_store import Turn
+from gateway.core.source import RequestContext, Source
 from gateway.wires.openai_chat.inbound import OpenAIChatCallers
 from gateway.wires.openai_responses.compaction import packed
 from gateway.wires.openai_responses.outbound import OpenAIResponsesProvider

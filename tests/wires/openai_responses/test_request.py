@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from gateway.core.errors import InvalidRequest
-from gateway.core.request import RequestContext, Stored, Text
+from gateway.core.request import Text
 from gateway.core.response_store import ResponseStore, Turn
+from gateway.core.source import RequestContext, Stored
 from tests.support.responses import a_store, asked, assistant, call, callers, function, output, user
 
 

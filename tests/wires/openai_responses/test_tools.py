@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from gateway.core.answer import ChatResponse, ChoiceDelta, ToolCallDelta
 from gateway.core.errors import InvalidRequest
-from gateway.core.request import HostedTool, Source, Tool, ToolCall, ToolChoice
+from gateway.core.request import HostedTool, Tool, ToolCall, ToolChoice
+from gateway.core.source import Source
 from gateway.wires.base import Naming
 from gateway.wires.openai_responses.tool_table import ToolTable
 from tests.support.responses import asked, call, callers, function, namespace, output, prompt_of, user

@@ -11,7 +11,8 @@ from typing import Final
 from msgspec import Raw
 
 from gateway.core.errors import InvalidRequest
-from gateway.core.request import ChatRequest, Source
+from gateway.core.request import ChatRequest
+from gateway.core.source import Source
 from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, loads
 from gateway.wires.addresses import check_fields
 from gateway.wires.field_reader import wrong_type

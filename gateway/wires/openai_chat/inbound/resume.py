@@ -7,7 +7,8 @@ from typing import Final
 from msgspec.structs import replace
 
 from gateway.core.answer import Usage
-from gateway.core.request import ChatRequest, Source
+from gateway.core.request import ChatRequest
+from gateway.core.source import Source
 from gateway.core.strict_json import JsonObject, JsonValue
 from gateway.wires.continuation import wish_to_continue
 from gateway.wires.openai_chat import raw_texts

@@ -10,8 +10,9 @@ from typing import Final
 
 from gateway.core.answer import ChatResponse
 from gateway.core.errors import GatewayError
-from gateway.core.request import ChatRequest, RequestContext
+from gateway.core.request import ChatRequest
 from gateway.core.response_store import ResponseStore
+from gateway.core.source import RequestContext
 from gateway.core.strict_json import dumps
 from gateway.wires.base import Encoder, Headers, Naming
 from gateway.wires.forwarded_headers import RATE_LIMITS, forwarded

@@ -9,8 +9,9 @@ Source: https://platform.openai.com/docs/api-reference/responses/create.
 from typing import Final
 
 from gateway.core.errors import InvalidRequest
-from gateway.core.request import ChatRequest, Prompt, RequestContext, Source, Stored
+from gateway.core.request import ChatRequest, Prompt
 from gateway.core.response_store import ResponseStore
+from gateway.core.source import RequestContext, Source, Stored
 from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, loads
 from gateway.wires.addresses import check_fields, check_url
 from gateway.wires.field_reader import wrong_type

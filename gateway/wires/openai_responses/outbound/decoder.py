@@ -12,7 +12,7 @@ from gateway.core.answer import ChatChunk, Envelope
 from gateway.core.deltas import has_content, plain_text
 from gateway.core.provider_failures import InvalidAnswer, ProviderFailure
 from gateway.core.rendered import Rendered
-from gateway.core.request import Source
+from gateway.core.source import Source
 from gateway.core.sse import DONE, Event, SseDecoder, SseTooLarge
 from gateway.core.strict_json import JsonFault, JsonObject, loads
 from gateway.wires.openai_responses import WIRE

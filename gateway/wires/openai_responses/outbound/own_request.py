@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateway.core.rendered import Adjustments, Ask, Rendered
-from gateway.core.request import ChatRequest, Source
+from gateway.core.request import ChatRequest
+from gateway.core.source import Source
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.wires.adjusted_prompt import REASONING
 from gateway.wires.openai_responses import OWN_REASONING, compaction, turn_state

@@ -7,7 +7,7 @@ from gateway.core.answer import ChatResponse, Envelope
 from gateway.core.deltas import assemble, joined
 from gateway.core.provider_failures import InvalidAnswer
 from gateway.core.rendered import Rendered
-from gateway.core.request import Source
+from gateway.core.source import Source
 from gateway.core.strict_json import JsonFault, JsonObject, loads
 from gateway.wires.openai_responses import WIRE
 from gateway.wires.openai_responses.event_reader import EventReader, read_usage
