@@ -641,6 +641,6 @@ def test_any_request_is_said_in_our_words_or_is_an_invalid_request(body: JsonObj
     except InvalidRequest as error:
         assert error.param
     else:
-        assert len(prompt.messages) == len(request.source.body["messages"] or ())
+        assert len(prompt.messages) == len(request.source.body["messages"] or ())  # type: ignore[arg-type]
         assert dumps(request.source.body) == came
         assert all(name.isascii() and name.isprintable() and "," not in name for name in prompt.unmapped)
