@@ -49,14 +49,13 @@ VENDORS: Final[Mapping[str, Vendor]] = {
             fields=frozenset({"max_completion_tokens", "reasoning_effort", "strict", "verbosity"}),
         ),
     ),
-    # The compatible API: https://ai.google.dev/gemini-api/docs/openai (2026-11). Its streams end with "stop" where a
-    # tool was called: https://github.com/googleapis/python-genai/issues/2868 (open in 2026-08)
+    # The compatible API: https://ai.google.dev/gemini-api/docs/openai (2026-11)
     "gemini": Vendor(
         "https://generativelanguage.googleapis.com/v1beta",
         "GEMINI_API_KEY",
         wire="gemini",
         compatible="/openai",
-        dialect=Dialect(tool_calls_finish=True, fields=frozenset({"reasoning_effort"})),
+        dialect=Dialect(fields=frozenset({"reasoning_effort"})),
     ),
     # https://openrouter.ai/docs/api/reference/parameters (2026-11)
     "openrouter": Vendor(

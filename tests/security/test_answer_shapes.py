@@ -20,7 +20,6 @@ from gateway.wires.base import Decoder, Naming, OutboundWire
 from gateway.wires.gemini import Gemini
 from gateway.wires.openai_chat.inbound import OpenAIChatCallers
 from gateway.wires.openai_chat.outbound import OpenAIChatProvider
-from gateway.wires.openai_chat.outbound.dialect import Dialect
 from gateway.wires.reasoning_memory import ReasoningMemory
 from tests.security.hostile import Scene, check_error, check_reply, check_stream, scene, strict
 from tests.security.substitutions import FEW, INSTEAD, gemini_events, openai_answers, substituted
@@ -55,7 +54,7 @@ def one() -> Iterator[Scene]:
 
 
 def wire(name: str) -> OutboundWire:
-    return OpenAIChatProvider(Dialect(tool_calls_finish=True)) if name == "openai" else Gemini(ReasoningMemory())
+    return OpenAIChatProvider() if name == "openai" else Gemini(ReasoningMemory())
 
 
 def judge(target: OutboundWire, answer: JsonValue, *, ours: bool) -> None:
