@@ -470,7 +470,12 @@ def test_a_stream_has_the_providers_headers(up: ScriptedUpstream, acme: Asking) 
 
 
 @pytest.mark.parametrize(
-    "delta", [{"reasoning_content": "hm"}, {"tool_calls": [{"index": 0, "id": "c"}]}, {"refusal": "no"}]
+    "delta",
+    [
+        {"reasoning_content": "hm"},
+        {"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f"}}]},
+        {"refusal": "no"},
+    ],
 )
 def test_thinking_calling_and_refusing_are_content_too(
     up: ScriptedUpstream, acme: Asking, delta: Mapping[str, object]

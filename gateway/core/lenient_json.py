@@ -16,6 +16,8 @@ from gateway.core.strict_json import MAX_CONTAINERS, JsonFault, JsonValue, check
 
 LONGEST_INT: Final = 20
 """Digits of the longest integer of 64 bits."""
+LONGEST_KEPT: Final = 4_000
+"""Digits of the longest integer that is kept; Python's clients read no longer one than 4,300."""
 _DONE: Final = "[DONE]"
 """The end of a stream, which looks like a list of one word."""
 _BETWEEN: Final = re.compile(r"[\s,;\x00\x1e]*(?:data:\s*)?")
@@ -29,7 +31,7 @@ def loads_all(text: bytes) -> tuple[list[JsonValue], bytes]:
 
     NaN, the infinities and every other bare word become null, control characters stay in their strings, invalid UTF-8
     becomes U+FFFD, and an integer of more than 64 bits is kept digit by digit as msgspec.Raw, which `dumps` writes as
-    it is and readers of fields take for no number.
+    it is and readers of fields take for no number; one that no client reads becomes null.
 
     Returns:
         The values, and the bytes behind them that are no JSON.
@@ -87,7 +89,7 @@ def _nothing(_: str) -> None:
 def _integer(digits: str) -> object:
     if len(digits) <= LONGEST_INT and fits(value := int(digits)):
         return value
-    return msgspec.Raw(digits.encode())
+    return msgspec.Raw(digits.encode()) if len(digits) <= LONGEST_KEPT else None
 
 
 def _number(digits: str) -> float | None:

@@ -18,6 +18,7 @@ class CallRecord(Struct, frozen=True, omit_defaults=True):
         skipped_events: events of the provider's stream that could not be read.
         endpoint: the route that it came by. JSON leaves the usual one out: log lines of chats are read by programs
             that know no other.
+        mended: how many things in the answer had to be mended so that it can be read.
     """
 
     request_id: str
@@ -35,6 +36,7 @@ class CallRecord(Struct, frozen=True, omit_defaults=True):
     dropped: tuple[str, ...]
     skipped_events: int
     endpoint: str = "chat"
+    mended: int = 0
 
 
 class AttemptRecord(Struct, frozen=True):

@@ -48,6 +48,7 @@ class Rendered(Struct, frozen=True):
         forced_tool: the request forces one tool by name. OpenAI ends the answer with "stop" then, although it calls.
         legacy_functions: the caller has functions and no tools, so it looks for one call, in `function_call`.
         single_call: the caller wants one call at a time, and the provider cannot be told.
+        may_be_empty: the answer continues another one, to which nothing may have to be added.
     """
 
     body: bytes
@@ -59,3 +60,4 @@ class Rendered(Struct, frozen=True):
     forced_tool: bool = False
     legacy_functions: bool = False
     single_call: bool = False
+    may_be_empty: bool = False

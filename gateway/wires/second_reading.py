@@ -13,6 +13,7 @@ from msgspec import Struct
 from gateway.core.lenient_json import loads_all
 from gateway.core.sse import DONE, ERROR, Event, StrayLine
 from gateway.core.strict_json import JsonValue
+from gateway.wires.refusals.error_text import of_page
 
 LOST_WORDS: Final = "The provider's stream has an event that cannot be read and holds words of the answer."
 TEXT_READ: Final = 64 << 10
@@ -42,8 +43,8 @@ class Reading(Struct, frozen=True):
     """The second reading of an event.
 
     Attributes:
-        kind: "json": `values` are events in their order. "error": `text`, or the first of `values`, is one. "done": the
-            stream ends. "lost": words of the answer cannot be read. "nothing": the event says nothing.
+        kind: "json": `values` are events in their order. "error": the first of `values` is one, or `text`, or a page
+            without words. "done": the stream ends. "lost": words of the answer cannot be read. "nothing": none of it.
         values: as above.
         text: as above.
         done: the stream ends behind the values.
@@ -53,6 +54,11 @@ class Reading(Struct, frozen=True):
     values: tuple[JsonValue, ...] = ()
     text: str = ""
     done: bool = False
+
+    @property
+    def error(self) -> JsonValue:
+        """The error that it is; "" where it has no words."""
+        return self.values[0] if self.values else self.text
 
 
 _NOTHING: Final = Reading("nothing")
@@ -77,7 +83,10 @@ def read_again(event: Event) -> Reading:
         return Reading("error", tuple(inner[:1]), text=found[2].strip())
     if holds_words(data):
         return _LOST
-    if _PAGE.match(text) or (not data.startswith((b"{", b"[", b'"')) and _TROUBLE.search(text)):
+    if _PAGE.match(text):
+        page = of_page(text)
+        return Reading("error", () if page is None or page == text else (page,))
+    if not data.startswith((b"{", b"[", b'"')) and _TROUBLE.search(text):
         return Reading("error", text=text)
     return _NOTHING
 

@@ -23,7 +23,7 @@ from gateway.wires.openai_chat.outbound.half_texts import HalfTexts
 from gateway.wires.openai_chat.outbound.plain_text import plain_text
 from gateway.wires.openai_chat.outbound.repairs import repair_envelope, repair_usage
 from gateway.wires.openai_chat.outbound.response import read_usage
-from gateway.wires.openai_chat.outbound.streamed_choice import StreamedChoice, choice_error
+from gateway.wires.openai_chat.outbound.streamed_choice import ANSWERS, NOTHING, StreamedChoice, choice_error
 from gateway.wires.second_reading import LOST_WORDS, read_again
 from gateway.wires.untrusted_fields import an_object, objects
 
@@ -166,7 +166,7 @@ class ChunkDecoder:
             return []
         found = read_again(event)
         if found.kind == "error" and not at_end:
-            self.fault = parse_in_stream(found.values[0] if found.values else found.text)
+            self.fault = parse_in_stream(found.error)
         elif found.kind == "lost" and not at_end:
             self.fault = InvalidAnswer(LOST_WORDS)
         elif found.kind == "json":
@@ -184,6 +184,10 @@ class ChunkDecoder:
     def _end(self) -> list[ChatChunk]:
         """The end of the stream: the finish of each choice that has none, where it is certainly whole."""
         self.done = True
+        seen_all = self._choices.values()
+        if seen_all and not (self._asked.may_be_empty or any(seen.said or seen.finish in ANSWERS for seen in seen_all)):
+            self.fault = InvalidAnswer(NOTHING)  # agents would repeat the request for ever
+            return []
         chunks: list[ChatChunk] = []
         for index, seen in self._choices.items():
             if seen.finish is not None:

@@ -65,10 +65,12 @@ _WORDS: Final[Mapping[str, str]] = {
             "tool_call",  # Cohere
             "tool_use",  # Anthropic, Bedrock
             "tool",
+            "calls",
+            "function_calls",
         ),
         "tool_calls",
     ),
-    **dict.fromkeys(("function_call", "function_calls", "function"), "function_call"),
+    **dict.fromkeys(("function_call", "function"), "function_call"),
     **dict.fromkeys(
         (
             "content_filter",

@@ -22,7 +22,7 @@ from gateway.wires.openai_chat.outbound.deltas import DeltaReader
 from gateway.wires.openai_chat.outbound.errors import holds_error, parse_in_stream
 from gateway.wires.openai_chat.outbound.finish_words import FinishWord, read_finish
 from gateway.wires.openai_chat.outbound.repairs import has_envelope, repair_envelope, repair_message, repair_usage
-from gateway.wires.openai_chat.outbound.streamed_choice import ANSWERS, BROKE_OFF, NOT_CONTENT, choice_error
+from gateway.wires.openai_chat.outbound.streamed_choice import ANSWERS, BROKE_OFF, NOT_CONTENT, NOTHING, choice_error
 from gateway.wires.second_reading import read_again
 from gateway.wires.untrusted_fields import an_object, count, objects, text
 
@@ -52,7 +52,7 @@ def parse(body: bytes, now: int, asked: Rendered) -> ChatResponse:
         raise InvalidAnswer("The provider's answer has no choices.")
     mended += sum(_repair_choice(index, choice, asked) for index, choice in enumerate(choices))
     if not any(map(_says_something, objects(choices))):
-        raise InvalidAnswer("The provider answered with nothing.")
+        raise InvalidAnswer(NOTHING)
     if not has_envelope(fields, ANSWER_OBJECT):
         repair_envelope(fields, ANSWER_OBJECT, None, now)
     repair_usage(fields)
@@ -74,8 +74,8 @@ def _read(body: bytes) -> tuple[JsonValue, int]:
     if found.kind == "json":
         values = [whole_value(value) for value in found.values]
         return next((value for value in values if holds_error(value)), values[0]), 1
-    if found.kind == "error":
-        raise parse_in_stream(found.text)
+    if found.kind == "error" and found.error:
+        raise parse_in_stream(found.error)
     raise InvalidAnswer(f"The provider's answer is not JSON: {reason}")
 
 

@@ -38,6 +38,7 @@ NOT_CONTENT: Final = frozenset(
 """Fields of a delta that say nothing to the caller by themselves."""
 ANSWERS: Final = frozenset({"length", "content_filter"})
 """Finishes that are an answer even where nothing was said."""
+NOTHING: Final = "The provider answered with nothing."
 BROKE_OFF: Final = "The provider broke its answer off with an error."
 NO_FINISH: Final = "The provider's stream ended without a finish."
 

@@ -81,8 +81,9 @@ class _Fragment:
             return self.id != known.id
         if self.name != known.name:
             return True
-        repeats = self.index is not None and self.arguments.strip() == "".join(known.pieces).strip()
-        return bool(self.arguments and known.arguments.whole and not repeats)
+        so_far, further = EMPTY if known.held else "".join(known.pieces).strip(), self.arguments.strip()
+        is_complete = known.arguments.whole or (known.held and further == EMPTY)
+        return bool(further and is_complete and not (self.index is not None and further == so_far))
 
 
 class ToolCalls:
