@@ -13,7 +13,7 @@ from gateway.core.errors import GatewayError
 from gateway.core.request import ChatRequest, RequestContext
 from gateway.wires.base import Encoder, Headers, Naming
 from gateway.wires.forwarded_headers import RATE_LIMITS, forwarded
-from gateway.wires.openai_chat import WIRE
+from gateway.wires.openai_chat import WIRE, is_legacy
 from gateway.wires.openai_chat.inbound import answer, errors, request, resume
 from gateway.wires.openai_chat.inbound.encoder import ChunkEncoder
 
@@ -40,10 +40,10 @@ class OpenAIChatCallers:
         return resume.resume_request(chat, text_so_far)
 
     def render_response(self, response: ChatResponse, chat: ChatRequest, naming: Naming) -> bytes:
-        return answer.render(response, naming)
+        return answer.render(response, naming, legacy=is_legacy(chat.source.body))
 
     def encoder(self, chat: ChatRequest, naming: Naming) -> Encoder:
-        return ChunkEncoder(naming, self._mask)
+        return ChunkEncoder(naming, self._mask, legacy=is_legacy(chat.source.body))
 
     def render_error(self, error: GatewayError) -> bytes:
         return errors.render_error(error, self._mask)
