@@ -122,9 +122,15 @@ class ToolCall(Struct, frozen=True):
 
 
 class UnknownPart(Struct, frozen=True):
-    """A part of a message that the neutral form does not have; `kind` is its name in the source's wire."""
+    """A part of a message that the neutral form does not have.
+
+    Attributes:
+        kind: its name in the source's wire.
+        place: its path in the request, where the question cannot be answered without it; "" where it can be left out.
+    """
 
     kind: str
+    place: str = ""
 
 
 Part: TypeAlias = Text | Reasoning | Refusal | Media | StoredFile | ToolCall | UnknownPart

@@ -14,7 +14,7 @@ from typing import Final
 
 from gateway.core.errors import InvalidRequest
 from gateway.core.provider_failures import UnsupportedByTarget
-from gateway.core.request import Media, StoredFile
+from gateway.core.request import Media, StoredFile, ToolCall, UnknownPart
 from gateway.core.strict_json import JsonObject
 
 Drop = Callable[[str], None]
@@ -130,6 +130,17 @@ def stored(file: StoredFile) -> JsonObject:
     raise UnsupportedByTarget(
         "The request names a stored file, and Gemini has only files stored with Google.", param="messages"
     )
+
+
+def leave_out(part: UnknownPart | ToolCall, drop: Drop) -> None:
+    """Leave out a part for which Gemini has no word.
+
+    Raises:
+        UnsupportedByTarget: nobody can answer without it.
+    """
+    if isinstance(part, UnknownPart) and part.place:
+        raise UnsupportedByTarget(f"Gemini has no word for a part of the type {part.kind}.", param=part.place)
+    drop("messages.tool_calls" if isinstance(part, ToolCall) else f"messages.content.{part.kind}")
 
 
 def field(media: Media) -> str:
