@@ -38,6 +38,13 @@ class Vendor:
     dialect: Dialect = COMMON_DIALECT
 
 
+_MISTRAL: Final[Mapping[str, frozenset[str]]] = {
+    "system": frozenset({"role", "content"}),
+    "user": frozenset({"role", "content"}),
+    "assistant": frozenset({"role", "content", "tool_calls", "prefix"}),
+    "tool": frozenset({"role", "content", "tool_call_id", "name"}),
+}
+"""The keys of Mistral's messages: docs.mistral.ai/api, chat completion (2026-11)."""
 VENDORS: Final[Mapping[str, Vendor]] = {
     # Refuses message fields that it does not have; https://platform.openai.com/docs/api-reference/chat/create (2026-11)
     "openai": Vendor(
@@ -69,12 +76,13 @@ VENDORS: Final[Mapping[str, Vendor]] = {
         "GROQ_API_KEY",
         dialect=Dialect("strict", fields=frozenset({"max_completion_tokens", "reasoning_effort"})),
     ),
-    # Sends usage at the end of every stream and refuses fields it does not know (docs.mistral.ai/api, 2026-11)
+    # Sends usage at the end of every stream, and refuses fields it does not know, null, and ids of calls that are not
+    # nine letters and digits (docs.mistral.ai/api, 2026-11)
     "mistral": Vendor(
         "https://api.mistral.ai/v1",
         "MISTRAL_API_KEY",
         stream_usage=False,
-        dialect=Dialect("strict", fields=frozenset({"strict"})),
+        dialect=Dialect("strict", call_ids="nine", message_keys=_MISTRAL, fields=frozenset({"strict"})),
     ),
     # Wants its reasoning back within a turn that calls tools:
     # https://api-docs.deepseek.com/guides/thinking_mode (2026-11)

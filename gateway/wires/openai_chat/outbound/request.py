@@ -48,7 +48,9 @@ def render(chat: ChatRequest, model: str, ask: Ask, dialect: Dialect) -> Rendere
     dropped: tuple[str, ...] = ()
     adjustments = ask.adjustments
     if dialect.history == "strict" or REASONING in adjustments.without:
-        fields["messages"], dropped = history.clean(fields.get("messages"))
+        fields["messages"], dropped = history.clean(fields.get("messages"), dialect)
+    else:
+        fields["messages"] = history.without_empty_calls(fields.get("messages"))
     if chat.stream and ask.usage and not chat.wants_usage:
         options = fields.get("stream_options")
         fields["stream_options"] = {**(options if isinstance(options, dict) else {}), "include_usage": True}
