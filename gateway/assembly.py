@@ -44,6 +44,7 @@ from gateway.routing.retry_budget import RetryBudgets
 from gateway.routing.router import Router
 from gateway.runtime import Runtime
 from gateway.server.guard import Guard
+from gateway.upstream.surroundings import proxies_of
 from gateway.wires.base import InboundWire
 
 MIB: Final = 1 << 20
@@ -136,10 +137,18 @@ class Assembly:
             router=self.router,
             health=runtime.health,
             limiters=runtime.limiters,
+            lessons=runtime.lessons,
             auth=self.auth,
             timeouts=self._timeouts,
             configuration=str(loaded.path) if loaded.path else None,
+            proxies=proxies_of(self.endpoints),
         )
+
+    @property
+    def endpoints(self) -> Mapping[str, str]:
+        """The addresses of the providers, by name; the embedded one has none before it runs."""
+        found = {name: binding.resolved.endpoint for name, binding in self.bindings.items()}
+        return {name: endpoint for name, endpoint in found.items() if endpoint is not None}
 
     @cached_property
     def failover(self) -> Failover:
@@ -147,7 +156,7 @@ class Assembly:
         runtime = self._runtime
         attempt = Attempt(
             providers=self.providers(),
-            policy=AttemptPolicy(runtime.limiters, runtime.health, RetryBudgets(), self._timeouts),
+            policy=AttemptPolicy(runtime.limiters, runtime.health, RetryBudgets(), self._timeouts, runtime.lessons),
             auth=self.auth,
             observers=runtime.observers,
             random=random,
@@ -179,6 +188,7 @@ class Assembly:
                 environ=self._runtime.environ,
                 clock=self._runtime.clock,
                 memory=self._runtime.memory,
+                aliases=self._config.model_aliases,
             )
             for name, each in self.bindings.items():
                 endpoint = self._runtime.demo.base_url if each.resolved.type == "demo" else each.resolved.endpoint

@@ -82,10 +82,16 @@ def check(path: Path | None, as_schema: bool) -> None:
     if as_schema:
         click.echo(json.dumps(schema(), indent=2))
         return
+    from gateway.providers import catalog
+    from gateway.upstream.surroundings import connection_notes, connection_warnings
+
     loaded = _configuration(path)
-    for warning in loaded.warnings:
-        click.echo(f"warning: {warning}")
     config = loaded.config
+    endpoints = catalog.endpoints(config, os.environ)
+    for warning in (*loaded.warnings, *connection_warnings(endpoints, os.environ)):
+        click.echo(f"warning: {warning}")
+    for note in connection_notes(endpoints, os.environ):
+        click.echo(note)
     where = loaded.path or "no configuration file (the embedded demo would be served)"
     enabled = sum(provider.enabled for provider in config.providers.values())
     click.echo(

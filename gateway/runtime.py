@@ -25,6 +25,7 @@ from gateway.observe.logs import CallLog
 from gateway.observe.masking import Masker
 from gateway.observe.observers import Observers
 from gateway.routing.health import Health
+from gateway.routing.lessons import Lessons
 from gateway.streaming.relay import Relay
 from gateway.wires.reasoning_memory import ReasoningMemory
 
@@ -107,6 +108,7 @@ class Runtime:
         drain_state: whether the gateway drains.
         health: what is known of targets.
         limiters: the windows of limits.
+        lessons: what targets have taught.
         observers: get a record of each call.
         memory: signatures of calls, for clients that drop them.
         demo_key: with which the embedded provider is called.
@@ -127,6 +129,7 @@ class Runtime:
         self.drain_state = DrainState()
         self.health = Health(self.clock, random)
         self.limiters = RateLimiters((), self.clock)
+        self.lessons = Lessons(self.clock)
         self.observers = Observers([CallLog()])
         self.memory = ReasoningMemory()
         self.demo_key = Secret(token_urlsafe(32))

@@ -27,6 +27,8 @@ from gateway.process import StopSignals, freeze_startup_objects, limit_malloc, r
 from gateway.runtime import Current, Runtime
 from gateway.server.gateway_proxy import GatewayProxy
 from gateway.server.routes import ENDPOINTS, Row
+from gateway.upstream.certificates import TrustStore
+from gateway.upstream.surroundings import connection_notes, connection_warnings, proxies_of
 
 CUT_SECONDS: Final = 2.0
 """What an answer that is cut at the end of the drain gets to say so."""
@@ -226,6 +228,7 @@ def greeting(loaded: Loaded, gateway: Gateway) -> str:
     lines.append(f"Models: {', '.join(names) or without_alias}")
     lines.extend(f"Warning: {warning}" for warning in loaded.warnings)
     lines.extend(_credential_lines(gateway.assembly))
+    lines.extend(_connection_lines(gateway.assembly.endpoints, gateway.runtime.environ))
     if names:
         lines.append(f"Try: curl {gateway.url}/v1/chat/completions {_curl_data(names[0])}")
     return "\n".join(lines)
@@ -238,6 +241,13 @@ def _credential_lines(assembly: Assembly) -> Iterator[str]:
         if status.problem is not None:
             remedy = f" Run: {status.remedy}" if status.remedy else ""
             yield f"Warning: {status.problem}{remedy}"
+
+
+def _connection_lines(endpoints: Mapping[str, str], environ: Mapping[str, str]) -> Iterator[str]:
+    """What the environment changes about connections."""
+    yield from (f"Warning: {warning}" for warning in connection_warnings(endpoints, environ))
+    if TrustStore.of(environ).variable is not None or proxies_of(endpoints):
+        yield from (f"Connections: {note}" for note in connection_notes(endpoints, environ))
 
 
 def _curl_data(model: str) -> str:

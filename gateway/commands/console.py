@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 import click
 
 from gateway.core import texts
+from gateway.core.this_machine import is_this_machine
 from gateway.observe.masking import Masker
-from gateway.upstream.proxied.proxies import LOOPBACK
 
 MAX_SERVER_TEXT: Final = 300
 """Characters of a server's text that are shown."""
@@ -95,7 +95,7 @@ def may_open(address: str) -> bool:
         return False
     if not _OPENABLE.fullmatch(address) or not host or parts.username is not None:
         return False
-    return parts.scheme == "https" or (parts.scheme == "http" and host in LOOPBACK)
+    return parts.scheme == "https" or (parts.scheme == "http" and is_this_machine(host))
 
 
 def has_screen(environ: Mapping[str, str], platform: str = sys.platform) -> bool:

@@ -31,7 +31,6 @@ TURNS: Final[Mapping[HowAsked, str]] = {
     "in order": "asked if those before it fail",
     "in line": "has no room now: asked after the others, in line",
     "forced": "rests: asked all the same if nobody else is left",
-    "not asked": "rests: not asked, another one is due sooner",
 }
 
 
@@ -134,6 +133,10 @@ def _details(candidate: CandidateView, now: float) -> Iterator[str]:
     yield f"health: {_health(candidate)}"
     yield f"first content: {_first_content(candidate)}"
     yield f"rate limit: {_limit(candidate)}"
+    if candidate.proxy is not None:
+        yield f"connection: through {one_line(candidate.proxy)}"
+    if candidate.left_out:
+        yield f"left out, as it refuses them: {', '.join(candidate.left_out)}"
     yield f"credential: {_credential(candidate.credential, now)}"
     if candidate.credential.remedy:
         yield f"to do: {candidate.credential.remedy}"

@@ -6,11 +6,12 @@ it may contain a password or a key. A rule needs no vendor and no network.
 
 import re
 from collections.abc import Iterable, Iterator
-from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from ipaddress import AddressValueError, IPv6Address
 from typing import Final
 
 from gateway.config.faults import Check, KeyPath, Problem, named, nearest
 from gateway.config.schema import Config, Provider, WatchFile
+from gateway.core.this_machine import is_this_machine
 
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
 _AUTHORITY = re.compile(r"(?:\[(?P<ip6>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:]+))(?::(?P<port>[0-9]{1,5}))?")
@@ -76,7 +77,7 @@ def _references(config: Config) -> Iterator[tuple[KeyPath, str]]:
 def loopback_host(config: Config) -> Iterator[Problem]:
     """The gateway listens on this machine only."""
     host = config.gateway.host
-    if not _is_loopback("" if ":" in host else host, host.strip("[]") if ":" in host else ""):
+    if not is_this_machine(host):
         yield Problem(("gateway", "host"), "must be a loopback address: 127.0.0.1, ::1 or localhost", fatal=True)
 
 
@@ -207,19 +208,7 @@ def _is_private(address: str) -> bool:
     """Whether a valid address is safe from eavesdropping: https, or a loopback host."""
     scheme, authority = _split(address)
     found = _AUTHORITY.fullmatch(authority)
-    return scheme == "https" or (found is not None and _is_loopback(found["name"] or "", found["ip6"] or ""))
-
-
-def _is_loopback(name: str, ip6: str) -> bool:
-    address = _ip6(ip6) if ip6 else _ip4(name)
-    return name.lower().rstrip(".") == "localhost" or (address is not None and address.is_loopback)
-
-
-def _ip4(text: str) -> IPv4Address | None:
-    try:
-        return IPv4Address(text)
-    except AddressValueError:
-        return None
+    return scheme == "https" or (found is not None and is_this_machine(found["name"] or found["ip6"]))
 
 
 def _ip6(text: str) -> IPv6Address | None:

@@ -4,6 +4,7 @@ Code that waits or measures takes a Clock in its constructor, so that tests cont
 module uses the real clocks.
 """
 
+import sys
 import threading
 import time
 from typing import Protocol
@@ -30,3 +31,15 @@ class SystemClock:
 
     def wait(self, condition: threading.Condition, timeout: float) -> bool:
         return condition.wait(timeout)
+
+
+def boot_time() -> float:
+    """Seconds since some time in the past, those included that the machine has slept: for what a connection has idled.
+
+    Linux and macOS stop the usual monotonic clock in sleep, and have another one (clock_gettime(2)); Windows does not.
+    """
+    if sys.platform == "linux":
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    if sys.platform == "darwin":
+        return time.clock_gettime(time.CLOCK_MONOTONIC)
+    return time.monotonic()

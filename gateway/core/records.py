@@ -16,6 +16,7 @@ class CallRecord(Struct, frozen=True, omit_defaults=True):
         error: the code of what it ended with, if it failed.
         dropped: fields of the request that the provider could not be given.
         skipped_events: events of the provider's stream that could not be read.
+        learned: what a target has refused by name meanwhile, and is not sent again.
         endpoint: the route that it came by. JSON leaves the usual one out: log lines of chats are read by programs
             that know no other.
         mended: how many things in the answer had to be mended so that it can be read.
@@ -35,6 +36,7 @@ class CallRecord(Struct, frozen=True, omit_defaults=True):
     completion_tokens: int | None
     dropped: tuple[str, ...]
     skipped_events: int
+    learned: tuple[str, ...] = ()
     endpoint: str = "chat"
     mended: int = 0
 

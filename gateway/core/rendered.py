@@ -45,6 +45,7 @@ class Rendered(Struct, frozen=True):
         choices: the number of alternative answers that it asks for.
         tools: the tools that the answer may call, by the name that was sent; empty where names pass unchanged.
         neutral: whether the caller speaks another wire, so that the answer is read into neutral form.
+        query: the query string to add to the address, without the question mark; "" for none.
         forced_tool: the request forces one tool by name. OpenAI ends the answer with "stop" then, although it calls.
         legacy_functions: the caller has functions and no tools, so it looks for one call, in `function_call`.
         single_call: the caller wants one call at a time, and the provider cannot be told.
@@ -57,6 +58,7 @@ class Rendered(Struct, frozen=True):
     choices: int = 1
     tools: Mapping[str, Tool] = field(default_factory=dict)
     neutral: bool = False
+    query: str = ""
     forced_tool: bool = False
     legacy_functions: bool = False
     single_call: bool = False

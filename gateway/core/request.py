@@ -75,7 +75,7 @@ class Refusal(Struct, frozen=True):
 
 
 class Media(Struct, frozen=True):
-    """An image, a sound or a file: its bytes, or its address.
+    """An image, a sound, a video or a file: its bytes, or its address.
 
     Attributes:
         kind: what its wire calls it.
@@ -87,7 +87,7 @@ class Media(Struct, frozen=True):
         extra: data that belongs to it, by vendor.
     """
 
-    kind: Literal["image", "audio", "file"]
+    kind: Literal["image", "audio", "video", "file"]
     mime_type: str = ""
     data: str = ""
     uri: str = ""

@@ -28,7 +28,7 @@ class Candidate(Struct, frozen=True):
     Attributes:
         target: the target.
         wait: whether to queue where its rate limit has no room now.
-        forced: ask it although it cools down, because no other target is left.
+        forced: ask it although it cools down, because no other target is left that does not.
     """
 
     target: Target

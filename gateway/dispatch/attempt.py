@@ -25,11 +25,14 @@ from gateway.limits.rate_limiter import RateLimiters
 from gateway.observe.observers import Observers
 from gateway.providers.base import Answer, AttemptContext, OpenStream, Provider
 from gateway.routing.health import Health, HealthTicket
+from gateway.routing.lessons import Lessons
 from gateway.routing.retry_budget import RetryBudgets
 from gateway.routing.router import Target
 
 BACKOFF: Final = 0.25
 """The longest pause in seconds before a second try where the provider gave no time. There is no third try."""
+MAX_LESSONS: Final = 2
+"""How often one attempt repeats a request without what was refused."""
 LONGEST_RETRY_AFTER: Final = 3.0
 """Seconds. A provider that asks for a longer pause is not asked again; the next candidate is."""
 
@@ -63,12 +66,14 @@ class TargetAnswer(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class AttemptPolicy:
-    """What decides when a target is asked: rate limits, health, and budgets for second tries; and how long it gets."""
+    """What decides when a target is asked: rate limits, health, and budgets for second tries; how long it gets; and
+    what is left out of its requests."""
 
     limiters: RateLimiters
     health: Health
     budgets: RetryBudgets
     timeouts: Mapping[str, Timeouts]
+    lessons: Lessons
 
 
 class Attempt:
@@ -110,15 +115,25 @@ class Attempt:
             CallerLeft, Draining, DeadlineExceeded: the answer is not wanted any more.
         """
         admitted = self._admission.admit(candidate, branch)
-        try:
-            return self._ask(candidate.target, operation, branch, admitted)  # outside tenacity, which costs time
-        except ProviderFailure as failure:
-            first = failure
-        return self._retry(first, candidate, operation, branch, admitted.credential)
+        for lessons_left in range(MAX_LESSONS, -1, -1):
+            try:
+                return self._ask(candidate.target, operation, branch, admitted)  # outside tenacity, which costs time
+            except ProviderFailure as failure:
+                refusal = failure
+            if not (lessons_left and self._teaches(refusal, candidate.target, branch.call)):
+                break
+            admitted = self._admission.admit_again(refusal, candidate, branch, admitted.credential)
+        return self._retry(refusal, candidate, operation, branch, admitted.credential)
 
     def expected_wait(self, target: Target) -> float:
         """Seconds until the target's rate limit has room."""
         return self._admission.expected_wait(target)
+
+    def _teaches(self, refusal: ProviderFailure, target: Target, call: Call) -> bool:
+        """Whether the target is asked again without what it has refused by name. That is no second try."""
+        learned = self._policy.lessons.learn(target, refusal) if refusal.refused_fields and call.has_tries else ()
+        call.learned += learned
+        return bool(learned)
 
     def _retry(
         self, first: ProviderFailure, candidate: Candidate, operation: Operation, branch: Branch, credential: Credential
@@ -206,6 +221,7 @@ class Attempt:
             first_content=branch.call.remaining() if timeout == "auto" else timeout,
             on_wait=branch.wait_on,
             on_sent=on_sent,
+            adjustments=self._policy.lessons.of(target),
         )
 
     def _report_failure(

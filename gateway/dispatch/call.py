@@ -79,6 +79,7 @@ class Call:
     dropped: tuple[str, ...] = ()
     skipped_events = 0
     mended = 0
+    learned: tuple[str, ...] = ()
     not_continued = False
     hedging: Hedging | None = None
     heartbeats: Heartbeats | None = None

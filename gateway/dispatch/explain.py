@@ -13,11 +13,12 @@ from gateway.auth.auth_manager import AuthManager
 from gateway.config.schema import Timeouts
 from gateway.limits.rate_limiter import LimitStatus, RateLimiters
 from gateway.routing.health import Health, TargetStatus
+from gateway.routing.lessons import Lessons
 from gateway.routing.router import Route, Router, Target
 
-HowAsked = Literal["in order", "in line", "forced", "not asked"]
+HowAsked = Literal["in order", "in line", "forced"]
 """How a candidate is asked: after those before it have failed; after them in the queue of its rate limit; although it
-cools down, because no other target is left; not at all, because another cooldown ends sooner."""
+cools down, because no other target is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,8 @@ class CandidateView:
         health: its status; its time limits apply where `first_content` is "auto".
         first_content: seconds that it gets for its first content, or "auto".
         limit: its provider's rate limit; None where there is none.
+        proxy: through which proxy its provider is asked; None where there is none.
+        left_out: what it has refused by name and is not sent.
     """
 
     provider: str
@@ -57,6 +60,8 @@ class CandidateView:
     first_content: float | Literal["auto"]
     limit: LimitStatus | None
     credential: CredentialView
+    proxy: str | None = None
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +83,11 @@ class Explainer:
         router: maps names to targets.
         health: which targets may be asked.
         limiters: the rate limits.
+        lessons: what targets have refused by name.
         auth: the credentials.
         timeouts: by provider name.
         configuration: the path of the configuration file.
+        proxies: by provider name, for those that are asked through one.
     """
 
     def __init__(  # noqa: PLR0913 - the parts that a call uses, passed once
@@ -89,16 +96,20 @@ class Explainer:
         router: Router,
         health: Health,
         limiters: RateLimiters,
+        lessons: Lessons,
         auth: AuthManager,
         timeouts: Mapping[str, Timeouts],
         configuration: str | None,
+        proxies: Mapping[str, str],
     ) -> None:
         self._router = router
         self._health = health
         self._limiters = limiters
+        self._lessons = lessons
         self._auth = auth
         self._timeouts = timeouts
         self._configuration = configuration
+        self._proxies = proxies
 
     def explain(self, model: str) -> Explanation:
         """How `model`, an alias or `provider/model`, would be routed now.
@@ -120,8 +131,7 @@ class Explainer:
         queues = route.when_limited == "wait"
         asked: dict[Target, HowAsked] = {target: "in order" for target in ready if queues or not waits[target]}
         asked |= {target: "in line" for target in sorted(ready, key=waits.__getitem__) if target not in asked}
-        asked |= dict.fromkeys(cooling_down[:1], "forced")
-        return asked | dict.fromkeys(cooling_down[1:], "not asked")
+        return asked | dict.fromkeys(cooling_down, "forced")
 
     def _wait(self, target: Target) -> float:
         limiter = self._limiters.of(target.provider)
@@ -139,4 +149,6 @@ class Explainer:
             first_content=self._timeouts[target.provider].first_token_seconds,
             limit=limiter.status() if limiter else None,
             credential=CredentialView(status.kind, status.expires_at, status.problem, status.remedy),
+            proxy=self._proxies.get(target.provider),
+            left_out=tuple(sorted(self._lessons.of(target).without)),
         )

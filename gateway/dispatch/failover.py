@@ -65,7 +65,7 @@ class Failover:
         if ready and ready[0] is not route.targets[0]:
             skipped = route.targets[: route.targets.index(ready[0])]
             call.attempts.extend((target, "resting") for target in skipped)
-        order = CandidateOrder(ready, cooling_down, queue=route.when_limited == "wait")
+        order = CandidateOrder(ready, cooling_down, queue=route.when_limited == "wait", due=self._due)
         dispatch = HedgedDispatch(self._attempt, order, operation, call, self._clock)
         call.hedging = dispatch
         try:
@@ -105,6 +105,9 @@ class Failover:
     def has_alternative(self, route: Route, target: Target) -> bool:
         """Whether another target of the route could take over now."""
         return bool(self._health.order([other for other in route.targets if other != target])[0])
+
+    def _due(self, target: Target) -> float:
+        return self._health.due([target]) or 0.0
 
     def _with_advice(self, failure: GatewayError, route: Route) -> GatewayError:
         """The failure with the seconds until a target may be asked again, where waiting may help."""

@@ -34,13 +34,15 @@ class CandidateOrder(Struct, frozen=True):
 
     Attributes:
         ready: may be asked now.
-        cooling_down: may not; the one due soonest first.
+        cooling_down: may not; asked where no other is left, the one due soonest first.
         queue: wait in the queue of a rate limit instead of asking the next target.
+        due: seconds until a target may be asked, as of now.
     """
 
     ready: Sequence[Target]
     cooling_down: Sequence[Target]
     queue: bool
+    due: Callable[[Target], float]
 
 
 class HedgedDispatch:
@@ -65,6 +67,7 @@ class HedgedDispatch:
         self._ready = [Candidate(target, wait=order.queue) for target in order.ready]
         self._rate_limited: list[Target] = []
         self._cooling_down = list(order.cooling_down)
+        self._due = order.due
         self._branches: list[Branch] = []
         self._winner: TargetAnswer | None = None
         self._final_error: GatewayError | None = None
@@ -177,8 +180,8 @@ class HedgedDispatch:
         """The next candidate of a branch; None if there is none for it.
 
         First the ready ones, in their order. Only a branch that works alone gets the others: those without room in
-        their rate limit, now in the queue and the shortest wait first, and at last the one whose cooldown ends soonest,
-        rather than failing without having asked.
+        their rate limit, now in the queue and the shortest wait first; and at last those that cool down, the one due
+        soonest first, rather than failing without having asked.
         """
         with self._lock:
             if self._is_decided() or not self._call.has_tries:
@@ -192,7 +195,8 @@ class HedgedDispatch:
                 self._rate_limited.remove(soonest)
                 return Candidate(soonest, wait=True)
             if self._cooling_down:
-                soonest, self._cooling_down = self._cooling_down[0], []
+                soonest = min(self._cooling_down, key=self._due)
+                self._cooling_down.remove(soonest)
                 return Candidate(soonest, wait=True, forced=True)
             return None
 

@@ -19,6 +19,9 @@ MAX_HEDGES: Final = 64
 HEARTBEAT_SECONDS: Final = 15.0
 """Seconds without a write after which a caller that waits for a stream gets a heartbeat."""
 
+STOP_SECONDS: Final = 5.0
+"""How long a thread that was told to end is waited for; a stop has a limit in every part."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -78,12 +81,12 @@ class CallWatchdog:
     def close(self) -> None:
         """End all threads and calls. Idempotent."""
         self._closing.set()
-        self._thread.join()
+        self._thread.join(STOP_SECONDS)
         self.end_all()
         with self._lock:
             hedges = list(self._hedges)
         for thread in hedges:
-            thread.join()
+            thread.join(STOP_SECONDS)
 
     def _list(self) -> list[Call]:
         with self._lock:

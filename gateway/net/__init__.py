@@ -1,1 +1,1 @@
-"""What both sides ask of the system about a socket."""
+"""What both sides ask of the system about sockets, names and descriptors."""

@@ -171,6 +171,8 @@ def pretty(line: CallRecord) -> str:
         details.append(f"{line.skipped_events} unreadable events skipped")
     if line.mended:
         details.append(f"{line.mended} things mended")
+    if line.learned:
+        details.append(f"learned to leave out {' '.join(line.learned)}")
     return f"{' '.join(parts)} {', '.join(details)}"
 
 

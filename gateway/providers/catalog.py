@@ -4,6 +4,7 @@ A vendor with OpenAI's API needs a row and no code. A row that differs from the 
 difference. This module builds nothing (factory.py does) and does not use the network.
 """
 
+import contextlib
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,13 +17,13 @@ from gateway.auth.sources import ApiKey, CredentialSource, StoredToken
 from gateway.config import schema
 from gateway.config.faults import KeyPath
 from gateway.config.loader import Check, Problem
+from gateway.core.this_machine import LOCAL_NAMES
 from gateway.providers import credentials
 from gateway.providers.credentials import CannotResolve
 from gateway.providers.vendors import COMMON_DIALECT, COMPATIBLE, VENDORS, Vendor, Wire
-from gateway.upstream.proxied.proxies import LOOPBACK
 from gateway.wires.openai_chat.outbound.dialect import Dialect
 
-__all__ = ["CannotResolve", "Resolved", "check", "from_environment", "resolve", "unusable_keys"]
+__all__ = ["CannotResolve", "Resolved", "check", "endpoints", "from_environment", "resolve", "unusable_keys"]
 
 GOOGLE: Final = "generativelanguage.googleapis.com"
 VERTEX: Final = "aiplatform.googleapis.com"
@@ -109,6 +110,17 @@ def _chosen_api(vendor: Vendor, api: str | None, endpoint: str | None) -> tuple[
     return vendor.wire, base
 
 
+def endpoints(config: schema.Config, environ: Mapping[str, str]) -> dict[str, str]:
+    """The base addresses of the enabled providers that have one, by name."""
+    found = {}
+    for name, settings in config.providers.items():
+        if settings.enabled:
+            with contextlib.suppress(CannotResolve):  # `check` reports that
+                if endpoint := resolve(name, settings, environ).endpoint:
+                    found[name] = endpoint
+    return found
+
+
 def check(environ: Mapping[str, str], port: int | None = None) -> Check:
     """A check of a configuration's providers, for the loader.
 
@@ -137,7 +149,7 @@ def _likely_faults(resolved: Resolved, config: schema.Config, served: int) -> It
     """Settings that are legal and will not work as intended."""
     at = ("providers", resolved.name)
     address = urlsplit(resolved.endpoint or "")
-    ours = {*LOOPBACK, config.gateway.host}
+    ours = {"127.0.0.1", "::1", *LOCAL_NAMES, config.gateway.host}
     port = address.port or (443 if address.scheme == "https" else 80)
     if address.hostname in ours and port == served:
         yield Problem(

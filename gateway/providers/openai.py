@@ -10,6 +10,7 @@ from typing import Final
 from gateway.auth.auth_manager import Credential
 from gateway.core.clock import Clock
 from gateway.providers.http_provider import Api, HttpProvider
+from gateway.providers.token_limits import UNLIMITED, TokenLimits
 from gateway.upstream.session import UpstreamSession
 from gateway.upstream.user_agents import UserAgentPool
 from gateway.wires.base import OutboundWire
@@ -33,6 +34,7 @@ class OpenAIProvider(HttpProvider):
         api_key_header: the header that holds the bare credential; None sends it as a Bearer token.
         quota_project: the Google project that calls are billed to, if it is known by now.
         credential: see HttpProvider.
+        max_tokens: see HttpProvider.
     """
 
     def __init__(  # noqa: PLR0913 - one place puts a provider together
@@ -48,10 +50,19 @@ class OpenAIProvider(HttpProvider):
         api_key_header: str | None = None,
         quota_project: Callable[[], str | None] = lambda: None,
         credential: str = "its credential",
+        max_tokens: TokenLimits = UNLIMITED,
     ) -> None:
         url = endpoint + PATH
         api = Api(wire, lambda model, stream: url, partial(_headers, api_key_header, quota_project), stream_usage)
-        super().__init__(name, api, session=session, user_agents=user_agents, clock=clock, credential=credential)
+        super().__init__(
+            name,
+            api,
+            session=session,
+            user_agents=user_agents,
+            clock=clock,
+            credential=credential,
+            max_tokens=max_tokens,
+        )
 
 
 def _headers(

@@ -9,7 +9,7 @@ from typing import Final, Literal, TypeAlias
 
 from gateway.wires.openai_chat.outbound.dialect import Dialect
 
-Wire: TypeAlias = Literal["openai_chat", "gemini"]
+Wire: TypeAlias = Literal["openai_chat", "gemini", "anthropic_messages"]
 """The wires that providers have; factory.py has a builder for each."""
 COMMON_DIALECT: Final = Dialect()
 COMPATIBLE: Final[Wire] = "openai_chat"
@@ -64,6 +64,8 @@ VENDORS: Final[Mapping[str, Vendor]] = {
         compatible="/openai",
         dialect=Dialect(fields=frozenset({"reasoning_effort"})),
     ),
+    # https://platform.claude.com/docs/en/api/overview (2026-11)
+    "anthropic": Vendor("https://api.anthropic.com", "ANTHROPIC_API_KEY", wire="anthropic_messages"),
     # https://openrouter.ai/docs/api/reference/parameters (2026-11)
     "openrouter": Vendor(
         "https://openrouter.ai/api/v1",

@@ -2,7 +2,8 @@
 
 A call enters a target (`Health.enter`) and reports the outcome on its ticket (`HealthTicket`). This module decides what
 each kind of failure means, and it has the clock and the lock. The arithmetic is in breaker.py, cooldowns.py and
-latency.py. No target is skipped for good: where all cool down, a call may force its entry rather than fail unasked.
+latency.py. No target is skipped for good: where all cool down, a call may force its entry into one after the other
+rather than fail unasked.
 """
 
 import threading

@@ -17,8 +17,10 @@ from typing import Final
 
 from gateway.config import schema
 from gateway.core.errors import BadHttp, HostRefused, KeyRefused, NotJsonContent, OriginRefused
+from gateway.core.this_machine import is_this_machine
 
-LOOPBACK_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
+USUAL_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
+"""Of this machine, as nearly every client writes it; found without parsing."""
 OPEN_PATHS: Final = frozenset({"/health"})
 """Paths that answer without a key, so that a supervisor needs none."""
 
@@ -56,7 +58,7 @@ class Guard:
 
     Args:
         port: the one that is served.
-        allowed_hosts: names to accept besides the loopback ones, as name or name:port.
+        allowed_hosts: names to accept besides those of this machine, as name or name:port.
         allowed_origins: origins of web pages that may call, as a browser writes them (`https://name[:port]`). `null`
             and `*` never match.
         key_digests: SHA-256 of each accepted key; no digests, no key needed.
@@ -69,7 +71,7 @@ class Guard:
     _authorities: frozenset[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        hosts = (*LOOPBACK_NAMES, *self.allowed_hosts)
+        hosts = (*USUAL_NAMES, *self.allowed_hosts)
         origins = {_normal_origin(each) for each in self.allowed_origins if "://" in each}
         object.__setattr__(self, "_authorities", frozenset(_authorities(hosts, self.port)))
         object.__setattr__(self, "allowed_origins", frozenset(origins))
@@ -134,11 +136,16 @@ class Guard:
         normal = _normal_authority(host)  # even where the target's authority replaces it (RFC 9112 section 3.2.2)
         if authority is not None:
             normal = _normal_authority(authority)
-        if normal not in self._authorities:
+        if normal not in self._authorities and not self._is_own(normal):
             raise HostRefused(
                 f"This gateway does not answer to the host {normal[:_SHOWN]!r}. If the name is yours, add it to "
                 "gateway.allowedHosts."
             )
+
+    def _is_own(self, authority: str) -> bool:
+        """Whether it is this machine, with our port or none. An address cannot be rebound as a name can."""
+        name = authority.removesuffix(f":{self.port}")
+        return not name.endswith(".") and is_this_machine(name)  # one dot is gone already
 
     def _check_page(self, environ: Environ) -> None:
         origin = _text(environ, "HTTP_ORIGIN")

@@ -111,6 +111,7 @@ class RelayedStream:
     def restart_timeout(self, now: float) -> None:
         """The relay reads the provider again after a pause, which does not count as idle."""
         self._last_received = now
+        self.session.read_again()
 
     def read_timeout(self, now: float) -> ReadTimeout:
         """How much longer the provider may be idle."""

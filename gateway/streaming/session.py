@@ -19,8 +19,10 @@ from gateway.dispatch.call import Call
 from gateway.dispatch.failover import Resumed
 from gateway.providers.base import OpenStream
 from gateway.streaming.answer_machine import AnswerMachine
+from gateway.streaming.signs_of_life import COMMENT_STALLS, SignsOfLife
 from gateway.upstream.byte_stream import ByteStream
 
+ONLY_COMMENTS: Final = "The provider's stream sent nothing but comments for too long; the answer above is incomplete."
 TOO_LONG: Final = "The answer took longer than gateway.requestTimeoutSeconds."
 
 logger = logging.getLogger(__name__)
@@ -47,10 +49,12 @@ class ReadTimeout:
     Attributes:
         seconds: until the read times out; 0 or less: it has.
         to_deadline: the call's deadline ends the wait, and not the stall time.
+        only_comments: the provider has sent nothing but comments for a while.
     """
 
     seconds: float
     to_deadline: bool
+    only_comments: bool = False
 
 
 class StreamSession:
@@ -73,6 +77,7 @@ class StreamSession:
         self._stream = stream_of(answer)
         self._call = call
         self._callbacks = callbacks
+        self._signs = SignsOfLife()
         self._released = False
         self._closed = False
         self._lock = threading.Lock()
@@ -158,15 +163,24 @@ class StreamSession:
         """How long the driver may wait for the next piece.
 
         Args:
-            idle: seconds that the provider has been idle already.
+            idle: seconds that the provider has sent nothing already, not even comments.
         """
-        stall, left = self._machine.read_timeout - idle, self._call.remaining()
-        return ReadTimeout(min(stall, left), to_deadline=left < stall)
+        left = self._call.remaining()
+        silence = self._signs.silence(left, idle)
+        stall = self._machine.read_timeout
+        seconds = min(stall - idle, COMMENT_STALLS * stall - silence)
+        return ReadTimeout(min(seconds, left), to_deadline=left < seconds, only_comments=self._signs.comments_only)
+
+    def read_again(self) -> None:
+        """The driver reads again after a pause, in which the provider could not say anything."""
+        self._signs.event()
 
     def timed_out(self, read_timeout: ReadTimeout) -> bytes:
-        """The provider sent nothing within `read_timeout`."""
+        """The provider sent nothing within `read_timeout`, or nothing but comments for too long."""
         if read_timeout.to_deadline:
             return self._machine.failed(DeadlineExceeded(TOO_LONG))
+        if read_timeout.only_comments:
+            return self._machine.failed(StreamBroken(ONLY_COMMENTS))
         return self._machine.timed_out()
 
     def received(self, data: bytes) -> bytes:
@@ -177,7 +191,12 @@ class StreamSession:
         """
         if not data and self._call.ended:
             return self._machine.failed(self._call.ended)  # a connection that was cut can look like its end
-        return self._machine.received(data)
+        out = self._machine.received(data)
+        if not out:
+            self._signs.seen(data)
+        elif self._signs.comments_only:
+            self._signs.event()
+        return out
 
     def failed(self, failure: ProviderFailure) -> bytes:
         """Reading the body failed."""
@@ -216,6 +235,7 @@ class StreamSession:
             return self._machine.give_up()
         self.hold()
         self._released = False
+        self._signs = SignsOfLife()
         self._answer = resumed.answer
         self._stream = stream_of(resumed.answer)
         target = str(resumed.answer.target)

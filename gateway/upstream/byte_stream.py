@@ -69,25 +69,27 @@ class ByteStream(ABC):
             InvalidAnswer: the connection broke, or what came was not HTTP.
         """
 
-    def read_all(self, limit: int, timeouts: Iterator[float]) -> bytes:
+    def read_all(self, limit: int, timeouts: Iterator[float], begun: bytes = b"") -> bytes:
         """The whole body.
 
         Args:
             limit: bytes that it may have.
             timeouts: the seconds for each read.
+            begun: what was read of it before.
 
         Raises:
             ProviderTimeout: a read took longer.
             InvalidAnswer: the body has more bytes, or `read` raised it.
         """
-        parts: list[bytes] = []
-        size = 0
-        while data := self.read(next(timeouts)):
+        parts = [begun]
+        size = len(begun)
+        while size <= limit:
+            data = self.read(next(timeouts))
+            if not data:
+                return b"".join(parts)
             size += len(data)
-            if size > limit:
-                raise InvalidAnswer(f"{self._provider} sent an answer of more than {limit} bytes.")
             parts.append(data)
-        return b"".join(parts)
+        raise InvalidAnswer(f"{self._provider} sent an answer of more than {limit} bytes.")
 
     def finish(self) -> None:
         """Read the framing after a complete answer, so that the connection can serve again."""

@@ -22,11 +22,27 @@ class PendingResponse:
     """
 
     def __init__(self, on_sent: Callable[[], None]) -> None:
-        self.on_sent = on_sent
+        self._on_sent = on_sent
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
+        self._abandon: Callable[[], None] | None = None
+        self._was_sent = False
         self._cancelled = False
         self._finished = False
+
+    def sent(self) -> None:
+        """The request has left. It counts once, even if it leaves again on another connection."""
+        if not self._was_sent:
+            self._was_sent = True
+            self._on_sent()
+
+    def attach_lookup(self, abandon: Callable[[], None]) -> None:
+        """The call waits for the addresses of a name. `abandon` ends that, now if the call was cancelled before."""
+        with self._lock:
+            self._abandon = abandon
+            cancelled = self._cancelled
+        if cancelled:
+            abandon()
 
     def attach(self, used: socket.socket | None) -> None:
         """The call uses this socket from here on. Shuts it down at once if the call was cancelled before."""
@@ -50,3 +66,6 @@ class PendingResponse:
             if not self._finished:
                 self._cancelled = True
                 shut_down(self._socket)
+            abandon = self._abandon
+        if abandon is not None:
+            abandon()

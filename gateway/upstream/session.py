@@ -23,8 +23,9 @@ class UpstreamSession:
         provider: the name for messages.
         endpoint: the base address of all calls.
         pool_size: idle connections kept.
-        connect_seconds: limit for each address tried, TLS included, and for each piece of a request on its way out.
-        environ: where REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and SSL_CERT_FILE are read.
+        connect_seconds: limit for looking a name up, for each address tried, TLS included, and for each piece of a
+            request on its way out.
+        environ: where REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE, SSL_CERT_FILE and SSL_CERT_DIR are read.
         clock: measures the limits.
 
     Raises:
@@ -41,17 +42,14 @@ class UpstreamSession:
         environ: Mapping[str, str],
         clock: Clock | None = None,
     ) -> None:
-        self._transport: Transport = (
-            RequestsTransport(provider, endpoint, pool_size=pool_size, connect_seconds=connect_seconds, environ=environ)
-            if is_proxied(endpoint)
-            else DirectTransport(
-                provider,
-                endpoint,
-                pool_size=pool_size,
-                connect_seconds=connect_seconds,
-                environ=environ,
-                clock=clock or SystemClock(),
-            )
+        made = RequestsTransport if is_proxied(endpoint) else DirectTransport
+        self._transport: Transport = made(
+            provider,
+            endpoint,
+            pool_size=pool_size,
+            connect_seconds=connect_seconds,
+            environ=environ,
+            clock=clock or SystemClock(),
         )
 
     def post(

@@ -18,9 +18,11 @@ from gateway.core.provider_failures import QuotaExhausted, UnsupportedByModel
 from gateway.core.secrets import Secret
 from gateway.dispatch.explain import Explainer, Explanation
 from gateway.handler.reply_headers import attempts_text
+from gateway.routing.lessons import Lessons
 from gateway.routing.router import Router
 from gateway.serve import with_address
 from tests.support.failover_scene import DOWN, TOO_MANY, Scene, limit, told
+from tests.support.fakes import FakeClock
 from tests.support.running import Running, alias, chat, loaded, provider, running
 from tests.support.served import run_here
 from tests.support.upstream_script import Json, ScriptedUpstream, Status
@@ -51,9 +53,11 @@ class Explaining:
             router=Router([best], dict.fromkeys("abcd", schema.Provider())),
             health=self.scene.health,
             limiters=self.scene.limiters,
+            lessons=Lessons(FakeClock()),
             auth=self.scene.auth,
             timeouts={name: (timeouts or {}).get(name, schema.Timeouts()) for name in "abcd"},
             configuration=None,
+            proxies={"b": "the proxy proxy.invalid:3128 (HTTPS_PROXY)"},
         )
 
     def explain(self, model: str = "best") -> Explanation:
@@ -71,7 +75,7 @@ def test_candidates_are_explained_in_the_order_of_asking(tmp_path: Path) -> None
     told_of = Explaining(tmp_path, "abcd")
     told_of.scene.has_failed("a", TOO_MANY)
     told_of.scene.has_failed("b", QuotaExhausted("spent"))
-    assert told_of.turns() == "c in order, d in order, a forced, b not asked"
+    assert told_of.turns() == "c in order, d in order, a forced, b forced"
     assert [each.place for each in told_of.explain().candidates] == [3, 4, 1, 2]
 
 
@@ -145,6 +149,7 @@ as the running gateway at http://127.0.0.1:1 says (configuration: none)
    health: open, 5 failures in a row, due in 5 seconds (failures)
    first content: 7.5 s, then it has failed
    rate limit: none
+   connection: through the proxy proxy.invalid:3128 (HTTPS_PROXY)
    credential: none needed"""
     )
 

@@ -325,15 +325,41 @@ def test_who_rests_is_asked_after_the_others(scene: Scene) -> None:
     assert attempts_text(call) == "a/m=resting,b/m=503,b/m=503,a/m=200"
 
 
-def test_where_all_rest_only_the_one_due_soonest_is_asked(scene: Scene) -> None:
+def test_where_all_rest_they_are_asked_in_the_order_of_their_due_time(scene: Scene) -> None:
     for name, seconds in (("a", 30.0), ("b", 10.0), ("c", 20.0)):
         scene.has_failed(name, RateLimited("x", evidence=told(seconds)))
-    scene["b"].plays(DOWN, ANSWER)
+        scene[name].plays(DOWN, ANSWER)
     error, call = scene.fails("abc")
-    assert (type(error), error.message, attempts_text(call)) == (Unavailable, "down", "b/m=503")
+    assert (type(error), error.message) == (Unavailable, "down")
+    assert attempts_text(call) == "b/m=503,c/m=503,a/m=503", "each once: who rests is not asked a second time"
     assert (error.retry_after, DOWN.retry_after) == (10.0, None), "the advice is the call's, not the failure's"
     assert attempts_text(scene.ask("abc")) == "b/m=200"
-    assert scene.tries() == [0, 2, 0]
+    assert scene.tries() == [1, 2, 1]
+
+
+def test_where_all_rest_the_call_has_no_more_tries_than_any_other(scene: Scene) -> None:
+    for name in "abcd":
+        scene.has_failed(name, RateLimited("x", evidence=told(30.0)))
+        scene[name].plays(DOWN)
+    call = scene.call()
+    for _ in range(MAX_TRIES - 2):
+        assert call.take_try()
+    with pytest.raises(Unavailable):
+        scene.ask("abcd", call=call)
+    assert scene.tries("abcd") == [1, 1, 0, 0]
+
+
+def test_who_begins_to_rest_meanwhile_is_asked_in_the_order_of_its_due_time_too(scene: Scene) -> None:
+    """While one that rests is asked, the times of the others go on."""
+    for name, seconds in (("a", 30.0), ("b", 10.0), ("c", 20.0)):
+        scene.has_failed(name, RateLimited("x", evidence=told(seconds)))
+
+    def fails_while_c_is_limited_anew() -> Answer:
+        scene.has_failed("c", RateLimited("x", evidence=told(60.0)))
+        raise DOWN
+
+    scene["b"].plays(fails_while_c_is_limited_anew)
+    assert attempts_text(scene.ask("abc")) == "b/m=503,a/m=200"
 
 
 @pytest.mark.parametrize("kind", [ContextTooLong, UnsupportedByTarget, ContentRefused, RequestRejected])

@@ -6,7 +6,7 @@ from gateway.core.records import AttemptRecord, CallRecord
 from gateway.observe.observers import Observers
 
 ATTEMPT = AttemptRecord("req_1", "a/m", "503", "Unavailable", None, 7)
-CALL = CallRecord("req_1", "best", "a/m", "a/m=200", 200, None, False, 0, 1, 2, 3, 4, (), 0, "chat")
+CALL = CallRecord("req_1", "best", "a/m", "a/m=200", 200, None, False, 0, 1, 2, 3, 4, (), 0)
 
 
 class Notes:

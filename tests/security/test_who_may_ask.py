@@ -88,7 +88,7 @@ HOSTS = [
     ("evil.example", False),
     ("evil.example:8080", False),
     ("localhost:8081", False),
-    ("127.0.0.2:8080", False),
+    ("127.0.0.2:8080", True),
     ("0.0.0.0:8080", False),
     ("127.1:8080", False),
     ("2130706433:8080", False),

@@ -17,6 +17,7 @@ from gateway.observe.logs import CallLog
 from gateway.observe.observers import Observers
 from gateway.providers.base import Provider
 from gateway.routing.health import Health, HealthTicket
+from gateway.routing.lessons import Lessons
 from gateway.routing.retry_budget import RetryBudgets
 from gateway.routing.router import Target
 
@@ -68,6 +69,7 @@ class Dispatch:
         self.health = WatchedHealth(clock)
         self.budgets = RetryBudgets()
         self.limiters = RateLimiters(limits, clock)
+        self.lessons = Lessons(clock)
         self.store = TokenStore(folder / "tokens.json", clock)
         self.timeouts = {name: schema.Timeouts() for name in providers} | dict(timeouts or {})
         self.auth = AuthManager(
@@ -77,6 +79,6 @@ class Dispatch:
             clock,
             clients=None if logins is None else lambda _: logins,
         )
-        policy = AttemptPolicy(self.limiters, self.health, self.budgets, self.timeouts)
+        policy = AttemptPolicy(self.limiters, self.health, self.budgets, self.timeouts, self.lessons)
         attempt = Attempt(providers, policy, self.auth, observers or Observers([CallLog()]), lambda: 0.5)
         self.failover = Failover(attempt, self.health, clock)

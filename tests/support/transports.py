@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
+from gateway.core.clock import Clock
 from gateway.upstream.byte_stream import ByteStream
 from gateway.upstream.cancellation import PendingResponse
 from gateway.upstream.proxied.transport import RequestsTransport
@@ -20,15 +21,41 @@ SHORT = 0.05
 class Opening(Protocol):
     """Opens a transport: one of the two, or the session that decides between them."""
 
-    def __call__(self, url: str, *, pool_size: int = 8, environ: Mapping[str, str] | None = None) -> Transport: ...
+    def __call__(
+        self,
+        url: str,
+        *,
+        pool_size: int = 8,
+        environ: Mapping[str, str] | None = None,
+        connect_seconds: float = LONG,
+        clock: Clock | None = None,
+    ) -> Transport: ...
 
 
-def chosen(url: str, *, pool_size: int = 8, environ: Mapping[str, str] | None = None) -> Transport:
-    return UpstreamSession("acme", url, pool_size=pool_size, connect_seconds=LONG, environ=environ or {})
+def chosen(
+    url: str,
+    *,
+    pool_size: int = 8,
+    environ: Mapping[str, str] | None = None,
+    connect_seconds: float = LONG,
+    clock: Clock | None = None,
+) -> Transport:
+    return UpstreamSession(
+        "acme", url, pool_size=pool_size, connect_seconds=connect_seconds, environ=environ or {}, clock=clock
+    )
 
 
-def through_requests(url: str, *, pool_size: int = 8, environ: Mapping[str, str] | None = None) -> Transport:
-    return RequestsTransport("acme", url, pool_size=pool_size, connect_seconds=LONG, environ=environ or {})
+def through_requests(
+    url: str,
+    *,
+    pool_size: int = 8,
+    environ: Mapping[str, str] | None = None,
+    connect_seconds: float = LONG,
+    clock: Clock | None = None,
+) -> Transport:
+    return RequestsTransport(
+        "acme", url, pool_size=pool_size, connect_seconds=connect_seconds, environ=environ or {}, clock=clock
+    )
 
 
 BOTH: Mapping[str, Opening] = {"direct": chosen, "requests": through_requests}

@@ -9,14 +9,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from gateway.assembly import without_file
-from gateway.serve import Gateway, stop, with_address
-from tests.support.running import alias, chat, provider
+from gateway.serve import Gateway, greeting, stop, with_address
+from tests.support.running import alias, chat, loaded, provider
 from tests.support.served import HANG, ROOT, Served, environment, posix_only, run, run_here, serving
 from tests.support.upstream_script import Done, ScriptedUpstream, Sse, Stall, WaitFor, sse_events
 
@@ -53,6 +53,31 @@ def terminal() -> Iterator[int]:
     finally:
         os.close(theirs)
         os.close(ours)
+
+
+def test_the_greeting_names_what_the_environment_changes_about_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_PROXY", "no_proxy", "https_proxy", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    config = loaded({"providers": {"acme": provider("https://api.acme.invalid/v1", apiKey="sk-1")}})
+    said = []
+    for value in ("", "http://user:secret@proxy.invalid:3128", "socks5://p.invalid:1"):
+        monkeypatch.setenv("HTTPS_PROXY", value)
+        with closing(Gateway(with_address(config, None, 0), {})) as gateway:
+            said.append([line for line in greeting(config, gateway).splitlines() if "proxy" in line or "trust" in line])
+    assert said == [
+        [],
+        [
+            "Connections: trust store: certifi's list",
+            "Connections: acme is asked through the proxy proxy.invalid:3128 (HTTPS_PROXY)",
+        ],
+        [
+            f"Warning: acme cannot be asked: SOCKS is not supported for the proxy p.invalid:1 (HTTPS_PROXY): {WAY_ON}",
+            "Connections: trust store: certifi's list",
+        ],
+    ]
+
+
+WAY_ON = "name an http:// proxy, or add the host to NO_PROXY"
 
 
 @posix_only
@@ -280,6 +305,26 @@ class TestVerbs:
         assert done.returncode == 0, done.stderr
         assert "fine" in done.stdout
         assert "sk-test" not in done.stdout + done.stderr
+
+    def test_check_says_whom_tls_trusts_and_which_proxies_are_used(self, tmp_path: Path) -> None:
+        config = {
+            "providers": {"acme": provider("https://api.acme.invalid/v1"), "here": provider("http://localhost:1")}
+        }
+        (tmp_path / "config.yaml").write_text(json.dumps(config))
+        bundle = str(tmp_path / "company.pem")
+        proxy = {
+            "HTTPS_PROXY": "http://user:secret@proxy.invalid:3128",
+            "ALL_PROXY": "",
+            "NO_PROXY": "",
+            "no_proxy": "",
+        }
+        trusted = {"REQUESTS_CA_BUNDLE": "", "CURL_CA_BUNDLE": "", "SSL_CERT_FILE": bundle}
+        done = run("check", cwd=tmp_path, **trusted, **proxy)
+        assert done.returncode == 0, done.stderr
+        assert f"warning: SSL_CERT_FILE={bundle} cannot be read: name a file of certificates in PEM\n" in done.stdout
+        assert f"trust store: SSL_CERT_FILE={bundle}\n" in done.stdout
+        assert "acme is asked through the proxy proxy.invalid:3128 (HTTPS_PROXY)\n" in done.stdout
+        assert "here is" not in done.stdout and "secret" not in done.stdout
 
     def test_output_survives_an_ascii_console(self, tmp_path: Path) -> None:
         folder = tmp_path / "설정"

@@ -6,6 +6,7 @@ request comes in minutes or hours and would find it half closed. The libraries' 
 because they contain addresses and may contain a header. It knows no field of OAuth.
 """
 
+import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,8 +19,10 @@ from urllib3.exceptions import HTTPError
 from gateway.auth.oauth.errors import OAuthRefused, OAuthUnreachable
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.provider_failures import ProviderFailure, ProviderTimeout
+from gateway.core.this_machine import is_this_machine
 from gateway.upstream.byte_stream import ByteStream
-from gateway.upstream.proxied.proxies import LOOPBACK
+from gateway.upstream.certificates import TrustStore, handshake_fault
+from gateway.upstream.proxied.proxies import proxy_of
 from gateway.upstream.proxied.stream import RequestsStream
 from gateway.upstream.proxied.transport import plain_session
 from gateway.upstream.user_agents import own_name
@@ -49,7 +52,7 @@ def trusted_address(url: str) -> bool:
     plain = url.isascii() and url.isprintable() and not any(mark in url for mark in ' \\"<>')
     if not host or not plain or "@" in address.netloc or address.fragment:
         return False
-    return address.scheme == "https" or (address.scheme == "http" and host in LOOPBACK)
+    return address.scheme == "https" or (address.scheme == "http" and is_this_machine(host))
 
 
 class OAuthHttp:
@@ -139,7 +142,7 @@ class OAuthHttp:
                 timeout=(CONNECT_SECONDS, self._read_seconds),
             )
         except (requests.RequestException, HTTPError, OSError, ValueError) as fault:  # ValueError: not a header's text
-            return self._why(fault)
+            return self._why(fault, url)
 
     def _session(self, url: str) -> requests.Session:
         """The session of a host: each host may have a proxy of its own."""
@@ -155,22 +158,31 @@ class OAuthHttp:
         while True:
             yield max(deadline - self._clock.monotonic(), 0.001)
 
-    def _why(self, fault: Exception) -> str:
+    def _why(self, fault: Exception, url: str) -> str:
         if isinstance(fault, requests.ReadTimeout):
             return f"did not answer within {self._read_seconds:g} s"
         if isinstance(fault, requests.ConnectTimeout):
             return f"could not be reached within {CONNECT_SECONDS:g} s"
-        if isinstance(fault, requests.exceptions.SSLError):
-            return "could not be reached: the TLS handshake failed"
-        return f"could not be reached ({_cause(fault)})"
+        proxy = proxy_of(url) if isinstance(fault, requests.exceptions.ProxyError) else None
+        through = f" through {proxy}" if proxy is not None else ""
+        broken = next((each for each in _causes(fault) if isinstance(each, ssl.SSLError)), None)
+        if broken is not None:
+            host = proxy.address if proxy is not None else urlsplit(url).hostname or ""
+            return f"could not be reached{through}: {handshake_fault(broken, host, TrustStore.of(self._environ))}"
+        return f"could not be reached{through} ({_cause(fault)})"
 
 
 def _cause(fault: BaseException) -> str:
     """The innermost operating system error's text (`Connection refused`), else the exception's class."""
-    text = type(fault).__name__
+    texts = [each.strerror for each in _causes(fault) if isinstance(each, OSError) and each.strerror]
+    return texts[-1] if texts else type(fault).__name__
+
+
+def _causes(fault: BaseException) -> Iterator[BaseException]:
+    """An exception and what it was raised from, the outermost first. requests keeps urllib3's in `args`."""
     seen: BaseException | None = fault
     while seen is not None:
-        if isinstance(seen, OSError) and seen.strerror:
-            text = seen.strerror
-        seen = seen.__cause__ or seen.__context__
-    return text
+        yield seen
+        within = (getattr(seen, "reason", None), *seen.args)
+        inner = next((each for each in within if isinstance(each, BaseException)), None)
+        seen = inner or seen.__cause__ or seen.__context__

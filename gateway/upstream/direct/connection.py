@@ -10,10 +10,9 @@ import socket
 import ssl
 import sys
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 from urllib.parse import urlsplit
 
 import certifi
@@ -21,10 +20,12 @@ import certifi
 from gateway.core.clock import Clock
 from gateway.net.descriptors import is_exhausted
 from gateway.net.readiness import Readable, readable
+from gateway.net.resolver import Resolver, SockAddress
 from gateway.net.sockets import shut_down
+from gateway.net.tcp import UNACKNOWLEDGED_SECONDS, is_unheard, limit_unacknowledged, tune
 from gateway.upstream.byte_stream import READ_SIZE
 from gateway.upstream.cancellation import PendingResponse
-from gateway.upstream.certificates import ca_bundle
+from gateway.upstream.certificates import TrustStore
 
 SMALL: Final = 16_384
 """Bytes. A body up to this size is copied behind the head, so that both leave in one system call."""
@@ -32,11 +33,6 @@ PIECE: Final = 262_144
 """Bytes offered to the system at once; it takes as many as it has room for."""
 TLS_PIECE: Final = 16_384
 """Bytes of a TLS record, which leaves as a whole."""
-KEEPALIVE_SECONDS: Final = 60
-"""Seconds of silence after which the system probes the other side. A model thinks for minutes, and a router that has
-forgotten the connection meanwhile does not report it."""
-
-_Address: TypeAlias = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +65,17 @@ class Connection:
     Attributes:
         reused: whether it has served a request before.
         spoiled: whether it must not serve again, for example because only a part of a request was sent.
-        idle_since: monotonic seconds since when it has idled in the pool.
+        idle_since: seconds of gateway.core.clock.boot_time since when it has idled in the pool.
     """
 
-    __slots__ = ("_piece", "_readable", "_secure", "idle_since", "reused", "socket", "spoiled")
+    __slots__ = ("_is_patient", "_piece", "_readable", "_secure", "idle_since", "reused", "socket", "spoiled")
 
     def __init__(self, connected: socket.socket) -> None:
         self.socket = connected
         self.reused = False
         self.spoiled = False
         self.idle_since = 0.0
+        self._is_patient = False
         self._secure = isinstance(connected, ssl.SSLSocket)
         self._piece = TLS_PIECE if self._secure else PIECE
         self._readable: Readable | None = None
@@ -116,6 +113,23 @@ class Connection:
         except (OSError, ValueError):  # ValueError: its socket is closed
             return True
 
+    def is_unheard(self) -> bool:
+        """Whether the other side has not acknowledged the request, for all that the system tells."""
+        return is_unheard(self.socket)
+
+    def be_patient(self) -> None:
+        """The other side has the request and thinks about it: one lost keep-alive probe must not end the connection."""
+        self._is_patient = True
+        limit_unacknowledged(self.socket, 0)
+
+    def kept(self, now: float) -> None:
+        """It goes to the pool, at `now`."""
+        self.idle_since = now
+        self.reused = True
+        if self._is_patient:
+            self._is_patient = False
+            limit_unacknowledged(self.socket, UNACKNOWLEDGED_SECONDS)
+
     def close(self) -> None:
         """End it, also while another thread reads from it."""
         shut_down(self.socket)
@@ -146,14 +160,16 @@ class Dialer:
 
     Args:
         origin: the provider's host and port.
-        environ: where the CA bundle is read.
+        trust: whom TLS trusts.
         clock: measures the limits.
+        resolver: looks the host up.
     """
 
-    def __init__(self, origin: Origin, environ: Mapping[str, str], clock: Clock) -> None:
+    def __init__(self, origin: Origin, trust: TrustStore, clock: Clock, resolver: Resolver | None = None) -> None:
         self._origin = origin
-        self._bundle = ca_bundle(environ) or certifi.where()
+        self._trust = trust
         self._clock = clock
+        self._resolver = resolver or Resolver(clock)
         self._lock = threading.Lock()  # over the context
         self._context: ssl.SSLContext | None = None
 
@@ -161,8 +177,8 @@ class Dialer:
         """Connect to the first address that accepts.
 
         Args:
-            pending: every socket is attached to it, so that cancelling it ends the attempt.
-            seconds: limit for each address, TLS included.
+            pending: the lookup and every socket are attached to it, so that cancelling it ends the attempt.
+            seconds: limit for the lookup of the name, and for each address, TLS included.
 
         Raises:
             OSError: the last address's failure. An ssl.SSLError is raised at once: another address would not mend it.
@@ -170,9 +186,8 @@ class Dialer:
         """
         tls = self._tls() if self._origin.secure else None
         failure = OSError(errno.EADDRNOTAVAIL, "its name has no address")
-        for family, kind, protocol, _, address in socket.getaddrinfo(
-            self._origin.host, self._origin.port, type=socket.SOCK_STREAM
-        ):
+        host, port = self._origin.host, self._origin.port
+        for family, kind, protocol, _, address in self._resolver.addresses(host, port, seconds, pending.attach_lookup):
             if pending.was_cancelled:
                 raise ConnectionAbortedError(errno.ECONNABORTED, "the call was cut")
             plain = socket.socket(family, kind, protocol)
@@ -187,7 +202,7 @@ class Dialer:
     def _connected(
         self,
         plain: socket.socket,
-        address: _Address,
+        address: SockAddress,
         tls: ssl.SSLContext | None,
         pending: PendingResponse,
         seconds: float,
@@ -195,7 +210,7 @@ class Dialer:
         until = self._clock.monotonic() + seconds
         used = plain
         try:
-            _tune(plain)
+            tune(plain)
             pending.attach(plain)
             plain.settimeout(seconds)
             plain.connect(address)
@@ -214,11 +229,12 @@ class Dialer:
         """The TLS context, made at the first call: it takes some 15 ms, which would delay the gateway's start."""
         with self._lock:
             if self._context is None:
-                self._context = _context(self._bundle)
+                self._context = _context(self._trust)
             return self._context
 
 
-def _context(bundle: str) -> ssl.SSLContext:
+def _context(trust: TrustStore) -> ssl.SSLContext:
+    bundle = trust.path or certifi.where()
     try:
         if Path(bundle).is_dir():  # files named by hash, as `openssl rehash` makes them
             context = ssl.create_default_context(capath=bundle)
@@ -227,16 +243,6 @@ def _context(bundle: str) -> ssl.SSLContext:
     except OSError as fault:
         if is_exhausted(fault):
             raise
-        raise OSError(errno.ENOENT, "its CA bundle cannot be read") from None
+        raise OSError(errno.ENOENT, trust.fault or f"{trust} cannot be read") from None
     context.set_alpn_protocols(["http/1.1"])
     return context
-
-
-def _tune(plain: socket.socket) -> None:
-    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name in ("TCP_KEEPIDLE", "TCP_KEEPALIVE", "TCP_KEEPINTVL"):  # each system has some of them
-        option = getattr(socket, name, None)
-        if option is not None:
-            with contextlib.suppress(OSError):  # a system may define the name and not support it
-                plain.setsockopt(socket.IPPROTO_TCP, option, KEEPALIVE_SECONDS)

@@ -6,14 +6,11 @@ out: providers close idle connections, which shows as an end of the stream.
 
 import threading
 from collections import deque
-from typing import Final
+from collections.abc import Callable
 
-from gateway.core.clock import Clock
+from gateway.core.clock import boot_time
 from gateway.upstream.direct.connection import Connection
-
-IDLE_SECONDS: Final = 120.0
-"""A router that forgets a connection does not report it, and the next call would wait for an answer that never comes.
-Home routers and clouds forget after 4 minutes and more."""
+from gateway.upstream.transport import IDLE_SECONDS
 
 
 class Pool:
@@ -21,12 +18,13 @@ class Pool:
 
     Args:
         size: the most connections that are kept.
-        clock: measures how long each has idled.
+        now: the time that measures how long each has idled. It runs while the machine sleeps, so that no connection of
+            yesterday is taken.
     """
 
-    def __init__(self, size: int, clock: Clock) -> None:
+    def __init__(self, size: int, now: Callable[[], float] = boot_time) -> None:
         self._size = size
-        self._clock = clock
+        self._now = now
         self._lock = threading.Lock()
         self._idle: deque[Connection] = deque()  # the oldest first
         self._closed = False
@@ -38,15 +36,14 @@ class Pool:
                 connection = self._idle.pop() if self._idle else None
             if connection is None:
                 return None
-            if connection.idle_since > self._clock.monotonic() - IDLE_SECONDS and not connection.is_dead():
+            if connection.idle_since > self._now() - IDLE_SECONDS and not connection.is_dead():
                 return connection
             connection.close()
 
     def give(self, connection: Connection) -> None:
         """Keep a connection whose response has ended, or close it if the pool is full or closed."""
-        now = self._clock.monotonic()
-        connection.idle_since = now
-        connection.reused = True
+        now = self._now()
+        connection.kept(now)
         closing: list[Connection] = []
         with self._lock:
             while self._idle and self._idle[0].idle_since <= now - IDLE_SECONDS:

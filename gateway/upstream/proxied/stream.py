@@ -1,6 +1,6 @@
 """A response that requests has opened, as a ByteStream.
 
-requests has one read timeout for a whole response, so each read sets the socket's timeout first. Closing works while
+requests has one read timeout for a whole response, so each read begins with a limit of its own. Closing works while
 another thread blocks in a read: it shuts the socket down first, which wakes that thread.
 """
 
@@ -16,6 +16,7 @@ from gateway.core.no_op import no_op
 from gateway.core.provider_failures import InvalidAnswer, ProviderTimeout
 from gateway.net.sockets import plain, shut_down
 from gateway.upstream.byte_stream import READ_SIZE, ByteStream
+from gateway.upstream.proxied.timed_response import TimedResponse
 
 
 class RequestsStream(ByteStream):
@@ -34,12 +35,16 @@ class RequestsStream(ByteStream):
         self._release = self._raw.release_conn
         self._raw.release_conn = no_op  # type: ignore[method-assign]
         self._socket = _socket_of(self._raw)
+        inner = getattr(self._raw, "_fp", None)
+        self._limit = inner.limit if isinstance(inner, TimedResponse) else None
         self._lock = threading.Lock()
         self._closed = False
         self._cancelled = False
 
     def read(self, timeout: float) -> bytes:
-        if self._socket is not None:
+        if self._limit is not None:
+            self._limit.begin(timeout)
+        elif self._socket is not None:
             with contextlib.suppress(OSError):  # closed meanwhile: the read below raises
                 self._socket.settimeout(max(timeout, 0.001))
         try:

@@ -82,8 +82,18 @@ _BY_BEGINNING: Final[tuple[tuple[str, str], ...]] = (  # of the base64, so that 
     ("ZkxhQ", "audio/flac"),
     ("T2dnU", "audio/ogg"),
 )
-_BY_KIND: Final[Mapping[str, str]] = {"image": "image/jpeg", "audio": "audio/wav", "file": "application/pdf"}
-_FIELD: Final[Mapping[str, str]] = {"image": "image_url", "audio": "input_audio", "file": "file"}
+_BY_KIND: Final[Mapping[str, str]] = {
+    "image": "image/jpeg",
+    "audio": "audio/wav",
+    "video": "video/mp4",
+    "file": "application/pdf",
+}
+_FIELD: Final[Mapping[str, str]] = {
+    "image": "image_url",
+    "audio": "input_audio",
+    "video": "video_url",
+    "file": "file",
+}
 _RESOLUTION: Final[Mapping[str, str]] = {"low": "MEDIA_RESOLUTION_LOW", "high": "MEDIA_RESOLUTION_HIGH"}
 
 

@@ -159,7 +159,7 @@ def test_any_history_is_cleaned_once_and_for_all_and_what_came_stays(came: JsonV
     if dropped:
         assert cleaned != came
     if isinstance(cleaned, list) and isinstance(came, list):
-        assert len(cleaned) == len(came)
+        assert len(cleaned) <= len(came)
         for message in cleaned:
             if isinstance(message, dict) and message.get("role") == "assistant":
                 assert not message.keys() & set(FOREIGN)

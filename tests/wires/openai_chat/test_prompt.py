@@ -199,12 +199,12 @@ def test_a_message_is_said_in_our_words(message: JsonObject, ours: Message) -> N
         ({"type": "file", "file": {"filename": "a", "file_data": "JVBERi0="}}, Media("file", "", "JVBERi0=", name="a")),
         ({"type": "file", "file": {"file_data": "JVBERi0="}}, Media("file", "", "JVBERi0=")),
         ({"type": "file", "file": {"file_id": "file-1", "file_data": None}}, StoredFile("file-1")),
-        ({"type": "video_url", "video_url": {"url": "https://a/v.mp4"}}, Media("file", uri="https://a/v.mp4")),
+        ({"type": "video_url", "video_url": {"url": "https://a/v.mp4"}}, Media("video", uri="https://a/v.mp4")),
         (
             {"type": "video_url", "video_url": {"url": "data:video/mp4;base64,AAAA"}},
-            Media("file", "video/mp4", "AAAA"),
+            Media("video", "video/mp4", "AAAA"),
         ),
-        ({"type": "video_url", "video_url": "https://a/v.mp4"}, Media("file", uri="https://a/v.mp4")),
+        ({"type": "video_url", "video_url": "https://a/v.mp4"}, Media("video", uri="https://a/v.mp4")),
         ({"type": "audio_url", "audio_url": {"url": "https://a/s.mp3"}}, Media("audio", uri="https://a/s.mp3")),
         ({"type": "input_text", "text": "words"}, Text("words")),
         (

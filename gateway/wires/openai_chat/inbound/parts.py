@@ -15,7 +15,7 @@ from gateway.core.strict_json import JsonObject
 from gateway.wires.data_urls import UrlFault, is_data, is_remote, plain_base64, split_data
 from gateway.wires.field_reader import FieldReader, printable
 
-MediaKind: TypeAlias = Literal["image", "audio", "file"]
+MediaKind: TypeAlias = Literal["image", "audio", "video", "file"]
 _FORMAT: Final = re.compile(r"[a-z0-9][a-z0-9.+-]*")
 _BY_ENDING: Final[Mapping[str, str]] = {
     "aac": "audio/aac",
@@ -112,7 +112,7 @@ def _refusal(part: FieldReader) -> Refusal:
 
 
 def _video(part: FieldReader) -> Media:
-    return _at_address(part, "video_url", "file")
+    return _at_address(part, "video_url", "video")
 
 
 def _sound(part: FieldReader) -> Media:

@@ -9,6 +9,7 @@ Source: https://platform.openai.com/docs/api-reference/chat-streaming.
 from collections.abc import Iterable
 
 from gateway.core.answer import ChatChunk, ChoiceDelta, Envelope
+from gateway.core.deltas import plain_text as plain_deltas
 from gateway.core.provider_failures import InvalidAnswer, ProviderFailure
 from gateway.core.rendered import Rendered
 from gateway.core.request import Source
@@ -75,7 +76,7 @@ class ChunkDecoder:
             raise InvalidAnswer(f"The provider's stream has an event that is too large: {fault}") from None
 
     def close(self) -> list[ChatChunk]:
-        return self._read(self._events.close(), at_end=True)
+        return [*self._read(self._events.close(), at_end=True), *self._neutral_end()]
 
     def _read(self, events: Iterable[Event], *, at_end: bool = False) -> list[ChatChunk]:
         """The chunks of events. `at_end`: they may have been cut off with the body."""
@@ -133,6 +134,19 @@ class ChunkDecoder:
             self.fault = fault
             return None
         return ChatChunk(speaks, usage, source, plain, self._envelope, tuple(deltas))
+
+    def _neutral_end(self) -> list[ChatChunk]:
+        """The ends of calls and the finishes in neutral form, once, where every choice has one."""
+        if self._reader is None or self.fault or not self.complete:
+            return []
+        try:
+            deltas = tuple(self._reader.end())
+        except InvalidAnswer as fault:
+            self.fault = fault
+            return []
+        return (
+            [ChatChunk(False, None, Source(WIRE, {}), plain_deltas(deltas), self._envelope, deltas)] if deltas else []
+        )
 
     def _repair_choice(self, choice: JsonObject) -> bool:
         """Repair one choice. Returns whether it has content."""
@@ -208,7 +222,7 @@ class ChunkDecoder:
             # no content: a stream without other chunks is empty
             if chunk := self._chunk(body, objects(body["choices"]), speaks=False):
                 chunks.append(chunk)
-        return chunks
+        return [*chunks, *self._neutral_end()]
 
 
 def _choices_of(body: JsonValue) -> list[JsonObject] | None:

@@ -149,6 +149,18 @@ class DeltaReader:
     def __init__(self, tools: Mapping[str, Tool]) -> None:
         self._tools = tools
         self._calls: dict[int, _Calls] = {}
+        self._finishes: dict[int, tuple[Finish | None, str | None]] = {}
+
+    def end(self) -> list[ChoiceDelta]:
+        """The last deltas: the ends of calls, and the finishes, which some servers send on every chunk. Raises
+        InvalidAnswer: a call has no name."""
+        finishes, self._finishes = self._finishes, {}
+        deltas = []
+        for index, (finish, native) in finishes.items():
+            calls = self._calls.get(index)
+            ended = tuple(calls.end_all()) if calls is not None else ()
+            deltas.append(ChoiceDelta(index, calls=ended, finish=finish, native_finish=native))
+        return deltas
 
     def read(self, choice: JsonObject, message: JsonObject, calls: ToolCalls | None = None) -> list[ChoiceDelta]:
         """The deltas of one choice.
@@ -169,6 +181,8 @@ class DeltaReader:
         words = content if isinstance(content, str) else _texts(content)
         reasoning = text(message.get("reasoning_content")) or text(message.get("reasoning"))
         refusal, given = text(message.get("refusal")), text(choice.get("finish_reason"))
+        if given:
+            self._finishes[index] = (_FINISHES.get(given), text(choice.get("native_finish_reason")) or None)
         before: list[ToolCallDelta] = []
         pieces: list[ToolCallDelta] = []
         fragments = objects(message.get("tool_calls"))
@@ -180,7 +194,6 @@ class DeltaReader:
         if known is not None:
             before = known.end_complete(calls) if words or reasoning or refusal else []
             pieces = [piece for fragment in fragments for piece in known.read(fragment, calls)]
-            pieces += known.end_all() if given else []
         delta = ChoiceDelta(
             index=index,
             text=words,
@@ -190,8 +203,6 @@ class DeltaReader:
             images=_images(message, content),
             citations=_citations(message),
             logprobs=_logprobs(choice),
-            finish=_FINISHES.get(given),
-            native_finish=text(choice.get("native_finish_reason")) or None,
             extra=an_object(message.get("extra_content")),
         )
         return [ChoiceDelta(index, calls=tuple(before)), delta] if before else [delta]

@@ -8,12 +8,14 @@ Source: https://platform.openai.com/docs/api-reference/chat/create.
 from collections.abc import Callable
 from typing import Final
 
+from msgspec.structs import replace
+
 from gateway.core.errors import InvalidRequest
 from gateway.core.rendered import Ask, Rendered
 from gateway.core.request import ChatRequest, JsonOutput, Params, Prompt, Tool
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.wires import custom_tools
-from gateway.wires.adjusted_prompt import adjusted
+from gateway.wires.adjusted_prompt import adjusted, lowers_limit
 from gateway.wires.field_reader import printable
 from gateway.wires.openai_chat.outbound import conversation, history
 from gateway.wires.openai_chat.outbound.dialect import Dialect
@@ -40,8 +42,13 @@ def render(chat: ChatRequest, model: str, ask: Ask, dialect: Dialect) -> Rendere
         InvalidRequest: no provider could read the request.
         UnsupportedByTarget: this wire cannot express a part of it.
     """
-    prompt = adjusted(chat.prompt(), ask.adjustments)
+    without, given = ask.adjustments.without, chat.prompt()
+    prompt = adjusted(given, ask.adjustments)
+    if without:
+        dialect = replace(dialect, fields=dialect.fields - without)
     dropped: dict[str, None] = dict.fromkeys(map(printable, prompt.unmapped))
+    if lowers_limit(given, ask.adjustments):
+        dropped.setdefault("max_tokens")
     names = ToolNames(NAMES, names_in(prompt))
     setting = conversation.Setting(names, dialect, dropped.setdefault)
     declared = names.declared(_allowed(prompt))
@@ -52,7 +59,7 @@ def render(chat: ChatRequest, model: str, ask: Ask, dialect: Dialect) -> Rendere
     body: JsonObject = {"model": model, "messages": messages}
     if chat.stream:
         body["stream"] = True
-        if ask.usage and "usage" not in ask.adjustments.without:
+        if ask.usage and "usage" not in without:
             body["stream_options"] = {"include_usage": True}
     if chat.choices > 1:
         body["n"] = chat.choices

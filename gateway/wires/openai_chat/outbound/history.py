@@ -53,8 +53,10 @@ def clean(messages: JsonValue, dialect: Dialect = STRICT) -> tuple[JsonValue, tu
     cleaner = _Cleaner(dialect, _nameless(messages))
     if not any(map(cleaner.minds, messages)):
         return messages, ()
-    cleaned = [cleaner.message(message) if cleaner.minds(message) else message for message in messages]
-    return [message for message in cleaned if message is not None], tuple(cleaner.dropped)
+    cleaned: list[JsonValue] = []
+    for message in messages:
+        cleaned += cleaner.message(message) if cleaner.minds(message) else [message]
+    return cleaned, tuple(cleaner.dropped)
 
 
 def _has_empty_calls(message: JsonValue) -> bool:
@@ -106,25 +108,25 @@ class _Cleaner(Struct, frozen=True):
             return False
         return not _FOREIGN.isdisjoint(message) or self._minds_calls(message)
 
-    def message(self, message: JsonValue) -> JsonObject | None:
-        """The message as the server takes it; None where nothing is left of it."""
+    def message(self, message: JsonValue) -> list[JsonValue]:
+        """The message as the server takes it; nothing where it is about calls that nobody can answer."""
         fields = an_object(message)
         if fields.get("role") == "tool" and fields.get("tool_call_id") in self.nameless and self.nameless:
             self.drop("messages.tool_calls")
-            return None
+            return []
         kept = self._with_known_keys(fields)
         if "tool_call_id" in kept:
             kept["tool_call_id"] = self._id(kept["tool_call_id"])
         calls = kept.get("tool_calls")
         if not isinstance(calls, list):
-            return kept
+            return [kept]
         if remaining := [self._call(call) for call in calls if not (isinstance(call, dict) and _is_nameless(call))]:
             kept["tool_calls"] = remaining
         else:
             del kept["tool_calls"]
         if len(remaining) < len(calls):
             self.drop("messages.tool_calls")
-        return kept if remaining or kept.get("content") else None
+        return [kept] if remaining or kept.get("content") else []
 
     def drop(self, name: str) -> None:
         """Note that a field was removed."""

@@ -51,7 +51,7 @@ def render(chat: ChatRequest, model: str, ask: Ask, dialect: Dialect) -> Rendere
         fields["messages"], dropped = history.clean(fields.get("messages"), dialect)
     else:
         fields["messages"] = history.without_empty_calls(fields.get("messages"))
-    if chat.stream and ask.usage and not chat.wants_usage:
+    if chat.stream and ask.usage and not chat.wants_usage and USAGE not in adjustments.without:
         options = fields.get("stream_options")
         fields["stream_options"] = {**(options if isinstance(options, dict) else {}), "include_usage": True}
     if adjustments != _NOTHING:
@@ -74,10 +74,7 @@ def forces_tool(fields: JsonObject) -> bool:
 def _adjust(fields: JsonObject, adjustments: Adjustments) -> list[str]:
     """Leave out what the target refuses, in place. Returns the names of what the caller has asked for."""
     dropped: list[str] = []
-    for name in adjustments.without:
-        if name == USAGE:
-            fields.pop("stream_options", None)
-            continue
+    for name in adjustments.without - {REASONING}:
         dropped += [own for own in _FIELDS.get(name, (name,)) if fields.pop(own, None) is not None]
     limit = adjustments.max_tokens
     for own in _LIMITS if limit is not None else ():

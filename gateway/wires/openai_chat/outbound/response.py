@@ -109,6 +109,7 @@ def _neutral(usage: Usage | None, source: Source, asked: Rendered) -> ChatRespon
     body, reader = source.body, DeltaReader(asked.tools)
     choices = objects(body["choices"])
     deltas = [delta for choice in choices for delta in reader.read(choice, an_object(choice["message"]))]
+    deltas += reader.end()
     envelope = Envelope(text(body.get("id")), count(body.get("created")), text(body.get("model")))
     return ChatResponse(usage, source, envelope, joined(deltas))
 

@@ -1,0 +1,79 @@
+"""What targets have taught: fields that they refuse by name, and that the request can do without.
+
+Only what the gateway itself puts into a request is left out, or what another provider has put into its history. A
+parameter that the caller has set is the caller's: a target that refuses it cannot serve the request, and another may.
+A lesson holds for an hour, because a server that is updated takes more.
+"""
+
+import threading
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from gateway.core.clock import Clock
+from gateway.core.provider_failures import ProviderFailure
+from gateway.core.rendered import Adjustments
+from gateway.routing.router import Target
+
+HOUR: Final = 3600.0
+"""Seconds that a lesson holds."""
+MAX_TARGETS: Final = 1_000
+"""Callers may name any model of a provider, so the number of targets has no other limit."""
+NOTHING: Final = Adjustments()
+TEACHES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "stream_options": "usage",
+        "include_usage": "usage",
+        "reasoning": "reasoning",
+        "reasoning_content": "reasoning",
+        "reasoning_details": "reasoning",
+        "thinking_blocks": "reasoning",
+        "extra_content": "reasoning",
+        "provider_specific_fields": "reasoning",
+        "strict": "strict",
+    }
+)
+"""The neutral name of what is left out, by the refused field (OpenAI's names)."""
+
+
+class Lessons:
+    """The adjustments of each target. Safe to use from many threads.
+
+    Args:
+        clock: for how long a lesson holds.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._known: dict[Target, tuple[float, Adjustments]] = {}
+
+    def of(self, target: Target) -> Adjustments:
+        """What is left out of requests to a target; nothing for nearly all."""
+        if not self._known:
+            return NOTHING
+        with self._lock:
+            until, adjustments = self._known.get(target, (0.0, NOTHING))
+            if adjustments is not NOTHING and self._clock.monotonic() >= until:
+                del self._known[target]
+                return NOTHING
+        return adjustments
+
+    def learn(self, target: Target, failure: ProviderFailure) -> tuple[str, ...]:
+        """Learn from a refusal.
+
+        Returns:
+            What the target's next request is adjusted in and this one was not, by neutral names; empty where the
+            refusal teaches nothing new.
+        """
+        without = frozenset(TEACHES[name] for name in failure.refused_fields if name in TEACHES)
+        known = self.of(target)
+        new = without - known.without
+        if not new:
+            return ()
+        with self._lock:
+            while len(self._known) >= MAX_TARGETS:
+                del self._known[next(iter(self._known))]
+            until = self._clock.monotonic() + HOUR
+            self._known[target] = (until, Adjustments(known.without | new, known.max_tokens))
+        return tuple(sorted(new))
