@@ -208,7 +208,7 @@ class AnswerReader:
         reason, message = text(candidate.get("finishReason")), text(candidate.get("finishMessage"))
         choice.add_finish("" if is_unset(reason) else reason, message, has_content=speaks)
         if choice.finish and choice.ending.broken:
-            self.fault = failure(choice.finish, message)
+            self.fault, choice.finish = failure(choice.finish, message), ""  # it does not end the choice
         elif error := candidate.get("error"):
             self.fault = parse_in_stream(error)
         elif content.nameless:

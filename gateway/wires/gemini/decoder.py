@@ -55,15 +55,13 @@ class EventDecoder(AnswerReader):
             except JsonFault:
                 chunks += self._read_again(event, at_end=at_end)
                 continue
-            chunks += self._event(body, event.event)
+            chunks += self._event(self._halves.joined_in(body) if self._halves else body, event.event)
         return chunks
 
     def _event(self, body: JsonValue, kind: str) -> list[ChatChunk]:
         if kind == ERROR:
             self.fault = parse_in_stream(body)
             return []
-        if self._halves:
-            body = self._halves.joined_in(body)
         return self.read(body)
 
     def _read_again(self, event: Event, *, at_end: bool) -> list[ChatChunk]:

@@ -92,6 +92,8 @@ class ChunkDecoder:
             except JsonFault:
                 chunks += self._read_again(event, at_end=at_end)
                 continue
+            if self._halves:
+                body = self._halves.joined_in(body)
             if chunk := self.chunk(body, event.event):
                 chunks.append(chunk)
         return chunks
@@ -166,8 +168,6 @@ class ChunkDecoder:
         if failure := choice_error(choice, delta):
             self.fault = failure
             return False
-        if self._halves:
-            self._halves.join(index, delta, last=bool(choice.get("finish_reason")))
         speaks = seen.repair(choice, delta, self._asked)
         self.fault = self.fault or seen.fault
         if self._asked.legacy_functions:

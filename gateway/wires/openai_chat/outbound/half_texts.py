@@ -24,7 +24,7 @@ class HalfTexts:
         for choice in objects(an_object(body).get("choices")):
             delta = choice.get("delta")
             if isinstance(delta, dict):
-                self.join(choice.get("index"), delta, last=False)
+                self.join(choice.get("index"), delta, last=bool(choice.get("finish_reason")))
         return whole_value(body)
 
     def join(self, index: JsonValue, delta: JsonObject, *, last: bool) -> None:
