@@ -13,14 +13,19 @@ from typing import Any, Final
 import pytest
 import requests
 
-from tests.faults import gemini_rows, openai_rows
+from tests.faults import call_rows, finish_rows, gemini_rows, reading_rows
 from tests.faults.table import ERROR, SECOND, TEXT, Fault, Says
 from tests.support.continuations import answer_to
 from tests.support.fakes import FastClock
 from tests.support.running import Running, alias, events, provider, running
 from tests.support.upstream_script import Request, ScriptedUpstream, Status, Step, json_answer, sse_answer
 
-FAULTS: Final[tuple[Fault, ...]] = (*openai_rows.ROWS, *gemini_rows.ROWS)
+FAULTS: Final[tuple[Fault, ...]] = (
+    *finish_rows.ROWS,
+    *reading_rows.ROWS,
+    *call_rows.ROWS,
+    *gemini_rows.ROWS,
+)
 QUESTION: Final = "Which are the capitals of France and Italy?"
 RUNS: Final = [
     pytest.param(number, way, behind, id=f"{fault.name} [{way}, {'two' if behind else 'alone'}]")

@@ -24,7 +24,7 @@ from gateway.wires.openai_chat.outbound.half_texts import HalfTexts
 from gateway.wires.openai_chat.outbound.plain_text import plain_text
 from gateway.wires.openai_chat.outbound.repairs import repair_envelope, repair_usage
 from gateway.wires.openai_chat.outbound.response import read_usage
-from gateway.wires.openai_chat.outbound.streamed_choice import ANSWERS, NOTHING, StreamedChoice, choice_error
+from gateway.wires.openai_chat.outbound.streamed_choice import ANSWERS, NOTHING, StreamedChoice
 from gateway.wires.second_reading import LOST_WORDS, read_again
 from gateway.wires.untrusted_fields import an_object, objects
 
@@ -165,8 +165,8 @@ class ChunkDecoder:
                 delta["role"] = "assistant"
         elif isinstance(delta.get("role"), str):
             del delta["role"]  # openai-python's stream helper would join roles to assistantassistant
-        if failure := choice_error(choice, delta):
-            self.fault = failure
+        if error := choice.get("error") or delta.get("error"):  # OpenRouter, 2026-11
+            self.fault = parse_in_stream(error)
             return False
         speaks = seen.repair(choice, delta, self._asked)
         self.fault = self.fault or seen.fault

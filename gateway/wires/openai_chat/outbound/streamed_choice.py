@@ -68,11 +68,10 @@ class StreamedChoice:
     def repair(self, choice: JsonObject, delta: JsonObject, asked: Rendered) -> bool:
         """Repair the next delta, in place. Returns whether it has content."""
         flatten_content(delta)
-        if "tool_calls" in delta:
-            if delta["tool_calls"] == []:
-                del delta["tool_calls"]
-            else:
-                self.calls.repair(delta["tool_calls"])
+        if fragments := delta.get("tool_calls"):
+            self.calls.repair(fragments)
+        elif fragments == []:
+            del delta["tool_calls"]  # servers that refuse an empty array get it back with the history
         if "function_call" in delta:
             self._add_legacy(delta)
         adds = any(value for name, value in delta.items() if name not in NOT_CONTENT)

@@ -165,16 +165,19 @@ class ToolCalls:
         if fields.name and not call.name:
             call.name = fields.name
             self._kept += len(fields.name)
-        if fields.arguments:
-            self._add(call, fragment, fields.arguments)
+        piece = fields.arguments
+        if not piece:
+            return
+        if call.is_function and (call.arguments.whole or piece[0] == "{"):
+            self._add(call, fragment, piece)
+        else:  # nearly all pieces
+            call.add(piece)
 
     def _add(self, call: _Call, fragment: JsonObject, piece: str) -> None:
         """Add a piece of a call's arguments. An empty object is held back, because some servers send it before the real
         one; where none follows it is sent with the finish (`without_arguments`). What repeats complete arguments is
         left out."""
-        if not call.is_function or not (call.arguments.whole or piece[0] == "{"):
-            call.add(piece)
-        elif call.arguments.whole and (repeated := piece.strip()):
+        if call.arguments.whole and (repeated := piece.strip()):
             self.mended += 1
             self.contradicts |= repeated != EMPTY and not call.repeats(piece)
             _detail(fragment)["arguments"] = ""
