@@ -55,12 +55,17 @@ class _Call:
             self.kept += len(piece)
 
     def repeats(self, piece: str) -> bool:
-        """Whether a piece behind complete arguments goes on repeating them, blanks between the two aside."""
+        """Whether a piece behind complete arguments goes on repeating them, blanks before and behind them aside."""
         sent = "".join(self.pieces).strip()
-        piece = piece if self.repeated else piece.lstrip()
-        if self.kept > MAX_KEPT or not sent.startswith(piece.rstrip(), self.repeated):
+        if self.kept > MAX_KEPT:
             return False
-        self.repeated = (self.repeated + len(piece.rstrip())) % max(len(sent), 1)
+        rest = piece if self.repeated else piece.lstrip()
+        while rest and not sent.startswith(rest, self.repeated):
+            left = sent[self.repeated :]
+            if not rest.startswith(left):
+                return False
+            self.repeated, rest = 0, rest[len(left) :].lstrip()
+        self.repeated = (self.repeated + len(rest)) % len(sent)
         return True
 
 
@@ -177,11 +182,12 @@ class ToolCalls:
         """Add a piece of a call's arguments. An empty object is held back, because some servers send it before the real
         one; where none follows it is sent with the finish (`without_arguments`). What repeats complete arguments is
         left out."""
-        if call.arguments.whole and (repeated := piece.strip()):
+        bare = piece.strip()
+        if call.arguments.whole and (bare or call.repeated):
             self.mended += 1
-            self.contradicts |= repeated != EMPTY and not call.repeats(piece)
+            self.contradicts |= (bare != EMPTY or call.repeated > 0) and not call.repeats(piece)
             _detail(fragment)["arguments"] = ""
-        elif not call.arguments.begun and piece.strip() == EMPTY:
+        elif not call.arguments.begun and bare == EMPTY:
             call.held = True
             _detail(fragment)["arguments"] = ""
         else:
