@@ -119,7 +119,7 @@ class RequestHandler:
         return found
 
     def _whole(self, answer: Answer, call: Call) -> Reply:
-        call.usage = answer.response.usage
+        call.usage, call.mended = answer.response.usage, answer.response.mended
         passed_on = self._wire.forwarded(answer.headers, answer.response.source.wire)
         headers = (("Content-Type", JSON_TYPE), *gateway_headers(call), *passed_on)
         return Reply(200, headers, answer.content, sent=lambda: self._finished(call, 200, None))
@@ -141,7 +141,7 @@ class RequestHandler:
 
     def closed(self, call: Call, machine: AnswerMachine, error: GatewayError | None) -> None:
         """A stream is over."""
-        call.usage, call.skipped_events = machine.usage, machine.skipped
+        call.usage, call.skipped_events, call.mended = machine.usage, machine.skipped, machine.mended
         self._finished(call, 200, error)
 
     def _stall(self, route: Route, target: Target, *, resumable: bool) -> Stall:
@@ -164,11 +164,11 @@ class RequestHandler:
     def _finished(self, call: Call, status: int, error: GatewayError | None) -> None:
         self._calls.remove(call)
         self._observers.finished(
-            CallRecord(  # from 16 keywords on Python makes a dictionary of them
+            CallRecord(  # some by place: of more than 13 keywords Python would make a dictionary
                 call.request_id,
                 call.model,
-                target=str(call.target) if call.target else None,
-                attempts=attempts_text(call),
+                str(call.target) if call.target else None,
+                attempts_text(call),
                 status=status,
                 error=error_code(error) if error else None,
                 streamed=call.streamed,
@@ -179,6 +179,7 @@ class RequestHandler:
                 completion_tokens=call.usage.completion if call.usage else None,
                 dropped=call.dropped,
                 skipped_events=call.skipped_events,
+                mended=call.mended,
                 learned=call.learned,
                 endpoint=call.endpoint,
             )

@@ -37,6 +37,7 @@ class AttemptContext(Struct, frozen=True):
         on_wait: is given what the attempt waits for next, so that another thread can cancel it.
         on_sent: is called when the request has left for the provider.
         adjustments: what was learned of the target.
+        continues: the answer continues another one, to which nothing may have to be added.
     """
 
     model: str
@@ -46,6 +47,7 @@ class AttemptContext(Struct, frozen=True):
     on_wait: Callable[[Cancellable], None]
     on_sent: Callable[[], None]
     adjustments: Adjustments = Adjustments()
+    continues: bool = False
 
 
 class Answer(Struct, frozen=True):
