@@ -4,7 +4,19 @@ import base64
 
 import pytest
 
-from gateway.core.request import JsonOutput, Media, Message, Params, Prompt, Text, Tool, ToolCall
+from gateway.core.request import (
+    JsonOutput,
+    Media,
+    Message,
+    Params,
+    Part,
+    Prompt,
+    StoredFile,
+    Text,
+    Tool,
+    ToolCall,
+    UnknownPart,
+)
 from gateway.core.token_estimate import IMAGE, PDF_PAGE, PER_MESSAGE, PER_TOOL, estimate_tokens, tokens_in
 
 PROSE = (
@@ -55,7 +67,7 @@ def test_an_estimate_is_within_a_third_of_o200k_base(text: str, counted: int) ->
     assert 0.85 * counted <= tokens_in(text) <= 1.35 * counted
 
 
-def user(*parts: Text | Media) -> Prompt:
+def user(*parts: Part) -> Prompt:
     return Prompt(messages=(Message("user", parts),))
 
 
@@ -89,3 +101,9 @@ def test_a_pdf_counts_by_its_pages() -> None:
     pages = base64.b64encode(b"<< /Type /Pages >> << /Type /Page >> <</Type/Page/Parent 1 0 R>>").decode()
     assert estimate_tokens(user(Media("file", "application/pdf", pages))) == 2 * PDF_PAGE + PER_MESSAGE
     assert estimate_tokens(user(Media("file", "application/pdf", uri="https://example.org/a.pdf"))) > PDF_PAGE
+
+
+def test_what_cannot_be_measured_has_a_size_of_its_own() -> None:
+    assert estimate_tokens(user(StoredFile("file-1"))) == PDF_PAGE + PER_MESSAGE
+    assert estimate_tokens(user(UnknownPart("odd"))) == PER_MESSAGE
+    assert estimate_tokens(user(Media("file", "application/pdf", "no base64!"))) == PDF_PAGE + PER_MESSAGE

@@ -403,15 +403,16 @@ def answers(draw: st.DrawFn) -> list[ChoiceDelta]:
     """Deltas of an answer, with calls whose pieces interleave."""
     deltas = draw(DELTAS)
     for index, arguments in enumerate(draw(st.lists(ARGUMENTS, max_size=3))):
-        cut = draw(st.integers(0, len(arguments)))
+        cut, further = sorted(draw(st.integers(0, len(arguments))) for _ in range(2))
         pieces = (
             ToolCallDelta(index, f"call_{index}", "go", arguments[:cut]),
-            ToolCallDelta(index, arguments=arguments[cut:], ended=True),
+            ToolCallDelta(index, arguments=arguments[cut:further]),
+            ToolCallDelta(index, arguments=arguments[further:], ended=True),
         )
-        at = draw(st.integers(0, len(deltas)))
-        later = draw(st.integers(at, len(deltas)))
-        deltas.insert(later, ChoiceDelta(0, calls=(pieces[1],)))
-        deltas.insert(at, ChoiceDelta(0, calls=(pieces[0],)))
+        at = len(deltas)
+        for piece in reversed(pieces):
+            at = draw(st.integers(0, at))
+            deltas.insert(at, ChoiceDelta(0, calls=(piece,)))
     return [*deltas, ChoiceDelta(0, finish=draw(st.sampled_from(["stop", "length", None])))]
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.answer import ChatChunk, ChatResponse, ChoiceDelta, Citation, Usage
+from gateway.core.answer import ChatChunk, ChatResponse, ChoiceDelta, Citation, TokenLogprob, Usage
 from gateway.core.deltas import assemble
 from gateway.core.provider_failures import (
     ContextTooLong,
@@ -23,6 +23,7 @@ from gateway.core.request import Tool
 from gateway.core.response_store import ResponseStore
 from gateway.core.source import Source
 from gateway.wires.base import Naming
+from gateway.wires.openai_responses.event_reader import MAX_ITEMS
 from gateway.wires.openai_responses.outbound import OpenAIResponsesProvider
 from gateway.wires.reasoning_memory import ReasoningMemory
 from tests.support.responses import a_store, asked, callers, chunk, encoder
@@ -107,6 +108,15 @@ class TestNeutral:
         assert [each for delta in deltas for each in delta.citations] == [Citation("https://x.org", "X", 4, 6)]
         assert "".join(delta.refusal for delta in deltas) == "No."
         assert [media.data for delta in deltas for media in delta.images] == ["aGk="]
+
+    def test_probabilities(self) -> None:
+        token = {"token": "Hi", "logprob": -0.5, "bytes": [72, 105], "top_logprobs": [{"token": "?", "logprob": -2}]}
+        odd = {"token": "?", "logprob": -1, "bytes": [255], "top_logprobs": []}
+        said = message("Hi?")
+        said["content"][0]["logprobs"] = [token, odd]
+        first, second = whole(response(said)).deltas[0].logprobs
+        assert (first.raw, first.top) == (None, (TokenLogprob("?", -2.0),))
+        assert second.raw == b"\xff"
 
     def test_names_are_the_callers(self) -> None:
         asked_with = Rendered(b"", neutral=True, tools={"a_b": Tool("a/b")})
@@ -233,6 +243,19 @@ class TestFailures:
     def test_an_unfinished_stream_is_no_whole_answer(self) -> None:
         with pytest.raises(InvalidAnswer):
             wire().parse_response(encoded(*events(message("Hi"))[:-1]), NOW, NEUTRAL)
+
+    def test_an_event_that_is_too_large(self) -> None:
+        with pytest.raises(InvalidAnswer):
+            wire().decoder(NOW, OWN).feed(b"data: " + b"x" * (17 << 20))
+
+    def test_more_items_than_any_answer_has(self) -> None:
+        decoder = wire().decoder(NOW, NEUTRAL)
+        added = [
+            {"type": "response.output_item.added", "output_index": index, "item": {"type": "message"}}
+            for index in range(MAX_ITEMS + 2)
+        ]
+        decoder.feed(encoded(*added))
+        assert isinstance(decoder.fault, InvalidAnswer)
 
     def test_foreign_reasoning_names_what_to_leave_out(self) -> None:
         body = {"error": {"code": "invalid_encrypted_content", "message": "It cannot be verified.", "type": "x"}}

@@ -198,6 +198,11 @@ class TestAnswered:
             "status": "completed",
         }
 
+    def test_a_search_without_an_object_searches_for_nothing(self) -> None:
+        piece = ToolCallDelta(0, "call_1", "tool_search", "mail", ended=True)
+        item = self.item(piece, {"type": "tool_search", "execution": "client", "parameters": EMPTY})
+        assert item["arguments"] == {}
+
     def test_an_invented_name_is_passed_on(self) -> None:
         item = self.item(ToolCallDelta(0, "call_1", "nonsense", "{}", ended=True), CODEX)
         assert (item["type"], item["name"]) == ("function_call", "nonsense")
