@@ -18,7 +18,7 @@ from gateway.core.sse import SseDecoder
 SCHEMA: Final = Path(__file__).parents[1] / "schemas" / "anthropic_answers.json"
 STOP_REASONS: Final = {"end_turn", "max_tokens", "stop_sequence", "tool_use", "pause_turn", "refusal"}
 STATUSES: Final[Mapping[str, set[int]]] = {
-    "invalid_request_error": {400, 405, 414, 415, 421, 422, 431},
+    "invalid_request_error": {400, 405, 414, 415, 421, 422, 426, 431},
     "authentication_error": {401},
     "billing_error": {402},
     "permission_error": {403},
