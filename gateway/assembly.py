@@ -35,11 +35,13 @@ from gateway.core.secrets import Secret
 from gateway.dispatch.attempt import Attempt, AttemptPolicy
 from gateway.dispatch.explain import Explainer
 from gateway.dispatch.failover import Failover
+from gateway.handler.passthrough_handler import PassthroughHandler
 from gateway.handler.request_handler import RequestHandler
 from gateway.handler.response_transformer import ResponseTransformer
 from gateway.providers import catalog
 from gateway.providers.base import Provider
 from gateway.providers.factory import ProviderFactory
+from gateway.routing.endpoint_routes import EndpointRoutes
 from gateway.routing.retry_budget import RetryBudgets
 from gateway.routing.router import Router
 from gateway.runtime import Runtime
@@ -132,6 +134,7 @@ class Assembly:
         runtime.limiters.configure(config.rate_limits)
         self._timeouts = {name: settings.timeouts for name, settings in config.providers.items()}
         self.router = Router(config.model_aliases, config.providers)
+        self.endpoint_routes = EndpointRoutes({name: each.resolved.paths for name, each in self.bindings.items()})
         self.guard = Guard.of(config.gateway, port)
         self.explainer = Explainer(
             router=self.router,
@@ -179,6 +182,21 @@ class Assembly:
                 relay=runtime.relay,
             )
         return found
+
+    def passthrough(self, wire: InboundWire) -> PassthroughHandler:
+        """Answers requests beside chat, whose errors have this wire's form."""
+        runtime = self._runtime
+        return PassthroughHandler(
+            wire=wire,
+            router=self.router,
+            endpoints=self.endpoint_routes,
+            failover=self.failover,
+            timeouts=self._timeouts,
+            calls=runtime.watchdog,
+            observers=runtime.observers,
+            response_model=self._config.gateway.response_model,
+            relay=runtime.relay,
+        )
 
     def providers(self) -> Mapping[str, Provider]:
         """Who answers, by name."""

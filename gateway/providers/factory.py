@@ -57,6 +57,7 @@ def _openai_chat(parts: ProviderParts) -> Provider:
         api_key_header=resolved.settings.api_key_header,
         quota_project=parts.quota_project,
         credential=parts.resolved.credential,
+        paths=parts.resolved.paths,
     )
 
 
@@ -71,6 +72,7 @@ def _gemini(parts: ProviderParts) -> Provider:
         api_key_header=parts.resolved.settings.api_key_header,
         quota_project=parts.quota_project,
         credential=parts.resolved.credential,
+        paths=parts.resolved.paths,
     )
 
 

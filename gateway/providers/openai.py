@@ -6,20 +6,28 @@ They have one address for all models. The credential is a Bearer token, or it ha
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
+from urllib.parse import urljoin
 
 from gateway.auth.auth_manager import Credential
 from gateway.core.clock import Clock
-from gateway.providers.http_provider import Api, HttpProvider
+from gateway.core.passed import PassedRequest
+from gateway.core.provider_failures import UnsupportedByTarget
+from gateway.providers.base import Forwarded
+from gateway.providers.forwarding import ForwardedCall, ForwardingProvider, Received
+from gateway.providers.http_provider import Api
+from gateway.providers.vendors import NO_PATHS, Paths
 from gateway.upstream.session import UpstreamSession
 from gateway.upstream.user_agents import UserAgentPool
 from gateway.wires.base import OutboundWire
+from gateway.wires.passed import answer, request
+from gateway.wires.passed.completions import CompletionDecoder
 
 PATH: Final = "/chat/completions"
 QUOTA_PROJECT: Final = "x-goog-user-project"
 """For the project that Google bills and limits: https://cloud.google.com/apis/docs/system-parameters (2026-11)"""
 
 
-class OpenAIProvider(HttpProvider):
+class OpenAIProvider(ForwardingProvider):
     """A provider with OpenAI's chat completions API.
 
     Args:
@@ -33,6 +41,7 @@ class OpenAIProvider(HttpProvider):
         api_key_header: the header that holds the bare credential; None sends it as a Bearer token.
         quota_project: the Google project that calls are billed to, if it is known by now.
         credential: see HttpProvider.
+        paths: its endpoints beside chat.
     """
 
     def __init__(  # noqa: PLR0913 - one place puts a provider together
@@ -48,10 +57,25 @@ class OpenAIProvider(HttpProvider):
         api_key_header: str | None = None,
         quota_project: Callable[[], str | None] = lambda: None,
         credential: str = "its credential",
+        paths: Paths = NO_PATHS,
     ) -> None:
         url = endpoint + PATH
         api = Api(wire, lambda model, stream: url, partial(_headers, api_key_header, quota_project), stream_usage)
         super().__init__(name, api, session=session, user_agents=user_agents, clock=clock, credential=credential)
+        self._base = endpoint + "/"
+        self._paths = paths
+
+    def _call(self, passed: PassedRequest, model: str) -> ForwardedCall:
+        path = self._paths.get(passed.endpoint)
+        if path is None:
+            raise UnsupportedByTarget(f"{self.name} has no {passed.endpoint}.", param="model")
+
+        def read(received: Received) -> Forwarded:
+            found = answer.read(received.contents[0], passed)
+            return Forwarded(found.content, received.headers, usage=found.usage)
+
+        bodies = (request.render(passed, model),)
+        return ForwardedCall(urljoin(self._base, path), bodies, read, CompletionDecoder(passed))
 
 
 def _headers(

@@ -30,7 +30,7 @@ OWN_PAGES: Final = frozenset({"none", "same-origin"})
 
 EXPOSED_HEADERS: Final = (
     "x-request-id, retry-after, retry-after-ms, x-should-retry, x-gateway-provider, x-gateway-model, "
-    "x-gateway-attempts, x-gateway-queue-ms, x-gateway-dropped"
+    "x-gateway-attempts, x-gateway-queue-ms, x-gateway-dropped, x-gateway-tokens"
 )
 ALLOWED_HEADERS: Final = (
     "authorization, content-type, x-api-key, x-request-id, openai-organization, openai-project, "

@@ -15,6 +15,7 @@ from gateway.core.request import NOTHING, RequestContext
 from gateway.core.strict_json import JsonObject, dumps
 from gateway.dispatch.call import Call
 from gateway.dispatch.explain import Explainer
+from gateway.handler.passthrough_handler import PassthroughHandler
 from gateway.handler.reply import JSON_TYPE, Reply
 from gateway.handler.request_handler import RequestHandler
 from gateway.routing.router import Router
@@ -38,6 +39,9 @@ class Served(Protocol):
 
     def handler(self, wire: InboundWire) -> RequestHandler:
         """Answers the chats of callers of a wire."""
+
+    def passthrough(self, wire: InboundWire) -> PassthroughHandler:
+        """Answers requests beside chat."""
 
     @property
     def router(self) -> Router:
@@ -158,6 +162,11 @@ def chat(asked: Asked, wire: InboundWire) -> Reply:
     return asked.served.handler(wire).handle(asked.model_call, asked.body, context)
 
 
+def passed(asked: Asked, wire: InboundWire) -> Reply:
+    """A request beside chat, which passes as it came."""
+    return asked.served.passthrough(wire).handle(asked.model_call, asked.body, NO_CONTEXT)
+
+
 def models(asked: Asked, _: CallerWire) -> Reply:
     """GET /v1/models: the aliases."""
     names = asked.served.router.aliases
@@ -187,6 +196,11 @@ def health(asked: Asked, _: CallerWire) -> Reply:
 
 ENDPOINTS: Final[Sequence[Row]] = (
     Endpoint("chat", "/v1/chat/completions", ("POST",), OpenAIChatCallers, chat, model_call=True),
+    Endpoint("embeddings", "/v1/embeddings", ("POST",), OpenAIChatCallers, passed, model_call=True),
+    Endpoint("completions", "/v1/completions", ("POST",), OpenAIChatCallers, passed, model_call=True),
+    Endpoint("rerank", "/v1/rerank", ("POST",), OpenAIChatCallers, passed, model_call=True),
+    Endpoint("rerank", "/v2/rerank", ("POST",), OpenAIChatCallers, passed, model_call=True),
+    Endpoint("moderations", "/v1/moderations", ("POST",), OpenAIChatCallers, passed, model_call=True),
     Endpoint("models", "/v1/models", ("GET",), OpenAIChatCallers, models),
     Endpoint("model", "/v1/models/<path:name>", ("GET",), OpenAIChatCallers, model),
     Endpoint("explain", EXPLAIN, ("GET",), OpenAIChatCallers, explain),

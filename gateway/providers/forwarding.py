@@ -1,0 +1,132 @@
+"""Endpoints beside chat at a provider over HTTP: a request that passes, sent as one call or as several.
+
+What a vendor's API makes of a request is a `ForwardedCall`, from the vendor's module. This module sends it as chats are
+sent (gateway.providers.http_provider) and names no vendor.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gateway.core.passed import PassedRequest
+from gateway.core.provider_failures import (
+    CredentialRefused,
+    ProviderFailure,
+    TargetModelMissing,
+    UnsupportedByTarget,
+)
+from gateway.core.rendered import Rendered
+from gateway.providers.base import AttemptContext, Forwarded, OpenStream
+from gateway.providers.http_provider import MAX_ANSWER, HttpProvider
+from gateway.wires.base import Decoder
+
+MISSING: Final = frozenset({404, 405, 501})
+"""Statuses of a server that has no such path, or has it switched off (llama.cpp without --embeddings: 501)."""
+
+
+class Received(Struct, frozen=True):
+    """The answers to all requests of a call.
+
+    Attributes:
+        contents: their bodies, in the order of the requests.
+        headers: of the last one.
+    """
+
+    contents: Sequence[bytes]
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardedCall:
+    """A request as a vendor's API takes it.
+
+    Attributes:
+        address: where it goes.
+        bodies: of its requests, sent one after the other; all of them must be answered.
+        read: the answer that they make. Raises ProviderFailure.
+        decoder: reads the answer to a request that streams; None where there is no such request.
+    """
+
+    address: str
+    bodies: Sequence[bytes]
+    read: Callable[[Received], Forwarded]
+    decoder: Decoder | None = None
+
+
+class ForwardingProvider(HttpProvider):
+    """A provider that has endpoints beside chat. Implements Forwarder too (gateway.providers.base)."""
+
+    def forward(self, request: PassedRequest, context: AttemptContext) -> Forwarded | OpenStream:
+        self._check(context.credential)
+        try:
+            return self._forward(request, context)
+        except CredentialRefused as refusal:
+            raise self._named(refusal) from None
+        except ProviderFailure as failure:
+            raise self._of_endpoint(failure, request) from None
+
+    def _call(self, passed: PassedRequest, model: str) -> ForwardedCall:
+        """The request in this vendor's API. Raises UnsupportedByTarget where it has none of the kind."""
+        raise NotImplementedError
+
+    def _forward(self, request: PassedRequest, context: AttemptContext) -> Forwarded | OpenStream:
+        call = self._call(request, context.model)
+        if request.stream and call.decoder is not None:
+            return self._streamed(call, call.decoder, context)
+        contents: list[bytes] = []
+        headers: Mapping[str, str] = {}
+        for body in call.bodies:
+            content, headers = self._part(call, body, context, is_first=not contents)
+            contents.append(content)
+        return call.read(Received(contents, headers))
+
+    def _part(
+        self, call: ForwardedCall, body: bytes, context: AttemptContext, *, is_first: bool
+    ) -> tuple[bytes, Mapping[str, str]]:
+        """The answer to one request. Each but the first takes a permit of its own: the provider counts them all."""
+        if is_first:
+            return self._whole(call, body, context)
+        permit = context.further_permit()
+        try:
+            return self._whole(call, body, replace(context, on_sent=permit.sent))
+        finally:
+            permit.close()
+
+    def _whole(self, call: ForwardedCall, body: bytes, context: AttemptContext) -> tuple[bytes, Mapping[str, str]]:
+        timeouts = self._first_content_timeouts(context)
+        answer = self._post(call.address, Rendered(body), context, timeouts)
+        try:
+            deadline = self._timeouts(context.deadline)
+            begun = self._past_blanks(answer, answer.read(next(timeouts)), timeouts)
+            return answer.read_all(MAX_ANSWER, deadline, begun), answer.headers
+        finally:
+            answer.close()
+
+    def _streamed(self, call: ForwardedCall, decoder: Decoder, context: AttemptContext) -> OpenStream:
+        rendered, timeouts = Rendered(call.bodies[0]), self._first_content_timeouts(context)
+        body = self._post(call.address, rendered, context, timeouts)
+        try:
+            first = self._first_content(body, decoder, timeouts, rendered)
+        except BaseException:
+            body.close()
+            raise
+        return OpenStream(first, decoder, body, ())
+
+    def _of_endpoint(self, failure: ProviderFailure, request: PassedRequest) -> ProviderFailure:
+        """The failure as it means for an endpoint beside chat. A server that lacks the path is sound for chats, so that
+        counts not against it. And no field is left out of what passes, so nothing is learned from its refusal."""
+        failure = copy(failure)
+        failure.refused_fields = ()
+        status = failure.evidence.status
+        names_model = isinstance(failure, TargetModelMissing) and "model" in failure.message.lower()
+        if status not in MISSING or names_model:
+            return failure
+        return UnsupportedByTarget(
+            f"{self.name} has no {request.endpoint}, and answered {status}: {failure.message}",
+            evidence=failure.evidence,
+            param="model",
+        )
