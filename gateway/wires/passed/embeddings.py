@@ -73,9 +73,7 @@ def checked(body: bytes, wanted: int, encoding: JsonValue) -> Checked | None:
     rows, usage = answer.data, bytes(answer.usage)
     ordered = _in_order(rows, wanted)
     vectors = [bytes(row.embedding) for row in ordered]
-    _check_lengths(vectors)
-    asked = FLOAT if encoding is None else encoding
-    converted = [_converted(vector, asked) for vector in vectors]
+    converted = _converted(vectors, FLOAT if encoding is None else encoding)
     if rows == ordered and converted == vectors and all(row.index is not None for row in rows):
         return Checked(body, usage)
     return Checked(_with_vectors(_MEMBERS.decode(body), converted), usage)
@@ -99,26 +97,23 @@ def _in_order(rows: list[_Row], wanted: int) -> list[_Row]:
     return [places[index] for index in range(wanted)]
 
 
-def _check_lengths(vectors: Sequence[bytes]) -> None:
-    """Check that all vectors have one length, as far as that shows without decoding them."""
-    if any(vector in (b"[]", b'""') for vector in vectors):
-        raise InvalidAnswer("The provider's answer has an empty vector.")
-    texts = {len(vector) for vector in vectors if vector.startswith(b'"')}
-    numbers = {vector.count(b",") for vector in vectors if vector.startswith(b"[")}
-    if len(texts) > 1 or len(numbers) > 1:
-        raise InvalidAnswer("The provider's answer has vectors of different lengths.")
-
-
-def _converted(vector: bytes, encoding: JsonValue) -> bytes:
-    """The vector's JSON in the encoding; as it came where it is in that, or the encoding is not OpenAI's."""
-    is_text = vector.startswith(b'"')
-    if not is_text and (not vector.startswith(b"[") or b"null" in vector):
-        raise InvalidAnswer("The provider's answer has a vector that is none.")
-    if encoding == BASE64 and not is_text:
-        return dumps(_encoded(_numbers_of(vector)))
-    if encoding == FLOAT and is_text:
-        return dumps([*_decoded(vector)])
-    return vector
+def _converted(vectors: Sequence[bytes], encoding: JsonValue) -> list[bytes]:
+    """The vectors' JSON in the encoding, one by one, because all of them decoded would take ten times their bytes. As
+    they came where they are in it; also, and unread, where the encoding is not OpenAI's."""
+    if encoding not in (FLOAT, BASE64):
+        return [*vectors]
+    converted, lengths = [], set()
+    for vector in vectors:
+        is_text = vector.startswith(b'"')
+        numbers = _decoded(vector) if is_text else _numbers_of(vector)
+        lengths.add(len(numbers))
+        if is_text == (encoding == BASE64):
+            converted.append(vector)
+        else:
+            converted.append(dumps([*numbers] if is_text else _encoded(numbers)))
+    if len(lengths) > 1 or 0 in lengths:
+        raise InvalidAnswer("The provider's answer has an empty vector, or vectors of different lengths.")
+    return converted
 
 
 def _numbers_of(vector: bytes) -> list[float]:
