@@ -206,6 +206,7 @@ class Assembly:
                 environ=self._runtime.environ,
                 clock=self._runtime.clock,
                 memory=self._runtime.memory,
+                aliases=self._config.model_aliases,
             )
             for name, each in self.bindings.items():
                 endpoint = self._runtime.demo.base_url if each.resolved.type == "demo" else each.resolved.endpoint

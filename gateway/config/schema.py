@@ -18,6 +18,7 @@ Address = Annotated[str, Meta(min_length=1, max_length=2048)]
 HeaderText = Annotated[str, Meta(pattern=r"^[\x21-\x7e]([\x20-\x7e]{0,510}[\x21-\x7e])?$")]
 HeaderName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+Tokens = Annotated[int, Meta(ge=1, le=10_000_000)]
 
 
 class Struct(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -85,6 +86,9 @@ class Target(Struct, frozen=True):
     provider: Name
     model: Annotated[str, Meta(min_length=1, max_length=256)]
     priority: Annotated[int, Meta(ge=0, le=1_000_000, description="Lower is asked first; equals in file order.")] = 1
+    max_output_tokens: Annotated[Tokens, Meta(description="As for a provider, for this model of it alone.")] | None = (
+        None
+    )
 
 
 class Alias(Struct, frozen=True):
@@ -150,7 +154,7 @@ class TokenFile(Struct, frozen=True):
 
 
 class Provider(Struct, frozen=True):
-    """Someone who answers: Gemini, or an OpenAI-compatible API, in the cloud or on this machine."""
+    """Someone who answers: Claude, Gemini, or an OpenAI-compatible API, in the cloud or on this machine."""
 
     type: (
         Annotated[str, Meta(description="openai for any compatible API, or a known vendor; defaults to the name.")]
@@ -162,7 +166,11 @@ class Provider(Struct, frozen=True):
     ) = None
     api_endpoint: (
         Annotated[
-            Address, Meta(description="The base address, up to and without /chat/completions; Gemini's: /models.")
+            Address,
+            Meta(
+                description="The base address, up to and without /chat/completions; Gemini's: /models; Anthropic's: "
+                "/v1/messages."
+            ),
         ]
         | None
     ) = None
@@ -253,6 +261,13 @@ class Provider(Struct, frozen=True):
             Meta(
                 description="Fields of messages that are another vendor's; absent: strip where the vendor refuses them."
             ),
+        ]
+        | None
+    ) = None
+    max_output_tokens: (
+        Annotated[
+            Tokens,
+            Meta(description="The largest limit of an answer's tokens to ask for; a larger one is lowered to it."),
         ]
         | None
     ) = None

@@ -138,9 +138,9 @@ class CallHandler(ABC):
     def _finished(self, call: Call, status: int, error: GatewayError | None) -> None:
         self._calls.remove(call)
         self._observers.finished(
-            CallRecord(
-                request_id=call.request_id,
-                model=call.model,
+            CallRecord(  # from 16 keywords on Python makes a dictionary of them
+                call.request_id,
+                call.model,
                 target=str(call.target) if call.target else None,
                 attempts=attempts_text(call),
                 status=status,

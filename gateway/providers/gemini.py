@@ -18,6 +18,7 @@ from gateway.providers.base import Forwarded
 from gateway.providers.forwarding import ForwardedCall, ForwardingProvider, Received
 from gateway.providers.http_provider import Api
 from gateway.providers.openai import QUOTA_PROJECT
+from gateway.providers.token_limits import UNLIMITED, TokenLimits
 from gateway.providers.vendors import NO_PATHS, Paths
 from gateway.upstream.session import UpstreamSession
 from gateway.upstream.user_agents import UserAgentPool
@@ -46,6 +47,7 @@ class GeminiProvider(ForwardingProvider):
             Bearer token.
         quota_project: the Google project that a token's calls are billed to, if it is known by now. A key has its own.
         credential: see HttpProvider.
+        max_tokens: see HttpProvider.
         paths: the methods of its API that are endpoints beside chat; embeddings is the only one there can be.
     """
 
@@ -61,10 +63,19 @@ class GeminiProvider(ForwardingProvider):
         api_key_header: str | None = None,
         quota_project: Callable[[], str | None] = lambda: None,
         credential: str = "its credential",
+        max_tokens: TokenLimits = UNLIMITED,
         paths: Paths = NO_PATHS,
     ) -> None:
         api = Api(wire, partial(_address, endpoint), partial(_headers, api_key_header, quota_project))
-        super().__init__(name, api, session=session, user_agents=user_agents, clock=clock, credential=credential)
+        super().__init__(
+            name,
+            api,
+            session=session,
+            user_agents=user_agents,
+            clock=clock,
+            credential=credential,
+            max_tokens=max_tokens,
+        )
         self._endpoint = endpoint
         self._paths = paths
 

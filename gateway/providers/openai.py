@@ -15,6 +15,7 @@ from gateway.core.provider_failures import UnsupportedByTarget
 from gateway.providers.base import Forwarded
 from gateway.providers.forwarding import ForwardedCall, ForwardingProvider, Received
 from gateway.providers.http_provider import Api
+from gateway.providers.token_limits import UNLIMITED, TokenLimits
 from gateway.providers.vendors import NO_PATHS, Paths
 from gateway.upstream.session import UpstreamSession
 from gateway.upstream.user_agents import UserAgentPool
@@ -41,6 +42,7 @@ class OpenAIProvider(ForwardingProvider):
         api_key_header: the header that holds the bare credential; None sends it as a Bearer token.
         quota_project: the Google project that calls are billed to, if it is known by now.
         credential: see HttpProvider.
+        max_tokens: see HttpProvider.
         paths: its endpoints beside chat.
     """
 
@@ -57,11 +59,20 @@ class OpenAIProvider(ForwardingProvider):
         api_key_header: str | None = None,
         quota_project: Callable[[], str | None] = lambda: None,
         credential: str = "its credential",
+        max_tokens: TokenLimits = UNLIMITED,
         paths: Paths = NO_PATHS,
     ) -> None:
         url = endpoint + PATH
         api = Api(wire, lambda model, stream: url, partial(_headers, api_key_header, quota_project), stream_usage)
-        super().__init__(name, api, session=session, user_agents=user_agents, clock=clock, credential=credential)
+        super().__init__(
+            name,
+            api,
+            session=session,
+            user_agents=user_agents,
+            clock=clock,
+            credential=credential,
+            max_tokens=max_tokens,
+        )
         self._base = endpoint + "/"
         self._paths = paths
 

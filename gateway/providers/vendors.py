@@ -11,7 +11,7 @@ from typing import Final, Literal, TypeAlias
 from gateway.core.passed import PASSED, EndpointName
 from gateway.wires.openai_chat.outbound.dialect import Dialect
 
-Wire: TypeAlias = Literal["openai_chat", "gemini"]
+Wire: TypeAlias = Literal["openai_chat", "gemini", "anthropic_messages"]
 """The wires that providers have; factory.py has a builder for each."""
 COMMON_DIALECT: Final = Dialect()
 COMPATIBLE: Final[Wire] = "openai_chat"
@@ -82,6 +82,8 @@ VENDORS: Final[Mapping[str, Vendor]] = {
         paths=_at("embeddings"),
         own_paths=_at(embeddings="batchEmbedContents"),
     ),
+    # https://platform.claude.com/docs/en/api/overview (2026-11)
+    "anthropic": Vendor("https://api.anthropic.com", "ANTHROPIC_API_KEY", wire="anthropic_messages"),
     # https://openrouter.ai/docs/api/reference/parameters (2026-11)
     "openrouter": Vendor(
         "https://openrouter.ai/api/v1",
