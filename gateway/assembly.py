@@ -145,6 +145,7 @@ class Assembly:
             timeouts=self._timeouts,
             configuration=str(loaded.path) if loaded.path else None,
             proxies=proxies_of(self.endpoints),
+            endpoints=self.endpoint_routes,
         )
 
     @property

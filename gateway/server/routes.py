@@ -14,7 +14,7 @@ from gateway.core.errors import InvalidRequest
 from gateway.core.request import NOTHING, RequestContext
 from gateway.core.strict_json import JsonObject, dumps
 from gateway.dispatch.call import Call
-from gateway.dispatch.explain import Explainer
+from gateway.dispatch.explain import CHAT, Explainer
 from gateway.handler.passthrough_handler import PassthroughHandler
 from gateway.handler.reply import JSON_TYPE, Reply
 from gateway.handler.request_handler import RequestHandler
@@ -186,7 +186,7 @@ def explain(asked: Asked, _: CallerWire) -> Reply:
     name = asked.query.get("model")
     if not name:
         raise InvalidRequest(f"Which model? Ask {EXPLAIN}?model=NAME.", param="model")
-    return _reply(msgspec.json.encode(asked.served.explainer.explain(name)))
+    return _reply(msgspec.json.encode(asked.served.explainer.explain(name, asked.query.get("endpoint", CHAT))))
 
 
 def health(asked: Asked, _: CallerWire) -> Reply:

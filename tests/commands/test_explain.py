@@ -18,6 +18,7 @@ from gateway.core.provider_failures import QuotaExhausted, UnsupportedByModel
 from gateway.core.secrets import Secret
 from gateway.dispatch.explain import Explainer, Explanation
 from gateway.handler.reply_headers import attempts_text
+from gateway.routing.endpoint_routes import EndpointRoutes
 from gateway.routing.lessons import Lessons
 from gateway.routing.router import Router
 from gateway.serve import with_address
@@ -58,10 +59,11 @@ class Explaining:
             timeouts={name: (timeouts or {}).get(name, schema.Timeouts()) for name in "abcd"},
             configuration=None,
             proxies={"b": "the proxy proxy.invalid:3128 (HTTPS_PROXY)"},
+            endpoints=EndpointRoutes({"b": {"embeddings": "embeddings"}, "c": {"rerank": "rerank"}}),
         )
 
-    def explain(self, model: str = "best") -> Explanation:
-        return self._explainer.explain(model)
+    def explain(self, model: str = "best", endpoint: str = "chat") -> Explanation:
+        return self._explainer.explain(model, endpoint)
 
     def turns(self) -> str:
         """`a in order, b forced`."""
@@ -267,3 +269,36 @@ def test_the_command_line_explains_the_demo(tmp_path: Path) -> None:
     unknown = run_here("explain", "--port", "0", "demo-falover", cwd=tmp_path)
     assert (unknown.returncode, unknown.stdout) == (1, "")
     assert "Did you mean `demo-failover`" in unknown.stderr
+
+
+# Endpoints beside chat ---------------------------------------------------------------------------------------------
+
+
+def test_it_says_who_is_not_asked_at_an_endpoint_and_why(tmp_path: Path) -> None:
+    told_of = Explaining(tmp_path, "abc")
+    shown = told_of.explain(endpoint="embeddings")
+    assert [(each.provider, each.place) for each in shown.candidates] == [("b", 2)]
+    assert [(each.provider, each.why) for each in shown.left_out] == [
+        ("a", "its provider has no embeddings"),
+        ("c", "its provider has no embeddings"),
+    ]
+    text = as_text(Explained(shown, None, None), schema.Gateway(), NOW)
+    assert text.startswith("best at embeddings (")
+    assert text.endswith(
+        "not asked: a/m: its provider has no embeddings\nnot asked: c/m: its provider has no embeddings"
+    )
+    assert told_of.explain().left_out == ()
+
+
+def test_the_running_gateway_is_asked_for_the_endpoint_too(tmp_path: Path) -> None:
+    with running() as gateway:
+        said = gateway.get("/gateway/explain?model=demo&endpoint=rerank").json()
+        unknown = gateway.get("/gateway/explain?model=demo&endpoint=nope")
+        port = gateway.url.rpartition(":")[2]
+        shown = run_here("explain", "--port", port, "demo", "--endpoint", "rerank", cwd=tmp_path)
+    assert (said["endpoint"], said["candidates"]) == ("rerank", [])
+    assert said["left_out"] == [{"provider": "demo", "model": "demo", "why": "its provider has no rerank"}]
+    assert (unknown.status_code, unknown.json()["error"]["param"]) == (400, "endpoint")
+    assert "not asked: demo/demo: its provider has no rerank" in shown.stdout
+    refused = run_here("explain", "--port", "0", "demo", "--endpoint", "nope", cwd=tmp_path)
+    assert (refused.returncode, "There is no such endpoint" in refused.stderr) == (1, True)
