@@ -151,7 +151,7 @@ def status(path: Path | None, as_json: bool) -> None:
 @click.option("--endpoint", default="chat", help="For what: chat, embeddings, completions, rerank or moderations.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def explain(  # noqa: PLR0913 - the options of one command
-    model: str, path: Path | None, host: str | None, port: int | None, endpoint: str, as_json: bool
+    model: str, *, path: Path | None, host: str | None, port: int | None, endpoint: str, as_json: bool
 ) -> None:
     """Say how MODEL would be routed right now, without asking any provider.
 

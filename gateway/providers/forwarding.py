@@ -4,6 +4,7 @@ What a vendor's API makes of a request is a `ForwardedCall`, from the vendor's m
 sent (gateway.providers.http_provider) and names no vendor.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -26,6 +27,10 @@ from gateway.wires.base import Decoder
 
 MISSING: Final = frozenset({404, 405, 501})
 """Statuses of a server that has no such path, or has it switched off (llama.cpp without --embeddings: 501)."""
+_OTHER_USE: Final = re.compile(r"chat model|\bembed|endpoint|completions|rerank|moderation", re.IGNORECASE)
+"""Words of a refusal that is about what the model is for. OpenAI has 403 "You are not allowed to generate embeddings
+from this model" and 404 "This is a chat model and not supported in the v1/completions endpoint", Google has 404 "is not
+supported for embedContent" (2026-11)."""
 
 
 class Received(Struct, frozen=True):
@@ -64,10 +69,8 @@ class ForwardingProvider(HttpProvider):
         self._check(context.credential)
         try:
             return self._forward(request, context)
-        except CredentialRefused as refusal:
-            raise self._named(refusal) from None
         except ProviderFailure as failure:
-            raise self._of_endpoint(failure, request) from None
+            raise self._of_endpoint(failure, request, context.model) from None
 
     def _call(self, passed: PassedRequest, model: str) -> ForwardedCall:
         """The request in this vendor's API. Raises UnsupportedByTarget where it has none of the kind."""
@@ -116,17 +119,27 @@ class ForwardingProvider(HttpProvider):
             raise
         return OpenStream(first, decoder, body, ())
 
-    def _of_endpoint(self, failure: ProviderFailure, request: PassedRequest) -> ProviderFailure:
-        """The failure as it means for an endpoint beside chat. A server that lacks the path is sound for chats, so that
-        counts not against it. And no field is left out of what passes, so nothing is learned from its refusal."""
-        failure = copy(failure)
-        failure.refused_fields = ()
-        status = failure.evidence.status
-        names_model = isinstance(failure, TargetModelMissing) and "model" in failure.message.lower()
-        if status not in MISSING or names_model:
-            return failure
-        return UnsupportedByTarget(
-            f"{self.name} has no {request.endpoint}, and answered {status}: {failure.message}",
-            evidence=failure.evidence,
-            param="model",
-        )
+    def _of_endpoint(self, failure: ProviderFailure, request: PassedRequest, model: str) -> ProviderFailure:
+        """The failure as it means for an endpoint beside chat: that a server or a model does not have it says nothing
+        of their chats, so it counts against neither them nor their credential. And nothing is learned from the refusal
+        of a field, because what passes is not sent without it."""
+        words = re.sub(rf"(?<![\w.-]){re.escape(model)}(?![\w.-])", "", failure.message)
+        is_other_use = _OTHER_USE.search(words) is not None
+        if isinstance(failure, TargetModelMissing) and "model" in words.lower() and not is_other_use:
+            return UnsupportedByTarget(
+                failure.message,
+                evidence=failure.evidence,
+                param=failure.param,
+                code=TargetModelMissing.code,
+                status=TargetModelMissing.status,
+            )
+        if failure.evidence.status in MISSING or (isinstance(failure, CredentialRefused) and is_other_use):
+            return UnsupportedByTarget(
+                f"{self.name} has no {request.endpoint} for {model}, and answered {failure.evidence.status}:"
+                f" {failure.message}",
+                evidence=failure.evidence,
+                param="model",
+            )
+        found = copy(failure)
+        found.refused_fields = ()
+        return self._named(found) if isinstance(found, CredentialRefused) else found

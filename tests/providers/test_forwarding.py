@@ -12,7 +12,7 @@ from gateway.config import schema
 from gateway.core.clock import SystemClock
 from gateway.core.no_op import no_op
 from gateway.core.passed import PASSED, EndpointName
-from gateway.core.provider_failures import TargetModelMissing, UnsupportedByTarget
+from gateway.core.provider_failures import CredentialRefused, UnsupportedByTarget
 from gateway.providers.base import AttemptContext, Forwarded, Forwarder
 from gateway.providers.catalog import Resolved, resolve
 from gateway.providers.factory import ProviderFactory
@@ -66,11 +66,37 @@ def test_the_refusal_of_a_path_is_told_from_that_of_a_model(up: ScriptedUpstream
     with forwarder(row("vllm"), up.base_url) as vllm:
         asked = parse("rerank", b'{"model": "x"}')
         up.plays(Status(404, {}, b'{"detail": "Not Found"}'))
-        with pytest.raises(UnsupportedByTarget, match="vllm has no rerank, and answered 404: Not Found"):
+        with pytest.raises(UnsupportedByTarget, match="vllm has no rerank for m, and answered 404: Not Found"):
             vllm.forward(asked, context())
         up.plays(Json(404, {"error": {"message": "The model `m` does not exist."}}))
-        with pytest.raises(TargetModelMissing):
+        with pytest.raises(UnsupportedByTarget) as missing:
             vllm.forward(asked, context())
+    assert (missing.value.status, missing.value.code) == (404, "model_not_found")
+
+
+OTHER_USE = {
+    "OpenAI, embeddings": (403, "You are not allowed to generate embeddings from this model"),
+    "OpenAI, completions": (404, "This is a chat model and not supported in the v1/completions endpoint."),
+    "Google": (404, "models/m is not found for API version v1beta, or is not supported for embedContent."),
+}
+
+
+@pytest.mark.parametrize(("status", "message"), OTHER_USE.values(), ids=OTHER_USE)
+def test_a_model_that_is_not_for_this_is_no_fault_of_the_key_or_the_model(
+    up: ScriptedUpstream, status: int, message: str
+) -> None:
+    up.plays(Json(status, {"error": {"message": message}}))
+    with forwarder(row("openai"), up.base_url) as openai, pytest.raises(UnsupportedByTarget) as refused:
+        openai.forward(parse("embeddings", b'{"model": "x", "input": "a"}'), context())
+    assert (refused.value.status, refused.value.counts_against_target) == (400, False)
+    assert message in refused.value.message
+
+
+def test_a_key_that_is_refused_is_named(up: ScriptedUpstream) -> None:
+    up.plays(Json(401, {"error": {"message": "Incorrect API key provided"}}))
+    with forwarder(row("openai"), up.base_url) as openai, pytest.raises(CredentialRefused) as refused:
+        openai.forward(parse("embeddings", b'{"model": "x", "input": "a"}'), context())
+    assert refused.value.message.startswith("openai refused ")
 
 
 def test_an_answer_that_is_read_has_its_counts(up: ScriptedUpstream) -> None:
