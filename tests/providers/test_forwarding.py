@@ -1,9 +1,11 @@
 """Endpoints beside chat at a provider: where each goes, and what its failures mean."""
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +23,7 @@ from gateway.wires.passed.request import parse
 from gateway.wires.reasoning_memory import ReasoningMemory
 from tests.support.upstream_script import Json, ScriptedUpstream, Status
 
+GUIDE = (Path(__file__).parents[2] / "docs" / "endpoints.md").read_text(encoding="utf-8")
 KEYS = {vendor.key_env: "sk-canary-0123456789" for vendor in VENDORS.values() if vendor.key_env}
 
 
@@ -144,3 +147,11 @@ def test_googles_compatible_api_has_its_own_paths() -> None:
     native, compatible = row("gemini"), row("gemini", api="openai")
     assert (native.paths["embeddings"], compatible.paths["embeddings"]) == ("batchEmbedContents", "embeddings")
     assert replace(native, paths=compatible.paths).wire != compatible.wire
+
+
+def test_the_guide_tells_of_every_vendor_what_its_row_does() -> None:
+    rows = [line.split("|")[1:-1] for line in GUIDE.splitlines() if line.startswith("| `")]
+    told = {name: cells for first, *cells in rows for name in re.findall(r"`([a-z]+)`", first)}
+    for name, vendor in VENDORS.items():
+        yes = {endpoint for endpoint, cell in zip(PASSED, told[name], strict=True) if cell.strip().startswith("yes")}
+        assert yes == set(vendor.paths), name
