@@ -11,7 +11,7 @@ from gateway.config.schema import Timeouts
 from gateway.core.errors import ModelNotFound
 from gateway.core.json_members import with_member
 from gateway.core.passed import PassedRequest
-from gateway.core.request import RequestContext
+from gateway.core.source import RequestContext
 from gateway.dispatch.call import Call
 from gateway.dispatch.failover import Failover
 from gateway.dispatch.operation import Passed

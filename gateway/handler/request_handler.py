@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from gateway.config.schema import Timeouts
-from gateway.core.request import RequestContext
+from gateway.core.source import RequestContext
 from gateway.dispatch.call import Call
 from gateway.dispatch.failover import Failover
 from gateway.dispatch.operation import Chat

@@ -3,19 +3,22 @@
 A vendor's behaviour that differs from others' stands here with its source and date, and not in code.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 
+from gateway.config import schema
 from gateway.core.passed import PASSED, EndpointName
 from gateway.wires.openai_chat.outbound.dialect import Dialect
 
-Wire: TypeAlias = Literal["openai_chat", "gemini", "anthropic_messages"]
+Wire: TypeAlias = Literal["openai_chat", "openai_responses", "gemini", "anthropic_messages"]
 """The wires that providers have; factory.py has a builder for each."""
 COMMON_DIALECT: Final = Dialect()
 COMPATIBLE: Final[Wire] = "openai_chat"
 """The wire of OpenAI-compatible APIs."""
+RESPONSES: Final[Wire] = "openai_responses"
+"""The wire of OpenAI's Responses API, which has the same base address."""
 Paths: TypeAlias = Mapping[EndpointName, str]
 """Where a vendor has endpoints beside chat: references to its base address (RFC 3986 section 5), so that one with a
 slash before it begins at the host."""
@@ -40,11 +43,13 @@ class Vendor:
         wire: the wire of its own API.
         compatible: the path of its OpenAI-compatible API under the base address; None if its own API is compatible.
         stream_usage: whether it accepts `stream_options` (a server that does not may refuse the whole request).
+        responses: whether it has the Responses API beside.
         dialect: what its OpenAI-compatible API takes. Another server at another address, of which nothing is known but
             that it is compatible, gets COMMON_DIALECT.
         paths: the endpoints beside chat that its OpenAI-compatible API has. Another server at another address gets
             EVERY_PATH.
         own_paths: those of its own API that the gateway translates, where that is another one.
+        models: a pattern of its models' names, which it answers where no configuration file says who does.
     """
 
     endpoint: str | None
@@ -55,6 +60,8 @@ class Vendor:
     dialect: Dialect = COMMON_DIALECT
     paths: Paths = field(default_factory=lambda: NO_PATHS)
     own_paths: Paths = field(default_factory=lambda: NO_PATHS)
+    responses: bool = False
+    models: str | None = None
 
 
 VENDORS: Final[Mapping[str, Vendor]] = {
@@ -69,6 +76,8 @@ VENDORS: Final[Mapping[str, Vendor]] = {
         ),
         # https://platform.openai.com/docs/api-reference (2026-11)
         paths=_at("embeddings", "completions", "moderations"),
+        responses=True,
+        models="gpt-*",
     ),
     # The compatible API: https://ai.google.dev/gemini-api/docs/openai (2026-11), embeddings included. Its own for them:
     # https://ai.google.dev/api/embeddings (2026-11). Its streams end with "stop" where a
@@ -81,9 +90,10 @@ VENDORS: Final[Mapping[str, Vendor]] = {
         dialect=Dialect(tool_calls_finish=True, fields=frozenset({"reasoning_effort"})),
         paths=_at("embeddings"),
         own_paths=_at(embeddings="batchEmbedContents"),
+        models="gemini-*",
     ),
     # https://platform.claude.com/docs/en/api/overview (2026-11)
-    "anthropic": Vendor("https://api.anthropic.com", "ANTHROPIC_API_KEY", wire="anthropic_messages"),
+    "anthropic": Vendor("https://api.anthropic.com", "ANTHROPIC_API_KEY", wire="anthropic_messages", models="claude-*"),
     # https://openrouter.ai/docs/api/reference/parameters (2026-11)
     "openrouter": Vendor(
         "https://openrouter.ai/api/v1",
@@ -148,3 +158,12 @@ VENDORS: Final[Mapping[str, Vendor]] = {
     "llamacpp": Vendor("http://127.0.0.1:8080/v1", paths=_at("embeddings", "completions", "rerank")),
     "demo": Vendor(None, paths=_at("embeddings")),
 }
+
+
+def patterns(providers: Iterable[str]) -> tuple[schema.Alias, ...]:
+    """Aliases by which vendors answer the names of their own models, for clients whose names are fixed."""
+    return tuple(
+        schema.Alias(alias=pattern, providers=(schema.Target(provider=name, model=pattern),))
+        for name in providers
+        if (vendor := VENDORS.get(name)) is not None and (pattern := vendor.models) is not None
+    )

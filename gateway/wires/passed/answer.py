@@ -15,7 +15,7 @@ from gateway.core.passed import EndpointName, PassedRequest
 from gateway.core.provider_failures import InvalidAnswer
 from gateway.core.strict_json import JsonFault, JsonValue, loads
 from gateway.wires import failure_classes
-from gateway.wires.openai_chat.outbound.errors import parse_in_stream
+from gateway.wires.openai_failures import parse_in_stream
 from gateway.wires.passed import embeddings
 from gateway.wires.passed.request import number_of_inputs
 from gateway.wires.untrusted_fields import an_object, count

@@ -13,12 +13,12 @@ from gateway.core.errors import GatewayError
 from gateway.core.json_members import with_member
 from gateway.core.passed import PassedRequest
 from gateway.core.provider_failures import InvalidAnswer, ProviderFailure
-from gateway.core.request import Source
+from gateway.core.source import Source
 from gateway.core.sse import DONE, Event, SseDecoder, SseTooLarge, comment, encode
 from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, loads
 from gateway.wires import failure_classes
 from gateway.wires.base import MAX_CHOICES, Decoder
-from gateway.wires.openai_chat.outbound.errors import parse_in_stream
+from gateway.wires.openai_failures import parse_in_stream
 from gateway.wires.passed.answer import ANSWER_KEYS, read_usage
 from gateway.wires.untrusted_fields import count, objects
 

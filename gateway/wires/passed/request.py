@@ -11,8 +11,8 @@ from gateway.core.errors import InvalidRequest
 from gateway.core.json_members import with_first_member, with_member
 from gateway.core.passed import EndpointName, PassedRequest
 from gateway.core.strict_json import JsonFault, JsonObject, loads
+from gateway.wires.addresses import check_fields
 from gateway.wires.field_reader import FieldReader, wrong_type
-from gateway.wires.openai_chat.inbound.addresses import check_fields
 
 MAX_MODEL: Final = 256
 DEFAULT_MODELS: Final[Mapping[EndpointName, str]] = MappingProxyType({"moderations": "omni-moderation-latest"})
