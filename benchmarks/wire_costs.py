@@ -40,7 +40,7 @@ class _Foreign:
 
     def __init__(self, decoder: Decoder) -> None:
         self._decoder = decoder
-        self.fault, self.done, self.skipped = decoder.fault, False, 0
+        self.fault, self.done, self.skipped, self.mended = decoder.fault, False, 0, 0
         self.copying = 0.0
 
     @property

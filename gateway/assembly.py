@@ -126,12 +126,7 @@ class Assembly:
         self.watched = self._watch(config.auth)
         sources = {name: each.source for name, each in self.bindings.items()}
         logins = {name: each.oauth for name, each in sources.items() if isinstance(each, StoredToken) and each.oauth}
-        self._clients = OAuthClients(
-            logins,
-            runtime.environ,
-            runtime.clock,
-            runtime.masker.add,
-        )
+        self._clients = OAuthClients(logins, runtime.environ, runtime.clock, runtime.masker.add)
         for secret in self.secrets():
             runtime.masker.add(secret)
         self.auth = self._auth()

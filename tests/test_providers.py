@@ -470,7 +470,12 @@ def test_a_stream_has_the_providers_headers(up: ScriptedUpstream, acme: Asking) 
 
 
 @pytest.mark.parametrize(
-    "delta", [{"reasoning_content": "hm"}, {"tool_calls": [{"index": 0, "id": "c"}]}, {"refusal": "no"}]
+    "delta",
+    [
+        {"reasoning_content": "hm"},
+        {"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f"}}]},
+        {"refusal": "no"},
+    ],
 )
 def test_thinking_calling_and_refusing_are_content_too(
     up: ScriptedUpstream, acme: Asking, delta: Mapping[str, object]
@@ -485,7 +490,6 @@ NO_STREAMS: Mapping[str, tuple[Step, ...]] = {
     "empty": (Status(200),),
     "html": (Status(200, {"Content-Type": "text/html"}, b"<html><body>Log in</body></html>"),),
     "json-object": (Json(200, {}),),
-    "whole-answer": (json_answer("hello"),),
     "list": (Json(200, []),),
     "comments": (Head(), Body(b": ping\n\n: ping\n\n")),
     "done-only": (Done(),),
@@ -509,6 +513,14 @@ def test_a_stream_that_ends_before_it_says_anything_is_a_broken_answer(
     assert KEY not in caught.value.message
     acme.send()
     assert len(up.requests) == 2
+
+
+def test_a_whole_answer_where_a_stream_was_asked_for_is_one(up: ScriptedUpstream, acme: Asking) -> None:
+    up.plays(json_answer("hello"))
+    opened = acme.open()
+    assert [delta.text for chunk in opened.first for delta in chunk.deltas] == ["hello"]
+    assert opened.decoder.done and opened.decoder.mended == 1
+    opened.body.close()
 
 
 @pytest.mark.parametrize(

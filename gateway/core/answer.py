@@ -130,12 +130,21 @@ class ChoiceDelta(Struct, frozen=True):
 
 
 class ChatResponse(Struct, frozen=True):
-    """A whole answer. `deltas`: its neutral form, joined; empty where only its own wire reads its source."""
+    """A whole answer.
+
+    Attributes:
+        usage: the token counts; None where the provider gave none.
+        source: the answer as it arrived.
+        envelope: None where only its own wire reads its source.
+        deltas: its neutral form, joined; empty where only its own wire reads its source.
+        mended: how many things in it had to be mended so that it can be read.
+    """
 
     usage: Usage | None
     source: Source
     envelope: Envelope | None = None
     deltas: tuple[ChoiceDelta, ...] = ()
+    mended: int = 0
 
 
 class ChatChunk(Struct, frozen=True):

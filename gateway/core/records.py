@@ -19,6 +19,7 @@ class CallRecord(Struct, frozen=True, omit_defaults=True):
         learned: what a target has refused by name meanwhile, and is not sent again.
         endpoint: the route that it came by. JSON leaves the usual one out: log lines of chats are read by programs
             that know no other.
+        mended: how many things in the answer had to be mended so that it can be read.
     """
 
     request_id: str
@@ -37,6 +38,7 @@ class CallRecord(Struct, frozen=True, omit_defaults=True):
     skipped_events: int
     learned: tuple[str, ...] = ()
     endpoint: str = "chat"
+    mended: int = 0
 
 
 class AttemptRecord(Struct, frozen=True):

@@ -47,6 +47,10 @@ class Rendered(Struct, frozen=True):
         tools: the tools that the answer may call, by the name that was sent; empty where names pass unchanged.
         neutral: whether the caller speaks another wire, so that the answer is read into neutral form.
         query: the query string to add to the address, without the question mark; "" for none.
+        forced_tool: the request forces one tool by name. OpenAI ends the answer with "stop" then, although it calls.
+        legacy_functions: the caller has functions and no tools, so it looks for one call, in `function_call`.
+        single_call: the caller wants one call at a time, and the provider cannot be told.
+        may_be_empty: the answer continues another one, to which nothing may have to be added.
     """
 
     body: bytes
@@ -56,3 +60,7 @@ class Rendered(Struct, frozen=True):
     tools: Mapping[str, Tool] = field(default_factory=dict)
     neutral: bool = False
     query: str = ""
+    forced_tool: bool = False
+    legacy_functions: bool = False
+    single_call: bool = False
+    may_be_empty: bool = False

@@ -46,7 +46,7 @@ class Refusal(Struct, frozen=True):
 
 
 class Media(Struct, frozen=True):
-    """An image, a sound or a file: its bytes, or its address.
+    """An image, a sound, a video or a file: its bytes, or its address.
 
     Attributes:
         kind: what its wire calls it.
@@ -58,7 +58,7 @@ class Media(Struct, frozen=True):
         extra: data that belongs to it, by vendor.
     """
 
-    kind: Literal["image", "audio", "file"]
+    kind: Literal["image", "audio", "video", "file"]
     mime_type: str = ""
     data: str = ""
     uri: str = ""
@@ -93,9 +93,15 @@ class ToolCall(Struct, frozen=True):
 
 
 class UnknownPart(Struct, frozen=True):
-    """A part of a message that the neutral form does not have; `kind` is its name in the source's wire."""
+    """A part of a message that the neutral form does not have.
+
+    Attributes:
+        kind: its name in the source's wire.
+        place: its path in the request, where the question cannot be answered without it; "" where it can be left out.
+    """
 
     kind: str
+    place: str = ""
 
 
 Part: TypeAlias = Text | Reasoning | Refusal | Media | StoredFile | ToolCall | UnknownPart

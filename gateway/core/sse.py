@@ -20,7 +20,12 @@ MOST_RECLAIMED: Final = 65_536
 DONE: Final = b"[DONE]"
 """The data of the event that ends an OpenAI stream."""
 
+ERROR: Final = "error"
+"""The type of an event that is an error."""
+
 _BOM: Final = b"\xef\xbb\xbf"
+_IGNORED: Final = frozenset({b"", b"id", b"retry"})
+"""The names of comments, and of the standard's fields that mean nothing here."""
 
 
 class SseTooLarge(ValueError):
@@ -35,15 +40,29 @@ class Event:
     event: str = ""
 
 
+class StrayLine(Event):
+    """A line that no event has: its name is none of the standard's. Servers and proxies write errors like that, as text
+    or HTML, as bare JSON, or in a field `error`. `data` is the whole line."""
+
+
 class SseDecoder:
     """Bytes to events, wherever the bytes are cut.
 
     Args:
         max_line: the most bytes of a line, without its end.
         max_event: the most bytes held for an event: its data so far and the unfinished line.
+        keep_strays: deliver a StrayLine for each line that the standard would ignore for its name, and an event of the
+            type `error` without data.
     """
 
-    def __init__(self, *, max_line: int = DEFAULT_MAX_LINE, max_event: int = DEFAULT_MAX_EVENT) -> None:
+    def __init__(
+        self,
+        *,
+        max_line: int = DEFAULT_MAX_LINE,
+        max_event: int = DEFAULT_MAX_EVENT,
+        keep_strays: bool = False,
+    ) -> None:
+        self._keep_strays = keep_strays
         self._max_line = max_line
         self._max_event = max_event
         self._fast = min(max_line, max_event)
@@ -87,10 +106,12 @@ class SseDecoder:
         """
         line = bytes(self._line)
         self._line.clear()
+        events: list[Event] = []
         if line:
-            self._field(line)
-        event = self._end_event()
-        return [event] if event else []
+            self._field(line, events)
+        if event := self._end_event():
+            events.append(event)
+        return events
 
     def _without_bom(self, chunk: bytes) -> bytes:
         head = (self._head or b"") + chunk
@@ -110,14 +131,14 @@ class SseDecoder:
         )
 
     def _whole_events(self, chunk: bytes) -> list[Event]:
-        events = []
+        events: list[Event] = []
         for block in chunk[:-2].split(b"\n\n"):
             if block.startswith(b"data: ") and b"\n" not in block:
                 events.append(Event(block[6:]))
                 continue
             for line in block.split(b"\n"):
                 if line:
-                    self._field(line)
+                    self._field(line, events)
             if event := self._end_event():
                 events.append(event)
         return events
@@ -129,11 +150,11 @@ class SseDecoder:
         if lines and self._line:
             lines[0] = bytes(self._line + lines[0])
             self._line.clear()
-        events = []
+        events: list[Event] = []
         for line in lines:
             if line:
                 self._check(len(line))
-                self._field(line)
+                self._field(line, events)
             elif event := self._end_event():
                 events.append(event)
         self._line += rest
@@ -147,17 +168,20 @@ class SseDecoder:
         if len(self._data) + size > self._max_event:
             raise SseTooLarge(f"an event is over {self._max_event} bytes")
 
-    def _field(self, line: bytes) -> None:
-        """Read one line that is not blank; a comment is a field without a name."""
+    def _field(self, line: bytes, events: list[Event]) -> None:
+        """Read one line that is not blank; a comment is a field without a name. A stray line is added to `events`."""
         name, _, value = line.partition(b":")
         if name == b"data":
             self._data += value.removeprefix(b" ")
             self._data += b"\n"
         elif name == b"event":
             self._event = value.removeprefix(b" ").decode(errors="replace")
+        elif self._keep_strays and name not in _IGNORED:
+            events.append(StrayLine(line))
 
     def _end_event(self) -> Event | None:
-        event = Event(bytes(self._data[:-1]), self._event) if self._data else None
+        has_event = self._data or (self._event == ERROR and self._keep_strays)
+        event = Event(bytes(self._data[:-1]), self._event) if has_event else None
         self._data.clear()
         self._event = ""
         return event

@@ -73,7 +73,7 @@ def loads(text: bytes, *, max_depth: int = MAX_DEPTH) -> JsonValue:
     except (msgspec.DecodeError, UnicodeDecodeError) as fault:
         raise _explain(fault, body, start) from None
     if len(body) > SHORT or body.count(b"[") + body.count(b"{") > max_depth:
-        _check_depth(value, max_depth)
+        check_depth(value, max_depth)
     if _may_have_long_number(body):
         _check_integers(value)
     return value
@@ -136,7 +136,8 @@ def _levels(value: JsonValue) -> Iterator[list[_Container]]:
         ]
 
 
-def _check_depth(value: JsonValue, max_depth: int) -> None:
+def check_depth(value: JsonValue, max_depth: int = MAX_DEPTH) -> None:
+    """Raises JsonFault where the value has more levels of arrays and objects."""
     if any(depth == max_depth for depth, _ in enumerate(_levels(value))):
         raise _too_deep(max_depth)
 

@@ -78,6 +78,7 @@ class Call:
     usage: Usage | None = None
     dropped: tuple[str, ...] = ()
     skipped_events = 0
+    mended = 0
     learned: tuple[str, ...] = ()
     not_continued = False
     hedging: Hedging | None = None

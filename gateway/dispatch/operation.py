@@ -52,11 +52,13 @@ class Chat(Struct, frozen=True):
         request: the caller's request.
         write: a whole answer as the caller's body. Raises InvalidAnswer where the caller's wire cannot express it.
         continue_request: the caller's wire's request that continues an answer, from the request and the text so far.
+        continues: it continues an answer, so it may have nothing to add.
     """
 
     request: ChatRequest
     write: Callable[[ChatResponse, ChatRequest], bytes]
     continue_request: Callable[[ChatRequest, str], ChatRequest]
+    continues: bool = False
 
     @property
     def streams(self) -> bool:
@@ -73,13 +75,15 @@ class Chat(Struct, frozen=True):
     def ask(self, provider: Provider, context: AttemptContext) -> Answer | OpenStream:
         """A whole answer is written at once: where the caller's wire cannot express it, another target may answer."""
         if self.request.stream:
-            return provider.open(self.request, context)
+            return provider.open(self.request, replace(context, continues=True) if self.continues else context)
         answer = provider.send(self.request, context)
         return replace(answer, content=self.write(answer.response, self.request))
 
     def continued(self, text_so_far: str) -> "Chat":
         """A chat without any text so far is asked again as it was."""
-        return replace(self, request=self.continue_request(self.request, text_so_far)) if text_so_far else self
+        if not text_so_far:
+            return self
+        return replace(self, request=self.continue_request(self.request, text_so_far), continues=True)
 
 
 class Passed(Struct, frozen=True):

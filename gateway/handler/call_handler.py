@@ -115,7 +115,7 @@ class CallHandler(ABC):
 
     def closed(self, call: Call, machine: AnswerMachine, error: GatewayError | None) -> None:
         """A stream is over."""
-        call.usage, call.skipped_events = machine.usage, machine.skipped
+        call.usage, call.skipped_events, call.mended = machine.usage, machine.skipped, machine.mended
         self._finished(call, 200, error)
 
     def _stall(self, route: Route, target: Target, *, resumable: bool) -> Stall:
@@ -153,6 +153,7 @@ class CallHandler(ABC):
                 completion_tokens=call.usage.completion if call.usage else None,
                 dropped=call.dropped,
                 skipped_events=call.skipped_events,
+                mended=call.mended,
                 learned=call.learned,
                 endpoint=call.endpoint,
             )

@@ -80,7 +80,7 @@ class RequestHandler(CallHandler):
             raise
 
     def _whole(self, answer: Answer, call: Call) -> Reply:
-        call.usage = answer.response.usage
+        call.usage, call.mended = answer.response.usage, answer.response.mended
         passed_on = self._wire.forwarded(answer.headers, answer.response.source.wire)
         headers = (("Content-Type", JSON_TYPE), *gateway_headers(call), *passed_on)
         return Reply(200, headers, answer.content, sent=lambda: self._finished(call, 200, None))

@@ -169,6 +169,8 @@ def pretty(line: CallRecord) -> str:
         details.append(f"dropped {' '.join(line.dropped)}")
     if line.skipped_events:
         details.append(f"{line.skipped_events} unreadable events skipped")
+    if line.mended:
+        details.append(f"{line.mended} things mended")
     if line.learned:
         details.append(f"learned to leave out {' '.join(line.learned)}")
     return f"{' '.join(parts)} {', '.join(details)}"

@@ -43,6 +43,7 @@ class AttemptContext(Struct, frozen=True):
         on_wait: is given what the attempt waits for next, so that another thread can cancel it.
         on_sent: is called when the request has left for the provider.
         adjustments: what was learned of the target.
+        continues: the answer continues another one, to which nothing may have to be added.
         further_permit: waits for the right to send one more request, where an attempt takes several, and returns it.
             Raises Limited.
     """
@@ -54,6 +55,7 @@ class AttemptContext(Struct, frozen=True):
     on_wait: Callable[[Cancellable], None]
     on_sent: Callable[[], None]
     adjustments: Adjustments = Adjustments()
+    continues: bool = False
     further_permit: Callable[[], Permit] = _unlimited
 
 

@@ -21,6 +21,8 @@ from gateway.core.provider_failures import (
     UnsupportedByTarget,
 )
 from gateway.core.rendered import Rendered
+from gateway.core.sse import DONE, encode
+from gateway.providers import other_form
 from gateway.providers.base import AttemptContext, Forwarded, OpenStream
 from gateway.providers.http_provider import MAX_ANSWER, HttpProvider
 from gateway.wires.base import Decoder
@@ -110,10 +112,15 @@ class ForwardingProvider(HttpProvider):
             answer.close()
 
     def _streamed(self, call: ForwardedCall, decoder: Decoder, context: AttemptContext) -> OpenStream:
-        rendered, timeouts = Rendered(call.bodies[0]), self._first_content_timeouts(context)
-        body = self._post(call.address, rendered, context, timeouts)
+        timeouts = self._first_content_timeouts(context)
+        body = self._post(call.address, Rendered(call.bodies[0]), context, timeouts)
         try:
-            first = self._first_content(body, decoder, timeouts, rendered)
+            data = body.read(next(timeouts))
+            if other_form.is_whole(data):  # which has the form of an event
+                content = data + body.read_all(MAX_ANSWER, self._timeouts(context.deadline))
+                data = encode(content) + encode(DONE)
+            first = self._first_content(data, body, decoder, timeouts)
+            self._check_content(first, decoder, may_be_empty=False)
         except BaseException:
             body.close()
             raise

@@ -13,9 +13,10 @@ from msgspec.structs import replace
 from gateway.auth.auth_manager import Credential
 from gateway.core.answer import ChatChunk
 from gateway.core.clock import Clock
-from gateway.core.provider_failures import CredentialRefused, InvalidAnswer, ProviderFailure, ProviderTimeout
+from gateway.core.provider_failures import CredentialRefused, InvalidAnswer, ProviderTimeout
 from gateway.core.rendered import Ask, Rendered
 from gateway.core.request import ChatRequest
+from gateway.providers import other_form
 from gateway.providers.base import Answer, AttemptContext, OpenStream
 from gateway.providers.token_limits import UNLIMITED, TokenLimits
 from gateway.upstream.byte_stream import ByteStream
@@ -119,21 +120,38 @@ class HttpProvider:
             content = body.read_all(MAX_ANSWER, deadline, begun)
         finally:
             body.close()
-        return Answer(self._api.wire.parse_response(content, self._now(), rendered), body.headers, rendered.dropped)
+        wire, now = self._api.wire, self._now()
+        if other_form.is_stream(content):
+            response = other_form.joined(content, wire.decoder(now, other_form.in_neutral_form(rendered)))
+        else:
+            response = wire.parse_response(content, now, rendered)
+        return Answer(response, body.headers, rendered.dropped)
 
     def _open(self, request: ChatRequest, context: AttemptContext) -> OpenStream:
         address = self._api.address(context.model, True)
         ask = self._ask(context, usage=self._api.stream_usage)
         rendered = self._api.wire.render_request(request, context.model, ask)
+        if context.continues:
+            rendered = replace(rendered, may_be_empty=True)
         timeouts = self._first_content_timeouts(context)
         body = self._post(address, rendered, context, timeouts)
         try:
+            data = body.read(next(timeouts))
+            if other_form.is_whole(data):
+                data += body.read_all(MAX_ANSWER, self._timeouts(context.deadline))
+                return self._whole_as_stream(data, body, rendered)
             decoder = self._api.wire.decoder(self._now(), rendered)
-            first = self._first_content(body, decoder, timeouts, rendered)
+            first = self._first_content(data, body, decoder, timeouts)
+            self._check_content(first, decoder, may_be_empty=context.continues)
         except BaseException:
             body.close()
             raise
         return OpenStream(first, decoder, body, rendered.dropped)
+
+    def _whole_as_stream(self, content: bytes, body: ByteStream, rendered: Rendered) -> OpenStream:
+        """A whole answer where a stream was asked for, as a stream of one chunk. Raises the failure that it is."""
+        response = self._api.wire.parse_response(content, self._now(), other_form.in_neutral_form(rendered))
+        return OpenStream([other_form.chunk_of(response)], other_form.Ended(response.mended), body, rendered.dropped)
 
     def _ask(self, context: AttemptContext, *, usage: bool) -> Ask:
         """How a request is rendered, with the smaller of the limits that are configured and learned."""
@@ -176,15 +194,10 @@ class HttpProvider:
         return b"".join(parts)
 
     def _first_content(
-        self, body: ByteStream, decoder: Decoder, timeouts: Iterator[float], rendered: Rendered
+        self, data: bytes, body: ByteStream, decoder: Decoder, timeouts: Iterator[float]
     ) -> list[ChatChunk]:
-        """Read up to the first content, and return all chunks until then.
-
-        A body that is no stream of chunks ends without content, and so raises a failure.
-        """
-        data = body.read(next(timeouts))
-        if data.lstrip().startswith((b"{", b"[")):  # no line of a stream begins like that
-            raise self._failure_of_whole(data + body.read_all(MAX_ERROR, timeouts), rendered)
+        """Read up to the first content, or to the end where there is none, and return all chunks until then. `data`:
+        what was read already. Raises the failure that the stream tells."""
         chunks = decoder.feed(data)
         size = len(data)
         while not any(chunk.has_content for chunk in chunks):
@@ -192,22 +205,19 @@ class HttpProvider:
                 raise decoder.fault
             if len(chunks) > MAX_PRELUDE or size > MAX_ANSWER:
                 raise InvalidAnswer(f"{self.name} sent a stream that goes on without saying anything.")
-            if decoder.done:
-                raise InvalidAnswer(f"{self.name} ended its stream without saying anything.")
-            data = data and body.read(next(timeouts))
+            if decoder.done or not data:
+                break
+            data = body.read(next(timeouts))
             size += len(data)
             chunks += decoder.feed(data) if data else decoder.close()
-            if not data and not any(chunk.has_content for chunk in chunks):
-                raise decoder.fault or InvalidAnswer(f"{self.name} ended its stream without saying anything.")
         return chunks
 
-    def _failure_of_whole(self, content: bytes, rendered: Rendered) -> ProviderFailure:
-        """The failure that JSON in place of a stream means: mostly it is an error with status 200."""
-        try:
-            self._api.wire.parse_response(content, self._now(), rendered)
-        except ProviderFailure as failure:
-            return failure
-        return InvalidAnswer(f"{self.name} sent a whole answer where a stream was asked for.")
+    def _check_content(self, chunks: list[ChatChunk], decoder: Decoder, *, may_be_empty: bool) -> None:
+        """Check that a stream has begun to say something, or that it ended regularly and need not."""
+        if any(chunk.has_content for chunk in chunks):
+            return
+        if not (may_be_empty and chunks and decoder.complete):
+            raise decoder.fault or InvalidAnswer(f"{self.name} ended its stream without saying anything.")
 
     def _first_content_timeouts(self, context: AttemptContext) -> Iterator[float]:
         """The timeouts of all waits until the first content."""

@@ -64,6 +64,13 @@ class Vendor:
     models: str | None = None
 
 
+_MISTRAL: Final[Mapping[str, frozenset[str]]] = {
+    "system": frozenset({"role", "content"}),
+    "user": frozenset({"role", "content"}),
+    "assistant": frozenset({"role", "content", "tool_calls", "prefix"}),
+    "tool": frozenset({"role", "content", "tool_call_id", "name"}),
+}
+"""The keys of Mistral's messages: docs.mistral.ai/api, chat completion (2026-11)."""
 VENDORS: Final[Mapping[str, Vendor]] = {
     # Refuses message fields that it does not have; https://platform.openai.com/docs/api-reference/chat/create (2026-11)
     "openai": Vendor(
@@ -80,14 +87,13 @@ VENDORS: Final[Mapping[str, Vendor]] = {
         models="gpt-*",
     ),
     # The compatible API: https://ai.google.dev/gemini-api/docs/openai (2026-11), embeddings included. Its own for them:
-    # https://ai.google.dev/api/embeddings (2026-11). Its streams end with "stop" where a
-    # tool was called: https://github.com/googleapis/python-genai/issues/2868 (open in 2026-08)
+    # https://ai.google.dev/api/embeddings (2026-11)
     "gemini": Vendor(
         "https://generativelanguage.googleapis.com/v1beta",
         "GEMINI_API_KEY",
         wire="gemini",
         compatible="/openai",
-        dialect=Dialect(tool_calls_finish=True, fields=frozenset({"reasoning_effort"})),
+        dialect=Dialect(fields=frozenset({"reasoning_effort"})),
         paths=_at("embeddings"),
         own_paths=_at(embeddings="batchEmbedContents"),
         models="gemini-*",
@@ -108,12 +114,13 @@ VENDORS: Final[Mapping[str, Vendor]] = {
         "GROQ_API_KEY",
         dialect=Dialect("strict", fields=frozenset({"max_completion_tokens", "reasoning_effort"})),
     ),
-    # Sends usage at the end of every stream and refuses fields it does not know (docs.mistral.ai/api, 2026-11)
+    # Sends usage at the end of every stream, and refuses fields it does not know, null, and ids of calls that are not
+    # nine letters and digits (docs.mistral.ai/api, 2026-11)
     "mistral": Vendor(
         "https://api.mistral.ai/v1",
         "MISTRAL_API_KEY",
         stream_usage=False,
-        dialect=Dialect("strict", fields=frozenset({"strict"})),
+        dialect=Dialect("strict", call_ids="nine", message_keys=_MISTRAL, fields=frozenset({"strict"})),
         # https://docs.mistral.ai/api (2026-11). What it completes has the form of a chat, so that is not `completions`.
         paths=_at("embeddings", "moderations"),
     ),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeAlias, TypeVar
 import msgspec
 
 from gateway.core.errors import InvalidRequest
+from gateway.core.passed import PASSED
 from gateway.core.source import NOTHING, RequestContext
 from gateway.core.strict_json import JsonObject, dumps
 from gateway.core.token_estimate import estimate_tokens
@@ -222,11 +223,8 @@ ENDPOINTS: Final[Sequence[Row]] = (
         count_tokens,
         model_call=True,
     ),
-    Endpoint("embeddings", "/v1/embeddings", ("POST",), OpenAIChatCallers, passed, model_call=True),
-    Endpoint("completions", "/v1/completions", ("POST",), OpenAIChatCallers, passed, model_call=True),
-    Endpoint("rerank", "/v1/rerank", ("POST",), OpenAIChatCallers, passed, model_call=True),
-    Endpoint("rerank", "/v2/rerank", ("POST",), OpenAIChatCallers, passed, model_call=True),
-    Endpoint("moderations", "/v1/moderations", ("POST",), OpenAIChatCallers, passed, model_call=True),
+    *(Endpoint(name, f"/v1/{name}", ("POST",), OpenAIChatCallers, passed, model_call=True) for name in PASSED),
+    Endpoint("rerank", "/v2/rerank", ("POST",), OpenAIChatCallers, passed, model_call=True),  # Cohere's clients
     Endpoint("models", "/v1/models", ("GET",), OpenAIChatCallers, models),
     Endpoint("model", "/v1/models/<path:name>", ("GET",), OpenAIChatCallers, model),
     Endpoint("explain", EXPLAIN, ("GET",), OpenAIChatCallers, explain),
@@ -271,13 +269,6 @@ class Routes:
         """The row that answers this as a model call, if it is one."""
         route = self.find(path)
         return route if route is not None and route.endpoint.model_call and method in route.endpoint.methods else None
-
-
-def plain_path(path: str) -> str:
-    """`/v1/x` for `/v1/v1/x` and `/v1//x`: a client's base address may have one /v1 or one slash too many."""
-    if path.startswith(("/v1//", "/v1/v1/")):
-        return "/v1/" + path.removeprefix("/v1/").removeprefix("v1/").lstrip("/")
-    return path
 
 
 def context_of(asked: Asked, wire: InboundWire, client: str = "") -> RequestContext:

@@ -64,6 +64,7 @@ class AnswerMachine:
         self._overlap: OverlapFilter | None = None
         self._earlier_usage: Usage | None = None
         self._skipped = 0
+        self._mended = 0
         self.usage: Usage | None = None
         self.over = False
         self.error: GatewayError | None = None
@@ -81,6 +82,11 @@ class AnswerMachine:
     def skipped(self) -> int:
         """How many events of the providers were unreadable and skipped."""
         return self._skipped + self._decoder.skipped
+
+    @property
+    def mended(self) -> int:
+        """How many things in the providers' answers had to be mended."""
+        return self._mended + self._decoder.mended
 
     @property
     def text_so_far(self) -> str:
@@ -136,6 +142,7 @@ class AnswerMachine:
             restarted: the target got the original request, not a request to continue.
         """
         self._skipped += self._decoder.skipped
+        self._mended += self._decoder.mended
         self._decoder = decoder
         self._passthrough = self._encoder.passthrough(decoder)
         self._earlier_usage = self.usage

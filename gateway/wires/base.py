@@ -82,6 +82,10 @@ class Decoder(Protocol):
     """The number of events that were skipped because they were unreadable."""
 
     @property
+    def mended(self) -> int:
+        """The number of things that had to be mended so that the answer can be read."""
+
+    @property
     def complete(self) -> bool:
         """Every choice has its finish; only usage may follow."""
 

@@ -62,6 +62,11 @@ class FieldReader:
         self._skipped = False
         self._instead: list[str] = []
 
+    @property
+    def path(self) -> str:
+        """The object's path in the request."""
+        return self._path
+
     def at(self, key: str) -> str:
         """The path of a field in the request."""
         return f"{self._path}.{key}" if self._path else key

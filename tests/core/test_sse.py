@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.sse import DONE, Event, SseDecoder, SseTooLarge, encode
+from gateway.core.sse import DONE, Event, SseDecoder, SseTooLarge, StrayLine, encode
 
 PIECES = [
     b"data:",
@@ -203,3 +203,28 @@ def test_a_line_end_in_a_type_is_refused(kind: str) -> None:
 def test_encoding_has_the_form_that_every_client_reads() -> None:
     assert encode(DONE) == b"data: [DONE]\n\n"
     assert encode(b"{}", "ping") == b"event: ping\ndata: {}\n\n"
+
+
+# Lines of no event ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("line", [b'{"error":{}}', b"error: died", b"<html>", b"upstream connect error", b"[DONE]"])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_a_line_of_no_event_is_delivered_where_it_is_wanted(line: bytes, end: bytes) -> None:
+    stream = b"data: a" + end * 2 + line + end * 2 + b": ping" + end + b"id: 1" + end + b"retry: 2" + end * 2
+    assert decode([stream]) == [Event(b"a")]
+    for pieces in ([stream], [bytes([byte]) for byte in stream]):
+        found = decode(pieces, SseDecoder(keep_strays=True))
+        assert found == [Event(b"a"), StrayLine(line)] and isinstance(found[1], StrayLine)
+
+
+def test_an_error_without_data_is_an_event_where_stray_lines_are_wanted() -> None:
+    assert decode([b"event: error\n\n"]) == []
+    assert decode([b"event: error\n\nevent: x\n\n"], SseDecoder(keep_strays=True)) == [Event(b"", "error")]
+
+
+@given(streams, st.lists(st.integers(0, 60), max_size=6))
+def test_stray_lines_change_no_event(stream: bytes, places: list[int]) -> None:
+    found = decode(cut(stream, places), SseDecoder(keep_strays=True))
+    events = [event for event in found if not isinstance(event, StrayLine) and (event.data or event.event != "error")]
+    assert [event for event in events if event.data] == [event for event in by_the_book(stream) if event.data]

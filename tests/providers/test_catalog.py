@@ -184,7 +184,6 @@ def test_without_an_address_gemini_is_asked_at_google() -> None:
     assert found("gemini", EVERY_KEY).endpoint == google
     compatible = found("work", EVERY_KEY, type="gemini", api="openai")
     assert (compatible.wire, compatible.endpoint) == ("openai_chat", google + "/openai")
-    assert compatible.dialect.tool_calls_finish
 
 
 # What cannot work --------------------------------------------------------------------------------------------------

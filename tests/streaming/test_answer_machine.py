@@ -44,6 +44,7 @@ class WordDecoder:
         self.done = False
         self.complete = False
         self.skipped = 0
+        self.mended = 0
         self.held: list[ChatChunk] = []
 
     def feed(self, data: bytes) -> list[ChatChunk]:

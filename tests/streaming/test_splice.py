@@ -153,8 +153,8 @@ def stream(text: str, places: Sequence[int], *, finish: bool = True) -> bytes:
     return b"".join([*out, *([chunk({}, "stop"), encode(DONE)] if finish else [])])
 
 
-def decoder() -> Decoder:
-    return OpenAIChatProvider().decoder(1, Rendered(b""))
+def decoder(*, continues: bool = False) -> Decoder:
+    return OpenAIChatProvider().decoder(1, Rendered(b"", may_be_empty=continues))
 
 
 @dataclass
@@ -190,7 +190,10 @@ class Driver:
         self.outcome.restarted = restarted
         data = stream(self._case.whole if restarted else self._case.continuation, self._case.places)
         edges = [0, *sorted(place * 7 % (len(data) + 1) for place in self._case.places), len(data)]
-        fresh, (first, *pieces) = decoder(), [data[begin:end] for begin, end in itertools.pairwise(edges)]
+        fresh, (first, *pieces) = (
+            decoder(continues=not restarted),
+            [data[begin:end] for begin, end in itertools.pairwise(edges)],
+        )
         self._read(self._machine.resume(fresh, fresh.feed(first) if first else [], "another", restarted=restarted))
         for piece in pieces:
             if piece and not self._machine.over and self._machine.interrupted is None:

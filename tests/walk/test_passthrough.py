@@ -100,6 +100,15 @@ def test_a_stream_that_fails_before_its_first_text_moves_on(
     assert events(reply.text)[-1] == "[DONE]"
 
 
+@pytest.mark.usefixtures("each_driver")
+def test_a_whole_answer_where_a_stream_was_asked_for_becomes_one(up: ScriptedUpstream) -> None:
+    ended = {"text": "a):", "index": 0, "finish_reason": "stop"}
+    up.plays(Json(200, {**WHOLE, "choices": [ended]}))
+    with running(served(up)) as gateway:
+        chunks = events(gateway.post({**FIM, "stream": True}, path="/v1/completions").text)
+    assert chunks == [{**WHOLE, "model": "code", "choices": [ended]}, "[DONE]"]
+
+
 BREAKS: dict[str, tuple[Step, ...]] = {
     "cut": (Cut(),),
     "ended without a finish": (),

@@ -123,7 +123,10 @@ def streamed(wire: OutboundWire, events: list[bytes], asked: Rendered) -> str:
 
 @pytest.mark.parametrize("name", ANSWERS)
 def test_an_answer_of_openai_reads_so(name: str) -> None:
-    check(f"answers/{name}.openai.json", whole(OpenAIChatProvider(), ANSWERS[name].read_bytes(), Rendered(b"")))
+    check(
+        f"answers/{name}.openai.json",
+        whole(OpenAIChatProvider(), ANSWERS[name].read_bytes(), Rendered(b"", forced_tool="forced" in name)),
+    )
 
 
 @pytest.mark.parametrize("name", read_all("answers"))

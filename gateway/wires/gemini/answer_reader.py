@@ -14,14 +14,15 @@ from msgspec.structs import replace
 
 from gateway.core.answer import ChatChunk, ChoiceDelta, Envelope
 from gateway.core.deltas import has_content, plain_text
-from gateway.core.provider_failures import InvalidAnswer, ProviderFailure
+from gateway.core.provider_failures import GenerationFailed, InvalidAnswer, ProviderFailure
 from gateway.core.rendered import Rendered
 from gateway.core.source import Source
 from gateway.core.strict_json import JsonObject, JsonValue
 from gateway.wires.base import MAX_CHOICES
+from gateway.wires.finish_words import warn_unknown
 from gateway.wires.gemini.citations import read_citations
 from gateway.wires.gemini.errors import holds_error, parse_in_stream
-from gateway.wires.gemini.finish import FAILED, STOP, UNSET, failure, finish, refusal
+from gateway.wires.gemini.finish import STOP, UNSET, Ending, failure, is_unset, read_finish, refusal
 from gateway.wires.gemini.logprobs import read_logprobs
 from gateway.wires.gemini.parts import PartReader
 from gateway.wires.gemini.usage import read_usage
@@ -33,6 +34,8 @@ MAX_QUOTED: Final = 1 << 20
 """Characters of a choice's text that are kept for citations; the longest answers have a third of that."""
 MAX_GROUNDING: Final = 32
 """Events with grounding metadata that are kept; mostly only the last event has it."""
+NOTHING: Final = "The provider answered with nothing."
+NAMELESS: Final = "The provider called a tool without naming it."
 _KNOWN: Final = frozenset({"candidates", "promptFeedback", "usageMetadata", "modelVersion", "responseId"})
 
 
@@ -77,14 +80,20 @@ class _Choice:
         if has_content or not self.finish or reason not in ("", STOP):
             self.finish, self.finish_message = reason, message
 
+    @property
+    def ending(self) -> Ending:
+        """What its finish means, by all that it has said."""
+        return read_finish(self.finish, spoke=self.spoke, called=bool(self.calls))
+
     def finish_delta(self, index: int) -> ChoiceDelta:
         """The delta with its finish."""
-        word = finish(self.finish, spoke=self.spoke, called=bool(self.calls))
-        return ChoiceDelta(index=index, finish=word, native_finish=self.finish or None)
+        ending = self.ending
+        native = self.finish if ending.known else warn_unknown(self.finish)
+        return ChoiceDelta(index=index, finish=ending.finish, native_finish=native or None)
 
     def closing_delta(self, index: int) -> ChoiceDelta:
         """The delta with what depends on the whole choice: its refusal and its citations."""
-        blocked = not self.spoke and finish(self.finish, spoke=False, called=False) == "content_filter"
+        blocked = not self.spoke and self.ending.finish == "content_filter"
         return ChoiceDelta(
             index=index,
             refusal=refusal("the answer", self.finish, self.finish_message) if blocked else "",
@@ -103,12 +112,14 @@ class AnswerReader:
 
     def __init__(self, now: int, asked: Rendered, memory: ReasoningMemory) -> None:
         self._asked = asked.choices
-        self._parts = PartReader(asked.tools, memory)
+        self._may_be_empty = asked.may_be_empty
+        self._parts = PartReader(asked.tools, memory, most_calls=1 if asked.single_call else None)
         self._choices: dict[int, _Choice] = {}
         self._envelope = Envelope("", now, "")
         self.fault: ProviderFailure | None = None
         self.done = False
         self.skipped = 0
+        self.mended = 0
 
     @property
     def complete(self) -> bool:
@@ -150,15 +161,18 @@ class AnswerReader:
         choices = sorted(self._choices.items())
         if not whole and not all(choice.finish for _, choice in choices):
             return []
-        finishes = tuple(choice.finish_delta(index) for index, choice in choices)
-        spoke = any(choice.spoke for _, choice in choices)
-        if not spoke and all(one.finish == "stop" for one in finishes):
-            self.fault = InvalidAnswer(
-                "The provider answered with nothing."
-            )  # agents would repeat the request for ever
+        if broken := next((choice for _, choice in choices if choice.ending.broken), None):
+            self.fault = failure(broken.finish, broken.finish_message)  # OTHER, behind words
             return []
+        spoke = any(choice.spoke for _, choice in choices)
+        if not (spoke or self._may_be_empty) and all(choice.ending.finish == "stop" for _, choice in choices):
+            self.fault = InvalidAnswer(NOTHING)  # agents would repeat the request for ever
+            return []
+        self.mended += sum(not choice.ending.known for _, choice in choices)
+        finishes = tuple(choice.finish_delta(index) for index, choice in choices)
+        answers = not spoke and any(one.finish != "stop" for one in finishes)
         closing = tuple(one for index, choice in choices if (one := choice.closing_delta(index)) != ChoiceDelta(index))
-        return self._close(closing, finishes, has_content=not spoke)
+        return self._close(closing, finishes, has_content=answers)
 
     def _close(
         self, closing: tuple[ChoiceDelta, ...], finishes: tuple[ChoiceDelta, ...], *, has_content: bool
@@ -190,18 +204,22 @@ class AnswerReader:
         choice.calls = content.calls
         if (grounding := an_object(candidate.get("groundingMetadata"))) and len(choice.grounding) < MAX_GROUNDING:
             choice.grounding.append(grounding)
+        self.mended += content.left_out
         reason, message = text(candidate.get("finishReason")), text(candidate.get("finishMessage"))
-        choice.add_finish("" if reason in UNSET else reason, message, has_content=speaks)
-        if choice.finish.upper() in FAILED:
-            self.fault = failure(choice.finish, message)
+        choice.add_finish("" if is_unset(reason) else reason, message, has_content=speaks)
+        if choice.finish and choice.ending.broken:
+            self.fault, choice.finish = failure(choice.finish, message), ""  # it does not end the choice
+        elif error := candidate.get("error"):
+            self.fault = parse_in_stream(error)
+        elif content.nameless:
+            self.fault = GenerationFailed(NAMELESS)
         return deltas
 
     def _ends_without_content(self) -> bool:
         """Whether a choice without content has a finish that is an answer by itself: cut off or filtered. A plain stop
         is not, and content may still follow it."""
         return any(
-            choice.finish and not choice.spoke and finish(choice.finish, spoke=False, called=False) != "stop"
-            for choice in self._choices.values()
+            choice.finish and not choice.spoke and choice.ending.finish != "stop" for choice in self._choices.values()
         )
 
     def _blocked(self, event: JsonObject) -> list[ChatChunk]:

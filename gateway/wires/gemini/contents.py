@@ -110,7 +110,7 @@ def _system(message: Message, drop: Drop) -> str:
             case StoredFile():
                 drop("messages.content.file")
             case UnknownPart() | ToolCall():
-                _leave_out(part, drop)
+                media.leave_out(part, drop)
             case _:
                 pass
     return "\n".join(part.text for part in message.parts if isinstance(part, (Text, Refusal)) and part.text)
@@ -194,12 +194,8 @@ def _part(part: Part, setting: Setting) -> JsonObject | None:
         case StoredFile():
             return media.stored(part)
         case UnknownPart() | ToolCall():
-            _leave_out(part, setting.drop)
+            media.leave_out(part, setting.drop)
             return None
-
-
-def _leave_out(part: UnknownPart | ToolCall, drop: Drop) -> None:
-    drop("messages.tool_calls" if isinstance(part, ToolCall) else f"messages.content.{part.kind}")
 
 
 def _contents(turns: list[_Turn], generation: int) -> list[JsonValue]:

@@ -5,9 +5,12 @@ Source: https://ai.google.dev/api/generate-content#FinishReason and #BlockReason
 
 from typing import Final
 
+from msgspec import Struct
+
 from gateway.core.answer import Finish
-from gateway.core.provider_failures import InvalidAnswer
+from gateway.core.provider_failures import GenerationFailed, InvalidAnswer
 from gateway.wires.failure_classes import shortened
+from gateway.wires.finish_words import NO_FINISH, breaks_off, folded
 
 STOP: Final = "STOP"
 UNSET: Final = frozenset({"", "FINISH_REASON_UNSPECIFIED", "BLOCK_REASON_UNSPECIFIED"})
@@ -42,29 +45,61 @@ _FILTERED: Final = frozenset(
         "ESCALATION",
     }
 )
+_OTHER: Final = "OTHER"
+"""A reason that Google does not tell: a filter where nothing was said, and behind words their end in the middle."""
+_STOPPED: Final = frozenset({STOP, "END_TURN", "EOS", "STOP_SEQUENCE"})
+_LENGTHS: Final = frozenset({"MAX_TOKENS", "LENGTH", "MAX_OUTPUT_TOKENS", "MODEL_CONTEXT_WINDOW_EXCEEDED"})
+"""Google's word, and those of servers between that speak its wire."""
 
 
-def finish(reason: str, *, spoke: bool, called: bool) -> Finish:
-    """The finish of a choice.
+class Ending(Struct, frozen=True):
+    """What a finish reason means.
+
+    Attributes:
+        finish: the neutral word; "stop" for an unknown one.
+        broken: the answer broke off.
+        known: the word is in one of the lists.
+    """
+
+    finish: Finish
+    broken: bool = False
+    known: bool = True
+
+
+_STOP: Final = Ending("stop")
+
+
+def is_unset(reason: str) -> bool:
+    """Whether a reason stands for "no finish yet", as Google or a server between writes it."""
+    return reason in UNSET or (reason != STOP and folded(reason) in NO_FINISH)
+
+
+def read_finish(reason: str, *, spoke: bool, called: bool) -> Ending:
+    """The ending of a choice.
 
     Args:
-        reason: Google's word; not one of FAILED.
+        reason: Google's word, in any case; "" where there is none.
         spoke: whether the choice has any content.
         called: whether it called a tool. Google sends STOP then too, on any of the events.
     """
-    word = reason.upper()
+    word = folded(reason).upper() if reason != STOP else reason
+    if word in FAILED or (word == _OTHER and spoke and not called):
+        return Ending("stop", broken=True)
+    if word in _FILTERED or word == _OTHER:
+        return Ending("tool_calls" if called else "content_filter")
+    if word in _LENGTHS:
+        return Ending("tool_calls" if called else "length")
     if called:
-        return "tool_calls"
-    if word == "MAX_TOKENS":
-        return "length"
-    if word in _FILTERED or (word == "OTHER" and not spoke):
-        return "content_filter"
-    return "stop"
+        return Ending("tool_calls", broken=word not in _STOPPED and breaks_off(word.lower()))
+    if not word or word in _STOPPED:
+        return _STOP
+    return Ending("stop", broken=breaks_off(word.lower()), known=False)
 
 
 def failure(reason: str, explanation: str) -> InvalidAnswer:
-    """The failure for one of FAILED. `explanation`: the server's, "" where it gave none."""
-    return InvalidAnswer(_sentence(f"The provider broke its answer off: {reason}", explanation))
+    """The failure for a reason that is `broken`. `explanation`: the server's, "" where it gave none."""
+    kind = GenerationFailed if reason.upper() in FAILED else InvalidAnswer
+    return kind(_sentence(f"The provider broke its answer off: {reason}", explanation))
 
 
 def refusal(what: str, reason: str, explanation: str) -> str:

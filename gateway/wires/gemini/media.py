@@ -14,7 +14,7 @@ from typing import Final
 
 from gateway.core.errors import InvalidRequest
 from gateway.core.provider_failures import UnsupportedByTarget
-from gateway.core.request import Media, StoredFile
+from gateway.core.request import Media, StoredFile, ToolCall, UnknownPart
 from gateway.core.strict_json import JsonObject
 
 Drop = Callable[[str], None]
@@ -82,8 +82,18 @@ _BY_BEGINNING: Final[tuple[tuple[str, str], ...]] = (  # of the base64, so that 
     ("ZkxhQ", "audio/flac"),
     ("T2dnU", "audio/ogg"),
 )
-_BY_KIND: Final[Mapping[str, str]] = {"image": "image/jpeg", "audio": "audio/wav", "file": "application/pdf"}
-_FIELD: Final[Mapping[str, str]] = {"image": "image_url", "audio": "input_audio", "file": "file"}
+_BY_KIND: Final[Mapping[str, str]] = {
+    "image": "image/jpeg",
+    "audio": "audio/wav",
+    "video": "video/mp4",
+    "file": "application/pdf",
+}
+_FIELD: Final[Mapping[str, str]] = {
+    "image": "image_url",
+    "audio": "input_audio",
+    "video": "video_url",
+    "file": "file",
+}
 _RESOLUTION: Final[Mapping[str, str]] = {"low": "MEDIA_RESOLUTION_LOW", "high": "MEDIA_RESOLUTION_HIGH"}
 
 
@@ -130,6 +140,17 @@ def stored(file: StoredFile) -> JsonObject:
     raise UnsupportedByTarget(
         "The request names a stored file, and Gemini has only files stored with Google.", param="messages"
     )
+
+
+def leave_out(part: UnknownPart | ToolCall, drop: Drop) -> None:
+    """Leave out a part for which Gemini has no word.
+
+    Raises:
+        UnsupportedByTarget: nobody can answer without it.
+    """
+    if isinstance(part, UnknownPart) and part.place:
+        raise UnsupportedByTarget(f"Gemini has no word for a part of the type {part.kind}.", param=part.place)
+    drop("messages.tool_calls" if isinstance(part, ToolCall) else f"messages.content.{part.kind}")
 
 
 def field(media: Media) -> str:

@@ -42,6 +42,8 @@ class Content:
         text: its texts.
         signature: that of its last text; "" where there is none.
         calls: how many calls the choice has made, with those before.
+        nameless: a call has no name.
+        left_out: how many calls were left out.
 
     Args:
         calls: how many calls the choice has made before.
@@ -51,6 +53,8 @@ class Content:
         self.text: list[str] = []
         self.signature = ""
         self.calls = calls
+        self.nameless = False
+        self.left_out = 0
         self._segments = [_Segment()]
 
     def add_reasoning(self, words: str) -> None:
@@ -101,11 +105,14 @@ class PartReader:
     Args:
         tools: the tools that the model may call, by the names that were sent.
         memory: keeps the data that calls need back.
+        most_calls: how many calls a choice may have; further ones are left out. The model makes them again once it has
+            the results. None for any number.
     """
 
-    def __init__(self, tools: Mapping[str, Tool], memory: ReasoningMemory) -> None:
+    def __init__(self, tools: Mapping[str, Tool], memory: ReasoningMemory, most_calls: int | None = None) -> None:
         self._tools = tools
         self._memory = memory
+        self._most_calls = most_calls
 
     def read(self, parts: JsonValue, *, line_open: bool, calls: int) -> Content:
         """Read parts.
@@ -132,6 +139,10 @@ class PartReader:
         function = an_object(part.get("functionCall"))
         sent = text(function.get("name"))
         if not sent:
+            content.nameless |= function != {} and function.get("name") in (None, "")
+            return
+        if self._most_calls is not None and content.calls >= self._most_calls:
+            content.left_out += 1
             return
         extra = CallData(text(part.get("thoughtSignature")), text(function.get("id"))).extra
         tool = self._tools.get(sent) or Tool(sent)

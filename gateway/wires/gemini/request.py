@@ -69,6 +69,7 @@ def render(chat: ChatRequest, model: str, memory: ReasoningMemory, ask: Ask) -> 
         choices=choices if isinstance(choices, int) else 1,
         tools=names.declared(prompt.tools),
         neutral=True,
+        single_call=prompt.params.parallel_calls is False,  # Gemini has no word for it
     )
 
 

@@ -50,10 +50,8 @@ def result(found: ToolResult | None, generation: int, drop: Drop) -> Result:
                 (inside if _inside(rendered, generation, drop) else beside).append(rendered)
             case StoredFile():
                 beside.append(media.stored(part))
-            case UnknownPart(kind):
-                drop(f"messages.content.{kind}")
-            case ToolCall():
-                drop("messages.tool_calls")
+            case UnknownPart() | ToolCall():
+                media.leave_out(part, drop)
             case Reasoning():
                 pass  # no history has reasoning
     fields: JsonObject = {"response": {"error": _text(texts)} if found.failed else _response(texts)}

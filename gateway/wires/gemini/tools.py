@@ -29,8 +29,6 @@ def render(prompt: Prompt, names: ToolNames, drop: Callable[[str], None]) -> Jso
         InvalidRequest: the choice requires a tool that is not declared.
     """
     declared = names.declared(prompt.tools)
-    if prompt.params.parallel_calls is False:
-        drop("parallel_tool_calls")
     if any(tool != declared[names.sent(tool.name)] for tool in prompt.tools):
         drop("tools")  # two tools have the same name; the first one is declared
     search = _search(prompt, drop)

@@ -13,7 +13,6 @@ knows both halves of the wire.
 from typing import Final, Protocol
 
 from gateway.core.answer import ChatChunk
-from gateway.core.sse import Event
 from gateway.core.strict_json import JsonFault, JsonValue, loads
 from gateway.wires.base import Decoder
 from gateway.wires.openai_chat.event_template import END, EventTemplate, derive
@@ -102,7 +101,7 @@ class ChunkPassthrough:
             return None
         if not _adds_only_text(body):
             return None
-        chunk = self._decoder.chunk(Event(data))
+        chunk = self._decoder.chunk(body)
         if chunk is None or chunk.plain is None:
             return None
         return chunk.plain, self._encoder.encode(chunk)
@@ -121,6 +120,8 @@ def _adds_only_text(body: JsonValue) -> bool:
         and type(choice.get("index")) is int
         and choice["index"] == 0
         and not choice.get("finish_reason")
+        and not choice.get("error")
+        and not delta.get("error")
         and not delta.get("tool_calls")
         and (delta.get("content") is None or isinstance(delta["content"], str))
     )

@@ -46,6 +46,7 @@ class CompletionDecoder:
         self.fault: ProviderFailure | None = None
         self.done = False
         self.skipped = 0
+        self.mended = 0
 
     @property
     def complete(self) -> bool:

@@ -762,7 +762,7 @@ ids = st.sampled_from(["", "1", "2", "kept"])
 names = st.sampled_from(["f", "g", "bad name", "1st", ""])
 pictures = st.builds(
     Media,
-    st.sampled_from(["image", "audio", "file"]),
+    st.sampled_from(["image", "audio", "video", "file"]),
     st.sampled_from(["", "image/png", "audio/mpeg", "x"]),
     st.sampled_from([PNG, "AAA", "UklGRAAA"]),
     st.sampled_from(["", "https://a.example/b.png"]),

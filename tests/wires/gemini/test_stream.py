@@ -151,14 +151,14 @@ FILTERED = [
         ("STOP", None, "stop"),
         ("MAX_TOKENS", "length", "length"),
         ("max_tokens", "length", "length"),
-        ("OTHER", "content_filter", "stop"),
+        ("OTHER", "content_filter", None),
         ("CONTINUATION", None, "stop"),
         ("A_WORD_OF_TOMORROW", None, "stop"),
         *((reason, "content_filter", "content_filter") for reason in FILTERED),
     ],
 )
-def test_why_an_answer_ended(reason: str, empty: str | None, spoken: str) -> None:
-    """`empty`: what the finish means where nothing was said; None is a failure."""
+def test_why_an_answer_ended(reason: str, empty: str | None, spoken: str | None) -> None:
+    """`empty`: what the finish means where nothing was said. None is a failure."""
 
     def ended(*parts: JsonObject) -> str | None:
         machine = decoder(PLAIN)

@@ -160,8 +160,8 @@ def test_without_tools_nothing_is_said_about_them(choice: ToolChoice | None) -> 
     assert rendered((), choice) == ({}, [])
 
 
-def test_one_call_at_a_time_cannot_be_asked_for() -> None:
-    assert rendered((CLOCK,), parallel=False)[1] == ["parallel_tool_calls"]
+def test_one_call_at_a_time_is_not_dropped_because_the_answer_is_held_to_it() -> None:
+    assert rendered((CLOCK,), parallel=False)[1] == []
     assert rendered((CLOCK,), parallel=True)[1] == []
 
 

@@ -35,7 +35,6 @@ from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.wires.base import Naming
 from gateway.wires.openai_chat.inbound import OpenAIChatCallers
 from gateway.wires.openai_chat.outbound import OpenAIChatProvider
-from gateway.wires.openai_chat.outbound.dialect import Dialect
 from tests.support.chats import ASKED
 
 SCHEMAS = json.loads((Path(__file__).parents[2] / "schemas" / "openai.json").read_text("utf-8"))["$defs"]
@@ -449,7 +448,9 @@ def test_any_stream_has_one_role_first_and_one_finish_last_for_each_choice(found
         assert [choice["finish_reason"] is not None for choice in own] == [False] * (len(own) - 1) + [True]
 
 
-# Google's own compatible endpoint --------------------------------------------------------------------------------
+# A stop behind a call ----------------------------------------------------------------------------------------------
+
+FORCED = Rendered(b"", forced_tool=True)
 
 
 def called(finish: str | None, *, tool: bool = True) -> bytes:
@@ -460,7 +461,7 @@ def called(finish: str | None, *, tool: bool = True) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("finish", "tool", "as_told", "mended"),
+    ("finish", "tool", "forced", "free"),
     [
         ("stop", True, "stop", "tool_calls"),
         ("STOP", True, "stop", "tool_calls"),
@@ -471,25 +472,21 @@ def called(finish: str | None, *, tool: bool = True) -> bytes:
         (None, True, "tool_calls", "tool_calls"),
     ],
 )
-def test_a_stop_after_a_tool_call_is_believed_or_not(finish: str | None, tool: bool, as_told: str, mended: str) -> None:
-    for wire, expected in (
-        (OpenAIChatProvider(), as_told),
-        (OpenAIChatProvider(Dialect(tool_calls_finish=True)), mended),
-    ):
-        body = wire.parse_response(called(finish, tool=tool), 1, Rendered(b"")).source.body
+def test_a_stop_after_a_tool_call_is_right_where_the_tool_was_forced(
+    finish: str | None, tool: bool, forced: str, free: str
+) -> None:
+    for asked, expected in ((FORCED, forced), (Rendered(b""), free)):
+        body = OpenAIChatProvider().parse_response(called(finish, tool=tool), 1, asked).source.body
         assert ChatCompletion.model_validate(body).choices[0].finish_reason == expected
 
 
 @pytest.mark.parametrize("apart", [False, True])
-def test_a_stop_after_a_tool_call_in_a_stream_is_believed_or_not(apart: bool) -> None:
+def test_a_stop_after_a_tool_call_in_a_stream_is_right_where_the_tool_was_forced(apart: bool) -> None:
     delta: JsonObject = {"role": "assistant", "tool_calls": [{"index": 0, **GET_SHOWN}]}
     ends: list[JsonObject] = [{"index": 0, "delta": delta, "finish_reason": None if apart else "stop"}]
     if apart:
         ends.append({"index": 0, "delta": {}, "finish_reason": "stop"})
     stream = b"".join(encode(dumps({"choices": [choice]})) for choice in ends)
-    for wire, expected in (
-        (OpenAIChatProvider(), "stop"),
-        (OpenAIChatProvider(Dialect(tool_calls_finish=True)), "tool_calls"),
-    ):
-        *_, last = wire.decoder(1, Rendered(b"")).feed(stream)
+    for asked, expected in ((FORCED, "stop"), (Rendered(b""), "tool_calls")):
+        *_, last = OpenAIChatProvider().decoder(1, asked).feed(stream)
         assert ChatCompletionChunk.model_validate(last.source.body).choices[0].finish_reason == expected

@@ -9,7 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.rendered import Ask, Rendered
+from gateway.core.request import ChatRequest, Message, Prompt, Refusal, Text, ToolCall
+from gateway.core.source import Source
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
+from gateway.providers.vendors import VENDORS
 from gateway.wires.openai_chat.inbound import OpenAIChatCallers
 from gateway.wires.openai_chat.outbound import OpenAIChatProvider
 from gateway.wires.openai_chat.outbound.dialect import Dialect
@@ -159,7 +162,109 @@ def test_any_history_is_cleaned_once_and_for_all_and_what_came_stays(came: JsonV
     if dropped:
         assert cleaned != came
     if isinstance(cleaned, list) and isinstance(came, list):
-        assert len(cleaned) == len(came)
+        assert len(cleaned) <= len(came)
         for message in cleaned:
             if isinstance(message, dict) and message.get("role") == "assistant":
                 assert not message.keys() & set(FOREIGN)
+
+
+# Calls that nobody can answer, and empty lists of calls ------------------------------------------------------------
+
+
+def nameless(id: str, name: JsonValue = "") -> JsonObject:
+    return {"id": id, "type": "function", "function": {"name": name, "arguments": "{}"}}
+
+
+@pytest.mark.parametrize("name", ["", None])
+def test_a_call_without_a_name_is_left_out_with_its_result(name: JsonValue) -> None:
+    said, dropped = sent(
+        USER,
+        {"role": "assistant", "content": None, "tool_calls": [nameless("c1", name), call("c2")]},
+        {"role": "tool", "tool_call_id": "c1", "content": "?"},
+        {"role": "tool", "tool_call_id": "c2", "content": "x"},
+    )
+    assert said == [
+        USER,
+        {"role": "assistant", "content": None, "tool_calls": [call("c2")]},
+        {"role": "tool", "tool_call_id": "c2", "content": "x"},
+    ]
+    assert dropped == ("messages.tool_calls",)
+
+
+def test_a_message_that_holds_such_calls_only_is_left_out() -> None:
+    alone: JsonObject = {"role": "assistant", "content": "", "tool_calls": [nameless("c1")]}
+    said, _ = sent(USER, alone, {"role": "tool", "tool_call_id": "c1", "content": "?"}, USER)
+    assert said == [USER, USER]
+    said, _ = sent(USER, {**alone, "content": "a"}, USER)
+    assert said == [USER, {"role": "assistant", "content": "a"}, USER]
+
+
+@pytest.mark.parametrize("wire", [OpenAIChatProvider(), STRICT, OpenAIChatProvider(VENDORS["mistral"].dialect)])
+def test_an_empty_list_of_calls_never_leaves(wire: OpenAIChatProvider) -> None:
+    rendered = render(wire, USER, {"role": "assistant", "content": "hi", "tool_calls": []}, USER)
+    assert json.loads(rendered.body)["messages"] == [USER, {"role": "assistant", "content": "hi"}, USER]
+    assert rendered.dropped == ()
+
+
+# Mistral ------------------------------------------------------------------------------------------------------------
+
+MISTRAL = OpenAIChatProvider(VENDORS["mistral"].dialect)
+
+
+def to_mistral(*messages: JsonObject) -> tuple[list[JsonObject], tuple[str, ...]]:
+    rendered = render(MISTRAL, *messages)
+    return json.loads(rendered.body)["messages"], rendered.dropped
+
+
+@pytest.mark.parametrize("id", ["call_PTLP8xhu3uwZk4l3nlnrrJha", LONG, "c", "abcdefgh-", "0123456789"])
+def test_mistral_gets_ids_of_nine_letters_and_digits(id: str) -> None:
+    said, dropped = to_mistral(
+        USER,
+        {"role": "assistant", "content": "", "tool_calls": [call(id), call(id + "x")]},
+        {"role": "tool", "tool_call_id": id, "content": "1"},
+        {"role": "tool", "tool_call_id": id + "x", "content": "2"},
+    )
+    asked = [one["id"] for one in said[1]["tool_calls"]]  # type: ignore[index, union-attr, call-overload]
+    assert [message["tool_call_id"] for message in said[2:]] == asked
+    assert len(set(asked)) == 2 and all(re.fullmatch("[A-Za-z0-9]{9}", one) for one in asked)
+    assert dropped == ()
+
+
+def test_an_id_of_mistrals_own_stays() -> None:
+    said, _ = to_mistral({"role": "assistant", "content": "", "tool_calls": [call("D681PevKs")]})
+    assert said[0]["tool_calls"] == [call("D681PevKs")]
+
+
+def test_mistral_gets_no_key_that_it_does_not_have_and_no_null() -> None:
+    said, dropped = to_mistral(
+        {"role": "user", "content": "hi", "name": None, "tool_calls": None},
+        {
+            "role": "assistant",
+            "content": "a",
+            "refusal": None,
+            "annotations": [],
+            "audio": None,
+            "function_call": None,
+            "metadata": {"x": 1},
+        },
+        {"role": "user", "content": [{"type": "text", "text": "hi", "cache_control": {"type": "ephemeral"}}]},
+    )
+    assert said == [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": "a"},
+        {"role": "user", "content": [{"type": "text", "text": "hi"}]},
+    ]
+    assert dropped == ("messages.metadata", "messages.content.cache_control")
+
+
+def test_mistral_gets_a_conversation_of_another_wire_in_its_own_terms() -> None:
+    history = (
+        Message("user", (Text("hi"),), name="bob"),
+        Message("assistant", (Refusal("No."), ToolCall("toolu_01A", "f", "{}"))),
+        Message("tool", (Text("x"),), call_id="toolu_01A"),
+    )
+    request = ChatRequest("alias", False, True, Source("another", {}), lambda: Prompt(history))
+    said = json.loads(MISTRAL.render_request(request, "m", Ask()).body)["messages"]
+    keys = VENDORS["mistral"].dialect.message_keys
+    assert keys is not None and all(message.keys() <= keys[message["role"]] for message in said)
+    assert said[1]["tool_calls"][0]["id"] == said[2]["tool_call_id"] and len(said[2]["tool_call_id"]) == 9

@@ -45,10 +45,10 @@ values: st.SearchStrategy[JsonValue] = st.recursive(
 unknown = st.dictionaries(texts.filter(lambda name: name not in SPOKEN + SPOKEN_BY_MESSAGES), values, max_size=3)
 
 
-def shown(body: object, *, model: str | None = "alias") -> JsonObject:
-    """What the client gets for what a server sent; it must satisfy the real client."""
+def shown(body: object, *, model: str | None = "alias", forced: bool = False) -> JsonObject:
+    """What the client gets for what a server sent; it must satisfy the real client. `forced`: it forced one tool."""
     text = OpenAIChatCallers().render_response(
-        OpenAIChatProvider().parse_response(json.dumps(body).encode(), NOW, Rendered(b"")),
+        OpenAIChatProvider().parse_response(json.dumps(body).encode(), NOW, Rendered(b"", forced_tool=forced)),
         ASKED,
         Naming(model, usage=True),
     )
@@ -94,10 +94,11 @@ def without(body: JsonObject, name: str) -> JsonObject:
 @pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.json")), ids=lambda path: path.stem)
 def test_a_correct_answer_leaves_as_it_came_but_for_its_model(path: Path) -> None:
     came = json.loads(path.read_bytes())
-    left = shown(came)
+    forced = path.stem.startswith("forced")
+    left = shown(came, forced=forced)
     assert left == {**came, "model": "alias"}
     assert json.dumps(left) == json.dumps({**came, "model": "alias"}), "the order of the fields has changed"
-    assert shown(came, model=None) == came
+    assert shown(came, model=None, forced=forced) == came
 
 
 @st.composite
@@ -106,10 +107,12 @@ def correct_answers(draw: st.DrawFn) -> JsonObject:
     for index in range(draw(st.integers(1, 3))):
         message: JsonObject = {"role": "assistant", "content": draw(st.one_of(st.none(), texts)), **draw(unknown)}
         if draw(st.booleans()):
-            arguments = draw(texts.filter(bool))
+            arguments = json.dumps(draw(st.dictionaries(texts, values, max_size=2)))
             function: JsonObject = {"name": "get", "arguments": arguments, **draw(unknown)}
             message["tool_calls"] = [{"id": "call_a", "type": "function", "function": function, **draw(unknown)}]
         finish = draw(st.sampled_from(["stop", "length", "tool_calls", "content_filter", "function_call"]))
+        if not (message["content"] or "tool_calls" in message):
+            finish = "length"  # nothing at all is no answer
         choices.append({"index": index, "message": message, "finish_reason": finish, **draw(unknown)})
     body = answer()
     body |= {"choices": choices, "created": draw(st.integers(1, 2**40)), "id": draw(texts.filter(bool))}
@@ -120,7 +123,7 @@ def correct_answers(draw: st.DrawFn) -> JsonObject:
 
 @given(correct_answers(), texts)
 def test_any_correct_answer_leaves_as_it_came_but_for_its_model(body: JsonObject, model: str) -> None:
-    parsed = OpenAIChatProvider().parse_response(dumps(body), NOW, Rendered(b""))
+    parsed = OpenAIChatProvider().parse_response(dumps(body), NOW, Rendered(b"", forced_tool=True))
     assert OpenAIChatCallers().render_response(parsed, ASKED, Naming(None, usage=True)) == dumps(body)
     assert OpenAIChatCallers().render_response(parsed, ASKED, Naming(model, usage=True)) == dumps(
         {**body, "model": model}
@@ -159,7 +162,11 @@ def test_the_counts_are_read(sent: JsonValue, counted: Usage | None) -> None:
         pytest.param(answer({"role": None, "content": "Hello"}), answer(), id="role null"),
         pytest.param(answer(index=None), answer(), id="index null"),
         pytest.param(answer(index="0"), answer(), id="index as text"),
-        pytest.param(answer({"role": "assistant"}), answer({"role": "assistant", "content": None}), id="no content"),
+        pytest.param(
+            answer({"role": "assistant"}, finish_reason="length"),
+            answer({"role": "assistant", "content": None}, finish_reason="length"),
+            id="no content",
+        ),
         pytest.param(
             answer({"role": "assistant", "content": [{"type": "text", "text": "Hel"}, {"type": "text", "text": "lo"}]}),
             answer(),
@@ -183,7 +190,7 @@ def test_the_counts_are_read(sent: JsonValue, counted: Usage | None) -> None:
         pytest.param(answer(finish_reason="STOP"), answer(), id="finish STOP"),
         pytest.param(answer(finish_reason="eos"), answer(), id="finish eos"),
         pytest.param(answer(finish_reason="end_turn"), answer(), id="finish end_turn"),
-        pytest.param(answer(finish_reason="whatever"), answer(), id="finish whatever"),
+        pytest.param(answer(finish_reason="whatever"), answer(native_finish_reason="whatever"), id="finish whatever"),
         pytest.param(answer(finish_reason="max_tokens"), answer(finish_reason="length"), id="finish max_tokens"),
         pytest.param(answer(finish_reason="MAX_TOKENS"), answer(finish_reason="length"), id="finish MAX_TOKENS"),
         pytest.param(answer(finish_reason="SAFETY"), answer(finish_reason="content_filter"), id="finish SAFETY"),
@@ -255,8 +262,9 @@ def test_an_answer_without_a_model_has_a_name_even_when_the_providers_own_is_sho
     assert shown(without(answer(), "model"), model=None)["model"] == ""
 
 
-def test_stop_beside_tool_calls_stays_for_openai_says_so_where_a_function_was_forced() -> None:
-    assert shown(called(call(), finish="stop")) == called(call(), finish="stop")
+def test_stop_beside_tool_calls_stays_where_a_function_was_forced() -> None:
+    assert shown(called(call(), finish="stop"), forced=True) == called(call(), finish="stop")
+    assert shown(called(call(), finish="stop")) == called(call())
 
 
 def test_reasoning_that_a_server_has_already_set_aside_is_not_replaced() -> None:
@@ -291,6 +299,8 @@ def test_reasoning_that_a_server_has_already_set_aside_is_not_replaced() -> None
         b'{"choices": [{"message": null}]}',
         b'{"choices": [{"message": "Hello"}]}',
         b'{"choices": [{"message": {}}, 7]}',
+        b'{"choices": [{"message": {"role": "assistant", "content": ""}, "finish_reason": "stop"}]}',
+        b'{"choices": [{"message": {"role": "assistant", "tool_calls": []}, "finish_reason": "tool_calls"}]}',
         b"[" * 100_000,
     ],
     ids=lambda body: repr(body[:40]),

@@ -60,9 +60,9 @@ TRANSCRIPTS = {path.stem: read(path) for path in sorted(GOLDEN.glob("*.txt"))}
 each_transcript = pytest.mark.parametrize("name", TRANSCRIPTS)
 
 
-def machine(*, usage: bool, model: str | None = "alias") -> AnswerMachine:
+def machine(*, usage: bool, model: str | None = "alias", forced: bool = False) -> AnswerMachine:
     return AnswerMachine(
-        OpenAIChatProvider().decoder(NOW, Rendered(b"")),
+        OpenAIChatProvider().decoder(NOW, Rendered(b"", forced_tool=forced)),
         OpenAIChatCallers().encoder(ASKED, Naming(model, usage)),
         Stall(20.0, 120.0),
     )
@@ -226,7 +226,9 @@ def calls(draw: st.DrawFn) -> list[JsonObject]:
             **draw(unknown),
         }
         deltas.append({"tool_calls": [first]})
-        pieces = draw(st.lists(texts.filter(bool), min_size=1, max_size=3))
+        text = json.dumps({"n": draw(texts)}, ensure_ascii=False)
+        edges = [0, *sorted(draw(st.sets(st.integers(1, len(text) - 1), max_size=2))), len(text)]
+        pieces = [text[start:end] for start, end in itertools.pairwise(edges)]
         deltas += [{"tool_calls": [{"index": index, "function": {"arguments": piece}}]} for piece in pieces]
     return deltas
 
@@ -248,7 +250,9 @@ def correct_streams(draw: st.DrawFn) -> list[JsonObject]:
         deltas: list[JsonObject] = [{"role": "assistant", **draw(unknown)}]
         deltas += draw(st.one_of(st.lists(says, max_size=3), calls()))
         choices += [{"index": index, "delta": delta, "finish_reason": None, **draw(unknown)} for delta in deltas]
-        finish = draw(st.sampled_from(["stop", "length", "tool_calls", "content_filter", "function_call"]))
+        finishes = ["stop", "length", "tool_calls", "content_filter", "function_call"]
+        says_something = any(delta.get("content") or delta.get("refusal") or "tool_calls" in delta for delta in deltas)
+        finish = draw(st.sampled_from(finishes if says_something else ["length"]))  # nothing at all is no answer
         choices.append({"index": index, "delta": {}, "finish_reason": finish, "logprobs": None})
     if draw(st.booleans()):
         choices.sort(key=lambda choice: choice["finish_reason"] is not None)
@@ -266,7 +270,7 @@ def stream_of(chunks: list[JsonObject]) -> bytes:
 
 @given(correct_streams(), st.booleans())
 def test_a_correct_stream_leaves_exactly_as_it_came_but_for_its_model(chunks: list[JsonObject], named: bool) -> None:
-    answer = machine(usage=True, model="alias" if named else None)
+    answer = machine(usage=True, model="alias" if named else None, forced=True)
     out = answer.received(stream_of(chunks))
     assert answer.over and answer.error is None and answer.skipped == 0
     assert out == stream_of([{**chunk, "model": "alias" if named else "theirs"} for chunk in chunks])
@@ -274,7 +278,7 @@ def test_a_correct_stream_leaves_exactly_as_it_came_but_for_its_model(chunks: li
 
 @given(correct_streams())
 def test_a_caller_that_did_not_ask_for_usage_sees_all_but_the_usage(chunks: list[JsonObject]) -> None:
-    out = machine(usage=False).received(stream_of(chunks))
+    out = machine(usage=False, forced=True).received(stream_of(chunks))
     without = [
         {name: value for name, value in chunk.items() if name != "usage"} for chunk in chunks if not chunk.get("usage")
     ]
@@ -351,7 +355,10 @@ def test_unreadable_events_are_counted() -> None:
         ({"reasoning_content": "hm"}, None, True),
         ({"refusal": "no"}, None, True),
         ({"tool_calls": [{"index": 0, "id": "a", "function": {"name": "get", "arguments": ""}}]}, None, True),
-        ({}, "stop", True),
+        ({"tool_calls": [{"index": 0, "id": "a", "function": {"arguments": ""}}]}, None, False),
+        ({}, "stop", False),
+        ({}, "length", True),
+        ({}, "content_filter", True),
     ],
 )
 def test_a_chunk_is_content_when_it_says_something(delta: JsonObject, finish: str | None, says: bool) -> None:

@@ -27,8 +27,9 @@ from gateway.wires.anthropic_messages.outbound.content_blocks import (
     ThinkingBlock,
 )
 from gateway.wires.anthropic_messages.outbound.errors import holds_error, parse_in_stream
-from gateway.wires.anthropic_messages.outbound.finish import failure, finish, is_reason
+from gateway.wires.anthropic_messages.outbound.finish import failure, finish, is_known, is_reason
 from gateway.wires.anthropic_messages.outbound.usage import UsageReader
+from gateway.wires.finish_words import warn_unknown
 from gateway.wires.reasoning_memory import ReasoningMemory
 from gateway.wires.untrusted_fields import an_object, text
 
@@ -82,6 +83,8 @@ class AnswerReader:
         self.fault: ProviderFailure | None = None
         self.done = False
         self.skipped = 0
+        self.mended = 0
+        self.mended = 0
 
     @property
     def complete(self) -> bool:
@@ -218,10 +221,13 @@ class AnswerReader:
             self.fault = InvalidAnswer("The provider ended its answer without a reason.")
             return ()
         how = finish(word, called=bool(self._calls))
-        if how == "stop" and not self._spoke:
+        if how == "stop" and not (self._spoke or self._asked.may_be_empty):
             self.fault = InvalidAnswer("The provider answered with nothing.")  # agents would repeat it for ever
             return ()
         self.done = True
+        if not is_known(word):
+            self.mended += 1
+            warn_unknown(word)
         rest = [delta for place in sorted(self._open) for delta in self._end_block(place)]
         explanation = text(an_object(self._stop.get("stop_details")).get("explanation"))
         if how == "content_filter" and not self._spoke:

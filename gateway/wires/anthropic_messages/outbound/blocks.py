@@ -143,8 +143,8 @@ def _content(part: Part, setting: Setting) -> list[JsonObject]:
                     param="messages",
                 )
             return [{"type": "document", "source": {"type": "file", "file_id": id}}]
-        case UnknownPart(kind) if kind in _NOT_WITHOUT:
-            raise UnsupportedByTarget(f"Anthropic's API has no {kind} in a message.", param="messages")
+        case UnknownPart(kind, place) if place or kind in _NOT_WITHOUT:
+            raise UnsupportedByTarget(f"Anthropic's API has no {kind} in a message.", param=place or "messages")
         case UnknownPart() | ToolCall():
             _leave_out(part, setting.drop)
             return []

@@ -10,6 +10,7 @@ from typing import Final
 
 from gateway.core.answer import Finish
 from gateway.core.provider_failures import InvalidAnswer
+from gateway.wires.finish_words import breaks_off, folded
 
 _FINISHES: Final[Mapping[str, Finish]] = {
     "end_turn": "stop",
@@ -38,17 +39,22 @@ _BROKEN_OFF: Final = frozenset(
         "timeout",
         "network_error",
         "server_error",
-        "insufficient_system_resource",
         "unknown",
     }
 )
-"""Words for an answer that its server broke off. It is a failure: the text so far is not the answer."""
+"""Words for an answer that its server broke off, beside those that all wires share. It is a failure: the text so far is
+not the answer."""
 _NONE: Final = frozenset({"", "null", "none"})
 
 
 def is_reason(word: str) -> bool:
     """Whether the word is a stop reason at all."""
     return word.lower() not in _NONE
+
+
+def is_known(word: str) -> bool:
+    """Whether the word is in the list of those that end an answer."""
+    return word.lower() in _FINISHES
 
 
 def failure(word: str, *, arguments_open: bool) -> InvalidAnswer | None:
@@ -59,7 +65,8 @@ def failure(word: str, *, arguments_open: bool) -> InvalidAnswer | None:
         arguments_open: whether the arguments of a call are unfinished. An answer may then only end at its limit.
     """
     lower = word.lower()
-    if lower in _BROKEN_OFF or (arguments_open and _FINISHES.get(lower) not in ("length", "content_filter")):
+    broken = lower not in _FINISHES and (lower in _BROKEN_OFF or breaks_off(folded(word)))
+    if broken or (arguments_open and _FINISHES.get(lower) not in ("length", "content_filter")):
         return InvalidAnswer(f"The provider broke its answer off: {word[:100]}.")
     return None
 

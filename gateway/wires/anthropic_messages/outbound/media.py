@@ -35,7 +35,12 @@ _BY_BEGINNING: Final[tuple[tuple[str, str], ...]] = (  # of the base64, so that 
 )
 _BY_ENDING: Final[Mapping[str, str]] = {"pdf": PDF, "txt": "text/plain", "md": "text/markdown", "csv": "text/csv"}
 _TEXTS: Final = ("application/json", "application/xml", "application/yaml", "application/javascript")
-_FIELD: Final[Mapping[str, str]] = {"image": "image_url", "audio": "input_audio", "file": "file"}
+_FIELD: Final[Mapping[str, str]] = {
+    "image": "image_url",
+    "audio": "input_audio",
+    "video": "video_url",
+    "file": "file",
+}
 _WEB: Final = re.compile(r"https?://", re.IGNORECASE)
 
 
@@ -50,8 +55,9 @@ def block(media: Media, drop: Drop) -> JsonObject:
         InvalidRequest: the media has neither bytes nor an address, or its bytes are not base64.
         UnsupportedByTarget: Anthropic does not read media of this type, or from such an address.
     """
-    if media.kind == "audio":
-        raise UnsupportedByTarget("Anthropic's models do not hear.", param="messages")
+    if media.kind in ("audio", "video"):
+        senses = "hear" if media.kind == "audio" else "see videos"
+        raise UnsupportedByTarget(f"Anthropic's models do not {senses}.", param="messages")
     if media.detail in ("low", "high"):
         drop(f"{field(media)}.detail")
     source = _bytes(media) if media.data else _address(media)

@@ -15,7 +15,7 @@ from gateway.core.source import RequestContext
 from gateway.wires import openai_errors as errors
 from gateway.wires.base import Encoder, Headers, Naming
 from gateway.wires.forwarded_headers import RATE_LIMITS, forwarded
-from gateway.wires.openai_chat import WIRE
+from gateway.wires.openai_chat import WIRE, is_legacy
 from gateway.wires.openai_chat.inbound import answer, request, resume
 from gateway.wires.openai_chat.inbound.encoder import ChunkEncoder
 
@@ -42,10 +42,10 @@ class OpenAIChatCallers:
         return resume.resume_request(chat, text_so_far)
 
     def render_response(self, response: ChatResponse, chat: ChatRequest, naming: Naming) -> bytes:
-        return answer.render(response, naming)
+        return answer.render(response, naming, legacy=is_legacy(chat.source.body))
 
     def encoder(self, chat: ChatRequest, naming: Naming) -> Encoder:
-        return ChunkEncoder(naming, self._mask)
+        return ChunkEncoder(naming, self._mask, legacy=is_legacy(chat.source.body))
 
     def render_error(self, error: GatewayError) -> bytes:
         return errors.render_error(error, self._mask)

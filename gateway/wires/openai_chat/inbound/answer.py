@@ -35,20 +35,26 @@ _ID_SHOWN: Final = 64
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_-]")
 
 
-def render(response: ChatResponse, naming: Naming) -> bytes:
-    """The answer's body for the caller: the source with the model's name, or, from another wire, the neutral form."""
+def render(response: ChatResponse, naming: Naming, *, legacy: bool = False) -> bytes:
+    """The answer's body for the caller: the source with the model's name, or, from another wire, the neutral form.
+
+    Args:
+        response: the answer.
+        naming: what it shows the caller.
+        legacy: the caller has functions and no tools, so it looks for one call, in `function_call`.
+    """
     if response.source.wire != WIRE:
-        return dumps(_neutral(response, naming))
+        return dumps(_neutral(response, naming, legacy=legacy))
     if naming.model is None or response.source.body.get("model") == naming.model:
         return dumps(response.source.body)
     return dumps({**response.source.body, "model": naming.model})
 
 
-def _neutral(response: ChatResponse, naming: Naming) -> JsonObject:
+def _neutral(response: ChatResponse, naming: Naming, *, legacy: bool) -> JsonObject:
     """A whole answer from its neutral form. An empty one still has a choice, because clients read the first."""
     deltas = merged(response.deltas) or (ChoiceDelta(0),)
     body = head(response.envelope, ANSWER_OBJECT, naming)
-    body["choices"] = [_choice(delta) for delta in deltas]
+    body["choices"] = [_choice(delta, legacy=legacy) for delta in deltas]
     if response.usage:
         body["usage"] = usage(response.usage)
     return body
@@ -66,9 +72,10 @@ def head(envelope: Envelope | None, kind: str, naming: Naming) -> JsonObject:
     }
 
 
-def finish(reported: Finish | None, *, called_tool: bool) -> str:
+def finish(reported: Finish | None, *, called_tool: bool, legacy: bool = False) -> str:
     """The finish reason of a choice; where none was reported, it follows from whether the choice called a tool."""
-    return reported or ("tool_calls" if called_tool else "stop")
+    reason = reported or ("tool_calls" if called_tool else "stop")
+    return "function_call" if legacy and reason == "tool_calls" else reason
 
 
 def tool_call(call: ToolCallDelta) -> JsonObject:
@@ -123,25 +130,28 @@ def usage(counted: Usage) -> JsonObject:
     }
 
 
-def _choice(delta: ChoiceDelta) -> JsonObject:
+def _choice(delta: ChoiceDelta, *, legacy: bool) -> JsonObject:
     body: JsonObject = {
         "index": delta.index,
-        "message": _message(delta),
+        "message": _message(delta, legacy=legacy),
         "logprobs": logprobs(delta.logprobs),
-        "finish_reason": finish(delta.finish, called_tool=bool(delta.calls)),
+        "finish_reason": finish(delta.finish, called_tool=bool(delta.calls), legacy=legacy),
     }
     if delta.native_finish:
         body["native_finish_reason"] = delta.native_finish
     return body
 
 
-def _message(delta: ChoiceDelta) -> JsonObject:
+def _message(delta: ChoiceDelta, *, legacy: bool) -> JsonObject:
     nothing = None if delta.calls or delta.refusal else ""
     message: JsonObject = {"role": "assistant", "content": delta.text or nothing, "refusal": delta.refusal or None}
     if delta.reasoning:
         message["reasoning_content"] = delta.reasoning
+    calls = [tool_call(call) for call in delta.calls]
+    if legacy and calls:
+        message["function_call"] = calls[0].get("function")
     lists: dict[str, list[JsonValue]] = {
-        "tool_calls": [tool_call(call) for call in delta.calls],
+        "tool_calls": [] if legacy else [*calls],
         "images": [image(media, index) for index, media in enumerate(delta.images)],
         "annotations": [citation(found) for found in delta.citations],
     }

@@ -40,10 +40,14 @@ class NeutralChunks:
         naming: what the answer shows the caller.
         joined: the head of an earlier stream that this one continues; its roles are not repeated.
         spent: the usage of earlier streams.
+        legacy: the caller looks for one call, in `function_call`.
     """
 
-    def __init__(self, naming: Naming, joined: JsonObject | None = None, spent: Usage | None = None) -> None:
+    def __init__(
+        self, naming: Naming, joined: JsonObject | None = None, spent: Usage | None = None, *, legacy: bool = False
+    ) -> None:
         self._naming = naming
+        self._legacy = legacy
         self._joined = bool(joined)
         self._spent = spent
         self.head = joined or None
@@ -74,7 +78,7 @@ class NeutralChunks:
             if choice.extra:
                 yield self._body(index, {"extra_content": choice.extra})
             more: JsonObject = {"native_finish_reason": choice.native_finish} if choice.native_finish else {}
-            reason = finish(choice.finish, called_tool=bool(choice.calls))
+            reason = finish(choice.finish, called_tool=bool(choice.calls), legacy=self._legacy)
             yield self._body(index, {}, {"finish_reason": reason, **more})
         if self._usage and self._naming.usage:
             counted = self._usage if self._spent is None else self._usage + self._spent
@@ -90,8 +94,8 @@ class NeutralChunks:
             bodies.append(self._body(index, {"content": delta.text}, more))
         if delta.refusal:
             bodies.append(self._body(index, {"refusal": delta.refusal}))
-        fragments = [_fragment(piece, choice) for piece in delta.calls]
-        bodies += [self._body(index, {"tool_calls": [fragment]}) for fragment in fragments if fragment]
+        fragments = [_fragment(piece, choice) for piece in delta.calls if not (self._legacy and piece.index)]
+        bodies += [self._body(index, self._call(fragment)) for fragment in fragments if fragment]
         for media in delta.images:
             bodies.append(self._body(index, {"images": [image(media, choice.images)]}))
             choice.images += 1
@@ -102,6 +106,10 @@ class NeutralChunks:
             choice.extra = {**choice.extra, **delta.extra}
         choice.finish = delta.finish or choice.finish
         choice.native_finish = delta.native_finish or choice.native_finish
+
+    def _call(self, fragment: JsonObject) -> JsonObject:
+        """The delta with a fragment of a call."""
+        return {"function_call": fragment["function"]} if self._legacy else {"tool_calls": [fragment]}
 
     def _body(self, index: int, delta: JsonObject, more: JsonObject | None = None) -> JsonObject:
         choice: JsonObject = {"index": index, "delta": delta, "logprobs": None, "finish_reason": None}

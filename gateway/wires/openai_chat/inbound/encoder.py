@@ -24,12 +24,14 @@ class ChunkEncoder:
     Args:
         naming: what the answer shows the caller.
         mask: removes secrets from an error's texts.
+        legacy: the caller has functions and no tools, so it looks for its call in `function_call`.
     """
 
-    def __init__(self, naming: Naming, mask: Callable[[str], str]) -> None:
+    def __init__(self, naming: Naming, mask: Callable[[str], str], *, legacy: bool = False) -> None:
         self._naming = naming
         self._mask = mask
-        self._neutral = NeutralChunks(naming)
+        self._legacy = legacy
+        self._neutral = NeutralChunks(naming, legacy=legacy)
         self._head: JsonObject | None = None
         self._joiner: StreamJoiner | None = None
 
@@ -65,7 +67,7 @@ class ChunkEncoder:
         if head is None:
             return b""
         self._joiner = StreamJoiner(head, spent)
-        self._neutral = NeutralChunks(self._naming, joined=head, spent=spent)
+        self._neutral = NeutralChunks(self._naming, joined=head, spent=spent, legacy=self._legacy)
         return comment(f"resumed on {provider}")
 
     def end(self) -> bytes:

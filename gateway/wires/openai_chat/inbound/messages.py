@@ -50,7 +50,7 @@ def _assistant(message: FieldReader) -> list[Part]:
     parts: list[Part] = []
     if reasoning := message.text("reasoning_content"):
         parts.append(Reasoning(reasoning))
-    parts += read_content(message)
+    parts += read_content(message, needed=False)
     if (refusal := message.text("refusal")) and Refusal(refusal) not in parts:
         parts.append(Refusal(refusal))
     for picture in message.objects("images"):

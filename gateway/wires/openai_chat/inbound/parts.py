@@ -5,7 +5,9 @@ Source: https://platform.openai.com/docs/api-reference/chat/create, `messages`.
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, Literal, TypeAlias
+
+from msgspec.structs import replace
 
 from gateway.core.errors import InvalidRequest
 from gateway.core.request import Media, Part, Refusal, StoredFile, Text, UnknownPart
@@ -14,11 +16,16 @@ from gateway.wires.data_urls import UrlFault, is_data, is_remote, plain_base64, 
 from gateway.wires.field_reader import FieldReader, printable
 from gateway.wires.media_types import by_name
 
+MediaKind: TypeAlias = Literal["image", "audio", "video", "file"]
 _FORMAT: Final = re.compile(r"[a-z0-9][a-z0-9.+-]*")
 
 
-def read_content(message: FieldReader) -> list[Part]:
+def read_content(message: FieldReader, *, needed: bool = True) -> list[Part]:
     """Read a message's `content`, a string or an array of parts. Empty texts are left out.
+
+    Args:
+        message: the message.
+        needed: nobody can answer without a part that is not known; not for what a model itself has said.
 
     Raises:
         InvalidRequest: naming the part.
@@ -27,7 +34,7 @@ def read_content(message: FieldReader) -> list[Part]:
     if isinstance(value, str):
         return [Text(value)] if value else []
     if value is None or isinstance(value, list):
-        parts = [_part(item) for item in message.objects("content")]
+        parts = [_part(item, needed=needed) for item in message.objects("content")]
         return [part for part in parts if part != Text("")]
     raise message.wrong_type("content", "a string or an array of content parts")
 
@@ -46,12 +53,12 @@ def read_image(part: FieldReader) -> Media:
     return _media(inner, "url", inner.needed_text("url"), inner.text("detail"))
 
 
-def _part(part: FieldReader) -> Part:
+def _part(part: FieldReader, *, needed: bool) -> Part:
     kind = part.text("type") or ("text" if isinstance(part.raw("text"), str) else "")
     read = _KINDS.get(kind)
     if read is None:
         part.skip()
-        return UnknownPart(printable(kind))
+        return UnknownPart(printable(kind), part.path if needed else "")
     return read(part)
 
 
@@ -66,17 +73,64 @@ def _refusal(part: FieldReader) -> Refusal:
     return Refusal(part.needed_text("refusal"))
 
 
-def _media(where: FieldReader, key: str, url: str, detail: str | None = None) -> Media:
+def _video(part: FieldReader) -> Media:
+    return _at_address(part, "video_url", "video")
+
+
+def _sound(part: FieldReader) -> Media:
+    return _at_address(part, "audio_url", "audio")
+
+
+def _at_address(part: FieldReader, key: str, kind: MediaKind) -> Media:
+    """A video or a sound by its address (vLLM, OpenRouter)."""
+    if isinstance(url := part.raw(key), str):
+        return _media(part, key, url, kind=kind)
+    inner = part.needed_object(key)
+    return _media(inner, "url", inner.needed_text("url"), kind=kind)
+
+
+def _input_image(part: FieldReader) -> Media | StoredFile:
+    """An image as the Responses API writes it, which clients mix up with this one."""
+    if part.raw("image_url") is None and (stored := part.text("file_id")):
+        return StoredFile(stored)
+    image = read_image(part)
+    return replace(image, detail=image.detail or part.text("detail"))
+
+
+def _source(part: FieldReader) -> Media:
+    """An image or a document as Anthropic's Messages API writes it, which clients mix up with this one."""
+    kind: MediaKind = "image" if part.text("type") == "image" else "file"
+    if part.raw("image_url") is not None:
+        return read_image(part)
+    inner = part.needed_object("source")
+    inner.ignore("type")
+    if url := inner.text("url"):
+        return _media(inner, "url", url, kind=kind)
+    mime, data = inner.text("media_type") or "", inner.needed_text("data")
+    try:
+        return Media(kind, mime.strip().lower(), plain_base64(data), name=part.text("title"))
+    except UrlFault as fault:
+        raise _refused(inner, "data", str(fault)) from None
+
+
+def _input_file(part: FieldReader) -> Media | StoredFile:
+    """A file as the Responses API writes it."""
+    if url := part.text("file_url"):
+        return replace(_media(part, "file_url", url, kind="file"), name=part.text("filename"))
+    return _file_in(part)
+
+
+def _media(where: FieldReader, key: str, url: str, detail: str | None = None, *, kind: MediaKind = "image") -> Media:
     url = url.strip()
     if is_remote(url):
-        return Media("image", uri=url, detail=detail)
+        return Media(kind, uri=url, detail=detail)
     if not is_data(url):
         raise _refused(where, key, "must be a data: URL or an http, https or gs URL")
     try:
         mime, data = split_data(url)
     except UrlFault as fault:
         raise _refused(where, key, str(fault)) from None
-    return Media("image", mime, data, detail=detail)
+    return Media(kind, mime, data, detail=detail)
 
 
 def _audio(part: FieldReader) -> Media:
@@ -91,7 +145,10 @@ def _audio(part: FieldReader) -> Media:
 
 
 def _file(part: FieldReader) -> Media | StoredFile:
-    inner = part.needed_object("file")
+    return _file_in(part.needed_object("file"))
+
+
+def _file_in(inner: FieldReader) -> Media | StoredFile:
     data, stored, name = inner.text("file_data"), inner.text("file_id"), inner.text("filename")
     if not data:
         if not stored:
@@ -114,4 +171,12 @@ _KINDS: Final[Mapping[str, Callable[[FieldReader], Part]]] = {
     "image_url": read_image,
     "input_audio": _audio,
     "file": _file,
+    "video_url": _video,
+    "audio_url": _sound,
+    "input_text": _text,
+    "output_text": _text,
+    "input_image": _input_image,
+    "input_file": _input_file,
+    "image": _source,
+    "document": _source,
 }

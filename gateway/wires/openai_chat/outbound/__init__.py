@@ -37,10 +37,10 @@ class OpenAIChatProvider:
         return request.render(chat, model, ask, self._dialect)
 
     def parse_response(self, body: bytes, now: int, asked: Rendered) -> ChatResponse:
-        return response.parse(body, now, asked, tool_calls_finish=self._dialect.tool_calls_finish)
+        return response.parse(body, now, asked)
 
     def decoder(self, now: int, asked: Rendered) -> Decoder:
-        return ChunkDecoder(now, asked, tool_calls_finish=self._dialect.tool_calls_finish)
+        return ChunkDecoder(now, asked)
 
     def parse_error(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderFailure:
         return errors.parse(status, headers, body)

@@ -168,6 +168,8 @@ def _part(part: Media | StoredFile) -> JsonObject:
     if part.kind == "image":
         url: JsonObject = {"url": part.uri or f"data:{part.mime_type or 'image/png'};base64,{part.data}"}
         return {"type": "image_url", "image_url": {**url, "detail": part.detail} if part.detail else url}
+    if part.kind == "video":  # vLLM's and OpenRouter's part
+        return {"type": "video_url", "video_url": {"url": part.uri or f"data:{part.mime_type};base64,{part.data}"}}
     if part.uri:
         raise UnsupportedByTarget(f"This provider reads no {part.kind} by its address.", param="messages")
     if part.kind == "audio":

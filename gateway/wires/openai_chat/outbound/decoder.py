@@ -1,45 +1,32 @@
 """The decoder of a streamed answer: a provider's server-sent events to chunks, repaired.
 
 It enforces the rules of a stream that clients rely on: one id and one `created`, a role in the first delta of a choice,
-one finish for each choice, a tool call's name only once.
+one finish for each choice, a tool call's name only once. What it cannot read strictly is read again
+(gateway.wires.second_reading), and what may be cut gets no finish.
 Source: https://platform.openai.com/docs/api-reference/chat-streaming.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 from gateway.core.answer import ChatChunk, ChoiceDelta, Envelope
 from gateway.core.deltas import plain_text as plain_deltas
 from gateway.core.provider_failures import InvalidAnswer, ProviderFailure
 from gateway.core.rendered import Rendered
 from gateway.core.source import Source
-from gateway.core.sse import DONE, Event, SseDecoder, SseTooLarge
+from gateway.core.sse import DONE, ERROR, Event, SseDecoder, SseTooLarge
 from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, loads
 from gateway.wires.base import MAX_CHOICES
 from gateway.wires.openai_chat import CHUNK_OBJECT, WIRE
+from gateway.wires.openai_chat.outbound import legacy_calls
 from gateway.wires.openai_chat.outbound.deltas import DeltaReader
 from gateway.wires.openai_chat.outbound.errors import holds_error, parse_in_stream
+from gateway.wires.openai_chat.outbound.half_texts import HalfTexts
 from gateway.wires.openai_chat.outbound.plain_text import plain_text
-from gateway.wires.openai_chat.outbound.repairs import (
-    FAILED,
-    finish_reason,
-    flatten_content,
-    repair_envelope,
-    repair_usage,
-)
+from gateway.wires.openai_chat.outbound.repairs import repair_envelope, repair_usage
 from gateway.wires.openai_chat.outbound.response import read_usage
-from gateway.wires.openai_chat.outbound.tool_call_repairs import ToolCalls
+from gateway.wires.openai_chat.outbound.streamed_choice import ANSWERS, NOTHING, StreamedChoice
+from gateway.wires.second_reading import LOST_WORDS, read_again
 from gateway.wires.untrusted_fields import an_object, objects
-
-
-@dataclass(slots=True)
-class _Choice:
-    """The state of one choice."""
-
-    finish: str | None = None
-    went_on: bool = False
-    """It continued after its finish, so the finish does not mean its end."""
-    calls: ToolCalls = field(default_factory=ToolCalls)
 
 
 class ChunkDecoder:
@@ -48,17 +35,17 @@ class ChunkDecoder:
     Args:
         now: the start of the stream, in seconds since the epoch.
         asked: the request that it answers.
-        tool_calls_finish: a choice that called a tool gets the finish reason "tool_calls" in place of "stop".
     """
 
-    def __init__(self, now: int, asked: Rendered, *, tool_calls_finish: bool = False) -> None:
+    def __init__(self, now: int, asked: Rendered) -> None:
         self._now = now
-        self._asked = asked.choices
+        self._asked = asked
         self._reader = DeltaReader(asked.tools) if asked.neutral else None
-        self._over_stop = tool_calls_finish
-        self._events = SseDecoder()
-        self._choices: dict[int, _Choice] = {}
+        self._events = SseDecoder(keep_strays=True)
+        self._choices: dict[int, StreamedChoice] = {}
+        self._halves = HalfTexts()
         self._envelope: Envelope | None = None
+        self._mended = 0
         self.fault: ProviderFailure | None = None
         self.done = False
         self.skipped = 0
@@ -66,13 +53,17 @@ class ChunkDecoder:
     @property
     def complete(self) -> bool:
         ended = sum(choice.finish is not None and not choice.went_on for choice in self._choices.values())
-        return ended >= max(len(self._choices), self._asked, 1)
+        return ended >= max(len(self._choices), self._asked.choices, 1)
+
+    @property
+    def mended(self) -> int:
+        return self._mended + sum(choice.mended + choice.calls.mended for choice in self._choices.values())
 
     @property
     def is_mid_answer(self) -> bool:
         """Whether the first choice has begun and has no finish. Events that only add text then change no state."""
         first = self._choices.get(0)
-        return first is not None and first.finish is None and not self.done and self.fault is None
+        return first is not None and first.finish is None and not self.done and self.fault is None and not self._halves
 
     def reclaim(self) -> bytes | None:
         """See SseDecoder."""
@@ -85,41 +76,47 @@ class ChunkDecoder:
             raise InvalidAnswer(f"The provider's stream has an event that is too large: {fault}") from None
 
     def close(self) -> list[ChatChunk]:
-        return [*self._read(self._events.close()), *self._neutral_end()]
+        return [*self._read(self._events.close(), at_end=True), *self._neutral_end()]
 
-    def _read(self, events: Iterable[Event]) -> list[ChatChunk]:
+    def _read(self, events: Iterable[Event], *, at_end: bool = False) -> list[ChatChunk]:
+        """The chunks of events. `at_end`: they may have been cut off with the body."""
         chunks: list[ChatChunk] = []
         for event in events:
             if self.done or self.fault:
                 break
             if event.data.strip() == DONE:
-                self.done = True
-                chunks.extend(self._missing_finish())
-                chunks.extend(self._neutral_end())
-            elif event.data and (chunk := self.chunk(event)):
+                chunks += self._end()
+                continue
+            try:
+                body = loads(event.data)
+            except JsonFault:
+                chunks += self._read_again(event, at_end=at_end)
+                continue
+            if self._halves:
+                body = self._halves.joined_in(body)
+            if chunk := self.chunk(body, event.event):
                 chunks.append(chunk)
         return chunks
 
-    def chunk(self, event: Event) -> ChatChunk | None:
-        """The chunk of one event; None where it has none, or is an error."""
-        try:
-            body = loads(event.data)
-        except JsonFault:
-            body = None
-        if event.event == "error" or holds_error(body):
+    def chunk(self, body: JsonValue, kind: str = "") -> ChatChunk | None:
+        """The chunk of one event, whose JSON is changed in place; None where it has none, or is an error.
+
+        Args:
+            body: the event's JSON.
+            kind: the event's type.
+        """
+        if kind == ERROR or holds_error(body):
             self.fault = parse_in_stream(body)
             return None
         choices = _choices_of(body)
         if not isinstance(body, dict) or choices is None:
             self.skipped += 1  # one bad event is no reason to lose the stream
             return None
-        if any(choice.get("finish_reason") == FAILED for choice in choices):
-            self.fault = InvalidAnswer("The provider broke its answer off with an error.")
-            return None
         self._envelope = repair_envelope(body, CHUNK_OBJECT, self._envelope, self._now)
         has_content = [self._repair_choice(choice) for choice in choices]
         if len(self._choices) > MAX_CHOICES or any(choice.calls.too_many for choice in self._choices.values()):
             self.fault = InvalidAnswer("The provider's stream has more choices or tool calls than any answer has.")
+        if self.fault:
             return None
         repair_usage(body)
         return self._chunk(body, choices, speaks=any(has_content))
@@ -161,42 +158,71 @@ class ChunkDecoder:
         seen = self._choices.get(index)
         delta = choice.get("delta")
         if not isinstance(delta, dict):
-            delta = choice["delta"] = {}
+            delta = choice["delta"] = an_object(choice.pop("message", None))  # a whole answer as an event
         if seen is None:
-            seen = self._choices[index] = _Choice()
+            seen = self._choices[index] = StreamedChoice()
             if not delta.get("role"):
                 delta["role"] = "assistant"
         elif isinstance(delta.get("role"), str):
             del delta["role"]  # openai-python's stream helper would join roles to assistantassistant
-        flatten_content(delta)
-        seen.calls.repair(delta.get("tool_calls"))
-        adds = any(value for name, value in delta.items() if name not in ("role", "content_filter_results"))
-        seen.went_on |= adds and seen.finish is not None
-        self._repair_finish(choice, delta, seen)
-        return adds or choice["finish_reason"] is not None
+        if error := choice.get("error") or delta.get("error"):  # OpenRouter, 2026-11
+            self.fault = parse_in_stream(error)
+            return False
+        speaks = seen.repair(choice, delta, self._asked)
+        self.fault = self.fault or seen.fault
+        if self._asked.legacy_functions:
+            self._mended += legacy_calls.convert(choice, delta)
+        return speaks
 
-    def _repair_finish(self, choice: JsonObject, delta: JsonObject, seen: _Choice) -> None:
-        given = choice.get("finish_reason")
-        reason = finish_reason(given, called_tool=bool(seen.calls), over_stop=self._over_stop)
-        choice["finish_reason"] = None if seen.finish else reason  # some servers repeat it on every chunk
-        if reason and not seen.finish:
-            seen.finish = reason
-            _add_missing_arguments(delta, seen)
+    def _read_again(self, event: Event, *, at_end: bool) -> list[ChatChunk]:
+        """The chunks of an event that is no strict JSON."""
+        if not event.data and event.event != ERROR:
+            return []
+        found = read_again(event)
+        if found.kind == "error" and not at_end:
+            self.fault = parse_in_stream(found.error)
+        elif found.kind == "lost" and not at_end:
+            self.fault = InvalidAnswer(LOST_WORDS)
+        elif found.kind == "json":
+            self._mended += 1
+            chunks = [chunk for body in found.values if not self.fault and (chunk := self._lenient(body, event.event))]
+            return chunks + (self._end() if found.done and not self.fault else [])
+        else:
+            self.skipped += 1
+        return []
 
-    def _missing_finish(self) -> list[ChatChunk]:
-        """Chunks with the finish of each choice that has none: a stream with [DONE] is complete."""
+    def _lenient(self, body: JsonValue, kind: str) -> ChatChunk | None:
+        """The chunk of an event that was read leniently, in which halves of characters may stand."""
+        return self.chunk(self._halves.joined_in(body), kind)
+
+    def _end(self) -> list[ChatChunk]:
+        """The end of the stream: the finish of each choice that has none, where it is certainly whole."""
+        self.done = True
+        seen_all = self._choices.values()
+        if seen_all and not (self._asked.may_be_empty or any(seen.said or seen.finish in ANSWERS for seen in seen_all)):
+            self.fault = InvalidAnswer(NOTHING)  # agents would repeat the request for ever
+            return []
         chunks: list[ChatChunk] = []
         for index, seen in self._choices.items():
-            if seen.finish is None:
-                seen.finish = "tool_calls" if seen.calls else "stop"
-                delta: JsonObject = {}
-                _add_missing_arguments(delta, seen)
-                body: JsonObject = {"choices": [{"index": index, "delta": delta, "finish_reason": seen.finish}]}
-                self._envelope = repair_envelope(body, CHUNK_OBJECT, self._envelope, self._now)
-                # no content: a stream without other chunks is empty
-                if chunk := self._chunk(body, objects(body["choices"]), speaks=False):
-                    chunks.append(chunk)
-        return chunks
+            if seen.finish is not None:
+                continue
+            delta: JsonObject = {}
+            if self._halves:
+                self._halves.join(index, delta, last=True)
+            finish = seen.made_up_finish(lossless=not self.skipped)
+            if finish is None:
+                self.fault = seen.fault
+                return []
+            seen.add_missing_arguments(delta)
+            choice: JsonObject = {"index": index, "delta": delta, "finish_reason": finish}
+            body: JsonObject = {"choices": [choice]}
+            if self._asked.legacy_functions:
+                legacy_calls.convert(choice, delta)
+            self._envelope = repair_envelope(body, CHUNK_OBJECT, self._envelope, self._now)
+            # no content: a stream without other chunks is empty
+            if chunk := self._chunk(body, objects(body["choices"]), speaks=False):
+                chunks.append(chunk)
+        return [*chunks, *self._neutral_end()]
 
 
 def _choices_of(body: JsonValue) -> list[JsonObject] | None:
@@ -210,10 +236,3 @@ def _choices_of(body: JsonValue) -> list[JsonObject] | None:
         return None
     found = [choice for choice in choices if isinstance(choice, dict)]
     return found if len(found) == len(choices) else None
-
-
-def _add_missing_arguments(delta: JsonObject, seen: _Choice) -> None:
-    """With the finish, give empty arguments to the calls that got none, because clients parse them as JSON."""
-    if missing := seen.calls.without_arguments():
-        calls = delta.get("tool_calls")
-        delta["tool_calls"] = [*(calls if isinstance(calls, list) else ()), *missing]

@@ -17,7 +17,7 @@ from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.wires import custom_tools
 from gateway.wires.adjusted_prompt import adjusted, lowers_limit
 from gateway.wires.field_reader import printable
-from gateway.wires.openai_chat.outbound import conversation
+from gateway.wires.openai_chat.outbound import conversation, history
 from gateway.wires.openai_chat.outbound.dialect import Dialect
 from gateway.wires.tool_names import NameRule, ToolNames, names_in
 
@@ -52,7 +52,11 @@ def render(chat: ChatRequest, model: str, ask: Ask, dialect: Dialect) -> Rendere
     names = ToolNames(NAMES, names_in(prompt))
     setting = conversation.Setting(names, dialect, dropped.setdefault)
     declared = names.declared(_allowed(prompt))
-    body: JsonObject = {"model": model, "messages": conversation.render(prompt.messages, setting)}
+    messages: JsonValue = conversation.render(prompt.messages, setting)
+    if dialect.message_keys is not None:
+        messages, left_out = history.clean(messages, dialect)
+        dropped |= dict.fromkeys(left_out)
+    body: JsonObject = {"model": model, "messages": messages}
     if chat.stream:
         body["stream"] = True
         if ask.usage and "usage" not in without:

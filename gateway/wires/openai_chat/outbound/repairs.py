@@ -5,29 +5,18 @@ real server has shown, and only fills in or renames. What could only be repaired
 """
 
 import re
-from collections.abc import Mapping
 from secrets import token_hex
 from typing import Final
 
 from gateway.core.answer import Envelope
-from gateway.core.strict_json import JsonObject, JsonValue, dumps
+from gateway.core.lenient_json import loads_all
+from gateway.core.provider_failures import GenerationFailed
+from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, dumps, loads
+from gateway.wires.openai_chat.outbound.brackets import is_open
 
-_FINISH: Final[Mapping[str, str]] = {
-    "eos": "stop",
-    "eos_token": "stop",
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "complete": "stop",
-    "max_tokens": "length",
-    "max_output_tokens": "length",
-    "model_length": "length",
-    "tool_use": "tool_calls",
-    "tool_call": "tool_calls",
-    "safety": "content_filter",
-    "recitation": "content_filter",
-    "refusal": "content_filter",
-}
-_KNOWN: Final = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
+NAMELESS: Final = "The provider called a tool without naming it."
+CUT_ARGUMENTS: Final = "The provider ended its answer in the middle of a tool call's arguments."
+TWO_ARGUMENTS: Final = "The provider sent two different arguments for one tool call."
 _TEXTS: Final = frozenset({"text", "thinking"})
 _LARGEST: Final = 2**53
 """Larger than any time or count; JSON's numbers can be larger."""
@@ -73,28 +62,6 @@ def _created(body: JsonObject, now: int) -> int:
     return int(value) if isinstance(value, (int, float)) and 0 < value < _LARGEST else now
 
 
-FAILED: Final = "error"
-"""OpenRouter's finish reason for an answer that broke off at the provider; OpenAI has none for that."""
-
-
-def finish_reason(value: JsonValue, *, called_tool: bool, over_stop: bool) -> str | None:
-    """A finish reason of OpenAI's closed set; None stays None.
-
-    Args:
-        value: the server's finish reason.
-        called_tool: whether the choice called a tool.
-        over_stop: whether a called tool overrides "stop". Not for OpenAI, which sends "stop" after a tool that the
-            request named.
-    """
-    if not isinstance(value, str) or not value:
-        return None
-    lower = value.lower()
-    known = value if value in _KNOWN else _FINISH.get(lower, lower)
-    if known in _KNOWN and not (known == "stop" and over_stop):
-        return known
-    return "tool_calls" if called_tool else "stop"
-
-
 def repair_usage(body: JsonObject) -> None:
     """Repair the counts that clients validate: integers and their total."""
     usage = body.get("usage")
@@ -112,28 +79,66 @@ def _int(value: JsonValue) -> int:
     return value if isinstance(value, int) else 0
 
 
-def repair_message(message: JsonObject) -> None:
-    """Repair a whole answer's message: its role, its content as text, and its tool calls."""
+def repair_message(message: JsonObject, *, may_be_cut: bool = False) -> int:
+    """Repair a whole answer's message: its role, its content as text, and its tool calls. Returns how many calls had to
+    be mended so that they can be read.
+
+    Args:
+        message: changed in place.
+        may_be_cut: its finish says that a limit has cut it.
+
+    Raises:
+        GenerationFailed: a call has no name, or its arguments are cut or contradict each other.
+    """
     if not message.get("role"):
         message["role"] = "assistant"
     if "content" not in message:
         message["content"] = None
     flatten_content(message)
     calls = message.get("tool_calls")
-    for call in calls if isinstance(calls, list) else ():
-        if isinstance(call, dict):
-            _repair_call(call)
+    if not isinstance(calls, list):
+        return 0
+    if not calls:
+        del message["tool_calls"]  # servers that refuse an empty array get it back with the history
+    return sum(_repair_call(call, may_be_cut=may_be_cut) for call in calls if isinstance(call, dict))
 
 
-def _repair_call(call: JsonObject) -> None:
+def _repair_call(call: JsonObject, *, may_be_cut: bool) -> int:
     if not call.get("id"):
         call["id"] = f"call_{token_hex(12)}"
     if not call.get("type"):
-        call["type"] = "function"
+        call["type"] = "custom" if "custom" in call else "function"
     function = call.get("function")
-    if isinstance(function, dict):
-        text_arguments(function)
-        function["arguments"] = function.get("arguments") or "{}"
+    detail = function if isinstance(function, dict) else call.get("custom")
+    if isinstance(detail, dict) and not detail.get("name"):
+        raise GenerationFailed(NAMELESS)
+    if not isinstance(function, dict):
+        return 0
+    text_arguments(function)
+    given = function.get("arguments") or "{}"
+    function["arguments"] = arguments = _one_object(given, may_be_cut=may_be_cut) if isinstance(given, str) else "{}"
+    return arguments != given
+
+
+def _one_object(arguments: str, *, may_be_cut: bool) -> str:
+    """Arguments as one JSON text, where they are several: an empty object before the real one, or the same twice.
+
+    Raises:
+        GenerationFailed: they are cut off, or two that differ.
+    """
+    try:
+        loads(arguments.encode("utf-8", "surrogatepass"))
+        return arguments
+    except JsonFault:
+        values, rest = loads_all(arguments.encode("utf-8", "surrogatepass"))
+    if rest.strip() and not may_be_cut and is_open(arguments):
+        raise GenerationFailed(CUT_ARGUMENTS)
+    if len(values) < 2 or rest.strip():
+        return arguments  # no JSON: the model's own words, which its caller can tell it of
+    real = [value for value in values if value != {}] or values[:1]
+    if any(value != real[0] for value in real):
+        raise GenerationFailed(TWO_ARGUMENTS)
+    return dumps(real[0]).decode()
 
 
 def text_arguments(function: JsonObject) -> None:

@@ -10,7 +10,7 @@ from gateway.core.rendered import Adjustments, Ask, Rendered
 from gateway.core.request import ChatRequest
 from gateway.core.strict_json import JsonObject, dumps
 from gateway.wires.adjusted_prompt import REASONING
-from gateway.wires.openai_chat import WIRE
+from gateway.wires.openai_chat import WIRE, is_legacy
 from gateway.wires.openai_chat.outbound import from_prompt, history
 from gateway.wires.openai_chat.outbound.dialect import Dialect
 
@@ -48,13 +48,27 @@ def render(chat: ChatRequest, model: str, ask: Ask, dialect: Dialect) -> Rendere
     dropped: tuple[str, ...] = ()
     adjustments = ask.adjustments
     if dialect.history == "strict" or REASONING in adjustments.without:
-        fields["messages"], dropped = history.clean(fields.get("messages"))
+        fields["messages"], dropped = history.clean(fields.get("messages"), dialect)
+    else:
+        fields["messages"] = history.without_empty_calls(fields.get("messages"))
     if chat.stream and ask.usage and not chat.wants_usage and USAGE not in adjustments.without:
         options = fields.get("stream_options")
         fields["stream_options"] = {**(options if isinstance(options, dict) else {}), "include_usage": True}
     if adjustments != _NOTHING:
         dropped = (*dropped, *_adjust(fields, adjustments))
-    return Rendered(dumps(fields), dropped=dropped, choices=chat.choices)
+    return Rendered(
+        dumps(fields),
+        dropped=dropped,
+        choices=chat.choices,
+        forced_tool=forces_tool(fields),
+        legacy_functions=is_legacy(fields),
+    )
+
+
+def forces_tool(fields: JsonObject) -> bool:
+    """Whether a request forces one tool by name."""
+    choice = fields.get("tool_choice")
+    return isinstance(choice, dict) and choice.get("type") in ("function", "custom")
 
 
 def _adjust(fields: JsonObject, adjustments: Adjustments) -> list[str]:

@@ -5,12 +5,12 @@ or repeat the name or a new id in each fragment. Each of these turns one call in
 OpenAI pass unchanged. This is a small state machine of its own, so it is not in the decoder.
 """
 
-import re
 from dataclasses import dataclass, field
 from secrets import token_hex
 from typing import Final
 
 from gateway.core.strict_json import JsonObject, JsonValue
+from gateway.wires.openai_chat.outbound.brackets import Brackets
 from gateway.wires.openai_chat.outbound.repairs import text_arguments
 
 MAX_CALLS: Final = 512
@@ -18,50 +18,55 @@ MAX_CALLS: Final = 512
 MAX_NAMES: Final = 1 << 20
 """Characters of all names and ids of one choice's calls."""
 
-_MARK: Final = re.compile(r'[\\"{}\[\]]')
-_BLANK: Final = re.compile(r"\s*\Z")
-
-
-@dataclass(slots=True)
-class _Arguments:
-    """The state of the brackets in a call's arguments; the text itself is not kept."""
-
-    begun: bool = False
-    whole: bool = False
-    """The arguments are a complete object, because an incomplete object never closes its first bracket."""
-    _depth: int = 0
-    _in_string: bool = False
-    _escaped: bool = False
-
-    def add(self, text: str) -> None:
-        """Read the next piece of the text."""
-        self.begun |= bool(text)
-        self.whole &= _BLANK.match(text) is not None
-        at = 0
-        if self._escaped and text:
-            at, self._escaped = 1, False
-        while found := _MARK.search(text, at):
-            at = found.end()
-            if self._in_string:
-                if found[0] == "\\":
-                    self._escaped = at == len(text)
-                    at += 1
-                self._in_string = found[0] != '"'
-            elif found[0] == '"':
-                self._in_string = True
-            elif found[0] != "\\":
-                self._depth += 1 if found[0] in "{[" else -1
-                self.whole = self._depth == 0 and found[0] == "}" and _BLANK.match(text, at) is not None
+EMPTY: Final = "{}"
+"""Arguments of no value."""
+MAX_KEPT: Final = 1 << 20
+"""Characters of one call's arguments that are kept to be compared with a repetition."""
 
 
 @dataclass(slots=True)
 class _Call:
-    """The state of one call. `is_function`: its arguments are JSON."""
+    """The state of one call.
+
+    Attributes:
+        id: of the call.
+        is_function: its arguments are JSON.
+        name: "" until it is known.
+        arguments: the brackets of its arguments.
+        pieces: its arguments, up to MAX_KEPT. `kept`: their characters.
+        repeated: how many characters of complete arguments have come a second time.
+        held: an empty object is held back.
+    """
 
     id: str
     is_function: bool
     name: str = ""
-    arguments: _Arguments = field(default_factory=_Arguments)
+    arguments: Brackets = field(default_factory=Brackets)
+    pieces: list[str] = field(default_factory=list)
+    kept: int = 0
+    repeated: int = 0
+    held: bool = False
+
+    def add(self, piece: str) -> None:
+        """Add a piece of the arguments."""
+        self.arguments.add(piece)
+        if self.kept <= MAX_KEPT:
+            self.pieces.append(piece)
+            self.kept += len(piece)
+
+    def repeats(self, piece: str) -> bool:
+        """Whether a piece behind complete arguments goes on repeating them, blanks before and behind them aside."""
+        sent = "".join(self.pieces).strip()
+        if self.kept > MAX_KEPT:
+            return False
+        rest = piece if self.repeated else piece.lstrip()
+        while rest and not sent.startswith(rest, self.repeated):
+            left = sent[self.repeated :]
+            if not rest.startswith(left):
+                return False
+            self.repeated, rest = 0, rest[len(left) :].lstrip()
+        self.repeated = (self.repeated + len(rest)) % len(sent)
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +84,28 @@ class _Fragment:
             return False
         if self.id:
             return self.id != known.id
-        return self.name != known.name or bool(self.arguments and known.arguments.whole)
+        if self.name != known.name:
+            return True
+        so_far, further = EMPTY if known.held else "".join(known.pieces).strip(), self.arguments.strip()
+        is_complete = known.arguments.whole or (known.held and further == EMPTY)
+        return bool(further and is_complete and not (self.index is not None and further == so_far))
 
 
 class ToolCalls:
-    """The calls of one choice, by the index that the caller gets: 0, 1, 2, in the order of arrival."""
+    """The calls of one choice, by the index that the caller gets: 0, 1, 2, in the order of arrival.
+
+    Attributes:
+        contradicts: two different arguments have come for one call.
+        mended: how many pieces of arguments were left out, because they only repeat.
+    """
 
     def __init__(self) -> None:
         self._calls: list[_Call] = []
         self._places: dict[int, int] = {}  # from the server's index, or the position in a delta, to the caller's
         self._latest = 0
         self._kept = 0
+        self.contradicts = False
+        self.mended = 0
 
     @property
     def too_many(self) -> bool:
@@ -98,6 +114,21 @@ class ToolCalls:
 
     def __bool__(self) -> bool:
         return bool(self._calls)
+
+    @property
+    def is_nameless(self) -> bool:
+        """Whether a call has no name, so that nobody can answer it."""
+        return any(not call.name for call in self._calls)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the arguments of a function end in the middle."""
+        return any(call.is_function and call.arguments.is_open for call in self._calls)
+
+    @property
+    def are_whole(self) -> bool:
+        """Whether the arguments of every function are complete, or none have come."""
+        return all(call.arguments.whole or not call.arguments.begun for call in self._calls if call.is_function)
 
     def is_whole(self, index: int) -> bool:
         """Whether the arguments of a call are a complete object so far."""
@@ -139,7 +170,30 @@ class ToolCalls:
         if fields.name and not call.name:
             call.name = fields.name
             self._kept += len(fields.name)
-        call.arguments.add(fields.arguments)
+        piece = fields.arguments
+        if not piece:
+            return
+        if call.is_function and (call.arguments.whole or piece[0] == "{"):
+            self._add(call, fragment, piece)
+        else:  # nearly all pieces
+            call.add(piece)
+
+    def _add(self, call: _Call, fragment: JsonObject, piece: str) -> None:
+        """Add a piece of a call's arguments. An empty object is held back, because some servers send it before the real
+        one; where none follows it is sent with the finish (`without_arguments`). What repeats complete arguments is
+        left out."""
+        bare = piece.strip()
+        if call.arguments.whole and (bare or call.repeated):
+            self.mended += 1
+            self.contradicts |= (bare != EMPTY or call.repeated > 0) and not call.repeats(piece)
+            _detail(fragment)["arguments"] = ""
+        elif not call.arguments.begun and bare == EMPTY:
+            call.held = True
+            _detail(fragment)["arguments"] = ""
+        else:
+            self.mended += call.held
+            call.held = False
+            call.add(piece)
 
     def _place(self, fields: _Fragment, position: int | None) -> int:
         """The index of the fragment's call, or of a new call."""
@@ -198,7 +252,7 @@ def _begin(fragment: JsonObject) -> _Call:
 
 def _continue(fragment: JsonObject, fields: _Fragment, known: _Call) -> None:
     """Repair a later fragment. Clients join names, and some join ids or take the last one, so both are sent once."""
-    if fields.id:
+    if "id" in fragment:
         del fragment["id"]
-    if fields.name and fields.name == known.name:
-        del _detail(fragment)["name"]
+    if known.name and fields.name in ("", known.name):
+        _detail(fragment).pop("name", None)  # some clients take the last name, even ""

@@ -45,6 +45,7 @@ class EventDecoder:
         self.fault: ProviderFailure | None = None
         self.done = False
         self.skipped = 0
+        self.mended = 0
 
     @property
     def complete(self) -> bool:

@@ -297,7 +297,7 @@ def test_an_event_that_is_not_json_is_skipped_only_where_it_holds_nothing() -> N
     machine = decoder()
     machine.feed(b'event: ping\ndata: {"type": "pi\n\n' + data)
     assert (machine.skipped, machine.done) == (1, True)
-    with pytest.raises(InvalidAnswer, match="not JSON"):
+    with pytest.raises(InvalidAnswer, match="cannot be read"):
         heard(data.replace(b'"text_delta", "text": "Hi"', b'"text_delta", "text": "Hi'))
 
 
