@@ -36,12 +36,14 @@ from gateway.core.secrets import Secret
 from gateway.dispatch.attempt import Attempt, AttemptPolicy
 from gateway.dispatch.explain import Explainer
 from gateway.dispatch.failover import Failover
+from gateway.handler.passthrough_handler import PassthroughHandler
 from gateway.handler.request_handler import RequestHandler
 from gateway.handler.response_transformer import ResponseTransformer
 from gateway.providers import catalog
 from gateway.providers.base import Provider
 from gateway.providers.factory import ProviderFactory
 from gateway.providers.vendors import patterns
+from gateway.routing.endpoint_routes import EndpointRoutes
 from gateway.routing.retry_budget import RetryBudgets
 from gateway.routing.router import Router
 from gateway.runtime import Runtime
@@ -124,12 +126,7 @@ class Assembly:
         self.watched = self._watch(config.auth)
         sources = {name: each.source for name, each in self.bindings.items()}
         logins = {name: each.oauth for name, each in sources.items() if isinstance(each, StoredToken) and each.oauth}
-        self._clients = OAuthClients(
-            logins,
-            runtime.environ,
-            runtime.clock,
-            runtime.masker.add,
-        )
+        self._clients = OAuthClients(logins, runtime.environ, runtime.clock, runtime.masker.add)
         for secret in self.secrets():
             runtime.masker.add(secret)
         self.auth = self._auth()
@@ -138,6 +135,7 @@ class Assembly:
         runtime.responses.configure(Limits(kept.max_mib * MIB, kept.hours * 3600))
         self._timeouts = {name: settings.timeouts for name, settings in config.providers.items()}
         self.router = Router(config.model_aliases, config.providers)
+        self.endpoint_routes = EndpointRoutes({name: each.resolved.paths for name, each in self.bindings.items()})
         self.guard = Guard.of(config.gateway, port)
         self.explainer = Explainer(
             router=self.router,
@@ -148,6 +146,7 @@ class Assembly:
             timeouts=self._timeouts,
             configuration=str(loaded.path) if loaded.path else None,
             proxies=proxies_of(self.endpoints),
+            endpoints=self.endpoint_routes,
         )
 
     @property
@@ -185,6 +184,21 @@ class Assembly:
                 relay=runtime.relay,
             )
         return found
+
+    def passthrough(self, wire: InboundWire) -> PassthroughHandler:
+        """Answers requests beside chat, whose errors have this wire's form."""
+        runtime = self._runtime
+        return PassthroughHandler(
+            wire=wire,
+            router=self.router,
+            endpoints=self.endpoint_routes,
+            failover=self.failover,
+            timeouts=self._timeouts,
+            calls=runtime.watchdog,
+            observers=runtime.observers,
+            response_model=self._config.gateway.response_model,
+            relay=runtime.relay,
+        )
 
     def providers(self) -> Mapping[str, Provider]:
         """Who answers, by name."""

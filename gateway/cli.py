@@ -148,20 +148,23 @@ def status(path: Path | None, as_json: bool) -> None:
 @config_option
 @host_option
 @port_option
+@click.option("--endpoint", default="chat", help="For what: chat, embeddings, completions, rerank or moderations.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
-def explain(model: str, path: Path | None, host: str | None, port: int | None, as_json: bool) -> None:
+def explain(  # noqa: PLR0913 - the options of one command
+    model: str, *, path: Path | None, host: str | None, port: int | None, endpoint: str, as_json: bool
+) -> None:
     """Say how MODEL would be routed right now, without asking any provider.
 
     It asks the gateway that runs on the configured address, if one does.
     """
     from gateway.commands import explain as command
     from gateway.core.clock import SystemClock
-    from gateway.core.errors import ModelNotFound
+    from gateway.core.errors import InvalidRequest, ModelNotFound
 
     loaded, clock = with_address(_configuration(path, port), host, port), SystemClock()
     try:
-        shown = command.explain(model, loaded, os.environ, clock)
-    except ModelNotFound as unknown:
+        shown = command.explain(model, loaded, os.environ, clock, endpoint)
+    except (ModelNotFound, InvalidRequest) as unknown:
         raise _Failed(unknown.message) from None
     click.echo(command.as_json(shown) if as_json else command.as_text(shown, loaded.config.gateway, clock.wall()))
 

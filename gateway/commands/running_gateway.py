@@ -6,14 +6,14 @@
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import msgspec
 
 from gateway.commands.console import one_line
 from gateway.config import schema
 from gateway.core.errors import ModelNotFound
-from gateway.dispatch.explain import Explanation
+from gateway.dispatch.explain import CHAT, Explanation
 from gateway.server.paths import EXPLAIN
 
 ASK_SECONDS: Final = 2.0
@@ -41,20 +41,22 @@ def address(settings: schema.Gateway) -> str:
     return f"http://{host}:{settings.port}"
 
 
-def ask(model: str, settings: schema.Gateway) -> Explanation | str | None:
+def ask(model: str, settings: schema.Gateway, endpoint: str = CHAT) -> Explanation | str | None:
     """The running gateway's explanation, or the fault of another answer, or None where there was no answer.
 
     Args:
         model: whose routing is asked for.
         settings: where the gateway would run, and its keys.
+        endpoint: at which it is asked for.
 
     Raises:
         ModelNotFound: the gateway does not know the model.
     """
     headers = {"Authorization": f"Bearer {settings.api_keys[0].reveal()}"} if settings.api_keys else {}
+    query = urlencode({"model": model} if endpoint == CHAT else {"model": model, "endpoint": endpoint}, quote_via=quote)
     connection = HTTPConnection(settings.host, settings.port, timeout=ASK_SECONDS)
     try:
-        connection.request("GET", f"{EXPLAIN}?model={quote(model, safe='')}", headers=headers)
+        connection.request("GET", f"{EXPLAIN}?{query}", headers=headers)
         response = connection.getresponse()
         body = response.read(MAX_ANSWER)
     except (OSError, HTTPException):

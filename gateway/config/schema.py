@@ -117,6 +117,10 @@ class Alias(Struct, frozen=True):
         Literal["resume", "error"],
         Meta(description="For a stream that breaks after content went out: another goes on, or it ends with an error."),
     ] = "resume"
+    same_vectors: Annotated[
+        bool,
+        Meta(description="Embeddings: all targets give the same vectors, though their models have different names."),
+    ] = False
 
 
 class RateLimit(Struct, frozen=True):

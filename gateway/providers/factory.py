@@ -65,6 +65,7 @@ def _openai_chat(parts: ProviderParts) -> Provider:
         quota_project=parts.quota_project,
         credential=parts.resolved.credential,
         max_tokens=parts.max_tokens,
+        paths=parts.resolved.paths,
     )
 
 
@@ -83,6 +84,7 @@ def _openai_responses(parts: ProviderParts) -> Provider:
         credential=resolved.credential,
         path=RESPONSES_PATH,
         max_tokens=parts.max_tokens,
+        paths=resolved.paths,
     )
 
 
@@ -98,6 +100,7 @@ def _gemini(parts: ProviderParts) -> Provider:
         quota_project=parts.quota_project,
         credential=parts.resolved.credential,
         max_tokens=parts.max_tokens,
+        paths=parts.resolved.paths,
     )
 
 
