@@ -31,6 +31,7 @@ from gateway.auth.tokens.token import Token
 from gateway.auth.tokens.watch_files import WatchedFiles
 from gateway.config import schema
 from gateway.config.loader import Fault, Loaded, resolve
+from gateway.core.response_store import Limits
 from gateway.core.secrets import Secret
 from gateway.dispatch.attempt import Attempt, AttemptPolicy
 from gateway.dispatch.explain import Explainer
@@ -40,6 +41,7 @@ from gateway.handler.response_transformer import ResponseTransformer
 from gateway.providers import catalog
 from gateway.providers.base import Provider
 from gateway.providers.factory import ProviderFactory
+from gateway.providers.vendors import patterns
 from gateway.routing.retry_budget import RetryBudgets
 from gateway.routing.router import Router
 from gateway.runtime import Runtime
@@ -68,13 +70,15 @@ class ProviderBinding:
 
 
 def without_file(environ: Mapping[str, str]) -> Loaded:
-    """What is served where no configuration file is: the demo, and every vendor whose key stands in the environment."""
+    """What is served where no configuration file is: the demo, and every vendor whose key stands in the environment,
+    which answers the names of its own models too."""
     providers = {"demo": schema.Provider(), **catalog.from_environment(environ)}
     failing = schema.Target(provider="demo", model="demo-unavailable", priority=1)
     answering = schema.Target(provider="demo", model="demo", priority=2)
     aliases = (
         schema.Alias(alias="demo", providers=(answering,)),
         schema.Alias(alias="demo-failover", providers=(failing, answering)),
+        *patterns(providers),
     )
     warnings = tuple(Fault("", 0, 0, message, "environment") for message in catalog.unusable_keys(environ))
     return Loaded(config=schema.Config(model_aliases=aliases, providers=providers), path=None, warnings=warnings)
@@ -130,6 +134,8 @@ class Assembly:
             runtime.masker.add(secret)
         self.auth = self._auth()
         runtime.limiters.configure(config.rate_limits)
+        kept = config.gateway.response_store
+        runtime.responses.configure(Limits(kept.max_mib * MIB, kept.hours * 3600))
         self._timeouts = {name: settings.timeouts for name, settings in config.providers.items()}
         self.router = Router(config.model_aliases, config.providers)
         self.guard = Guard.of(config.gateway, port)

@@ -26,6 +26,7 @@ from gateway.observe.output_queue import OutputQueue
 from gateway.process import StopSignals, freeze_startup_objects, limit_malloc, raise_descriptor_limit
 from gateway.runtime import Current, Runtime
 from gateway.server.gateway_proxy import GatewayProxy
+from gateway.server.response_routes import response_rows
 from gateway.server.routes import ENDPOINTS, Row
 from gateway.upstream.certificates import TrustStore
 from gateway.upstream.surroundings import connection_notes, connection_warnings, proxies_of
@@ -77,7 +78,11 @@ class Gateway:
         self.current: Current[Assembly] = Current()
         self.serve(loaded)
         self.proxy = GatewayProxy(
-            self.current, self.runtime.drain_state, self.runtime.clock, self.runtime.masker.mask, endpoints
+            self.current,
+            self.runtime.drain_state,
+            self.runtime.clock,
+            self.runtime.masker.mask,
+            (*endpoints, *response_rows(self.runtime.responses, self.runtime.clock.wall)),
         )
         self._server = HttpServer(
             self.proxy.application,

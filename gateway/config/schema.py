@@ -25,6 +25,15 @@ class Struct(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_u
     """The base of every section."""
 
 
+class ResponseStore(Struct, frozen=True):
+    """The answers of the Responses API that are kept in memory, for requests that build on them."""
+
+    max_mib: Annotated[int, Meta(ge=0, le=65_536, description="Of all answers together; 0 keeps none.")] = field(
+        default=64, name="maxMiB"
+    )
+    hours: Annotated[float, Meta(gt=0, le=8_760, description="After which an answer is forgotten.")] = 24.0
+
+
 class Gateway(Struct, frozen=True):
     """The server itself."""
 
@@ -56,6 +65,7 @@ class Gateway(Struct, frozen=True):
     response_model: Annotated[
         Literal["alias", "upstream"], Meta(description="Which name an answer carries as `model`.")
     ] = "alias"
+    response_store: ResponseStore = ResponseStore()
 
 
 class WatchFile(Struct, frozen=True):
@@ -84,7 +94,7 @@ class Target(Struct, frozen=True):
     """One way to answer an alias."""
 
     provider: Name
-    model: Annotated[str, Meta(min_length=1, max_length=256)]
+    model: Annotated[str, Meta(min_length=1, max_length=256, description="A * repeats what the alias's * has matched.")]
     priority: Annotated[int, Meta(ge=0, le=1_000_000, description="Lower is asked first; equals in file order.")] = 1
     max_output_tokens: Annotated[Tokens, Meta(description="As for a provider, for this model of it alone.")] | None = (
         None
@@ -94,7 +104,10 @@ class Target(Struct, frozen=True):
 class Alias(Struct, frozen=True):
     """A model name that clients use, and who answers it."""
 
-    alias: Annotated[str, Meta(min_length=1, max_length=256)]
+    alias: Annotated[
+        str,
+        Meta(min_length=1, max_length=256, description="With a * it is a pattern, such as claude-*; not listed."),
+    ]
     providers: Annotated[tuple[Target, ...], Meta(min_length=1)]
     when_limited: Annotated[
         Literal["next", "wait"],
@@ -172,8 +185,11 @@ class Provider(Struct, frozen=True):
     ) = None
     api: (
         Annotated[
-            Literal["native", "openai"],
-            Meta(description="Which API of a vendor that has two (gemini): its own, or its OpenAI-compatible one."),
+            Literal["native", "openai", "chat", "responses"],
+            Meta(
+                description="Which API of a vendor that has two. gemini: its own (native) or its OpenAI-compatible one"
+                " (openai). openai: chat completions (chat, the default) or the Responses API (responses)."
+            ),
         ]
         | None
     ) = None

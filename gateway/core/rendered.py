@@ -8,7 +8,8 @@ from collections.abc import Mapping
 
 from msgspec import Struct, field
 
-from gateway.core.request import NOTHING, Tool
+from gateway.core.request import Tool
+from gateway.core.source import NOTHING
 
 
 class Adjustments(Struct, frozen=True):

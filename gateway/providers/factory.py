@@ -14,7 +14,7 @@ from gateway.providers.anthropic import AnthropicProvider
 from gateway.providers.base import Provider
 from gateway.providers.catalog import Resolved
 from gateway.providers.gemini import GeminiProvider
-from gateway.providers.openai import OpenAIProvider
+from gateway.providers.openai import RESPONSES_PATH, OpenAIProvider
 from gateway.providers.token_limits import TokenLimits, configured
 from gateway.providers.vendors import Wire
 from gateway.upstream.session import UpstreamSession
@@ -22,6 +22,7 @@ from gateway.upstream.user_agents import UserAgentPool
 from gateway.wires.anthropic_messages.outbound import AnthropicMessagesProvider
 from gateway.wires.gemini import Gemini
 from gateway.wires.openai_chat.outbound import OpenAIChatProvider
+from gateway.wires.openai_responses.outbound import OpenAIResponsesProvider
 from gateway.wires.reasoning_memory import ReasoningMemory
 
 
@@ -67,6 +68,24 @@ def _openai_chat(parts: ProviderParts) -> Provider:
     )
 
 
+def _openai_responses(parts: ProviderParts) -> Provider:
+    resolved = parts.resolved
+    return OpenAIProvider(
+        resolved.name,
+        parts.endpoint,
+        session=parts.session,
+        user_agents=parts.user_agents,
+        wire=OpenAIResponsesProvider(resolved.name, parts.memory),
+        stream_usage=True,
+        clock=parts.clock,
+        api_key_header=resolved.settings.api_key_header,
+        quota_project=parts.quota_project,
+        credential=resolved.credential,
+        path=RESPONSES_PATH,
+        max_tokens=parts.max_tokens,
+    )
+
+
 def _gemini(parts: ProviderParts) -> Provider:
     return GeminiProvider(
         parts.resolved.name,
@@ -98,6 +117,7 @@ def _anthropic_messages(parts: ProviderParts) -> Provider:
 
 BUILDERS: Final[Mapping[Wire, Callable[[ProviderParts], Provider]]] = {
     "openai_chat": _openai_chat,
+    "openai_responses": _openai_responses,
     "gemini": _gemini,
     "anthropic_messages": _anthropic_messages,
 }

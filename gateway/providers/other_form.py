@@ -12,7 +12,7 @@ from gateway.core.answer import ChatChunk, ChatResponse
 from gateway.core.deltas import assemble, has_content, plain_text
 from gateway.core.provider_failures import InvalidAnswer, ProviderFailure
 from gateway.core.rendered import Rendered
-from gateway.core.request import Source
+from gateway.core.source import Source
 from gateway.wires.base import Decoder
 
 NEUTRAL: Final = Source("", {})

@@ -11,6 +11,7 @@ from typing import Final
 from msgspec import Struct
 
 from gateway.config import schema
+from gateway.routing.router import STAR
 
 _NONE: Final[Mapping[str, int]] = MappingProxyType({})
 
@@ -20,7 +21,8 @@ class TokenLimits(Struct, frozen=True):
 
     Attributes:
         provider: tokens, for all its models but those in `models`; None lets every limit pass.
-        models: tokens, by the provider's names of models.
+        models: tokens, by the provider's names of models. One with a `*` is of a target whose alias is a pattern, and
+            holds for the names that it matches, where no name holds as it stands; of several the smallest.
     """
 
     provider: int | None = None
@@ -28,7 +30,16 @@ class TokenLimits(Struct, frozen=True):
 
     def of(self, model: str) -> int | None:
         """The largest limit for a model; None lets every limit pass."""
-        return self.models.get(model, self.provider)
+        found = self.models.get(model)
+        if found is None:
+            matching = [limit for name, limit in self.models.items() if STAR in name and _matches(name, model)]
+            found = min(matching, default=self.provider)
+        return found
+
+
+def _matches(pattern: str, model: str) -> bool:
+    before, _, after = pattern.partition(STAR)
+    return len(model) >= len(before) + len(after) and model.startswith(before) and model.endswith(after)
 
 
 UNLIMITED: Final = TokenLimits()

@@ -60,9 +60,7 @@ def test_it_reads_as_far_as_the_words_go(text: bytes, found: list[JsonValue], re
 def test_an_integer_of_any_size_keeps_its_digits() -> None:
     digits = "9" * 30
     ((value,), _) = loads_all(b'{"a":%b}' % digits.encode())
-    assert isinstance(value, dict) and not isinstance(value["a"], int | float | str), (
-        "readers of counts take it for none"
-    )
+    assert isinstance(value, dict) and type(value["a"]).__name__ == "Raw"
     assert dumps(value) == b'{"a":%b}' % digits.encode()
     ((value,), _) = loads_all(b'{"a":%b}' % (b"9" * (LONGEST_KEPT + 1)))
     assert value == {"a": None}

@@ -13,8 +13,9 @@ from gateway.core.clock import SystemClock
 from gateway.core.no_op import no_op
 from gateway.core.provider_failures import CredentialRefused, InvalidAnswer, Unavailable
 from gateway.core.rendered import Adjustments
-from gateway.core.request import ChatRequest, Message, Params, Prompt, Source, Text
+from gateway.core.request import ChatRequest, Message, Params, Prompt, Text
 from gateway.core.secrets import Secret
+from gateway.core.source import Source
 from gateway.core.strict_json import JsonObject
 from gateway.providers.anthropic import AnthropicProvider
 from gateway.providers.base import AttemptContext

@@ -50,3 +50,10 @@ def test_a_larger_limit_is_lowered_and_told(field: str, model: str, sent: int) -
         assert [request.json().get(field) for request in up.requests] == [sent, 50, None]
         assert lowered.headers["x-gateway-dropped"] == field
         assert "x-gateway-dropped" not in kept.headers and "x-gateway-dropped" not in without.headers
+
+
+def test_the_limit_of_a_pattern_holds_for_what_it_matches() -> None:
+    limits = TokenLimits(9_000, {"claude-*": 3_000, "claude-*-mini": 2_000, "claude-exact": 5_000})
+    asked = ("claude-x", "claude-x-mini", "claude-exact", "other", "claude")
+    assert [limits.of(model) for model in asked] == [3_000, 2_000, 5_000, 9_000, 9_000]
+    assert TokenLimits(None, {"gpt-*": 10}).of("other") is None

@@ -20,7 +20,8 @@ from gateway.core.deltas import assemble, joined
 from gateway.core.errors import InvalidRequest
 from gateway.core.provider_failures import InvalidAnswer, ProviderFailure, UnsupportedByTarget
 from gateway.core.rendered import Ask, Rendered
-from gateway.core.request import ChatRequest, Message, Prompt, Source, Text, Tool
+from gateway.core.request import ChatRequest, Message, Prompt, Text, Tool
+from gateway.core.source import Source
 from gateway.core.sse import encode
 from gateway.core.strict_json import JsonObject, dumps, loads
 from gateway.wires.anthropic_messages.outbound import AnthropicMessagesProvider

@@ -6,7 +6,8 @@ from msgspec.structs import replace
 from openai.types.chat import ChatCompletion
 
 from gateway.core.answer import ChatChunk, ChatResponse, ChoiceDelta, Envelope, ToolCallDelta
-from gateway.core.request import ChatRequest, Prompt, Source
+from gateway.core.request import ChatRequest, Prompt
+from gateway.core.source import Source
 from gateway.core.strict_json import JsonObject, JsonValue
 from gateway.wires.base import Naming
 from gateway.wires.openai_chat.inbound import OpenAIChatCallers

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.rendered import Ask, Rendered
-from gateway.core.request import ChatRequest, Message, Prompt, Refusal, Source, Text, ToolCall
+from gateway.core.request import ChatRequest, Message, Prompt, Refusal, Text, ToolCall
+from gateway.core.source import Source
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.providers.vendors import VENDORS
 from gateway.wires.openai_chat.inbound import OpenAIChatCallers

@@ -14,7 +14,7 @@ from gateway.core.answer import ChatChunk, ChoiceDelta, Envelope, Usage
 from gateway.core.deltas import has_content, plain_text
 from gateway.core.provider_failures import InvalidAnswer, ProviderFailure
 from gateway.core.rendered import Rendered
-from gateway.core.request import Source
+from gateway.core.source import Source
 from gateway.core.strict_json import JsonObject, JsonValue
 from gateway.wires.anthropic_messages import WIRE
 from gateway.wires.anthropic_messages.outbound import own_reasoning
@@ -83,6 +83,7 @@ class AnswerReader:
         self.fault: ProviderFailure | None = None
         self.done = False
         self.skipped = 0
+        self.mended = 0
         self.mended = 0
 
     @property

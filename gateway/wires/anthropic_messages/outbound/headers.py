@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from gateway.core.errors import InvalidRequest
-from gateway.core.request import Prompt, Source
+from gateway.core.request import Prompt
+from gateway.core.source import Source
 from gateway.wires.anthropic_messages import VENDOR
 
 VERSION: Final = "anthropic-version"

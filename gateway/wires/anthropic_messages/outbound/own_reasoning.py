@@ -12,12 +12,10 @@ from typing import Final
 
 from gateway.core.request import Message, Reasoning, ToolCall
 from gateway.core.strict_json import JsonObject, JsonValue
-from gateway.wires.anthropic_messages import VENDOR
+from gateway.wires.anthropic_messages import OWN_SIGNATURE, VENDOR
 from gateway.wires.reasoning_memory import ReasoningMemory
 from gateway.wires.untrusted_fields import an_object, text
 
-GATEWAYS: Final = "gw1."
-"""How signatures begin that the gateway makes for its callers; no vendor knows them."""
 THINKING: Final = "thinking"
 """The name of the list of blocks in an `extra`."""
 SIGNATURE: Final = "signature"
@@ -37,7 +35,7 @@ def is_foreign(block: JsonValue) -> bool:
     if not isinstance(block, dict) or block.get("type") != "thinking":
         return False
     signature = text(block.get("signature"))
-    return not signature or signature.startswith(GATEWAYS)
+    return not signature or signature.startswith(OWN_SIGNATURE)
 
 
 def of_part(part: Reasoning) -> JsonObject | None:

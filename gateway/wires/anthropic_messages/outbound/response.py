@@ -8,7 +8,7 @@ from gateway.core.answer import ChatResponse
 from gateway.core.deltas import assemble
 from gateway.core.provider_failures import InvalidAnswer
 from gateway.core.rendered import Rendered
-from gateway.core.request import Source
+from gateway.core.source import Source
 from gateway.core.strict_json import JsonFault, JsonObject, loads
 from gateway.wires.anthropic_messages import WIRE
 from gateway.wires.anthropic_messages.outbound.answer_reader import AnswerReader

@@ -4,7 +4,8 @@ import json
 from typing import Any, Final
 
 from gateway.core.rendered import Adjustments, Ask, Rendered
-from gateway.core.request import ChatRequest, Message, Params, Part, Prompt, Source, Text, ToolCall
+from gateway.core.request import ChatRequest, Message, Params, Part, Prompt, Text, ToolCall
+from gateway.core.source import Source
 from gateway.wires.anthropic_messages.outbound import AnthropicMessagesProvider
 from gateway.wires.reasoning_memory import ReasoningMemory
 from tests.support.anthropic_server import vendor_fault

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.rendered import Adjustments, Ask, Rendered
-from gateway.core.request import ChatRequest, Prompt, Source
+from gateway.core.request import ChatRequest, Prompt
+from gateway.core.source import Source
 from gateway.wires.anthropic_messages.outbound import AnthropicMessagesProvider
 from gateway.wires.reasoning_memory import ReasoningMemory
 from tests.support.anthropic_answers import redacted, text, thinking

@@ -11,7 +11,8 @@ from msgspec.structs import replace
 from gateway.core.errors import InvalidRequest
 from gateway.core.provider_failures import UnsupportedByTarget
 from gateway.core.rendered import Adjustments, Ask, Rendered
-from gateway.core.request import ChatRequest, Message, Part, Prompt, Reasoning, Source, Text, ToolCall
+from gateway.core.request import ChatRequest, Message, Part, Prompt, Reasoning, Text, ToolCall
+from gateway.core.source import Source
 from gateway.core.strict_json import JsonObject, loads
 from gateway.wires.anthropic_messages.outbound import AnthropicMessagesProvider
 from gateway.wires.openai_chat.inbound import OpenAIChatCallers

@@ -14,7 +14,8 @@ from gateway.core.answer import ChatChunk, ChatResponse, ChoiceDelta, Citation, 
 from gateway.core.deltas import assemble
 from gateway.core.provider_failures import InvalidAnswer, ProviderFailure, RateLimited, Unavailable
 from gateway.core.rendered import Rendered
-from gateway.core.request import Source, Tool
+from gateway.core.request import Tool
+from gateway.core.source import Source
 from gateway.core.strict_json import dumps
 from gateway.wires.anthropic_messages.outbound.decoder import EventDecoder
 from gateway.wires.anthropic_messages.outbound.response import parse
