@@ -52,6 +52,13 @@ class Gateway(Struct, frozen=True):
     drain_seconds: Annotated[
         float, Meta(ge=0, le=3600, description="How long running requests may still take after a stop signal.")
     ] = 30.0
+    reload: Annotated[
+        Literal["auto", "manual"],
+        Meta(
+            description="auto: a change of this file is taken over while it serves; manual: only by SIGHUP, `reload` or "
+            "POST /gateway/reload."
+        ),
+    ] = "auto"
     response_model: Annotated[
         Literal["alias", "upstream"], Meta(description="Which name an answer carries as `model`.")
     ] = "alias"
