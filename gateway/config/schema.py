@@ -55,8 +55,8 @@ class Gateway(Struct, frozen=True):
     reload: Annotated[
         Literal["auto", "manual"],
         Meta(
-            description="auto: a change of this file is taken over while it serves; manual: only by SIGHUP, `reload` or "
-            "POST /gateway/reload."
+            description="auto: a change of this file is taken over while it serves; manual: by `reload`, SIGHUP or "
+            "POST /gateway/reload only."
         ),
     ] = "auto"
     response_model: Annotated[

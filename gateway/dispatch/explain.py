@@ -67,13 +67,14 @@ class CandidateView:
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """How a name would be routed. `candidates` are in the order of asking; `configuration` is the file's path, None
-    where there is none."""
+    where there is none; `generation` counts the configurations that the gateway has served, None where none runs."""
 
     model: str
     when_limited: str
     stream_recovery: str
     configuration: str | None
     candidates: tuple[CandidateView, ...]
+    generation: int | None = None
 
 
 class Explainer:
@@ -88,6 +89,7 @@ class Explainer:
         timeouts: by provider name.
         configuration: the path of the configuration file.
         proxies: by provider name, for those that are asked through one.
+        generation: of the configuration.
     """
 
     def __init__(  # noqa: PLR0913 - the parts that a call uses, passed once
@@ -101,6 +103,7 @@ class Explainer:
         timeouts: Mapping[str, Timeouts],
         configuration: str | None,
         proxies: Mapping[str, str],
+        generation: int | None = None,
     ) -> None:
         self._router = router
         self._health = health
@@ -110,6 +113,7 @@ class Explainer:
         self._timeouts = timeouts
         self._configuration = configuration
         self._proxies = proxies
+        self._generation = generation
 
     def explain(self, model: str) -> Explanation:
         """How `model`, an alias or `provider/model`, would be routed now.
@@ -121,7 +125,12 @@ class Explainer:
         asked = self._how_asked(route).items()
         candidates = (self._candidate(target, how, route.targets.index(target) + 1) for target, how in asked)
         return Explanation(
-            route.name, route.when_limited, route.stream_recovery, self._configuration, tuple(candidates)
+            model=route.name,
+            when_limited=route.when_limited,
+            stream_recovery=route.stream_recovery,
+            configuration=self._configuration,
+            candidates=tuple(candidates),
+            generation=self._generation,
         )
 
     def _how_asked(self, route: Route) -> dict[Target, HowAsked]:

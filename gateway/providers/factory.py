@@ -14,7 +14,7 @@ from gateway.providers.catalog import Resolved
 from gateway.providers.gemini import GeminiProvider
 from gateway.providers.openai import OpenAIProvider
 from gateway.providers.vendors import Wire
-from gateway.upstream.session import UpstreamSession
+from gateway.upstream.session import SharedTransports, UpstreamSession
 from gateway.upstream.user_agents import UserAgentPool
 from gateway.wires.gemini import Gemini
 from gateway.wires.openai_chat.outbound import OpenAIChatProvider
@@ -85,9 +85,19 @@ class ProviderFactory:
         environ: where CA bundles are read.
         clock: for deadlines.
         memory: what clients do not give back between the calls of a conversation.
+        shared: connections that the providers of several configurations share; by default they share none.
     """
 
-    def __init__(self, *, pool_size: int, environ: Mapping[str, str], clock: Clock, memory: ReasoningMemory) -> None:
+    def __init__(
+        self,
+        *,
+        pool_size: int,
+        environ: Mapping[str, str],
+        clock: Clock,
+        memory: ReasoningMemory,
+        shared: SharedTransports | None = None,
+    ) -> None:
+        self._shared = shared
         self._pool_size = pool_size
         self._environ = environ
         self._clock = clock
@@ -109,7 +119,11 @@ class ProviderFactory:
             pool_size=self._pool_size,
             connect_seconds=settings.timeouts.connect_seconds,
             environ=self._environ,
+            shared=self._shared,
         )
-        return BUILDERS[resolved.wire](
-            ProviderParts(resolved, endpoint, session, agents, self._clock, self._memory, quota_project)
-        )
+        parts = ProviderParts(resolved, endpoint, session, agents, self._clock, self._memory, quota_project)
+        try:
+            return BUILDERS[resolved.wire](parts)
+        except BaseException:
+            session.close()
+            raise

@@ -38,6 +38,7 @@ def application_of(
     current: Current[Assembly] = Current()
     try:
         assert assembly.failover is not None
+        assembly.apply()
         current.swap(assembly)
         proxy = GatewayProxy(current, runtime.drain_state, runtime.clock, runtime.masker.mask, endpoints)
         yield WholeApplication(runtime, assembly, proxy)
