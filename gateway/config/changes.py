@@ -11,8 +11,9 @@ from typing import Final, Literal
 
 from msgspec import Struct, structs
 
-from gateway.config.faults import KeyPath
+from gateway.config.faults import Fault, KeyPath
 from gateway.config.schema import Config
+from gateway.core.strict_json import JsonObject, JsonValue
 
 Kind = Literal["+", "-", "~"]
 """Added, removed, changed."""
@@ -133,3 +134,37 @@ def _named(entries: Sequence[Struct]) -> Mapping[str, object]:
         names[name] += 1
         found[name if names[name] == 1 else f"{name}#{names[name]}"] = entry
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadOutcome:
+    """What has become of a reload.
+
+    Attributes:
+        generation: what is served now; it counts the configurations since the start.
+        changed: the settings that were taken over.
+        needs_restart: the names of settings whose old value stays until the process is started anew.
+        faults: why nothing was taken over; empty where all was.
+        path: the file; None where there is none.
+    """
+
+    generation: int
+    changed: tuple[str, ...] = ()
+    needs_restart: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    path: str | None = None
+
+    def as_json(self) -> JsonObject:
+        """For machines."""
+        if self.faults:
+            faults: list[JsonValue] = [
+                {"setting": each.path, "line": each.line, "column": each.column, "message": each.message}
+                for each in self.faults
+            ]
+            return {"generation": self.generation, "configuration": self.path, "faults": faults}
+        return {
+            "generation": self.generation,
+            "configuration": self.path,
+            "changed": list(self.changed),
+            "needsRestart": list(self.needs_restart),
+        }

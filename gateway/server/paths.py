@@ -3,3 +3,4 @@
 from typing import Final
 
 EXPLAIN: Final = "/gateway/explain"
+RELOAD: Final = "/gateway/reload"
