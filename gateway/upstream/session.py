@@ -58,7 +58,8 @@ class UpstreamSession:
             )
 
         key = (provider, endpoint, connect_seconds, proxy_of(endpoint), TrustStore.of(environ).version)
-        self._lease = (shared or SharedTransports()).lease(key, made)
+        transports = SharedTransports() if shared is None else shared
+        self._lease = transports.lease(key, made)
         self._transport = self._lease.transport
 
     def post(

@@ -156,4 +156,5 @@ def test_another_order_of_the_same_entries_is_a_change_of_the_list() -> None:
 
 
 def test_equal_configurations_do_not_differ() -> None:
-    assert compare(BEFORE, BEFORE).applied == compare(BEFORE, BEFORE).needs_restart == ()
+    same = compare(BEFORE, BEFORE)
+    assert (same.applied, same.needs_restart) == ((), ())
