@@ -1,9 +1,9 @@
 """What an event of a stream costs between two wires, in one process: `python -m benchmarks.wire_costs`.
 
-The rows are the ways from a chat provider to a caller: passed by the template, decoded and encoded, and read into
-neutral form and written from it, as for two wires that differ. Figures are microseconds of processor time an event, the
-best of the rounds; only ratios of one run can be quoted. It runs the gateway's code in its own process, as `profiled`
-does.
+The columns are the ways from a chat provider to a caller: passed by the template, decoded and encoded, read into
+neutral form and written from it, and the same for a caller of the Messages API. Figures are microseconds of processor
+time an event, the best of the rounds; only ratios of one run can be quoted. It runs the gateway's code in its own
+process, as `profiled` does.
 """
 
 import sys
@@ -15,9 +15,11 @@ from msgspec.structs import replace
 
 from gateway.core.answer import ChatChunk
 from gateway.core.rendered import Rendered
-from gateway.core.request import ChatRequest, Source
+from gateway.core.request import ChatRequest
+from gateway.core.source import Source
 from gateway.core.strict_json import JsonObject, dumps
 from gateway.streaming.answer_machine import AnswerMachine, Stall
+from gateway.wires.anthropic_messages.inbound import AnthropicMessagesCallers
 from gateway.wires.base import Decoder, Encoder, Naming
 from gateway.wires.openai_chat.inbound import OpenAIChatCallers
 from gateway.wires.openai_chat.outbound import OpenAIChatProvider
@@ -26,6 +28,7 @@ EVENTS: Final = 400
 ROUNDS: Final = 25
 NOW: Final = 1_700_000_000
 HEAD: Final[JsonObject] = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": NOW, "model": "theirs"}
+COLUMNS: Final = (("template", 12), ("decoded", 12), ("neutral", 12), ("ratio", 8), ("Messages", 12), ("ratio", 8))
 ELSEWHERE: Final = Source("another wire", {})
 
 
@@ -69,11 +72,14 @@ class _Without:
 def main() -> int:
     """Print the table."""
     rows = {"text": _events({"content": "word "}), "pieces of a call": _events(_fragment("ab"))}
-    sys.stdout.write(f"{'us an event':<20}{'template':>12}{'decoded':>12}{'neutral':>12}{'ratio':>8}\n")
+    heads = "".join(f"{head:>{width}}" for head, width in COLUMNS)
+    sys.stdout.write(f"{'us an event':<20}{heads}\n")
     for name, events in rows.items():
         first = [] if name == "text" else _events(_fragment("{", begins=True))[:1]
-        passed, decoded, neutral = (_best(way, [*first, *events]) for way in (_passed, _decoded, _neutral))
+        ways = (_passed, _decoded, _neutral, _messages)
+        passed, decoded, neutral, messages = (_best(way, [*first, *events]) for way in ways)
         figures = f"{passed:>12.2f}{decoded:>12.2f}{neutral:>12.2f}{neutral / decoded:>8.2f}"
+        figures += f"{messages:>12.2f}{messages / decoded:>8.2f}"
         sys.stdout.write(f"{name:<20}{figures}\n")
     return 0
 
@@ -93,6 +99,14 @@ def _decoded(events: Sequence[bytes]) -> float:
 def _neutral(events: Sequence[bytes]) -> float:
     decoder = _Foreign(_decoder(neutral=True))
     return _timed(decoder, _Without(_encoder()), events) - decoder.copying
+
+
+def _messages(events: Sequence[bytes]) -> float:
+    """A caller of the Messages API: its encoder writes blocks."""
+    callers = AnthropicMessagesCallers()
+    asked: JsonObject = {"model": "alias", "max_tokens": 1, "messages": [{"role": "user", "content": "Hi"}]}
+    encoder = callers.encoder(callers.parse_request(dumps(asked)), Naming("alias", usage=True))
+    return _timed(_decoder(neutral=True), encoder, events)
 
 
 def _timed(decoder: Decoder, encoder: Encoder, events: Sequence[bytes]) -> float:

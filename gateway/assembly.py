@@ -23,6 +23,7 @@ from gateway.auth.tokens.watch_files import WatchedFiles
 from gateway.bindings import ProviderBinding, bind, replaced
 from gateway.config import schema
 from gateway.config.loader import Fault, Loaded, resolve
+from gateway.core.response_store import Limits
 from gateway.core.secrets import Secret
 from gateway.dispatch.attempt import Attempt, AttemptPolicy
 from gateway.dispatch.explain import Explainer
@@ -32,6 +33,7 @@ from gateway.handler.response_transformer import ResponseTransformer
 from gateway.providers import catalog
 from gateway.providers.base import Provider
 from gateway.providers.factory import ProviderFactory
+from gateway.providers.vendors import patterns
 from gateway.routing.router import Router
 from gateway.runtime import Runtime
 from gateway.server.guard import Guard
@@ -44,13 +46,15 @@ MAX_THREADS: Final = 1024
 
 
 def without_file(environ: Mapping[str, str]) -> Loaded:
-    """What is served where no configuration file is: the demo, and every vendor whose key stands in the environment."""
+    """What is served where no configuration file is: the demo, and every vendor whose key stands in the environment,
+    which answers the names of its own models too."""
     providers = {"demo": schema.Provider(), **catalog.from_environment(environ)}
     failing = schema.Target(provider="demo", model="demo-unavailable", priority=1)
     answering = schema.Target(provider="demo", model="demo", priority=2)
     aliases = (
         schema.Alias(alias="demo", providers=(answering,)),
         schema.Alias(alias="demo-failover", providers=(failing, answering)),
+        *patterns(providers),
     )
     warnings = tuple(Fault("", 0, 0, message, "environment") for message in catalog.unusable_keys(environ))
     return Loaded(config=schema.Config(model_aliases=aliases, providers=providers), path=None, warnings=warnings)
@@ -146,6 +150,8 @@ class Assembly:
         runtime = self._runtime
         runtime.masker.keep(self._secrets)
         runtime.limiters.configure(self._config.rate_limits, self.bindings)
+        kept = self._config.gateway.response_store
+        runtime.responses.configure(Limits(kept.max_mib * MIB, kept.hours * 3600))
         runtime.health.forget(self._replaced)
         runtime.lessons.forget(self._replaced)
 
@@ -196,6 +202,7 @@ class Assembly:
                 clock=self._runtime.clock,
                 memory=self._runtime.memory,
                 shared=self._runtime.transports,
+                aliases=self._config.model_aliases,
             )
             for name, each in self.bindings.items():
                 endpoint = self._runtime.demo.base_url if each.resolved.type == "demo" else each.resolved.endpoint

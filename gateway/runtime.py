@@ -17,6 +17,7 @@ from typing import Generic, Protocol, TypeVar
 from gateway.auth.tokens.token_store import TokenStore
 from gateway.auth.unsaved_tokens import UnsavedTokens
 from gateway.core.clock import Clock, SystemClock
+from gateway.core.response_store import ResponseStore
 from gateway.core.secrets import Secret
 from gateway.demo import DemoProvider
 from gateway.dispatch.watchdog import CallWatchdog
@@ -115,6 +116,7 @@ class Runtime:
         retry_budgets: of providers.
         transports: connections to providers.
         memory: signatures of calls, for clients that drop them.
+        responses: answers of the Responses API, for requests that build on them.
         demo_key: with which the embedded provider is called.
 
     Args:
@@ -138,6 +140,7 @@ class Runtime:
         self.transports = SharedTransports()
         self.observers = Observers([CallLog()])
         self.memory = ReasoningMemory()
+        self.responses = ResponseStore(self.clock.monotonic)
         self.demo_key = Secret(token_urlsafe(32))
         self._threads = threads
         self._relayed = relayed

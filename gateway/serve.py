@@ -29,6 +29,7 @@ from gateway.reload import Reloader
 from gateway.runtime import Current, Runtime
 from gateway.server.gateway_proxy import GatewayProxy
 from gateway.server.reload_route import reload_rows
+from gateway.server.response_routes import response_rows
 from gateway.server.routes import ENDPOINTS, Row
 
 CUT_SECONDS: Final = 2.0
@@ -87,7 +88,11 @@ class Gateway:
             self.runtime.drain_state,
             self.runtime.clock,
             self.runtime.masker.mask,
-            (*endpoints, *reload_rows(self.reloader)),
+            (
+                *endpoints,
+                *response_rows(self.runtime.responses, self.runtime.clock.wall),
+                *reload_rows(self.reloader),
+            ),
         )
         self._server = HttpServer(
             self.proxy.application,

@@ -9,7 +9,8 @@ from gateway.core.answer import ChatChunk, ChatResponse
 from gateway.core.errors import CallerLeft, DeadlineExceeded, Draining, GatewayError, InternalFault, ModelNotFound
 from gateway.core.provider_failures import InvalidAnswer, ProviderTimeout, StreamBroken
 from gateway.core.rendered import Rendered
-from gateway.core.request import ChatRequest, Source
+from gateway.core.request import ChatRequest
+from gateway.core.source import Source
 from gateway.core.sse import DONE, encode
 from gateway.core.strict_json import JsonObject, dumps
 from gateway.dispatch.attempt import TargetAnswer

@@ -121,3 +121,62 @@ def test_any_name_has_a_route_or_is_not_found(name: str) -> None:
 
 def test_the_names_to_choose_from_are_listed_in_the_order_of_the_file() -> None:
     assert router(alias("b", ("openai", "m", 1)), alias("a", ("asleep", "m", 1))).aliases == ("b", "a")
+
+
+# Patterns ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_pattern_answers_the_names_that_it_matches_under_the_name_that_was_asked_for() -> None:
+    route = router(alias("claude-*", ("openai", "gpt-4", 1))).candidates("claude-opus-5-5")
+    assert (route.name, asked(route)) == ("claude-opus-5-5", ["openai/gpt-4"])
+
+
+@pytest.mark.parametrize(
+    ("name", "answers"),
+    [
+        ("claude-haiku-5-5", "small"),
+        ("claude-opus-5-5", "large"),
+        ("claude-haiku-exact", "exact"),
+        ("claude-", "large"),
+        ("anything", "rest"),
+        ("my-claude-mini", "mini"),
+    ],
+)
+def test_an_exact_name_wins_and_then_the_longest_literal_part(name: str, answers: str) -> None:
+    rows = ("*", "rest"), ("claude-*", "large"), ("claude-haiku-*", "small"), ("claude-haiku-exact", "exact")
+    routes = router(*(alias(row, ("openai", model, 1)) for row, model in (*rows, ("*-mini", "mini"))))
+    assert asked(routes.candidates(name)) == [f"openai/{answers}"]
+
+
+def test_of_two_patterns_alike_the_first_of_the_file_answers() -> None:
+    routes = router(alias("ab-*", ("openai", "first", 1)), alias("*-cd", ("openai", "second", 1)))
+    assert asked(routes.candidates("ab-cd")) == ["openai/first"]
+
+
+@given(st.text("ab-", max_size=4), st.text("ab-", max_size=4), st.text("ab-", max_size=10))
+def test_a_pattern_matches_what_its_literal_parts_enclose(before: str, after: str, name: str) -> None:
+    routes = router(alias(f"{before}*{after}", ("openai", "<*>", 1)))
+    starred = [name[start:end] for start in range(len(name) + 1) for end in range(start, len(name) + 1)]
+    expected = {f"openai/<{middle}>" for middle in starred if before + middle + after == name}
+    try:
+        found = set(asked(routes.candidates(name)))
+    except ModelNotFound:
+        found = set()
+    assert found == expected
+
+
+def test_the_star_of_a_target_repeats_what_was_matched() -> None:
+    routes = router(alias("gpt-*", ("openai", "gpt-*", 1), ("gemini", "pro", 2)))
+    assert asked(routes.candidates("gpt-5")) == ["openai/gpt-5", "gemini/pro"]
+
+
+def test_no_pattern_takes_a_name_away_from_its_provider() -> None:
+    routes = router(alias("*", ("openai", "gpt-4", 1)))
+    assert asked(routes.candidates("gemini/pro")) == ["gemini/pro"]
+    with pytest.raises(ModelNotFound):
+        routes.candidates("asleep/m")
+    assert asked(routes.candidates("elsewhere/m")) == ["openai/gpt-4"]
+
+
+def test_patterns_are_no_names_to_choose_from() -> None:
+    assert router(alias("claude-*", ("openai", "m", 1)), alias("best", ("openai", "m", 1))).aliases == ("best",)

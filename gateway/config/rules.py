@@ -41,6 +41,22 @@ def unique_aliases(config: Config) -> Iterator[Problem]:
     return _repeated(names, "the alias")
 
 
+def sound_patterns(config: Config) -> Iterator[Problem]:
+    """A name has at most one star, a target's star has one of the alias to stand for, and a pattern can match."""
+    for index, alias in enumerate(config.model_aliases):
+        path: KeyPath = ("modelAliases", index)
+        if alias.alias.count("*") > 1:
+            yield Problem((*path, "alias"), "has more than one *: a pattern has one, such as claude-*", fatal=True)
+        provider, slash, _ = alias.alias.partition("/")
+        if "*" in alias.alias and slash and provider in config.providers:
+            message = f"matches nothing: a name that begins with {provider}/ goes to that provider as it is"
+            yield Problem((*path, "alias"), message, fatal=False)
+        for place, target in enumerate(alias.providers):
+            if target.model.count("*") > alias.alias.count("*"):
+                message = "has a * that stands for nothing: it repeats what the * of the alias matches"
+                yield Problem((*path, "providers", place, "model"), message, fatal=True)
+
+
 def unique_limits(config: Config) -> Iterator[Problem]:
     """Each provider has at most one limit."""
     names = [(("rateLimits", index, "provider"), limit.provider) for index, limit in enumerate(config.rate_limits)]
@@ -238,6 +254,7 @@ def _is_origin(text: str) -> bool:
 
 RULES: Final[tuple[Check, ...]] = (
     unique_aliases,
+    sound_patterns,
     unique_limits,
     known_providers,
     loopback_host,

@@ -18,10 +18,20 @@ Address = Annotated[str, Meta(min_length=1, max_length=2048)]
 HeaderText = Annotated[str, Meta(pattern=r"^[\x21-\x7e]([\x20-\x7e]{0,510}[\x21-\x7e])?$")]
 HeaderName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+Tokens = Annotated[int, Meta(ge=1, le=10_000_000)]
 
 
 class Struct(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """The base of every section."""
+
+
+class ResponseStore(Struct, frozen=True):
+    """The answers of the Responses API that are kept in memory, for requests that build on them."""
+
+    max_mib: Annotated[int, Meta(ge=0, le=65_536, description="Of all answers together; 0 keeps none.")] = field(
+        default=64, name="maxMiB"
+    )
+    hours: Annotated[float, Meta(gt=0, le=8_760, description="After which an answer is forgotten.")] = 24.0
 
 
 class Gateway(Struct, frozen=True):
@@ -62,6 +72,7 @@ class Gateway(Struct, frozen=True):
     response_model: Annotated[
         Literal["alias", "upstream"], Meta(description="Which name an answer carries as `model`.")
     ] = "alias"
+    response_store: ResponseStore = ResponseStore()
 
 
 class WatchFile(Struct, frozen=True):
@@ -90,14 +101,20 @@ class Target(Struct, frozen=True):
     """One way to answer an alias."""
 
     provider: Name
-    model: Annotated[str, Meta(min_length=1, max_length=256)]
+    model: Annotated[str, Meta(min_length=1, max_length=256, description="A * repeats what the alias's * has matched.")]
     priority: Annotated[int, Meta(ge=0, le=1_000_000, description="Lower is asked first; equals in file order.")] = 1
+    max_output_tokens: Annotated[Tokens, Meta(description="As for a provider, for this model of it alone.")] | None = (
+        None
+    )
 
 
 class Alias(Struct, frozen=True):
     """A model name that clients use, and who answers it."""
 
-    alias: Annotated[str, Meta(min_length=1, max_length=256)]
+    alias: Annotated[
+        str,
+        Meta(min_length=1, max_length=256, description="With a * it is a pattern, such as claude-*; not listed."),
+    ]
     providers: Annotated[tuple[Target, ...], Meta(min_length=1)]
     when_limited: Annotated[
         Literal["next", "wait"],
@@ -153,7 +170,7 @@ class TokenFile(Struct, frozen=True):
 
 
 class Provider(Struct, frozen=True):
-    """Someone who answers: Gemini, or an OpenAI-compatible API, in the cloud or on this machine."""
+    """Someone who answers: Claude, Gemini, or an OpenAI-compatible API, in the cloud or on this machine."""
 
     type: (
         Annotated[str, Meta(description="openai for any compatible API, or a known vendor; defaults to the name.")]
@@ -165,14 +182,21 @@ class Provider(Struct, frozen=True):
     ) = None
     api_endpoint: (
         Annotated[
-            Address, Meta(description="The base address, up to and without /chat/completions; Gemini's: /models.")
+            Address,
+            Meta(
+                description="The base address, up to and without /chat/completions; Gemini's: /models; Anthropic's: "
+                "/v1/messages."
+            ),
         ]
         | None
     ) = None
     api: (
         Annotated[
-            Literal["native", "openai"],
-            Meta(description="Which API of a vendor that has two (gemini): its own, or its OpenAI-compatible one."),
+            Literal["native", "openai", "chat", "responses"],
+            Meta(
+                description="Which API of a vendor that has two. gemini: its own (native) or its OpenAI-compatible one"
+                " (openai). openai: chat completions (chat, the default) or the Responses API (responses)."
+            ),
         ]
         | None
     ) = None
@@ -256,6 +280,13 @@ class Provider(Struct, frozen=True):
             Meta(
                 description="Fields of messages that are another vendor's; absent: strip where the vendor refuses them."
             ),
+        ]
+        | None
+    ) = None
+    max_output_tokens: (
+        Annotated[
+            Tokens,
+            Meta(description="The largest limit of an answer's tokens to ask for; a larger one is lowered to it."),
         ]
         | None
     ) = None

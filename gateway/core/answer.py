@@ -12,7 +12,8 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct, field
 
-from gateway.core.request import Media, Source, ToolKind
+from gateway.core.request import Media, ToolKind
+from gateway.core.source import Source
 from gateway.core.strict_json import JsonObject, JsonValue  # noqa: F401 - hypothesis resolves annotations here
 
 

@@ -10,7 +10,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from gateway.core.answer import ChatChunk, ChatResponse, ChoiceDelta, Envelope, ToolCallDelta, Usage
-from gateway.core.request import Source
+from gateway.core.source import Source
 
 _ORDER: Final = ("reasoning", "text", "refusal", "calls", "images")
 """The order of what is said inside one delta."""

@@ -83,10 +83,22 @@ class RouteNotFound(GatewayError):
     status, type, code = 404, INVALID, "unknown_url"
 
 
+class ResponseNotFound(GatewayError):
+    """The gateway has no response of this id, or not for this caller."""
+
+    status, type, code = 404, INVALID, "response_not_found"
+
+
 class MethodNotAllowed(GatewayError):
     """The path exists, the method does not."""
 
     status, type, code = 405, INVALID, "method_not_allowed"
+
+
+class UpgradeRefused(GatewayError):
+    """The caller asks for a WebSocket, which the gateway does not speak."""
+
+    status, type, code = 426, INVALID, "websocket_not_supported"
 
 
 class NotJsonContent(GatewayError):

@@ -182,3 +182,40 @@ class RequestRejected(ProviderFailure):
     status, type, code = 400, INVALID, None
     next_candidate = False
     counts_against_target = False
+
+
+class ForeignReasoning(RequestRejected):
+    """The provider refused reasoning in the conversation that it has not signed, or not for this account. The same
+    request without that reasoning may pass; `refused_fields` names it."""
+
+
+class FieldsRefused(UnsupportedByModel):
+    """The provider refused fields that this model does not take, or not with this value. The same request without
+    `refused_fields` may pass, or with a smaller limit.
+
+    Args:
+        max_tokens: the largest limit of an answer that the model takes; None where the refusal does not name it.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        evidence: Evidence | None = None,
+        param: str | None = None,
+        code: str | None = None,
+        type: str | None = None,
+        status: int | None = None,
+        refused_fields: tuple[str, ...] = (),
+        max_tokens: int | None = None,
+    ) -> None:
+        super().__init__(
+            message,
+            evidence=evidence,
+            param=param,
+            code=code,
+            type=type,
+            status=status,
+            refused_fields=refused_fields,
+        )
+        self.max_tokens = max_tokens

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 
 from msgspec import Struct, field
 
-from gateway.core.request import NOTHING, Tool
+from gateway.core.request import Tool
+from gateway.core.source import NOTHING
 
 
 class Adjustments(Struct, frozen=True):
@@ -45,6 +46,7 @@ class Rendered(Struct, frozen=True):
         choices: the number of alternative answers that it asks for.
         tools: the tools that the answer may call, by the name that was sent; empty where names pass unchanged.
         neutral: whether the caller speaks another wire, so that the answer is read into neutral form.
+        query: the query string to add to the address, without the question mark; "" for none.
     """
 
     body: bytes
@@ -53,3 +55,4 @@ class Rendered(Struct, frozen=True):
     choices: int = 1
     tools: Mapping[str, Tool] = field(default_factory=dict)
     neutral: bool = False
+    query: str = ""

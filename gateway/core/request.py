@@ -1,54 +1,25 @@
-"""A chat request: its source and its neutral form.
+"""A chat request and its neutral form.
 
-All values are small and frozen. A request keeps its `Source`, the wire format it was written in and its JSON. Where
-both ends speak the same wire, the source passes unchanged, including fields that no version of the gateway knows. The
-neutral form (`Prompt`) serves the other case, where one wire's request becomes another's: `ChatRequest.prompt` reads it
-from the source only when a wire asks for it. Data that a vendor attached to a value (a thought signature) stays with
-that value in `extra`, under the vendor's name. Only that vendor's wire reads it, and it is never shown as text.
+All values are small and frozen. A request keeps its `Source` (gateway.core.source). Where both ends speak the same
+wire, it passes unchanged, including fields that no version of the gateway knows. The neutral form (`Prompt`) serves the
+other case, where one wire's request becomes another's: `ChatRequest.prompt` reads it from the source only when a wire
+asks for it. Data that a vendor attached to a value (a thought signature) stays with that value in `extra`, under the
+vendor's name. Only that vendor's wire reads it, and it is never shown as text.
 
 All types are msgspec Structs: making one of ten fields takes 0.11 us, a frozen dataclass 1.37 us (Python 3.11,
 2026-11-29). This module knows no wire format, and no vendor.
 """
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
-from typing import Final, Literal, TypeAlias
+from collections.abc import Callable
+from typing import Literal, TypeAlias
 
 from msgspec import Struct, field
 
+from gateway.core.source import Source
 from gateway.core.strict_json import JsonObject, JsonValue  # noqa: F401 - hypothesis resolves annotations here
 
 ToolKind: TypeAlias = Literal["function", "custom"]
 """What a tool takes: a function takes JSON, a custom tool takes a text."""
-NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
-
-
-class RequestContext(Struct, frozen=True):
-    """What a wire is given of a caller's request beside its body.
-
-    Attributes:
-        headers: those that the wire names in `request_headers`, in lower case.
-        query: the query string, without the question mark.
-    """
-
-    headers: Mapping[str, str] = NOTHING
-    query: str = ""
-
-
-class Source(Struct, frozen=True):
-    """What a value was read from.
-
-    Attributes:
-        wire: the name of a wire format.
-        body: the JSON in that format.
-        headers: of a request, those of the caller's that belong to the wire, in lower case.
-        query: of a request, the query string.
-    """
-
-    wire: str
-    body: JsonObject
-    headers: Mapping[str, str] = NOTHING
-    query: str = ""
 
 
 # Messages and their parts ------------------------------------------------------------------------------------------
@@ -274,6 +245,7 @@ class ChatRequest(Struct, frozen=True):
         prompt: reads the request in neutral form; each call reads it again. Raises InvalidRequest.
         choices: the number of alternative answers.
         plain: the answer can only be text and tool calls: one choice, no JSON by a schema, no probabilities, no sound.
+        client: see RequestContext.
     """
 
     model: str
@@ -283,3 +255,4 @@ class ChatRequest(Struct, frozen=True):
     prompt: Callable[[], Prompt]
     choices: int = 1
     plain: bool = False
+    client: str = ""

@@ -11,10 +11,12 @@ from msgspec import Struct
 from gateway.auth.auth_manager import AuthManager, Credential
 from gateway.core.errors import CallerLeft, GatewayError, Limited, LoginRequired
 from gateway.core.provider_failures import CredentialRefused, ProviderFailure, RateLimited, UnsupportedByTarget
+from gateway.core.rendered import Adjustments
 from gateway.dispatch.branch import Branch
 from gateway.limits.permit import UNLIMITED, Permit
 from gateway.limits.rate_limiter import RateLimiters
 from gateway.routing.health import Health, HealthTicket
+from gateway.routing.lessons import NOTHING
 from gateway.routing.router import Target
 
 
@@ -37,11 +39,12 @@ class Candidate(Struct, frozen=True):
 
 
 class Admitted(Struct, frozen=True):
-    """What one request to a target holds. Its holder closes it."""
+    """What one request to a target holds, and what is left out of it. Its holder closes it."""
 
     ticket: HealthTicket
     credential: Credential
     permit: Permit
+    adjustments: Adjustments = NOTHING
 
     def close(self) -> None:
         """Give everything back; a verdict that the ticket has already stands. Idempotent."""

@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 from tenacity import RetryCallState, Retrying, stop_after_attempt
 
-from gateway.auth.auth_manager import AuthManager, Credential
+from gateway.auth.auth_manager import AuthManager
 from gateway.config.schema import Timeouts
 from gateway.core.errors import GatewayError
 from gateway.core.provider_failures import CredentialRefused, ProviderFailure, ProviderTimeout, RetryRule
 from gateway.core.records import AttemptRecord
+from gateway.core.rendered import Adjustments
 from gateway.dispatch.admission import Admission, Admitted, Candidate, label
 from gateway.dispatch.branch import Branch, BranchLost
 from gateway.dispatch.call import Call
@@ -25,7 +27,7 @@ from gateway.limits.rate_limiter import RateLimiters
 from gateway.observe.observers import Observers
 from gateway.providers.base import Answer, AttemptContext, OpenStream, Provider
 from gateway.routing.health import Health, HealthTicket
-from gateway.routing.lessons import Lessons
+from gateway.routing.lessons import NOTHING, Lessons
 from gateway.routing.retry_budget import RetryBudgets
 from gateway.routing.router import Target
 
@@ -115,28 +117,37 @@ class Attempt:
             CallerLeft, Draining, DeadlineExceeded: the answer is not wanted any more.
         """
         admitted = self._admission.admit(candidate, branch)
+        asked = self._policy.lessons.of(candidate.target)
         for lessons_left in range(MAX_LESSONS, -1, -1):
+            if asked is not NOTHING:
+                admitted = replace(admitted, adjustments=asked)
             try:
                 return self._ask(candidate.target, operation, branch, admitted)  # outside tenacity, which costs time
             except ProviderFailure as failure:
                 refusal = failure
-            if not (lessons_left and self._teaches(refusal, candidate.target, branch.call)):
+            better = self._lesson(refusal, candidate.target, branch.call, asked) if lessons_left else None
+            if better is None:
                 break
-            admitted = self._admission.admit_again(refusal, candidate, branch, admitted.credential)
-        return self._retry(refusal, candidate, operation, branch, admitted.credential)
+            asked, admitted = better, self._admission.admit_again(refusal, candidate, branch, admitted.credential)
+        return self._retry(refusal, candidate, operation, branch, admitted)
 
     def expected_wait(self, target: Target) -> float:
         """Seconds until the target's rate limit has room."""
         return self._admission.expected_wait(target)
 
-    def _teaches(self, refusal: ProviderFailure, target: Target, call: Call) -> bool:
-        """Whether the target is asked again without what it has refused by name. That is no second try."""
-        learned = self._policy.lessons.learn(target, refusal) if refusal.refused_fields and call.has_tries else ()
-        call.learned += learned
-        return bool(learned)
+    def _lesson(self, refusal: ProviderFailure, target: Target, call: Call, asked: Adjustments) -> Adjustments | None:
+        """The adjustments with which the target is asked again, without what it has refused by name; None where it is
+        not. That is no second try."""
+        if not call.has_tries:
+            return None
+        better = self._policy.lessons.after(target, refusal, asked)
+        if better is not None:
+            limited = ("max_tokens",) if better.max_tokens != asked.max_tokens else ()
+            call.learned += (*sorted(better.without - asked.without), *limited)
+        return better
 
     def _retry(
-        self, first: ProviderFailure, candidate: Candidate, operation: Operation, branch: Branch, credential: Credential
+        self, first: ProviderFailure, candidate: Candidate, operation: Operation, branch: Branch, before: Admitted
     ) -> TargetAnswer:
         """The second try, where the `first` one's failure makes it worth while; else raises that failure."""
         twice = Retrying(
@@ -151,7 +162,8 @@ class Attempt:
                 if attempt.retry_state.attempt_number == 1:
                     raise first
                 try:
-                    admitted = self._admission.admit_again(first, candidate, branch, credential)
+                    again = self._admission.admit_again(first, candidate, branch, before.credential)
+                    admitted = replace(again, adjustments=before.adjustments)
                     return self._ask(candidate.target, operation, branch, admitted)
                 except TriesSpent:
                     raise first from None  # a parallel branch used the last try
@@ -221,7 +233,7 @@ class Attempt:
             first_content=branch.call.remaining() if timeout == "auto" else timeout,
             on_wait=branch.wait_on,
             on_sent=on_sent,
-            adjustments=self._policy.lessons.of(target),
+            adjustments=admitted.adjustments,
         )
 
     def _report_failure(

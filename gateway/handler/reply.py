@@ -1,7 +1,8 @@
 """What the server is to send: a status, headers and a body. And how an error becomes one.
 
-Retry advice follows what clients do with it: they sleep any Retry-After they are given, some without a cap, so a wait
-of more than a minute is told in words and the client is told not to try (`x-should-retry`, read by OpenAI's clients).
+Retry advice follows what clients do with it: they sleep any Retry-After they are given, some without a cap, so for a
+wait of more than a minute, or a quota that is used up, the client is told not to try (`x-should-retry`, which OpenAI's
+and Anthropic's clients obey).
 """
 
 import math
@@ -10,10 +11,12 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from gateway.core.errors import GatewayError
+from gateway.core.provider_failures import QuotaExhausted
 from gateway.dispatch.caller import Headers
 from gateway.wires.base import CallerWire
 
 LONGEST_ADVICE: Final = 60.0
+NOT_AGAIN: Final[Headers] = (("x-should-retry", "false"),)
 JSON_TYPE: Final = "application/json"
 SSE_TYPE: Final = "text/event-stream; charset=utf-8"
 
@@ -61,9 +64,9 @@ def retry_advice(error: GatewayError) -> Headers:
     """Headers that say when to ask again, for an error that knows."""
     seconds = error.retry_after
     if seconds is None:
-        return ()
+        return NOT_AGAIN if isinstance(error, QuotaExhausted) else ()
     if seconds > LONGEST_ADVICE:
-        return (("x-should-retry", "false"),)
+        return NOT_AGAIN
     return (
         ("Retry-After", str(max(1, math.ceil(seconds)))),
         ("retry-after-ms", str(max(1, math.ceil(seconds * 1000)))),

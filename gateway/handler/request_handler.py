@@ -12,7 +12,7 @@ from gateway.core.durations import in_words
 from gateway.core.errors import GatewayError, InternalFault
 from gateway.core.provider_failures import ProviderFailure
 from gateway.core.records import CallRecord
-from gateway.core.request import RequestContext
+from gateway.core.source import RequestContext
 from gateway.dispatch.attempt import TargetAnswer
 from gateway.dispatch.call import Call
 from gateway.dispatch.failover import Failover, Resumed
@@ -164,9 +164,9 @@ class RequestHandler:
     def _finished(self, call: Call, status: int, error: GatewayError | None) -> None:
         self._calls.remove(call)
         self._observers.finished(
-            CallRecord(
-                request_id=call.request_id,
-                model=call.model,
+            CallRecord(  # from 16 keywords on Python makes a dictionary of them
+                call.request_id,
+                call.model,
                 target=str(call.target) if call.target else None,
                 attempts=attempts_text(call),
                 status=status,

@@ -20,7 +20,7 @@ from gateway.config.loader import Check, Problem
 from gateway.core.this_machine import LOCAL_NAMES
 from gateway.providers import credentials
 from gateway.providers.credentials import CannotResolve
-from gateway.providers.vendors import COMMON_DIALECT, COMPATIBLE, VENDORS, Vendor, Wire
+from gateway.providers.vendors import COMMON_DIALECT, COMPATIBLE, RESPONSES, VENDORS, Vendor, Wire
 from gateway.wires.openai_chat.outbound.dialect import Dialect
 
 __all__ = ["CannotResolve", "Resolved", "check", "endpoints", "from_environment", "resolve", "unusable_keys"]
@@ -102,6 +102,8 @@ def _dialect(vendor: Vendor, endpoint: str | None, settings: schema.Provider) ->
 def _chosen_api(vendor: Vendor, api: str | None, endpoint: str | None) -> tuple[Wire, str | None]:
     """The wire and base address of the API to ask, for a vendor that has two. Without `api`, the address chooses: users
     copy the address of the compatible API from the settings of other tools."""
+    if api == "responses" and vendor.responses:
+        return RESPONSES, endpoint
     if vendor.compatible is None or endpoint is None:
         return vendor.wire, endpoint
     base = endpoint.removesuffix(vendor.compatible)
@@ -171,15 +173,28 @@ def _likely_faults(resolved: Resolved, config: schema.Config, served: int) -> It
 def _without_effect(resolved: Resolved, at: KeyPath) -> Iterable[Problem]:
     """Settings that would do nothing."""
     settings = resolved.settings
-    if settings.api is not None and VENDORS[resolved.type].compatible is None:
-        message = f"chooses between a vendor's own API and an OpenAI-compatible one, and {resolved.type} has only one"
-        yield Problem((*at, "api"), f"{message}: take it out", fatal=True)
+    if settings.api is not None and settings.api not in _apis(VENDORS[resolved.type]):
+        yield Problem((*at, "api"), _no_such_api(resolved.type), fatal=True)
     if settings.message_extras is not None and resolved.wire != COMPATIBLE:
-        message = "is for OpenAI-compatible APIs: take it out, or ask the compatible one by `api: openai`"
+        other = "chat" if resolved.wire == RESPONSES else "openai"
+        message = f"is for OpenAI-compatible chat APIs: take it out, or ask the compatible one by `api: {other}`"
         yield Problem((*at, "messageExtras"), message, fatal=True)
     if settings.stream_usage is not None and resolved.wire != COMPATIBLE:
         message = "is for OpenAI-compatible APIs, and does nothing here: token counts come without being asked for"
         yield Problem((*at, "streamUsage"), message, fatal=False)
+
+
+def _apis(vendor: Vendor) -> tuple[str, ...]:
+    """The names of the APIs that a vendor has, where it has two."""
+    if vendor.compatible is not None:
+        return ("native", "openai")
+    return ("chat", "responses") if vendor.responses else ()
+
+
+def _no_such_api(kind: str) -> str:
+    if apis := _apis(VENDORS[kind]):
+        return f"must be {' or '.join(apis)} for {kind}"
+    return f"chooses between two APIs of a vendor, and {kind} has only one: take it out"
 
 
 def _google(resolved: Resolved, at: KeyPath) -> Iterable[Problem]:

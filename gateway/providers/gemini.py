@@ -13,6 +13,7 @@ from gateway.core.clock import Clock
 from gateway.core.provider_failures import TargetModelMissing
 from gateway.providers.http_provider import Api, HttpProvider
 from gateway.providers.openai import QUOTA_PROJECT
+from gateway.providers.token_limits import UNLIMITED, TokenLimits
 from gateway.upstream.session import UpstreamSession
 from gateway.upstream.user_agents import UserAgentPool
 from gateway.wires.base import OutboundWire
@@ -38,6 +39,7 @@ class GeminiProvider(HttpProvider):
             Bearer token.
         quota_project: the Google project that a token's calls are billed to, if it is known by now. A key has its own.
         credential: see HttpProvider.
+        max_tokens: see HttpProvider.
     """
 
     def __init__(  # noqa: PLR0913 - one place puts a provider together
@@ -52,9 +54,18 @@ class GeminiProvider(HttpProvider):
         api_key_header: str | None = None,
         quota_project: Callable[[], str | None] = lambda: None,
         credential: str = "its credential",
+        max_tokens: TokenLimits = UNLIMITED,
     ) -> None:
         api = Api(wire, partial(_address, endpoint), partial(_headers, api_key_header, quota_project))
-        super().__init__(name, api, session=session, user_agents=user_agents, clock=clock, credential=credential)
+        super().__init__(
+            name,
+            api,
+            session=session,
+            user_agents=user_agents,
+            clock=clock,
+            credential=credential,
+            max_tokens=max_tokens,
+        )
 
 
 def _address(endpoint: str, model: str, stream: bool) -> str:

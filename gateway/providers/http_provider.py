@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from msgspec.structs import replace
+
 from gateway.auth.auth_manager import Credential
 from gateway.core.answer import ChatChunk
 from gateway.core.clock import Clock
@@ -15,6 +17,7 @@ from gateway.core.provider_failures import CredentialRefused, InvalidAnswer, Pro
 from gateway.core.rendered import Ask, Rendered
 from gateway.core.request import ChatRequest
 from gateway.providers.base import Answer, AttemptContext, OpenStream
+from gateway.providers.token_limits import UNLIMITED, TokenLimits
 from gateway.upstream.byte_stream import ByteStream
 from gateway.upstream.session import UpstreamSession
 from gateway.upstream.transport import HttpRequest
@@ -55,6 +58,7 @@ class HttpProvider:
         user_agents: its User-Agent texts.
         clock: for deadlines.
         credential: what a refusal names: the credential and where it is corrected.
+        max_tokens: the largest limits of an answer that requests may have.
     """
 
     def __init__(  # noqa: PLR0913 - one place puts a provider together
@@ -66,8 +70,10 @@ class HttpProvider:
         user_agents: UserAgentPool,
         clock: Clock,
         credential: str = "its credential",
+        max_tokens: TokenLimits = UNLIMITED,
     ) -> None:
         self.name = name
+        self._max_tokens = max_tokens
         self._credential = credential
         self._api = api
         self._session = session
@@ -104,7 +110,7 @@ class HttpProvider:
 
     def _send(self, request: ChatRequest, context: AttemptContext) -> Answer:
         address = self._api.address(context.model, False)
-        rendered = self._api.wire.render_request(request, context.model, Ask(False, context.adjustments))
+        rendered = self._api.wire.render_request(request, context.model, self._ask(context, usage=False))
         timeouts = self._first_content_timeouts(context)
         body = self._post(address, rendered, context, timeouts)
         try:
@@ -117,7 +123,7 @@ class HttpProvider:
 
     def _open(self, request: ChatRequest, context: AttemptContext) -> OpenStream:
         address = self._api.address(context.model, True)
-        ask = Ask(self._api.stream_usage, context.adjustments)
+        ask = self._ask(context, usage=self._api.stream_usage)
         rendered = self._api.wire.render_request(request, context.model, ask)
         timeouts = self._first_content_timeouts(context)
         body = self._post(address, rendered, context, timeouts)
@@ -129,10 +135,17 @@ class HttpProvider:
             raise
         return OpenStream(first, decoder, body, rendered.dropped)
 
+    def _ask(self, context: AttemptContext, *, usage: bool) -> Ask:
+        """How a request is rendered, with the smaller of the limits that are configured and learned."""
+        learned, most = context.adjustments, self._max_tokens.of(context.model)
+        if most is None or (learned.max_tokens is not None and learned.max_tokens < most):
+            return Ask(usage, learned)
+        return Ask(usage, replace(learned, max_tokens=most))
+
     def _post(self, address: str, rendered: Rendered, context: AttemptContext, timeouts: Iterator[float]) -> ByteStream:
         """Send the request and return the body of a 200. Raises the failure that any other status means."""
-        headers = {**rendered.headers, **self._headers(context.credential)}
-        request = HttpRequest(address, headers, rendered.body)
+        headers = _joined(rendered.headers, self._headers(context.credential))
+        request = HttpRequest(f"{address}?{rendered.query}" if rendered.query else address, headers, rendered.body)
         body = self._session.post(request, next(timeouts), context.on_wait, context.on_sent)
         context.on_wait(body)
         if body.status == 200:
@@ -214,3 +227,9 @@ class HttpProvider:
 
     def _now(self) -> int:
         return int(self._clock.wall())
+
+
+def _joined(of_request: Mapping[str, str], of_credential: Mapping[str, str]) -> dict[str, str]:
+    """The headers of both; a name that both have is a list (RFC 9110 section 5.3)."""
+    both = {name: f"{value},{of_credential[name]}" for name, value in of_request.items() if name in of_credential}
+    return {**of_request, **of_credential, **both}

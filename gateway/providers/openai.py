@@ -1,4 +1,4 @@
-"""OpenAI, and every API that is compatible with it.
+"""OpenAI, and every API that is compatible with it: chat completions, or the Responses API.
 
 They have one address for all models. The credential is a Bearer token, or it has a header of its own.
 """
@@ -10,17 +10,19 @@ from typing import Final
 from gateway.auth.auth_manager import Credential
 from gateway.core.clock import Clock
 from gateway.providers.http_provider import Api, HttpProvider
+from gateway.providers.token_limits import UNLIMITED, TokenLimits
 from gateway.upstream.session import UpstreamSession
 from gateway.upstream.user_agents import UserAgentPool
 from gateway.wires.base import OutboundWire
 
 PATH: Final = "/chat/completions"
+RESPONSES_PATH: Final = "/responses"
 QUOTA_PROJECT: Final = "x-goog-user-project"
 """For the project that Google bills and limits: https://cloud.google.com/apis/docs/system-parameters (2026-11)"""
 
 
 class OpenAIProvider(HttpProvider):
-    """A provider with OpenAI's chat completions API.
+    """A provider with an API of OpenAI's.
 
     Args:
         name: as in the configuration.
@@ -28,11 +30,13 @@ class OpenAIProvider(HttpProvider):
         session: connections to it; closed with the provider.
         user_agents: its User-Agent texts.
         wire: the outbound half of its wire.
+        path: of its API, behind the base address.
         stream_usage: whether the server accepts `stream_options`.
         clock: for deadlines.
         api_key_header: the header that holds the bare credential; None sends it as a Bearer token.
         quota_project: the Google project that calls are billed to, if it is known by now.
         credential: see HttpProvider.
+        max_tokens: see HttpProvider.
     """
 
     def __init__(  # noqa: PLR0913 - one place puts a provider together
@@ -48,10 +52,20 @@ class OpenAIProvider(HttpProvider):
         api_key_header: str | None = None,
         quota_project: Callable[[], str | None] = lambda: None,
         credential: str = "its credential",
+        path: str = PATH,
+        max_tokens: TokenLimits = UNLIMITED,
     ) -> None:
-        url = endpoint + PATH
+        url = endpoint + path
         api = Api(wire, lambda model, stream: url, partial(_headers, api_key_header, quota_project), stream_usage)
-        super().__init__(name, api, session=session, user_agents=user_agents, clock=clock, credential=credential)
+        super().__init__(
+            name,
+            api,
+            session=session,
+            user_agents=user_agents,
+            clock=clock,
+            credential=credential,
+            max_tokens=max_tokens,
+        )
 
 
 def _headers(

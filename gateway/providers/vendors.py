@@ -3,17 +3,20 @@
 A vendor's behaviour that differs from others' stands here with its source and date, and not in code.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
+from gateway.config import schema
 from gateway.wires.openai_chat.outbound.dialect import Dialect
 
-Wire: TypeAlias = Literal["openai_chat", "gemini"]
+Wire: TypeAlias = Literal["openai_chat", "openai_responses", "gemini", "anthropic_messages"]
 """The wires that providers have; factory.py has a builder for each."""
 COMMON_DIALECT: Final = Dialect()
 COMPATIBLE: Final[Wire] = "openai_chat"
 """The wire of OpenAI-compatible APIs."""
+RESPONSES: Final[Wire] = "openai_responses"
+"""The wire of OpenAI's Responses API, which has the same base address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +29,10 @@ class Vendor:
         wire: the wire of its own API.
         compatible: the path of its OpenAI-compatible API under the base address; None if its own API is compatible.
         stream_usage: whether it accepts `stream_options` (a server that does not may refuse the whole request).
+        responses: whether it has the Responses API beside.
         dialect: what its OpenAI-compatible API takes. Another server at another address, of which nothing is known but
             that it is compatible, gets COMMON_DIALECT.
+        models: a pattern of its models' names, which it answers where no configuration file says who does.
     """
 
     endpoint: str | None
@@ -36,6 +41,8 @@ class Vendor:
     compatible: str | None = None
     stream_usage: bool = True
     dialect: Dialect = COMMON_DIALECT
+    responses: bool = False
+    models: str | None = None
 
 
 VENDORS: Final[Mapping[str, Vendor]] = {
@@ -48,6 +55,8 @@ VENDORS: Final[Mapping[str, Vendor]] = {
             custom_tools=True,
             fields=frozenset({"max_completion_tokens", "reasoning_effort", "strict", "verbosity"}),
         ),
+        responses=True,
+        models="gpt-*",
     ),
     # The compatible API: https://ai.google.dev/gemini-api/docs/openai (2026-11). Its streams end with "stop" where a
     # tool was called: https://github.com/googleapis/python-genai/issues/2868 (open in 2026-08)
@@ -57,7 +66,10 @@ VENDORS: Final[Mapping[str, Vendor]] = {
         wire="gemini",
         compatible="/openai",
         dialect=Dialect(tool_calls_finish=True, fields=frozenset({"reasoning_effort"})),
+        models="gemini-*",
     ),
+    # https://platform.claude.com/docs/en/api/overview (2026-11)
+    "anthropic": Vendor("https://api.anthropic.com", "ANTHROPIC_API_KEY", wire="anthropic_messages", models="claude-*"),
     # https://openrouter.ai/docs/api/reference/parameters (2026-11)
     "openrouter": Vendor(
         "https://openrouter.ai/api/v1",
@@ -95,3 +107,12 @@ VENDORS: Final[Mapping[str, Vendor]] = {
     "llamacpp": Vendor("http://127.0.0.1:8080/v1"),
     "demo": Vendor(None),
 }
+
+
+def patterns(providers: Iterable[str]) -> tuple[schema.Alias, ...]:
+    """Aliases by which vendors answer the names of their own models, for clients whose names are fixed."""
+    return tuple(
+        schema.Alias(alias=pattern, providers=(schema.Target(provider=name, model=pattern),))
+        for name in providers
+        if (vendor := VENDORS.get(name)) is not None and (pattern := vendor.models) is not None
+    )

@@ -1,8 +1,9 @@
 """What targets have taught: fields that they refuse by name, and that the request can do without.
 
-Only what the gateway itself puts into a request is left out, or what another provider has put into its history. A
-parameter that the caller has set is the caller's: a target that refuses it cannot serve the request, and another may.
-A lesson holds for an hour, because a server that is updated takes more.
+Only what the gateway itself puts into a request is left out, or what another provider has put into its history, or what
+the wire of the target says can be left out (FieldsRefused) and tells the caller of. Any other parameter that the caller
+has set is the caller's: a target that refuses it cannot serve the request, and another may. A lesson holds for an hour,
+because a server that is updated takes more.
 """
 
 import threading
@@ -11,7 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from gateway.core.clock import Clock
-from gateway.core.provider_failures import ProviderFailure
+from gateway.core.provider_failures import FieldsRefused, ForeignReasoning, ProviderFailure
 from gateway.core.rendered import Adjustments
 from gateway.routing.router import Target
 
@@ -64,21 +65,32 @@ class Lessons:
         with self._lock:
             self._known = {each: known for each, known in self._known.items() if each.provider not in providers}
 
-    def learn(self, target: Target, failure: ProviderFailure) -> tuple[str, ...]:
+    def after(self, target: Target, refusal: ProviderFailure, asked: Adjustments) -> Adjustments | None:
         """Learn from a refusal.
 
+        Args:
+            target: that refused.
+            refusal: its failure.
+            asked: the adjustments of the request that was refused.
+
         Returns:
-            What the target's next request is adjusted in and this one was not, by neutral names; empty where the
-            refusal teaches nothing new.
+            The adjustments with which the target is asked again; None where the refusal teaches nothing new.
         """
-        without = frozenset(TEACHES[name] for name in failure.refused_fields if name in TEACHES)
-        known = self.of(target)
-        new = without - known.without
-        if not new:
-            return ()
+        limit = asked.max_tokens
+        if isinstance(refusal, FieldsRefused):
+            without = frozenset(refusal.refused_fields)
+            limit = refusal.max_tokens or limit
+        else:
+            without = frozenset(TEACHES[name] for name in refusal.refused_fields if name in TEACHES)
+        better = Adjustments(asked.without | without, limit)
+        if better == asked:
+            return None
+        if not isinstance(refusal, ForeignReasoning):  # that is about one conversation
+            self._remember(target, better)
+        return better
+
+    def _remember(self, target: Target, adjustments: Adjustments) -> None:
         with self._lock:
             while len(self._known) >= MAX_TARGETS:
                 del self._known[next(iter(self._known))]
-            until = self._clock.monotonic() + HOUR
-            self._known[target] = (until, Adjustments(known.without | new, known.max_tokens))
-        return tuple(sorted(new))
+            self._known[target] = (self._clock.monotonic() + HOUR, adjustments)

@@ -1,8 +1,12 @@
-"""Maps model names to targets. It knows the configuration, but not how a target is called or how healthy it is."""
+"""Maps model names to targets. It knows the configuration, but not how a target is called or how healthy it is.
+
+An alias with a `*` is a pattern, for clients whose model names change from version to version. A name that no alias has
+as it stands goes to the pattern with the longest literal part that matches it.
+"""
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -25,12 +29,15 @@ class Target(Struct, frozen=True, cache_hash=True):
         return f"{self.provider}/{self.model}"
 
 
+STAR: Final = "*"
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """The targets of a model name, in the order in which they are asked.
 
     Attributes:
-        name: the alias, or `provider/model`.
+        name: the alias or `provider/model`; of a pattern, the name that was asked for.
         targets: never disabled ones.
         when_limited: whether a call waits for a target's rate limit or goes on to the next target.
         stream_recovery: whether another target resumes a broken stream.
@@ -40,6 +47,39 @@ class Route:
     targets: tuple[Target, ...]
     when_limited: Literal["next", "wait"]
     stream_recovery: Literal["resume", "error"] = "resume"
+
+
+@dataclass(frozen=True, slots=True)
+class _Pattern:
+    """An alias with a star.
+
+    Attributes:
+        before, after: the literal parts around the star.
+        route: the alias's; a star in a target's model stands for what the alias's star matches.
+    """
+
+    before: str
+    after: str
+    route: Route
+
+    @classmethod
+    def of(cls, route: Route) -> "_Pattern":
+        before, _, after = route.name.partition(STAR)
+        return cls(before, after, route)
+
+    @property
+    def literals(self) -> int:
+        """Characters of the literal parts."""
+        return len(self.before) + len(self.after)
+
+    def match(self, model: str) -> Route | None:
+        """The route for a name; None where the name is another one."""
+        end = len(model) - len(self.after)
+        if len(self.before) > end or not (model.startswith(self.before) and model.endswith(self.after)):
+            return None
+        starred = model[len(self.before) : end]
+        targets = tuple(Target(each.provider, each.model.replace(STAR, starred)) for each in self.route.targets)
+        return replace(self.route, name=model, targets=targets)
 
 
 class Router:
@@ -52,23 +92,27 @@ class Router:
 
     def __init__(self, aliases: Iterable[schema.Alias], providers: Mapping[str, schema.Provider]) -> None:
         self._providers = frozenset(name for name, settings in providers.items() if settings.enabled)
-        self._routes = {alias.alias: self._route(alias) for alias in aliases}
+        self._configured = frozenset(providers)
+        routes = [self._route(alias) for alias in aliases]
+        self._routes = {route.name: route for route in routes if STAR not in route.name}
+        patterns = [_Pattern.of(route) for route in routes if STAR in route.name]
+        self._patterns = sorted(patterns, key=lambda pattern: -pattern.literals)  # stable: equals stay in file order
 
     @property
     def aliases(self) -> tuple[str, ...]:
-        """The names that clients can choose from, in the order of the configuration."""
+        """The names that clients can choose from, in the order of the configuration. Patterns are no names."""
         return tuple(self._routes)
 
     def candidates(self, model: str) -> Route:
         """The route for a model name.
 
         Args:
-            model: an alias, or `provider/model`.
+            model: an alias, `provider/model`, or a name that a pattern matches.
 
         Raises:
             ModelNotFound: the name is unknown, or all its providers are disabled.
         """
-        route = self._routes.get(model) or self._direct(model)
+        route = self._routes.get(model) or self._direct(model) or self._matched(model)
         if route is None:
             raise ModelNotFound(self._unknown(model), param="model")
         if not route.targets:
@@ -85,6 +129,12 @@ class Router:
         if not slash or not own or provider not in self._providers:
             return None
         return Route(model, (Target(provider, own),), "next")
+
+    def _matched(self, model: str) -> Route | None:
+        """The route of a pattern. A name of `provider/model` means that provider and no other."""
+        if model.partition("/")[0] in self._configured and "/" in model:
+            return None
+        return next((route for pattern in self._patterns if (route := pattern.match(model))), None)
 
     def _unknown(self, model: str) -> str:
         near = difflib.get_close_matches(model[:100], self._routes, n=1)

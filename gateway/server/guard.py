@@ -30,22 +30,25 @@ OWN_PAGES: Final = frozenset({"none", "same-origin"})
 
 EXPOSED_HEADERS: Final = (
     "x-request-id, retry-after, retry-after-ms, x-should-retry, x-gateway-provider, x-gateway-model, "
-    "x-gateway-attempts, x-gateway-queue-ms, x-gateway-dropped"
+    "x-gateway-attempts, x-gateway-queue-ms, x-gateway-dropped, x-gateway-tokens, request-id"
 )
 ALLOWED_HEADERS: Final = (
     "authorization, content-type, x-api-key, x-request-id, openai-organization, openai-project, "
     "x-stainless-lang, x-stainless-package-version, x-stainless-os, x-stainless-arch, x-stainless-runtime, "
-    "x-stainless-runtime-version, x-stainless-retry-count, x-stainless-timeout, x-stainless-helper-method"
+    "x-stainless-runtime-version, x-stainless-retry-count, x-stainless-timeout, x-stainless-helper-method, "
+    "anthropic-version, anthropic-beta, anthropic-dangerous-direct-browser-access"
 )
-"""By name, because `*` does not cover Authorization. The x-stainless ones are what OpenAI's JavaScript client sends."""
+"""By name, because `*` does not cover Authorization. The x-stainless ones are what the JavaScript clients of OpenAI and
+Anthropic send."""
 
 PREFLIGHT_HEADERS: Final = (
-    ("Access-Control-Allow-Methods", "GET, POST, OPTIONS"),
+    ("Access-Control-Allow-Methods", "GET, POST, DELETE, OPTIONS"),
     ("Access-Control-Allow-Headers", ALLOWED_HEADERS),
     ("Access-Control-Max-Age", "600"),
 )
 
 _AUTHORITY: Final = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(?P<port>[0-9]*))?", re.ASCII)
+_CLIENT: Final = 16
 _SHOWN: Final = 100
 """Characters of a Host that a message repeats."""
 
@@ -114,6 +117,14 @@ class Guard:
         _check_content(environ, content_types)
         self._check_key(environ)
 
+    def client(self, environ: Environ) -> str:
+        """Who asks, as far as keys tell: the same text for the same key; "" where no key is needed."""
+        if not self.key_digests:
+            return ""
+        return next(
+            (digest.hex()[:_CLIENT] for digest in map(_digest, _keys_shown(environ)) if self._knows(digest)), ""
+        )
+
     def cors_headers(self, environ: Environ) -> list[tuple[str, str]]:
         """Headers that let an allowed page read the reply, refused ones included; none for anyone else."""
         if not self.allowed_origins:
@@ -159,13 +170,16 @@ class Guard:
         if not self.key_digests or environ.get("PATH_INFO") in OPEN_PATHS:
             return
         shown = [_digest(text) for text in _keys_shown(environ)]
-        found = False
-        for digest in shown:
-            for known in self.key_digests:  # all of them, so that the time does not tell which one matched
-                found |= hmac.compare_digest(digest, known)
-        if not found:
+        if not sum(self._knows(digest) for digest in shown):  # of all of them, as in _knows
             wrong = "is not one of gateway.apiKeys" if shown else "is missing"
             raise KeyRefused(f"The key of this gateway {wrong}. Send it as Authorization: Bearer KEY, or as x-api-key.")
+
+    def _knows(self, digest: bytes) -> bool:
+        """Whether this is an accepted key."""
+        found = False
+        for known in self.key_digests:  # all of them, so that the time does not tell which one matched
+            found |= hmac.compare_digest(digest, known)
+        return found
 
 
 def _check_content(environ: Environ, content_types: Sequence[str]) -> None:
@@ -178,7 +192,10 @@ def _check_content(environ: Environ, content_types: Sequence[str]) -> None:
                 '(for curl: -H "Content-Type: application/json").'
             )
     if (_text(environ, "HTTP_CONTENT_ENCODING") or "identity").lower() != "identity":
-        raise NotJsonContent("A compressed body is not accepted; send it without Content-Encoding.")
+        raise NotJsonContent(
+            "A compressed body is not accepted; send it without Content-Encoding "
+            "(Codex: features.enable_request_compression = false)."
+        )
 
 
 def _is_preflight(environ: Environ) -> bool:

@@ -4,6 +4,7 @@ A new endpoint is a new row. What the rows have in common (access, deadlines, he
 path) is done for all of them in gateway_proxy. This module knows no Flask, so that the table can be read without it.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeAlias, TypeVar
@@ -11,16 +12,19 @@ from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeAlias, TypeVar
 import msgspec
 
 from gateway.core.errors import InvalidRequest
-from gateway.core.request import NOTHING, RequestContext
+from gateway.core.source import NOTHING, RequestContext
 from gateway.core.strict_json import JsonObject, dumps
+from gateway.core.token_estimate import estimate_tokens
 from gateway.dispatch.call import Call
 from gateway.dispatch.explain import Explainer
 from gateway.handler.reply import JSON_TYPE, Reply
 from gateway.handler.request_handler import RequestHandler
 from gateway.routing.router import Router
 from gateway.server.guard import Guard
+from gateway.server.model_list import shape_for
 from gateway.server.paths import EXPLAIN
-from gateway.wires.base import CallerWire, InboundWire
+from gateway.wires.anthropic_messages.inbound import AnthropicMessagesCallers
+from gateway.wires.base import CallerWire, CountingWire, InboundWire
 from gateway.wires.openai_chat.inbound import OpenAIChatCallers
 
 if TYPE_CHECKING:
@@ -28,6 +32,10 @@ if TYPE_CHECKING:
 
 JSON_BODY: Final = ("application/json",)
 NO_CONTEXT: Final = RequestContext()
+ESTIMATE: Final = ("x-gateway-tokens", "estimate")
+"""The header of a number of tokens that no provider has counted."""
+
+logger = logging.getLogger(__name__)
 
 
 class Served(Protocol):
@@ -154,14 +162,24 @@ class Route:
 
 def chat(asked: Asked, wire: InboundWire) -> Reply:
     """A chat in any wire."""
-    context = _context(asked.environ, wire.request_headers)
-    return asked.served.handler(wire).handle(asked.model_call, asked.body, context)
+    return asked.served.handler(wire).handle(asked.model_call, asked.body, context_of(asked, wire))
+
+
+def count_tokens(asked: Asked, wire: CountingWire) -> Reply:
+    """The number of tokens of a chat in any wire, estimated. No record is kept of it."""
+    try:
+        request = wire.parse_count(asked.body, context_of(asked, wire, asked.served.guard.client(asked.environ)))
+        asked.served.router.candidates(request.model)
+        counted = wire.render_count(estimate_tokens(request.prompt()))
+    finally:
+        asked.model_call.finish()
+    logger.debug("request %s: tokens are estimated", asked.model_call.request_id)
+    return Reply(200, (("Content-Type", JSON_TYPE), ESTIMATE), counted)
 
 
 def models(asked: Asked, _: CallerWire) -> Reply:
-    """GET /v1/models: the aliases."""
-    names = asked.served.router.aliases
-    return _json({"object": "list", "data": [_described(name, asked.started) for name in names]})
+    """GET /v1/models: the aliases, in the shape of the client that asks."""
+    return _json(shape_for(asked.environ).page(asked.served.router.aliases, asked.started, asked.query))
 
 
 def model(asked: Asked, _: CallerWire) -> Reply:
@@ -169,7 +187,7 @@ def model(asked: Asked, _: CallerWire) -> Reply:
     name, router = asked.arguments["name"], asked.served.router
     if name not in router.aliases:
         router.candidates(name)  # `provider/model` is a name too; whatever else raises ModelNotFound
-    return _json(_described(name, asked.started))
+    return _json(shape_for(asked.environ).describe(name, asked.started))
 
 
 def explain(asked: Asked, _: CallerWire) -> Reply:
@@ -187,12 +205,21 @@ def health(asked: Asked, _: CallerWire) -> Reply:
 
 ENDPOINTS: Final[Sequence[Row]] = (
     Endpoint("chat", "/v1/chat/completions", ("POST",), OpenAIChatCallers, chat, model_call=True),
+    Endpoint("messages", "/v1/messages", ("POST",), AnthropicMessagesCallers, chat, model_call=True),
+    Endpoint(
+        "count_tokens",
+        "/v1/messages/count_tokens",
+        ("POST",),
+        AnthropicMessagesCallers,
+        count_tokens,
+        model_call=True,
+    ),
     Endpoint("models", "/v1/models", ("GET",), OpenAIChatCallers, models),
     Endpoint("model", "/v1/models/<path:name>", ("GET",), OpenAIChatCallers, model),
     Endpoint("explain", EXPLAIN, ("GET",), OpenAIChatCallers, explain),
     Endpoint("health", "/health", ("GET",), OpenAIChatCallers, health),
 )
-"""All of them. The first one's wire is that of paths that no row has."""
+"""All of them. A path that no row has answers in the wire of the row above it, or else in the first one's."""
 
 
 class Routes:
@@ -222,6 +249,9 @@ class Routes:
     def wire(self, path: str) -> CallerWire:
         """The wire in which a path answers."""
         route = self.find(path)
+        if route is None:
+            above = (each for known, each in self._exact.items() if path.startswith(f"{known}/"))
+            route = next(above, None)
         return self._default if route is None else route.wire
 
     def model_call(self, method: str, path: str) -> Route | None:
@@ -237,17 +267,20 @@ def plain_path(path: str) -> str:
     return path
 
 
-def _context(environ: "WSGIEnvironment", names: frozenset[str]) -> RequestContext:
-    """What a wire is given of a request beside its body."""
+def context_of(asked: Asked, wire: InboundWire, client: str = "") -> RequestContext:
+    """What a wire is given of a request beside its body.
+
+    Args:
+        asked: the request.
+        wire: names the headers that it reads.
+        client: whose earlier answers the request may build on.
+    """
+    environ, names = asked.environ, wire.request_headers
     query = environ.get("QUERY_STRING", "")
-    if not (names or query):
+    if not (names or query or client):
         return NO_CONTEXT
     fields = ((name, environ.get("HTTP_" + name.upper().replace("-", "_"))) for name in names)
-    return RequestContext({name: value for name, value in fields if value is not None}, query)
-
-
-def _described(name: str, created: int) -> JsonObject:
-    return {"id": name, "object": "model", "created": created, "owned_by": "llm-gateway"}
+    return RequestContext({name: value for name, value in fields if value is not None}, query, client)
 
 
 def _json(value: JsonObject, status: int = 200) -> Reply:

@@ -18,14 +18,19 @@ _PARAMS: Final = frozenset(field.name for field in fields(Params))
 
 def adjusted(prompt: Prompt, adjustments: Adjustments) -> Prompt:
     """The prompt without the parameters and the reasoning that `adjustments` names, and with at most its tokens."""
-    without, limit = adjustments.without, adjustments.max_tokens
+    without = adjustments.without
     if REASONING in without:
         prompt = replace(prompt, messages=tuple(map(_without_reasoning, prompt.messages)))
     changes: dict[str, object] = {name: getattr(_DEFAULTS, name) for name in without & _PARAMS}
-    asked = prompt.params.max_tokens
-    if limit is not None and asked is not None and asked > limit:
-        changes["max_tokens"] = limit
+    if lowers_limit(prompt, adjustments):
+        changes["max_tokens"] = adjustments.max_tokens
     return replace(prompt, params=replace(prompt.params, **changes)) if changes else prompt
+
+
+def lowers_limit(prompt: Prompt, adjustments: Adjustments) -> bool:
+    """Whether the prompt asks for more tokens than `adjustments` allows, which the caller is told of."""
+    asked, most = prompt.params.max_tokens, adjustments.max_tokens
+    return asked is not None and most is not None and asked > most
 
 
 def _without_reasoning(message: Message) -> Message:

@@ -12,7 +12,8 @@ from gateway.core.answer import ChatChunk, ChatResponse, Usage
 from gateway.core.errors import GatewayError
 from gateway.core.provider_failures import ProviderFailure
 from gateway.core.rendered import Ask, Rendered
-from gateway.core.request import ChatRequest, RequestContext
+from gateway.core.request import ChatRequest
+from gateway.core.source import RequestContext
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 
@@ -136,6 +137,16 @@ class InboundWire(CallerWire, Protocol):
 
     def field_name(self, name: str) -> str:
         """This wire's name for a field that an outbound wire has left out, which names it as OpenAI chat does."""
+
+
+class CountingWire(InboundWire, Protocol):
+    """An inbound wire whose callers may ask how many tokens a request has."""
+
+    def parse_count(self, body: bytes, context: RequestContext) -> ChatRequest:
+        """Read and check a request whose tokens are to be counted. Raises InvalidRequest."""
+
+    def render_count(self, tokens: int) -> bytes:
+        """A number of tokens as the caller's body."""
 
 
 class OutboundWire(Protocol):

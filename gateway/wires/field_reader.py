@@ -16,6 +16,7 @@ NAME_SHOWN: Final = 64
 """Characters of a name in the request that are repeated in a header or a log."""
 
 _NOTHING: Final[tuple[JsonValue, ...]] = ("", [], {})
+_INDEX: Final = re.compile(r"\[\d+\]|\.\d+(?=\.|$)")
 _UNPRINTABLE: Final = re.compile(r"[^!-+\--~]")  # a comma separates the names in a header
 
 
@@ -42,10 +43,16 @@ def printable(name: str) -> str:
 class FieldReader:
     """Reads one object. A null counts as absent everywhere.
 
+    Attributes:
+        item: how the path of an array's entry goes on, with `{}` for its index. A wire whose notation is another one
+            has a class of its own.
+
     Args:
         fields: the object.
-        path: its path in the request, in OpenAI's notation (`messages[0].content`); "" for the request itself.
+        path: its path in the request (OpenAI: `messages[0].content`); "" for the request itself.
     """
+
+    item = "[{}]"
 
     def __init__(self, fields: JsonObject, path: str = "") -> None:
         self._fields = fields
@@ -109,7 +116,7 @@ class FieldReader:
             raise self.wrong_type(key, "an array of strings")
         for index, item in enumerate(value):
             if not isinstance(item, str):
-                raise wrong_type(f"{self.at(key)}[{index}]", "a string", item)
+                raise wrong_type(self.at(key) + self.item.format(index), "a string", item)
         return tuple(item for item in value if isinstance(item, str))
 
     def json(self, key: str) -> JsonObject | None:
@@ -139,7 +146,7 @@ class FieldReader:
             raise self.wrong_type(key, "an array")
         inner = []
         for index, item in enumerate(value):
-            path = f"{self.at(key)}[{index}]"
+            path = self.at(key) + self.item.format(index)
             if not isinstance(item, dict):
                 raise wrong_type(path, "an object", item)
             inner.append(self._enter(item, path))
@@ -148,6 +155,10 @@ class FieldReader:
     def ignore(self, *keys: str) -> None:
         """Mark fields as read that carry nothing for the neutral form."""
         self._read.update(keys)
+
+    def put_back(self, key: str) -> None:
+        """Mark a field as not read after all: its value is one that the neutral form does not have."""
+        self._read.discard(key)
 
     def skip(self, instead: str | None = None) -> None:
         """Mark the object as not read at all. `unread` then gives only `instead`, or nothing where it is None."""
@@ -163,11 +174,11 @@ class FieldReader:
             return
         for key, value in self._fields.items():
             if key not in self._read and value is not None and not (self._path and value in _NOTHING):
-                yield re.sub(r"\[\d+\]", "", self._path) + ("." if self._path else "") + printable(key)
+                yield _INDEX.sub("", self._path) + ("." if self._path else "") + printable(key)
         for inner in self._inner:
             yield from inner.unread()
 
     def _enter(self, fields: JsonObject, path: str) -> "FieldReader":
-        inner = FieldReader(fields, path)
+        inner = type(self)(fields, path)
         self._inner.append(inner)
         return inner

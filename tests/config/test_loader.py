@@ -363,11 +363,11 @@ def test_the_settings_that_the_example_comments_out_load_as_well() -> None:
     text = re.sub(r"(?m)^ +(watchFiles|allowedOrigins): \[\]\n", "", EXAMPLE.read_text(encoding="utf-8"))
     text, count = re.subn(rf'(?m)^( +)# ((?: *)(?:- )?(?:(?:{names}):|")(?= |$).*|  - ".*)$', r"\1\2", text)
     env = {"OPENAI_API_KEY": "a", "GEMINI_CLIENT_ID": "b", "GEMINI_CLIENT_SECRET": "c", "GATEWAY_KEY": "d"}
-    env |= {"COMPANY_CLIENT_SECRET": "e", "AZURE_OPENAI_API_KEY": "f"}
+    env |= {"COMPANY_CLIENT_SECRET": "e", "AZURE_OPENAI_API_KEY": "f", "ANTHROPIC_API_KEY": "g"}
     loaded = parse(text.encode(), "config.yaml", env=env, checks=(catalog.check(env),))
     config = loaded.config
     assert loaded.warnings == ()
-    assert count == 61
+    assert count == 67
     assert config.auth.watch_files[1] == WatchFile(
         path="~/.config/other-tool/token.json", provider="openai", format="plain"
     )
@@ -381,6 +381,7 @@ def test_the_settings_that_the_example_comments_out_load_as_well() -> None:
     assert sources == {
         "openai": ApiKey,
         "gemini": StoredToken,
+        "anthropic": ApiKey,
         "company": StoredToken,
         "azure": ApiKey,
         "borrowed": TokenFileSource,

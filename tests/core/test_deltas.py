@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from gateway.core.answer import ChatChunk, ChoiceDelta, Envelope, ToolCallDelta, Usage
 from gateway.core.deltas import assemble, has_content, joined, merged, plain_text
-from gateway.core.request import Media, Source
+from gateway.core.request import Media
+from gateway.core.source import Source
 from gateway.core.strict_json import JsonObject
 
 SIGNED: JsonObject = {"vendor": {"signature": "c2ln"}}

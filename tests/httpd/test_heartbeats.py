@@ -16,7 +16,7 @@ from waitress.channel import ClientDisconnected
 
 from gateway.core.errors import GatewayError
 from gateway.core.provider_failures import StreamBroken
-from gateway.core.request import RequestContext
+from gateway.core.source import RequestContext
 from gateway.core.sse import encode
 from gateway.dispatch.call import Call
 from gateway.dispatch.caller import Caller as CallerOfCall

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -286,12 +287,36 @@ def test_v1_is_right_for_every_other_vendor() -> None:
     assert problems({}, mine=schema.Provider(type="openai", api_endpoint="https://proxy.example/v1")) == []
 
 
-@pytest.mark.parametrize("name", sorted(VENDORS.keys() - {"gemini"}))
-@pytest.mark.parametrize("api", ["native", "openai"])
+@pytest.mark.parametrize("name", sorted(VENDORS.keys() - {"gemini", "openai"}))
+@pytest.mark.parametrize("api", ["native", "openai", "chat", "responses"])
 def test_who_has_one_api_gives_no_choice(name: str, api: str) -> None:
     (problem,) = problems(EVERY_KEY, port=1, **{name: schema.Provider(api=api)})  # type: ignore[arg-type]
     assert (problem.path, problem.fatal) == (("providers", name, "api"), True)
     assert f"{name} has only one" in problem.message
+
+
+@pytest.mark.parametrize(("name", "api"), [("openai", "native"), ("openai", "openai"), ("gemini", "responses")])
+def test_an_api_of_another_vendor_is_a_fault_that_names_those_there_are(name: str, api: str) -> None:
+    (problem,) = problems(EVERY_KEY, port=1, **{name: schema.Provider(api=api)})  # type: ignore[arg-type]
+    assert (problem.path, problem.fatal) == (("providers", name, "api"), True)
+    assert problem.message.startswith("must be ")
+
+
+@pytest.mark.parametrize(
+    ("api", "wire"), [(None, "openai_chat"), ("chat", "openai_chat"), ("responses", "openai_responses")]
+)
+def test_openai_has_two_apis_at_one_address(api: Literal["chat", "responses"] | None, wire: str) -> None:
+    settings = schema.Provider(api=api)
+    assert not problems(EVERY_KEY, port=1, openai=settings)
+    resolved = resolve("openai", settings, EVERY_KEY)
+    assert (resolved.wire, resolved.endpoint) == (wire, "https://api.openai.com/v1")
+
+
+def test_settings_of_chat_apis_are_no_settings_of_the_responses_api() -> None:
+    settings = schema.Provider(api="responses", message_extras="keep")
+    (problem,) = problems(EVERY_KEY, port=1, openai=settings)
+    assert problem.path == ("providers", "openai", "messageExtras")
+    assert "api: chat" in problem.message
 
 
 @pytest.mark.parametrize("api", ["native", "openai"])

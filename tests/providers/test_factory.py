@@ -7,6 +7,7 @@ import pytest
 
 from gateway.config import schema
 from gateway.core.clock import SystemClock
+from gateway.providers.anthropic import AnthropicProvider
 from gateway.providers.base import Provider
 from gateway.providers.catalog import resolve
 from gateway.providers.factory import BUILDERS, ProviderFactory
@@ -16,7 +17,11 @@ from gateway.providers.vendors import VENDORS, Wire
 from gateway.wires.reasoning_memory import ReasoningMemory
 
 EVERY_KEY = {vendor.key_env: "sk-canary-0123456789" for vendor in VENDORS.values() if vendor.key_env}
-CLASSES: dict[Wire, type] = {"openai_chat": OpenAIProvider, "gemini": GeminiProvider}
+CLASSES: dict[Wire, type] = {
+    "openai_chat": OpenAIProvider,
+    "gemini": GeminiProvider,
+    "anthropic_messages": AnthropicProvider,
+}
 
 
 def built(name: str, **settings: object) -> Provider:

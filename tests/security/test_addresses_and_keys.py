@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.wires.openai_chat.inbound.addresses import REFUSED
+from gateway.wires.addresses import REFUSED
 from tests.security.hostile import GOOGLE_KEY, KEY, Scene, check_reply, refused, scene
 from tests.support.running import chat
 from tests.support.upstream_script import ScriptedUpstream

@@ -193,7 +193,7 @@ def test_a_configured_page_may_call_across_sites_and_read_the_reply() -> None:
 def test_a_preflight_of_a_configured_page_needs_no_key() -> None:
     WITH_PAGE.check(preflight(PAGE))
     headers = dict(WITH_PAGE.cors_headers(preflight(PAGE)))
-    assert headers["Access-Control-Allow-Methods"] == "GET, POST, OPTIONS"
+    assert headers["Access-Control-Allow-Methods"] == "GET, POST, DELETE, OPTIONS"
     assert headers["Access-Control-Max-Age"] == "600"
     named = headers["Access-Control-Allow-Headers"].split(", ")
     assert {"authorization", "content-type", "x-api-key", "x-request-id", "x-stainless-retry-count"} <= set(named)

@@ -19,7 +19,7 @@ from gateway.core.provider_failures import (
     StreamBroken,
 )
 from gateway.core.rendered import Rendered
-from gateway.core.request import Source
+from gateway.core.source import Source
 from gateway.core.sse import DONE, encode
 from gateway.core.strict_json import dumps
 from gateway.streaming.answer_machine import AFTER_FINISH, MAX_RESUMABLE_CHARS, AnswerMachine, Stall

@@ -4,7 +4,7 @@ import pytest
 
 from gateway.core.answer import ChatChunk
 from gateway.core.provider_failures import NotContinued
-from gateway.core.request import Source
+from gateway.core.source import Source
 from gateway.streaming.answer_machine import HOLD_SECONDS, AnswerMachine, Stall
 from tests.streaming.test_answer_machine import END, STALL, Ending, WordDecoder, WordEncoder, end
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.answer import ChatChunk
-from gateway.core.request import Source
+from gateway.core.source import Source
 from gateway.core.text_end import anchor
 from gateway.streaming.overlap import HOLD_CHARACTERS, MAX_EMPTY_CHUNKS, MAX_PLACES, AnswersDiffer, OverlapFilter, Piece
 

@@ -9,6 +9,7 @@ from gateway.config.loader import Loaded
 from gateway.core.clock import Clock
 from gateway.runtime import Current, Runtime
 from gateway.server.gateway_proxy import GatewayProxy
+from gateway.server.response_routes import response_rows
 from gateway.server.routes import ENDPOINTS, Row
 
 PORT = 8080
@@ -40,7 +41,8 @@ def application_of(
         assert assembly.failover is not None
         assembly.apply()
         current.swap(assembly)
-        proxy = GatewayProxy(current, runtime.drain_state, runtime.clock, runtime.masker.mask, endpoints)
+        rows = (*endpoints, *response_rows(runtime.responses, runtime.clock.wall))
+        proxy = GatewayProxy(current, runtime.drain_state, runtime.clock, runtime.masker.mask, rows)
         yield WholeApplication(runtime, assembly, proxy)
     finally:
         current.swap(None)

@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from gateway.core.request import ChatRequest, RequestContext
+from gateway.core.request import ChatRequest
+from gateway.core.source import RequestContext
 from gateway.core.strict_json import dumps
 from gateway.wires.openai_chat.inbound import OpenAIChatCallers
 

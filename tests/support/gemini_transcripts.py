@@ -18,7 +18,8 @@ from gateway.core.answer import ChatChunk, ChatResponse, ChoiceDelta
 from gateway.core.deltas import assemble, merged
 from gateway.core.provider_failures import ProviderFailure
 from gateway.core.rendered import Rendered
-from gateway.core.request import Source, Tool
+from gateway.core.request import Tool
+from gateway.core.source import Source
 from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, dumps, loads
 from gateway.wires.gemini.decoder import EventDecoder
 from gateway.wires.reasoning_memory import ReasoningMemory

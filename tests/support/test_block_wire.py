@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gateway.core.answer import ChatChunk, ChatResponse, ChoiceDelta, Envelope, ToolCallDelta, Usage
 from gateway.core.deltas import joined
 from gateway.core.provider_failures import InvalidAnswer
-from gateway.core.request import RequestContext, Source
+from gateway.core.source import RequestContext, Source
 from gateway.core.sse import SseDecoder
 from gateway.wires.base import Naming
 from tests.support.block_wire import BlockCallers

@@ -79,9 +79,7 @@ def test_a_session_goes_on_with_the_connections_of_the_one_before(tmp_path: Path
     shared = SharedTransports()
 
     def session(endpoint: str, seconds: float = LONG) -> UpstreamSession:
-        return UpstreamSession(
-            "acme", endpoint, pool_size=4, connect_seconds=seconds, environ=environ, shared=shared
-        )
+        return UpstreamSession("acme", endpoint, pool_size=4, connect_seconds=seconds, environ=environ, shared=shared)
 
     with ScriptedUpstream() as up:
         up.answers(lambda _: (json_answer("hi"),))

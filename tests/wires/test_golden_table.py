@@ -19,33 +19,39 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from gateway.core.errors import GatewayError
 from gateway.core.rendered import Ask, Rendered
 from gateway.core.strict_json import JsonValue, dumps
+from gateway.wires.anthropic_messages.outbound import AnthropicMessagesProvider
 from gateway.wires.base import Naming, OutboundWire
 from gateway.wires.gemini import Gemini
 from gateway.wires.openai_chat.inbound import OpenAIChatCallers
 from gateway.wires.openai_chat.outbound import OpenAIChatProvider
 from gateway.wires.openai_chat.outbound.dialect import Dialect
 from gateway.wires.reasoning_memory import ReasoningMemory
+from tests.support.anthropic_answers import events as anthropic_events
+from tests.support.anthropic_server import vendor_fault
 from tests.support.chats import ASKED
-from tests.support.gemini_transcripts import read_all
+from tests.support.gemini_transcripts import TOOLS, read_all
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 TABLE = GOLDEN / "table"
 SCHEMAS = Path(__file__).parents[1] / "schemas"
 REQUESTS = {path.stem: path for path in sorted((GOLDEN / "openai" / "requests").glob("*.json"))}
 ANSWERS = {path.stem: path for path in sorted((GOLDEN / "openai" / "answers").glob("*.json"))}
+CLAUDES = {path.stem: path for path in sorted((GOLDEN / "anthropic" / "answers").glob("*.json"))}
 TARGETS: dict[str, tuple[Callable[[], OutboundWire], str]] = {
     "openai": (lambda: OpenAIChatProvider(Dialect("strict")), "gpt-5"),
     "gemini-2.5": (lambda: Gemini(ReasoningMemory()), "gemini-2.5-flash"),
     "gemini-3": (lambda: Gemini(ReasoningMemory()), "gemini-3-pro-preview"),
+    "anthropic-4.5": (lambda: AnthropicMessagesProvider(ReasoningMemory()), "claude-sonnet-4-5"),
+    "anthropic-5.5": (lambda: AnthropicMessagesProvider(ReasoningMemory()), "claude-opus-5-5"),
 }
 NOW = 1_800_000_000
 CUSTOM = '"type":"custom"'
 """The client's types of a stream know no custom tools, though OpenAI has them."""
 
 
-def check(name: str, found: str) -> None:
+def check(name: str, found: str, table: Path = TABLE) -> None:
     """The row as it stands in the table."""
-    path = TABLE / name
+    path = table / name
     found = re.sub(r"\b(call_|chatcmpl-)[0-9a-f]{24}\b", r"\1GENERATED", found)
     if os.environ.get("GOLDEN") == "write":
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -77,8 +83,10 @@ def test_a_request_becomes_this(name: str, target: str) -> None:
         check(f"requests/{name}.{target}.json", pretty({"refused": f"{type(refused).__name__}: {refused.message}"}))
         return
     body = json.loads(rendered.body)
-    if target != "openai":
+    if target.startswith("gemini"):
         gemini_requests().validate(body)
+    elif target.startswith("anthropic"):
+        assert vendor_fault(body, new=target == "anthropic-5.5") is None
     check(f"requests/{name}.{target}.json", pretty({"body": body, "dropped": rendered.dropped}))
 
 
@@ -139,6 +147,23 @@ def test_the_events_of_a_stream_in_one_answer_read_so(name: str) -> None:
     check(f"answers/{name}.stream.gemini.json", whole(Gemini(ReasoningMemory()), dumps(bodies), row.asked))
 
 
+CLAUDE = Rendered(b"", tools=TOOLS, neutral=True)
+
+
+@pytest.mark.parametrize("name", CLAUDES)
+def test_an_answer_of_anthropic_reads_so(name: str) -> None:
+    wire = AnthropicMessagesProvider(ReasoningMemory())
+    check(f"answers/{name}.anthropic.json", whole(wire, CLAUDES[name].read_bytes(), CLAUDE))
+
+
+@pytest.mark.parametrize("name", CLAUDES)
+def test_a_stream_of_anthropic_reads_so(name: str) -> None:
+    answer = json.loads(CLAUDES[name].read_bytes())
+    sent = anthropic_events(answer) if answer["type"] == "message" else [answer]
+    wire = AnthropicMessagesProvider(ReasoningMemory())
+    check(f"streams/{name}.anthropic.txt", streamed(wire, [dumps(each) for each in sent], CLAUDE))
+
+
 def test_every_row_is_of_a_fixture() -> None:
     rows = {path.name.split(".")[0] for path in TABLE.glob("*/*")}
-    assert rows == {*REQUESTS, *ANSWERS, *read_all("answers"), *read_all("streams")}
+    assert rows == {*REQUESTS, *ANSWERS, *CLAUDES, *read_all("answers"), *read_all("streams")}

@@ -20,9 +20,11 @@ from gateway.core.deltas import assemble, joined
 from gateway.core.errors import InvalidRequest
 from gateway.core.provider_failures import InvalidAnswer, ProviderFailure, UnsupportedByTarget
 from gateway.core.rendered import Ask, Rendered
-from gateway.core.request import ChatRequest, Message, Prompt, Source, Text, Tool
+from gateway.core.request import ChatRequest, Message, Prompt, Text, Tool
+from gateway.core.source import Source
 from gateway.core.sse import encode
 from gateway.core.strict_json import JsonObject, dumps, loads
+from gateway.wires.anthropic_messages.outbound import AnthropicMessagesProvider
 from gateway.wires.base import Naming, OutboundWire
 from gateway.wires.gemini import Gemini
 from gateway.wires.openai_chat.inbound import OpenAIChatCallers
@@ -226,6 +228,9 @@ def test_a_call_ends_as_soon_as_it_is_whole_and_something_else_begins() -> None:
 # Requests --------------------------------------------------------------------------------------------------------
 
 
+CLAUDE = "MessageCreateParamsNonStreaming"
+
+
 @cache
 def validator(schema: str, name: str) -> jsonschema.Draft202012Validator:
     defs = json.loads((SCHEMAS / f"{schema}.json").read_text("utf-8"))["$defs"]
@@ -243,6 +248,8 @@ def test_every_prompt_becomes_a_valid_request_or_a_refusal(prompt: Prompt) -> No
         (OpenAIChatProvider(OPENAI), "gpt-5", validator("openai", "CreateChatCompletionRequest")),
         (Gemini(ReasoningMemory()), "gemini-3-pro-preview", validator("gemini", "GenerateContentRequest")),
         (Gemini(ReasoningMemory()), "gemini-2.5-flash", validator("gemini", "GenerateContentRequest")),
+        (AnthropicMessagesProvider(ReasoningMemory()), "claude-opus-5-5", validator("anthropic", CLAUDE)),
+        (AnthropicMessagesProvider(ReasoningMemory()), "claude-sonnet-4-5", validator("anthropic", CLAUDE)),
     ]
     for wire, model, valid in targets:
         try:

@@ -11,7 +11,7 @@ import pytest
 from gateway.core.answer import ChatChunk
 from gateway.core.provider_failures import StreamBroken
 from gateway.core.rendered import Rendered
-from gateway.core.request import Source
+from gateway.core.source import Source
 from gateway.streaming.answer_machine import AnswerMachine, Stall
 from gateway.wires.base import Decoder, Encoder, Naming
 from gateway.wires.gemini import Gemini

@@ -95,7 +95,7 @@ def test_it_is_the_latest_calls_that_fit(steps: list[tuple[str, bool, JsonObject
                 model.pop(0)
         else:
             assert memory.find(name) == (known or {})
-            if known:
+            if known is not None:
                 model = [*((other, kept) for other, kept in model if other != name), (name, known)]
     for name, told in model:
         assert memory.find(name) == told

@@ -16,7 +16,7 @@ from gateway.core.answer import ChatChunk, ChoiceDelta, Envelope
 from gateway.core.deltas import has_content, plain_text
 from gateway.core.provider_failures import InvalidAnswer, ProviderFailure
 from gateway.core.rendered import Rendered
-from gateway.core.request import Source
+from gateway.core.source import Source
 from gateway.core.strict_json import JsonObject, JsonValue
 from gateway.wires.base import MAX_CHOICES
 from gateway.wires.gemini.citations import read_citations

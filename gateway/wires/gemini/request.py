@@ -13,7 +13,7 @@ from typing import Final
 from gateway.core.rendered import Ask, Rendered
 from gateway.core.request import ChatRequest, Prompt
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
-from gateway.wires.adjusted_prompt import adjusted
+from gateway.wires.adjusted_prompt import adjusted, lowers_limit
 from gateway.wires.gemini import contents, params, tools
 from gateway.wires.gemini.media import Drop
 from gateway.wires.gemini.models import traits
@@ -41,8 +41,11 @@ def render(chat: ChatRequest, model: str, memory: ReasoningMemory, ask: Ask) -> 
         InvalidRequest: no provider could read the request.
         UnsupportedByTarget: Gemini does not support a part that cannot be left out.
     """
-    prompt, about = adjusted(chat.prompt(), ask.adjustments), traits(model)
+    given, about = chat.prompt(), traits(model)
+    prompt = adjusted(given, ask.adjustments)
     drop = _Dropped()
+    if lowers_limit(given, ask.adjustments):
+        drop("max_tokens")
     if prompt.params.verbosity is not None:
         drop("verbosity")  # no model has one
     for name in prompt.unmapped:

@@ -4,7 +4,7 @@ from gateway.core.answer import ChatResponse
 from gateway.core.deltas import assemble
 from gateway.core.provider_failures import InvalidAnswer
 from gateway.core.rendered import Rendered
-from gateway.core.request import Source
+from gateway.core.source import Source
 from gateway.core.strict_json import JsonFault, JsonValue, loads
 from gateway.wires.gemini.answer_reader import WIRE, AnswerReader
 from gateway.wires.reasoning_memory import ReasoningMemory

@@ -10,7 +10,8 @@ from typing import Final
 from gateway.core import sse
 from gateway.core.answer import ChatResponse
 from gateway.core.errors import GatewayError
-from gateway.core.request import ChatRequest, RequestContext
+from gateway.core.request import ChatRequest
+from gateway.core.source import RequestContext
 from gateway.core.strict_json import dumps
 from gateway.server.routes import Endpoint, chat
 from gateway.wires.base import Encoder, Headers, Naming

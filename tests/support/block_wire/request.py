@@ -17,20 +17,8 @@ from urllib.parse import parse_qs
 from msgspec.structs import replace
 
 from gateway.core.errors import InvalidRequest
-from gateway.core.request import (
-    ChatRequest,
-    Message,
-    Params,
-    Part,
-    Prompt,
-    Reasoning,
-    RequestContext,
-    Source,
-    Text,
-    Tool,
-    ToolCall,
-    ToolChoice,
-)
+from gateway.core.request import ChatRequest, Message, Params, Part, Prompt, Reasoning, Text, Tool, ToolCall, ToolChoice
+from gateway.core.source import RequestContext, Source
 from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, as_object, dumps, loads
 from gateway.core.text_end import anchor
 from gateway.wires.field_reader import FieldReader

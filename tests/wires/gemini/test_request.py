@@ -26,7 +26,6 @@ from gateway.core.request import (
     Prompt,
     Reasoning,
     Refusal,
-    Source,
     StoredFile,
     Text,
     Tool,
@@ -34,6 +33,7 @@ from gateway.core.request import (
     ToolChoice,
     UnknownPart,
 )
+from gateway.core.source import Source
 from gateway.core.strict_json import JsonObject
 from gateway.wires.gemini import media, request
 from gateway.wires.gemini.contents import CONTINUE

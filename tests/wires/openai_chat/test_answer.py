@@ -28,7 +28,8 @@ from gateway.core.answer import (
 from gateway.core.deltas import assemble
 from gateway.core.provider_failures import StreamBroken
 from gateway.core.rendered import Rendered
-from gateway.core.request import Media, Source
+from gateway.core.request import Media
+from gateway.core.source import Source
 from gateway.core.sse import DONE, SseDecoder, encode
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.wires.base import Naming

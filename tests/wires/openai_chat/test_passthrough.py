@@ -19,10 +19,10 @@ from gateway.wires.base import Decoder, Naming
 from gateway.wires.gemini.decoder import EventDecoder
 from gateway.wires.openai_chat.inbound import OpenAIChatCallers
 from gateway.wires.openai_chat.inbound.encoder import ChunkEncoder
-from gateway.wires.openai_chat.inbound.errors import unmasked
 from gateway.wires.openai_chat.outbound import OpenAIChatProvider
 from gateway.wires.openai_chat.outbound.decoder import ChunkDecoder
 from gateway.wires.openai_chat.passthrough import CREDIT, PRICE
+from gateway.wires.openai_errors import unmasked
 from gateway.wires.reasoning_memory import ReasoningMemory
 from tests.support.chats import ASKED
 

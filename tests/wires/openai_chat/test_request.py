@@ -12,8 +12,8 @@ from gateway.core.errors import InvalidRequest
 from gateway.core.rendered import Ask
 from gateway.core.request import ChatRequest
 from gateway.core.strict_json import MAX_DEPTH, JsonObject, JsonValue, dumps, loads
+from gateway.wires.addresses import REFUSED
 from gateway.wires.openai_chat.inbound import OpenAIChatCallers
-from gateway.wires.openai_chat.inbound.addresses import REFUSED
 from gateway.wires.openai_chat.inbound.request import FIELDS, MAX_MODEL
 from gateway.wires.openai_chat.outbound import OpenAIChatProvider
 

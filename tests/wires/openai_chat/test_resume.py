@@ -6,8 +6,8 @@ import pytest
 
 from gateway.core.rendered import Ask
 from gateway.core.text_end import anchor
+from gateway.wires.continuation import TAIL
 from gateway.wires.openai_chat.inbound import OpenAIChatCallers
-from gateway.wires.openai_chat.inbound.resume import TAIL
 from gateway.wires.openai_chat.outbound import OpenAIChatProvider
 from tests.support.continuations import continued
 

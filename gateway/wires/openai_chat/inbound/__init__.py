@@ -10,11 +10,13 @@ from typing import Final
 from gateway.core import sse
 from gateway.core.answer import ChatResponse
 from gateway.core.errors import GatewayError
-from gateway.core.request import ChatRequest, RequestContext
+from gateway.core.request import ChatRequest
+from gateway.core.source import RequestContext
+from gateway.wires import openai_errors as errors
 from gateway.wires.base import Encoder, Headers, Naming
 from gateway.wires.forwarded_headers import RATE_LIMITS, forwarded
 from gateway.wires.openai_chat import WIRE
-from gateway.wires.openai_chat.inbound import answer, errors, request, resume
+from gateway.wires.openai_chat.inbound import answer, request, resume
 from gateway.wires.openai_chat.inbound.encoder import ChunkEncoder
 
 NO_CONTEXT: Final = RequestContext()

@@ -14,8 +14,8 @@ from gateway.core.strict_json import JsonObject, dumps
 from gateway.wires.base import Decoder, Naming, Passthrough
 from gateway.wires.openai_chat import WIRE, passthrough
 from gateway.wires.openai_chat.inbound.chunks import NeutralChunks
-from gateway.wires.openai_chat.inbound.errors import render_error
 from gateway.wires.openai_chat.inbound.resume import HEAD, StreamJoiner, skip_text
+from gateway.wires.openai_errors import render_error
 
 
 class ChunkEncoder:

@@ -12,47 +12,9 @@ from gateway.core.request import Media, Part, Refusal, StoredFile, Text, Unknown
 from gateway.core.strict_json import JsonObject
 from gateway.wires.data_urls import UrlFault, is_data, is_remote, plain_base64, split_data
 from gateway.wires.field_reader import FieldReader, printable
+from gateway.wires.media_types import by_name
 
 _FORMAT: Final = re.compile(r"[a-z0-9][a-z0-9.+-]*")
-_BY_ENDING: Final[Mapping[str, str]] = {
-    "aac": "audio/aac",
-    "c": "text/x-c",
-    "css": "text/css",
-    "csv": "text/csv",
-    "doc": "application/msword",
-    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-    "flac": "audio/flac",
-    "gif": "image/gif",
-    "heic": "image/heic",
-    "htm": "text/html",
-    "html": "text/html",
-    "jpeg": "image/jpeg",
-    "jpg": "image/jpeg",
-    "js": "text/javascript",
-    "json": "application/json",
-    "m4a": "audio/mp4",
-    "md": "text/markdown",
-    "mov": "video/quicktime",
-    "mp3": "audio/mpeg",
-    "mp4": "video/mp4",
-    "ogg": "audio/ogg",
-    "pdf": "application/pdf",
-    "png": "image/png",
-    "pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
-    "py": "text/x-python",
-    "rtf": "application/rtf",
-    "svg": "image/svg+xml",
-    "tsv": "text/tab-separated-values",
-    "txt": "text/plain",
-    "wav": "audio/wav",
-    "webm": "video/webm",
-    "webp": "image/webp",
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    "xml": "text/xml",
-    "yaml": "application/yaml",
-    "yml": "application/yaml",
-}
-"""Media types by file name extension. A fixed list, because the system's list differs from machine to machine."""
 
 
 def read_content(message: FieldReader) -> list[Part]:
@@ -135,12 +97,11 @@ def _file(part: FieldReader) -> Media | StoredFile:
         if not stored:
             raise inner.wrong_type("file_data", "a data: URL or base64, where there is no file_id")
         return StoredFile(stored)
-    ending = (name or "").rpartition(".")[2].lower()
     try:
         mime, data = split_data(data.strip()) if is_data(data.strip()) else ("", plain_base64(data))
     except UrlFault as fault:
         raise _refused(inner, "file_data", str(fault)) from None
-    return Media("file", mime or _BY_ENDING.get(ending, ""), data, name=name)
+    return Media("file", mime or by_name(name), data, name=name)
 
 
 def _refused(where: FieldReader, key: str, why: str) -> InvalidRequest:

@@ -11,11 +11,13 @@ from typing import Final
 from msgspec import Raw
 
 from gateway.core.errors import InvalidRequest
-from gateway.core.request import ChatRequest, Source
+from gateway.core.request import ChatRequest
+from gateway.core.source import Source
 from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, loads
+from gateway.wires.addresses import check_fields
 from gateway.wires.field_reader import wrong_type
 from gateway.wires.openai_chat import WIRE, raw_texts
-from gateway.wires.openai_chat.inbound.addresses import check_fields, check_media
+from gateway.wires.openai_chat.inbound.addresses import check_media
 from gateway.wires.openai_chat.inbound.prompt import read_prompt
 from gateway.wires.openai_chat.inbound.resume import is_plain
 

@@ -1,8 +1,5 @@
 """Resuming a broken stream with a second one: which answers can be resumed, the request for the second stream, and its
 chunks as a continuation of the first.
-
-Many models refuse an assistant's message at the end of a conversation ("prefill"). So the text so far is followed by a
-user's message that asks to continue, and to begin with the end of the text so far.
 """
 
 from typing import Final
@@ -10,22 +7,13 @@ from typing import Final
 from msgspec.structs import replace
 
 from gateway.core.answer import Usage
-from gateway.core.request import ChatRequest, Source
+from gateway.core.request import ChatRequest
+from gateway.core.source import Source
 from gateway.core.strict_json import JsonObject, JsonValue
-from gateway.core.text_end import anchor
+from gateway.wires.continuation import wish_to_continue
 from gateway.wires.openai_chat import raw_texts
 from gateway.wires.openai_chat.inbound.prompt import read_prompt
 
-CONTINUE: Final = (
-    "Your answer was cut off in transmission. These are its last characters:\n<tail>{tail}</tail>\n"
-    "Continue it as if it had never been interrupted. So that both parts can be joined, begin with an exact copy of "
-    "these characters:\n<begin>{begin}</begin>\n"
-    "Go on right behind them with the very next character. Change nothing of them, leave out the tags, do not comment, "
-    "do not open a code block anew, do not begin the answer anew."
-)
-"""The copy proves where the second stream belongs (gateway.streaming.overlap)."""
-TAIL: Final = 200
-"""Characters of the text so far that are quoted."""
 HEAD: Final = ("id", "object", "created", "model")
 """The fields that every chunk of an answer repeats."""
 
@@ -48,7 +36,7 @@ def resume_request(chat: ChatRequest, text_so_far: str) -> ChatRequest:
     messages: list[JsonValue] = [
         *(before if isinstance(before, list) else ()),
         {"role": "assistant", "content": text_so_far},
-        {"role": "user", "content": CONTINUE.format(tail=text_so_far[-TAIL:], begin=anchor(text_so_far))},
+        {"role": "user", "content": wish_to_continue(text_so_far)},
     ]
     more = {**fields, "messages": messages}
     return replace(chat, source=Source(chat.source.wire, more), prompt=lambda: read_prompt(raw_texts.decoded(more)))

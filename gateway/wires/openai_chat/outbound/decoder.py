@@ -12,7 +12,7 @@ from gateway.core.answer import ChatChunk, ChoiceDelta, Envelope
 from gateway.core.deltas import plain_text as plain_deltas
 from gateway.core.provider_failures import InvalidAnswer, ProviderFailure
 from gateway.core.rendered import Rendered
-from gateway.core.request import Source
+from gateway.core.source import Source
 from gateway.core.sse import DONE, Event, SseDecoder, SseTooLarge
 from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, loads
 from gateway.wires.base import MAX_CHOICES

@@ -1,4 +1,4 @@
-"""What a server of this wire takes, where servers differ. The rows of vendors are in gateway.providers.catalog."""
+"""What a server of this wire takes, where servers differ. The rows of vendors are in gateway.providers.vendors."""
 
 from typing import Final, Literal
 

@@ -15,7 +15,7 @@ from gateway.core.rendered import Ask, Rendered
 from gateway.core.request import ChatRequest, JsonOutput, Params, Prompt, Tool
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.wires import custom_tools
-from gateway.wires.adjusted_prompt import adjusted
+from gateway.wires.adjusted_prompt import adjusted, lowers_limit
 from gateway.wires.field_reader import printable
 from gateway.wires.openai_chat.outbound import conversation
 from gateway.wires.openai_chat.outbound.dialect import Dialect
@@ -42,11 +42,13 @@ def render(chat: ChatRequest, model: str, ask: Ask, dialect: Dialect) -> Rendere
         InvalidRequest: no provider could read the request.
         UnsupportedByTarget: this wire cannot express a part of it.
     """
-    without = ask.adjustments.without
-    prompt = adjusted(chat.prompt(), ask.adjustments)
+    without, given = ask.adjustments.without, chat.prompt()
+    prompt = adjusted(given, ask.adjustments)
     if without:
         dialect = replace(dialect, fields=dialect.fields - without)
     dropped: dict[str, None] = dict.fromkeys(map(printable, prompt.unmapped))
+    if lowers_limit(given, ask.adjustments):
+        dropped.setdefault("max_tokens")
     names = ToolNames(NAMES, names_in(prompt))
     setting = conversation.Setting(names, dialect, dropped.setdefault)
     declared = names.declared(_allowed(prompt))

@@ -9,7 +9,7 @@ from gateway.core.answer import ChatResponse, Envelope, Usage
 from gateway.core.deltas import joined
 from gateway.core.provider_failures import InvalidAnswer
 from gateway.core.rendered import Rendered
-from gateway.core.request import Source
+from gateway.core.source import Source
 from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, loads
 from gateway.wires.openai_chat import ANSWER_OBJECT, WIRE
 from gateway.wires.openai_chat.outbound.deltas import DeltaReader
