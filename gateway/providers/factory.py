@@ -135,7 +135,7 @@ class ProviderFactory:
         aliases: whose targets may have limits of their own.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what all providers of a configuration are built with, by name
         self,
         *,
         pool_size: int,

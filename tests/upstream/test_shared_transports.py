@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.core.no_op import no_op
+from gateway.upstream.byte_stream import ByteStream
+from gateway.upstream.cancellation import PendingResponse
 from gateway.upstream.session import SharedTransports, UpstreamSession
 from gateway.upstream.transport import HttpRequest
 from tests.support.transports import LONG
@@ -17,7 +20,13 @@ class Thing:
     def __init__(self) -> None:
         self.closed = 0
 
-    def post(self, *_: object) -> None:
+    def post(
+        self,
+        request: HttpRequest,
+        timeout: float,
+        on_wait: Callable[[PendingResponse], None],
+        on_sent: Callable[[], None] = no_op,
+    ) -> ByteStream:
         raise AssertionError("nothing is sent")
 
     def close(self) -> None:
@@ -95,7 +104,8 @@ def test_a_session_goes_on_with_the_connections_of_the_one_before(tmp_path: Path
         after = session(up.base_url)
         before.close()
         assert ask(after) == 1
-        for other in (session(up.base_url, 3.0), session(f"{up.base_url}/v2")):
+        for endpoint, seconds in ((up.base_url, 3.0), (f"{up.base_url}/v2", LONG)):
+            other = session(endpoint, seconds)
             assert len(shared) == 2
             other.close()
         bundle.write_text("a certificate more")  # what TLS trusts has changed
