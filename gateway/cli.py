@@ -65,10 +65,10 @@ def commands() -> None:
 def serve(path: Path | None, host: str | None, port: int | None) -> None:
     """Serve until Ctrl-C (the default command)."""
     from gateway.httpd.listening import BindError
-    from gateway.serve import run, with_address
+    from gateway.serve import run
 
     try:
-        code = run(with_address(_configuration(path, port), host, port), os.environ)
+        code = run(_configuration(path, port), os.environ, host, port)
     except BindError as fault:
         raise _Failed(str(fault)) from None
     sys.exit(code)
@@ -167,6 +167,23 @@ def explain(  # noqa: PLR0913 - the options of one command
     except (ModelNotFound, InvalidRequest) as unknown:
         raise _Failed(unknown.message) from None
     click.echo(command.as_json(shown) if as_json else command.as_text(shown, loaded.config.gateway, clock.wall()))
+
+
+@commands.command()
+@config_option
+@host_option
+@port_option
+def reload(path: Path | None, host: str | None, port: int | None) -> None:
+    """Have the running gateway read its configuration file again.
+
+    It says what the gateway has taken over. Exit code 1: none runs; 2: the file was refused for its faults, and the
+    gateway goes on with what it serves.
+    """
+    from gateway.commands import reload as command
+
+    loaded = with_address(_configuration(path, port), host, port)
+    with _one_clear_line("Stopped. The gateway may have reloaded its configuration."):
+        click.echo(command.reload(loaded))
 
 
 class _Failed(click.ClickException):

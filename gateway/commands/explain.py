@@ -69,6 +69,7 @@ def _explain(model: str, loaded: Loaded, environ: Mapping[str, str], clock: Cloc
         return Explained(answer, address(settings), None)
     runtime = Runtime(environ, threads=settings.threads, clock=clock)
     with closing(Assembly(loaded, runtime, port=settings.port)) as assembly:
+        assembly.apply()
         return Explained(assembly.explainer.explain(model, endpoint), None, answer)
 
 
@@ -113,7 +114,10 @@ def as_json(shown: Explained) -> str:
 
 def _origin(shown: Explained, settings: schema.Gateway) -> Iterator[str]:
     if shown.url is not None:
-        yield f"as the running gateway at {shown.url} says (configuration: {shown.explanation.configuration or 'none'})"
+        number = shown.explanation.generation
+        where = shown.explanation.configuration or "none"
+        generation = "" if number is None else f", generation {number}"
+        yield f"as the running gateway at {shown.url} says (configuration: {where}{generation})"
         return
     if shown.doubt is not None:
         yield f"warning: no gateway could be asked at {address(settings)}: {shown.doubt}"

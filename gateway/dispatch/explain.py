@@ -87,6 +87,7 @@ class Explanation:
         candidates: in the order of asking.
         endpoint: for what: "chat", or an endpoint beside it.
         left_out: the alias's targets that cannot answer there.
+        generation: counts the configurations that the gateway has served; None where none runs.
     """
 
     model: str
@@ -96,6 +97,7 @@ class Explanation:
     candidates: tuple[CandidateView, ...]
     endpoint: str = CHAT
     left_out: tuple[LeftOutView, ...] = ()
+    generation: int | None = None
 
 
 class Explainer:
@@ -111,6 +113,7 @@ class Explainer:
         configuration: the path of the configuration file.
         proxies: by provider name, for those that are asked through one.
         endpoints: which targets may answer beside chat.
+        generation: of the configuration.
     """
 
     def __init__(  # noqa: PLR0913 - the parts that a call uses, passed once
@@ -125,6 +128,7 @@ class Explainer:
         configuration: str | None,
         proxies: Mapping[str, str],
         endpoints: EndpointRoutes,
+        generation: int | None = None,
     ) -> None:
         self._router = router
         self._health = health
@@ -135,6 +139,7 @@ class Explainer:
         self._configuration = configuration
         self._proxies = proxies
         self._endpoints = endpoints
+        self._generation = generation
 
     def explain(self, model: str, endpoint: str = CHAT) -> Explanation:
         """How `model`, an alias or `provider/model`, would be routed now at an endpoint.
@@ -151,13 +156,14 @@ class Explainer:
         asked = self._how_asked(route).items()
         candidates = (self._candidate(target, how, configured.targets.index(target) + 1) for target, how in asked)
         return Explanation(
-            route.name,
-            route.when_limited,
-            route.stream_recovery,
-            self._configuration,
-            tuple(candidates),
-            endpoint,
-            tuple(LeftOutView(each.target.provider, each.target.model, each.why) for each in left_out),
+            model=route.name,
+            when_limited=route.when_limited,
+            stream_recovery=route.stream_recovery,
+            configuration=self._configuration,
+            candidates=tuple(candidates),
+            endpoint=endpoint,
+            left_out=tuple(LeftOutView(each.target.provider, each.target.model, each.why) for each in left_out),
+            generation=self._generation,
         )
 
     def _how_asked(self, route: Route) -> dict[Target, HowAsked]:

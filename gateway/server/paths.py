@@ -4,6 +4,7 @@ imports no web framework."""
 from typing import Final
 
 EXPLAIN: Final = "/gateway/explain"
+RELOAD: Final = "/gateway/reload"
 
 
 def plain_path(path: str) -> str:
