@@ -7,7 +7,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 
 import pytest
@@ -196,6 +196,8 @@ def tunnel_to(up: ScriptedUpstream) -> Iterator[int]:
             back = threading.Thread(target=carry, args=(other, one), daemon=True)
             back.start()
             carry(one, other)
+            with suppress(OSError):  # the upstream may have gone first
+                other.shutdown(socket.SHUT_RDWR)
             back.join(LONG)
 
     with server_that(both_ways) as port:
