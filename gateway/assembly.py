@@ -6,29 +6,21 @@ ends with it.
 """
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from random import random
 from typing import Final
 
-from gateway.auth.adc import AdcTokens
 from gateway.auth.auth_manager import AuthManager
-from gateway.auth.command import CommandTokens
-from gateway.auth.oauth.refreshing_client import OAuthClients, RefreshingClient
+from gateway.auth.oauth.refreshing_client import OAuthClients
 from gateway.auth.sources import (
-    AdcSource,
     ApiKey,
-    CommandSource,
-    CredentialSource,
     StoredToken,
-    TokenFileSource,
-    TokenSource,
 )
-from gateway.auth.token_file_reader import TokenFileReader
 from gateway.auth.tokens.token import Token
 from gateway.auth.tokens.watch_files import WatchedFiles
+from gateway.bindings import ProviderBinding, bind, replaced
 from gateway.config import schema
 from gateway.config.loader import Fault, Loaded, resolve
 from gateway.core.response_store import Limits
@@ -36,13 +28,14 @@ from gateway.core.secrets import Secret
 from gateway.dispatch.attempt import Attempt, AttemptPolicy
 from gateway.dispatch.explain import Explainer
 from gateway.dispatch.failover import Failover
+from gateway.handler.passthrough_handler import PassthroughHandler
 from gateway.handler.request_handler import RequestHandler
 from gateway.handler.response_transformer import ResponseTransformer
 from gateway.providers import catalog
 from gateway.providers.base import Provider
 from gateway.providers.factory import ProviderFactory
 from gateway.providers.vendors import patterns
-from gateway.routing.retry_budget import RetryBudgets
+from gateway.routing.endpoint_routes import EndpointRoutes
 from gateway.routing.router import Router
 from gateway.runtime import Runtime
 from gateway.server.guard import Guard
@@ -52,21 +45,6 @@ from gateway.wires.base import InboundWire
 MIB: Final = 1 << 20
 MAX_THREADS: Final = 1024
 """An idle one takes about 30 KB; each caller that waits has a connection too, of which the server takes 1,000."""
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderBinding:
-    """What a provider is called with, before anything of it is built.
-
-    Attributes:
-        resolved: its settings and what the catalog adds.
-        source: what it authenticates with.
-        tokens: fetches that, where it has to be fetched.
-    """
-
-    resolved: catalog.Resolved
-    source: CredentialSource
-    tokens: TokenSource | None
 
 
 def without_file(environ: Mapping[str, str]) -> Loaded:
@@ -104,40 +82,53 @@ class Assembly:
         timeout: seconds a call may take.
         max_body: bytes a request's body may have.
         bindings: by provider, what it is called with.
+        foreign_files: the files of other tools that hold tokens.
+        watched: reads them.
+        loaded, generation: as given.
 
     Args:
         loaded: the configuration and where it was.
-        runtime: what outlives it; its limits take the settings of this one.
+        runtime: what outlives it. It takes the settings of this one by `apply`.
         port: the one that is served, for the guard.
+        generation: its number; None where nothing is served.
+        earlier: the one that is served until now. What both have alike goes on: tokens, their renewals, files.
     """
 
-    def __init__(self, loaded: Loaded, runtime: Runtime, *, port: int) -> None:
+    def __init__(
+        self,
+        loaded: Loaded,
+        runtime: Runtime,
+        *,
+        port: int,
+        generation: int | None = None,
+        earlier: "Assembly | None" = None,
+    ) -> None:
         config = self._config = loaded.config
+        self.loaded = loaded
+        self.generation = generation
         self._runtime = runtime
         self._base: Path | None = loaded.path.parent if loaded.path else None
         self._providers: dict[str, Provider] = {}
         self._handlers: dict[str, RequestHandler] = {}
         self.timeout = config.gateway.request_timeout_seconds
         self.max_body = config.gateway.max_body_mib * MIB
-        self.bindings = {name: self._bind(name, each) for name, each in config.providers.items() if each.enabled}
+        before: Mapping[str, ProviderBinding] = earlier.bindings if earlier else {}
+        self.bindings: Mapping[str, ProviderBinding] = bind(config.providers, runtime, self._base, before)
+        self._replaced = replaced(before, self.bindings)
         self._store = runtime.token_store(resolve(config.auth.token_store_path, self._base))
-        self.watched = self._watch(config.auth)
+        self.foreign_files = self._foreign_files(config.auth)
+        kept = earlier.watched if earlier and earlier.foreign_files == self.foreign_files else None
+        self.watched: WatchedFiles = kept or WatchedFiles(self.foreign_files, runtime.clock)
         sources = {name: each.source for name, each in self.bindings.items()}
         logins = {name: each.oauth for name, each in sources.items() if isinstance(each, StoredToken) and each.oauth}
-        self._clients = OAuthClients(
-            logins,
-            runtime.environ,
-            runtime.clock,
-            runtime.masker.add,
-        )
-        for secret in self.secrets():
+        self._clients = OAuthClients(logins, runtime.environ, runtime.clock, runtime.masker.add)
+        self._secrets = self.secrets()
+        for secret in self._secrets:
             runtime.masker.add(secret)
-        self.auth = self._auth()
-        runtime.limiters.configure(config.rate_limits)
-        kept = config.gateway.response_store
-        runtime.responses.configure(Limits(kept.max_mib * MIB, kept.hours * 3600))
+        self.auth: AuthManager = self._auth(earlier.auth if earlier else None)
         self._timeouts = {name: settings.timeouts for name, settings in config.providers.items()}
         self.router = Router(config.model_aliases, config.providers)
+        self.endpoint_routes = EndpointRoutes({name: each.resolved.paths for name, each in self.bindings.items()})
         self.guard = Guard.of(config.gateway, port)
         self.explainer = Explainer(
             router=self.router,
@@ -147,8 +138,21 @@ class Assembly:
             auth=self.auth,
             timeouts=self._timeouts,
             configuration=str(loaded.path) if loaded.path else None,
+            generation=generation,
             proxies=proxies_of(self.endpoints),
+            endpoints=self.endpoint_routes,
         )
+
+    def apply(self) -> None:
+        """Have what outlives it take its settings over. To be called when it is served from now on: nothing before has
+        changed anything for the calls of the one before."""
+        runtime = self._runtime
+        runtime.masker.keep(self._secrets)
+        runtime.limiters.configure(self._config.rate_limits, self.bindings)
+        kept = self._config.gateway.response_store
+        runtime.responses.configure(Limits(kept.max_mib * MIB, kept.hours * 3600))
+        runtime.health.forget(self._replaced)
+        runtime.lessons.forget(self._replaced)
 
     @property
     def endpoints(self) -> Mapping[str, str]:
@@ -162,7 +166,9 @@ class Assembly:
         runtime = self._runtime
         attempt = Attempt(
             providers=self.providers(),
-            policy=AttemptPolicy(runtime.limiters, runtime.health, RetryBudgets(), self._timeouts, runtime.lessons),
+            policy=AttemptPolicy(
+                runtime.limiters, runtime.health, runtime.retry_budgets, self._timeouts, runtime.lessons
+            ),
             auth=self.auth,
             observers=runtime.observers,
             random=random,
@@ -186,6 +192,21 @@ class Assembly:
             )
         return found
 
+    def passthrough(self, wire: InboundWire) -> PassthroughHandler:
+        """Answers requests beside chat, whose errors have this wire's form."""
+        runtime = self._runtime
+        return PassthroughHandler(
+            wire=wire,
+            router=self.router,
+            endpoints=self.endpoint_routes,
+            failover=self.failover,
+            timeouts=self._timeouts,
+            calls=runtime.watchdog,
+            observers=runtime.observers,
+            response_model=self._config.gateway.response_model,
+            relay=runtime.relay,
+        )
+
     def providers(self) -> Mapping[str, Provider]:
         """Who answers, by name."""
         if not self._providers:
@@ -194,13 +215,14 @@ class Assembly:
                 environ=self._runtime.environ,
                 clock=self._runtime.clock,
                 memory=self._runtime.memory,
+                shared=self._runtime.transports,
                 aliases=self._config.model_aliases,
             )
             for name, each in self.bindings.items():
                 endpoint = self._runtime.demo.base_url if each.resolved.type == "demo" else each.resolved.endpoint
                 if endpoint is None:
                     raise ValueError(f"the vendor {each.resolved.type} has no address")
-                quota_project = _quota_project(each.resolved.settings, each.tokens)
+                quota_project = each.quota_project
                 self._providers[name] = factory.build(each.resolved, endpoint, quota_project)
         return self._providers
 
@@ -225,7 +247,7 @@ class Assembly:
             provider.close()
         self._clients.close()
 
-    def _auth(self) -> AuthManager:
+    def _auth(self, earlier: AuthManager | None) -> AuthManager:
         return AuthManager(
             {name: each.source for name, each in self.bindings.items()},
             self._store,
@@ -235,48 +257,16 @@ class Assembly:
             token_sources={name: each.tokens for name, each in self.bindings.items() if each.tokens is not None},
             on_secret=self._runtime.masker.add,
             on_unsaved=self._runtime.unsaved_tokens.add,
+            earlier=earlier,
         )
 
-    def _watch(self, settings: schema.Auth) -> WatchedFiles:
+    def _foreign_files(self, settings: schema.Auth) -> Sequence[tuple[Path, schema.WatchFile]]:
         """The files of other tools; our own store among them would only be read twice."""
         entries = [schema.WatchFile(path=each) if isinstance(each, str) else each for each in settings.watch_files]
         files = [(resolve(each.path, self._base), each) for each in entries]
         own = os.path.realpath(self._store.path)
-        return WatchedFiles(
-            [(path, each) for path, each in files if os.path.realpath(path) != own], self._runtime.clock
-        )
+        return [(path, each) for path, each in files if os.path.realpath(path) != own]
 
     def _known_tokens(self, provider: str) -> list[Token]:
         own = self._store.get(provider)
         return [*([own] if own else ()), *self.watched.tokens(provider)]
-
-    def _bind(self, name: str, settings: schema.Provider) -> ProviderBinding:
-        resolved = catalog.resolve(name, settings, self._runtime.environ)
-        source = ApiKey(self._runtime.demo_key) if resolved.type == "demo" else resolved.source
-        return ProviderBinding(resolved, source, self._token_source(name, source))
-
-    def _token_source(self, name: str, source: CredentialSource) -> TokenSource | None:
-        """Who fetches that; None where nothing has to be fetched."""
-        runtime = self._runtime
-        match source:
-            case TokenFileSource():
-                return TokenFileReader(name, resolve(source.path, self._base), source, runtime.clock)
-            case CommandSource():
-                return CommandTokens(name, source, runtime.environ, runtime.clock, mask=runtime.masker.mask)
-            case AdcSource():
-                return AdcTokens(
-                    source,
-                    runtime.environ,
-                    runtime.clock,
-                    client=lambda settings: RefreshingClient(
-                        settings, runtime.environ, runtime.clock, runtime.masker.add
-                    ),
-                )
-        return None
-
-
-def _quota_project(settings: schema.Provider, tokens: TokenSource | None) -> Callable[[], str | None]:
-    """The configured one, else that of Google's default credentials, which is known once a token was fetched."""
-    if settings.quota_project is None and isinstance(tokens, AdcTokens):
-        return lambda: tokens.quota_project
-    return lambda: settings.quota_project

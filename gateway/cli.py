@@ -65,10 +65,10 @@ def commands() -> None:
 def serve(path: Path | None, host: str | None, port: int | None) -> None:
     """Serve until Ctrl-C (the default command)."""
     from gateway.httpd.listening import BindError
-    from gateway.serve import run, with_address
+    from gateway.serve import run
 
     try:
-        code = run(with_address(_configuration(path, port), host, port), os.environ)
+        code = run(_configuration(path, port), os.environ, host, port)
     except BindError as fault:
         raise _Failed(str(fault)) from None
     sys.exit(code)
@@ -148,22 +148,42 @@ def status(path: Path | None, as_json: bool) -> None:
 @config_option
 @host_option
 @port_option
+@click.option("--endpoint", default="chat", help="For what: chat, embeddings, completions, rerank or moderations.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
-def explain(model: str, path: Path | None, host: str | None, port: int | None, as_json: bool) -> None:
+def explain(  # noqa: PLR0913 - the options of one command
+    model: str, *, path: Path | None, host: str | None, port: int | None, endpoint: str, as_json: bool
+) -> None:
     """Say how MODEL would be routed right now, without asking any provider.
 
     It asks the gateway that runs on the configured address, if one does.
     """
     from gateway.commands import explain as command
     from gateway.core.clock import SystemClock
-    from gateway.core.errors import ModelNotFound
+    from gateway.core.errors import InvalidRequest, ModelNotFound
 
     loaded, clock = with_address(_configuration(path, port), host, port), SystemClock()
     try:
-        shown = command.explain(model, loaded, os.environ, clock)
-    except ModelNotFound as unknown:
+        shown = command.explain(model, loaded, os.environ, clock, endpoint)
+    except (ModelNotFound, InvalidRequest) as unknown:
         raise _Failed(unknown.message) from None
     click.echo(command.as_json(shown) if as_json else command.as_text(shown, loaded.config.gateway, clock.wall()))
+
+
+@commands.command()
+@config_option
+@host_option
+@port_option
+def reload(path: Path | None, host: str | None, port: int | None) -> None:
+    """Have the running gateway read its configuration file again.
+
+    It says what the gateway has taken over. Exit code 1: none runs; 2: the file was refused for its faults, and the
+    gateway goes on with what it serves.
+    """
+    from gateway.commands import reload as command
+
+    loaded = with_address(_configuration(path, port), host, port)
+    with _one_clear_line("Stopped. The gateway may have reloaded its configuration."):
+        click.echo(command.reload(loaded))
 
 
 class _Failed(click.ClickException):

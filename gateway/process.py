@@ -23,19 +23,17 @@ class StopSignals:
     """SIGINT, SIGTERM, and CTRL_BREAK on Windows: the first asks to drain, a second one leaves at once.
 
     SIGHUP asks to drain where standard input is a terminal, because that terminal has closed; it never counts as the
-    second signal, because shell and kernel both send it. Elsewhere it changes nothing and is only reported. A process
-    that was started to ignore it (nohup) goes on ignoring it.
+    second signal, because shell and kernel both send it. One that was started to ignore it goes on ignoring it. Without
+    a terminal (under nohup or a supervisor) SIGHUP asks to read the configuration again.
 
     A wake-up socket carries a signal to the waiting main thread (signal.set_wakeup_fd), which a lock would not on
     Windows.
 
     Args:
-        on_hangup: is called for a SIGHUP that changes nothing; on the main thread, while it waits.
         terminal: whether standard input is a terminal.
     """
 
-    def __init__(self, on_hangup: Callable[[], None] = lambda: None, *, terminal: bool = False) -> None:
-        self._on_hangup = on_hangup
+    def __init__(self, *, terminal: bool = False) -> None:
         self._terminal = terminal
         self._count = 0
         self._hangups = 0
@@ -49,17 +47,21 @@ class StopSignals:
         names = ["SIGINT", "SIGTERM", "SIGBREAK"]
         for number in [getattr(signal, name) for name in names if hasattr(signal, name)]:
             signal.signal(number, self._arrived)
-        if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        if sys.platform != "win32" and not (self._terminal and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN):
             signal.signal(signal.SIGHUP, self._hung_up)
 
-    def wait(self) -> None:
-        """Return when the first has come, or `wake` was called."""
+    def wait(self, on_hangup: Callable[[], None]) -> None:
+        """Return when the first has come, or `wake` was called.
+
+        Args:
+            on_hangup: is called for a SIGHUP that does not ask to stop; here, on the main thread.
+        """
         reported = 0
         while not (self._count or self._woken):
             self._reader.recv(64)
             if self._hangups > reported and not self._woken:
                 reported = self._hangups
-                self._on_hangup()
+                on_hangup()
 
     def wake(self) -> None:
         """Have `wait` return without a signal. Any thread."""

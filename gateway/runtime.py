@@ -27,7 +27,9 @@ from gateway.observe.masking import Masker
 from gateway.observe.observers import Observers
 from gateway.routing.health import Health
 from gateway.routing.lessons import Lessons
+from gateway.routing.retry_budget import RetryBudgets
 from gateway.streaming.relay import Relay
+from gateway.upstream.session import SharedTransports
 from gateway.wires.reasoning_memory import ReasoningMemory
 
 
@@ -111,6 +113,8 @@ class Runtime:
         limiters: the windows of limits.
         lessons: what targets have taught.
         observers: get a record of each call.
+        retry_budgets: of providers.
+        transports: connections to providers.
         memory: signatures of calls, for clients that drop them.
         responses: answers of the Responses API, for requests that build on them.
         demo_key: with which the embedded provider is called.
@@ -132,6 +136,8 @@ class Runtime:
         self.health = Health(self.clock, random)
         self.limiters = RateLimiters((), self.clock)
         self.lessons = Lessons(self.clock)
+        self.retry_budgets = RetryBudgets()
+        self.transports = SharedTransports()
         self.observers = Observers([CallLog()])
         self.memory = ReasoningMemory()
         self.responses = ResponseStore(self.clock.monotonic)

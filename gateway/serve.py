@@ -8,28 +8,29 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
 from msgspec import structs
 
-from gateway import __version__
 from gateway.assembly import MIB, Assembly, threads_for
 from gateway.config.loader import Loaded
-from gateway.core.clock import Clock
-from gateway.core.strict_json import dumps
+from gateway.config_file import ConfigFile
+from gateway.core.clock import Clock, SystemClock
+from gateway.core.errors import Draining
+from gateway.greeting import greeting
 from gateway.httpd.listening import bind
 from gateway.httpd.server import HttpServer
 from gateway.observe import logs
 from gateway.observe.output_queue import OutputQueue
 from gateway.process import StopSignals, freeze_startup_objects, limit_malloc, raise_descriptor_limit
+from gateway.reload import Reloader
 from gateway.runtime import Current, Runtime
 from gateway.server.gateway_proxy import GatewayProxy
+from gateway.server.reload_route import reload_rows
 from gateway.server.response_routes import response_rows
 from gateway.server.routes import ENDPOINTS, Row
-from gateway.upstream.certificates import TrustStore
-from gateway.upstream.surroundings import connection_notes, connection_warnings, proxies_of
 
 CUT_SECONDS: Final = 2.0
 """What an answer that is cut at the end of the drain gets to say so."""
@@ -53,6 +54,7 @@ class Gateway:
         relayed: whether streams that have begun leave their threads.
         on_death: is called where the server has ended by a fault; on its thread.
         endpoints: the routes.
+        file: where the configuration is read again; None where it is not.
 
     Raises:
         BindError: the address cannot be listened on.
@@ -67,22 +69,30 @@ class Gateway:
         relayed: bool = True,
         on_death: Callable[[], None] = lambda: None,
         endpoints: Sequence[Row] = ENDPOINTS,
+        file: ConfigFile | None = None,
     ) -> None:
         settings = loaded.config.gateway
-        self._settings = settings
         self._sockets = bind(settings.host, settings.port)
         address, self.port = self._sockets[0].getsockname()[:2]
         self.url = f"http://[{address}]:{self.port}" if ":" in address else f"http://{address}:{self.port}"
         self.threads = threads_for(loaded.config)
         self.runtime = Runtime(environ, threads=settings.threads, clock=clock, relayed=relayed)
         self.current: Current[Assembly] = Current()
-        self.serve(loaded)
+        self._serving = threading.Lock()
+        self._closed = False
+        self.assembly = self._assemble(loaded, None)
+        self._turn_to(self.assembly)
+        self.reloader = Reloader(self, file, SystemClock())
         self.proxy = GatewayProxy(
             self.current,
             self.runtime.drain_state,
             self.runtime.clock,
             self.runtime.masker.mask,
-            (*endpoints, *response_rows(self.runtime.responses, self.runtime.clock.wall)),
+            (
+                *endpoints,
+                *response_rows(self.runtime.responses, self.runtime.clock.wall),
+                *reload_rows(self.reloader),
+            ),
         )
         self._server = HttpServer(
             self.proxy.application,
@@ -93,27 +103,60 @@ class Gateway:
         )
 
     def serve(self, loaded: Loaded) -> Assembly:
-        """Serve a configuration from now on; calls that run end with the one they began with."""
-        assembly = Assembly(loaded, self.runtime, port=self.port)
+        """Serve a configuration from now on; calls that run end with the one they began with. Where that raises,
+        nothing has changed.
+
+        Args:
+            loaded: the configuration; its settings that need a restart have the values that are served.
+        """
+        with self._serving:
+            if self._closed:
+                raise Draining("The gateway is shutting down.")
+            assembly = self._assemble(loaded, self.assembly)
+            self._turn_to(assembly)
+            self._server.set_thread_count(threads_for(loaded.config))
+        logs.change(loaded.config.logging.level, loaded.config.logging.format)
+        return assembly
+
+    def _assemble(self, loaded: Loaded, earlier: Assembly | None) -> Assembly:
+        """A configuration put together beside the one that is served."""
+        number = 1 if earlier is None else self.generation + 1
+        assembly = Assembly(loaded, self.runtime, port=self.port, generation=number, earlier=earlier)
         try:
             assembly.failover  # noqa: B018 - built before the first call comes
         except BaseException:
             assembly.close()
             raise
-        self.current.swap(assembly)
-        self.assembly = assembly
         return assembly
 
+    def _turn_to(self, assembly: Assembly) -> None:
+        assembly.apply()
+        self.current.swap(assembly)
+        self.assembly = assembly
+
+    @property
+    def loaded(self) -> Loaded:
+        """The configuration that is served."""
+        return self.assembly.loaded
+
+    @property
+    def generation(self) -> int:
+        """How many configurations have been served, with this one."""
+        return self.assembly.generation or 1
+
     def start(self) -> None:
-        """Accept connections."""
+        """Accept connections, and watch the configuration file."""
         self._server.start()
+        self.reloader.start()
 
     def drain(self) -> int:
-        """Refuse new connections, let running answers end; how many had to be cut after gateway.drainSeconds."""
+        """Refuse new connections, let running answers end, those of earlier configurations too; how many had to be cut
+        after gateway.drainSeconds."""
+        self.reloader.stop()
         self.runtime.drain_state.draining = True
         self._server.stop_accepting()
         self.runtime.watchdog.cancel_queued()
-        if self._server.wait_idle(self._settings.drain_seconds):
+        if self._server.wait_idle(self.loaded.config.gateway.drain_seconds):
             return 0
         cut = self.runtime.watchdog.end_all()
         self._server.wait_idle(CUT_SECONDS)
@@ -135,12 +178,16 @@ class Gateway:
 
     def close(self) -> None:
         """End everything at once. Idempotent."""
+        self.reloader.stop()
         self.runtime.unsaved_tokens.close()  # first: what hangs later must not cost a login
         if self.runtime.relay is not None:
             self.runtime.relay.close()  # before the server: it tells the callers, and gives their connections back
         self._server.close()
-        self.current.swap(None)
-        self.assembly.close()
+        with self._serving:
+            self._closed = True
+            self.current.swap(None)
+            self.assembly.close()
+        self.reloader.close()
         self.runtime.close()
 
 
@@ -151,8 +198,13 @@ def with_address(loaded: Loaded, host: str | None, port: int | None) -> Loaded:
     return replace(loaded, config=structs.replace(loaded.config, gateway=settings))
 
 
-def run(loaded: Loaded, environ: Mapping[str, str]) -> int:
+def run(loaded: Loaded, environ: Mapping[str, str], host: str | None = None, port: int | None = None) -> int:
     """Serve until a signal says stop.
+
+    Args:
+        loaded: the configuration.
+        environ: the process's environment.
+        host, port: of the command line, which win over the file's now and at every reload.
 
     Returns:
         The process's exit code.
@@ -162,22 +214,24 @@ def run(loaded: Loaded, environ: Mapping[str, str]) -> int:
     """
     limit_malloc()
     raise_descriptor_limit()
+    file = ConfigFile(loaded.path, environ, port, lambda read: with_address(read, host, port)) if loaded.path else None
+    loaded = with_address(loaded, host, port)
     settings = loaded.config.logging
-    signals = StopSignals(_report_hangup, terminal=sys.stdin is not None and sys.stdin.isatty())
-    gateway = Gateway(loaded, environ, on_death=signals.wake)
+    signals = StopSignals(terminal=sys.stdin is not None and sys.stdin.isatty())
+    gateway = Gateway(loaded, environ, on_death=signals.wake, file=file)
     said = OutputQueue(sys.stdout, lambda count: f"({count} lines were not shown.)\n")
     lines = logs.queue_for(sys.stderr, settings.format)
     logs.set_up(settings.level, settings.format, gateway.runtime.masker, lines)
     signals.install()
     gateway.start()
     freeze_startup_objects()
-    _say(said, greeting(loaded, gateway))
-    signals.wait()
+    _say(said, greeting(gateway.assembly, gateway.url, environ))
+    signals.wait(gateway.reloader.request)
     if gateway.died:  # a service manager starts a process again that has ended, and none that serves nothing
         _say(said, "Stopped by a fault of the gateway; its log has the details.")
     else:
         _say(said, "Stopping: running answers may end, new connections are refused. Once more to leave at once.")
-        _say(said, stop(gateway, loaded.config.gateway.drain_seconds))
+        _say(said, stop(gateway, gateway.loaded.config.gateway.drain_seconds))
     for each in (said, lines):
         each.close(FLUSH_SECONDS)
     return 1 if gateway.died else 0
@@ -209,58 +263,6 @@ def stop(gateway: Gateway, drain_seconds: float, more: float = STOP_SECONDS) -> 
     if stopping.is_alive():
         logger.warning("Something did not end within %g s after the drain: it ends with the process.", more)
     return f"Stopped; {cut[0]} answers were cut after {drain_seconds:g} s." if any(cut) else "Stopped."
-
-
-def _report_hangup() -> None:
-    logger.warning("SIGHUP has no effect: the configuration is read at the start. Restart the gateway to change it.")
-
-
-def greeting(loaded: Loaded, gateway: Gateway) -> str:
-    """What is said at the start: where, with what, and a first thing to try."""
-    names = [alias.alias for alias in loaded.config.model_aliases]
-    others = [name for name in gateway.assembly.bindings if name != "demo"]
-    lines = [f"LLM Gateway {__version__} on {gateway.url}/v1 (Ctrl-C stops it)"]
-    if loaded.path is None:
-        joined = (
-            f", and {', '.join(others)} (key found in the environment; model names: {others[0]}/MODEL)"
-            if others
-            else ""
-        )
-        lines.append(f"No configuration file: serving the embedded demo provider{joined}.")
-    else:
-        lines.append(f"Configuration: {loaded.path}")
-    without_alias = "no aliases; use PROVIDER/MODEL" if gateway.assembly.bindings else "none"
-    lines.append(f"Models: {', '.join(names) or without_alias}")
-    lines.extend(f"Warning: {warning}" for warning in loaded.warnings)
-    lines.extend(_credential_lines(gateway.assembly))
-    lines.extend(_connection_lines(gateway.assembly.endpoints, gateway.runtime.environ))
-    if names:
-        lines.append(f"Try: curl {gateway.url}/v1/chat/completions {_curl_data(names[0])}")
-    return "\n".join(lines)
-
-
-def _credential_lines(assembly: Assembly) -> Iterator[str]:
-    """Who cannot be called yet, and what mends it."""
-    for name in assembly.bindings:
-        status = assembly.auth.status(name)
-        if status.problem is not None:
-            remedy = f" Run: {status.remedy}" if status.remedy else ""
-            yield f"Warning: {status.problem}{remedy}"
-
-
-def _connection_lines(endpoints: Mapping[str, str], environ: Mapping[str, str]) -> Iterator[str]:
-    """What the environment changes about connections."""
-    yield from (f"Warning: {warning}" for warning in connection_warnings(endpoints, environ))
-    if TrustStore.of(environ).variable is not None or proxies_of(endpoints):
-        yield from (f"Connections: {note}" for note in connection_notes(endpoints, environ))
-
-
-def _curl_data(model: str) -> str:
-    body = dumps({"model": model, "messages": [{"role": "user", "content": "Hello"}]}).decode()
-    if sys.platform == "win32":
-        body = body.replace('"', '\\"')
-        return f'-H "Content-Type: application/json" -d "{body}"'
-    return f"-H 'Content-Type: application/json' -d '{body}'"
 
 
 def _say(said: OutputQueue, text: str) -> None:

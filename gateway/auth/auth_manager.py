@@ -15,7 +15,7 @@ from secrets import SystemRandom
 from typing import Final, Literal
 
 from gateway.auth.cached_source import CachedToken, FileToken
-from gateway.auth.renewal import OnUnsaved, Refresher, Renewable, Renewal, RenewalFault
+from gateway.auth.renewal import Known, OnUnsaved, Refresher, Renewable, Renewal, RenewalFault
 from gateway.auth.sources import (
     AdcSource,
     ApiKey,
@@ -82,6 +82,7 @@ class AuthManager:
         random: gives numbers from 0 to 1; by default the system's.
         on_secret: called with each key or token before it is sent, so that the log can mask it.
         on_unsaved: see Renewal.
+        earlier: of the configuration before; a provider with the same source keeps its token, renewal and refusals.
     """
 
     def __init__(  # noqa: PLR0913 - the collaborators of this package, passed once
@@ -96,6 +97,7 @@ class AuthManager:
         random: Callable[[], float] | None = None,
         on_secret: Callable[[Secret], None] | None = None,
         on_unsaved: OnUnsaved = lambda save: None,
+        earlier: "AuthManager | None" = None,
     ) -> None:
         self._sources = dict(sources)
         self._keys = {  # made once: a fingerprint is a hash, and every call needs its key
@@ -110,19 +112,28 @@ class AuthManager:
         self._renewables: dict[str, Renewable] = {}
         draw = random or SystemRandom().random
         turns: dict[tuple[str | None, str], threading.Lock] = {}
+        self._refused: dict[str, frozenset[str]] = {}
+        self._lock = threading.Lock()  # guards `_refused`
         for name, source in sources.items():
-            if isinstance(source, TokenFileSource):
+            if earlier and (known := earlier.known(name, source, store)):
+                kept, self._refused[name] = known
+                if kept is not None:
+                    self._renewables[name] = kept
+            elif isinstance(source, TokenFileSource):
                 self._renewables[name] = FileToken((token_sources or {})[name], clock)
             elif isinstance(source, AdcSource | CommandSource):
                 self._renewables[name] = CachedToken((token_sources or {})[name], clock)
             elif isinstance(source, StoredToken) and source.oauth and clients:
                 turn = turns.setdefault((source.oauth.token_endpoint, source.oauth.client_id), threading.Lock())
-                client = partial(clients, name)
                 self._renewables[name] = Renewal(
-                    name, store, client, clock, turn=turn, random=draw, on_unsaved=on_unsaved
+                    name, store, partial(clients, name), clock, turn=turn, random=draw, on_unsaved=on_unsaved
                 )
-        self._refused: dict[str, frozenset[str]] = {}
-        self._lock = threading.Lock()  # guards `_refused`
+
+    def known(self, provider: str, source: CredentialSource, store: TokenStore) -> Known | None:
+        """What another manager may go on with; None where its provider authenticates otherwise."""
+        if self._sources.get(provider) != source or self._store is not store:
+            return None
+        return self._renewables.get(provider), self._refused.get(provider, frozenset())
 
     def credential(self, provider: str) -> Credential:
         """The provider's credential for a call now. It may wait for a renewal, which ends within 70 seconds.

@@ -97,6 +97,10 @@ class Renewable(Protocol):
         """
 
 
+Known: TypeAlias = tuple[Renewable | None, frozenset[str]]
+"""What is known of a provider's credential: its renewal, and the fingerprints of refused tokens."""
+
+
 class Renewal:
     """A token in the gateway's own store that its server renews. Safe to use from many threads.
 

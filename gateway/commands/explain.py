@@ -20,7 +20,7 @@ from gateway.config.loader import Loaded
 from gateway.core.clock import Clock
 from gateway.core.durations import in_words, plural
 from gateway.core.errors import ModelNotFound
-from gateway.dispatch.explain import CandidateView, CredentialView, Explanation, HowAsked
+from gateway.dispatch.explain import CHAT, CandidateView, CredentialView, Explanation, HowAsked
 from gateway.routing.router import ROUTE_HINT
 from gateway.runtime import Runtime
 
@@ -49,27 +49,28 @@ class Explained:
     doubt: str | None
 
 
-def explain(model: str, loaded: Loaded, environ: Mapping[str, str], clock: Clock) -> Explained:
+def explain(model: str, loaded: Loaded, environ: Mapping[str, str], clock: Clock, endpoint: str = CHAT) -> Explained:
     """Ask the gateway that runs on the configured address, else this configuration.
 
     Raises:
         ModelNotFound: no alias and no provider has that name.
     """
     try:
-        return _explain(model, loaded, environ, clock)
+        return _explain(model, loaded, environ, clock, endpoint)
     except ModelNotFound as unknown:
         reason = unknown.message.removesuffix(ROUTE_HINT)  # this is no caller of the API
         raise unknown.with_message(f"{reason} {_next_step(loaded)}") from None
 
 
-def _explain(model: str, loaded: Loaded, environ: Mapping[str, str], clock: Clock) -> Explained:
+def _explain(model: str, loaded: Loaded, environ: Mapping[str, str], clock: Clock, endpoint: str) -> Explained:
     settings = loaded.config.gateway
-    answer = ask(model, settings) if settings.port else None
+    answer = ask(model, settings, endpoint) if settings.port else None
     if isinstance(answer, Explanation):
         return Explained(answer, address(settings), None)
     runtime = Runtime(environ, threads=settings.threads, clock=clock)
     with closing(Assembly(loaded, runtime, port=settings.port)) as assembly:
-        return Explained(assembly.explainer.explain(model), None, answer)
+        assembly.apply()
+        return Explained(assembly.explainer.explain(model, endpoint), None, answer)
 
 
 def _next_step(loaded: Loaded) -> str:
@@ -96,10 +97,12 @@ def as_text(shown: Explained, settings: schema.Gateway, now: float) -> str:
     """
     explanation = shown.explanation
     rules = f"whenLimited: {explanation.when_limited}, streamRecovery: {explanation.stream_recovery}"
-    lines = [f"{explanation.model} ({rules})", *_origin(shown, settings)]
+    asked_for = "" if explanation.endpoint == CHAT else f" at {explanation.endpoint}"
+    lines = [f"{explanation.model}{asked_for} ({rules})", *_origin(shown, settings)]
     for number, candidate in enumerate(explanation.candidates, start=1):
         lines.append(f"{number}. {candidate.provider}/{candidate.model}: {_turn(candidate, number)}")
         lines.extend(f"   {each}" for each in _details(candidate, now))
+    lines.extend(f"not asked: {each.provider}/{each.model}: {each.why}" for each in explanation.left_out)
     return "\n".join(lines)
 
 
@@ -111,7 +114,10 @@ def as_json(shown: Explained) -> str:
 
 def _origin(shown: Explained, settings: schema.Gateway) -> Iterator[str]:
     if shown.url is not None:
-        yield f"as the running gateway at {shown.url} says (configuration: {shown.explanation.configuration or 'none'})"
+        number = shown.explanation.generation
+        where = shown.explanation.configuration or "none"
+        generation = "" if number is None else f", generation {number}"
+        yield f"as the running gateway at {shown.url} says (configuration: {where}{generation})"
         return
     if shown.doubt is not None:
         yield f"warning: no gateway could be asked at {address(settings)}: {shown.doubt}"

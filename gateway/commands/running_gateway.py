@@ -1,25 +1,31 @@
-"""Asks the gateway that runs on the configured address what only it knows: cooldowns, limits, refused tokens.
+"""Asks the gateway that runs on the configured address what only it knows: cooldowns, limits, refused tokens; and asks
+it to read its configuration again.
 
-`explain` and `status` share it. It prints nothing, and it asks nobody else.
+`explain`, `status` and `reload` share it. It prints nothing, and it asks nobody else.
 """
 
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
-from typing import Final
-from urllib.parse import quote
+from typing import Final, TypeVar
+from urllib.parse import quote, urlencode
 
 import msgspec
 
 from gateway.commands.console import one_line
 from gateway.config import schema
-from gateway.core.errors import ModelNotFound
-from gateway.dispatch.explain import Explanation
-from gateway.server.paths import EXPLAIN
+from gateway.core.errors import InvalidConfiguration, ModelNotFound
+from gateway.dispatch.explain import CHAT, Explanation
+from gateway.server.paths import EXPLAIN, RELOAD
 
 ASK_SECONDS: Final = 2.0
 """Seconds for a running gateway's answer, which takes milliseconds."""
+RELOAD_SECONDS: Final = 30.0
+"""The same, for a reload: a file of the largest size takes seconds to read."""
 MAX_ANSWER: Final = 1 << 20
 """Bytes of that answer."""
+OTHER_VERSION: Final = "what answers there is no gateway of this version"
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,43 +41,101 @@ class _ErrorBody:
     error: _Error
 
 
+@dataclass(frozen=True, slots=True)
+class FaultOfFile:
+    """A fault that kept the gateway from reloading.
+
+    Attributes:
+        setting: in dotted form; empty for the file as a whole.
+        line, column: both 0 where it has no place.
+    """
+
+    setting: str
+    line: int
+    column: int
+    message: str
+
+
+class Reloaded(msgspec.Struct, frozen=True, rename="camel"):
+    """What a gateway says about a reload (gateway.config.changes.ReloadOutcome)."""
+
+    generation: int
+    configuration: str | None = None
+    changed: tuple[str, ...] = ()
+    needs_restart: tuple[str, ...] = ()
+    faults: tuple[FaultOfFile, ...] = ()
+
+
 def address(settings: schema.Gateway) -> str:
     """The address of a gateway with these settings."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return f"http://{host}:{settings.port}"
 
 
-def ask(model: str, settings: schema.Gateway) -> Explanation | str | None:
+def ask(model: str, settings: schema.Gateway, endpoint: str = CHAT) -> Explanation | str | None:
     """The running gateway's explanation, or the fault of another answer, or None where there was no answer.
 
     Args:
         model: whose routing is asked for.
         settings: where the gateway would run, and its keys.
+        endpoint: at which it is asked for.
 
     Raises:
         ModelNotFound: the gateway does not know the model.
     """
+    query = urlencode({"model": model} if endpoint == CHAT else {"model": model, "endpoint": endpoint}, quote_via=quote)
+    answer = _ask(settings, "GET", f"{EXPLAIN}?{query}", ASK_SECONDS)
+    if answer is None:
+        return None
+    status, body = answer
+    if status == 200:
+        return _read(body, Explanation) or OTHER_VERSION
+    error = _error(body)
+    if error is not None and error.code == ModelNotFound.code:
+        raise ModelNotFound(f"The gateway at {address(settings)} says: {one_line(error.message)}", param="model")
+    return _said(status, error)
+
+
+def ask_to_reload(settings: schema.Gateway) -> Reloaded | str | None:
+    """What the running gateway has reloaded, or the fault of another answer, or None where there was no answer.
+
+    Args:
+        settings: where the gateway would run, and its keys.
+    """
+    answer = _ask(settings, "POST", RELOAD, RELOAD_SECONDS)
+    if answer is None:
+        return None
+    status, body = answer
+    error = _error(body)
+    if status == 200 or (error is not None and error.code == InvalidConfiguration.code):
+        return _read(body, Reloaded) or OTHER_VERSION
+    return _said(status, error)
+
+
+def _ask(settings: schema.Gateway, method: str, target: str, seconds: float) -> tuple[int, bytes] | None:
+    """The status and body of an answer; None where there is none within so many seconds."""
     headers = {"Authorization": f"Bearer {settings.api_keys[0].reveal()}"} if settings.api_keys else {}
-    connection = HTTPConnection(settings.host, settings.port, timeout=ASK_SECONDS)
+    body = None
+    if method == "POST":
+        headers["Content-Type"], body = "application/json", b"{}"
+    connection = HTTPConnection(settings.host, settings.port, timeout=seconds)
     try:
-        connection.request("GET", f"{EXPLAIN}?model={quote(model, safe='')}", headers=headers)
+        connection.request(method, target, body, headers)
         response = connection.getresponse()
-        body = response.read(MAX_ANSWER)
+        return response.status, response.read(MAX_ANSWER)
     except (OSError, HTTPException):
         return None
     finally:
         connection.close()
-    if response.status == 200:
-        return _read(body) or "what answers there is no gateway of this version"
-    error = _error(body)
-    if error is not None and error.code == ModelNotFound.code:
-        raise ModelNotFound(f"The gateway at {address(settings)} says: {one_line(error.message)}", param="model")
-    return f"what answers there said {response.status}" + (f": {one_line(error.message)}" if error else "")
 
 
-def _read(body: bytes) -> Explanation | None:
+def _said(status: int, error: _Error | None) -> str:
+    return f"what answers there said {status}" + (f": {one_line(error.message)}" if error else "")
+
+
+def _read(body: bytes, kind: type[T]) -> T | None:
     try:
-        return msgspec.json.decode(body, type=Explanation)
+        return msgspec.json.decode(body, type=kind)
     except msgspec.DecodeError:
         return None
 

@@ -10,7 +10,7 @@ from msgspec import inspect
 
 from gateway.config.faults import MAX_DIGITS, MAX_SHOWN, looks_secret
 from gateway.config.nodes import Broken, Listing, Node, Scalar, Section
-from gateway.config.schema import HeaderName, HeaderText, Name
+from gateway.config.setting_types import HeaderName, HeaderText, Name
 
 _KINDS: Final = {
     "text": "a text",

@@ -7,6 +7,7 @@ more, such as which vendors exist. They pass their checks in, so that this packa
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,12 +17,25 @@ from gateway.config.faults import WHOLE_FILE, Check, ConfigError, Fault, Faults,
 from gateway.config.nodes import MAX_BYTES, Listing, Node, Scalar, Section, compose
 from gateway.config.paths import known_homes, resolve, watched_files_exist
 from gateway.config.places import NoValue, Place
+from gateway.config.renamed import RENAMED, Renamed, renew
 from gateway.config.rules import RULES
 from gateway.config.schema import Config
 from gateway.config.values import ValueReader
 from gateway.core.secrets import MASK, Secret
 
-__all__ = ["Check", "ConfigError", "Fault", "Loaded", "Problem", "load", "parse", "resolve", "schema"]
+__all__ = [
+    "Check",
+    "ConfigError",
+    "Fault",
+    "Loaded",
+    "Problem",
+    "load",
+    "load_text",
+    "parse",
+    "read",
+    "resolve",
+    "schema",
+]
 
 SHORTEST_MASKED: Final = 4  # a shorter text is masked only in quotes; else common words would be masked
 _TOP: Final[tuple[KeyPath, ...]] = ((), ("providers",))
@@ -35,11 +49,13 @@ class Loaded:
         config: the configuration.
         path: the file, absolute; None if the text did not come from a file.
         warnings: probable mistakes, in the order of the file.
+        digest: SHA-256 of the file's bytes; empty if the text did not come from a file.
     """
 
     config: Config
     path: Path | None
     warnings: tuple[Fault, ...]
+    digest: bytes = b""
 
 
 def load(path: Path, *, env: Mapping[str, str], checks: Sequence[Check] = ()) -> Loaded:
@@ -53,22 +69,47 @@ def load(path: Path, *, env: Mapping[str, str], checks: Sequence[Check] = ()) ->
     Raises:
         ConfigError: the file cannot be read or used.
     """
+    return load_text(read(path), path, env=env, checks=checks)
+
+
+def read(path: Path) -> bytes:
+    """The bytes of a configuration file; of one that is too large, only so many that `parse` refuses it.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
     faults = Faults(str(path))
     try:
         if path.is_dir():
             raise faults.stop(WHOLE_FILE, "cannot be read: it is a folder, not a file")
         with path.open("rb") as file:
-            text = file.read(MAX_BYTES + 1)
-        absolute = path.absolute()
+            return file.read(MAX_BYTES + 1)
     except OSError as error:
         raise faults.stop(WHOLE_FILE, f"cannot be read: {error.strerror or type(error).__name__}") from None
     except ValueError:
         raise faults.stop(WHOLE_FILE, "cannot be read: not a file name") from None
+
+
+def load_text(text: bytes, path: Path, *, env: Mapping[str, str], checks: Sequence[Check] = ()) -> Loaded:
+    """Read a configuration from the bytes of the file at `path`, as `load` does.
+
+    Raises:
+        ConfigError: the configuration cannot be used.
+    """
+    absolute = path.absolute()
     checks = [*checks, watched_files_exist(absolute.parent)]
-    return replace(parse(text, str(path), env=env, checks=checks), path=absolute)
+    loaded = parse(text, str(path), env=env, checks=checks)
+    return replace(loaded, path=absolute, digest=sha256(text).digest())
 
 
-def parse(text: bytes, name: str, *, env: Mapping[str, str], checks: Sequence[Check] = ()) -> Loaded:
+def parse(
+    text: bytes,
+    name: str,
+    *,
+    env: Mapping[str, str],
+    checks: Sequence[Check] = (),
+    renamed: Sequence[Renamed] = RENAMED,
+) -> Loaded:
     """Read a configuration from the bytes of a file.
 
     Args:
@@ -76,19 +117,24 @@ def parse(text: bytes, name: str, *, env: Mapping[str, str], checks: Sequence[Ch
         name: the file's name in messages.
         env: the variables for `${NAME}`.
         checks: the higher packages' checks.
+        renamed: the settings whose old names are read too.
 
     Raises:
         ConfigError: the configuration cannot be used.
     """
     faults = Faults(name)
-    root = compose(text, faults)
+    whole = msgspec.inspect.type_info(Config)
+    root, findings = renew(compose(text, faults), whole, renamed)
+    for each in findings:
+        if each.fatal:
+            faults.add(each.at, each.path, each.message)
     reader = ValueReader(env, faults)
-    data = reader.read(Place(root, ()), msgspec.inspect.type_info(Config))
-    warnings: list[Fault] = []
+    data = reader.read(Place(root, ()), whole)
+    warnings = [faults.fault(each.at, each.path, each.message) for each in findings if not each.fatal]
     # Without a valid list of providers every reference to one would be reported as well.
     if not faults.paths.intersection(_TOP):
         config = _converted(data, faults)
-        warnings = list(_judge(config, checks, faults, _SourceMap(root, reader)))
+        warnings += _judge(config, checks, faults, _SourceMap(root, reader))
     faults.raise_any()
     return Loaded(config, None, tuple(sorted(warnings, key=lambda fault: (fault.line, fault.column))))
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from ipaddress import AddressValueError, IPv6Address
 from typing import Final
 
+from gateway.config.embedding_aliases import mixed_vectors
 from gateway.config.faults import Check, KeyPath, Problem, named, nearest
 from gateway.config.schema import Config, Provider, WatchFile
 from gateway.core.this_machine import is_this_machine
@@ -255,6 +256,7 @@ def _is_origin(text: str) -> bool:
 RULES: Final[tuple[Check, ...]] = (
     unique_aliases,
     sound_patterns,
+    mixed_vectors,
     unique_limits,
     known_providers,
     loopback_host,

@@ -7,22 +7,10 @@ camelCase.
 
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta, field, structs
 
+from gateway.config.setting_types import Address, HeaderName, HeaderText, Name, Seconds, Struct, Text, Texts, Tokens
 from gateway.core.secrets import Secret
-
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-Text = Annotated[str, Meta(min_length=1, max_length=512)]
-Address = Annotated[str, Meta(min_length=1, max_length=2048)]
-HeaderText = Annotated[str, Meta(pattern=r"^[\x21-\x7e]([\x20-\x7e]{0,510}[\x21-\x7e])?$")]
-HeaderName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]{1,64}$")]
-Seconds = Annotated[float, Meta(gt=0, le=86_400)]
-Tokens = Annotated[int, Meta(ge=1, le=10_000_000)]
-
-
-class Struct(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """The base of every section."""
 
 
 class ResponseStore(Struct, frozen=True):
@@ -62,6 +50,9 @@ class Gateway(Struct, frozen=True):
     drain_seconds: Annotated[
         float, Meta(ge=0, le=3600, description="How long running requests may still take after a stop signal.")
     ] = 30.0
+    reload: Annotated[
+        Literal["auto", "manual"], Meta(description="auto: take this file over when it changes; manual: when asked to.")
+    ] = "auto"
     response_model: Annotated[
         Literal["alias", "upstream"], Meta(description="Which name an answer carries as `model`.")
     ] = "alias"
@@ -117,6 +108,10 @@ class Alias(Struct, frozen=True):
         Literal["resume", "error"],
         Meta(description="For a stream that breaks after content went out: another goes on, or it ends with an error."),
     ] = "resume"
+    same_vectors: Annotated[
+        bool,
+        Meta(description="Embeddings: all targets give the same vectors, though their models have different names."),
+    ] = False
 
 
 class RateLimit(Struct, frozen=True):
@@ -223,9 +218,11 @@ class Provider(Struct, frozen=True):
     audience: Text | None = None
     resource: Address | None = None
     extra_auth_params: Annotated[
-        dict[Text, Text], Meta(description="More parameters for the authorization or device request.")
-    ] = {}
-    extra_token_params: Annotated[dict[Text, Text], Meta(description="More parameters for token requests.")] = {}
+        Texts, Meta(description="More parameters for the authorization or device request.")
+    ] = field(default_factory=dict)
+    extra_token_params: Annotated[Texts, Meta(description="More parameters for token requests.")] = field(
+        default_factory=dict
+    )
     token_endpoint_auth_method: (
         Annotated[
             Literal["client_secret_post", "client_secret_basic", "none"],
@@ -300,7 +297,7 @@ class Config(Struct, frozen=True):
     auth: Auth = Auth()
     model_aliases: tuple[Alias, ...] = ()
     rate_limits: tuple[RateLimit, ...] = ()
-    providers: dict[Name, Provider] = {}
+    providers: dict[Name, Provider] = field(default_factory=dict)
     logging: Logging = Logging()
 
 

@@ -182,6 +182,12 @@ class HttpVersionRefused(GatewayError):
     status, type, code = 505, INVALID, "http_version_not_supported"
 
 
+class InvalidConfiguration(GatewayError):
+    """A reload of the configuration file was refused for its faults. What was served is served on."""
+
+    status, type, code = 422, INVALID, "invalid_configuration"
+
+
 class Draining(GatewayError):
     """The gateway is shutting down and accepts no new calls."""
 

@@ -7,7 +7,7 @@ expect of OpenAI. Format: https://platform.openai.com/docs/api-reference/chat/cr
 import re
 from collections import Counter
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Protocol, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -161,17 +161,37 @@ class ChatRequest(Struct, frozen=True):
 _decoder = msgspec.json.Decoder(ChatRequest)
 
 
+class OfModel(Protocol):
+    """A request for a model."""
+
+    @property
+    def model(self) -> str: ...
+
+
+Asked = TypeVar("Asked", bound=OfModel)
+
+
 def read_request(body: bytes) -> ChatRequest:
+    """Parse the body of a chat. Raises as `decoded` does."""
+    return decoded(body, _decoder, "chat")
+
+
+def decoded(body: bytes, decoder: msgspec.json.Decoder[Asked], api: str) -> Asked:
     """Parse a request body.
+
+    Args:
+        body: the body.
+        decoder: for its type.
+        api: what is asked, for messages.
 
     Raises:
         InvalidRequest: the body is not JSON, or a field has the wrong shape; `param` names it.
         ModelNotFound: the model is none of the demo's.
     """
     try:
-        request = _decoder.decode(body)
+        request = decoder.decode(body)
     except msgspec.ValidationError as fault:
-        raise InvalidRequest(f"The request does not fit the chat API: {fault}.", param=_param(str(fault))) from None
+        raise InvalidRequest(f"The request does not fit the {api} API: {fault}.", param=_param(str(fault))) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise InvalidRequest("The body is not valid JSON.") from None
     if request.model not in MODELS:

@@ -21,6 +21,7 @@ import msgspec
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.errors import BodyTooLarge, GatewayError, InvalidRequest, KeyRefused, MethodNotAllowed, RouteNotFound
 from gateway.demo.answers import answer
+from gateway.demo.embeddings import read_embedding_request, render_embeddings
 from gateway.demo.rendering import Stamp, render_chunks, render_error, render_models, render_whole
 from gateway.demo.request import UNAVAILABLE, read_request
 
@@ -195,7 +196,9 @@ class _Connection(BaseHTTPRequestHandler):
                     self._chat(body)
                 case "GET", "/v1/models":
                     self._send_json(200, render_models(int(self._provider.clock.wall())))
-                case method, "/v1/chat/completions" | "/v1/models":
+                case "POST", "/v1/embeddings":
+                    self._embed(body)
+                case method, "/v1/chat/completions" | "/v1/models" | "/v1/embeddings":
                     raise MethodNotAllowed(f"{method} is not a method of this path.")
                 case _:
                     raise RouteNotFound("The demo provider has no such path.")
@@ -222,10 +225,14 @@ class _Connection(BaseHTTPRequestHandler):
             return int(value), BodyTooLarge(f"The body is larger than {MAX_BODY} bytes.")
         return int(value), None
 
+    def _embed(self, body: bytes) -> None:
+        request = read_embedding_request(body)
+        _check_available(request.model)
+        self._send_json(200, render_embeddings(request))
+
     def _chat(self, body: bytes) -> None:
         request = read_request(body)
-        if request.model == UNAVAILABLE:
-            raise GatewayError(f"The model {UNAVAILABLE} is always unavailable.", status=503, code="overloaded")
+        _check_available(request.model)
         answered = answer(request, lambda: "call_" + secrets.token_hex(12))
         stamp = Stamp("chatcmpl-" + secrets.token_hex(12), int(self._provider.clock.wall()), request.model)
         if not request.stream:
@@ -264,6 +271,11 @@ class _Connection(BaseHTTPRequestHandler):
             *(["Connection: close"] if self.close_connection else []),
         ]
         return "\r\n".join([*lines, "", ""]).encode("ascii")
+
+
+def _check_available(model: str) -> None:
+    if model == UNAVAILABLE:
+        raise GatewayError(f"The model {UNAVAILABLE} is always unavailable.", status=503, code="overloaded")
 
 
 def _framed(data: bytes) -> bytes:

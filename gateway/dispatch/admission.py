@@ -129,6 +129,19 @@ class Admission:
             raise failure
         return Admitted(ticket, credential, permit)
 
+    def further_permit(self, target: Target, branch: Branch) -> Permit:
+        """A permit for one more request of an attempt that is under way. Its holder closes it.
+
+        Raises:
+            Limited: the rate limit has no room in time.
+            BranchLost, CallerLeft, Draining, DeadlineExceeded: the answer is not wanted any more.
+        """
+        permit = self._permit(Candidate(target, wait=True), branch)
+        if branch.is_over():
+            permit.close()
+            branch.check()
+        return permit
+
     def _credential(self, candidate: Candidate, branch: Branch) -> Credential:
         try:
             return self._auth.credential(candidate.target.provider)

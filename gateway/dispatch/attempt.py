@@ -25,7 +25,7 @@ from gateway.dispatch.operation import Operation
 from gateway.limits.permit import UNLIMITED, Permit
 from gateway.limits.rate_limiter import RateLimiters
 from gateway.observe.observers import Observers
-from gateway.providers.base import Answer, AttemptContext, OpenStream, Provider
+from gateway.providers.base import Answer, AttemptContext, Forwarded, OpenStream, Provider
 from gateway.routing.health import Health, HealthTicket
 from gateway.routing.lessons import NOTHING, Lessons
 from gateway.routing.retry_budget import RetryBudgets
@@ -54,7 +54,7 @@ class TargetAnswer(Struct, frozen=True):
     """
 
     target: Target
-    answer: Answer | OpenStream
+    answer: Answer | Forwarded | OpenStream
     ticket: HealthTicket
     permit: Permit = UNLIMITED
 
@@ -197,8 +197,7 @@ class Attempt:
             admitted.close()
             raise TriesSpent("The request has been tried often enough.")
         try:
-            streams = operation.streams
-            context = self._context(target, branch, admitted, streams=streams)
+            context = self._context(target, branch, admitted, operation)
             answer = operation.ask(self._providers[target.provider], context)
         except ProviderFailure as failure:
             branch.end_try()
@@ -211,29 +210,32 @@ class Attempt:
         branch.end_try()
         self._policy.budgets.succeeded(target.provider)
         ticket = admitted.ticket
-        ticket.first_content(branch.elapsed(), streamed=streams)
-        if isinstance(answer, Answer):
+        ticket.first_content(branch.elapsed(), streamed=operation.streams)
+        if not isinstance(answer, OpenStream):
             ticket.answered()
             admitted.permit.close()
         return TargetAnswer(target, answer, ticket, admitted.permit)
 
-    def _context(self, target: Target, branch: Branch, admitted: Admitted, *, streams: bool) -> AttemptContext:
+    def _context(self, target: Target, branch: Branch, admitted: Admitted, operation: Operation) -> AttemptContext:
         timeout = self._policy.timeouts[target.provider].first_token_seconds
-        branch.start_try(self._policy.health.limit(target, streamed=streams) if timeout == "auto" else None)
-        permit = admitted.permit
+        is_hedged = timeout == "auto" and operation.hedged
+        branch.start_try(self._policy.health.limit(target, streamed=operation.streams) if is_hedged else None)
+        permit, longest = admitted.permit, operation.longest_wait
 
         def on_sent() -> None:
             branch.sent()
             permit.sent()
 
+        remaining = branch.call.remaining()
         return AttemptContext(
             model=target.model,
             credential=admitted.credential,
             deadline=branch.call.deadline,
-            first_content=branch.call.remaining() if timeout == "auto" else timeout,
+            first_content=timeout if timeout != "auto" else remaining if longest is None else min(longest, remaining),
             on_wait=branch.wait_on,
             on_sent=on_sent,
             adjustments=admitted.adjustments,
+            further_permit=lambda: self._admission.further_permit(target, branch),
         )
 
     def _report_failure(

@@ -7,15 +7,20 @@ of them. They hold no secret and nothing of any request.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from gateway.auth.auth_manager import AuthManager
 from gateway.config.schema import Timeouts
+from gateway.core.errors import InvalidRequest
+from gateway.core.passed import EndpointName
 from gateway.limits.rate_limiter import LimitStatus, RateLimiters
+from gateway.routing.endpoint_routes import ENDPOINTS, EndpointRoutes, LeftOut
 from gateway.routing.health import Health, TargetStatus
 from gateway.routing.lessons import Lessons
 from gateway.routing.router import Route, Router, Target
 
+CHAT: Final = "chat"
+"""The endpoint of every chat, whatever its wire."""
 HowAsked = Literal["in order", "in line", "forced"]
 """How a candidate is asked: after those before it have failed; after them in the queue of its rate limit; although it
 cools down, because no other target is left."""
@@ -65,15 +70,34 @@ class CandidateView:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOutView:
+    """A target that is not asked at the endpoint. `why` goes on from its name."""
+
+    provider: str
+    model: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
-    """How a name would be routed. `candidates` are in the order of asking; `configuration` is the file's path, None
-    where there is none."""
+    """How a name would be routed.
+
+    Attributes:
+        configuration: the file's path; None where there is none.
+        candidates: in the order of asking.
+        endpoint: for what: "chat", or an endpoint beside it.
+        left_out: the alias's targets that cannot answer there.
+        generation: counts the configurations that the gateway has served; None where none runs.
+    """
 
     model: str
     when_limited: str
     stream_recovery: str
     configuration: str | None
     candidates: tuple[CandidateView, ...]
+    endpoint: str = CHAT
+    left_out: tuple[LeftOutView, ...] = ()
+    generation: int | None = None
 
 
 class Explainer:
@@ -88,6 +112,8 @@ class Explainer:
         timeouts: by provider name.
         configuration: the path of the configuration file.
         proxies: by provider name, for those that are asked through one.
+        endpoints: which targets may answer beside chat.
+        generation: of the configuration.
     """
 
     def __init__(  # noqa: PLR0913 - the parts that a call uses, passed once
@@ -101,6 +127,8 @@ class Explainer:
         timeouts: Mapping[str, Timeouts],
         configuration: str | None,
         proxies: Mapping[str, str],
+        endpoints: EndpointRoutes,
+        generation: int | None = None,
     ) -> None:
         self._router = router
         self._health = health
@@ -110,18 +138,32 @@ class Explainer:
         self._timeouts = timeouts
         self._configuration = configuration
         self._proxies = proxies
+        self._endpoints = endpoints
+        self._generation = generation
 
-    def explain(self, model: str) -> Explanation:
-        """How `model`, an alias or `provider/model`, would be routed now.
+    def explain(self, model: str, endpoint: str = CHAT) -> Explanation:
+        """How `model`, an alias or `provider/model`, would be routed now at an endpoint.
 
         Raises:
             ModelNotFound: no alias and no provider has this name.
+            InvalidRequest: there is no such endpoint.
         """
-        route = self._router.candidates(model)
+        configured = route = self._router.candidates(model)
+        left_out: tuple[LeftOut, ...] = ()
+        if endpoint != CHAT:
+            narrowed = self._endpoints.narrowed(route, _endpoint_of(endpoint))
+            route, left_out = narrowed.route, narrowed.left_out
         asked = self._how_asked(route).items()
-        candidates = (self._candidate(target, how, route.targets.index(target) + 1) for target, how in asked)
+        candidates = (self._candidate(target, how, configured.targets.index(target) + 1) for target, how in asked)
         return Explanation(
-            route.name, route.when_limited, route.stream_recovery, self._configuration, tuple(candidates)
+            model=route.name,
+            when_limited=route.when_limited,
+            stream_recovery=route.stream_recovery,
+            configuration=self._configuration,
+            candidates=tuple(candidates),
+            endpoint=endpoint,
+            left_out=tuple(LeftOutView(each.target.provider, each.target.model, each.why) for each in left_out),
+            generation=self._generation,
         )
 
     def _how_asked(self, route: Route) -> dict[Target, HowAsked]:
@@ -152,3 +194,10 @@ class Explainer:
             proxy=self._proxies.get(target.provider),
             left_out=tuple(sorted(self._lessons.of(target).without)),
         )
+
+
+def _endpoint_of(name: str) -> EndpointName:
+    found = ENDPOINTS.get(name)
+    if found is None:
+        raise InvalidRequest(f"There is no such endpoint; there are {CHAT}, {', '.join(ENDPOINTS)}.", param="endpoint")
+    return found

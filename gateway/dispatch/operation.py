@@ -5,14 +5,22 @@ carries it out, and how an answer that broke off is continued. It chooses no tar
 """
 
 from collections.abc import Callable
-from typing import Protocol, Self
+from typing import Final, Protocol, Self
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.core.answer import ChatResponse
+from gateway.core.passed import PassedRequest
+from gateway.core.provider_failures import UnsupportedByTarget
 from gateway.core.request import ChatRequest
-from gateway.providers.base import Answer, AttemptContext, OpenStream, Provider
+from gateway.providers.base import Answer, AttemptContext, Forwarded, Forwarder, OpenStream, Provider
+
+FIRST_BYTE: Final = 120.0
+"""Seconds until the first byte of an answer that passes. Embeddings and scores take seconds, so another target is worth
+more than a longer wait."""
+LARGEST_HEDGED: Final = 1 << 20
+"""Bytes of a request that two targets may get at once. A larger one costs more than the time that this saves."""
 
 
 class Operation(Protocol):
@@ -22,7 +30,15 @@ class Operation(Protocol):
     def streams(self) -> bool:
         """Whether the answer is a stream."""
 
-    def ask(self, provider: Provider, context: AttemptContext) -> Answer | OpenStream:
+    @property
+    def hedged(self) -> bool:
+        """Whether a second target may be asked beside a slow one."""
+
+    @property
+    def longest_wait(self) -> float | None:
+        """Seconds until the first content, where the configuration sets no time; None for the rest of the call's."""
+
+    def ask(self, provider: Provider, context: AttemptContext) -> Answer | Forwarded | OpenStream:
         """Ask a provider. Raises ProviderFailure."""
 
     def continued(self, text_so_far: str) -> Self:
@@ -48,6 +64,14 @@ class Chat(Struct, frozen=True):
     def streams(self) -> bool:
         return self.request.stream
 
+    @property
+    def hedged(self) -> bool:
+        return True
+
+    @property
+    def longest_wait(self) -> float | None:
+        return None
+
     def ask(self, provider: Provider, context: AttemptContext) -> Answer | OpenStream:
         """A whole answer is written at once: where the caller's wire cannot express it, another target may answer."""
         if self.request.stream:
@@ -60,3 +84,34 @@ class Chat(Struct, frozen=True):
         if not text_so_far:
             return self
         return replace(self, request=self.continue_request(self.request, text_so_far), continues=True)
+
+
+class Passed(Struct, frozen=True):
+    """What an endpoint beside chat gives.
+
+    Attributes:
+        request: the caller's request.
+    """
+
+    request: PassedRequest
+
+    @property
+    def streams(self) -> bool:
+        return self.request.stream
+
+    @property
+    def hedged(self) -> bool:
+        return len(self.request.body) <= LARGEST_HEDGED
+
+    @property
+    def longest_wait(self) -> float | None:
+        return FIRST_BYTE
+
+    def ask(self, provider: Provider, context: AttemptContext) -> Forwarded | OpenStream:
+        if not isinstance(provider, Forwarder):
+            raise UnsupportedByTarget(f"{provider.name} has no {self.request.endpoint}.", param="model")
+        return provider.forward(self.request, context)
+
+    def continued(self, text_so_far: str) -> "Passed":
+        """It is asked again as it was: what passes has no form that continues an answer."""
+        return self

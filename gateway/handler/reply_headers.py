@@ -8,6 +8,8 @@ from gateway.dispatch.call import Call
 from gateway.dispatch.caller import Headers
 
 CODE: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+ESTIMATED_TOKENS: Final = ("x-gateway-tokens", "estimate")
+"""The header of an answer whose token counts are an estimate, because its provider counts none."""
 UNSAFE: Final = re.compile(r"[^!-$&-+\--<>-~]")
 """What is not printable ASCII, the blank, and what parts the entries of a list: comma, equals sign and percent."""
 

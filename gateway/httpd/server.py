@@ -100,6 +100,12 @@ class HttpServer:
         self._pools.set_thread_count(self._count)
         self._thread.start()
 
+    def set_thread_count(self, count: int) -> None:
+        """Allow so many threads from now on. Those that there are stay."""
+        if count != self._count:
+            self._count = count
+            self._pools.set_thread_count(count)
+
     def stop_accepting(self) -> None:
         """Refuse new connections and close idle ones, now; those with an answer under way close after it."""
         self.run_in_loop(self._drain)

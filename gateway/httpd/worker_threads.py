@@ -52,10 +52,12 @@ class WorkerThreads:
         return len(self._threads) - len(self._idle)
 
     def allow(self, most: int) -> None:
-        """Set how many threads there may be; the first is started at once, to tell a system that gives none."""
+        """Set how many threads there may be; the first is started at once, to tell a system that gives none. Those that
+        are more than that stay."""
         with self._lock:
             self._most = most
-            self._start(None)
+            if not self._threads:
+                self._start(None)
 
     def add(self, work: Work) -> None:
         """Have it done, by an idle thread, a new one, or the next that is free. Any thread."""

@@ -8,9 +8,9 @@ queue sleeps until its slot is due, takes it and wakes the next one. The limiter
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from gateway.config import schema
 from gateway.core.clock import Clock
@@ -43,6 +43,16 @@ class LimitStatus:
     wait: float
 
 
+class _Place(threading.Condition):
+    """The place of a waiting caller in the queue, over the limiter's lock.
+
+    Attributes:
+        released: None while it waits; "free" where the limit has gone, "gone" where its provider has.
+    """
+
+    released: Literal["free", "gone"] | None = None
+
+
 class RateLimiter:
     """One provider's limit and its queue. Safe to use from many threads.
 
@@ -66,7 +76,8 @@ class RateLimiter:
         self._max_wait = max_wait
         self._clock = clock
         self.lock = threading.Lock()
-        self._queue: deque[threading.Condition] = deque()
+        self._queue: deque[_Place] = deque()
+        self._is_lifted = False
 
     def __repr__(self) -> str:
         now = self.status()
@@ -81,6 +92,18 @@ class RateLimiter:
             self._max_wait = max_wait
             if self._queue:
                 self._queue[0].notify()  # it may have room now
+
+    def lift(self) -> None:
+        """The limit has gone from the configuration: whoever waits goes at once, and nobody waits for it any more."""
+        with self.lock:
+            self._is_lifted = True
+            self._release("free")
+
+    def dismiss(self) -> None:
+        """The provider has gone from the configuration: whoever waits for it fails with Limited, now. What was granted
+        counts on."""
+        with self.lock:
+            self._release("gone")
 
     def status(self) -> LimitStatus:
         """The status now, for people."""
@@ -142,7 +165,13 @@ class RateLimiter:
         self._window.give_back(self._clock.monotonic(), granted)
         self._wake_first()
 
-    def _wait_for_slot(self, place: threading.Condition, deadline: float, left: Callable[[], bool]) -> float:
+    def _release(self, how: Literal["free", "gone"]) -> None:
+        for place in self._queue:
+            place.released = how
+            place.notify()
+        self._queue.clear()
+
+    def _wait_for_slot(self, place: _Place, deadline: float, left: Callable[[], bool]) -> float:
         """Wait in the queue and take the slot. Returns the time at which it was taken."""
         while True:
             if left():
@@ -152,6 +181,10 @@ class RateLimiter:
             with self.lock:
                 now = self._clock.monotonic()
                 self._check_deadline(now, deadline)
+                if place.released == "gone":
+                    raise Limited(f"{self.name} is not in the configuration any more.", retry_after=1.0)
+                if place.released == "free":
+                    return now
                 pause = self._pause(place, now)
                 if pause <= 0:
                     self._window.take(now)
@@ -160,13 +193,13 @@ class RateLimiter:
                     return now
                 self._clock.wait(place, min(pause, deadline - now))
 
-    def _pause(self, place: threading.Condition, now: float) -> float:
+    def _pause(self, place: _Place, now: float) -> float:
         """Seconds to sleep before the next check; 0 if the slot is free now."""
         if self._queue[0] is not place:
             return LOOK
         return min(LOOK, self._window.due(now, 0) - now)
 
-    def _leave_queue(self, place: threading.Condition) -> None:
+    def _leave_queue(self, place: _Place) -> None:
         with self.lock:
             if place not in self._queue:
                 return
@@ -181,19 +214,21 @@ class RateLimiter:
             self._queue[0].notify()
 
     def _take_if_free(self, now: float) -> bool:
+        if self._is_lifted:
+            return True
         if self._queue or not self._window.has_room(now):
             return False
         self._window.take(now)
         return True
 
-    def _join_queue(self, now: float, deadline: float) -> threading.Condition:
+    def _join_queue(self, now: float, deadline: float) -> _Place:
         wait = self._expected_wait(now)
         why = self._refusal(wait, deadline - now)
         if why is not None:
             room = f"{self._window.limit} {plural('request', self._window.limit)} in {in_words(self._window.seconds)}"
             message = f"The rate limit of {self.name} ({room}) has no room: {why}. A slot is free in {in_words(wait)}."
             raise Limited(message, retry_after=wait)
-        place = threading.Condition(self.lock)
+        place = _Place(self.lock)
         self._queue.append(place)
         return place
 
@@ -230,25 +265,29 @@ class RateLimiters:
         self._limiters: dict[str, RateLimiter] = {}
         self.configure(limits)
 
-    def configure(self, limits: Sequence[schema.RateLimit]) -> None:
-        """Take new settings over. A limit that goes on keeps its window and its queue: the provider counts on."""
+    def configure(self, limits: Sequence[schema.RateLimit], served: Container[str] | None = None) -> None:
+        """Take new settings over. A limit that goes on keeps its window and its queue: the provider counts on.
+
+        Args:
+            limits: as configured.
+            served: the providers that are called; None for all. Those who wait for another one fail.
+        """
+        before = self._limiters
         configured: dict[str, RateLimiter] = {}
         for each in limits:
-            limiter = self._limiters.get(each.provider)
+            limit, queue, wait = each.requests_per_minute, each.max_queue_size, each.max_wait_seconds
+            limiter = before.get(each.provider)
             if limiter is None:
-                limiter = RateLimiter(
-                    each.provider,
-                    each.requests_per_minute,
-                    max_queue=each.max_queue_size,
-                    max_wait=each.max_wait_seconds,
-                    clock=self._clock,
-                )
+                limiter = RateLimiter(each.provider, limit, max_queue=queue, max_wait=wait, clock=self._clock)
             else:
-                limiter.configure(
-                    each.requests_per_minute, max_queue=each.max_queue_size, max_wait=each.max_wait_seconds
-                )
+                limiter.configure(limit, max_queue=queue, max_wait=wait)
             configured[each.provider] = limiter
         self._limiters = configured
+        for name, limiter in before.items():
+            if served is not None and name not in served:
+                limiter.dismiss()
+            if name not in configured:
+                limiter.lift()
 
     def __repr__(self) -> str:
         return f"RateLimiters({', '.join(map(repr, self._limiters.values()))})"

@@ -34,7 +34,7 @@ class _Formatter(logging.Formatter):
 
     def __init__(self, masker: Masker) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S")
-        self._masker = masker
+        self.masker = masker
         self._second = (-1, "")  # the latest second, and its text
 
     def call(self, level: str, created: float, line: CallRecord) -> str:
@@ -69,7 +69,7 @@ class PrettyFormatter(_Formatter):
         if isinstance(line := getattr(record, "call", None), CallRecord):
             return self.call(record.levelname, record.created, line)
         cached, record.exc_text = record.exc_text, None  # another handler's text contains the exception's own
-        text = self._masker.mask(super().format(record))
+        text = self.masker.mask(super().format(record))
         record.exc_text = cached
         return _escape(text).replace("\n", "\n    ")
 
@@ -78,7 +78,7 @@ class PrettyFormatter(_Formatter):
 
     def call(self, level: str, created: float, line: CallRecord) -> str:
         text = f"{self._time(int(created))} {level:<7} {pretty(line)}".replace("\n", "\\x0a")
-        return _escape(self._masker.mask(text))
+        return _escape(self.masker.mask(text))
 
 
 class JsonFormatter(_Formatter):
@@ -96,7 +96,7 @@ class JsonFormatter(_Formatter):
     def call(self, level: str, created: float, line: CallRecord) -> str:
         when, level = self._when(created), level.lower()
         texts = (line.request_id, line.model, line.target or "", line.attempts, line.error or "", *line.dropped)
-        if self._masker.finds("\n".join((when, level, *texts))):  # one search, because most lines contain no secret
+        if self.masker.finds("\n".join((when, level, *texts))):  # one search, because most lines contain no secret
             fields = _head(when, level, "call") | msgspec.to_builtins(line)
             return _json({name: self._masked(value) for name, value in fields.items()})
         try:
@@ -115,7 +115,7 @@ class JsonFormatter(_Formatter):
     def _masked(self, value: object) -> JsonValue:
         """Mask a value before it becomes JSON: JSON may change its form, and a mask might replace the punctuation."""
         if isinstance(value, str):
-            return self._masker.mask(value)
+            return self.masker.mask(value)
         if isinstance(value, (tuple, list)):
             return [self._masked(each) for each in value]
         return value if isinstance(value, (int, float)) else None

@@ -73,6 +73,11 @@ class LogHandler(logging.StreamHandler[TextIO | OutputQueue]):
         self.setFormatter(formatter)
         self._formatter = formatter
 
+    def use(self, form: Literal["pretty", "json"]) -> None:
+        """Write further lines in this form. Any thread: no line is lost and none is written twice."""
+        self._formatter = _formatter(form, self._formatter.masker)
+        self.setFormatter(self._formatter)
+
     def call(self, level: int, line: CallRecord) -> None:
         """Write a call's line, as `emit` writes a record."""
         if level < self.level:
@@ -117,19 +122,33 @@ def set_up(
     return handler
 
 
+def change(level: str, form: Literal["pretty", "json"]) -> None:
+    """Print further lines so, where `set_up` was called; else nothing.
+
+    Args:
+        level: the lowest level that is printed.
+        form: pretty for people, json for machines.
+    """
+    for handler in [each for each in logging.getLogger().handlers if isinstance(each, LogHandler)]:
+        handler.use(form)
+        logging.getLogger(ROOT).setLevel(level.upper())
+
+
 def queue_for(stream: TextIO | None, form: Literal["pretty", "json"]) -> OutputQueue:
     """A queue of log lines, whose reader may pause. The caller closes it.
 
     Args:
         stream: where its thread writes them; None for a process without such a stream.
-        form: of the line that says how many lines were dropped.
+        form: of the line that says how many lines were dropped, until `change` is called.
     """
-    formatter = _formatter(form, Masker())
+    first = _formatter(form, Masker())
 
     def dropped_line(count: int) -> str:
         text = f"{count} log {plural('line', count)} dropped: the reader of the log was too slow."
         fields = {"name": ROOT, "levelno": logging.WARNING, "levelname": "WARNING", "msg": text}
-        return formatter.format(logging.makeLogRecord({**fields, "fields": {"dropped_lines": count}})) + "\n"
+        handlers = [each for each in logging.getLogger().handlers if isinstance(each, LogHandler)]
+        formatter = handlers[0].formatter if handlers else None
+        return (formatter or first).format(logging.makeLogRecord({**fields, "fields": {"dropped_lines": count}})) + "\n"
 
     return OutputQueue(stream, dropped_line)
 

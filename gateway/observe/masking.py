@@ -27,7 +27,7 @@ class Masker:
     """Masks secrets in texts. Safe to use from many threads.
 
     Args:
-        secrets: masked by value, for the masker's whole life.
+        secrets: masked by value, until `keep` is called.
     """
 
     def __init__(self, secrets: Iterable[Secret] = ()) -> None:
@@ -43,6 +43,16 @@ class Masker:
             return
         with self._lock:
             self._added[value] = None
+            for oldest in list(self._added)[:-MAX_ADDED]:
+                del self._added[oldest]
+            self._known = self._pattern()
+
+    def keep(self, secrets: Iterable[Secret]) -> None:
+        """Mask these for as long as they are not replaced by another call, and those of the call before like added
+        ones: what has gone from the configuration may still stand in a text."""
+        with self._lock:
+            before, self._given = self._given, {secret.reveal() for secret in secrets}
+            self._added = {value: None for value in (*self._added, *before) if value not in self._given}
             for oldest in list(self._added)[:-MAX_ADDED]:
                 del self._added[oldest]
             self._known = self._pattern()

@@ -7,14 +7,16 @@ that. The interface does not show which wire a provider has.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
 from gateway.auth.auth_manager import Credential
-from gateway.core.answer import ChatChunk, ChatResponse
+from gateway.core.answer import ChatChunk, ChatResponse, Usage
+from gateway.core.passed import PassedRequest
 from gateway.core.rendered import Adjustments
 from gateway.core.request import ChatRequest
+from gateway.limits.permit import UNLIMITED, Permit
 from gateway.upstream.byte_stream import ByteStream
 from gateway.wires.base import Decoder
 
@@ -24,6 +26,10 @@ class Cancellable(Protocol):
 
     def cancel(self) -> None:
         """End it now: the blocked thread wakes and fails. May be called from any thread, more than once."""
+
+
+def _unlimited() -> Permit:
+    return UNLIMITED
 
 
 class AttemptContext(Struct, frozen=True):
@@ -38,6 +44,8 @@ class AttemptContext(Struct, frozen=True):
         on_sent: is called when the request has left for the provider.
         adjustments: what was learned of the target.
         continues: the answer continues another one, to which nothing may have to be added.
+        further_permit: waits for the right to send one more request, where an attempt takes several, and returns it.
+            Raises Limited.
     """
 
     model: str
@@ -48,6 +56,7 @@ class AttemptContext(Struct, frozen=True):
     on_sent: Callable[[], None]
     adjustments: Adjustments = Adjustments()
     continues: bool = False
+    further_permit: Callable[[], Permit] = _unlimited
 
 
 class Answer(Struct, frozen=True):
@@ -64,6 +73,24 @@ class Answer(Struct, frozen=True):
     headers: Mapping[str, str]
     dropped: tuple[str, ...]
     content: bytes = b""
+
+
+class Forwarded(Struct, frozen=True):
+    """A whole answer of an endpoint beside chat.
+
+    Attributes:
+        content: its body, with the provider's name for the model.
+        headers: the provider's.
+        dropped: the fields of the request that the provider did not get.
+        usage: the token counts; None where there are none.
+        estimated: `usage` is an estimate, because the provider counted nothing.
+    """
+
+    content: bytes
+    headers: Mapping[str, str]
+    dropped: tuple[str, ...] = ()
+    usage: Usage | None = None
+    estimated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,3 +132,11 @@ class Provider(Protocol):
 
     def close(self) -> None:
         """Close the idle connections."""
+
+
+@runtime_checkable
+class Forwarder(Protocol):
+    """A provider that has endpoints beside chat."""
+
+    def forward(self, request: PassedRequest, context: AttemptContext) -> Forwarded | OpenStream:
+        """Ask for what the request's endpoint gives. Raises ProviderFailure."""

@@ -20,7 +20,16 @@ from gateway.config.loader import Check, Problem
 from gateway.core.this_machine import LOCAL_NAMES
 from gateway.providers import credentials
 from gateway.providers.credentials import CannotResolve
-from gateway.providers.vendors import COMMON_DIALECT, COMPATIBLE, RESPONSES, VENDORS, Vendor, Wire
+from gateway.providers.vendors import (
+    COMMON_DIALECT,
+    COMPATIBLE,
+    EVERY_PATH,
+    RESPONSES,
+    VENDORS,
+    Paths,
+    Vendor,
+    Wire,
+)
 from gateway.wires.openai_chat.outbound.dialect import Dialect
 
 __all__ = ["CannotResolve", "Resolved", "check", "endpoints", "from_environment", "resolve", "unusable_keys"]
@@ -42,6 +51,7 @@ class Resolved:
         source: where its credential comes from.
         credential: the same for people: what it is, and where it is corrected.
         stream_usage, dialect: see Vendor.
+        paths: the endpoints beside chat that the API has.
         settings: the settings as configured.
     """
 
@@ -53,6 +63,7 @@ class Resolved:
     credential: str
     stream_usage: bool
     dialect: Dialect
+    paths: Paths
     settings: schema.Provider
 
 
@@ -86,6 +97,7 @@ def resolve(name: str, settings: schema.Provider, environ: Mapping[str, str]) ->
         credential=credentials.in_words(name, settings, source, key_env),
         stream_usage=vendor.stream_usage if settings.stream_usage is None else settings.stream_usage,
         dialect=_dialect(vendor, endpoint, settings),
+        paths=_paths(vendor, wire, endpoint),
         settings=settings,
     )
 
@@ -97,6 +109,15 @@ def _dialect(vendor: Vendor, endpoint: str | None, settings: schema.Provider) ->
     if settings.message_extras is None:
         return dialect
     return replace(dialect, history="strict" if settings.message_extras == "strip" else "as_is")
+
+
+def _paths(vendor: Vendor, wire: Wire, endpoint: str | None) -> Paths:
+    """The endpoints of the server at this address. A vendor's row tells of its own address only; a program that people
+    run themselves has no address of its own, and is the same everywhere."""
+    if wire not in (COMPATIBLE, RESPONSES):
+        return vendor.own_paths
+    own = urlsplit(vendor.endpoint or "").hostname == urlsplit(endpoint or "").hostname
+    return vendor.paths if own or vendor.key_env is None else EVERY_PATH
 
 
 def _chosen_api(vendor: Vendor, api: str | None, endpoint: str | None) -> tuple[Wire, str | None]:

@@ -17,7 +17,7 @@ from gateway.providers.gemini import GeminiProvider
 from gateway.providers.openai import RESPONSES_PATH, OpenAIProvider
 from gateway.providers.token_limits import TokenLimits, configured
 from gateway.providers.vendors import Wire
-from gateway.upstream.session import UpstreamSession
+from gateway.upstream.session import SharedTransports, UpstreamSession
 from gateway.upstream.user_agents import UserAgentPool
 from gateway.wires.anthropic_messages.outbound import AnthropicMessagesProvider
 from gateway.wires.gemini import Gemini
@@ -65,6 +65,7 @@ def _openai_chat(parts: ProviderParts) -> Provider:
         quota_project=parts.quota_project,
         credential=parts.resolved.credential,
         max_tokens=parts.max_tokens,
+        paths=parts.resolved.paths,
     )
 
 
@@ -83,6 +84,7 @@ def _openai_responses(parts: ProviderParts) -> Provider:
         credential=resolved.credential,
         path=RESPONSES_PATH,
         max_tokens=parts.max_tokens,
+        paths=resolved.paths,
     )
 
 
@@ -98,6 +100,7 @@ def _gemini(parts: ProviderParts) -> Provider:
         quota_project=parts.quota_project,
         credential=parts.resolved.credential,
         max_tokens=parts.max_tokens,
+        paths=parts.resolved.paths,
     )
 
 
@@ -131,18 +134,21 @@ class ProviderFactory:
         environ: where CA bundles are read.
         clock: for deadlines.
         memory: what clients do not give back between the calls of a conversation.
+        shared: connections that the providers of several configurations share; by default they share none.
         aliases: whose targets may have limits of their own.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what all providers of a configuration are built with, by name
         self,
         *,
         pool_size: int,
         environ: Mapping[str, str],
         clock: Clock,
         memory: ReasoningMemory,
+        shared: SharedTransports | None = None,
         aliases: Sequence[schema.Alias] = (),
     ) -> None:
+        self._shared = shared
         self._pool_size = pool_size
         self._environ = environ
         self._clock = clock
@@ -165,8 +171,12 @@ class ProviderFactory:
             pool_size=self._pool_size,
             connect_seconds=settings.timeouts.connect_seconds,
             environ=self._environ,
+            shared=self._shared,
         )
         limits = configured(resolved.name, settings.max_output_tokens, self._aliases)
-        return BUILDERS[resolved.wire](
-            ProviderParts(resolved, endpoint, session, agents, self._clock, self._memory, quota_project, limits)
-        )
+        parts = ProviderParts(resolved, endpoint, session, agents, self._clock, self._memory, quota_project, limits)
+        try:
+            return BUILDERS[resolved.wire](parts)
+        except BaseException:
+            session.close()
+            raise

@@ -6,14 +6,22 @@ They have one address for all models. The credential is a Bearer token, or it ha
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
+from urllib.parse import urljoin
 
 from gateway.auth.auth_manager import Credential
 from gateway.core.clock import Clock
-from gateway.providers.http_provider import Api, HttpProvider
+from gateway.core.passed import PassedRequest
+from gateway.core.provider_failures import UnsupportedByTarget
+from gateway.providers.base import Forwarded
+from gateway.providers.forwarding import ForwardedCall, ForwardingProvider, Received
+from gateway.providers.http_provider import Api
 from gateway.providers.token_limits import UNLIMITED, TokenLimits
+from gateway.providers.vendors import NO_PATHS, Paths
 from gateway.upstream.session import UpstreamSession
 from gateway.upstream.user_agents import UserAgentPool
 from gateway.wires.base import OutboundWire
+from gateway.wires.passed import answer, request
+from gateway.wires.passed.completions import CompletionDecoder
 
 PATH: Final = "/chat/completions"
 RESPONSES_PATH: Final = "/responses"
@@ -21,7 +29,7 @@ QUOTA_PROJECT: Final = "x-goog-user-project"
 """For the project that Google bills and limits: https://cloud.google.com/apis/docs/system-parameters (2026-11)"""
 
 
-class OpenAIProvider(HttpProvider):
+class OpenAIProvider(ForwardingProvider):
     """A provider with an API of OpenAI's.
 
     Args:
@@ -37,6 +45,7 @@ class OpenAIProvider(HttpProvider):
         quota_project: the Google project that calls are billed to, if it is known by now.
         credential: see HttpProvider.
         max_tokens: see HttpProvider.
+        paths: its endpoints beside chat.
     """
 
     def __init__(  # noqa: PLR0913 - one place puts a provider together
@@ -54,6 +63,7 @@ class OpenAIProvider(HttpProvider):
         credential: str = "its credential",
         path: str = PATH,
         max_tokens: TokenLimits = UNLIMITED,
+        paths: Paths = NO_PATHS,
     ) -> None:
         url = endpoint + path
         api = Api(wire, lambda model, stream: url, partial(_headers, api_key_header, quota_project), stream_usage)
@@ -66,6 +76,20 @@ class OpenAIProvider(HttpProvider):
             credential=credential,
             max_tokens=max_tokens,
         )
+        self._base = endpoint + "/"
+        self._paths = paths
+
+    def _call(self, passed: PassedRequest, model: str) -> ForwardedCall:
+        path = self._paths.get(passed.endpoint)
+        if path is None:
+            raise UnsupportedByTarget(f"{self.name} has no {passed.endpoint}.", param="model")
+
+        def read(received: Received) -> Forwarded:
+            found = answer.read(received.contents[0], passed)
+            return Forwarded(found.content, received.headers, usage=found.usage)
+
+        bodies = (request.render(passed, model),)
+        return ForwardedCall(urljoin(self._base, path), bodies, read, CompletionDecoder(passed))
 
 
 def _headers(

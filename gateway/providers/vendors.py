@@ -4,10 +4,12 @@ A vendor's behaviour that differs from others' stands here with its source and d
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 
 from gateway.config import schema
+from gateway.core.passed import PASSED, EndpointName
 from gateway.wires.openai_chat.outbound.dialect import Dialect
 
 Wire: TypeAlias = Literal["openai_chat", "openai_responses", "gemini", "anthropic_messages"]
@@ -17,6 +19,18 @@ COMPATIBLE: Final[Wire] = "openai_chat"
 """The wire of OpenAI-compatible APIs."""
 RESPONSES: Final[Wire] = "openai_responses"
 """The wire of OpenAI's Responses API, which has the same base address."""
+Paths: TypeAlias = Mapping[EndpointName, str]
+"""Where a vendor has endpoints beside chat: references to its base address (RFC 3986 section 5), so that one with a
+slash before it begins at the host."""
+NO_PATHS: Final[Paths] = MappingProxyType({})
+EVERY_PATH: Final[Paths] = MappingProxyType({name: name for name in PASSED})
+"""For servers of which nothing is known but that they are compatible: what one does not have, it will say."""
+
+
+def _at(*names: EndpointName, **others: str) -> Paths:
+    """The paths of endpoints, most of which have their usual names."""
+    usual: dict[EndpointName, str] = {name: name for name in names}
+    return MappingProxyType(usual | {name: others[name] for name in PASSED if name in others})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +46,9 @@ class Vendor:
         responses: whether it has the Responses API beside.
         dialect: what its OpenAI-compatible API takes. Another server at another address, of which nothing is known but
             that it is compatible, gets COMMON_DIALECT.
+        paths: the endpoints beside chat that its OpenAI-compatible API has. Another server at another address gets
+            EVERY_PATH.
+        own_paths: those of its own API that the gateway translates, where that is another one.
         models: a pattern of its models' names, which it answers where no configuration file says who does.
     """
 
@@ -41,6 +58,8 @@ class Vendor:
     compatible: str | None = None
     stream_usage: bool = True
     dialect: Dialect = COMMON_DIALECT
+    paths: Paths = field(default_factory=lambda: NO_PATHS)
+    own_paths: Paths = field(default_factory=lambda: NO_PATHS)
     responses: bool = False
     models: str | None = None
 
@@ -62,16 +81,21 @@ VENDORS: Final[Mapping[str, Vendor]] = {
             custom_tools=True,
             fields=frozenset({"max_completion_tokens", "reasoning_effort", "strict", "verbosity"}),
         ),
+        # https://platform.openai.com/docs/api-reference (2026-11)
+        paths=_at("embeddings", "completions", "moderations"),
         responses=True,
         models="gpt-*",
     ),
-    # The compatible API: https://ai.google.dev/gemini-api/docs/openai (2026-11)
+    # The compatible API: https://ai.google.dev/gemini-api/docs/openai (2026-11), embeddings included. Its own for them:
+    # https://ai.google.dev/api/embeddings (2026-11)
     "gemini": Vendor(
         "https://generativelanguage.googleapis.com/v1beta",
         "GEMINI_API_KEY",
         wire="gemini",
         compatible="/openai",
         dialect=Dialect(fields=frozenset({"reasoning_effort"})),
+        paths=_at("embeddings"),
+        own_paths=_at(embeddings="batchEmbedContents"),
         models="gemini-*",
     ),
     # https://platform.claude.com/docs/en/api/overview (2026-11)
@@ -81,8 +105,10 @@ VENDORS: Final[Mapping[str, Vendor]] = {
         "https://openrouter.ai/api/v1",
         "OPENROUTER_API_KEY",
         dialect=Dialect(fields=frozenset({"reasoning_effort", "strict", "top_k", "verbosity"})),
+        # https://openrouter.ai/docs/api-reference (2026-11)
+        paths=_at("embeddings", "completions", "rerank"),
     ),
-    # https://console.groq.com/docs/api-reference (2026-11)
+    # Chat only, of these: https://console.groq.com/docs/api-reference (2026-11)
     "groq": Vendor(
         "https://api.groq.com/openai/v1",
         "GROQ_API_KEY",
@@ -95,24 +121,49 @@ VENDORS: Final[Mapping[str, Vendor]] = {
         "MISTRAL_API_KEY",
         stream_usage=False,
         dialect=Dialect("strict", call_ids="nine", message_keys=_MISTRAL, fields=frozenset({"strict"})),
+        # https://docs.mistral.ai/api (2026-11). What it completes has the form of a chat, so that is not `completions`.
+        paths=_at("embeddings", "moderations"),
     ),
     # Wants its reasoning back within a turn that calls tools:
-    # https://api-docs.deepseek.com/guides/thinking_mode (2026-11)
+    # https://api-docs.deepseek.com/guides/thinking_mode (2026-11). Completes at its beta address only:
+    # https://api-docs.deepseek.com/guides/fim_completion (2026-11)
     "deepseek": Vendor(
-        "https://api.deepseek.com/v1", "DEEPSEEK_API_KEY", dialect=Dialect(fields=frozenset({"reasoning_content"}))
+        "https://api.deepseek.com/v1",
+        "DEEPSEEK_API_KEY",
+        dialect=Dialect(fields=frozenset({"reasoning_content"})),
+        paths=_at(completions="/beta/completions"),
     ),
     # The same: https://platform.moonshot.ai/docs/guide/use-kimi-k2-thinking-model (2026-11)
     "moonshot": Vendor(
         "https://api.moonshot.ai/v1", "MOONSHOT_API_KEY", dialect=Dialect(fields=frozenset({"reasoning_content"}))
     ),
-    "xai": Vendor("https://api.x.ai/v1", "XAI_API_KEY", dialect=Dialect(fields=frozenset({"reasoning_effort"}))),
-    "together": Vendor("https://api.together.xyz/v1", "TOGETHER_API_KEY"),
-    # Servers on this machine, at their default ports
-    "ollama": Vendor("http://127.0.0.1:11434/v1"),
-    "lmstudio": Vendor("http://127.0.0.1:1234/v1"),
-    "vllm": Vendor("http://127.0.0.1:8000/v1"),
-    "llamacpp": Vendor("http://127.0.0.1:8080/v1"),
-    "demo": Vendor(None),
+    # https://docs.x.ai/developers/rest-api-reference/inference/legacy (2026-11)
+    "xai": Vendor(
+        "https://api.x.ai/v1",
+        "XAI_API_KEY",
+        dialect=Dialect(fields=frozenset({"reasoning_effort"})),
+        paths=_at("completions"),
+    ),
+    # https://docs.together.ai/reference (2026-11)
+    "together": Vendor(
+        "https://api.together.xyz/v1", "TOGETHER_API_KEY", paths=_at("embeddings", "completions", "rerank")
+    ),
+    # https://docs.cohere.com/docs/compatibility-api, and https://docs.cohere.com/reference/rerank (2026-11)
+    "cohere": Vendor(
+        "https://api.cohere.com/compatibility/v1", "COHERE_API_KEY", paths=_at("embeddings", rerank="/v2/rerank")
+    ),
+    # No chat: https://api.jina.ai/redoc (2026-11)
+    "jina": Vendor("https://api.jina.ai/v1", "JINA_API_KEY", paths=_at("embeddings", "rerank")),
+    # Servers on this machine, at their default ports.
+    # https://docs.ollama.com/api/openai-compatibility (2026-11)
+    "ollama": Vendor("http://127.0.0.1:11434/v1", paths=_at("embeddings", "completions")),
+    # https://lmstudio.ai/docs/developer/openai-compat (2026-11)
+    "lmstudio": Vendor("http://127.0.0.1:1234/v1", paths=_at("embeddings", "completions")),
+    # https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html (2026-11)
+    "vllm": Vendor("http://127.0.0.1:8000/v1", paths=_at("embeddings", "completions", "rerank")),
+    # https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md (2026-11)
+    "llamacpp": Vendor("http://127.0.0.1:8080/v1", paths=_at("embeddings", "completions", "rerank")),
+    "demo": Vendor(None, paths=_at("embeddings")),
 }
 
 

@@ -7,7 +7,7 @@ rather than fail unasked.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final, Literal
@@ -231,6 +231,12 @@ class Health:
             record = self._latest(target)
             record.under_way += 1
             return HealthTicket(target, record, record.breaker.enter(now), self._lock, self._clock)
+
+    def forget(self, providers: Container[str]) -> None:
+        """Forget the targets of providers that are asked elsewhere, or by another credential, from now on. Calls under
+        way report to what is forgotten."""
+        with self._lock:
+            self._records = {each: known for each, known in self._records.items() if each.provider not in providers}
 
     def limit(self, target: Target, *, streamed: bool) -> float:
         """Seconds that the target gets for its first content, from its own past."""

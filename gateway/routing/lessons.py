@@ -7,7 +7,7 @@ because a server that is updated takes more.
 """
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -59,6 +59,11 @@ class Lessons:
                 del self._known[target]
                 return NOTHING
         return adjustments
+
+    def forget(self, providers: Container[str]) -> None:
+        """Forget what the targets of these providers have taught: another server answers from now on."""
+        with self._lock:
+            self._known = {each: known for each, known in self._known.items() if each.provider not in providers}
 
     def after(self, target: Target, refusal: ProviderFailure, asked: Adjustments) -> Adjustments | None:
         """Learn from a refusal.

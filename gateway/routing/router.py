@@ -41,12 +41,14 @@ class Route:
         targets: never disabled ones.
         when_limited: whether a call waits for a target's rate limit or goes on to the next target.
         stream_recovery: whether another target resumes a broken stream.
+        same_vectors: whether all targets give the same embeddings, though their models have different names.
     """
 
     name: str
     targets: tuple[Target, ...]
     when_limited: Literal["next", "wait"]
     stream_recovery: Literal["resume", "error"] = "resume"
+    same_vectors: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,7 @@ class Router:
     def _route(self, alias: schema.Alias) -> Route:
         ranked = sorted(alias.providers, key=lambda target: target.priority)  # stable: equals stay in file order
         targets = tuple(Target(each.provider, each.model) for each in ranked if each.provider in self._providers)
-        return Route(alias.alias, targets, alias.when_limited, alias.stream_recovery)
+        return Route(alias.alias, targets, alias.when_limited, alias.stream_recovery, alias.same_vectors)
 
     def _direct(self, model: str) -> Route | None:
         provider, slash, own = model.partition("/")

@@ -1,7 +1,7 @@
 """Errors that come from no handler: those of the server, of the web framework, and faults of our own."""
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import MethodNotAllowed as FlaskMethodNotAllowed
@@ -16,6 +16,27 @@ from gateway.wires.base import CallerWire
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
+STATEFUL: Final = frozenset(
+    (
+        "assistants",
+        "batches",
+        "chatkit",
+        "containers",
+        "conversations",
+        "evals",
+        "files",
+        "fine_tuning",
+        "realtime",
+        "threads",
+        "uploads",
+        "vector_stores",
+        "videos",
+    )
+)
+"""Parts of OpenAI's API that hold something: https://platform.openai.com/docs/api-reference (2026-11)."""
+KEPT_THERE: Final = (
+    "The gateway does not have it: what it makes is kept at one provider, and the next request may go to another."
+)
 logger = logging.getLogger(__name__)
 
 
@@ -42,6 +63,8 @@ def translated(error: HTTPException, method: str, path: str) -> GatewayError:
     """Flask's and Werkzeug's errors as ours."""
     where = shown(path)
     if error.code == 404:
+        if path.removeprefix("/v1").lstrip("/").partition("/")[0] in STATEFUL:
+            return RouteNotFound(f"No such path: {method} {where}. {KEPT_THERE}")
         return RouteNotFound(f"No such path: {method} {where}. The API is under /v1.")
     if isinstance(error, FlaskMethodNotAllowed):
         return MethodNotAllowed(f"{where} does not take {method}.")

@@ -30,7 +30,8 @@ from gateway.httpd.interfaces import CALLER, LEFT, OVERLOADED, Application
 from gateway.server.errors import crash, path_of, render_engine_error, shown, translated
 from gateway.server.guard import Guard
 from gateway.server.headers import ALWAYS, new_request_id
-from gateway.server.routes import ENDPOINTS, JSON_BODY, Asked, Route, Routes, Row, Served, plain_path
+from gateway.server.paths import plain_path
+from gateway.server.routes import ENDPOINTS, JSON_BODY, Asked, Route, Routes, Row, Served
 from gateway.server.wsgi_body import WholeBody
 from gateway.wires.base import CallerWire
 

@@ -1,5 +1,14 @@
-"""The gateway's own paths that others must know too. A module of its own, so that a client imports no web framework."""
+"""The gateway's own paths that others must know too, and how a path is read. A module of its own, so that a client
+imports no web framework."""
 
 from typing import Final
 
 EXPLAIN: Final = "/gateway/explain"
+RELOAD: Final = "/gateway/reload"
+
+
+def plain_path(path: str) -> str:
+    """`/v1/x` for `/v1/v1/x` and `/v1//x`: a client's base address may have one /v1 or one slash too many."""
+    if path.startswith(("/v1//", "/v1/v1/")):
+        return "/v1/" + path.removeprefix("/v1/").removeprefix("v1/").lstrip("/")
+    return path

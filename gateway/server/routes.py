@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeAlias, TypeVar
 import msgspec
 
 from gateway.core.errors import InvalidRequest
+from gateway.core.passed import PASSED
 from gateway.core.source import NOTHING, RequestContext
 from gateway.core.strict_json import JsonObject, dumps
 from gateway.core.token_estimate import estimate_tokens
 from gateway.dispatch.call import Call
-from gateway.dispatch.explain import Explainer
+from gateway.dispatch.explain import CHAT, Explainer
+from gateway.handler.passthrough_handler import PassthroughHandler
 from gateway.handler.reply import JSON_TYPE, Reply
+from gateway.handler.reply_headers import ESTIMATED_TOKENS
 from gateway.handler.request_handler import RequestHandler
 from gateway.routing.router import Router
 from gateway.server.guard import Guard
@@ -32,8 +35,6 @@ if TYPE_CHECKING:
 
 JSON_BODY: Final = ("application/json",)
 NO_CONTEXT: Final = RequestContext()
-ESTIMATE: Final = ("x-gateway-tokens", "estimate")
-"""The header of a number of tokens that no provider has counted."""
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +47,9 @@ class Served(Protocol):
 
     def handler(self, wire: InboundWire) -> RequestHandler:
         """Answers the chats of callers of a wire."""
+
+    def passthrough(self, wire: InboundWire) -> PassthroughHandler:
+        """Answers requests beside chat."""
 
     @property
     def router(self) -> Router:
@@ -174,7 +178,12 @@ def count_tokens(asked: Asked, wire: CountingWire) -> Reply:
     finally:
         asked.model_call.finish()
     logger.debug("request %s: tokens are estimated", asked.model_call.request_id)
-    return Reply(200, (("Content-Type", JSON_TYPE), ESTIMATE), counted)
+    return Reply(200, (("Content-Type", JSON_TYPE), ESTIMATED_TOKENS), counted)
+
+
+def passed(asked: Asked, wire: InboundWire) -> Reply:
+    """A request beside chat, which passes as it came."""
+    return asked.served.passthrough(wire).handle(asked.model_call, asked.body, NO_CONTEXT)
 
 
 def models(asked: Asked, _: CallerWire) -> Reply:
@@ -195,7 +204,7 @@ def explain(asked: Asked, _: CallerWire) -> Reply:
     name = asked.query.get("model")
     if not name:
         raise InvalidRequest(f"Which model? Ask {EXPLAIN}?model=NAME.", param="model")
-    return _reply(msgspec.json.encode(asked.served.explainer.explain(name)))
+    return _reply(msgspec.json.encode(asked.served.explainer.explain(name, asked.query.get("endpoint", CHAT))))
 
 
 def health(asked: Asked, _: CallerWire) -> Reply:
@@ -214,6 +223,8 @@ ENDPOINTS: Final[Sequence[Row]] = (
         count_tokens,
         model_call=True,
     ),
+    *(Endpoint(name, f"/v1/{name}", ("POST",), OpenAIChatCallers, passed, model_call=True) for name in PASSED),
+    Endpoint("rerank", "/v2/rerank", ("POST",), OpenAIChatCallers, passed, model_call=True),  # Cohere's clients
     Endpoint("models", "/v1/models", ("GET",), OpenAIChatCallers, models),
     Endpoint("model", "/v1/models/<path:name>", ("GET",), OpenAIChatCallers, model),
     Endpoint("explain", EXPLAIN, ("GET",), OpenAIChatCallers, explain),
@@ -258,13 +269,6 @@ class Routes:
         """The row that answers this as a model call, if it is one."""
         route = self.find(path)
         return route if route is not None and route.endpoint.model_call and method in route.endpoint.methods else None
-
-
-def plain_path(path: str) -> str:
-    """`/v1/x` for `/v1/v1/x` and `/v1//x`: a client's base address may have one /v1 or one slash too many."""
-    if path.startswith(("/v1//", "/v1/v1/")):
-        return "/v1/" + path.removeprefix("/v1/").removeprefix("v1/").lstrip("/")
-    return path
 
 
 def context_of(asked: Asked, wire: InboundWire, client: str = "") -> RequestContext:

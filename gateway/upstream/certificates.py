@@ -48,6 +48,14 @@ class TrustStore:
         return f"{self.variable}={self.path}" if self.variable else "certifi's list"
 
     @property
+    def version(self) -> tuple[str | None, int]:
+        """Equal where the same certificates are trusted: the path, and the time in nanoseconds of its last change."""
+        try:
+            return self.path, os.stat(self.path).st_mtime_ns if self.path else 0
+        except OSError:
+            return self.path, 0
+
+    @property
     def fault(self) -> str | None:
         """Why it cannot be used; None if it seems fine."""
         if self.path is None or Path(self.path).is_dir():

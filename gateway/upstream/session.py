@@ -4,14 +4,16 @@ A direct call costs about a tenth of one through requests. requests handles prox
 costs far more time than requests does.
 """
 
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Hashable, Mapping
 
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.no_op import no_op
 from gateway.upstream.byte_stream import ByteStream
 from gateway.upstream.cancellation import PendingResponse
+from gateway.upstream.certificates import TrustStore
 from gateway.upstream.direct.transport import DirectTransport
-from gateway.upstream.proxied.proxies import is_proxied
+from gateway.upstream.proxied.proxies import is_proxied, proxy_of
 from gateway.upstream.proxied.transport import RequestsTransport
 from gateway.upstream.transport import HttpRequest, Transport
 
@@ -27,6 +29,7 @@ class UpstreamSession:
             request on its way out.
         environ: where REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE, SSL_CERT_FILE and SSL_CERT_DIR are read.
         clock: measures the limits.
+        shared: gives sessions of the same settings the same connections; by default each has its own.
 
     Raises:
         ValueError: the endpoint is no http or https address.
@@ -41,16 +44,23 @@ class UpstreamSession:
         connect_seconds: float,
         environ: Mapping[str, str],
         clock: Clock | None = None,
+        shared: "SharedTransports | None" = None,
     ) -> None:
-        made = RequestsTransport if is_proxied(endpoint) else DirectTransport
-        self._transport: Transport = made(
-            provider,
-            endpoint,
-            pool_size=pool_size,
-            connect_seconds=connect_seconds,
-            environ=environ,
-            clock=clock or SystemClock(),
-        )
+        def made() -> Transport:
+            kind = RequestsTransport if is_proxied(endpoint) else DirectTransport
+            return kind(
+                provider,
+                endpoint,
+                pool_size=pool_size,
+                connect_seconds=connect_seconds,
+                environ=environ,
+                clock=clock or SystemClock(),
+            )
+
+        key = (provider, endpoint, connect_seconds, proxy_of(endpoint), TrustStore.of(environ).version)
+        transports = SharedTransports() if shared is None else shared
+        self._lease = transports.lease(key, made)
+        self._transport = self._lease.transport
 
     def post(
         self,
@@ -63,5 +73,54 @@ class UpstreamSession:
         return self._transport.post(request, timeout, on_wait, on_sent)
 
     def close(self) -> None:
-        """Close the idle connections."""
-        self._transport.close()
+        """Close the idle connections, unless another session shares them. Idempotent."""
+        self._lease.close()
+
+
+class SharedTransports:
+    """The transports of sessions that may share one: a configuration that takes another one's place goes on with the
+    open connections of the providers that it asks in the same way. Safe to use from many threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._shared: dict[Hashable, tuple[Transport, int]] = {}
+
+    def __len__(self) -> int:
+        return len(self._shared)
+
+    def lease(self, key: Hashable, make: Callable[[], Transport]) -> "Lease":
+        """The transport of a key, made if there is none. The last lease that is closed closes it."""
+        with self._lock:
+            transport, leases = self._shared.get(key) or (make(), 0)
+            self._shared[key] = (transport, leases + 1)
+        return Lease(transport, lambda: self._give_back(key))
+
+    def _give_back(self, key: Hashable) -> None:
+        with self._lock:
+            transport, leases = self._shared.pop(key)
+            if leases > 1:
+                self._shared[key] = (transport, leases - 1)
+                return
+        transport.close()
+
+
+class Lease:
+    """One session's share of a transport.
+
+    Args:
+        transport: the transport.
+        give_back: is called once.
+    """
+
+    def __init__(self, transport: Transport, give_back: Callable[[], None]) -> None:
+        self.transport = transport
+        self._give_back = give_back
+        self._lock = threading.Lock()
+        self._is_open = True
+
+    def close(self) -> None:
+        """Give it back. Idempotent."""
+        with self._lock:
+            was_open, self._is_open = self._is_open, False
+        if was_open:
+            self._give_back()

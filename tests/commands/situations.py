@@ -16,9 +16,10 @@ from gateway.auth.tokens.file_lock import LockBusy
 from gateway.auth.tokens.token import Token
 from gateway.auth.tokens.token_store import TokenStore, cannot_write
 from gateway.core.secrets import Secret
+from gateway.greeting import greeting
 from gateway.observe.logs import queue_for
 from gateway.observe.output_queue import MAX_TEXTS
-from gateway.serve import Gateway, greeting, with_address
+from gateway.serve import Gateway, with_address
 from tests.auth.test_odd_folders import MountPoint, failing
 from tests.auth.test_renewal import HOUR, Scene
 from tests.observe.test_output_queue import HANG, Raw, stream
@@ -264,7 +265,7 @@ def greeted(config: Mapping[str, object], machine: Machine) -> str:
     served = with_address(loaded({**config, "auth": store}, machine.env), None, 0)
     gateway = Gateway(served, machine.env)
     try:
-        return greeting(served, gateway)
+        return greeting(gateway.assembly, gateway.url, machine.env)
     finally:
         gateway.close()
 

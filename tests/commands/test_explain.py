@@ -18,6 +18,7 @@ from gateway.core.provider_failures import QuotaExhausted, UnsupportedByModel
 from gateway.core.secrets import Secret
 from gateway.dispatch.explain import Explainer, Explanation
 from gateway.handler.reply_headers import attempts_text
+from gateway.routing.endpoint_routes import EndpointRoutes
 from gateway.routing.lessons import Lessons
 from gateway.routing.router import Router
 from gateway.serve import with_address
@@ -58,10 +59,11 @@ class Explaining:
             timeouts={name: (timeouts or {}).get(name, schema.Timeouts()) for name in "abcd"},
             configuration=None,
             proxies={"b": "the proxy proxy.invalid:3128 (HTTPS_PROXY)"},
+            endpoints=EndpointRoutes({"b": {"embeddings": "embeddings"}, "c": {"rerank": "rerank"}}),
         )
 
-    def explain(self, model: str = "best") -> Explanation:
-        return self._explainer.explain(model)
+    def explain(self, model: str = "best", endpoint: str = "chat") -> Explanation:
+        return self._explainer.explain(model, endpoint)
 
     def turns(self) -> str:
         """`a in order, b forced`."""

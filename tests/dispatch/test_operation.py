@@ -6,9 +6,11 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.core.answer import ChatResponse
+from gateway.core.passed import PassedRequest
+from gateway.core.provider_failures import UnsupportedByTarget
 from gateway.core.request import ChatRequest
-from gateway.dispatch.operation import Chat, Operation
-from gateway.providers.base import Answer, AttemptContext, OpenStream
+from gateway.dispatch.operation import LARGEST_HEDGED, Chat, Operation, Passed
+from gateway.providers.base import Answer, AttemptContext, Forwarded, OpenStream
 from tests.support.failover_scene import ANSWER, asked
 
 CONTEXT = cast(AttemptContext, object())
@@ -64,3 +66,47 @@ def test_a_chat_continues_with_the_request_that_its_wire_makes() -> None:
 def test_a_chat_without_text_so_far_is_the_same_chat() -> None:
     chat = Chat(asked("hi", stream=True), write, continue_request)
     assert chat.continued("") is chat
+
+
+# Passed ------------------------------------------------------------------------------------------------------------
+
+FORWARDED = Forwarded(b"{}", {})
+
+
+class Forwards(Methods):
+    """One that has endpoints beside chat too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.forwarded: list[PassedRequest] = []
+
+    def forward(self, request: PassedRequest, context: AttemptContext) -> Forwarded:
+        self.forwarded.append(request)
+        return FORWARDED
+
+
+def passed(size: int = 2, *, stream: bool = False) -> Passed:
+    return Passed(PassedRequest("completions", "m", b"x" * size, {}, stream))
+
+
+def test_what_passes_is_forwarded() -> None:
+    provider, operation = Forwards(), passed()
+    assert operation.ask(provider, CONTEXT) is FORWARDED
+    assert provider.forwarded == [operation.request]
+    assert provider.called == []
+
+
+def test_a_provider_that_forwards_nothing_cannot_answer() -> None:
+    with pytest.raises(UnsupportedByTarget, match="methods has no completions"):
+        passed().ask(Methods(), CONTEXT)
+
+
+def test_what_passes_streams_as_it_asks_and_starts_anew_each_time() -> None:
+    assert [passed(stream=stream).streams for stream in (True, False)] == [True, False]
+    operation = passed(stream=True)
+    assert operation.continued("text") is operation
+
+
+def test_only_a_small_request_is_sent_to_two_targets_at_once() -> None:
+    assert [passed(size).hedged for size in (LARGEST_HEDGED, LARGEST_HEDGED + 1)] == [True, False]
+    assert Chat(asked("hi"), write, continue_request).hedged

@@ -22,6 +22,7 @@ from gateway.dispatch.call import Call
 from gateway.dispatch.caller import Caller as CallerOfCall
 from gateway.dispatch.caller import NoCaller
 from gateway.dispatch.explain import Explainer
+from gateway.handler.passthrough_handler import PassthroughHandler
 from gateway.handler.reply import EVENT_STREAM, JSON_TYPE, Reply, error_reply
 from gateway.handler.request_handler import RequestHandler
 from gateway.httpd.interfaces import CALLER
@@ -189,6 +190,9 @@ class Configuration:
 
     def handler(self, wire: InboundWire) -> RequestHandler:
         return self.answers
+
+    def passthrough(self, wire: InboundWire) -> PassthroughHandler:
+        raise NotImplementedError("only chats are asked for")
 
     def close(self) -> None:
         """Nothing is held."""

@@ -439,3 +439,12 @@ def test_a_traceback_as_json_is_a_field() -> None:
         record = logging.makeLogRecord({"msg": "it failed", "exc_info": sys.exc_info()})
     fields = strict(JsonFormatter(Masker()).format(record))
     assert "ValueError" in str(fields["traceback"])
+
+
+def test_what_was_mended_in_an_answer_is_told() -> None:
+    mended = replace(LINE, mended=2)
+    for form in ("pretty", "json"):
+        with logging_to(form) as log:
+            CallLog().finished(mended)
+        (text,) = lines(log)
+        assert ("2 things mended" if form == "pretty" else '"mended":2') in text

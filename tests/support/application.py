@@ -39,6 +39,7 @@ def application_of(
     current: Current[Assembly] = Current()
     try:
         assert assembly.failover is not None
+        assembly.apply()
         current.swap(assembly)
         rows = (*endpoints, *response_rows(runtime.responses, runtime.clock.wall))
         proxy = GatewayProxy(current, runtime.drain_state, runtime.clock, runtime.masker.mask, rows)

@@ -10,6 +10,7 @@ import requests
 
 from gateway.assembly import without_file
 from gateway.config.loader import Loaded, parse
+from gateway.config_file import ConfigFile
 from gateway.core.clock import Clock
 from gateway.providers import catalog
 from gateway.serve import Gateway, with_address
@@ -62,11 +63,15 @@ def running(
     env: Mapping[str, str] | None = None,
     clock: Clock | None = None,
     endpoints: Sequence[Row] = ENDPOINTS,
+    file: ConfigFile | None = None,
 ) -> Iterator[Running]:
-    """A gateway that serves `config`, or what is served without a file. Asserts that nothing of it stays."""
+    """A gateway that serves `config`, or the file, or what is served without one. Asserts that nothing of it stays."""
     before = set(threading.enumerate())
-    served = without_file(env or {}) if config is None else loaded(_of_few_threads(config), env)
-    gateway = Gateway(with_address(served, None, 0), env or {}, clock, relayed=RELAYED, endpoints=endpoints)
+    if file is not None:
+        served = file.parse(file.read())
+    else:
+        served = without_file(env or {}) if config is None else loaded(_of_few_threads(config), env)
+    gateway = Gateway(with_address(served, None, 0), env or {}, clock, relayed=RELAYED, endpoints=endpoints, file=file)
     if "demo" in vars(gateway.runtime):  # where a configuration has asked for it
         gateway.runtime.demo.word_delay = 0.001  # word by word, but nobody reads along
     try:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from gateway.server.routes import ENDPOINTS, Routes, plain_path
+from gateway.server.paths import plain_path
+from gateway.server.routes import ENDPOINTS, Routes
 from tests.support.running import Running, alias, chat, provider, running
 from tests.support.upstream_script import ScriptedUpstream
 

@@ -123,5 +123,6 @@ def _adds_only_text(body: JsonValue) -> bool:
         and not choice.get("error")
         and not delta.get("error")
         and not delta.get("tool_calls")
+        and not delta.get("function_call")
         and (delta.get("content") is None or isinstance(delta["content"], str))
     )

@@ -138,7 +138,8 @@ def _repair_finish(choice: JsonObject, word: FinishWord, asked: Rendered, *, cal
     reason = word.reason or ("tool_calls" if called else "stop")
     mends = reason == "stop" and called and not asked.forced_tool
     if not word.known:
-        choice.setdefault("native_finish_reason", warn_unknown(str(choice["finish_reason"])))
+        native = warn_unknown(str(choice["finish_reason"]))
+        choice["native_finish_reason"] = choice.get("native_finish_reason") or native
     choice["finish_reason"] = "tool_calls" if mends else reason
     return mends or not word.known
 

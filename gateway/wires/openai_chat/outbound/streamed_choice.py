@@ -116,7 +116,8 @@ class StreamedChoice:
         elif reason is not None and self.finish is None:
             self._check_calls(reason if word.known else None)
             if not word.known:
-                choice.setdefault("native_finish_reason", warn_unknown(str(choice["finish_reason"])))
+                native = warn_unknown(str(choice["finish_reason"]))
+                choice["native_finish_reason"] = choice.get("native_finish_reason") or native
                 self.mended += 1
             if reason == "stop" and self.calls and not asked.forced_tool:
                 reason, self.mended = "tool_calls", self.mended + 1

@@ -13,14 +13,16 @@ from gateway.core.deltas import has_content, plain_text
 from gateway.core.provider_failures import InvalidAnswer, ProviderFailure
 from gateway.core.rendered import Rendered
 from gateway.core.source import Source
-from gateway.core.sse import DONE, Event, SseDecoder, SseTooLarge
-from gateway.core.strict_json import JsonFault, JsonObject, loads
+from gateway.core.sse import DONE, ERROR, Event, SseDecoder, SseTooLarge
+from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, loads
+from gateway.core.surrogates import whole_value
 from gateway.wires.openai_responses import WIRE
 from gateway.wires.openai_responses.event_reader import FAILED, TERMINAL, EventReader, read_usage
 from gateway.wires.openai_responses.outbound.errors import parse_event
 from gateway.wires.openai_responses.outbound.kept_reasoning import ReasoningKeeper
 from gateway.wires.openai_responses.outbound.own_content import OwnContent
 from gateway.wires.reasoning_memory import ReasoningMemory
+from gateway.wires.second_reading import LOST_WORDS, read_again
 from gateway.wires.untrusted_fields import an_object, count, text
 
 _BEGIN: Final = "response.created"
@@ -40,7 +42,7 @@ class EventDecoder:
         self._reader = EventReader(asked.tools)
         self._own = OwnContent()
         self._keeper = ReasoningKeeper(memory)
-        self._events = SseDecoder()
+        self._events = SseDecoder(keep_strays=True)
         self._envelope = Envelope("", now, "")
         self.fault: ProviderFailure | None = None
         self.done = False
@@ -58,23 +60,38 @@ class EventDecoder:
             raise InvalidAnswer(f"The provider's stream has an event that is too large: {fault}") from None
 
     def close(self) -> list[ChatChunk]:
-        return self._read(self._events.close())
+        return self._read(self._events.close(), at_end=True)
 
-    def _read(self, events: Iterable[Event]) -> list[ChatChunk]:
+    def _read(self, events: Iterable[Event], *, at_end: bool = False) -> list[ChatChunk]:
+        """The chunks of events. `at_end`: they may have been cut off with the body."""
         chunks: list[ChatChunk] = []
         for event in events:
             if self.done or self.fault:
                 break
-            if event.data and event.data.strip() != DONE and (chunk := self._chunk(event)):
-                chunks.append(chunk)
+            if (event.data or event.event == ERROR) and event.data.strip() != DONE:
+                bodies = self._bodies(event, at_end=at_end)
+                chunks += [chunk for body in bodies if not self.fault and (chunk := self._chunk(body, event))]
         return chunks
 
-    def _chunk(self, event: Event) -> ChatChunk | None:
-        """The chunk of one event; None where it has none, or is an error."""
+    def _bodies(self, event: Event, *, at_end: bool) -> list[JsonValue]:
+        """The JSON of an event, which is read again where it is not strict; none where it holds no words."""
         try:
-            body = loads(event.data)
+            return [loads(event.data)]
         except JsonFault:
-            body = None
+            found = read_again(event)
+        if found.kind == "json":
+            self.mended += 1
+            return [whole_value(body) for body in found.values]
+        if found.kind == "error" and not at_end:
+            self.fault = parse_event({"error": found.error or "The provider reported an error in words."})
+        elif found.kind == "lost" and not at_end:
+            self.fault = InvalidAnswer(LOST_WORDS)
+        else:
+            self.skipped += 1
+        return []
+
+    def _chunk(self, body: JsonValue, event: Event) -> ChatChunk | None:
+        """The chunk of one event; None where it has none, or is an error."""
         if not isinstance(body, dict):
             self.skipped += 1  # one bad event is no reason to lose the stream
             return None

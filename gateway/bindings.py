@@ -1,0 +1,95 @@
+"""What each provider of a configuration is called with, before anything of it is built.
+
+A configuration that takes another one's place keeps the token sources of providers that authenticate as before: a
+command was run for their tokens. This module knows no connection and no route.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.auth.adc import AdcTokens
+from gateway.auth.command import CommandTokens
+from gateway.auth.oauth.refreshing_client import RefreshingClient
+from gateway.auth.sources import AdcSource, ApiKey, CommandSource, CredentialSource, TokenFileSource, TokenSource
+from gateway.auth.token_file_reader import TokenFileReader
+from gateway.config import schema
+from gateway.config.loader import resolve
+from gateway.providers import catalog
+from gateway.runtime import Runtime
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderBinding:
+    """What a provider is called with.
+
+    Attributes:
+        resolved: its settings and what the catalog adds.
+        source: what it authenticates with.
+        tokens: fetches that, where it has to be fetched.
+    """
+
+    resolved: catalog.Resolved
+    source: CredentialSource
+    tokens: TokenSource | None
+
+    @property
+    def quota_project(self) -> Callable[[], str | None]:
+        """The configured one, else that of Google's default credentials, which is known once a token was fetched."""
+        configured, tokens = self.resolved.settings.quota_project, self.tokens
+        if configured is None and isinstance(tokens, AdcTokens):
+            return lambda: tokens.quota_project
+        return lambda: configured
+
+
+def bind(
+    providers: Mapping[str, schema.Provider],
+    runtime: Runtime,
+    base: Path | None,
+    earlier: Mapping[str, ProviderBinding],
+) -> Mapping[str, ProviderBinding]:
+    """The bindings of the enabled providers, by name.
+
+    Args:
+        providers: as configured.
+        runtime: what outlives the configuration.
+        base: the folder of the configuration file.
+        earlier: those of the configuration before.
+    """
+    found = {}
+    for name, settings in providers.items():
+        if settings.enabled:
+            resolved = catalog.resolve(name, settings, runtime.environ)
+            source = ApiKey(runtime.demo_key) if resolved.type == "demo" else resolved.source
+            before = earlier.get(name)
+            same = before is not None and before.source == source
+            tokens = before.tokens if before and same else _token_source(name, source, runtime, base)
+            found[name] = ProviderBinding(resolved, source, tokens)
+    return found
+
+
+def replaced(before: Mapping[str, ProviderBinding], now: Mapping[str, ProviderBinding]) -> frozenset[str]:
+    """The providers of which nothing is known any more: they have gone, or they are asked elsewhere or by another
+    credential."""
+    return frozenset(name for name in before if _identity(before.get(name)) != _identity(now.get(name)))
+
+
+def _identity(binding: ProviderBinding | None) -> object:
+    return binding and (binding.resolved.endpoint, binding.resolved.wire, binding.source)
+
+
+def _token_source(name: str, source: CredentialSource, runtime: Runtime, base: Path | None) -> TokenSource | None:
+    """Who fetches that; None where nothing has to be fetched."""
+    match source:
+        case TokenFileSource():
+            return TokenFileReader(name, resolve(source.path, base), source, runtime.clock)
+        case CommandSource():
+            return CommandTokens(name, source, runtime.environ, runtime.clock, mask=runtime.masker.mask)
+        case AdcSource():
+            return AdcTokens(
+                source,
+                runtime.environ,
+                runtime.clock,
+                client=lambda settings: RefreshingClient(settings, runtime.environ, runtime.clock, runtime.masker.add),
+            )
+    return None

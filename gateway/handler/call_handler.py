@@ -1,0 +1,196 @@
+"""What the walks of all calls share: errors become replies, streams begin and end, and a record is made at the end.
+
+A handler serves the callers of one wire, which it knows by its contract only. What a call asks for is the business of
+the handlers that are made from this one.
+"""
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Final
+
+from gateway.config.schema import Timeouts
+from gateway.core.durations import in_words
+from gateway.core.errors import GatewayError, InternalFault
+from gateway.core.provider_failures import ProviderFailure
+from gateway.core.records import CallRecord
+from gateway.core.source import RequestContext
+from gateway.dispatch.attempt import TargetAnswer
+from gateway.dispatch.call import Call
+from gateway.dispatch.failover import Failover, Resumed
+from gateway.dispatch.operation import Operation
+from gateway.dispatch.watchdog import CallWatchdog
+from gateway.handler.reply import EVENT_STREAM, LONGEST_ADVICE, Reply, error_reply
+from gateway.handler.reply_headers import attempts_text, error_code, gateway_headers
+from gateway.observe.observers import Observers
+from gateway.routing.router import Route, Router, Target
+from gateway.streaming.answer_machine import AnswerMachine, Stall
+from gateway.streaming.body import StreamedBody, StreamRelay
+from gateway.streaming.session import StreamSession, stream_of
+from gateway.wires.base import Encoder, InboundWire
+
+STALL_REPLACEABLE: Final = 20.0
+STALL_ALONE: Final = 120.0
+"""Seconds of silence allowed between two pieces of a stream: where another candidate could go on, and where none."""
+logger = logging.getLogger(__name__)
+
+
+class CallHandler(ABC):
+    """Answers calls.
+
+    Args:
+        wire: the callers' wire format.
+        router: names to targets.
+        failover: targets to an answer.
+        timeouts: by provider name.
+        calls: the running ones.
+        observers: get a record a call.
+        relay: takes streams that have begun from their threads; without one each keeps its thread.
+    """
+
+    def __init__(  # noqa: PLR0913 - the walk's stations, handed in once
+        self,
+        *,
+        wire: InboundWire,
+        router: Router,
+        failover: Failover,
+        timeouts: Mapping[str, Timeouts],
+        calls: CallWatchdog,
+        observers: Observers,
+        relay: StreamRelay | None = None,
+    ) -> None:
+        self._wire = wire
+        self._router = router
+        self._failover = failover
+        self._timeouts = timeouts
+        self._calls = calls
+        self._observers = observers
+        self._relay = relay
+
+    def handle(self, call: Call, body: bytes, context: RequestContext) -> Reply:
+        """The reply to a request. Never raises GatewayError: an error is a reply too."""
+        self._calls.add(call)
+        try:
+            return self._answer(call, body, context)
+        except GatewayError as error:
+            self._finished(call, self._wire.error_status(error), error)
+            return self._refusal(call, error)
+        except Exception:
+            if not call.caller.commit():
+                self._calls.remove(call)
+                raise
+            logger.exception("request %s failed on a fault of the gateway", call.request_id)
+            fault = InternalFault("The gateway failed on a fault of its own; its log has the details.")
+            self._finished(call, self._wire.error_status(fault), fault)
+            return self._refusal(call, fault)
+        except BaseException:
+            self._calls.remove(call)
+            raise
+
+    @abstractmethod
+    def _answer(self, call: Call, body: bytes, context: RequestContext) -> Reply:
+        """The reply, where there is an answer. Raises GatewayError."""
+
+    def _first_that_answers(self, route: Route, operation: Operation, call: Call) -> TargetAnswer:
+        found = self._failover.first_that_answers(route, operation, call)
+        call.first_content = call.age()
+        if found.answer.dropped:
+            call.dropped = tuple(map(self._wire.field_name, found.answer.dropped))
+        return found
+
+    def _streamed(self, answer: TargetAnswer, asked: "AskedStream") -> Reply:
+        stream, route, call = stream_of(answer), asked.route, asked.call
+        resumable = asked.resumable and route.stream_recovery == "resume" and len(route.targets) > 1
+        stall = self._stall(route, answer.target, resumable=resumable)
+        machine = AnswerMachine(stream.decoder, asked.encoder, stall, resumable=resumable)
+        headers = (*EVENT_STREAM, *gateway_headers(call), *self._wire.forwarded(stream.headers, stream.wire))
+        session = call.stream = StreamSession(machine, answer, call, asked)
+        call.caller.commit()
+        asked.encoder.answered_by(str(answer.target), None)
+        return Reply(200, headers, StreamedBody(session, self._relay))
+
+    def resume(self, route: Route, operation: Operation, call: Call, text_so_far: str) -> Resumed:
+        """Another candidate's stream, where that of `call.target` broke off after this text."""
+        return self._failover.resume(route, operation, text_so_far, call)
+
+    def closed(self, call: Call, machine: AnswerMachine, error: GatewayError | None) -> None:
+        """A stream is over."""
+        call.usage, call.skipped_events, call.mended = machine.usage, machine.skipped, machine.mended
+        self._finished(call, 200, error)
+
+    def _stall(self, route: Route, target: Target, *, resumable: bool) -> Stall:
+        configured = self._timeouts[target.provider].stall_seconds
+        if configured != "auto":
+            return Stall(configured, configured)
+        short = resumable and self._failover.has_alternative(route, target)
+        return Stall(STALL_REPLACEABLE if short else STALL_ALONE, STALL_ALONE)
+
+    def _refusal(self, call: Call, error: GatewayError) -> Reply:
+        if isinstance(error, ProviderFailure) and (error.retry_after or 0.0) > LONGEST_ADVICE:
+            error = error.with_message(f"{error.message} Try again in {in_words(error.retry_after or 0.0)}.")
+        begun, call.heartbeats = call.heartbeats, None  # once committed, no heartbeat comes behind the error
+        if call.caller.commit():
+            event = self._wire.error_event(error) if begun is None else begun.error(error)
+            return Reply(200, (*EVENT_STREAM, *gateway_headers(call)), event)
+        reply = error_reply(error, self._wire)
+        return Reply(reply.status, (*reply.headers, *gateway_headers(call)), reply.body)
+
+    def _finished(self, call: Call, status: int, error: GatewayError | None) -> None:
+        self._calls.remove(call)
+        self._observers.finished(
+            CallRecord(  # some by place: of more than 13 keywords Python would make a dictionary
+                call.request_id,
+                call.model,
+                str(call.target) if call.target else None,
+                attempts_text(call),
+                status=status,
+                error=error_code(error) if error else None,
+                streamed=call.streamed,
+                queue_ms=round(call.queued * 1000),
+                first_ms=None if call.first_content is None else round(call.first_content * 1000),
+                total_ms=round(call.age() * 1000),
+                prompt_tokens=call.usage.prompt if call.usage else None,
+                completion_tokens=call.usage.completion if call.usage else None,
+                dropped=call.dropped,
+                skipped_events=call.skipped_events,
+                mended=call.mended,
+                learned=call.learned,
+                endpoint=call.endpoint,
+            )
+        )
+
+
+class AskedStream:
+    """What a stream was asked with, and what it asks its handler.
+
+    Args:
+        handler: the call's.
+        route: the targets that may be asked.
+        operation: what they are asked for.
+        encoder: writes the answer.
+        call: the call.
+        resumable: whether another target may resume it.
+    """
+
+    def __init__(  # noqa: PLR0913 - what a stream is made of, handed in once
+        self,
+        handler: CallHandler,
+        route: Route,
+        operation: Operation,
+        encoder: Encoder,
+        call: Call,
+        *,
+        resumable: bool,
+    ) -> None:
+        self.route = route
+        self.operation = operation
+        self.encoder = encoder
+        self.call = call
+        self.resumable = resumable
+        self._handler = handler
+
+    def resume(self, text_so_far: str) -> Resumed:
+        return self._handler.resume(self.route, self.operation, self.call, text_so_far)
+
+    def closed(self, machine: AnswerMachine, error: GatewayError | None) -> None:
+        self._handler.closed(self.call, machine, error)

@@ -1,0 +1,80 @@
+"""Reads a request as far as the gateway has to know it: its model, whether it streams, and no field that misleads.
+
+Every other field is the provider's to check.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from gateway.core.errors import InvalidRequest
+from gateway.core.json_members import with_first_member, with_member
+from gateway.core.passed import EndpointName, PassedRequest
+from gateway.core.strict_json import JsonFault, JsonObject, loads
+from gateway.wires.addresses import check_fields
+from gateway.wires.field_reader import FieldReader, wrong_type
+
+MAX_MODEL: Final = 256
+DEFAULT_MODELS: Final[Mapping[EndpointName, str]] = MappingProxyType({"moderations": "omni-moderation-latest"})
+"""The models of requests that name none. OpenAI's clients leave it out, and its API then takes this one:
+https://platform.openai.com/docs/api-reference/moderations/create (2026-11)."""
+_STREAMED: Final = frozenset({"completions"})
+
+
+def parse(endpoint: EndpointName, body: bytes) -> PassedRequest:
+    """Read and check a request body.
+
+    Raises:
+        InvalidRequest: naming the field in `param`.
+    """
+    fields = _object_of(body)
+    reader = FieldReader(fields)
+    model = _model(endpoint, fields)
+    check_fields(fields)
+    if endpoint == "embeddings":
+        _check_input(fields)
+    stream = endpoint in _STREAMED and reader.flag("stream") is True
+    return PassedRequest(endpoint, model, body, fields, stream)
+
+
+def render(request: PassedRequest, model: str) -> bytes:
+    """The body for a provider, which calls the model by this name."""
+    if "model" in request.fields:
+        return with_member(request.body, "model", model)
+    return with_first_member(request.body, "model", model)
+
+
+def number_of_inputs(fields: JsonObject) -> int:
+    """How many vectors an embeddings request asks for: a list of tokens is one input, as a text is."""
+    given = fields.get("input")
+    return len(given) if isinstance(given, list) and not isinstance(given[0], int) else 1
+
+
+def _object_of(body: bytes) -> JsonObject:
+    try:
+        fields = loads(body)
+    except JsonFault as fault:
+        raise InvalidRequest(f"The request body is not acceptable JSON: {fault}", param="body") from None
+    if not isinstance(fields, dict):
+        raise wrong_type("body", "a JSON object", fields)
+    return fields
+
+
+def _model(endpoint: EndpointName, fields: JsonObject) -> str:
+    model = fields.get("model")
+    if model is None:
+        model = DEFAULT_MODELS.get(endpoint)
+    if not isinstance(model, str) or not model.strip():
+        raise wrong_type("model", "a string that names a model", model)
+    if not model.isprintable():
+        raise InvalidRequest("model has characters that no name of a model has.", param="model")
+    if len(model) > MAX_MODEL:
+        raise InvalidRequest(f"model must have at most {MAX_MODEL} characters.", param="model")
+    return model
+
+
+def _check_input(fields: JsonObject) -> None:
+    """Check what the number of vectors depends on."""
+    given = fields.get("input")
+    if not isinstance(given, str | list) or not given:
+        raise wrong_type("input", "a string or an array that is not empty", given)
