@@ -242,12 +242,15 @@ def test_an_answer_through_a_tunnel_arrives(monkeypatch: pytest.MonkeyPatch) -> 
         up.plays(
             Json(200, {}),
         )
-        url = up.base_url
-        session = UpstreamSession("acme", url, pool_size=1, connect_seconds=LONG, environ=TRUSTED)
-        with closing(session):
-            stream = session.post(post(url), LONG, unwatched)
-            assert stream.read_all(100, iter([LONG, LONG])) == b"{}"
-            stream.close()
+        assert answer_of(up.base_url) == b"{}"
+
+
+def answer_of(url: str) -> bytes:
+    """The answer to one call, after which its connection is let go."""
+    with closing(UpstreamSession("acme", url, pool_size=1, connect_seconds=LONG, environ=TRUSTED)) as session:
+        stream = session.post(post(url), LONG, unwatched)
+        with closing(stream):
+            return stream.read_all(100, iter([LONG, LONG]))
 
 
 # check, the greeting, explain --------------------------------------------------------------------------------------
