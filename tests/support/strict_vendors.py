@@ -1,120 +1,26 @@
 """Four vendors that think, call tools, and refuse what the real ones would refuse, for conversations among them.
 
-Each has a scripted upstream. It answers 400 where the vendor's schema or its rules are broken: a call without a result,
-a result without a call, and data that another vendor has signed. What a vendor has signed it knows again, and it
-refuses its own data too where they were changed. Sources: the vendors' schemas in tests/schemas, and:
+Each answers 400 where its schema or its rules are broken: a call without a result, a result without a call, and
+reasoning that it has not signed or that was changed since. Sources: the vendors' schemas in tests/schemas, and
 https://platform.openai.com/docs/guides/function-calling, https://platform.openai.com/docs/guides/reasoning,
 https://ai.google.dev/gemini-api/docs/thought-signatures (2026-11).
 """
 
-import base64
 import json
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from functools import cache
-from pathlib import Path
 from typing import Any, Final
 
-import jsonschema
-
-from gateway.wires.anthropic_messages import OWN_SIGNATURE
 from gateway.wires.gemini.signatures import PLACEHOLDER
-from gateway.wires.openai_responses import OWN_REASONING
 from tests.support import anthropic_answers as anthropic
 from tests.support import gemini_answers as google
 from tests.support import responses_answers as responses
 from tests.support.anthropic_server import blocks_of, vendor_fault
 from tests.support.running import provider
-from tests.support.upstream_script import Done, Json, Request, ScriptedUpstream, Sse, Step
+from tests.support.strict_vendor import Pairs, Vendor, cities, said, thought, validator
+from tests.support.upstream_script import Done, Json, Sse, Step
 from tests.validators.openai_responses import request_faults
 
-SCHEMAS: Final = Path(__file__).parents[1] / "schemas"
 TOOL: Final = "get_weather"
-Pairs = list[tuple[str, str]]
-
-
-@cache
-def _validator(file: str, root: str) -> jsonschema.Draft202012Validator:
-    defs = json.loads((SCHEMAS / file).read_text("utf-8"))["$defs"]
-    return jsonschema.Draft202012Validator({"$ref": f"#/$defs/{root}", "$defs": defs})
-
-
-def thought(turn: int) -> str:
-    """What is thought in a turn."""
-    return f"Thought {turn}."
-
-
-def said(turn: int) -> str:
-    """What is said in a turn."""
-    return f"Answer {turn}."
-
-
-def cities(turn: int) -> list[str]:
-    """The cities whose weather a turn asks for, a call each. Every third turn asks for none."""
-    return [] if turn % 3 == 2 else [f"city-{turn}-{name}" for name in "ab"]
-
-
-def weather(city: str) -> str:
-    """The result of the call for a city."""
-    return f"rain in {city}"
-
-
-class Vendor(ABC):
-    """One vendor.
-
-    Attributes:
-        name: of its provider.
-        model: of its, that is asked.
-        turn: the number of the turn that it answers next.
-        faults: why it has answered 400.
-        signed: what it has signed: its reasoning by the signature.
-    """
-
-    name: str
-    model: str
-
-    def __init__(self, up: ScriptedUpstream) -> None:
-        self.up = up
-        self.turn = 0
-        self.faults: list[str] = []
-        self.signed: dict[str, str] = {}
-        self.others: Sequence[Vendor] = ()
-        up.answers(self._answer)
-
-    @abstractmethod
-    def section(self) -> dict[str, object]:
-        """Its section of the configuration."""
-
-    @abstractmethod
-    def pairs(self, body: Any) -> Pairs:
-        """The calls of a request, by city, and their results."""
-
-    @abstractmethod
-    def _rules(self, body: Any) -> Iterator[str]:
-        """What is wrong with a request."""
-
-    @abstractmethod
-    def _speak(self, *, streamed: bool) -> Sequence[Step]:
-        """The answer of the turn."""
-
-    def _answer(self, request: Request) -> Sequence[Step]:
-        body = request.json()
-        if found := [*self._rules(body), *self._foreign(request.body.decode())]:
-            self.faults += found
-            return (Json(400, {"error": {"message": found[0], "type": "invalid_request_error"}}),)
-        return self._speak(streamed=bool(body.get("stream")) or "streamGenerateContent" in request.path)
-
-    def _foreign(self, sent: str) -> Iterator[str]:
-        """Data that only another vendor can read, or only the gateway."""
-        for other in self.others:
-            yield from (f"a signature of {other.name}: {each}" for each in other.signed if each in sent)
-        yield from (f"what the gateway has made: {each}" for each in (OWN_SIGNATURE, OWN_REASONING) if each in sent)
-
-    def _sign(self, prefix: str = "") -> str:
-        """A new signature for the reasoning of the turn."""
-        signature = prefix + base64.b64encode(f"{self.name}, turn {self.turn:03}".encode()).decode()
-        self.signed[signature] = thought(self.turn)
-        return signature
 
 
 class ChatVendor(Vendor):
@@ -140,7 +46,7 @@ class ChatVendor(Vendor):
 
     def _rules(self, body: Any) -> Iterator[str]:
         body = {**body, "messages": [_given(message) for message in body["messages"]]}
-        schema = _validator("openai.json", "CreateChatCompletionRequest")
+        schema = validator("openai.json", "CreateChatCompletionRequest")
         yield from (fault.message for fault in schema.iter_errors(body))
         waiting: list[str] = []
         for at, message in enumerate([*body["messages"], {"role": "user"}]):
@@ -175,7 +81,7 @@ class ChatVendor(Vendor):
             return (Json(200, {**head, "object": "chat.completion", "choices": [choice]}),)
         deltas: list[dict[str, Any]] = [{**message, "content": ""}, {"content": said(self.turn)}]
         deltas += [{"tool_calls": [{"index": at, **call}]} for at, call in enumerate(calls)]
-        choices = [{"index": 0, "delta": delta, "finish_reason": None} for delta in deltas]
+        choices: list[Any] = [{"index": 0, "delta": delta, "finish_reason": None} for delta in deltas]
         choices.append({"index": 0, "delta": {}, "finish_reason": finish})
         chunks = [json.dumps({**head, "object": "chat.completion.chunk", "choices": [each]}) for each in choices]
         return (Sse(chunks), Done())
@@ -227,7 +133,7 @@ class GeminiVendor(Vendor):
         return list(zip(calls, results, strict=True))
 
     def _rules(self, body: Any) -> Iterator[str]:
-        yield from (fault.message for fault in _validator("gemini.json", "GenerateContentRequest").iter_errors(body))
+        yield from (fault.message for fault in validator("gemini.json", "GenerateContentRequest").iter_errors(body))
         calls: list[Any] = []
         for at, content in enumerate([*body["contents"], {"role": "user", "parts": []}]):
             results = [part["functionResponse"] for part in content["parts"] if "functionResponse" in part]

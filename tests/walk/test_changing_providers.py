@@ -16,16 +16,8 @@ import pytest
 
 from tests.support.messages import WEATHER, post, sound
 from tests.support.running import Running, alias, running
-from tests.support.strict_vendors import (
-    AnthropicVendor,
-    ChatVendor,
-    GeminiVendor,
-    ResponsesVendor,
-    Vendor,
-    cities,
-    said,
-    weather,
-)
+from tests.support.strict_vendor import Vendor, cities, said, thought, weather
+from tests.support.strict_vendors import AnthropicVendor, ChatVendor, GeminiVendor, ResponsesVendor
 from tests.support.upstream_script import ScriptedUpstream
 from tests.validators.openai_responses import final, response_faults, stream_faults
 
@@ -198,7 +190,9 @@ def vendors() -> Iterator[dict[str, Vendor]]:
     with ExitStack() as stack:
         kinds: tuple[Callable[[ScriptedUpstream], Vendor], ...]
         kinds = (ChatVendor, AnthropicVendor, GeminiVendor, ResponsesVendor)
-        found = {each.name: each for each in (kind(stack.enter_context(ScriptedUpstream())) for kind in kinds)}
+        found: dict[str, Vendor] = {
+            each.name: each for each in (kind(stack.enter_context(ScriptedUpstream())) for kind in kinds)
+        }
         for each in found.values():
             each.others = [other for other in found.values() if other is not each]
         yield found
@@ -224,6 +218,7 @@ def test_every_provider_reads_what_all_others_have_made(
     for turn, name in enumerate(ROUTE):
         vendor = vendors[name]
         vendor.turn = turn
+        own = dict(vendor.signed)
         caller.ask(f"best-{name}", turn)
         assert [fault for each in vendors.values() for fault in each.faults] == []
         assert sum(len(each.up.requests) for each in vendors.values()) == turn + 1, "one request a turn"
@@ -235,3 +230,10 @@ def test_every_provider_reads_what_all_others_have_made(
         texts = [question(before) for before in range(turn + 1)] + [said(before) for before in range(turn)]
         raw = sent.body.decode()
         assert {each: raw.count(each) for each in pictures + texts} == dict.fromkeys(pictures + texts, 1)
+        back = {own[signature] for signature in own if signature in raw}
+        assert back >= {thought(before) for before in turns_of(name, turn) if cities(before)}, "its own come back"
+
+
+def turns_of(name: str, turn: int) -> list[int]:
+    """The turns before this one in which a provider signed its reasoning."""
+    return [before for before in range(turn) if ROUTE[before] == name != ChatVendor.name]
