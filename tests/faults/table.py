@@ -31,6 +31,33 @@ class Says:
     legacy: bool = False
 
 
+@dataclass(frozen=True)
+class Reply:
+    """An answer on the socket. `cut`: the connection closes inside the body."""
+
+    body: bytes
+    status: int = 200
+    media: str = "text/event-stream"
+    cut: bool = False
+
+
+@dataclass(frozen=True)
+class Second:
+    """The target behind the faulty one.
+
+    Attributes:
+        text: the true answer, which it gives where it is asked for a whole one.
+        continuation: what it answers where it is asked to go on; None: it goes on as it was asked to.
+        again: what it answers where it is asked for a whole answer; None: the text.
+        asked: what it is asked for, in this order; None: one request where its answer counts, and otherwise none.
+    """
+
+    text: str = TEXT
+    continuation: Reply | None = None
+    again: Reply | None = None
+    asked: tuple[Literal["go on", "whole"], ...] | None = None
+
+
 ERROR: Final = "error"
 """The caller gets an error, and nothing that looks like a regular end."""
 SECOND: Final = "second"
@@ -51,6 +78,9 @@ class Fault:
         two: what comes of it where a sound target is behind it.
         code: the error's code where it is alone; None where it does not matter.
         asks: further fields of the request.
+        status, media: of the faulty answer; no media: that of an answer in order.
+        told: the status and code of the error where nobody answers; None where they do not matter.
+        second: the target behind it.
     """
 
     kind: str
@@ -63,6 +93,10 @@ class Fault:
     wire: Literal["openai", "gemini"] = "openai"
     code: str | None = None
     asks: Mapping[str, Any] = field(default_factory=dict)
+    status: int = 200
+    media: str | None = None
+    told: tuple[int, str | None] | None = None
+    second: Second = field(default_factory=Second)
 
     @property
     def name(self) -> str:

@@ -13,19 +13,42 @@ from typing import Any, Final
 import pytest
 import requests
 
-from tests.faults import call_rows, finish_rows, gemini_rows, reading_rows
-from tests.faults.table import ERROR, SECOND, TEXT, Fault, Says
-from tests.support.continuations import answer_to
+from tests.faults import (
+    call_rows,
+    continuation_rows,
+    finish_rows,
+    gemini_rows,
+    reading_rows,
+    refusal_rows,
+)
+from tests.faults.table import ERROR, SECOND, Fault, Reply, Says
+from tests.support.continuations import answer_to, is_continuation
 from tests.support.fakes import FastClock
 from tests.support.running import Running, alias, events, provider, running
-from tests.support.upstream_script import Request, ScriptedUpstream, Status, Step, json_answer, sse_answer
+from tests.support.upstream_script import (
+    Body,
+    Cut,
+    Head,
+    Request,
+    ScriptedUpstream,
+    Status,
+    Step,
+    json_answer,
+    sse_answer,
+)
 
 FAULTS: Final[tuple[Fault, ...]] = (
     *finish_rows.ROWS,
     *reading_rows.ROWS,
     *call_rows.ROWS,
     *gemini_rows.ROWS,
+    *refusal_rows.ROWS,
+    *continuation_rows.ROWS,
 )
+FACTOR: Final = 5.0
+"""Pauses between two tries are shorter, and a busy machine does not yet seem a silent provider."""
+BEGUN: Final = 200
+"""The status of a stream that has begun before its provider has answered. A slow one begins so."""
 QUESTION: Final = "Which are the capitals of France and Italy?"
 RUNS: Final = [
     pytest.param(number, way, behind, id=f"{fault.name} [{way}, {'two' if behind else 'alone'}]")
@@ -71,7 +94,7 @@ class Heard:
 
 
 class Scene:
-    """One gateway for all rows. Each run has a target of its own, so that no run rests because of another."""
+    """One gateway for all rows. Each run has targets of its own, so that no run rests because of another."""
 
     def __init__(self, closing: ExitStack) -> None:
         self.faulty, self.sound = (closing.enter_context(ScriptedUpstream()) for _ in range(2))
@@ -90,9 +113,9 @@ class Scene:
                 if is_gemini
                 else provider(self.faulty.base_url, apiKey="k")
             )
-            aliases.append(alias(name, f"{name}/{name}", *(("sound/ok",) if behind else ())))
+            aliases.append(alias(name, f"{name}/{name}", *((f"sound/{name}",) if behind else ())))
         settings = {"providers": providers, "modelAliases": aliases}
-        self.gateway: Running = closing.enter_context(running(settings, clock=FastClock(25.0)))
+        self.gateway: Running = closing.enter_context(running(settings, clock=FastClock(FACTOR)))
 
     def ask(self, fault: Fault, name: str, *, streamed: bool) -> Heard:
         self.faulty.forget()
@@ -106,16 +129,32 @@ def name_of(number: int, way: str, *, behind: bool) -> str:
     return f"f{number}-{way}-{'two' if behind else 'alone'}"
 
 
-def misbehave(request: Request) -> Sequence[Step]:
+def fault_of(request: Request) -> tuple[Fault, str]:
+    """The row that a request belongs to, and whether it is played whole or as a stream."""
     name = request.path.partition("/models/")[2].partition(":")[0] or request.json()["model"]
     number, way, _ = name.removeprefix("f").split("-")
-    body = getattr(FAULTS[int(number)], way)
-    return [Status(200, {"content-type": "text/event-stream" if way == "stream" else "application/json"}, body)]
+    return FAULTS[int(number)], way
+
+
+def misbehave(request: Request) -> Sequence[Step]:
+    fault, way = fault_of(request)
+    media = fault.media or ("text/event-stream" if way == "stream" else "application/json")
+    return [Status(fault.status, {"content-type": media}, getattr(fault, way))]
 
 
 def answer_soundly(request: Request) -> Sequence[Step]:
-    text = answer_to(TEXT, request)
+    second = fault_of(request)[0].second
+    if reply := second.continuation if is_continuation(request) else second.again:
+        return played(reply)
+    text = answer_to(second.text, request)
     return sse_answer(text) if request.json().get("stream") else [json_answer(text)]
+
+
+def played(reply: Reply) -> Sequence[Step]:
+    head = {"content-type": reply.media}
+    if reply.cut:
+        return [Head(reply.status, head), Body(reply.body), Cut()]
+    return [Status(reply.status, head, reply.body)]
 
 
 def heard(reply: requests.Response) -> Heard:
@@ -145,6 +184,12 @@ def scene() -> Iterator[Scene]:
         yield Scene(closing)
 
 
+def told(found: Heard, way: str) -> tuple[int, str | None]:
+    """The error's status and code."""
+    assert way == "stream" or found.status != BEGUN, "only a stream tells an error in a 200"
+    return found.status, found.error["code"]
+
+
 @pytest.mark.parametrize(("number", "way", "behind"), RUNS)
 def test_a_fault_comes_to_what_the_table_says(scene: Scene, number: int, way: str, behind: bool) -> None:
     fault = FAULTS[number]
@@ -154,10 +199,16 @@ def test_a_fault_comes_to_what_the_table_says(scene: Scene, number: int, way: st
     if expected == ERROR:
         assert found.error and not found.done and found.finish is None, found
         assert fault.code is None or found.error["code"] == fault.code
+        assert fault.told is None or told(found, way) in (fault.told, (BEGUN, fault.told[1])), found.error
+        assert fault.second.text.startswith(found.text), "what is written is true, even in front of an error"
     else:
         assert found.status == 200 and found.error is None and found.done, found
-        assert found.says == (Says(TEXT) if expected == SECOND else expected)
-    assert len(asked) == (expected == SECOND)
+        assert found.says == (Says(fault.second.text) if expected == SECOND else expected)
+    wishes = fault.second.asked if behind else ()
+    if wishes is None:
+        assert len(asked) == (expected == SECOND)
+    else:
+        assert tuple("go on" if is_continuation(request) else "whole" for request in asked) == wishes
     assert all(request.json()["messages"][0] == {"role": "user", "content": QUESTION} for request in asked)
 
 
@@ -168,3 +219,8 @@ def test_the_table_is_large_enough() -> None:
     for kind in kinds:
         assert len([fault for fault in FAULTS if fault.kind == kind]) >= 2, kind
     assert all(json.dumps(dict(fault.asks)) for fault in FAULTS)
+
+
+@pytest.mark.parametrize("rows", [refusal_rows.ROWS, continuation_rows.ROWS], ids=["refusals", "continuations"])
+def test_each_theme_of_words_has_many_kinds(rows: Sequence[Fault]) -> None:
+    assert len({fault.kind for fault in rows}) >= 22
