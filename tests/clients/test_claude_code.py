@@ -50,7 +50,7 @@ Answer = Callable[[Any], Sequence[Step]]
 def program(pytestconfig: pytest.Config) -> Sequence[str]:
     """The command that starts it."""
     assert pytestconfig.cache is not None
-    modules = installed(PACKAGE, VERSION, pytestconfig.cache.mkdir("npm"))
+    modules = installed(pytestconfig.cache.mkdir("npm"), f"{PACKAGE}@{VERSION}")
     return [shutil.which("node") or "node", str(modules / PACKAGE / "cli-wrapper.cjs")]
 
 

@@ -79,7 +79,7 @@ def llama_index(cache: Path, base: str, model: str) -> Any:
 
 
 def node(cache: Path, base: str, model: str) -> Any:
-    modules = npm.installed("openai", "6.49.0", cache)
+    modules = npm.installed(cache, "openai@6.49.0")
     script = modules.parent / "embeddings.mjs"
     script.write_text(NODE, "utf-8")
     return run([shutil.which("node") or "node", str(script), base, model], {})

@@ -52,7 +52,7 @@ def run(gateway: Running, folder: Path) -> Any:
 
 def test_it_reads_what_the_gateway_answers(up: ScriptedUpstream, pytestconfig: pytest.Config) -> None:
     assert pytestconfig.cache is not None
-    modules = installed(PACKAGE, VERSION, pytestconfig.cache.mkdir("npm"))
+    modules = installed(pytestconfig.cache.mkdir("npm"), f"{PACKAGE}@{VERSION}")
     up.plays(json_answer("Hi."))
     up.plays(*sse_answer("one two"))
     begun = [calls(index, "", "get_weather") for index in (0, 1)]

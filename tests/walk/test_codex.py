@@ -18,8 +18,7 @@ import pytest
 
 from gateway.server.codex_models import INSTRUCTIONS
 from tests.support import gemini_answers as gemini
-from tests.support import responses_answers
-from tests.support.packages import from_npm
+from tests.support import npm, responses_answers
 from tests.support.running import Running, alias, provider, running
 from tests.support.upstream_script import Cut, Done, Json, ScriptedUpstream, Sse, Status, Step, sse_answer, sse_events
 
@@ -131,8 +130,9 @@ class Codex:
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return from_npm(tmp_path_factory.mktemp("codex"), PACKAGE) / "node_modules" / ".bin" / "codex"
+def program(pytestconfig: pytest.Config) -> Path:
+    assert pytestconfig.cache is not None
+    return npm.installed(pytestconfig.cache.mkdir("npm"), PACKAGE) / ".bin" / "codex"
 
 
 @pytest.fixture

@@ -16,8 +16,7 @@ from typing import Any
 import pytest
 
 from tests.support import gemini_answers as gemini
-from tests.support import responses_answers
-from tests.support.packages import from_npm, from_pypi
+from tests.support import npm, pypi, responses_answers
 from tests.support.running import Running, alias, provider, running
 from tests.support.upstream_script import Cut, Done, Json, ScriptedUpstream, Sse, Status, Step, sse_answer, sse_events
 
@@ -163,13 +162,15 @@ def gateway(up: ScriptedUpstream, wire: str) -> Iterator[Running]:
 
 
 @pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return from_npm(tmp_path_factory.mktemp("node"), *NODE_PACKAGES)
+def node(pytestconfig: pytest.Config) -> Path:
+    assert pytestconfig.cache is not None
+    return npm.installed(pytestconfig.cache.mkdir("npm"), *NODE_PACKAGES).parent
 
 
 @pytest.fixture(scope="module")
-def agents(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return from_pypi(tmp_path_factory.mktemp("agents"), AGENTS)
+def agents(pytestconfig: pytest.Config) -> Path:
+    assert pytestconfig.cache is not None
+    return pypi.installed(pytestconfig.cache.mkdir("pypi"), AGENTS)
 
 
 def printed(command: Sequence[str], folder: Path, **environ: str) -> dict[str, Any]:

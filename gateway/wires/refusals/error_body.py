@@ -160,7 +160,9 @@ def _layers_of_list(entries: list[JsonValue], depth: int) -> list[ErrorBody]:
               if isinstance(entry, dict) and "loc" in entry and found]  # fmt: skip
     if not placed:
         return next((found for found in layers if any(layer.message for layer in found)), layers[0] if layers else [])
-    message = "; ".join(f"{place}: {layer.message}" if place else layer.message for place, layer in placed)
+    message = "; ".join(
+        f"{place}: {layer.message}" if place else layer.message for place, layer in placed if place or layer.message
+    )
     codes = tuple(dict.fromkeys(code for _, layer in placed for code in layer.codes))
     return [ErrorBody(message=message[:MESSAGE_READ], param=placed[0][0], codes=codes)]
 
