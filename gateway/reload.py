@@ -17,7 +17,7 @@ from typing import Final, Protocol
 from gateway.config.changes import ReloadOutcome, compare, keep_fixed, summary
 from gateway.config.faults import ConfigError, Fault
 from gateway.config.loader import Loaded
-from gateway.config_file import LOOK_SECONDS, STILL_SECONDS, ConfigFile, FileWatch
+from gateway.config_file import GONE, LOOK_SECONDS, STILL_SECONDS, ConfigFile, FileWatch
 from gateway.core.clock import Clock
 from gateway.core.durations import plural
 from gateway.core.errors import Draining
@@ -141,7 +141,8 @@ class Reloader:
             content = _content(file)
             if watch.signature() != before:
                 return STILL_SECONDS  # it was written while it was read
-            watch.note(before)
+            if before == GONE or not isinstance(content[1], ConfigError):
+                watch.note(before)  # else it is locked or may not be read, which can change without a trace
             if content[0] != self._tried:
                 self._take(file, *content)
         return LOOK_SECONDS
@@ -167,6 +168,8 @@ class Reloader:
             return self._serve(file, file.parse(text))
         except ConfigError as error:
             return self._refused(file, error.faults)
+        except Draining:
+            raise
         except Exception:
             logger.exception("%s: a fault of the gateway", file.path.name)
             message = "it could not be put together by a fault of the gateway; its log has the details"

@@ -107,7 +107,7 @@ def holds_sections(kind: type[Section], setting: str) -> bool:
     """Whether a setting has others below it."""
     names = [each.__name__ for each in Section.__subclasses__()]
     hint = str(get_type_hints(kind)[setting])
-    return any(f"schema.{name}" in hint for name in names)
+    return any(f".{name}" in hint for name in names)
 
 
 def read(text: str) -> Config:

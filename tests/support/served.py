@@ -69,13 +69,21 @@ class Served:
 
 @contextmanager
 def serving(
-    *arguments: str, cwd: Path, log: Path | None = None, descriptors: int | None = None, stdin: int = subprocess.DEVNULL
+    *arguments: str,
+    cwd: Path,
+    log: Path | None = None,
+    descriptors: int | None = None,
+    stdin: int = subprocess.DEVNULL,
+    nohup: bool = False,
 ) -> Iterator[Served]:
     """A gateway that serves until the end. `log`: where its log lines go, instead of among what it says. `descriptors`:
-    how many it may have, if not as many as this process; POSIX's. `stdin`: its standard input."""
+    how many it may have, if not as many as this process; POSIX's. `stdin`: its standard input. `nohup`: it is started
+    to ignore SIGHUP; POSIX's."""
     command = [sys.executable, str(ROOT / "app.py"), "--port", "0", *arguments]
     if descriptors is not None:
         command = ["/bin/sh", "-c", f'ulimit -n {descriptors}; exec "$0" "$@"', *command]
+    if nohup:
+        command = ["/bin/sh", "-c", 'trap "" HUP; exec "$0" "$@"', *command]
     with ExitStack() as closing:
         process = subprocess.Popen(
             command,

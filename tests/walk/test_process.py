@@ -198,6 +198,31 @@ class TestAHangup:
             gateway.process.send_signal(signal.SIGTERM)
             assert gateway.process.wait(HANG) == 0
 
+    def test_takes_a_changed_file_over_in_the_same_process_on_the_same_socket(
+        self, upstream: ScriptedUpstream, config: Path, tmp_path: Path
+    ) -> None:
+        with serving("-c", str(config), cwd=tmp_path, nohup=True) as gateway:
+            kept = gateway.connect()
+            kept.request("GET", "/v1/models")
+            assert b'"best"' in kept.getresponse().read()
+            content = json.loads(config.read_text())
+            content["modelAliases"] = [alias("fast", "a/m")]
+            content["gateway"]["reload"] = "manual"
+            config.write_text(json.dumps(content))
+            gateway.process.send_signal(signal.Signals["SIGHUP"])
+            assert gateway.process.stdout is not None
+            while "generation 2 (gateway ~1, aliases +1 -1)" not in gateway.process.stdout.readline():
+                pass
+            kept.request("GET", "/v1/models")
+            assert b'"fast"' in kept.getresponse().read(), "by the connection of before"
+            kept.close()
+            config.write_text("gateway: {prot: 1}\n")
+            gateway.process.send_signal(signal.Signals["SIGHUP"])
+            while "not reloaded, 1 fault; still serving generation 2" not in gateway.process.stdout.readline():
+                pass
+            gateway.process.send_signal(signal.SIGTERM)
+            assert gateway.process.wait(HANG) == 0
+
     def test_from_a_terminal_drains_however_often_it_comes(
         self, upstream: ScriptedUpstream, config: Path, tmp_path: Path
     ) -> None:

@@ -103,3 +103,16 @@ class TestSurviving:
             for number in range(2, 5):
                 gateway.reload(config(up, providers={"acme": provider(up.base_url, apiKey=f"ordinary-word-{number}")}))
             assert mask("ordinary-word-1 ordinary-word-3 ordinary-word-4") == "*** *** ***"
+
+    def test_answers_that_are_kept_are_there_for_requests_that_build_on_them(
+        self, tmp_path: Path, up: ScriptedUpstream
+    ) -> None:
+        with edited(tmp_path, config(up)) as gateway:
+            first = gateway.served.post({"model": "best", "input": "Hello"}, path="/v1/responses").json()
+            gateway.reload(limited(up, 100))
+            assert gateway.served.get(f"/v1/responses/{first['id']}").status_code == 200
+            more = {"model": "best", "input": "And?", "previous_response_id": first["id"]}
+            assert gateway.served.post(more, path="/v1/responses").status_code == 200
+            off = {"threads": 16, "reload": "manual", "responseStore": {"maxMiB": 0}}
+            gateway.reload({**config(up), "gateway": off})
+            assert gateway.served.get(f"/v1/responses/{first['id']}").status_code == 404
