@@ -137,7 +137,7 @@ RENAMED = (
     "came",
     [
         [RENAMED, DELTA.numbered(OPENED + 1)],
-        [Written("OpenAI's", end="\n").numbered(OPENED), DELTA.numbered(OPENED)],
+        [Written("OpenAI's", end="\n", named=False).numbered(OPENED), DELTA.numbered(OPENED)],
         [Written("OpenAI's", end="\r\n\r").numbered(OPENED), DELTA.numbered(OPENED + 1), b"\n", b"\n"],
         [Written("with another delta first", "a", "x").numbered(OPENED), DELTA.numbered(OPENED + 1)],
     ],
