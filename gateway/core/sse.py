@@ -89,13 +89,21 @@ class SseDecoder:
             return self._whole_events(chunk)
         return self._lines(chunk)
 
-    def reclaim(self) -> bytes | None:
+    def reclaim(self, *, named: bool = False) -> bytes | None:
         """Remove and return the unfinished line, so that the caller can feed it again with the bytes after it. Returns
-        b"" between two events. Returns None and removes nothing where more than the first line of an event is open."""
-        if self._data or self._event or self._after_cr or self._head or len(self._line) > MOST_RECLAIMED:
+        b"" between two events. Returns None and removes nothing where more than the first line of an event is open.
+
+        Args:
+            named: return the event's type too, as a line before, where no other line of the event is whole.
+        """
+        is_open = self._data or (self._event and not named)
+        if is_open or self._after_cr or self._head or len(self._line) > MOST_RECLAIMED:
             return None
         line = bytes(self._line)
         self._line.clear()
+        if self._event:
+            line = b"event: %b\n%b" % (self._event.encode(), line)
+            self._event = ""
         return line
 
     def close(self) -> list[Event]:

@@ -1,4 +1,4 @@
-"""OpenAI's Responses API: `inbound` for callers, `outbound` for providers.
+"""OpenAI's Responses API: `inbound` for callers, `outbound` for providers, and the passthrough between the two.
 
 Where caller and provider both speak this wire, JSON and events pass unchanged but for the model's name and for data
 that the gateway has made itself. The names of the wire are here, for both halves.

@@ -17,7 +17,7 @@ from gateway.core.response_store import ResponseStore
 from gateway.core.sse import comment, encode
 from gateway.core.strict_json import JsonObject, dumps
 from gateway.wires.base import Decoder, Naming, Passthrough
-from gateway.wires.openai_responses import WIRE
+from gateway.wires.openai_responses import WIRE, passthrough
 from gateway.wires.openai_responses.event_reader import TERMINAL, EventReader
 from gateway.wires.openai_responses.inbound.answer import keep, writer
 from gateway.wires.openai_responses.inbound.item_writer import ItemWriter
@@ -85,7 +85,18 @@ class EventEncoder:
         return self._passed(chunk.source.body)
 
     def passthrough(self, decoder: Decoder) -> Passthrough | None:
-        return None
+        return passthrough.between(decoder, self)
+
+    @property
+    def next_number(self) -> int | None:
+        """The number of the next event, once the provider's events pass; None where they do not."""
+        return self._number if self._own and self._head and self._streams <= 1 else None
+
+    def passed(self, kind: str, said: str, count: int) -> None:
+        """Note `count` deltas of a kind that have passed without `encode`, which say `said` together."""
+        if self._own:
+            self._own.add(kind, said)
+        self._number += count
 
     def answered_by(self, provider: str, spent: Usage | None) -> bytes:
         self._streams += 1

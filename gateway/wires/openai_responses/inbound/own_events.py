@@ -30,12 +30,8 @@ class OwnEvents:
     def note(self, kind: str, event: JsonObject) -> None:
         """Note one event."""
         match kind:
-            case "response.output_text.delta":
-                delta = text(event.get("delta"))
-                self._texts.append(delta)
-                self._length += len(delta)
-            case "response.reasoning_summary_text.delta":
-                self._summary.append(text(event.get("delta")))
+            case "response.output_text.delta" | "response.reasoning_summary_text.delta":
+                self.add(kind, text(event.get("delta")))
             case "response.output_text.annotation.added":
                 self._annotations.append(event.get("annotation"))
             case "response.content_part.done":
@@ -48,6 +44,14 @@ class OwnEvents:
                 index = count(event.get("output_index"))
                 self._begun.pop(index, None)
                 self._done[index] = an_object(event.get("item"))
+
+    def add(self, kind: str, said: str) -> None:
+        """Note what deltas of a kind say."""
+        if kind == "response.output_text.delta":
+            self._texts.append(said)
+            self._length += len(said)
+        elif kind == "response.reasoning_summary_text.delta":
+            self._summary.append(said)
 
     def hand_over(self, writer: ItemWriter) -> list[Event]:
         """Let the writer go on in the open message. Returns the ends of other items, which nobody would write."""

@@ -44,6 +44,7 @@ class EventDecoder:
         self._keeper = ReasoningKeeper(memory)
         self._events = SseDecoder(keep_strays=True)
         self._envelope = Envelope("", now, "")
+        self._is_plain = True  # so far the answer is text and reasoning only
         self.fault: ProviderFailure | None = None
         self.done = False
         self.skipped = 0
@@ -52,6 +53,16 @@ class EventDecoder:
     @property
     def complete(self) -> bool:
         return self.done
+
+    def reclaim(self) -> bytes | None:
+        """See SseDecoder. None also where its events do not pass: neutral form is asked for, or the stream is over."""
+        return None if self._neutral or self.done or self.fault else self._events.reclaim(named=True)
+
+    def notes_delta(self, kind: str, event: JsonObject) -> bool:
+        """Note a delta that does not come through `feed`, and all that differ from it in their text only. Whether that
+        can be: a delta after which the answer is not plain any longer must come, unless one has come before."""
+        _, plain = self._own.of(kind, event)
+        return plain is not None or not self._is_plain
 
     def feed(self, data: bytes) -> list[ChatChunk]:
         try:
@@ -114,6 +125,7 @@ class EventDecoder:
         usage = read_usage(response) if self.done else None
         if not self._neutral:
             content, plain = self._own.of(kind, body)
+            self._is_plain = self._is_plain and plain is not None
             return ChatChunk(content, usage, Source(WIRE, body), plain)
         return self._translated(body, usage is not None, response)
 
