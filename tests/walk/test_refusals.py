@@ -64,7 +64,7 @@ def answers(request: Request) -> Sequence[Step]:
 @pytest.fixture
 def scene() -> Iterator[Scene]:
     with ExitStack() as closing:
-        yield Scene(closing, FastClock(25.0))
+        yield Scene(closing, FastClock(5.0))
 
 
 @each_case
