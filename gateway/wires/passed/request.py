@@ -7,14 +7,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from gateway.core.errors import InvalidRequest
 from gateway.core.json_members import with_first_member, with_member
 from gateway.core.passed import EndpointName, PassedRequest
-from gateway.core.strict_json import JsonFault, JsonObject, loads
+from gateway.core.strict_json import JsonObject
 from gateway.wires.addresses import check_fields
 from gateway.wires.field_reader import FieldReader, wrong_type
+from gateway.wires.request_fields import checked_model, read_object
 
-MAX_MODEL: Final = 256
 DEFAULT_MODELS: Final[Mapping[EndpointName, str]] = MappingProxyType({"moderations": "omni-moderation-latest"})
 """The models of requests that name none. OpenAI's clients leave it out, and its API then takes this one:
 https://platform.openai.com/docs/api-reference/moderations/create (2026-11)."""
@@ -27,9 +26,10 @@ def parse(endpoint: EndpointName, body: bytes) -> PassedRequest:
     Raises:
         InvalidRequest: naming the field in `param`.
     """
-    fields = _object_of(body)
+    fields = read_object(body)
     reader = FieldReader(fields)
-    model = _model(endpoint, fields)
+    named = fields.get("model")
+    model = checked_model(DEFAULT_MODELS.get(endpoint) if named is None else named)
     check_fields(fields)
     if endpoint == "embeddings":
         _check_input(fields)
@@ -48,29 +48,6 @@ def number_of_inputs(fields: JsonObject) -> int:
     """How many vectors an embeddings request asks for: a list of tokens is one input, as a text is."""
     given = fields.get("input")
     return len(given) if isinstance(given, list) and not isinstance(given[0], int) else 1
-
-
-def _object_of(body: bytes) -> JsonObject:
-    try:
-        fields = loads(body)
-    except JsonFault as fault:
-        raise InvalidRequest(f"The request body is not acceptable JSON: {fault}", param="body") from None
-    if not isinstance(fields, dict):
-        raise wrong_type("body", "a JSON object", fields)
-    return fields
-
-
-def _model(endpoint: EndpointName, fields: JsonObject) -> str:
-    model = fields.get("model")
-    if model is None:
-        model = DEFAULT_MODELS.get(endpoint)
-    if not isinstance(model, str) or not model.strip():
-        raise wrong_type("model", "a string that names a model", model)
-    if not model.isprintable():
-        raise InvalidRequest("model has characters that no name of a model has.", param="model")
-    if len(model) > MAX_MODEL:
-        raise InvalidRequest(f"model must have at most {MAX_MODEL} characters.", param="model")
-    return model
 
 
 def _check_input(fields: JsonObject) -> None:

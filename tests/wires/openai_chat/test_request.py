@@ -14,8 +14,9 @@ from gateway.core.request import ChatRequest
 from gateway.core.strict_json import MAX_DEPTH, JsonObject, JsonValue, dumps, loads
 from gateway.wires.addresses import REFUSED
 from gateway.wires.openai_chat.inbound import OpenAIChatCallers
-from gateway.wires.openai_chat.inbound.request import FIELDS, MAX_MODEL
+from gateway.wires.openai_chat.inbound.request import FIELDS
 from gateway.wires.openai_chat.outbound import OpenAIChatProvider
+from gateway.wires.request_fields import MAX_MODEL
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "openai" / "requests"
 SECRET = "my-private-prompt"

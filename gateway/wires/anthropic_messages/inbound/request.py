@@ -7,58 +7,57 @@ Source: https://platform.claude.com/docs/en/api/messages/create.
 """
 
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
 from gateway.core.errors import InvalidRequest
 from gateway.core.request import ChatRequest
 from gateway.core.source import RequestContext, Source
-from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, loads
+from gateway.core.strict_json import JsonObject, JsonValue
 from gateway.wires.addresses import check_fields, check_url
 from gateway.wires.anthropic_messages import WIRE
 from gateway.wires.anthropic_messages.inbound.prompt import read_prompt
 from gateway.wires.anthropic_messages.inbound.resume import is_plain
 from gateway.wires.field_reader import wrong_type
+from gateway.wires.request_fields import (
+    ARRAY,
+    BOOLEAN,
+    INTEGER,
+    NUMBER,
+    OBJECT,
+    STRING,
+    STRING_OR_OBJECT,
+    Kind,
+    check,
+    check_types,
+    checked_model,
+    read_object,
+)
 
-MAX_MODEL: Final = 256
 ROLES: Final = ("user", "assistant", "system")
-
-
-class Kind(NamedTuple):
-    """What a field takes: in words, and as types."""
-
-    wanted: str
-    types: tuple[type, ...]
-
-
-_NUMBER: Final = Kind("a number", (int, float))
-_INTEGER: Final = Kind("an integer", (int,))
-_STRING: Final = Kind("a string", (str,))
-_OBJECT: Final = Kind("an object", (dict,))
-_ARRAY: Final = Kind("an array", (list,))
 _CONTENT: Final = Kind("a string or an array of content blocks", (str, list))
 
 FIELDS: Final[dict[str, Kind]] = {
-    "cache_control": _OBJECT,
-    "container": Kind("a string or an object", (str, dict)),
-    "context_management": _OBJECT,
-    "inference_geo": _STRING,
-    "max_tokens": _INTEGER,
-    "mcp_servers": _ARRAY,
-    "messages": _ARRAY,
-    "metadata": _OBJECT,
-    "output_config": _OBJECT,
-    "service_tier": _STRING,
-    "speed": _STRING,
-    "stop_sequences": _ARRAY,
-    "stream": Kind("true or false", (bool,)),
+    "cache_control": OBJECT,
+    "container": STRING_OR_OBJECT,
+    "context_management": OBJECT,
+    "inference_geo": STRING,
+    "max_tokens": INTEGER,
+    "mcp_servers": ARRAY,
+    "messages": ARRAY,
+    "metadata": OBJECT,
+    "output_config": OBJECT,
+    "service_tier": STRING,
+    "speed": STRING,
+    "stop_sequences": ARRAY,
+    "stream": BOOLEAN,
     "system": _CONTENT,
-    "temperature": _NUMBER,
-    "thinking": _OBJECT,
-    "thread": _OBJECT,
-    "tool_choice": _OBJECT,
-    "tools": _ARRAY,
-    "top_k": _INTEGER,
-    "top_p": _NUMBER,
+    "temperature": NUMBER,
+    "thinking": OBJECT,
+    "thread": OBJECT,
+    "tool_choice": OBJECT,
+    "tools": ARRAY,
+    "top_k": INTEGER,
+    "top_p": NUMBER,
 }
 
 
@@ -73,15 +72,15 @@ def parse(body: bytes, context: RequestContext, *, counts: bool = False) -> Chat
     Raises:
         InvalidRequest: naming the field in `param`.
     """
-    fields = _object_of(body)
-    model = _model(fields)
+    fields = read_object(body, "`model`, `messages` and `max_tokens`")
+    if fields.get("model") is None:
+        raise InvalidRequest("model: Field required", param="model")
+    model = checked_model(fields["model"])
     check_fields(fields)
     for name in ("messages",) if counts else ("max_tokens", "messages"):
         if fields.get(name) is None:
             raise InvalidRequest(f"{name}: Field required", param=name)
-    for name, value in fields.items():
-        if name in FIELDS:
-            _check(value, FIELDS[name], name)
+    check_types(fields, FIELDS)
     if isinstance(most := fields.get("max_tokens"), int) and most < 0:
         raise InvalidRequest("max_tokens: Input should be greater than or equal to 0", param="max_tokens")
     _check_messages(fields["messages"])
@@ -98,32 +97,6 @@ def parse(body: bytes, context: RequestContext, *, counts: bool = False) -> Chat
     )
 
 
-def _object_of(body: bytes) -> JsonObject:
-    try:
-        value = loads(body)
-    except JsonFault as fault:
-        if not body.strip():
-            why = "The request has no body. Send a JSON object with `model`, `messages` and `max_tokens`."
-            raise InvalidRequest(why, param="body") from None
-        raise InvalidRequest(f"The request body is not acceptable JSON: {fault}", param="body") from None
-    if not isinstance(value, dict):
-        raise wrong_type("body", "a JSON object", value)
-    return value
-
-
-def _model(fields: JsonObject) -> str:
-    model = fields.get("model")
-    if model is None:
-        raise InvalidRequest("model: Field required", param="model")
-    if not isinstance(model, str) or not model.strip():
-        raise wrong_type("model", "a string that names a model", model)
-    if not model.isprintable():
-        raise InvalidRequest("model has characters that no name of a model has.", param="model")
-    if len(model) > MAX_MODEL:
-        raise InvalidRequest(f"model must have at most {MAX_MODEL} characters.", param="model")
-    return model
-
-
 def _check_messages(messages: JsonValue) -> None:
     if not isinstance(messages, list) or not messages:
         raise InvalidRequest("messages: at least one message is required", param="messages")
@@ -137,7 +110,7 @@ def _check_messages(messages: JsonValue) -> None:
         content = message.get("content")
         if content is None:
             raise InvalidRequest(f"{path}.content: Field required", param=f"{path}.content")
-        _check(content, _CONTENT, f"{path}.content")
+        check(content, _CONTENT, f"{path}.content")
         _check_content(content, f"{path}.content")
 
 
@@ -163,14 +136,14 @@ def _check_source(source: JsonValue, path: str) -> None:
 def _check_tools(tools: JsonValue) -> None:
     for tool, path in _objects(tools, "tools"):
         kind = tool.get("type")
-        _check(kind, _STRING, f"{path}.type")
+        check(kind, STRING, f"{path}.type")
         if kind not in (None, "custom"):
             continue  # a tool that Anthropic runs or defines
         if not isinstance(name := tool.get("name"), str) or not name:
             raise wrong_type(f"{path}.name", "a string", name)
         if tool.get("input_schema") is None:
             raise InvalidRequest(f"{path}.input_schema: Field required", param=f"{path}.input_schema")
-        _check(tool["input_schema"], _OBJECT, f"{path}.input_schema")
+        check(tool["input_schema"], OBJECT, f"{path}.input_schema")
 
 
 def _check_choice(choice: JsonValue) -> None:
@@ -189,8 +162,3 @@ def _objects(values: JsonValue, path: str) -> Iterator[tuple[JsonObject, str]]:
         if not isinstance(value, dict):
             raise wrong_type(f"{path}.{index}", "an object", value)
         yield value, f"{path}.{index}"
-
-
-def _check(value: JsonValue, kind: Kind, path: str) -> None:
-    if value is not None and type(value) not in kind.types:  # type(): a bool is an int in Python
-        raise wrong_type(path, kind.wanted, value)

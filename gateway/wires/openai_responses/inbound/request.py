@@ -12,7 +12,7 @@ from gateway.core.errors import InvalidRequest
 from gateway.core.request import ChatRequest, Prompt
 from gateway.core.response_store import ResponseStore
 from gateway.core.source import RequestContext, Source, Stored
-from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, loads
+from gateway.core.strict_json import JsonObject, JsonValue
 from gateway.wires.addresses import check_fields, check_url
 from gateway.wires.field_reader import wrong_type
 from gateway.wires.openai_responses import WIRE, compaction
@@ -20,51 +20,56 @@ from gateway.wires.openai_responses.inbound.pairs import pair
 from gateway.wires.openai_responses.inbound.params import wants_json_or_logprobs
 from gateway.wires.openai_responses.inbound.prompt import read_prompt
 from gateway.wires.openai_responses.tool_table import input_items, is_reference
+from gateway.wires.request_fields import (
+    ARRAY,
+    BOOLEAN,
+    INTEGER,
+    NUMBER,
+    OBJECT,
+    STRING,
+    STRING_OR_OBJECT,
+    Kind,
+    check,
+    check_types,
+    checked_model,
+    read_object,
+)
 from gateway.wires.untrusted_fields import text
 
-MAX_MODEL: Final = 256
 EMPTY: Final = Source(WIRE, {})
 
-_Kind = tuple[str, tuple[type, ...]]
-_NUMBER: Final = ("a number", (int, float))
-_INTEGER: Final = ("an integer", (int,))
-_BOOLEAN: Final = ("true or false", (bool,))
-_STRING: Final = ("a string", (str,))
-_OBJECT: Final = ("an object", (dict,))
-_ARRAY: Final = ("an array", (list,))
-_NAME_OR_OBJECT: Final = ("a string or an object", (str, dict))
-FIELDS: Final[dict[str, _Kind]] = {
-    "background": _BOOLEAN,
-    "client_metadata": _OBJECT,
-    "context_management": ("an array or an object", (list, dict)),
-    "conversation": _NAME_OR_OBJECT,
-    "include": _ARRAY,
-    "input": ("a string or an array of items", (str, list)),
-    "instructions": _STRING,
-    "max_output_tokens": _INTEGER,
-    "max_tool_calls": _INTEGER,
-    "metadata": _OBJECT,
-    "moderation": _OBJECT,
-    "parallel_tool_calls": _BOOLEAN,
-    "previous_response_id": _STRING,
-    "prompt": _OBJECT,
-    "prompt_cache_key": _STRING,
-    "prompt_cache_options": _OBJECT,
-    "prompt_cache_retention": _STRING,
-    "reasoning": _OBJECT,
-    "safety_identifier": _STRING,
-    "service_tier": _STRING,
-    "store": _BOOLEAN,
-    "stream": _BOOLEAN,
-    "stream_options": _OBJECT,
-    "temperature": _NUMBER,
-    "text": _OBJECT,
-    "tool_choice": _NAME_OR_OBJECT,
-    "tools": _ARRAY,
-    "top_logprobs": _INTEGER,
-    "top_p": _NUMBER,
-    "truncation": _STRING,
-    "user": _STRING,
+FIELDS: Final[dict[str, Kind]] = {
+    "background": BOOLEAN,
+    "client_metadata": OBJECT,
+    "context_management": Kind("an array or an object", (list, dict)),
+    "conversation": STRING_OR_OBJECT,
+    "include": ARRAY,
+    "input": Kind("a string or an array of items", (str, list)),
+    "instructions": STRING,
+    "max_output_tokens": INTEGER,
+    "max_tool_calls": INTEGER,
+    "metadata": OBJECT,
+    "moderation": OBJECT,
+    "parallel_tool_calls": BOOLEAN,
+    "previous_response_id": STRING,
+    "prompt": OBJECT,
+    "prompt_cache_key": STRING,
+    "prompt_cache_options": OBJECT,
+    "prompt_cache_retention": STRING,
+    "reasoning": OBJECT,
+    "safety_identifier": STRING,
+    "service_tier": STRING,
+    "store": BOOLEAN,
+    "stream": BOOLEAN,
+    "stream_options": OBJECT,
+    "temperature": NUMBER,
+    "text": OBJECT,
+    "tool_choice": STRING_OR_OBJECT,
+    "tools": ARRAY,
+    "top_logprobs": INTEGER,
+    "top_p": NUMBER,
+    "truncation": STRING,
+    "user": STRING,
 }
 _ADDRESSES: Final = ("image_url", "file_url")
 _NAMED_TOOLS: Final = ("function", "custom", "namespace")
@@ -78,8 +83,10 @@ def parse(body: bytes, context: RequestContext, store: ResponseStore) -> ChatReq
     Raises:
         InvalidRequest: naming the field in `param`.
     """
-    fields = _object_of(body)
-    _check_fields(fields)
+    fields = read_object(body, "`model` and `input`")
+    model = checked_model(fields.get("model"))
+    check_fields(fields)
+    check_types(fields, FIELDS)
     _check_items(fields)
     _check_tools(fields.get("tools"))
     if fields.get("background"):
@@ -93,7 +100,7 @@ def parse(body: bytes, context: RequestContext, store: ResponseStore) -> ChatReq
         pair(input_items(fields))
     source = Source(WIRE, fields, context.headers, context.query, stored)
     return ChatRequest(
-        model=str(fields["model"]),
+        model=model,
         stream=fields.get("stream") is True,
         wants_usage=True,  # this wire has no field for it: every answer carries usage
         source=source,
@@ -114,33 +121,6 @@ def no_prompt() -> Prompt:
     return Prompt(messages=())
 
 
-def _object_of(body: bytes) -> JsonObject:
-    try:
-        value = loads(body)
-    except JsonFault as fault:
-        if not body.strip():
-            why = "The request has no body. Send a JSON object with `model` and `input`."
-            raise InvalidRequest(why, param="body") from None
-        raise InvalidRequest(f"The request body is not acceptable JSON: {fault}", param="body") from None
-    if not isinstance(value, dict):
-        raise wrong_type("body", "a JSON object", value)
-    return value
-
-
-def _check_fields(fields: JsonObject) -> None:
-    model = fields.get("model")
-    if not isinstance(model, str) or not model.strip():
-        raise wrong_type("model", "a string that names a model", model)
-    if not model.isprintable():
-        raise InvalidRequest("model has characters that no name of a model has.", param="model")
-    if len(model) > MAX_MODEL:
-        raise InvalidRequest(f"model must have at most {MAX_MODEL} characters.", param="model")
-    check_fields(fields)
-    for name, value in fields.items():
-        if name in FIELDS and value is not None and type(value) not in FIELDS[name][1]:
-            raise wrong_type(name, FIELDS[name][0], value)
-
-
 def _check_items(fields: JsonObject) -> None:
     items = fields.get("input")
     if items in (None, "", []) and all(fields.get(name) is None for name in _UNRESOLVED):
@@ -149,7 +129,7 @@ def _check_items(fields: JsonObject) -> None:
         path = f"input[{index}]"
         if not isinstance(item, dict):
             raise wrong_type(path, "an object", item)
-        _check(item, "type", _STRING, f"{path}.type")
+        check(item.get("type"), STRING, f"{path}.type")
         for name in ("content", "output"):
             parts = item.get(name)
             for position, part in enumerate(parts if isinstance(parts, list) else ()):
@@ -159,10 +139,10 @@ def _check_items(fields: JsonObject) -> None:
 def _check_part(part: JsonValue, path: str) -> None:
     if not isinstance(part, dict):
         raise wrong_type(path, "an object", part)
-    _check(part, "type", _STRING, f"{path}.type")
-    _check(part, "text", _STRING, f"{path}.text")
+    check(part.get("type"), STRING, f"{path}.type")
+    check(part.get("text"), STRING, f"{path}.text")
     if part.get("type") == "input_image":
-        _check(part, "image_url", _STRING, f"{path}.image_url")
+        check(part.get("image_url"), STRING, f"{path}.image_url")
     for name in _ADDRESSES:
         if isinstance(url := part.get(name), str):
             check_url(url.strip(), f"{path}.{name}")
@@ -179,14 +159,7 @@ def _check_tools(tools: JsonValue) -> None:
         if kind in _NAMED_TOOLS and not (isinstance(tool.get("name"), str) and tool["name"]):
             raise wrong_type(f"{path}.name", "a string", tool.get("name"))
         if kind == "function":
-            _check(tool, "parameters", _OBJECT, f"{path}.parameters")
-
-
-def _check(fields: JsonObject, name: str, kind: _Kind, path: str) -> None:
-    value = fields.get(name)
-    wanted, types = kind
-    if value is not None and type(value) not in types:
-        raise wrong_type(path, wanted, value)
+            check(tool.get("parameters"), OBJECT, f"{path}.parameters")
 
 
 def _completed(fields: JsonObject, client: str, store: ResponseStore) -> tuple[JsonObject, Stored | None]:
