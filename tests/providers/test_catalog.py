@@ -47,7 +47,7 @@ def problems(environ: Mapping[str, str] | None = None, *, port: int = 8080, **pr
 # The rows ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("name", "vendor"), WITH_KEY.items(), ids=str)
+@pytest.mark.parametrize(("name", "vendor"), WITH_KEY.items(), ids=list(WITH_KEY))
 def test_a_vendor_is_resolved_with_the_key_of_its_environment_variable(name: str, vendor: Vendor) -> None:
     resolved = found(name, EVERY_KEY)
     assert (resolved.name, resolved.type, resolved.endpoint) == (name, name, vendor.endpoint)
@@ -56,14 +56,14 @@ def test_a_vendor_is_resolved_with_the_key_of_its_environment_variable(name: str
     assert resolved.stream_usage is vendor.stream_usage
 
 
-@pytest.mark.parametrize(("name", "vendor"), KEYLESS.items(), ids=str)
+@pytest.mark.parametrize(("name", "vendor"), KEYLESS.items(), ids=list(KEYLESS))
 def test_a_server_on_this_machine_needs_no_key(name: str, vendor: Vendor) -> None:
     resolved = found(name, EVERY_KEY)
     assert resolved.endpoint == vendor.endpoint
     assert resolved.source == NoCredential()
 
 
-@pytest.mark.parametrize(("name", "vendor"), VENDORS.items(), ids=str)
+@pytest.mark.parametrize(("name", "vendor"), VENDORS.items(), ids=list(VENDORS))
 def test_every_row_is_well_formed(name: str, vendor: Vendor) -> None:
     address = vendor.endpoint or "https://demo"
     assert (
