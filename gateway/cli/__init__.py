@@ -11,6 +11,8 @@ import click
 
 from gateway import __version__
 from gateway.cli import verbs
+from gateway.cli.health import health
+from gateway.cli.key import key
 from gateway.core.program import SCRIPT, program
 
 
@@ -32,7 +34,17 @@ def commands() -> None:
     """
 
 
-VERBS: Final = (verbs.serve, verbs.check, verbs.login, verbs.logout, verbs.status, verbs.explain, verbs.reload)
+VERBS: Final = (
+    verbs.serve,
+    verbs.check,
+    verbs.login,
+    verbs.logout,
+    verbs.status,
+    verbs.explain,
+    verbs.reload,
+    health,
+    key,
+)
 
 for verb in VERBS:
     commands.add_command(verb)
