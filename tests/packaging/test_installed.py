@@ -57,7 +57,8 @@ def by_pipx(wheel: Path, folder: Path) -> Path:
 @pytest.fixture(scope="module", params=[by_pip, by_pipx], ids=["pip", "pipx"])
 def commands(request: pytest.FixtureRequest, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the installed command."""
-    return request.param(wheel, tmp_path_factory.mktemp("installed"))
+    folder: Path = request.param(wheel, tmp_path_factory.mktemp("installed"))
+    return folder
 
 
 def run(commands: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
