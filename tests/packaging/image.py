@@ -41,19 +41,9 @@ Python ($2) lies in a folder that no other user may enter ($3), it is shown to t
 def limited(data: Path, *command: str) -> list[str]:
     """A command within an image's limits."""
     python = Path(sys.base_prefix).resolve()
-    closed = [each for each in reversed(python.parents) if not each.stat().st_mode & 0o001]
-    return [
-        "unshare",
-        "--mount",
-        "sh",
-        "-c",
-        LIMITS,
-        "sh",
-        str(data),
-        str(python),
-        *map(str, closed[:1] or [""]),
-        *command,
-    ]
+    closed = [str(each) for each in reversed(python.parents) if not each.stat().st_mode & 0o001]
+    folders = [str(data), str(python), closed[0] if closed else ""]
+    return ["unshare", "--mount", "sh", "-c", LIMITS, "sh", *folders, *command]
 
 
 def run_or_skip(command: Sequence[str], what: str, *, cwd: Path, **more: str) -> None:

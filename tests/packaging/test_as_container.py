@@ -57,7 +57,7 @@ def data() -> Iterator[Path]:
     """A fresh volume, as the Dockerfile makes it."""
     with tempfile.TemporaryDirectory(prefix="llm-gateway-data-") as folder:
         os.chmod(folder, 0o700)
-        os.chown(folder, 10001, 10001)
+        shutil.chown(folder, 10001, 10001)
         yield Path(folder)
 
 
