@@ -21,8 +21,9 @@ from gateway.auth.sources import (
 from gateway.auth.tokens.token import Token
 from gateway.auth.tokens.watch_files import WatchedFiles
 from gateway.bindings import ProviderBinding, bind, replaced
-from gateway.config import schema
+from gateway.config import loader, schema
 from gateway.config.loader import Fault, Loaded, resolve
+from gateway.config.overrides import NOTHING, Overrides
 from gateway.core.response_store import Limits
 from gateway.core.secrets import Secret
 from gateway.dispatch.attempt import Attempt, AttemptPolicy
@@ -47,9 +48,13 @@ MAX_THREADS: Final = 1024
 """An idle one takes about 30 KB; each caller that waits has a connection too, of which the server takes 1,000."""
 
 
-def without_file(environ: Mapping[str, str]) -> Loaded:
+def without_file(environ: Mapping[str, str], overrides: Overrides = NOTHING) -> Loaded:
     """What is served where no configuration file is: the demo, and every vendor whose key stands in the environment,
-    which answers the names of its own models too."""
+    which answers the names of its own models too.
+
+    Raises:
+        ConfigError: what is said over it cannot be served.
+    """
     providers = {"demo": schema.Provider(), **catalog.from_environment(environ)}
     failing = schema.Target(provider="demo", model="demo-unavailable", priority=1)
     answering = schema.Target(provider="demo", model="demo", priority=2)
@@ -58,8 +63,8 @@ def without_file(environ: Mapping[str, str]) -> Loaded:
         schema.Alias(alias="demo-failover", providers=(failing, answering)),
         *patterns(providers),
     )
-    warnings = tuple(Fault("", 0, 0, message, "environment") for message in catalog.unusable_keys(environ))
-    return Loaded(config=schema.Config(model_aliases=aliases, providers=providers), path=None, warnings=warnings)
+    warnings = [Fault("", 0, 0, message, "environment") for message in catalog.unusable_keys(environ)]
+    return loader.without_file(schema.Config(model_aliases=aliases, providers=providers), warnings, overrides)
 
 
 def threads_for(config: schema.Config) -> int:

@@ -6,7 +6,7 @@ This module decides nothing about what it reads.
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,6 +14,7 @@ from typing import Final
 from gateway.auth.tokens.polled_file import Signature, has_settled, signature_of
 from gateway.config.faults import ConfigError, Fault
 from gateway.config.loader import Loaded, load_text, read
+from gateway.config.overrides import NOTHING, Overrides
 from gateway.core.clock import Clock
 from gateway.providers import catalog
 
@@ -34,14 +35,12 @@ class ConfigFile:
     Attributes:
         path: absolute.
         environ: the process's environment, for `${NAME}` and keys.
-        port: of the command line, which wins over the file's; None where it names none.
-        adapt: puts what the command line says over a configuration.
+        overrides: what the command line and the environment say over the file.
     """
 
     path: Path
     environ: Mapping[str, str]
-    port: int | None = None
-    adapt: Callable[[Loaded], Loaded] = lambda loaded: loaded
+    overrides: Overrides = NOTHING
 
     def read(self) -> bytes:
         """Its bytes. Raises ConfigError: it cannot be read, or says nothing, which a file that is cut off does too."""
@@ -53,8 +52,8 @@ class ConfigFile:
 
     def parse(self, text: bytes) -> Loaded:
         """The configuration in these bytes. Raises ConfigError."""
-        checks = [catalog.check(self.environ, self.port)]
-        return self.adapt(load_text(text, self.path, env=self.environ, checks=checks))
+        checks = [catalog.check(self.environ)]
+        return load_text(text, self.path, env=self.environ, checks=checks, overrides=self.overrides)
 
 
 class FileWatch:

@@ -5,7 +5,10 @@ from collections.abc import Iterator, Mapping
 
 from gateway import __version__
 from gateway.assembly import Assembly
+from gateway.config.loader import Loaded
+from gateway.core.program import command
 from gateway.core.strict_json import dumps
+from gateway.core.this_machine import is_this_machine
 from gateway.upstream.certificates import TrustStore
 from gateway.upstream.surroundings import connection_notes, connection_warnings, proxies_of
 
@@ -30,16 +33,30 @@ def greeting(assembly: Assembly, url: str, environ: Mapping[str, str]) -> str:
         )
         lines.append(f"No configuration file: serving the embedded demo provider{joined}.")
     else:
-        manual = "" if loaded.config.gateway.reload == "auto" else "; read again by `python app.py reload` only"
+        manual = "" if loaded.config.gateway.reload == "auto" else f"; read again by `{command('reload')}` only"
         lines.append(f"Configuration: {loaded.path} (generation {assembly.generation}{manual})")
+    lines.extend(_exposure_lines(loaded))
     without_alias = "no aliases; use PROVIDER/MODEL" if assembly.bindings else "none"
     lines.append(f"Models: {', '.join(names) or without_alias}")
     lines.extend(f"Warning: {warning}" for warning in loaded.warnings)
     lines.extend(_credential_lines(assembly))
     lines.extend(_connection_lines(assembly.endpoints, environ))
     if names:
-        lines.append(f"Try: curl {url}/v1/chat/completions {_curl_data(names[0])}")
+        lines.append(
+            f"Try: curl {url}/v1/chat/completions {_curl_data(names[0], keyed=bool(loaded.config.gateway.api_keys))}"
+        )
     return "\n".join(lines)
+
+
+def _exposure_lines(loaded: Loaded) -> Iterator[str]:
+    """Who else can reach it, and where the key is that they need."""
+    settings = loaded.config.gateway
+    if is_this_machine(settings.host):
+        return
+    yield f"Exposed on {settings.host}: other machines can reach it, with a key"
+    if loaded.key_file is not None:
+        show = "type" if sys.platform == "win32" else "cat"
+        yield f"Key: in {loaded.key_file}; show it (in a container: docker exec NAME ...): {show} {loaded.key_file}"
 
 
 def _credential_lines(assembly: Assembly) -> Iterator[str]:
@@ -58,9 +75,11 @@ def _connection_lines(endpoints: Mapping[str, str], environ: Mapping[str, str]) 
         yield from (f"Connections: {note}" for note in connection_notes(endpoints, environ))
 
 
-def _curl_data(model: str) -> str:
+def _curl_data(model: str, *, keyed: bool) -> str:
     body = dumps({"model": model, "messages": [{"role": "user", "content": "Hello"}]}).decode()
     if sys.platform == "win32":
         body = body.replace('"', '\\"')
-        return f'-H "Content-Type: application/json" -d "{body}"'
-    return f"-H 'Content-Type: application/json' -d '{body}'"
+        key = '-H "Authorization: Bearer KEY" ' if keyed else ""
+        return f'{key}-H "Content-Type: application/json" -d "{body}"'
+    key = "-H 'Authorization: Bearer KEY' " if keyed else ""
+    return f"{key}-H 'Content-Type: application/json' -d '{body}'"

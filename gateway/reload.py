@@ -15,8 +15,10 @@ from hashlib import sha256
 from typing import Final, Protocol
 
 from gateway.config.changes import ReloadOutcome, compare, keep_fixed, summary
-from gateway.config.faults import ConfigError, Fault
+from gateway.config.exposure import guarded_host
+from gateway.config.faults import ConfigError, Fault, dotted
 from gateway.config.loader import Loaded
+from gateway.config.schema import Config
 from gateway.config_file import GONE, LOOK_SECONDS, STILL_SECONDS, ConfigFile, FileWatch
 from gateway.core.clock import Clock
 from gateway.core.durations import plural
@@ -179,7 +181,9 @@ class Reloader:
         before = self._server.loaded.config
         changes = compare(before, loaded.config)
         if changes.applied:
-            self._server.serve(replace(loaded, config=keep_fixed(before, loaded.config)))
+            kept = keep_fixed(before, loaded.config)
+            _check_guarded(kept, file)
+            self._server.serve(replace(loaded, config=kept))
         outcome = ReloadOutcome(
             self._server.generation, tuple(map(str, changes.applied)), changes.needs_restart, path=str(file.path)
         )
@@ -200,6 +204,14 @@ class Reloader:
             extra={"fields": outcome.as_json()},
         )
         return outcome
+
+
+def _check_guarded(kept: Config, file: ConfigFile) -> None:
+    """Raise ConfigError where the old address would be served with the new keys, and there are none: a file that is
+    sound for its own address may not be for the one that stays until the restart."""
+    faults = [Fault(dotted(each.path), 0, 0, each.message, str(file.path)) for each in guarded_host(kept)]
+    if faults:
+        raise ConfigError(faults)
 
 
 def _content(file: ConfigFile) -> tuple[bytes, bytes | ConfigError]:

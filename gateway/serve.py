@@ -9,16 +9,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Final
-
-from msgspec import structs
 
 from gateway.assembly import MIB, Assembly, threads_for
 from gateway.config.loader import Loaded
+from gateway.config.overrides import Overrides
 from gateway.config_file import ConfigFile
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.errors import Draining
+from gateway.core.this_machine import reachable_from_here
 from gateway.greeting import greeting
 from gateway.httpd.listening import bind
 from gateway.httpd.server import HttpServer
@@ -72,8 +71,9 @@ class Gateway:
         file: ConfigFile | None = None,
     ) -> None:
         settings = loaded.config.gateway
-        self._sockets = bind(settings.host, settings.port)
+        self._sockets = bind(settings.host, settings.port, exposed=settings.exposed and any(settings.api_keys))
         address, self.port = self._sockets[0].getsockname()[:2]
+        address = reachable_from_here(address)
         self.url = f"http://[{address}]:{self.port}" if ":" in address else f"http://{address}:{self.port}"
         self.threads = threads_for(loaded.config)
         self.runtime = Runtime(environ, threads=settings.threads, clock=clock, relayed=relayed)
@@ -191,20 +191,13 @@ class Gateway:
         self.runtime.close()
 
 
-def with_address(loaded: Loaded, host: str | None, port: int | None) -> Loaded:
-    """The same configuration with the address that the command line names, where it names one."""
-    settings = loaded.config.gateway
-    settings = structs.replace(settings, host=host or settings.host, port=settings.port if port is None else port)
-    return replace(loaded, config=structs.replace(loaded.config, gateway=settings))
-
-
-def run(loaded: Loaded, environ: Mapping[str, str], host: str | None = None, port: int | None = None) -> int:
+def run(loaded: Loaded, environ: Mapping[str, str], overrides: Overrides) -> int:
     """Serve until a signal says stop.
 
     Args:
         loaded: the configuration.
         environ: the process's environment.
-        host, port: of the command line, which win over the file's now and at every reload.
+        overrides: what the command line and the environment say over the file, at every reload too.
 
     Returns:
         The process's exit code.
@@ -214,8 +207,7 @@ def run(loaded: Loaded, environ: Mapping[str, str], host: str | None = None, por
     """
     limit_malloc()
     raise_descriptor_limit()
-    file = ConfigFile(loaded.path, environ, port, lambda read: with_address(read, host, port)) if loaded.path else None
-    loaded = with_address(loaded, host, port)
+    file = ConfigFile(loaded.path, environ, overrides) if loaded.path else None
     settings = loaded.config.logging
     signals = StopSignals(terminal=sys.stdin is not None and sys.stdin.isatty())
     gateway = Gateway(loaded, environ, on_death=signals.wake, file=file)

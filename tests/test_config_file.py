@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.config.loader import ConfigError
+from gateway.config.overrides import Overrides
 from gateway.config_file import HASH_SECONDS, LOOK_SECONDS, STILL_SECONDS, ConfigFile, FileWatch
 from tests.support.fakes import FakeClock
 
@@ -215,4 +216,4 @@ class TestReading:
         own = b"providers: {acme: {type: openai, apiEndpoint: 'http://127.0.0.1:9999/v1'}}"
         file.parse(own)
         with pytest.raises(ConfigError, match="own address"):
-            ConfigFile(file.path, {}, port=9999).parse(own)
+            ConfigFile(file.path, {}, Overrides(port=9999)).parse(own)

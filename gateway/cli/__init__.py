@@ -11,6 +11,9 @@ import click
 
 from gateway import __version__
 from gateway.cli import verbs
+from gateway.cli.health import health
+from gateway.cli.key import key
+from gateway.core.program import SCRIPT, program
 
 
 class ServeByDefault(click.Group):
@@ -23,7 +26,7 @@ class ServeByDefault(click.Group):
 
 
 @click.group(cls=ServeByDefault, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="llm-gateway", message="%(prog)s %(version)s")
+@click.version_option(__version__, prog_name=SCRIPT, message="%(prog)s %(version)s")
 def commands() -> None:
     """LLM Gateway: one local server between every LLM client and every provider.
 
@@ -31,7 +34,17 @@ def commands() -> None:
     """
 
 
-VERBS: Final = (verbs.serve, verbs.check, verbs.login, verbs.logout, verbs.status, verbs.explain, verbs.reload)
+VERBS: Final = (
+    verbs.serve,
+    verbs.check,
+    verbs.login,
+    verbs.logout,
+    verbs.status,
+    verbs.explain,
+    verbs.reload,
+    health,
+    key,
+)
 
 for verb in VERBS:
     commands.add_command(verb)
@@ -56,7 +69,7 @@ def adapt_output(stream: object, platform: str, environ: Mapping[str, str]) -> N
 
 def main() -> None:
     """Run the command line."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # app.py has put it off until here
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # the door has put it off until here
     for stream in (sys.stdout, sys.stderr):
         adapt_output(stream, sys.platform, os.environ)
-    commands(prog_name="python app.py")
+    commands(prog_name=program())

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from gateway.config.loader import Check, ConfigError, Loaded, load
+from gateway.config.overrides import HOST, PORT, Overrides, from_environment
 
 if TYPE_CHECKING:
     from gateway.commands.accounts import Accounts
@@ -27,9 +28,11 @@ config_option = click.option(
     help=f"The configuration file; else ${VARIABLE}, else ./{DEFAULT_FILE}, else the embedded demo.",
 )
 
-host_option = click.option("--host", help="Loopback address of the gateway, instead of gateway.host.")
+host_option = click.option("--host", help=f"Address of the gateway, instead of ${HOST} or gateway.host.")
 port_option = click.option(
-    "--port", type=click.IntRange(0, 65535), help="Port of the gateway, instead of gateway.port; 0 picks a free one."
+    "--port",
+    type=click.IntRange(0, 65535),
+    help=f"Port of the gateway, instead of ${PORT} or gateway.port; 0 picks a free one.",
 )
 
 
@@ -46,24 +49,26 @@ class BadConfig(Failed):
     exit_code = 2
 
 
-def configuration(path: Path | None, port: int | None = None) -> Loaded:
-    from gateway.assembly import without_file
+def configuration(path: Path | None, overrides: Overrides) -> Loaded:
+    """What is served, or would be: checked as at the start."""
     from gateway.providers import catalog
 
-    chosen = _chosen(path)
-    return without_file(os.environ) if chosen is None else _load(chosen, catalog.check(os.environ, port))
+    return _load(path, overrides, catalog.check(os.environ))
+
+
+def overrides(host: str | None = None, port: int | None = None, *, create_key: bool = False) -> Overrides:
+    """What the options and the environment say over the file; `create_key` where the gateway is to start."""
+    with bad_config():
+        return from_environment(os.environ, host, port, create_key=create_key)
 
 
 def accounts_of(path: Path | None) -> "Accounts":
     """The providers as accounts. Not checked as for serving: a key that one provider lacks is no reason not to log in
     to another one, and `status` says it."""
-    from gateway.assembly import without_file
     from gateway.commands.accounts import Accounts
     from gateway.core.clock import SystemClock
 
-    chosen = _chosen(path)
-    loaded = without_file(os.environ) if chosen is None else _load(chosen)
-    return Accounts(loaded, os.environ, SystemClock())
+    return Accounts(_load(path, overrides()), os.environ, SystemClock())
 
 
 @contextmanager
@@ -79,11 +84,23 @@ def one_clear_line(interrupted: str) -> Iterator[None]:
         raise Failed(interrupted) from None
 
 
-def _load(path: Path, *checks: Check) -> Loaded:
+@contextmanager
+def bad_config() -> Iterator[None]:
+    """Faults of a configuration as their lines and exit code."""
     try:
-        return load(path, env=os.environ, checks=checks)
+        yield
     except ConfigError as fault:
         raise BadConfig(str(fault)) from None
+
+
+def _load(path: Path | None, said: Overrides, *checks: Check) -> Loaded:
+    from gateway.assembly import without_file
+
+    chosen = _chosen(path)
+    with bad_config():
+        if chosen is None:
+            return without_file(os.environ, said)
+        return load(chosen, env=os.environ, checks=checks, overrides=said)
 
 
 def _chosen(path: Path | None) -> Path | None:

@@ -15,10 +15,10 @@ from gateway.cli.shared import (
     configuration,
     host_option,
     one_clear_line,
+    overrides,
     port_option,
 )
 from gateway.config.loader import schema
-from gateway.serve import with_address
 
 
 @click.command()
@@ -30,8 +30,9 @@ def serve(path: Path | None, host: str | None, port: int | None) -> None:
     from gateway.httpd.listening import BindError
     from gateway.serve import run
 
+    said = overrides(host, port, create_key=True)
     try:
-        code = run(configuration(path, port), os.environ, host, port)
+        code = run(configuration(path, said), os.environ, said)
     except BindError as fault:
         raise Failed(str(fault)) from None
     sys.exit(code)
@@ -48,7 +49,7 @@ def check(path: Path | None, as_schema: bool) -> None:
     from gateway.providers import catalog
     from gateway.upstream.surroundings import connection_notes, connection_warnings
 
-    loaded = configuration(path)
+    loaded = configuration(path, overrides())
     config = loaded.config
     endpoints = catalog.endpoints(config, os.environ)
     for warning in (*loaded.warnings, *connection_warnings(endpoints, os.environ)):
@@ -124,7 +125,7 @@ def explain(  # noqa: PLR0913 - the options of one command
     from gateway.core.clock import SystemClock
     from gateway.core.errors import InvalidRequest, ModelNotFound
 
-    loaded, clock = with_address(configuration(path, port), host, port), SystemClock()
+    loaded, clock = configuration(path, overrides(host, port)), SystemClock()
     try:
         shown = command.explain(model, loaded, os.environ, clock, endpoint)
     except (ModelNotFound, InvalidRequest) as unknown:
@@ -144,6 +145,6 @@ def reload(path: Path | None, host: str | None, port: int | None) -> None:
     """
     from gateway.commands import reload as command
 
-    loaded = with_address(configuration(path, port), host, port)
+    loaded = configuration(path, overrides(host, port))
     with one_clear_line("Stopped. The gateway may have reloaded its configuration."):
         click.echo(command.reload(loaded))

@@ -20,6 +20,7 @@ Kind = Literal["+", "-", "~"]
 
 NEEDS_RESTART: Final[tuple[tuple[str, str], ...]] = (
     ("gateway", "host"),
+    ("gateway", "exposed"),
     ("gateway", "port"),
     ("gateway", "threads"),
     ("gateway", "max_body_mib"),

@@ -13,8 +13,10 @@ from typing import Any, Final
 
 import msgspec
 
+from gateway.config.exposure import guarded_host
 from gateway.config.faults import WHOLE_FILE, Check, ConfigError, Fault, Faults, KeyPath, Position, Problem
 from gateway.config.nodes import MAX_BYTES, Listing, Node, Scalar, Section, compose
+from gateway.config.overrides import NOTHING, Overrides
 from gateway.config.paths import known_homes, resolve, watched_files_exist
 from gateway.config.places import NoValue, Place
 from gateway.config.renamed import RENAMED, Renamed, renew
@@ -50,26 +52,29 @@ class Loaded:
         path: the file, absolute; None if the text did not come from a file.
         warnings: probable mistakes, in the order of the file.
         digest: SHA-256 of the file's bytes; empty if the text did not come from a file.
+        key_file: of the key that callers need, where the configuration has none and the gateway made one.
     """
 
     config: Config
     path: Path | None
     warnings: tuple[Fault, ...]
     digest: bytes = b""
+    key_file: Path | None = None
 
 
-def load(path: Path, *, env: Mapping[str, str], checks: Sequence[Check] = ()) -> Loaded:
+def load(path: Path, *, env: Mapping[str, str], checks: Sequence[Check] = (), overrides: Overrides = NOTHING) -> Loaded:
     """Read a configuration file.
 
     Args:
         path: the file; messages name it as it is given here.
         env: the variables for `${NAME}`.
         checks: the higher packages' checks.
+        overrides: what is said over the file.
 
     Raises:
         ConfigError: the file cannot be read or used.
     """
-    return load_text(read(path), path, env=env, checks=checks)
+    return load_text(read(path), path, env=env, checks=checks, overrides=overrides)
 
 
 def read(path: Path) -> bytes:
@@ -90,7 +95,14 @@ def read(path: Path) -> bytes:
         raise faults.stop(WHOLE_FILE, "cannot be read: not a file name") from None
 
 
-def load_text(text: bytes, path: Path, *, env: Mapping[str, str], checks: Sequence[Check] = ()) -> Loaded:
+def load_text(
+    text: bytes,
+    path: Path,
+    *,
+    env: Mapping[str, str],
+    checks: Sequence[Check] = (),
+    overrides: Overrides = NOTHING,
+) -> Loaded:
     """Read a configuration from the bytes of the file at `path`, as `load` does.
 
     Raises:
@@ -98,16 +110,17 @@ def load_text(text: bytes, path: Path, *, env: Mapping[str, str], checks: Sequen
     """
     absolute = path.absolute()
     checks = [*checks, watched_files_exist(absolute.parent)]
-    loaded = parse(text, str(path), env=env, checks=checks)
+    loaded = parse(text, str(path), env=env, checks=checks, overrides=overrides)
     return replace(loaded, path=absolute, digest=sha256(text).digest())
 
 
-def parse(
+def parse(  # noqa: PLR0913 - what a file is read with, by name
     text: bytes,
     name: str,
     *,
     env: Mapping[str, str],
     checks: Sequence[Check] = (),
+    overrides: Overrides = NOTHING,
     renamed: Sequence[Renamed] = RENAMED,
 ) -> Loaded:
     """Read a configuration from the bytes of a file.
@@ -117,6 +130,7 @@ def parse(
         name: the file's name in messages.
         env: the variables for `${NAME}`.
         checks: the higher packages' checks.
+        overrides: what is said over the file.
         renamed: the settings whose old names are read too.
 
     Raises:
@@ -133,10 +147,26 @@ def parse(
     warnings = [faults.fault(each.at, each.path, each.message) for each in findings if not each.fatal]
     # Without a valid list of providers every reference to one would be reported as well.
     if not faults.paths.intersection(_TOP):
-        config = _converted(data, faults)
+        written = _converted(data, faults)
+        config = overrides.over(written)
         warnings += _judge(config, checks, faults, _SourceMap(root, reader))
     faults.raise_any()
-    return Loaded(config, None, tuple(sorted(warnings, key=lambda fault: (fault.line, fault.column))))
+    ordered = tuple(sorted(warnings, key=lambda fault: (fault.line, fault.column)))
+    return Loaded(config, None, ordered, key_file=overrides.key_file_of(written, config))
+
+
+def without_file(config: Config, warnings: Sequence[Fault], overrides: Overrides = NOTHING) -> Loaded:
+    """A configuration that stands in no file.
+
+    Raises:
+        ConfigError: what is said over it cannot be served.
+    """
+    said = overrides.over(config)
+    faults = Faults("command line or environment")
+    for problem in guarded_host(said):
+        faults.add(WHOLE_FILE, problem.path, problem.message)
+    faults.raise_any()
+    return Loaded(said, None, tuple(warnings), key_file=overrides.key_file_of(config, said))
 
 
 def _converted(data: object, faults: Faults) -> Config:

@@ -10,6 +10,7 @@ from ipaddress import AddressValueError, IPv6Address
 from typing import Final
 
 from gateway.config.embedding_aliases import mixed_vectors
+from gateway.config.exposure import guarded_host
 from gateway.config.faults import Check, KeyPath, Problem, named, nearest
 from gateway.config.schema import Config, Provider, WatchFile
 from gateway.core.this_machine import is_this_machine
@@ -89,13 +90,6 @@ def _references(config: Config) -> Iterator[tuple[KeyPath, str]]:
     for index, file in enumerate(config.auth.watch_files):
         if isinstance(file, WatchFile) and file.provider is not None:
             yield ("auth", "watchFiles", index, "provider"), file.provider
-
-
-def loopback_host(config: Config) -> Iterator[Problem]:
-    """The gateway listens on this machine only."""
-    host = config.gateway.host
-    if not is_this_machine(host):
-        yield Problem(("gateway", "host"), "must be a loopback address: 127.0.0.1, ::1 or localhost", fatal=True)
 
 
 def answered_aliases(config: Config) -> Iterator[Problem]:
@@ -259,7 +253,7 @@ RULES: Final[tuple[Check, ...]] = (
     mixed_vectors,
     unique_limits,
     known_providers,
-    loopback_host,
+    guarded_host,
     answered_aliases,
     someone_answers,
     sound_addresses,

@@ -17,9 +17,10 @@ from gateway.core.secrets import Secret
 class Gateway(Struct, frozen=True):
     """The server itself."""
 
-    host: Annotated[Text, Meta(description="Loopback address or name to listen on; any other refuses to start.")] = (
+    host: Annotated[Text, Meta(description="Loopback address or name to listen on; with `exposed`, any address.")] = (
         "127.0.0.1"
     )
+    exposed: Annotated[bool, Meta(description="Whether other machines may reach it: then callers need a key.")] = False
     port: Annotated[int, Meta(ge=0, le=65_535, description="TCP port; 0 picks a free one and prints it.")] = 8080
     threads: Annotated[
         int, Meta(ge=4, le=1024, description="One a request until its stream has begun; a few stay for /health.")

@@ -32,6 +32,12 @@ def is_this_machine(host: str | None) -> bool:
         return False
 
 
+def reachable_from_here(host: str) -> str:
+    """The host at which this machine reaches a server that listens on `host`: 0.0.0.0 and :: are every address, and
+    Windows connects to neither."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1", "[::]": "::1"}.get(host, host)  # noqa: S104 - nothing is bound here
+
+
 def _is_v6_loopback(text: str) -> bool:
     try:
         return IPv6Address(text) == V6_LOOPBACK

@@ -1,7 +1,7 @@
-"""Listening sockets, on this machine's loopback addresses and on no others.
+"""Listening sockets, on this machine's loopback addresses, and on others only where the caller says so.
 
-The promise of the product is kept here: whatever the configuration says, no other machine can connect. Knows nothing of
-HTTP; a server takes the sockets over.
+The promise of the product is kept here: unless `exposed` is said, no other machine can connect. Knows nothing of HTTP;
+a server takes the sockets over.
 """
 
 import errno
@@ -35,12 +35,15 @@ def _localhost() -> list[str]:
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
-def bind(host: str, port: int, *, resolve_localhost: Callable[[], list[str]] = _localhost) -> list[socket.socket]:
+def bind(
+    host: str, port: int, *, exposed: bool = False, resolve_localhost: Callable[[], list[str]] = _localhost
+) -> list[socket.socket]:
     """Sockets that listen; connections wait in them until a server accepts.
 
     Args:
         host: an address of 127.0.0.0/8, ::1, or localhost, which stands for whichever of the two it resolves to.
         port: 0 picks a free one, the same for every socket.
+        exposed: whether `host` may be any address of this machine; 0.0.0.0 is all of IPv4, :: all of IPv6.
         resolve_localhost: the addresses of localhost.
 
     Raises:
@@ -49,7 +52,9 @@ def bind(host: str, port: int, *, resolve_localhost: Callable[[], list[str]] = _
     """
     if not 0 <= port <= 65_535:
         raise BindError(f"Port {port} does not exist; choose one from 0 to 65535 with --port.")
-    addresses = _loopback_addresses(host, resolve_localhost)
+    addresses = _addresses(host, resolve_localhost)
+    if not exposed:
+        _refuse_others(addresses)
     for _ in range(0 if port else PORT_TRIES - 1):
         try:
             return _listen_on(addresses, port)
@@ -58,7 +63,7 @@ def bind(host: str, port: int, *, resolve_localhost: Callable[[], list[str]] = _
     return _listen_on(addresses, port)
 
 
-def _loopback_addresses(host: str, resolve_localhost: Callable[[], list[str]]) -> list[str]:
+def _addresses(host: str, resolve_localhost: Callable[[], list[str]]) -> list[str]:
     if host.lower().rstrip(".") != "localhost":
         addresses = [host[1:-1] if host.startswith("[") and host.endswith("]") else host]
     else:
@@ -66,13 +71,17 @@ def _loopback_addresses(host: str, resolve_localhost: Callable[[], list[str]]) -
             addresses = resolve_localhost()
         except OSError:
             raise BindError("localhost does not resolve on this machine; use 127.0.0.1.") from None
+    return addresses
+
+
+def _refuse_others(addresses: Sequence[str]) -> None:
+    """Raise BindError for an address that other machines can reach."""
     for address in addresses:
         if not _is_loopback(address):
             raise BindError(
                 f"The gateway listens on this machine only, and {ascii(address)[1:-1]} is not a loopback address; "
                 "use 127.0.0.1, ::1 or localhost."
             )
-    return addresses
 
 
 def _is_loopback(text: str) -> bool:

@@ -144,12 +144,11 @@ def endpoints(config: schema.Config, environ: Mapping[str, str]) -> dict[str, st
     return found
 
 
-def check(environ: Mapping[str, str], port: int | None = None) -> Check:
+def check(environ: Mapping[str, str]) -> Check:
     """A check of a configuration's providers, for the loader.
 
     Args:
         environ: where the vendors' keys are looked up.
-        port: the port that the gateway will serve on, if it is not the configured one.
     """
 
     def problems(config: schema.Config) -> Iterable[Problem]:
@@ -163,18 +162,18 @@ def check(environ: Mapping[str, str], port: int | None = None) -> Check:
                     continue  # the loader's own rules report that, with more detail
                 yield Problem(("providers", name, fault.key), fault.message, fatal=True)
                 continue
-            yield from _likely_faults(resolved, config, config.gateway.port if port is None else port)
+            yield from _likely_faults(resolved, config)
 
     return problems
 
 
-def _likely_faults(resolved: Resolved, config: schema.Config, served: int) -> Iterable[Problem]:
+def _likely_faults(resolved: Resolved, config: schema.Config) -> Iterable[Problem]:
     """Settings that are legal and will not work as intended."""
     at = ("providers", resolved.name)
     address = urlsplit(resolved.endpoint or "")
     ours = {"127.0.0.1", "::1", *LOCAL_NAMES, config.gateway.host}
     port = address.port or (443 if address.scheme == "https" else 80)
-    if address.hostname in ours and port == served:
+    if address.hostname in ours and port == config.gateway.port:
         yield Problem(
             (*at, "apiEndpoint"),
             f"is the gateway's own address (port {port}); give one of the two another port",

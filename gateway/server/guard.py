@@ -17,11 +17,12 @@ from typing import Final
 
 from gateway.config import schema
 from gateway.core.errors import BadHttp, HostRefused, KeyRefused, NotJsonContent, OriginRefused
-from gateway.core.this_machine import is_this_machine
+from gateway.core.this_machine import is_this_machine, reachable_from_here
+from gateway.server.paths import HEALTH
 
 USUAL_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
 """Of this machine, as nearly every client writes it; found without parsing."""
-OPEN_PATHS: Final = frozenset({"/health"})
+OPEN_PATHS: Final = frozenset({HEALTH})
 """Paths that answer without a key, so that a supervisor needs none."""
 
 WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
@@ -48,6 +49,7 @@ PREFLIGHT_HEADERS: Final = (
 )
 
 _AUTHORITY: Final = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(?P<port>[0-9]*))?", re.ASCII)
+_PORT: Final = re.compile(r":[0-9]+\Z", re.ASCII)
 _CLIENT: Final = 16
 _SHOWN: Final = 100
 """Characters of a Host that a message repeats."""
@@ -65,12 +67,15 @@ class Guard:
         allowed_origins: origins of web pages that may call, as a browser writes them (`https://name[:port]`). `null`
             and `*` never match.
         key_digests: SHA-256 of each accepted key; no digests, no key needed.
+        exposed: whether other machines may reach the gateway. Then a name of this machine may have any port: one that
+            a container publishes, or a tunnel has, need not be ours.
     """
 
     port: int
     allowed_hosts: frozenset[str]
     allowed_origins: frozenset[str]
     key_digests: tuple[bytes, ...] = field(repr=False)
+    exposed: bool = False
     _authorities: frozenset[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -85,14 +90,17 @@ class Guard:
 
         Args:
             settings: the section `gateway`. Its host counts as allowed: whoever listens on 127.0.0.2 is asked by it.
+                0.0.0.0 and :: are no name of anyone.
             port: the one that is served, which differs from the configured one where that is 0.
         """
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        host = reachable_from_here(settings.host)
+        host = f"[{host.strip('[]')}]" if ":" in host else host
         return cls(
             port=port,
             allowed_hosts=frozenset({*settings.allowed_hosts, host}),
             allowed_origins=frozenset(settings.allowed_origins),
             key_digests=tuple(_digest(key.reveal().encode("utf-8", "surrogatepass")) for key in settings.api_keys),
+            exposed=settings.exposed,
         )
 
     def check(self, environ: Environ, content_types: Sequence[str] = ("application/json",)) -> None:
@@ -155,7 +163,7 @@ class Guard:
 
     def _is_own(self, authority: str) -> bool:
         """Whether it is this machine, with our port or none. An address cannot be rebound as a name can."""
-        name = authority.removesuffix(f":{self.port}")
+        name = _PORT.sub("", authority) if self.exposed else authority.removesuffix(f":{self.port}")
         return not name.endswith(".") and is_this_machine(name)  # one dot is gone already
 
     def _check_page(self, environ: Environ) -> None:

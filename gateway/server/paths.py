@@ -5,6 +5,7 @@ from typing import Final
 
 EXPLAIN: Final = "/gateway/explain"
 RELOAD: Final = "/gateway/reload"
+HEALTH: Final = "/health"
 
 
 def plain_path(path: str) -> str:

@@ -25,7 +25,7 @@ from gateway.handler.request_handler import RequestHandler
 from gateway.routing.router import Router
 from gateway.server.guard import Guard
 from gateway.server.model_list import shape_for
-from gateway.server.paths import EXPLAIN
+from gateway.server.paths import EXPLAIN, HEALTH
 from gateway.wires.anthropic_messages.inbound import AnthropicMessagesCallers
 from gateway.wires.base import CallerWire, CountingWire, InboundWire
 from gateway.wires.openai_chat.inbound import OpenAIChatCallers
@@ -228,7 +228,7 @@ ENDPOINTS: Final[Sequence[Row]] = (
     Endpoint("models", "/v1/models", ("GET",), OpenAIChatCallers, models),
     Endpoint("model", "/v1/models/<path:name>", ("GET",), OpenAIChatCallers, model),
     Endpoint("explain", EXPLAIN, ("GET",), OpenAIChatCallers, explain),
-    Endpoint("health", "/health", ("GET",), OpenAIChatCallers, health),
+    Endpoint("health", HEALTH, ("GET",), OpenAIChatCallers, health),
 )
 """All of them. A path that no row has answers in the wire of the row above it, or else in the first one's."""
 

@@ -19,12 +19,12 @@ from gateway.core.secrets import Secret
 from gateway.greeting import greeting
 from gateway.observe.logs import queue_for
 from gateway.observe.output_queue import MAX_TEXTS
-from gateway.serve import Gateway, with_address
+from gateway.serve import Gateway
 from tests.auth.test_odd_folders import MountPoint, failing
 from tests.auth.test_renewal import HOUR, Scene
 from tests.observe.test_output_queue import HANG, Raw, stream
 from tests.support.fakes import FakeClock
-from tests.support.running import alias, chat, loaded, provider, running
+from tests.support.running import alias, chat, loaded, on_port, provider, running
 from tests.support.served import run_here
 from tests.support.upstream_script import Json, ScriptedUpstream
 
@@ -262,7 +262,7 @@ def homeless(machine: Machine) -> str:
 
 def greeted(config: Mapping[str, object], machine: Machine) -> str:
     store = {"tokenStorePath": str(machine.folder / "tokens.json")}
-    served = with_address(loaded({**config, "auth": store}, machine.env), None, 0)
+    served = on_port(loaded({**config, "auth": store}, machine.env), 0)
     gateway = Gateway(served, machine.env)
     try:
         return greeting(gateway.assembly, gateway.url, machine.env)

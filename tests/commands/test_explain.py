@@ -21,10 +21,9 @@ from gateway.handler.reply_headers import attempts_text
 from gateway.routing.endpoint_routes import EndpointRoutes
 from gateway.routing.lessons import Lessons
 from gateway.routing.router import Router
-from gateway.serve import with_address
 from tests.support.failover_scene import DOWN, TOO_MANY, Scene, limit, told
 from tests.support.fakes import FakeClock
-from tests.support.running import Running, alias, chat, loaded, provider, running
+from tests.support.running import Running, alias, chat, loaded, on_port, provider, running
 from tests.support.served import run_here
 from tests.support.upstream_script import Json, ScriptedUpstream, Status
 
@@ -167,11 +166,7 @@ def test_a_provider_may_be_named_directly_and_an_unknown_model_is_none(tmp_path:
 
 
 def settings(up: ScriptedUpstream, port: int = 0, keys: Sequence[str] = ()) -> Loaded:
-    return with_address(
-        loaded(config(up, keys)),
-        None,
-        port,
-    )
+    return on_port(loaded(config(up, keys)), port)
 
 
 def ask(model: str, up: ScriptedUpstream, port: int = 0, keys: Sequence[str] = ()) -> Explained:

@@ -55,6 +55,20 @@ def test_loopback_is_bound_on_a_free_port(host: str) -> None:
         each.close()
 
 
+@pytest.mark.parametrize("host", ["0.0.0.0", pytest.param("::", marks=needs_ipv6)])
+def test_every_address_is_bound_where_that_is_said(host: str) -> None:
+    (only,) = bind(host, 0, exposed=True)
+    with only:
+        assert only.getsockname()[0] == host
+        near = "127.0.0.1" if host == "0.0.0.0" else "::1"
+        socket.create_connection((near, only.getsockname()[1]), timeout=LIMIT).close()
+
+
+def test_a_name_is_no_address_where_any_may_be_bound() -> None:
+    with pytest.raises(BindError, match="cannot be listened on"):
+        bind("no-such-host.invalid", 0, exposed=True)
+
+
 @needs_ipv6
 def test_localhost_is_bound_on_every_family_it_resolves_to() -> None:
     sockets = bind("localhost", 0, resolve_localhost=lambda: ["::1", "127.0.0.1"])

@@ -131,6 +131,45 @@ def test_the_address_that_is_listened_on_is_ours(configured: str, host: str) -> 
     Guard.of(schema.Gateway(host=configured), PORT).check(get(HTTP_HOST=host))
 
 
+EXPOSED = Guard.of(schema.Gateway(host="0.0.0.0", exposed=True, allowed_hosts=("box",), api_keys=(Secret(KEY),)), PORT)
+
+
+@pytest.mark.parametrize(
+    "host", [*OURS, "localhost:9000", "127.0.0.1:1", "[::1]:65000", "127.0.0.2:9000", "localhost.:9000"]
+)
+def test_an_exposed_gateway_answers_to_this_machine_on_any_port(host: str) -> None:
+    """A published port need not be the one inside the container."""
+    EXPOSED.check(get("/health", HTTP_HOST=host))
+
+
+FOREIGN_TO_ALL = [each for each in FOREIGN if each not in ("localhost:8081", "127.0.0.1:80")]
+
+
+@pytest.mark.parametrize("host", [*FOREIGN_TO_ALL, "0.0.0.0", "box:9000", "localhost..:9000", "evil.example:9000"])
+def test_an_exposed_gateway_answers_to_no_other_name(host: str) -> None:
+    with pytest.raises(HostRefused):
+        EXPOSED.check(get("/health", HTTP_HOST=host))
+
+
+@pytest.mark.parametrize("host", ["box", "box:8080", "BOX:8080"])
+def test_an_exposed_gateway_answers_to_the_names_it_was_given(host: str) -> None:
+    EXPOSED.check(get("/health", HTTP_HOST=host))
+
+
+@pytest.mark.parametrize(("listens", "named"), [("192.168.1.10", "192.168.1.10:8080"), ("fe80::1", "[fe80::1]:8080")])
+def test_one_exposed_address_is_a_name_of_the_gateway(listens: str, named: str) -> None:
+    Guard.of(schema.Gateway(host=listens, exposed=True, api_keys=(Secret(KEY),)), PORT).check(
+        get("/health", HTTP_HOST=named)
+    )
+
+
+def test_an_exposed_gateway_answers_nothing_but_its_health_without_a_key() -> None:
+    EXPOSED.check(get("/health"))
+    for path in ("/v1/models", "/", "/gateway/explain", "/v1/health"):
+        with pytest.raises(KeyRefused):
+            EXPOSED.check(get(path))
+
+
 def test_the_authority_of_an_absolute_target_replaces_the_host() -> None:
     OPEN.check(get(HTTP_HOST="evil.example", **{"gateway.authority": "localhost:8080"}))
     with pytest.raises(HostRefused):

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import requests
 
+from gateway.config.overrides import Overrides
 from gateway.config_file import ConfigFile
-from gateway.serve import with_address
 from tests.support.edge import connect_to, post, until
 from tests.support.running import THREADS, Running, alias, chat, provider, running
 from tests.support.upstream_script import (
@@ -82,7 +82,7 @@ def edited(
     if not watched:
         settings = manual(settings)
     path.write_bytes(_text(settings))
-    file = ConfigFile(path, env or {}, 0, lambda loaded: with_address(loaded, None, 0))
+    file = ConfigFile(path, env or {}, Overrides(port=0))
     with running(env=env, file=file) as gateway:
         yield Edited(gateway, path)
 

@@ -4,16 +4,18 @@ import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
 import openai
 import requests
 
 from gateway.assembly import without_file
 from gateway.config.loader import Loaded, parse
+from gateway.config.overrides import Overrides
 from gateway.config_file import ConfigFile
 from gateway.core.clock import Clock
 from gateway.providers import catalog
-from gateway.serve import Gateway, with_address
+from gateway.serve import Gateway
 from gateway.server.routes import ENDPOINTS, Row
 
 RELAYED = True
@@ -57,6 +59,11 @@ def loaded(config: Mapping[str, object], env: Mapping[str, str] | None = None) -
     return parse(json.dumps(config).encode(), "config.yaml", env=environ, checks=(catalog.check(environ),))
 
 
+def on_port(served: Loaded, port: int) -> Loaded:
+    """The same configuration, with --port."""
+    return replace(served, config=Overrides(port=port).over(served.config))
+
+
 @contextmanager
 def running(
     config: Mapping[str, object] | None = None,
@@ -71,7 +78,7 @@ def running(
         served = file.parse(file.read())
     else:
         served = without_file(env or {}) if config is None else loaded(_of_few_threads(config), env)
-    gateway = Gateway(with_address(served, None, 0), env or {}, clock, relayed=RELAYED, endpoints=endpoints, file=file)
+    gateway = Gateway(on_port(served, 0), env or {}, clock, relayed=RELAYED, endpoints=endpoints, file=file)
     if "demo" in vars(gateway.runtime):  # where a configuration has asked for it
         gateway.runtime.demo.word_delay = 0.001  # word by word, but nobody reads along
     try:

@@ -16,8 +16,8 @@ import pytest
 
 from gateway.assembly import without_file
 from gateway.greeting import greeting
-from gateway.serve import Gateway, stop, with_address
-from tests.support.running import alias, chat, loaded, provider
+from gateway.serve import Gateway, stop
+from tests.support.running import alias, chat, loaded, on_port, provider
 from tests.support.served import HANG, ROOT, Served, environment, posix_only, run, run_here, serving
 from tests.support.upstream_script import Done, ScriptedUpstream, Sse, Stall, WaitFor, sse_events
 
@@ -63,7 +63,7 @@ def test_the_greeting_names_what_the_environment_changes_about_connections(monke
     said = []
     for value in ("", "http://user:secret@proxy.invalid:3128", "socks5://p.invalid:1"):
         monkeypatch.setenv("HTTPS_PROXY", value)
-        with closing(Gateway(with_address(config, None, 0), {})) as gateway:
+        with closing(Gateway(on_port(config, 0), {})) as gateway:
             said.append(
                 [
                     line
@@ -159,7 +159,7 @@ class TestAStopThatHangs:
         self, part: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         """A disk or a name server that does not answer keeps no process."""
-        gateway, hangs = Gateway(with_address(without_file({}), None, 0), {}), threading.Event()
+        gateway, hangs = Gateway(on_port(without_file({}), 0), {}), threading.Event()
         with monkeypatch.context() as patch:
             patch.setattr(gateway, part, lambda: hangs.wait(HANG))
             assert stop(gateway, drain_seconds=0.0, more=0.1) == "Stopped."
@@ -170,7 +170,7 @@ class TestAStopThatHangs:
         gateway.close()
 
     def test_one_that_does_not_hang_says_nothing_of_it(self, caplog: pytest.LogCaptureFixture) -> None:
-        gateway = Gateway(with_address(without_file({}), None, 0), {})
+        gateway = Gateway(on_port(without_file({}), 0), {})
         gateway.start()
         assert stop(gateway, drain_seconds=HANG) == "Stopped."
         assert caplog.text == ""
@@ -277,9 +277,10 @@ class TestFailing:
         self.assert_clear(done, 1, f"127.0.0.1:{port} is in use")
         assert len(done.stderr.splitlines()) == 1
 
-    def test_a_remote_address_is_exit_code_1(self, tmp_path: Path) -> None:
+    def test_a_remote_address_is_exit_code_2(self, tmp_path: Path) -> None:
         done = run("--host", "0.0.0.0", cwd=tmp_path)
-        self.assert_clear(done, 1, "not a loopback address")
+        self.assert_clear(done, 2, "must be a loopback address")
+        assert "gateway.exposed: true and a key" in done.stderr and "python app.py key NAME" in done.stderr
 
     def test_a_missing_file_is_exit_code_2(self, tmp_path: Path) -> None:
         done = run("-c", "nowhere.yaml", cwd=tmp_path)

@@ -12,9 +12,8 @@ import pytest
 from gateway.assembly import Assembly
 from gateway.config.loader import Loaded
 from gateway.runtime import Current
-from gateway.serve import with_address
 from tests.support.edge import LIMIT, connect_to, post, until
-from tests.support.running import Running, alias, chat, loaded, provider, running
+from tests.support.running import Running, alias, chat, loaded, on_port, provider, running
 from tests.support.upstream_script import (
     Done,
     Request,
@@ -93,7 +92,7 @@ def descriptors() -> int:
 
 
 def swap(gateway: Running, configuration: Loaded) -> None:
-    gateway.gateway.serve(with_address(configuration, None, gateway.gateway.port))
+    gateway.gateway.serve(on_port(configuration, gateway.gateway.port))
 
 
 def test_two_hundred_swaps_under_load() -> None:

@@ -1,0 +1,26 @@
+"""`health`: whether the gateway answers, for a supervisor or a container that has no curl."""
+
+from typing import Final
+
+from gateway.commands.accounts import CommandFailed
+from gateway.commands.running_gateway import address, ask_health
+from gateway.config import schema
+
+OK: Final = "ok"
+
+
+def health(settings: schema.Gateway) -> str:
+    """Ask the gateway that these settings describe. Returns what it said, for people.
+
+    Raises:
+        CommandFailed: nothing answers, or it does not serve.
+    """
+    where = address(settings)
+    if not settings.port:
+        raise CommandFailed("gateway.port is 0, so only the gateway knows its port: name it by --port")
+    status = ask_health(settings)
+    if status is None:
+        raise CommandFailed(f"no gateway runs at {where}")
+    if status != OK:
+        raise CommandFailed(f"the gateway at {where} does not serve: {status}")
+    return f"ok: {where}"
