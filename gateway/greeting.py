@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from gateway import __version__
 from gateway.assembly import Assembly
+from gateway.core.program import command
 from gateway.core.strict_json import dumps
 from gateway.upstream.certificates import TrustStore
 from gateway.upstream.surroundings import connection_notes, connection_warnings, proxies_of
@@ -30,7 +31,7 @@ def greeting(assembly: Assembly, url: str, environ: Mapping[str, str]) -> str:
         )
         lines.append(f"No configuration file: serving the embedded demo provider{joined}.")
     else:
-        manual = "" if loaded.config.gateway.reload == "auto" else "; read again by `python app.py reload` only"
+        manual = "" if loaded.config.gateway.reload == "auto" else f"; read again by `{command('reload')}` only"
         lines.append(f"Configuration: {loaded.path} (generation {assembly.generation}{manual})")
     without_alias = "no aliases; use PROVIDER/MODEL" if assembly.bindings else "none"
     lines.append(f"Models: {', '.join(names) or without_alias}")

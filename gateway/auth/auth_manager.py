@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from secrets import SystemRandom
-from typing import Final, Literal
+from typing import Literal
 
 from gateway.auth.cached_source import CachedToken, FileToken
 from gateway.auth.renewal import Known, OnUnsaved, Refresher, Renewable, Renewal, RenewalFault
@@ -32,9 +32,8 @@ from gateway.auth.tokens.token_store import TokenStore, cannot_write
 from gateway.auth.tokens.watch_files import WatchedFiles
 from gateway.core.clock import Clock
 from gateway.core.errors import LoginRequired, RenewalFailed
+from gateway.core.program import command
 from gateway.core.secrets import Secret
-
-LOGIN: Final = "python app.py login"
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +225,7 @@ class AuthManager:
             expires_at=shown.expires_at if shown else None,
             obtained_at=obtained_at(shown) if shown else None,
             problem=_sentence(fault) if fault else problem,
-            remedy=f"{LOGIN} {provider}" if login else None,
+            remedy=command(f"login {provider}") if login else None,
         )
 
     def _found(self, provider: str) -> list[Token]:
@@ -279,7 +278,7 @@ class AuthManager:
                 retry_after = max(0.0, fault.retry_at - self._clock.monotonic())
                 return RenewalFailed(" ".join(sentences), retry_after=retry_after)
         if self._can_log_in(provider):
-            sentences.append(f"Run: {LOGIN} {provider}")
+            sentences.append(f"Run: {command(f'login {provider}')}")
         return LoginRequired(" ".join(sentences))
 
     def _problem(self, provider: str) -> str:

@@ -11,6 +11,7 @@ import click
 
 from gateway import __version__
 from gateway.cli import verbs
+from gateway.core.program import SCRIPT, program
 
 
 class ServeByDefault(click.Group):
@@ -23,7 +24,7 @@ class ServeByDefault(click.Group):
 
 
 @click.group(cls=ServeByDefault, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="llm-gateway", message="%(prog)s %(version)s")
+@click.version_option(__version__, prog_name=SCRIPT, message="%(prog)s %(version)s")
 def commands() -> None:
     """LLM Gateway: one local server between every LLM client and every provider.
 
@@ -56,7 +57,7 @@ def adapt_output(stream: object, platform: str, environ: Mapping[str, str]) -> N
 
 def main() -> None:
     """Run the command line."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # app.py has put it off until here
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # the door has put it off until here
     for stream in (sys.stdout, sys.stderr):
         adapt_output(stream, sys.platform, os.environ)
-    commands(prog_name="python app.py")
+    commands(prog_name=program())

@@ -21,9 +21,9 @@ from gateway.auth.tokens.token_store import TokenStore
 from gateway.config import schema
 from gateway.config.loader import Loaded, resolve
 from gateway.core.clock import Clock
+from gateway.core.program import command
 from gateway.providers import catalog
 
-PROGRAM: Final = "python app.py"
 KINDS: Final[Mapping[type[CredentialSource], str]] = {
     ApiKey: "API key",
     StoredToken: "login",
@@ -102,7 +102,7 @@ class Accounts:
         if self.file is None:
             return (
                 f"There is no configuration file, so there is no provider to log in to. Write {name} with its clientId"
-                f" into config.yaml (config.example.yaml shows how), then: {PROGRAM} login {name}"
+                f" into config.yaml (config.example.yaml shows how), then: {command(f'login {name}')}"
             )
         near = difflib.get_close_matches(name, self.providers, n=1)
         known = ", ".join(self.providers) or "none; add one under providers"

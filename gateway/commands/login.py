@@ -25,10 +25,11 @@ from gateway.auth.oauth.settings import OAuthSettings, with_endpoints
 from gateway.auth.oauth.token_reply import TokenReply, token_from
 from gateway.auth.tokens.token import Token
 from gateway.auth.tokens.token_store import TokenStore, cannot_write
-from gateway.commands.accounts import PROGRAM, CommandFailed
+from gateway.commands.accounts import CommandFailed
 from gateway.commands.console import Console, one_line, utc_time
 from gateway.core.clock import Clock
 from gateway.core.durations import in_words
+from gateway.core.program import command
 
 Flow: TypeAlias = Literal["device", "browser"]
 
@@ -190,7 +191,7 @@ class Login:
         return f"To try again: {self._command()}"
 
     def _command(self) -> str:
-        return f"{PROGRAM} login {self._name}"
+        return command(f"login {self._name}")
 
     @property
     def _name(self) -> str:

@@ -16,13 +16,14 @@ from gateway.auth.tokens.expiry import freshness, obtained_at
 from gateway.auth.tokens.token import Token
 from gateway.auth.tokens.token_store import TokenStore
 from gateway.auth.tokens.watch_files import WatchedFiles, WatchedFileStatus
-from gateway.commands.accounts import FETCHED_ON_DEMAND, KINDS, PROGRAM, Accounts
+from gateway.commands.accounts import FETCHED_ON_DEMAND, KINDS, Accounts
 from gateway.commands.console import one_line, utc_time
 from gateway.commands.running_gateway import ask
 from gateway.config.loader import resolve
 from gateway.core.clock import Clock
 from gateway.core.durations import in_words
 from gateway.core.errors import ModelNotFound
+from gateway.core.program import command
 from gateway.core.strict_json import JsonObject
 from gateway.dispatch.explain import CredentialView, Explanation
 from gateway.providers.catalog import CannotResolve
@@ -123,7 +124,7 @@ def _stored(
     """With a token of our store or of a watched file."""
     ours = [token for token in own if token is not None]
     action = (
-        f"{PROGRAM} login {blank.provider}" if source.oauth else "put a token into a file that auth.watchFiles names"
+        command(f"login {blank.provider}") if source.oauth else "put a token into a file that auth.watchFiles names"
     )
     if not ours and not watched:
         return replace(blank, state="missing", problem="there is no token", action=action)

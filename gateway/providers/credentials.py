@@ -22,6 +22,7 @@ from gateway.auth.tokens.file_formats import TokenPaths
 from gateway.config import schema
 from gateway.config.faults import can_show, named
 from gateway.config.secret_texts import referenced_name, wrapping_fault
+from gateway.core.program import command
 from gateway.core.secrets import Secret
 
 AuthType: TypeAlias = Literal["api_key", "device", "authorization_code", "token_file", "adc", "command", "none"]
@@ -87,7 +88,7 @@ def in_words(name: str, settings: schema.Provider, source: CredentialSource, ven
             variable = None if settings.api_key else settings.api_key_env or vendors_key
             return f"its key ({f'the variable {variable}' if variable else f'providers.{name}.apiKey'})"
         case StoredToken():
-            return f"its token (python app.py login {name})"
+            return f"its token ({command(f'login {name}')})"
         case TokenFileSource():
             return f"its token (from providers.{name}.tokenFile)"
         case CommandSource():

@@ -1,0 +1,32 @@
+"""The command that started this process, for messages that name a command: it must work where it is read.
+
+The door may be `app.py` in a copy of the repository, the installed `llm-gateway`, or `python -m gateway`. It is read
+from the process's own arguments, so that no setting has to travel to every message.
+"""
+
+import sys
+from pathlib import PurePath
+from typing import Final
+
+SCRIPT: Final = "llm-gateway"
+"""The installed command, as pyproject.toml names it."""
+MODULE: Final = "python -m gateway"
+FILE: Final = "python app.py"
+
+
+def program(started: str | None = None) -> str:
+    """The words with which the gateway's command line is called.
+
+    Args:
+        started: the file that Python runs; sys.argv[0] where it is not given. Any that is no door of the gateway (a
+            test, a benchmark) counts as app.py.
+    """
+    path = PurePath(sys.argv[0] if started is None else started)
+    if path.stem.removesuffix("-script") == SCRIPT:  # .exe on Windows; older installers write llm-gateway-script.py
+        return SCRIPT
+    return MODULE if path.parts[-2:] == ("gateway", "__main__.py") else FILE
+
+
+def command(arguments: str) -> str:
+    """A command of the gateway, for people: `python app.py login acme`."""
+    return f"{program()} {arguments}"
