@@ -17,7 +17,6 @@ from gateway.cli.shared import (
     one_clear_line,
     port_option,
 )
-from gateway.config.loader import schema
 from gateway.serve import with_address
 
 
@@ -39,27 +38,27 @@ def serve(path: Path | None, host: str | None, port: int | None) -> None:
 
 @click.command()
 @config_option
-@click.option("--schema", "as_schema", is_flag=True, help="Print the JSON Schema of the file instead.")
-def check(path: Path | None, as_schema: bool) -> None:
+@click.option(
+    "--schema",
+    "schema_file",
+    is_flag=False,
+    flag_value="-",
+    metavar="[FILE]",
+    help="Write the JSON Schema of the file to FILE instead; without one, print it.",
+)
+def check(path: Path | None, schema_file: str | None) -> None:
     """Check the configuration and say everything that is wrong with it."""
-    if as_schema:
-        click.echo(json.dumps(schema(), indent=2))
-        return
-    from gateway.providers import catalog
-    from gateway.upstream.surroundings import connection_notes, connection_warnings
+    from gateway.commands import check as command
+    from gateway.core.clock import SystemClock
 
-    loaded = configuration(path)
-    config = loaded.config
-    endpoints = catalog.endpoints(config, os.environ)
-    for warning in (*loaded.warnings, *connection_warnings(endpoints, os.environ)):
-        click.echo(f"warning: {warning}")
-    for note in connection_notes(endpoints, os.environ):
-        click.echo(note)
-    where = loaded.path or "no configuration file (the embedded demo would be served)"
-    enabled = sum(provider.enabled for provider in config.providers.values())
-    click.echo(
-        f"{where}: fine; {len(config.model_aliases)} aliases, {enabled} of {len(config.providers)} providers enabled"
-    )
+    if schema_file is None:
+        for line in command.lines(configuration(path), os.environ):
+            click.echo(line)
+    elif schema_file == command.STANDARD_OUTPUT:
+        click.echo(command.schema_text(), nl=False)
+    else:
+        with one_clear_line("Stopped."):
+            command.write_schema(Path(schema_file), SystemClock())
 
 
 @click.command()

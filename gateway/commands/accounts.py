@@ -20,6 +20,7 @@ from gateway.auth.sources import (
 from gateway.auth.tokens.token_store import TokenStore
 from gateway.config import schema
 from gateway.config.loader import Loaded, resolve
+from gateway.config.token_files import WatchFile
 from gateway.core.clock import Clock
 from gateway.core.program import command
 from gateway.providers import catalog
@@ -60,7 +61,7 @@ class Accounts:
     def __init__(self, loaded: Loaded, environ: Mapping[str, str], clock: Clock) -> None:
         self.providers: Mapping[str, schema.Provider] = loaded.config.providers
         self.watched = [
-            schema.WatchFile(path=each) if isinstance(each, str) else each for each in loaded.config.auth.watch_files
+            WatchFile(path=each) if isinstance(each, str) else each for each in loaded.config.auth.watch_files
         ]
         self.base = loaded.path.parent if loaded.path else None
         self.store = TokenStore(resolve(loaded.config.auth.token_store_path, self.base), clock)
