@@ -11,6 +11,7 @@ import click
 
 from gateway import __version__
 from gateway.cli import verbs
+from gateway.cli.init import init
 from gateway.core.program import SCRIPT, program
 
 
@@ -32,7 +33,7 @@ def commands() -> None:
     """
 
 
-VERBS: Final = (verbs.serve, verbs.check, verbs.login, verbs.logout, verbs.status, verbs.explain, verbs.reload)
+VERBS: Final = (init, verbs.serve, verbs.check, verbs.login, verbs.logout, verbs.status, verbs.explain, verbs.reload)
 
 for verb in VERBS:
     commands.add_command(verb)

@@ -79,6 +79,11 @@ def one_clear_line(interrupted: str) -> Iterator[None]:
         raise Failed(interrupted) from None
 
 
+def target_of(path: Path | None) -> Path:
+    """Where a file is written that is found without being named again, unless `path` names another one."""
+    return path or _from_variable() or Path(DEFAULT_FILE)
+
+
 def _load(path: Path, *checks: Check) -> Loaded:
     try:
         return load(path, env=os.environ, checks=checks)
