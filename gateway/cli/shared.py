@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from gateway.config.loader import Check, ConfigError, Loaded, load
+from gateway.core.program import command
+from gateway.core.texts import printable
 
 if TYPE_CHECKING:
     from gateway.commands.accounts import Accounts
@@ -88,7 +90,15 @@ def _load(path: Path, *checks: Check) -> Loaded:
     try:
         return load(path, env=os.environ, checks=checks)
     except ConfigError as fault:
-        raise BadConfig(str(fault)) from None
+        raise BadConfig(f"{fault}{_way_to_a_file(path)}") from None
+
+
+def _way_to_a_file(path: Path) -> str:
+    """How to get the file that is named, where there is none."""
+    if os.path.lexists(path):
+        return ""
+    write = command(f'init -c "{printable(str(path))}"')
+    return f"\nto write one: {write}; or copy config.example.yaml to it"
 
 
 def _chosen(path: Path | None) -> Path | None:

@@ -96,13 +96,18 @@ def logout(name: str, path: Path | None) -> None:
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def status(path: Path | None, as_json: bool) -> None:
-    """Say what each provider authenticates with, until when, and what to do where it cannot."""
+    """Say how each provider authenticates, and what needs somebody.
+
+    For each: with what, until when, and what to do where it cannot. Exit code 1: something needs somebody.
+    """
     from gateway.commands import status as command
     from gateway.core.clock import SystemClock
 
     clock = SystemClock()
     shown = command.overview(accounts_of(path), clock)
     click.echo(json.dumps(command.as_json(shown), indent=2) if as_json else command.as_text(shown, clock.wall()))
+    if command.needs_somebody(shown):
+        sys.exit(1)
 
 
 @click.command()
@@ -115,7 +120,7 @@ def status(path: Path | None, as_json: bool) -> None:
 def explain(  # noqa: PLR0913 - the options of one command
     model: str, *, path: Path | None, host: str | None, port: int | None, endpoint: str, as_json: bool
 ) -> None:
-    """Say how MODEL would be routed right now, without asking any provider.
+    """Say how MODEL would be routed now, without asking a provider.
 
     It asks the gateway that runs on the configured address, if one does.
     """

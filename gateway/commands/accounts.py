@@ -25,14 +25,6 @@ from gateway.core.clock import Clock
 from gateway.core.program import command
 from gateway.providers import catalog
 
-KINDS: Final[Mapping[type[CredentialSource], str]] = {
-    ApiKey: "API key",
-    StoredToken: "login",
-    TokenFileSource: "token file",
-    AdcSource: "Google application default credentials",
-    CommandSource: "command",
-    NoCredential: "none",
-}
 FETCHED_ON_DEMAND: Final = (AdcSource, CommandSource)
 """The sources whose token only a request or a program can show."""
 
@@ -102,8 +94,9 @@ class Accounts:
     def _unknown(self, name: str) -> str:
         if self.file is None:
             return (
-                f"There is no configuration file, so there is no provider to log in to. Write {name} with its clientId"
-                f" into config.yaml (config.example.yaml shows how), then: {command(f'login {name}')}"
+                "There is no configuration file, so there is no provider to log in to. Write one by"
+                f" `{command('init')}`, or copy config.example.yaml to config.yaml; add {name} with its clientId, then:"
+                f" {command(f'login {name}')}"
             )
         near = difflib.get_close_matches(name, self.providers, n=1)
         known = ", ".join(self.providers) or "none; add one under providers"
