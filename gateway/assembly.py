@@ -24,6 +24,7 @@ from gateway.bindings import ProviderBinding, bind, replaced
 from gateway.config import loader, schema
 from gateway.config.loader import Fault, Loaded, resolve
 from gateway.config.overrides import NOTHING, Overrides
+from gateway.config.token_files import WatchFile
 from gateway.core.response_store import Limits
 from gateway.core.secrets import Secret
 from gateway.dispatch.attempt import Attempt, AttemptPolicy
@@ -265,9 +266,9 @@ class Assembly:
             earlier=earlier,
         )
 
-    def _foreign_files(self, settings: schema.Auth) -> Sequence[tuple[Path, schema.WatchFile]]:
+    def _foreign_files(self, settings: schema.Auth) -> Sequence[tuple[Path, WatchFile]]:
         """The files of other tools; our own store among them would only be read twice."""
-        entries = [schema.WatchFile(path=each) if isinstance(each, str) else each for each in settings.watch_files]
+        entries = [WatchFile(path=each) if isinstance(each, str) else each for each in settings.watch_files]
         files = [(resolve(each.path, self._base), each) for each in entries]
         own = os.path.realpath(self._store.path)
         return [(path, each) for path, each in files if os.path.realpath(path) != own]

@@ -28,7 +28,7 @@ from gateway.auth.tokens.expiry import fingerprint
 from gateway.auth.tokens.token import Token
 from gateway.auth.tokens.token_store import TokenStore
 from gateway.auth.tokens.watch_files import WatchedFiles
-from gateway.config.schema import WatchFile
+from gateway.config.token_files import WatchFile
 from gateway.core.errors import LoginRequired, RenewalFailed
 from gateway.core.secrets import Secret
 from tests.support.fakes import FakeClock

@@ -17,6 +17,7 @@ from typing import Literal
 from gateway.auth.cached_source import CachedToken, FileToken
 from gateway.auth.renewal import Known, OnUnsaved, Refresher, Renewable, Renewal, RenewalFault
 from gateway.auth.sources import (
+    KINDS,
     AdcSource,
     ApiKey,
     CommandSource,
@@ -227,6 +228,10 @@ class AuthManager:
             problem=_sentence(fault) if fault else problem,
             remedy=command(f"login {provider}") if login else None,
         )
+
+    def kind(self, provider: str) -> str:
+        """What the provider authenticates with, for people: `login`."""
+        return KINDS[type(self._sources[provider])]
 
     def _found(self, provider: str) -> list[Token]:
         renewable = self._renewables.get(provider)

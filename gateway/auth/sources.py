@@ -5,6 +5,7 @@ them, reads a file, runs a command or asks Google. So neither the catalog nor th
 or a file is read.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
 
@@ -70,6 +71,16 @@ class NoCredential:
 
 FetchedSource: TypeAlias = TokenFileSource | AdcSource | CommandSource
 CredentialSource: TypeAlias = ApiKey | StoredToken | FetchedSource | NoCredential
+
+KINDS: Final[Mapping[type[CredentialSource], str]] = {
+    ApiKey: "API key",
+    StoredToken: "login",
+    TokenFileSource: "token file",
+    AdcSource: "Google application default credentials",
+    CommandSource: "command",
+    NoCredential: "none",
+}
+"""The sources for people, in `status` and in `explain`."""
 
 
 class SourceFailed(Exception):

@@ -12,6 +12,7 @@ import click
 from gateway import __version__
 from gateway.cli import verbs
 from gateway.cli.health import health
+from gateway.cli.init import init
 from gateway.cli.key import key
 from gateway.core.program import SCRIPT, program
 
@@ -35,6 +36,7 @@ def commands() -> None:
 
 
 VERBS: Final = (
+    init,
     verbs.serve,
     verbs.check,
     verbs.login,

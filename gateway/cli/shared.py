@@ -13,6 +13,8 @@ import click
 
 from gateway.config.loader import Check, ConfigError, Loaded, load
 from gateway.config.overrides import HOST, PORT, Overrides, from_environment
+from gateway.core.program import command
+from gateway.core.texts import printable
 
 if TYPE_CHECKING:
     from gateway.commands.accounts import Accounts
@@ -84,20 +86,33 @@ def one_clear_line(interrupted: str) -> Iterator[None]:
         raise Failed(interrupted) from None
 
 
+def target_of(path: Path | None) -> Path:
+    """Where a file is written that is found without being named again, unless `path` names another one."""
+    return path or _from_variable() or Path(DEFAULT_FILE)
+
+
 @contextmanager
-def bad_config() -> Iterator[None]:
-    """Faults of a configuration as their lines and exit code."""
+def bad_config(path: Path | None = None) -> Iterator[None]:
+    """Faults of a configuration as their lines and exit code; where its file is missing, how to get one."""
     try:
         yield
     except ConfigError as fault:
-        raise BadConfig(str(fault)) from None
+        raise BadConfig(f"{fault}{_way_to_a_file(path)}") from None
+
+
+def _way_to_a_file(path: Path | None) -> str:
+    """How to get the file that is named, where there is none."""
+    if path is None or os.path.lexists(path):
+        return ""
+    write = command(f'init -c "{printable(str(path))}"')
+    return f"\nto write one: {write}; or copy config.example.yaml to it"
 
 
 def _load(path: Path | None, said: Overrides, *checks: Check) -> Loaded:
     from gateway.assembly import without_file
 
     chosen = _chosen(path)
-    with bad_config():
+    with bad_config(chosen):
         if chosen is None:
             return without_file(os.environ, said)
         return load(chosen, env=os.environ, checks=checks, overrides=said)

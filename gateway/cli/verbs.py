@@ -18,7 +18,6 @@ from gateway.cli.shared import (
     overrides,
     port_option,
 )
-from gateway.config.loader import schema
 
 
 @click.command()
@@ -40,27 +39,27 @@ def serve(path: Path | None, host: str | None, port: int | None) -> None:
 
 @click.command()
 @config_option
-@click.option("--schema", "as_schema", is_flag=True, help="Print the JSON Schema of the file instead.")
-def check(path: Path | None, as_schema: bool) -> None:
+@click.option(
+    "--schema",
+    "schema_file",
+    is_flag=False,
+    flag_value="-",
+    metavar="[FILE]",
+    help="Write the JSON Schema of the file to FILE instead; without one, print it.",
+)
+def check(path: Path | None, schema_file: str | None) -> None:
     """Check the configuration and say everything that is wrong with it."""
-    if as_schema:
-        click.echo(json.dumps(schema(), indent=2))
-        return
-    from gateway.providers import catalog
-    from gateway.upstream.surroundings import connection_notes, connection_warnings
+    from gateway.commands import check as command
+    from gateway.core.clock import SystemClock
 
-    loaded = configuration(path, overrides())
-    config = loaded.config
-    endpoints = catalog.endpoints(config, os.environ)
-    for warning in (*loaded.warnings, *connection_warnings(endpoints, os.environ)):
-        click.echo(f"warning: {warning}")
-    for note in connection_notes(endpoints, os.environ):
-        click.echo(note)
-    where = loaded.path or "no configuration file (the embedded demo would be served)"
-    enabled = sum(provider.enabled for provider in config.providers.values())
-    click.echo(
-        f"{where}: fine; {len(config.model_aliases)} aliases, {enabled} of {len(config.providers)} providers enabled"
-    )
+    if schema_file is None:
+        for line in command.lines(configuration(path, overrides()), os.environ):
+            click.echo(line)
+    elif schema_file == command.STANDARD_OUTPUT:
+        click.echo(command.schema_text(), nl=False)
+    else:
+        with one_clear_line("Stopped."):
+            command.write_schema(Path(schema_file), SystemClock())
 
 
 @click.command()
@@ -98,13 +97,18 @@ def logout(name: str, path: Path | None) -> None:
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def status(path: Path | None, as_json: bool) -> None:
-    """Say what each provider authenticates with, until when, and what to do where it cannot."""
+    """Say how each provider authenticates, and what needs somebody.
+
+    For each: with what, until when, and what to do where it cannot. Exit code 1: something needs somebody.
+    """
     from gateway.commands import status as command
     from gateway.core.clock import SystemClock
 
     clock = SystemClock()
     shown = command.overview(accounts_of(path), clock)
     click.echo(json.dumps(command.as_json(shown), indent=2) if as_json else command.as_text(shown, clock.wall()))
+    if command.needs_somebody(shown):
+        sys.exit(1)
 
 
 @click.command()
@@ -117,7 +121,7 @@ def status(path: Path | None, as_json: bool) -> None:
 def explain(  # noqa: PLR0913 - the options of one command
     model: str, *, path: Path | None, host: str | None, port: int | None, endpoint: str, as_json: bool
 ) -> None:
-    """Say how MODEL would be routed right now, without asking any provider.
+    """Say how MODEL would be routed now, without asking a provider.
 
     It asks the gateway that runs on the configured address, if one does.
     """

@@ -20,18 +20,11 @@ from gateway.auth.sources import (
 from gateway.auth.tokens.token_store import TokenStore
 from gateway.config import schema
 from gateway.config.loader import Loaded, resolve
+from gateway.config.token_files import WatchFile
 from gateway.core.clock import Clock
 from gateway.core.program import command
 from gateway.providers import catalog
 
-KINDS: Final[Mapping[type[CredentialSource], str]] = {
-    ApiKey: "API key",
-    StoredToken: "login",
-    TokenFileSource: "token file",
-    AdcSource: "Google application default credentials",
-    CommandSource: "command",
-    NoCredential: "none",
-}
 FETCHED_ON_DEMAND: Final = (AdcSource, CommandSource)
 """The sources whose token only a request or a program can show."""
 
@@ -60,7 +53,7 @@ class Accounts:
     def __init__(self, loaded: Loaded, environ: Mapping[str, str], clock: Clock) -> None:
         self.providers: Mapping[str, schema.Provider] = loaded.config.providers
         self.watched = [
-            schema.WatchFile(path=each) if isinstance(each, str) else each for each in loaded.config.auth.watch_files
+            WatchFile(path=each) if isinstance(each, str) else each for each in loaded.config.auth.watch_files
         ]
         self.base = loaded.path.parent if loaded.path else None
         self.store = TokenStore(resolve(loaded.config.auth.token_store_path, self.base), clock)
@@ -101,8 +94,9 @@ class Accounts:
     def _unknown(self, name: str) -> str:
         if self.file is None:
             return (
-                f"There is no configuration file, so there is no provider to log in to. Write {name} with its clientId"
-                f" into config.yaml (config.example.yaml shows how), then: {command(f'login {name}')}"
+                "There is no configuration file, so there is no provider to log in to. Write one by"
+                f" `{command('init')}`, or copy config.example.yaml to config.yaml; add {name} with its clientId, then:"
+                f" {command(f'login {name}')}"
             )
         near = difflib.get_close_matches(name, self.providers, n=1)
         known = ", ".join(self.providers) or "none; add one under providers"

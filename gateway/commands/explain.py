@@ -20,17 +20,17 @@ from gateway.config.loader import Loaded
 from gateway.core.clock import Clock
 from gateway.core.durations import in_words, plural
 from gateway.core.errors import ModelNotFound
+from gateway.core.program import command
 from gateway.dispatch.explain import CHAT, CandidateView, CredentialView, Explanation, HowAsked
 from gateway.routing.router import ROUTE_HINT
 from gateway.runtime import Runtime
 
 MAX_ALIASES: Final = 20
 """Aliases that a message names."""
-KINDS: Final[Mapping[str, str]] = {"api_key": "an API key", "token": "a token", "none": "none needed"}
 TURNS: Final[Mapping[HowAsked, str]] = {
     "in order": "asked if those before it fail",
     "in line": "has no room now: asked after the others, in line",
-    "forced": "rests: asked all the same if nobody else is left",
+    "forced": "resting: asked all the same if nobody else is left",
 }
 
 
@@ -75,12 +75,15 @@ def _explain(model: str, loaded: Loaded, environ: Mapping[str, str], clock: Cloc
 
 def _next_step(loaded: Loaded) -> str:
     """What to do where a model is unknown; a sentence or two."""
-    names = ", ".join(alias.alias for alias in loaded.config.model_aliases[:MAX_ALIASES])
+    known = [alias.alias for alias in loaded.config.model_aliases]
+    more = f" and {len(known) - MAX_ALIASES} more" if len(known) > MAX_ALIASES else ""
+    names = ", ".join(known[:MAX_ALIASES]) + more
+    providers = ", ".join(name for name, each in loaded.config.providers.items() if each.enabled)
     if loaded.path is None:
         return (
-            f"There is no configuration file, only {names}: copy config.example.yaml to config.yaml and add the model."
+            f"There is no configuration file, only {names}, and PROVIDER/MODEL of {providers}. Write a file by"
+            f" `{command('init')}`, or copy config.example.yaml to config.yaml, and add the model."
         )
-    providers = ", ".join(name for name, each in loaded.config.providers.items() if each.enabled)
     if not providers:
         return f"{loaded.path.name} has no enabled provider: add one under providers."
     aliases = f"Its aliases: {names}. " if names else ""
@@ -124,7 +127,7 @@ def _origin(shown: Explained, settings: schema.Gateway) -> Iterator[str]:
     else:
         yield f"no gateway runs at {address(settings)}"
     where = shown.explanation.configuration or "no configuration file"
-    yield f"as one that starts now would do it ({where}); what rests, and who has room, only a running one knows"
+    yield f"as one that starts now would do it ({where}); who is resting, and who has room, only a running one knows"
 
 
 def _turn(candidate: CandidateView, number: int) -> str:
@@ -150,7 +153,11 @@ def _details(candidate: CandidateView, now: float) -> Iterator[str]:
 
 def _health(candidate: CandidateView) -> str:
     health = candidate.health
-    parts = [health.state, f"{health.failures} {plural('failure', health.failures)} in a row"]
+    # the words of `status` and of x-gateway-attempts; those of the breaker stand in the JSON
+    parts = [
+        "resting" if health.due > 0 else "ready",
+        f"{health.failures} {plural('failure', health.failures)} in a row",
+    ]
     if health.due > 0:
         parts.append(f"due in {in_words(health.due)} ({(health.why or 'failures').replace('_', ' ')})")
     if health.cannot:
@@ -178,7 +185,7 @@ def _limit(candidate: CandidateView) -> str:
 
 
 def _credential(credential: CredentialView, now: float) -> str:
-    parts = [KINDS[credential.kind]]
+    parts = [credential.source or credential.kind]
     if credential.expires_at is not None and credential.expires_at > now:
         parts.append(f"valid until {utc_time(credential.expires_at)}")
     if credential.problem:

@@ -8,15 +8,15 @@ yet.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Final, Literal
 
-from gateway.auth.sources import SourceFailed, StoredToken, TokenFileSource
+from gateway.auth.sources import KINDS, SourceFailed, StoredToken, TokenFileSource
 from gateway.auth.token_file_reader import TokenFileReader
 from gateway.auth.tokens.expiry import freshness, obtained_at
 from gateway.auth.tokens.token import Token
 from gateway.auth.tokens.token_store import TokenStore
 from gateway.auth.tokens.watch_files import WatchedFiles, WatchedFileStatus
-from gateway.commands.accounts import FETCHED_ON_DEMAND, KINDS, Accounts
+from gateway.commands.accounts import FETCHED_ON_DEMAND, Accounts
 from gateway.commands.console import one_line, utc_time
 from gateway.commands.running_gateway import ask
 from gateway.config.loader import resolve
@@ -28,6 +28,8 @@ from gateway.core.strict_json import JsonObject
 from gateway.dispatch.explain import CredentialView, Explanation
 from gateway.providers.catalog import CannotResolve
 
+NOBODY: Final = "no provider is enabled, so every call will fail: add one under providers, or make one `enabled: true`"
+IN_THE_LOG: Final = "see the log of the running gateway"
 State = Literal["ready", "unknown", "renewable", "expired", "missing", "misconfigured", "disabled"]
 
 
@@ -40,7 +42,7 @@ class ProviderStatus:
         state: `unknown`: only a call can show it; `renewable`: expired, and the next call renews it.
         expires_at, obtained_at: wall seconds; None where unknown.
         problem: what is wrong; None where nothing is.
-        action: what to do about the problem.
+        action: what to do about the problem; None where there is none.
     """
 
     provider: str
@@ -68,7 +70,14 @@ def overview(accounts: Accounts, clock: Clock) -> Overview:
     problems = [f"auth.watchFiles: {each.path} cannot be used: {each.fault}" for each in watched if each.fault]
     running = _RunningGateway(accounts)
     statuses = [running.add(_status(accounts, name, files, clock)) for name in accounts.providers]
+    if not any(each.enabled for each in accounts.providers.values()):
+        problems.append(NOBODY)
     return Overview(statuses, watched, [problem for problem in (accounts.store.problem, *problems) if problem])
+
+
+def needs_somebody(shown: Overview) -> bool:
+    """Whether a person has to do something: each problem that is shown says what."""
+    return bool(shown.problems) or any(status.problem is not None for status in shown.statuses)
 
 
 class _RunningGateway:
@@ -86,7 +95,7 @@ class _RunningGateway:
         if credential is None or credential.problem is None:
             return status
         problem = f"the running gateway says: {credential.problem.rstrip('.')}"
-        return replace(status, problem=problem, action=status.action or credential.remedy)
+        return replace(status, problem=problem, action=status.action or credential.remedy or IN_THE_LOG)
 
     def _credential(self, provider: str) -> CredentialView | None:
         try:
@@ -106,7 +115,8 @@ def _status(accounts: Accounts, name: str, watched: WatchedFiles, clock: Clock) 
     except CannotResolve as fault:
         if not enabled:
             return ProviderStatus(name, "none", "disabled")
-        return ProviderStatus(name, "none", "misconfigured", problem=f"{fault.key} {fault.message}")
+        action = f"correct providers.{name} in {accounts.file.name if accounts.file else 'the configuration'}"
+        return ProviderStatus(name, "none", "misconfigured", problem=f"{fault.key} {fault.message}", action=action)
     blank = ProviderStatus(name, KINDS[type(source)], "ready" if enabled else "disabled")
     if not enabled:
         return blank

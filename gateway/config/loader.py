@@ -5,7 +5,7 @@ against the schema's types, with `expand` for `${NAME}`), `rules` (what the whol
 more, such as which vendors exist. They pass their checks in, so that this package need not import them.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -21,7 +21,7 @@ from gateway.config.paths import known_homes, resolve, watched_files_exist
 from gateway.config.places import NoValue, Place
 from gateway.config.renamed import RENAMED, Renamed, renew
 from gateway.config.rules import RULES
-from gateway.config.schema import Config
+from gateway.config.schema import Config, Provider
 from gateway.config.values import ValueReader
 from gateway.core.secrets import MASK, Secret
 
@@ -245,9 +245,14 @@ def _overlap(one: KeyPath, other: KeyPath) -> bool:
     return all(left == right for left, right in zip(one, other, strict=False))
 
 
-def schema() -> dict[str, object]:
-    """The JSON Schema (2020-12) of the file, for editors that complete and check YAML."""
+def schema(types: Iterable[str]) -> dict[str, object]:
+    """The JSON Schema (2020-12) of the file, for editors that complete and check YAML.
+
+    Args:
+        types: the values that a provider's `type` takes, which a higher package knows.
+    """
     shape = msgspec.json.schema(Config, schema_hook=_secret_schema)
+    shape["$defs"][Provider.__name__]["properties"]["type"]["anyOf"][0]["enum"] = sorted(types)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "LLM Gateway configuration",

@@ -12,7 +12,8 @@ from typing import Final
 from gateway.config.embedding_aliases import mixed_vectors
 from gateway.config.exposure import guarded_host
 from gateway.config.faults import Check, KeyPath, Problem, named, nearest
-from gateway.config.schema import Config, Provider, WatchFile
+from gateway.config.schema import Config, Provider
+from gateway.config.token_files import WatchFile
 from gateway.core.this_machine import is_this_machine
 
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?")

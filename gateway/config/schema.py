@@ -11,6 +11,7 @@ from msgspec import Meta, field, structs
 
 from gateway.config.response_store import ResponseStore
 from gateway.config.setting_types import Address, HeaderName, HeaderText, Name, Seconds, Struct, Text, Texts, Tokens
+from gateway.config.token_files import TokenFile, WatchFile
 from gateway.core.secrets import Secret
 
 
@@ -52,17 +53,6 @@ class Gateway(Struct, frozen=True):
     response_store: ResponseStore = ResponseStore()
 
 
-class WatchFile(Struct, frozen=True):
-    """A file that another tool keeps tokens in; read, never written."""
-
-    path: Text
-    provider: Annotated[Name, Meta(description="Whose token it is, where the file does not say.")] | None = None
-    format: Annotated[
-        Literal["auto", "plain", "gemini-cli", "codex", "gcloud"],
-        Meta(description="plain: {provider: {accessToken, expiresAt}}; auto tells by looking."),
-    ] = "auto"
-
-
 class Auth(Struct, frozen=True):
     """Where tokens are kept."""
 
@@ -77,8 +67,10 @@ class Auth(Struct, frozen=True):
 class Target(Struct, frozen=True):
     """One way to answer an alias."""
 
-    provider: Name
-    model: Annotated[str, Meta(min_length=1, max_length=256, description="A * repeats what the alias's * has matched.")]
+    provider: Annotated[Name, Meta(description="Who is asked: a name under providers.")]
+    model: Annotated[
+        str, Meta(min_length=1, max_length=256, description="Its name there; a * repeats what the alias's * matched.")
+    ]
     priority: Annotated[int, Meta(ge=0, le=1_000_000, description="Lower is asked first; equals in file order.")] = 1
     max_output_tokens: Annotated[Tokens, Meta(description="As for a provider, for this model of it alone.")] | None = (
         None
@@ -92,7 +84,7 @@ class Alias(Struct, frozen=True):
         str,
         Meta(min_length=1, max_length=256, description="With a * it is a pattern, such as claude-*; not listed."),
     ]
-    providers: Annotated[tuple[Target, ...], Meta(min_length=1)]
+    providers: Annotated[tuple[Target, ...], Meta(min_length=1, description="Who answers it.")]
     when_limited: Annotated[
         Literal["next", "wait"],
         Meta(description="next: use a candidate with room now, wait only if none has. wait: queue at the first."),
@@ -110,8 +102,8 @@ class Alias(Struct, frozen=True):
 class RateLimit(Struct, frozen=True):
     """How often a provider may be called."""
 
-    provider: Name
-    requests_per_minute: Annotated[int, Meta(ge=1, le=1_000_000)]
+    provider: Annotated[Name, Meta(description="Whose limit it is: a name under providers.")]
+    requests_per_minute: Annotated[int, Meta(ge=1, le=1_000_000, description="Never more in any 60 seconds.")]
     max_queue_size: Annotated[
         int, Meta(ge=0, le=100_000, description="Callers that may wait; the next one gets 429 at once.")
     ] = 50
@@ -123,7 +115,9 @@ class RateLimit(Struct, frozen=True):
 class Timeouts(Struct, frozen=True):
     """How long a provider may take, in seconds."""
 
-    connect_seconds: Seconds = 5.0
+    connect_seconds: Annotated[
+        Seconds, Meta(description="For looking its name up, and for connecting to each of its addresses.")
+    ] = 5.0
     first_token_seconds: Annotated[
         Literal["auto"] | Seconds,
         Meta(
@@ -137,19 +131,6 @@ class Timeouts(Struct, frozen=True):
     ] = "auto"
 
 
-class TokenFile(Struct, frozen=True):
-    """A provider's token in a file that another tool keeps; read, never written."""
-
-    path: Text
-    format: Annotated[
-        Literal["auto", "plain", "gemini-cli", "codex", "gcloud"], Meta(description="auto tells by looking.")
-    ] = "auto"
-    access_token_path: Annotated[Text, Meta(description="Where the token stands, as keys joined by dots.")] | None = (
-        None
-    )
-    expiry_path: Annotated[Text, Meta(description="Where its expiry stands, as keys joined by dots.")] | None = None
-
-
 class Provider(Struct, frozen=True):
     """Someone who answers: Claude, Gemini, or an OpenAI-compatible API, in the cloud or on this machine."""
 
@@ -157,7 +138,7 @@ class Provider(Struct, frozen=True):
         Annotated[str, Meta(description="openai for any compatible API, or a known vendor; defaults to the name.")]
         | None
     ) = None
-    enabled: bool = True
+    enabled: Annotated[bool, Meta(description="false keeps the entry and never calls it.")] = True
     api_key: (
         Annotated[Secret, Meta(description="The key; default: the vendor's usual environment variable.")] | None
     ) = None
@@ -208,8 +189,8 @@ class Provider(Struct, frozen=True):
     )
     revocation_endpoint: Annotated[Address, Meta(description="Where logout revokes (RFC 7009).")] | None = None
     scopes: Annotated[tuple[Text, ...] | Text, Meta(description="A list, or one text with spaces.")] = ()
-    audience: Text | None = None
-    resource: Address | None = None
+    audience: Annotated[Text, Meta(description="What the token is for, at servers such as Auth0.")] | None = None
+    resource: Annotated[Address, Meta(description="What the token is for (RFC 8707).")] | None = None
     extra_auth_params: Annotated[
         Texts, Meta(description="More parameters for the authorization or device request.")
     ] = field(default_factory=dict)
@@ -231,7 +212,7 @@ class Provider(Struct, frozen=True):
         Literal["127.0.0.1", "localhost"], Meta(description="The host of the browser login's redirect address.")
     ] = "127.0.0.1"
     redirect_port: Annotated[int, Meta(ge=0, le=65_535, description="Its port; 0 is any free one.")] = 0
-    redirect_path: Annotated[str, Meta(pattern=r"^/[A-Za-z0-9/_.-]{0,200}$")] = "/callback"
+    redirect_path: Annotated[str, Meta(pattern=r"^/[A-Za-z0-9/_.-]{0,200}$", description="Its path.")] = "/callback"
     token_file: (
         Annotated[TokenFile | Text, Meta(description="The file of another tool that holds the token.")] | None
     ) = None
@@ -279,8 +260,10 @@ class Provider(Struct, frozen=True):
 class Logging(Struct, frozen=True):
     """What is printed on standard error."""
 
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["pretty", "json"] = "pretty"
+    level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="The least that is printed.")] = (
+        "info"
+    )
+    format: Annotated[Literal["pretty", "json"], Meta(description="For people, or one object a line.")] = "pretty"
 
 
 class Config(Struct, frozen=True):
@@ -288,9 +271,11 @@ class Config(Struct, frozen=True):
 
     gateway: Gateway = Gateway()
     auth: Auth = Auth()
-    model_aliases: tuple[Alias, ...] = ()
-    rate_limits: tuple[RateLimit, ...] = ()
-    providers: dict[Name, Provider] = field(default_factory=dict)
+    model_aliases: Annotated[tuple[Alias, ...], Meta(description="Model names, and who answers each.")] = ()
+    rate_limits: Annotated[tuple[RateLimit, ...], Meta(description="How often providers may be called.")] = ()
+    providers: Annotated[dict[Name, Provider], Meta(description="Who answers; the names are free.")] = field(
+        default_factory=dict
+    )
     logging: Logging = Logging()
 
 

@@ -35,12 +35,14 @@ class CredentialView:
         expires_at: wall seconds; None where it is not known.
         problem: what is wrong, in a sentence; None where no fault is known.
         remedy: the command that helps; None where no command does.
+        source: what the provider authenticates with, for people; empty where an older gateway answered.
     """
 
     kind: str
     expires_at: float | None
     problem: str | None
     remedy: str | None
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +192,9 @@ class Explainer:
             health=self._health.describe(target),
             first_content=self._timeouts[target.provider].first_token_seconds,
             limit=limiter.status() if limiter else None,
-            credential=CredentialView(status.kind, status.expires_at, status.problem, status.remedy),
+            credential=CredentialView(
+                status.kind, status.expires_at, status.problem, status.remedy, self._auth.kind(target.provider)
+            ),
             proxy=self._proxies.get(target.provider),
             left_out=tuple(sorted(self._lessons.of(target).without)),
         )

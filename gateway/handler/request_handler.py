@@ -8,7 +8,7 @@ from gateway.dispatch.call import Call
 from gateway.dispatch.failover import Failover
 from gateway.dispatch.operation import Chat
 from gateway.dispatch.watchdog import CallWatchdog
-from gateway.handler.call_handler import STALL_ALONE, STALL_REPLACEABLE, AskedStream, CallHandler
+from gateway.handler.call_handler import AskedStream, CallHandler
 from gateway.handler.reply import JSON_TYPE, Reply
 from gateway.handler.reply_headers import gateway_headers
 from gateway.handler.response_transformer import ResponseTransformer
@@ -17,8 +17,6 @@ from gateway.providers.base import Answer
 from gateway.routing.router import Router
 from gateway.streaming.body import StreamRelay
 from gateway.wires.base import InboundWire
-
-__all__ = ["STALL_ALONE", "STALL_REPLACEABLE", "RequestHandler"]
 
 
 class RequestHandler(CallHandler):

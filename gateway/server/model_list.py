@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 
+OWNER: Final = "llm-gateway"
+"""By which the gateway's own list can be told from another server's."""
+
+
 class Shape(NamedTuple):
     """How a vendor's clients expect models.
 
@@ -33,7 +37,7 @@ def _openai_page(names: Sequence[str], created: int, query: Mapping[str, str]) -
 
 
 def _openai_model(name: str, created: int) -> JsonObject:
-    return {"id": name, "object": "model", "created": created, "owned_by": "llm-gateway"}
+    return {"id": name, "object": "model", "created": created, "owned_by": OWNER}
 
 
 _USUAL: Final = Shape(_openai_page, _openai_model)

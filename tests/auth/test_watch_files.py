@@ -14,7 +14,7 @@ from gateway.auth.token_file_reader import TokenFileReader
 from gateway.auth.tokens.file_formats import TokenPaths
 from gateway.auth.tokens.polled_file import MAX_FILE
 from gateway.auth.tokens.watch_files import HASH_EVERY, LOOK_AGAIN, LOOK_EVERY, WatchedFiles
-from gateway.config.schema import WatchFile
+from gateway.config.token_files import WatchFile
 from tests.support.fakes import FakeClock
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no file modes, pipes, or free symbolic links")

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -117,7 +118,7 @@ def test_what_a_target_could_not_serve_is_counted_and_not_held_against_it(tmp_pa
         ("closed", 1),
         ("closed", 0),
     ]
-    assert "health: closed, 0 failures in a row, cannot: 1 request\n" in told_of.text()
+    assert "health: ready, 0 failures in a row, cannot: 1 request\n" in told_of.text()
 
 
 def test_health_limits_and_credentials_are_told(tmp_path: Path) -> None:
@@ -137,21 +138,21 @@ def test_health_limits_and_credentials_are_told(tmp_path: Path) -> None:
 best (whenLimited: next, streamRecovery: resume)
 as the running gateway at http://127.0.0.1:1 says (configuration: none)
 1. a/m: asked first
-   health: closed, 1 failure in a row
+   health: ready, 1 failure in a row
    first content: 12.0 s for a stream (0 known), 12.0 s for a whole answer (0 known), then another is asked beside it
    rate limit: 2 of 3 in 60 seconds, 0 waiting
-   credential: an API key
+   credential: API key
 2. d/m: asked if those before it fail
-   health: closed, 0 failures in a row
+   health: ready, 0 failures in a row
    first content: 12.0 s for a stream (0 known), 12.0 s for a whole answer (0 known), then another is asked beside it
    rate limit: none
-   credential: a token, There is no token for d.
-3. b/m: rests: asked all the same if nobody else is left
-   health: open, 5 failures in a row, due in 5 seconds (failures)
+   credential: login, There is no token for d.
+3. b/m: resting: asked all the same if nobody else is left
+   health: resting, 5 failures in a row, due in 5 seconds (failures)
    first content: 7.5 s, then it has failed
    rate limit: none
    connection: through the proxy proxy.invalid:3128 (HTTPS_PROXY)
-   credential: none needed"""
+   credential: none"""
     )
 
 
@@ -264,3 +265,24 @@ def test_the_command_line_explains_the_demo(tmp_path: Path) -> None:
     unknown = run_here("explain", "--port", "0", "demo-falover", cwd=tmp_path)
     assert (unknown.returncode, unknown.stdout) == (1, "")
     assert "Did you mean `demo-failover`" in unknown.stderr
+
+
+def test_an_older_gateway_that_does_not_say_the_source_is_understood(tmp_path: Path) -> None:
+    told_of = Explaining(tmp_path, "a")
+    explanation = told_of.explain()
+    older = replace(explanation.candidates[0].credential, source="")
+    candidates = (replace(explanation.candidates[0], credential=older),)
+    shown = Explained(replace(explanation, candidates=candidates), None, None)
+    assert "   credential: api_key" in as_text(shown, schema.Gateway(), NOW)
+
+
+def test_an_unknown_name_is_answered_with_those_that_there_are(tmp_path: Path) -> None:
+    without_a_file = run_here("explain", "--port", "0", "nope", cwd=tmp_path, OPENAI_API_KEY="sk-0123456789")
+    assert "only demo, demo-failover, gpt-*, and PROVIDER/MODEL of demo, openai." in without_a_file.stderr
+    assert "`python app.py init`" in without_a_file.stderr
+    aliases = [alias(f"name-{number:02}", "a/m") for number in range(25)]
+    config = {"gateway": {"port": 0}, "providers": {"a": provider("http://127.0.0.1:9/v1")}, "modelAliases": aliases}
+    (tmp_path / "config.yaml").write_text(json.dumps(config))
+    with_one = run_here("explain", "nope", cwd=tmp_path)
+    assert with_one.returncode == 1
+    assert "name-18, name-19 and 5 more. Or name PROVIDER/MODEL; its providers: a." in with_one.stderr

@@ -1,6 +1,8 @@
 """`status`: its text and its JSON, without any token."""
 
 import json
+import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from gateway.commands.status import ProviderStatus, as_json, as_text, overview
 from gateway.core.secrets import Secret
 from tests.commands.test_login import accounts_of, run, written
 from tests.support.fakes import FakeClock
+from tests.support.served import run_here
 
 NOW = 1_800_000_000.0
 LOGIN = {
@@ -152,8 +155,55 @@ class TestForMachines:
         path = written(tmp_path, {"acme": LOGIN})
         (tmp_path / "tokens.json").write_text('{"canary')
         for result in (run("status", "-c", str(path)), run("status", "--json", "-c", str(path))):
-            assert result.exit_code == 0
+            assert result.exit_code == 1
             assert "tokens.json" in result.stdout and "canary" not in result.output
 
     def test_without_providers_it_says_so(self, tmp_path: Path) -> None:
-        assert run("status", "-c", str(written(tmp_path, {}))).stdout == "No providers are configured.\n"
+        result = run("status", "-c", str(written(tmp_path, {})))
+        assert result.exit_code == 1
+        assert result.stdout == (
+            "No providers are configured.\nwarning: no provider is enabled, so every call will fail: add one under"
+            " providers, or make one `enabled: true`\n"
+        )
+
+
+class TestTheExitCode:
+    @pytest.mark.parametrize(
+        ("settings", "expires_in", "code"),
+        [
+            ({"apiKey": "canary-key-123"}, None, 0),
+            ({}, None, 0),
+            ({"command": ["canary-not-run"]}, None, 0),
+            (LOGIN, 3600, 0),
+            (LOGIN, -60, 0),
+            (LOGIN, None, 1),
+            ({"tokenFile": "./none.json"}, None, 1),
+            ({"authType": "command"}, None, 1),
+            ({"enabled": False}, None, 1),
+        ],
+        ids=[
+            "a key",
+            "nothing needed",
+            "only a call shows it",
+            "a login",
+            "the next call renews it",
+            "no login",
+            "no file",
+            "misconfigured",
+            "nobody enabled",
+        ],
+    )
+    def test_is_1_where_something_needs_somebody_and_then_it_says_what(
+        self, tmp_path: Path, settings: Mapping[str, object], expires_in: float | None, code: int
+    ) -> None:
+        path = written(tmp_path, {"acme": settings})
+        if expires_in is not None:
+            expires_at = time.time() + expires_in
+            accounts_of(path).store.put("acme", Token(Secret("a"), Secret("r"), expires_at))
+        result = run("status", "-c", str(path))
+        assert result.exit_code == code
+        assert run("status", "--json", "-c", str(path)).exit_code == code
+        assert ("  to do: " in result.stdout or "warning: " in result.stdout) == bool(code)
+
+    def test_is_0_for_the_demo(self, tmp_path: Path) -> None:
+        assert run_here("status", cwd=tmp_path).returncode == 0

@@ -12,13 +12,14 @@ from gateway.config.changes import NEEDS_RESTART, Change, compare, keep_fixed, s
 from gateway.config.loader import parse
 from gateway.config.schema import Config
 from gateway.config.setting_types import Struct as Section
+from gateway.config.token_files import TokenFile, WatchFile
 from gateway.core.secrets import Secret
 
 BASE = Config(
-    auth=schema.Auth(watch_files=(schema.WatchFile(path="a"),)),
+    auth=schema.Auth(watch_files=(WatchFile(path="a"),)),
     model_aliases=(schema.Alias(alias="best", providers=(schema.Target(provider="acme", model="m"),)),),
     rate_limits=(schema.RateLimit(provider="acme", requests_per_minute=1),),
-    providers={"acme": schema.Provider(token_file=schema.TokenFile(path="t"))},
+    providers={"acme": schema.Provider(token_file=TokenFile(path="t"))},
 )
 """With one entry of every kind, so that the walk reaches each setting."""
 

@@ -16,9 +16,11 @@ from gateway.config import schema as schema_module
 from gateway.config.expand import expand
 from gateway.config.faults import MAX_FAULTS
 from gateway.config.loader import ConfigError, Loaded, Problem, load, parse, resolve, schema
-from gateway.config.schema import Config, Gateway, Logging, Provider, Timeouts, TokenFile, WatchFile
+from gateway.config.schema import Config, Gateway, Logging, Provider, Timeouts
+from gateway.config.token_files import TokenFile, WatchFile
 from gateway.core.secrets import Secret
 from gateway.providers import catalog
+from gateway.providers.vendors import VENDORS
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "config.example.yaml"
@@ -429,7 +431,7 @@ def accepts(shape: dict[str, Any], value: Any, defs: dict[str, Any]) -> bool:
 
 
 def accepted(text: str) -> bool:
-    whole: dict[str, Any] = schema()
+    whole: dict[str, Any] = schema(VENDORS)
     return accepts(whole, yaml.safe_load(text), whole["$defs"])
 
 
@@ -447,7 +449,7 @@ def test_the_schema_refuses_what_the_loader_refuses(text: str) -> None:
 
 
 def test_the_schema_names_its_standard_and_marks_secrets() -> None:
-    whole: dict[str, Any] = schema()
+    whole: dict[str, Any] = schema(VENDORS)
     assert whole["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert whole["title"] == "LLM Gateway configuration"
     assert set(whole["$defs"]["Gateway"]["properties"]) >= {"maxBodyMiB", "requestTimeoutSeconds"}

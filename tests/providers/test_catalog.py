@@ -20,6 +20,7 @@ from gateway.auth.sources import (
 from gateway.auth.tokens.file_formats import TokenPaths
 from gateway.config import schema
 from gateway.config.loader import ConfigError, Problem, parse
+from gateway.config.token_files import TokenFile
 from gateway.core.secrets import Secret
 from gateway.providers.catalog import CannotResolve, Resolved, check, from_environment, resolve
 from gateway.providers.vendors import VENDORS, Vendor
@@ -392,7 +393,7 @@ def missing(environ: Mapping[str, str] | None = None, **settings: object) -> tup
         ({"token_file": "~/t.json"}, TokenFileSource("~/t.json")),
         ({"token_file": "~/t.json", **LOGIN}, TokenFileSource("~/t.json")),
         (
-            {"token_file": schema.TokenFile(path="t", format="codex", access_token_path="a.b", expiry_path="c")},
+            {"token_file": TokenFile(path="t", format="codex", access_token_path="a.b", expiry_path="c")},
             TokenFileSource("t", "codex", TokenPaths("a.b", "c")),
         ),
         (

@@ -19,7 +19,7 @@ from gateway.auth.tokens.polled_file import MAX_FILE
 from gateway.auth.tokens.token import Token
 from gateway.auth.tokens.token_store import TokenStore
 from gateway.auth.tokens.watch_files import WatchedFiles
-from gateway.config.schema import WatchFile
+from gateway.config.token_files import WatchFile
 from gateway.core.secrets import Secret
 from tests.security.substitutions import substituted
 from tests.support.fakes import FakeClock

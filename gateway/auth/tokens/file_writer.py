@@ -56,7 +56,7 @@ class FileWriter:
         temporary = self._temporary
         temporary.unlink(missing_ok=True)  # left by a killed process
         try:
-            self._create(temporary, content)
+            self.create(temporary, content)
             self._rename(temporary, target)
         except BaseException:
             temporary.unlink(missing_ok=True)
@@ -85,11 +85,17 @@ class FileWriter:
             os.close(os.open(target, os.O_WRONLY))  # but not where it is a read-only mount
         self._temporary.unlink(missing_ok=True)
         try:
-            self._create(self._temporary, b"{}")
+            self.create(self._temporary, b"{}")
         finally:
             self._temporary.unlink(missing_ok=True)
 
-    def _create(self, path: Path, content: bytes) -> None:
+    def create(self, path: Path, content: bytes) -> None:
+        """Write a new file, readable by the user only. It is on the disk when this returns.
+
+        Raises:
+            FileExistsError: there is one already.
+            OSError: it cannot be written; a part of it may be there.
+        """
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         with open(os.open(path, flags, 0o600), "wb") as file:
             file.write(content)

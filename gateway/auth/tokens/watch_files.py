@@ -17,7 +17,7 @@ from typing import Final, TypeAlias
 from gateway.auth.tokens.file_formats import read_tokens
 from gateway.auth.tokens.polled_file import Signature, has_settled, read_whole, signature_of
 from gateway.auth.tokens.token import Token
-from gateway.config.schema import WatchFile
+from gateway.config.token_files import WatchFile
 from gateway.core.clock import Clock
 from gateway.core.strict_json import JsonFault, JsonValue, loads
 
