@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field, structs
 
+from gateway.config.prices import Price
 from gateway.config.response_store import ResponseStore
 from gateway.config.setting_types import Address, HeaderName, HeaderText, Name, Seconds, Struct, Text, Texts, Tokens
 from gateway.core.secrets import Secret
@@ -290,6 +291,7 @@ class Config(Struct, frozen=True):
     model_aliases: tuple[Alias, ...] = ()
     rate_limits: tuple[RateLimit, ...] = ()
     providers: dict[Name, Provider] = field(default_factory=dict)
+    prices: tuple[Price, ...] = ()
     logging: Logging = Logging()
 
 
