@@ -33,6 +33,7 @@ from gateway.dispatch.failover import Failover
 from gateway.handler.passthrough_handler import PassthroughHandler
 from gateway.handler.request_handler import RequestHandler
 from gateway.handler.response_transformer import ResponseTransformer
+from gateway.pricing import Pricing
 from gateway.providers import catalog
 from gateway.providers.base import Provider
 from gateway.providers.factory import ProviderFactory
@@ -84,6 +85,7 @@ class Assembly:
         auth: the credentials.
         router: knows the model names.
         explainer: how a model would be routed now.
+        pricing: knows what a call costs.
         guard: decides who may ask.
         timeout: seconds a call may take.
         max_body: bytes a request's body may have.
@@ -135,6 +137,7 @@ class Assembly:
         self._timeouts = {name: settings.timeouts for name, settings in config.providers.items()}
         self.router = Router(config.model_aliases, config.providers)
         self.endpoint_routes = EndpointRoutes({name: each.resolved.paths for name, each in self.bindings.items()})
+        self.pricing = Pricing(config, self.bindings, runtime.price_table)
         self.guard = Guard.of(config.gateway, port)
         self.explainer = Explainer(
             router=self.router,

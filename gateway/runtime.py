@@ -25,6 +25,7 @@ from gateway.limits.rate_limiter import RateLimiters
 from gateway.observe.logs import CallLog
 from gateway.observe.masking import Masker
 from gateway.observe.observers import Observers
+from gateway.observe.price_table import PriceTable
 from gateway.routing.health import Health
 from gateway.routing.lessons import Lessons
 from gateway.routing.retry_budget import RetryBudgets
@@ -140,6 +141,7 @@ class Runtime:
         self.transports = SharedTransports()
         self.observers = Observers([CallLog()])
         self.memory = ReasoningMemory()
+        self.price_table = PriceTable()
         self.responses = ResponseStore(self.clock.monotonic)
         self.demo_key = Secret(token_urlsafe(32))
         self._threads = threads

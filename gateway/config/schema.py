@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field, structs
 
+from gateway.config.prices import Price
 from gateway.config.response_store import ResponseStore
 from gateway.config.setting_types import Address, HeaderName, HeaderText, Name, Seconds, Struct, Text, Texts, Tokens
 from gateway.config.token_files import TokenFile, WatchFile
@@ -276,6 +277,9 @@ class Config(Struct, frozen=True):
     providers: Annotated[dict[Name, Provider], Meta(description="Who answers; the names are free.")] = field(
         default_factory=dict
     )
+    prices: Annotated[
+        tuple[Price, ...], Meta(description="What models cost; each row overrides the shipped table.")
+    ] = ()
     logging: Logging = Logging()
 
 
