@@ -14,7 +14,7 @@ from typing import Final
 
 from msgspec import structs
 
-from gateway.assembly import MIB, Assembly, threads_for
+from gateway.assembly import MIB, Assembly, store_of, threads_for
 from gateway.config.loader import Loaded
 from gateway.config_file import ConfigFile
 from gateway.core.clock import Clock, SystemClock
@@ -31,6 +31,7 @@ from gateway.server.gateway_proxy import GatewayProxy
 from gateway.server.reload_route import reload_rows
 from gateway.server.response_routes import response_rows
 from gateway.server.routes import ENDPOINTS, Row
+from gateway.server.usage_route import usage_rows
 
 CUT_SECONDS: Final = 2.0
 """What an answer that is cut at the end of the drain gets to say so."""
@@ -76,7 +77,9 @@ class Gateway:
         address, self.port = self._sockets[0].getsockname()[:2]
         self.url = f"http://[{address}]:{self.port}" if ":" in address else f"http://{address}:{self.port}"
         self.threads = threads_for(loaded.config)
-        self.runtime = Runtime(environ, threads=settings.threads, clock=clock, relayed=relayed)
+        self.runtime = Runtime(
+            environ, threads=settings.threads, clock=clock, relayed=relayed, store=store_of(loaded, clock)
+        )
         self.current: Current[Assembly] = Current()
         self._serving = threading.Lock()
         self._closed = False
@@ -92,6 +95,7 @@ class Gateway:
                 *endpoints,
                 *response_rows(self.runtime.responses, self.runtime.clock.wall),
                 *reload_rows(self.reloader),
+                *usage_rows(self.runtime.ledger.store, self.runtime.clock.wall),
             ),
             observers=self.runtime.observers,
         )

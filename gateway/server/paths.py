@@ -5,6 +5,7 @@ from typing import Final
 
 EXPLAIN: Final = "/gateway/explain"
 RELOAD: Final = "/gateway/reload"
+USAGE: Final = "/gateway/usage.json"
 
 
 def plain_path(path: str) -> str:
