@@ -14,8 +14,8 @@ from typing import Final
 
 from msgspec import structs
 
-from gateway.assembly import MIB, Assembly, store_of, threads_for
-from gateway.config.loader import Loaded
+from gateway.assembly import MIB, Assembly, threads_for
+from gateway.config.loader import Loaded, resolve
 from gateway.config_file import ConfigFile
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.errors import Draining
@@ -23,6 +23,7 @@ from gateway.greeting import greeting
 from gateway.httpd.listening import bind
 from gateway.httpd.server import HttpServer
 from gateway.observe import logs
+from gateway.observe.ledger_store import LedgerStore
 from gateway.observe.output_queue import OutputQueue
 from gateway.process import StopSignals, freeze_startup_objects, limit_malloc, raise_descriptor_limit
 from gateway.reload import Reloader
@@ -194,6 +195,22 @@ class Gateway:
             self.assembly.close()
         self.reloader.close()
         self.runtime.close()
+
+
+def store_of(loaded: Loaded, clock: Clock | None = None) -> LedgerStore | None:
+    """Where the calls of a gateway are kept: a file beside its configuration, or memory where there is none; None where
+    it keeps nothing.
+
+    Args:
+        loaded: the configuration that it starts with.
+        clock: the time of calls; the system's by default.
+    """
+    settings = loaded.config.ledger
+    if not settings.enabled:
+        return None
+    path = resolve(settings.path, loaded.path.parent) if loaded.path else None
+    disk = SystemClock()
+    return LedgerStore(path, disk, (clock or disk).wall)
 
 
 def with_address(loaded: Loaded, host: str | None, port: int | None) -> Loaded:
