@@ -7,7 +7,7 @@ ends with it.
 
 import os
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from random import random
 from typing import Final
@@ -33,6 +33,8 @@ from gateway.dispatch.failover import Failover
 from gateway.handler.passthrough_handler import PassthroughHandler
 from gateway.handler.request_handler import RequestHandler
 from gateway.handler.response_transformer import ResponseTransformer
+from gateway.observe.costs import with_costs
+from gateway.observe.ledger_store import Keep
 from gateway.pricing import Pricing
 from gateway.providers import catalog
 from gateway.providers.base import Provider
@@ -150,6 +152,7 @@ class Assembly:
             generation=generation,
             proxies=proxies_of(self.endpoints),
             endpoints=self.endpoint_routes,
+            wires={name: each.resolved.wire for name, each in self.bindings.items()},
         )
 
     def apply(self) -> None:
@@ -160,6 +163,10 @@ class Assembly:
         runtime.limiters.configure(self._config.rate_limits, self.bindings)
         kept = self._config.gateway.response_store
         runtime.responses.configure(Limits(kept.max_mib * MIB, kept.hours * 3600))
+        runtime.ledger.set_pricing(partial(with_costs, cost_of=self.pricing.cost))
+        ledger = self._config.ledger
+        if runtime.ledger.store is not None:
+            runtime.ledger.store.configure(Keep(ledger.keep_days, ledger.keep_summary_days, ledger.max_mib * MIB))
         runtime.health.forget(self._replaced)
         runtime.lessons.forget(self._replaced)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from gateway.assembly import MIB, Assembly, threads_for
-from gateway.config.loader import Loaded
+from gateway.config.loader import Loaded, resolve
 from gateway.config.overrides import Overrides
 from gateway.config_file import ConfigFile
 from gateway.core.clock import Clock, SystemClock
@@ -22,6 +22,7 @@ from gateway.greeting import greeting
 from gateway.httpd.listening import bind
 from gateway.httpd.server import HttpServer
 from gateway.observe import logs
+from gateway.observe.ledger_store import LedgerStore
 from gateway.observe.output_queue import OutputQueue
 from gateway.process import StopSignals, freeze_startup_objects, limit_malloc, raise_descriptor_limit
 from gateway.reload import Reloader
@@ -30,6 +31,7 @@ from gateway.server.gateway_proxy import GatewayProxy
 from gateway.server.reload_route import reload_rows
 from gateway.server.response_routes import response_rows
 from gateway.server.routes import ENDPOINTS, Row
+from gateway.server.usage_route import usage_rows
 
 CUT_SECONDS: Final = 2.0
 """What an answer that is cut at the end of the drain gets to say so."""
@@ -76,7 +78,9 @@ class Gateway:
         address = reachable_from_here(address)
         self.url = f"http://[{address}]:{self.port}" if ":" in address else f"http://{address}:{self.port}"
         self.threads = threads_for(loaded.config)
-        self.runtime = Runtime(environ, threads=settings.threads, clock=clock, relayed=relayed)
+        self.runtime = Runtime(
+            environ, threads=settings.threads, clock=clock, relayed=relayed, store=store_of(loaded, clock)
+        )
         self.current: Current[Assembly] = Current()
         self._serving = threading.Lock()
         self._closed = False
@@ -92,7 +96,9 @@ class Gateway:
                 *endpoints,
                 *response_rows(self.runtime.responses, self.runtime.clock.wall),
                 *reload_rows(self.reloader),
+                *usage_rows(self.runtime.ledger.store, self.runtime.clock.wall),
             ),
+            observers=self.runtime.observers,
         )
         self._server = HttpServer(
             self.proxy.application,
@@ -189,6 +195,22 @@ class Gateway:
             self.assembly.close()
         self.reloader.close()
         self.runtime.close()
+
+
+def store_of(loaded: Loaded, clock: Clock | None = None) -> LedgerStore | None:
+    """Where the calls of a gateway are kept: a file beside its configuration, or memory where there is none; None where
+    it keeps nothing.
+
+    Args:
+        loaded: the configuration that it starts with.
+        clock: the time of calls; the system's by default.
+    """
+    settings = loaded.config.ledger
+    if not settings.enabled:
+        return None
+    path = resolve(settings.path, loaded.path.parent) if loaded.path else None
+    disk = SystemClock()
+    return LedgerStore(path, disk, (clock or disk).wall)
 
 
 def run(loaded: Loaded, environ: Mapping[str, str], overrides: Overrides) -> int:

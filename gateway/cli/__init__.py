@@ -14,6 +14,7 @@ from gateway.cli import verbs
 from gateway.cli.health import health
 from gateway.cli.init import init
 from gateway.cli.key import key
+from gateway.cli.usage import usage
 from gateway.core.program import SCRIPT, program
 
 
@@ -44,6 +45,7 @@ VERBS: Final = (
     verbs.status,
     verbs.explain,
     verbs.reload,
+    usage,
     health,
     key,
 )

@@ -70,7 +70,12 @@ def accounts_of(path: Path | None) -> "Accounts":
     from gateway.commands.accounts import Accounts
     from gateway.core.clock import SystemClock
 
-    return Accounts(_load(path, overrides()), os.environ, SystemClock())
+    return Accounts(unchecked(path), os.environ, SystemClock())
+
+
+def unchecked(path: Path | None) -> Loaded:
+    """The configuration, for what needs none of its keys."""
+    return _load(path, overrides())
 
 
 @contextmanager

@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field, structs
 
+from gateway.config.ledger import Ledger
+from gateway.config.logging import Logging
 from gateway.config.prices import Price
 from gateway.config.response_store import ResponseStore
 from gateway.config.setting_types import Address, HeaderName, HeaderText, Name, Seconds, Struct, Text, Texts, Tokens
@@ -258,15 +260,6 @@ class Provider(Struct, frozen=True):
     timeouts: Timeouts = Timeouts()
 
 
-class Logging(Struct, frozen=True):
-    """What is printed on standard error."""
-
-    level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="The least that is printed.")] = (
-        "info"
-    )
-    format: Annotated[Literal["pretty", "json"], Meta(description="For people, or one object a line.")] = "pretty"
-
-
 class Config(Struct, frozen=True):
     """The whole file."""
 
@@ -281,6 +274,7 @@ class Config(Struct, frozen=True):
         tuple[Price, ...], Meta(description="What models cost; each row overrides the shipped table.")
     ] = ()
     logging: Logging = Logging()
+    ledger: Ledger = Ledger()
 
 
 SETTING_NAMES = frozenset(field.encode_name for section in Struct.__subclasses__() for field in structs.fields(section))
