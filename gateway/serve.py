@@ -10,12 +10,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, Literal
 
 from msgspec import structs
 
 from gateway.assembly import MIB, Assembly, threads_for
-from gateway.config.loader import Loaded
+from gateway.config.loader import Loaded, resolve
 from gateway.config_file import ConfigFile
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.errors import Draining
@@ -23,6 +23,7 @@ from gateway.greeting import greeting
 from gateway.httpd.listening import bind
 from gateway.httpd.server import HttpServer
 from gateway.observe import logs
+from gateway.observe.log_file import LogFile
 from gateway.observe.output_queue import OutputQueue
 from gateway.process import StopSignals, freeze_startup_objects, limit_malloc, raise_descriptor_limit
 from gateway.reload import Reloader
@@ -220,7 +221,8 @@ def run(loaded: Loaded, environ: Mapping[str, str], host: str | None = None, por
     signals = StopSignals(terminal=sys.stdin is not None and sys.stdin.isatty())
     gateway = Gateway(loaded, environ, on_death=signals.wake, file=file)
     said = OutputQueue(sys.stdout, lambda count: f"({count} lines were not shown.)\n")
-    lines = logs.queue_for(sys.stderr, settings.format)
+    log_file = _log_file(loaded, said)
+    lines = _log_lines(log_file, settings.format)
     logs.set_up(settings.level, settings.format, gateway.runtime.masker, lines)
     signals.install()
     gateway.start()
@@ -232,9 +234,25 @@ def run(loaded: Loaded, environ: Mapping[str, str], host: str | None = None, por
     else:
         _say(said, "Stopping: running answers may end, new connections are refused. Once more to leave at once.")
         _say(said, stop(gateway, gateway.loaded.config.gateway.drain_seconds))
-    for each in (said, lines):
-        each.close(FLUSH_SECONDS)
+    if lines.close(FLUSH_SECONDS) and log_file is not None:
+        log_file.close()
+    said.close(FLUSH_SECONDS)
     return 1 if gateway.died else 0
+
+
+def _log_file(loaded: Loaded, said: OutputQueue) -> LogFile | None:
+    """The file for log lines, where one is configured. It is opened with the first line."""
+    name = loaded.config.logging.file
+    if name is None:
+        return None
+    path = resolve(name, loaded.path.parent if loaded.path else None)
+    return LogFile(path, lambda fault: _say(said, f"Log lines are lost: {path} cannot be written: {fault.strerror}."))
+
+
+def _log_lines(file: LogFile | None, form: Literal["pretty", "json"]) -> OutputQueue:
+    if file is None:
+        return logs.queue_for(sys.stderr, form)
+    return logs.queue_for(file, form, "the log file could not be written")
 
 
 def stop(gateway: Gateway, drain_seconds: float, more: float = STOP_SECONDS) -> str:
