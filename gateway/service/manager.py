@@ -1,23 +1,22 @@
-"""What a service manager is to the `service` verbs, and what a manager is given to do its work.
+"""What a service manager is to the `service` verbs, and the two Windows modules that its managers work by.
 
-Each system has a module with its manager: `systemd`, `launchd`, `task_scheduler`, `windows_system`. A manager's texts
-(a unit, a property list, a task) are pure functions of a `Service`, the same on every system; all that it asks of the
-machine goes through a `Machine`, so that every manager can be tried on every system.
+Each system has a module with its manager: `systemd`, `launchd`, `task_scheduler`, `windows_system`. What it hands to
+the system (a unit, a property list, a task) is a pure function of a `Service`, and gives the same bytes everywhere. All
+that a manager does to the machine goes through a `Machine`, so that every manager can be tried on every system.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from math import ceil
 from typing import Final, Protocol
 
-from gateway.core.clock import Clock
-
 NAME: Final = "llm-gateway"
-"""Of the unit, of the Windows service, and at the end of the launchd label."""
+"""Of the unit and of the Windows service, and the end of the launchd label."""
 DISPLAY_NAME: Final = "LLM Gateway"
 """For people; also the name of the task."""
 SECONDS_BEYOND_DRAIN: Final = 10
 """What a manager gives the gateway beyond gateway.drainSeconds before it ends the process; it needs five of them."""
+NOT_INSTALLED: Final = "it is not installed: `service install` does that"
 LAST_LINES: Final = 50
 """Lines that `service logs` shows."""
 
@@ -33,7 +32,7 @@ class Service:
     Attributes:
         program: how this gateway is started: the absolute path of Python, and what follows it up to the verb.
         config: the absolute path of the configuration file.
-        folder: the working folder, which is the configuration's.
+        folder: the working folder: that of the configuration file.
         port: gateway.port.
         drain_seconds: gateway.drainSeconds.
     """
@@ -45,98 +44,59 @@ class Service:
     drain_seconds: float
 
     def command(self, *options: str) -> tuple[str, ...]:
-        """The whole command line, with further options of `serve`."""
+        """The whole command line.
+
+        Args:
+            options: further options of `serve`.
+        """
         return (*self.program, "serve", *options, "-c", self.config)
 
     @property
     def stop_seconds(self) -> int:
         """Whole seconds that a stop may take before the process is ended."""
-        return int(-(-self.drain_seconds // 1)) + SECONDS_BEYOND_DRAIN
-
-
-@dataclass(frozen=True, slots=True)
-class Ran:
-    """A command of the system that has ended.
-
-    Attributes:
-        code: its exit code.
-        output: what it wrote, on both outputs.
-    """
-
-    code: int
-    output: str
-
-
-class Runner(Protocol):
-    """Runs commands of the system."""
-
-    def __call__(self, *arguments: str, seconds: float) -> Ran:
-        """Run a program to its end, without a shell.
-
-        Args:
-            arguments: the program and its arguments.
-            seconds: after which it is given up.
-
-        Raises:
-            ServiceFailed: there is no such program, or it took too long.
-        """
-
-
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """What managers ask of the machine.
-
-    Attributes:
-        run: runs commands.
-        home: the user's home folder.
-        environ: the environment of the command line.
-        clock: for the waits until a manager has done its work.
-        user: POSIX's user id.
-    """
-
-    run: Runner
-    home: Path
-    environ: Mapping[str, str]
-    clock: Clock
-    user: int = 0
+        return ceil(self.drain_seconds) + SECONDS_BEYOND_DRAIN
 
 
 class ServiceManager(Protocol):
-    """A service manager of a system. What a method returns is for people, a line each.
+    """A service manager. What its methods return is for people; all but `document` raise ServiceFailed.
 
     Attributes:
-        where_variables_go: how a variable is given to a service of this manager, for people.
+        place: where `install` puts what `document` returns, for people.
+        where_variables_go: how a service of this manager is given a variable, for people.
+        own_log: whether it keeps what the gateway writes to standard error.
     """
 
+    place: str
     where_variables_go: str
+    own_log: bool
 
-    def document(self, service: Service) -> str:
-        """What `install` would hand to the system: the file's text."""
+    def document(self, service: Service) -> bytes:
+        """What `install` hands to the system."""
 
     def visible(self, names: Sequence[str]) -> Mapping[str, str]:
-        """The variables of these names that a service would see, with their values."""
+        """Those of these variables that a service would see, with their values."""
 
     def install(self, service: Service) -> Sequence[str]:
-        """Install the service and start it. Once more changes nothing but what differs. Raises ServiceFailed."""
+        """Install the service and start it. Doing it again changes only what differs."""
 
     def uninstall(self, service: Service) -> Sequence[str]:
-        """Stop the service and remove what `install` has made. Raises ServiceFailed."""
+        """Stop the service, and remove all that `install` has made; nothing where there is none."""
 
-    def start(self, service: Service) -> Sequence[str]:
-        """Start it, if it does not run. Raises ServiceFailed."""
+    def start(self) -> Sequence[str]:
+        """Start it; nothing where it runs."""
 
     def stop(self, service: Service) -> Sequence[str]:
-        """Stop it, after the answers that run. Raises ServiceFailed."""
+        """Stop it when the answers that run have ended; nothing where it does not run."""
 
     def status(self) -> str:
-        """What the manager says of it, in a few words. Raises ServiceFailed."""
+        """What the manager says of it, in a line."""
 
     def logs(self) -> Sequence[str]:
-        """The last lines of its log, or where they are. Raises ServiceFailed."""
+        """The last lines of its log, or where they are."""
 
 
 class WindowsService(Protocol):
-    """`gateway.service.windows_service`, by which the Windows manager of `--system` works. All raise OSError."""
+    """`gateway.service.windows_service`: the Service Control Manager. All raise OSError."""
 
     def install(self, name: str, display: str, command_line: str, account: str | None = None) -> None:
         """Create the service, or change one that is there to this."""
@@ -148,14 +108,14 @@ class WindowsService(Protocol):
         """Start it; nothing where it runs."""
 
     def stop(self, name: str, timeout: float) -> None:
-        """Ask it to stop, and wait for it so many seconds; nothing where it does not run."""
+        """Have it drain, and wait for it so many seconds; nothing where it does not run."""
 
     def state(self, name: str) -> str | None:
         """Its state in a word; None where there is no such service."""
 
 
 class StopEvent(Protocol):
-    """`gateway.service.stop_event`, by which a gateway of the same Windows session is asked to drain."""
+    """`gateway.service.stop_event`: how a gateway of the same Windows session is asked to drain."""
 
     def set_event(self, port: int) -> bool:
-        """Ask the gateway that serves this port to drain. Whether there is one."""
+        """Ask the gateway that serves this port to drain. Whether there is one. Raises OSError."""
