@@ -76,10 +76,11 @@ class TestServe:
         monkeypatch.chdir(tmp_path)
 
         def exit_code(*arguments: str) -> object:
-            with monkeypatch.context() as without, pytest.raises(SystemExit) as ended:
+            with monkeypatch.context() as without:
                 for name in ("stdin", "stdout", "stderr"):
                     without.setattr(sys, name, None)
-                commands(["serve", *arguments], prog_name="python app.py")
+                with pytest.raises(SystemExit) as ended:
+                    commands(["serve", *arguments], prog_name="python app.py")
             return ended.value.code
 
         return exit_code
@@ -91,9 +92,7 @@ class TestServe:
         assert serve("-c", str(path)) == 2
         assert 'unknown key "prot"' in (tmp_path / "gateway.log").read_text(encoding="utf-8")
 
-    def test_a_port_in_use_is_told_beside_the_configuration(
-        self, serve: Callable[..., object], tmp_path: Path
-    ) -> None:
+    def test_a_port_in_use_is_told_beside_the_configuration(self, serve: Callable[..., object], tmp_path: Path) -> None:
         with socket.create_server(("127.0.0.1", 0)) as other:
             port = other.getsockname()[1]
             assert serve("-c", str(config(tmp_path, f"gateway: {{port: {port}}}\n"))) == 1
