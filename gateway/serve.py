@@ -9,8 +9,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
-from typing import Final, Literal
+from typing import Final
 
 from msgspec import structs
 
@@ -23,9 +24,8 @@ from gateway.greeting import greeting
 from gateway.httpd.listening import bind
 from gateway.httpd.server import HttpServer
 from gateway.observe import logs
-from gateway.observe.log_file import LogFile
 from gateway.observe.output_queue import OutputQueue
-from gateway.process import StopSignals, freeze_startup_objects, limit_malloc, raise_descriptor_limit
+from gateway.process import StopSignals, Supervisor, freeze_startup_objects, limit_malloc, raise_descriptor_limit
 from gateway.reload import Reloader
 from gateway.runtime import Current, Runtime
 from gateway.server.gateway_proxy import GatewayProxy
@@ -199,13 +199,20 @@ def with_address(loaded: Loaded, host: str | None, port: int | None) -> Loaded:
     return replace(loaded, config=structs.replace(loaded.config, gateway=settings))
 
 
-def run(loaded: Loaded, environ: Mapping[str, str], host: str | None = None, port: int | None = None) -> int:
-    """Serve until a signal says stop.
+def run(
+    loaded: Loaded,
+    environ: Mapping[str, str],
+    host: str | None = None,
+    port: int | None = None,
+    supervisors: Sequence[Supervisor] = (),
+) -> int:
+    """Serve until a signal or a supervisor says stop.
 
     Args:
         loaded: the configuration.
         environ: the process's environment.
         host, port: of the command line, which win over the file's now and at every reload.
+        supervisors: may ask it to stop too.
 
     Returns:
         The process's exit code.
@@ -218,41 +225,42 @@ def run(loaded: Loaded, environ: Mapping[str, str], host: str | None = None, por
     file = ConfigFile(loaded.path, environ, port, lambda read: with_address(read, host, port)) if loaded.path else None
     loaded = with_address(loaded, host, port)
     settings = loaded.config.logging
-    signals = StopSignals(terminal=sys.stdin is not None and sys.stdin.isatty())
-    gateway = Gateway(loaded, environ, on_death=signals.wake, file=file)
-    said = OutputQueue(sys.stdout, lambda count: f"({count} lines were not shown.)\n")
-    log_file = _log_file(loaded, said)
-    lines = _log_lines(log_file, settings.format)
-    logs.set_up(settings.level, settings.format, gateway.runtime.masker, lines)
-    signals.install()
-    gateway.start()
-    freeze_startup_objects()
-    _say(said, greeting(gateway.assembly, gateway.url, environ))
-    signals.wait(gateway.reloader.request)
+    with closing(StopSignals(terminal=sys.stdin is not None and sys.stdin.isatty())) as signals:
+        gateway = Gateway(loaded, environ, on_death=signals.wake, file=file)
+        said = OutputQueue(sys.stdout, lambda count: f"({count} lines were not shown.)\n")
+        lines = _log_lines(loaded, said)
+        logs.set_up(settings.level, settings.format, gateway.runtime.masker, lines.queue)
+        signals.install()
+        gateway.start()
+        freeze_startup_objects()
+        _say(said, greeting(gateway.assembly, gateway.url, environ))
+        for each in supervisors:
+            each.serving(gateway.port, signals.wake)
+        signals.wait(gateway.reloader.request)
+        _end(gateway, said, supervisors)
+        lines.close(FLUSH_SECONDS)
+        said.close(FLUSH_SECONDS)
+        return 1 if gateway.died else 0
+
+
+def _end(gateway: Gateway, said: OutputQueue, supervisors: Sequence[Supervisor]) -> None:
     if gateway.died:  # a service manager starts a process again that has ended, and none that serves nothing
         _say(said, "Stopped by a fault of the gateway; its log has the details.")
-    else:
-        _say(said, "Stopping: running answers may end, new connections are refused. Once more to leave at once.")
-        _say(said, stop(gateway, gateway.loaded.config.gateway.drain_seconds))
-    if lines.close(FLUSH_SECONDS) and log_file is not None:
-        log_file.close()
-    said.close(FLUSH_SECONDS)
-    return 1 if gateway.died else 0
+        return
+    drain_seconds = gateway.loaded.config.gateway.drain_seconds
+    for each in supervisors:
+        each.stopping(drain_seconds + STOP_SECONDS + 2 * FLUSH_SECONDS)
+    _say(said, "Stopping: running answers may end, new connections are refused. Once more to leave at once.")
+    _say(said, stop(gateway, drain_seconds))
 
 
-def _log_file(loaded: Loaded, said: OutputQueue) -> LogFile | None:
-    """The file for log lines, where one is configured. It is opened with the first line."""
-    name = loaded.config.logging.file
-    if name is None:
-        return None
-    path = resolve(name, loaded.path.parent if loaded.path else None)
-    return LogFile(path, lambda fault: _say(said, f"Log lines are lost: {path} cannot be written: {fault.strerror}."))
-
-
-def _log_lines(file: LogFile | None, form: Literal["pretty", "json"]) -> OutputQueue:
-    if file is None:
-        return logs.queue_for(sys.stderr, form)
-    return logs.queue_for(file, form, "the log file could not be written")
+def _log_lines(loaded: Loaded, said: OutputQueue) -> logs.LogLines:
+    """Where log lines go: to standard error, or to the file that is configured. Trouble with the file is said."""
+    settings = loaded.config.logging
+    path = resolve(settings.file, loaded.path.parent if loaded.path else None) if settings.file else None
+    return logs.LogLines(
+        path or sys.stderr, settings.format, lambda fault: _say(said, f"Log lines are lost: {path}: {fault.strerror}.")
+    )
 
 
 def stop(gateway: Gateway, drain_seconds: float, more: float = STOP_SECONDS) -> str:

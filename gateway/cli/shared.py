@@ -50,7 +50,7 @@ def configuration(path: Path | None, port: int | None = None) -> Loaded:
     from gateway.assembly import without_file
     from gateway.providers import catalog
 
-    chosen = _chosen(path)
+    chosen = chosen_file(path)
     return without_file(os.environ) if chosen is None else _load(chosen, catalog.check(os.environ, port))
 
 
@@ -61,7 +61,7 @@ def accounts_of(path: Path | None) -> "Accounts":
     from gateway.commands.accounts import Accounts
     from gateway.core.clock import SystemClock
 
-    chosen = _chosen(path)
+    chosen = chosen_file(path)
     loaded = without_file(os.environ) if chosen is None else _load(chosen)
     return Accounts(loaded, os.environ, SystemClock())
 
@@ -86,7 +86,8 @@ def _load(path: Path, *checks: Check) -> Loaded:
         raise BadConfig(str(fault)) from None
 
 
-def _chosen(path: Path | None) -> Path | None:
+def chosen_file(path: Path | None) -> Path | None:
+    """The configuration file of a command; None where there is none."""
     return path or _from_variable() or _in_this_folder()
 
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 from pathlib import Path
 from typing import Literal
 
@@ -19,22 +18,6 @@ from gateway.cli.shared import (
 )
 from gateway.config.loader import schema
 from gateway.serve import with_address
-
-
-@click.command()
-@config_option
-@host_option
-@port_option
-def serve(path: Path | None, host: str | None, port: int | None) -> None:
-    """Serve until Ctrl-C (the default command)."""
-    from gateway.httpd.listening import BindError
-    from gateway.serve import run
-
-    try:
-        code = run(configuration(path, port), os.environ, host, port)
-    except BindError as fault:
-        raise Failed(str(fault)) from None
-    sys.exit(code)
 
 
 @click.command()
