@@ -16,7 +16,7 @@ from typing import Final
 from msgspec import structs
 
 from gateway.assembly import MIB, Assembly, threads_for
-from gateway.config.loader import Loaded
+from gateway.config.loader import Loaded, resolve
 from gateway.config_file import ConfigFile
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.errors import Draining
@@ -24,6 +24,7 @@ from gateway.greeting import greeting
 from gateway.httpd.listening import bind
 from gateway.httpd.server import HttpServer
 from gateway.observe import logs
+from gateway.observe.log_file import LogFile
 from gateway.observe.output_queue import OutputQueue
 from gateway.process import StopSignals, Supervisor, freeze_startup_objects, limit_malloc, raise_descriptor_limit
 from gateway.reload import Reloader
@@ -228,7 +229,7 @@ def run(
     with closing(StopSignals(terminal=sys.stdin is not None and sys.stdin.isatty())) as signals:
         gateway = Gateway(loaded, environ, on_death=signals.wake, file=file)
         said = OutputQueue(sys.stdout, lambda count: f"({count} lines were not shown.)\n")
-        lines = logs.queue_for(sys.stderr, settings.format)
+        log_file, lines = _log_output(loaded, said)
         logs.set_up(settings.level, settings.format, gateway.runtime.masker, lines)
         signals.install()
         gateway.start()
@@ -238,8 +239,9 @@ def run(
             each.serving(gateway.port, signals.wake)
         signals.wait(gateway.reloader.request)
         _end(gateway, said, supervisors)
-        for output in (said, lines):
-            output.close(FLUSH_SECONDS)
+        if lines.close(FLUSH_SECONDS) and log_file is not None:
+            log_file.close()
+        said.close(FLUSH_SECONDS)
         return 1 if gateway.died else 0
 
 
@@ -252,6 +254,16 @@ def _end(gateway: Gateway, said: OutputQueue, supervisors: Sequence[Supervisor])
         each.stopping(drain_seconds + STOP_SECONDS + 2 * FLUSH_SECONDS)
     _say(said, "Stopping: running answers may end, new connections are refused. Once more to leave at once.")
     _say(said, stop(gateway, drain_seconds))
+
+
+def _log_output(loaded: Loaded, said: OutputQueue) -> tuple[LogFile | None, OutputQueue]:
+    """The file for log lines, where one is configured, and their queue. It is opened with the first line."""
+    settings = loaded.config.logging
+    if settings.file is None:
+        return None, logs.queue_for(sys.stderr, settings.format)
+    path = resolve(settings.file, loaded.path.parent if loaded.path else None)
+    file = LogFile(path, lambda fault: _say(said, f"Log lines are lost: {path} cannot be written: {fault.strerror}."))
+    return file, logs.queue_for(file, settings.format, "the log file could not be written")
 
 
 def stop(gateway: Gateway, drain_seconds: float, more: float = STOP_SECONDS) -> str:

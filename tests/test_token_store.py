@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from gateway.auth.tokens.file_lock import LockBusy
-from gateway.auth.tokens.file_writer import REPLACE_TRIES
 from gateway.auth.tokens.polled_file import MAX_FILE
 from gateway.auth.tokens.token import Token
 from gateway.auth.tokens.token_store import TokenStore
 from gateway.core.clock import SystemClock
 from gateway.core.secrets import Secret
+from gateway.files import REPLACE_TRIES
 from tests.support.fakes import FakeClock
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no file modes, and no replacing of open files")

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field, structs
 
+from gateway.config.log_settings import Logging
 from gateway.config.response_store import ResponseStore
 from gateway.config.setting_types import Address, HeaderName, HeaderText, Name, Seconds, Struct, Text, Texts, Tokens
 from gateway.core.secrets import Secret
@@ -273,13 +274,6 @@ class Provider(Struct, frozen=True):
         | None
     ) = None
     timeouts: Timeouts = Timeouts()
-
-
-class Logging(Struct, frozen=True):
-    """What is printed on standard error."""
-
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["pretty", "json"] = "pretty"
 
 
 class Config(Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""Writes the gateway's log lines to standard error: one for each call, and one for each failed attempt.
+"""Writes the gateway's log lines to standard error or a file: one for each call, and one for each failed attempt.
 
 The loggers, the handler and their set-up are here; what a line looks like is decided in log_format.py. A log line
 contains no prompt and no secret.
@@ -17,7 +17,7 @@ from gateway.core.records import AttemptRecord, CallRecord
 from gateway.core.secrets import Secret
 from gateway.observe.log_format import JsonFormatter, PrettyFormatter, printable
 from gateway.observe.masking import Masker
-from gateway.observe.output_queue import OutputQueue
+from gateway.observe.output_queue import Output, OutputQueue
 
 ROOT: Final = "gateway"
 
@@ -134,17 +134,22 @@ def change(level: str, form: Literal["pretty", "json"]) -> None:
         logging.getLogger(ROOT).setLevel(level.upper())
 
 
-def queue_for(stream: TextIO | None, form: Literal["pretty", "json"]) -> OutputQueue:
+def queue_for(
+    stream: TextIO | Output | None,
+    form: Literal["pretty", "json"],
+    reason: str = "the reader of the log was too slow",
+) -> OutputQueue:
     """A queue of log lines, whose reader may pause. The caller closes it.
 
     Args:
         stream: where its thread writes them; None for a process without such a stream.
         form: of the line that says how many lines were dropped, until `change` is called.
+        reason: why they were, for that line.
     """
     first = _formatter(form, Masker())
 
     def dropped_line(count: int) -> str:
-        text = f"{count} log {plural('line', count)} dropped: the reader of the log was too slow."
+        text = f"{count} log {plural('line', count)} dropped: {reason}."
         fields = {"name": ROOT, "levelno": logging.WARNING, "levelname": "WARNING", "msg": text}
         handlers = [each for each in logging.getLogger().handlers if isinstance(each, LogHandler)]
         formatter = handlers[0].formatter if handlers else None

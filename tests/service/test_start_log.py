@@ -54,8 +54,9 @@ def test_each_line_is_appended_and_none_can_be_forged(tmp_path: Path) -> None:
 
 def test_a_fault_has_its_traceback(tmp_path: Path) -> None:
     path, prompt = config(tmp_path, ""), "tell me a secret"
+    nothing: dict[str, str] = {}
     try:
-        {}[prompt]
+        nothing[prompt]
     except KeyError as fault:
         tell(path, "The gateway has ended by a fault.", fault)
     text = (tmp_path / DEFAULT_NAME).read_text(encoding="utf-8")
