@@ -24,7 +24,6 @@ from gateway.greeting import greeting
 from gateway.httpd.listening import bind
 from gateway.httpd.server import HttpServer
 from gateway.observe import logs
-from gateway.observe.log_file import LogFile
 from gateway.observe.output_queue import OutputQueue
 from gateway.process import StopSignals, Supervisor, freeze_startup_objects, limit_malloc, raise_descriptor_limit
 from gateway.reload import Reloader
@@ -229,8 +228,8 @@ def run(
     with closing(StopSignals(terminal=sys.stdin is not None and sys.stdin.isatty())) as signals:
         gateway = Gateway(loaded, environ, on_death=signals.wake, file=file)
         said = OutputQueue(sys.stdout, lambda count: f"({count} lines were not shown.)\n")
-        log_file, lines = _log_output(loaded, said)
-        logs.set_up(settings.level, settings.format, gateway.runtime.masker, lines)
+        lines = _log_lines(loaded, said)
+        logs.set_up(settings.level, settings.format, gateway.runtime.masker, lines.queue)
         signals.install()
         gateway.start()
         freeze_startup_objects()
@@ -239,8 +238,7 @@ def run(
             each.serving(gateway.port, signals.wake)
         signals.wait(gateway.reloader.request)
         _end(gateway, said, supervisors)
-        if lines.close(FLUSH_SECONDS) and log_file is not None:
-            log_file.close()
+        lines.close(FLUSH_SECONDS)
         said.close(FLUSH_SECONDS)
         return 1 if gateway.died else 0
 
@@ -256,14 +254,13 @@ def _end(gateway: Gateway, said: OutputQueue, supervisors: Sequence[Supervisor])
     _say(said, stop(gateway, drain_seconds))
 
 
-def _log_output(loaded: Loaded, said: OutputQueue) -> tuple[LogFile | None, OutputQueue]:
-    """The file for log lines, where one is configured, and their queue. It is opened with the first line."""
+def _log_lines(loaded: Loaded, said: OutputQueue) -> logs.LogLines:
+    """Where log lines go: to standard error, or to the file that is configured. Trouble with the file is said."""
     settings = loaded.config.logging
-    if settings.file is None:
-        return None, logs.queue_for(sys.stderr, settings.format)
-    path = resolve(settings.file, loaded.path.parent if loaded.path else None)
-    file = LogFile(path, lambda fault: _say(said, f"Log lines are lost: {path} cannot be written: {fault.strerror}."))
-    return file, logs.queue_for(file, settings.format, "the log file could not be written")
+    path = resolve(settings.file, loaded.path.parent if loaded.path else None) if settings.file else None
+    return logs.LogLines(
+        path or sys.stderr, settings.format, lambda fault: _say(said, f"Log lines are lost: {path}: {fault.strerror}.")
+    )
 
 
 def stop(gateway: Gateway, drain_seconds: float, more: float = STOP_SECONDS) -> str:

@@ -12,6 +12,7 @@ import click
 from gateway import __version__
 from gateway.cli import verbs
 from gateway.cli.serve import serve
+from gateway.cli.service import service
 
 
 class ServeByDefault(click.Group):
@@ -32,7 +33,7 @@ def commands() -> None:
     """
 
 
-VERBS: Final = (serve, verbs.check, verbs.login, verbs.logout, verbs.status, verbs.explain, verbs.reload)
+VERBS: Final = (serve, verbs.check, verbs.login, verbs.logout, verbs.status, verbs.explain, verbs.reload, service)
 
 for verb in VERBS:
     commands.add_command(verb)

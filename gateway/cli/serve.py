@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gateway.cli.shared import Failed, chosen_file, config_option, configuration, host_option, port_option
+from gateway.cli.shared import BadConfig, Failed, chosen_file, config_option, configuration, host_option, port_option
 
 if TYPE_CHECKING:
     from gateway.process import Supervisor
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 @host_option
 @port_option
 @click.option("--windows-service", "service", metavar="NAME", hidden=True, help="Be the Windows service NAME.")
-def serve(path: Path | None, host: str | None, port: int | None, service: str | None) -> None:
+@click.option("--managed", is_flag=True, hidden=True, help="A bad configuration ends with 0, once it is told.")
+def serve(path: Path | None, host: str | None, port: int | None, service: str | None, *, managed: bool) -> None:
     """Serve until Ctrl-C (the default command)."""
     if service is not None:
         from gateway.service.windows_service import run_dispatcher
@@ -29,8 +30,13 @@ def serve(path: Path | None, host: str | None, port: int | None, service: str | 
             sys.exit(run_dispatcher(service, lambda control: _exit_code(path, host, port, control)))
         except OSError as fault:
             raise Failed(f"{fault}.") from None
-    with _failures_told(path), _stop_event() as supervisors:
-        sys.exit(_run(path, host, port, *supervisors))
+    try:
+        with _failures_told(path), _stop_event() as supervisors:
+            sys.exit(_run(path, host, port, *supervisors))
+    except BadConfig as fault:
+        if not managed:
+            raise
+        fault.show()  # launchd starts again what ends with any code but 0
 
 
 def _run(path: Path | None, host: str | None, port: int | None, *supervisors: "Supervisor") -> int:

@@ -1,7 +1,7 @@
 """Asks the gateway that runs on the configured address what only it knows: cooldowns, limits, refused tokens; and asks
 it to read its configuration again.
 
-`explain`, `status` and `reload` share it. It prints nothing, and it asks nobody else.
+`explain`, `status`, `reload` and `service` share it. It prints nothing, and it asks nobody else.
 """
 
 from dataclasses import dataclass
@@ -10,22 +10,32 @@ from typing import Final, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
+from msgspec import structs
 
 from gateway.commands.console import one_line
 from gateway.config import schema
 from gateway.core.errors import InvalidConfiguration, ModelNotFound
 from gateway.dispatch.explain import CHAT, Explanation
-from gateway.server.paths import EXPLAIN, RELOAD
+from gateway.server.paths import EXPLAIN, HEALTH, RELOAD
 
 ASK_SECONDS: Final = 2.0
 """Seconds for a running gateway's answer, which takes milliseconds."""
 RELOAD_SECONDS: Final = 30.0
 """The same, for a reload: a file of the largest size takes seconds to read."""
+HEALTH_SECONDS: Final = 1.0
+"""The same, for /health, which never waits behind anything."""
 MAX_ANSWER: Final = 1 << 20
 """Bytes of that answer."""
 OTHER_VERSION: Final = "what answers there is no gateway of this version"
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Health:
+    """What /health says."""
+
+    status: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +104,20 @@ def ask(model: str, settings: schema.Gateway, endpoint: str = CHAT) -> Explanati
     if error is not None and error.code == ModelNotFound.code:
         raise ModelNotFound(f"The gateway at {address(settings)} says: {one_line(error.message)}", param="model")
     return _said(status, error)
+
+
+def ask_health(settings: schema.Gateway) -> str | None:
+    """What the running gateway says of itself (`ok`, `draining`), or the fault of another answer, or None where there
+    was no answer. No key is sent: none is needed.
+
+    Args:
+        settings: where the gateway would run.
+    """
+    answer = _ask(structs.replace(settings, api_keys=()), "GET", HEALTH, HEALTH_SECONDS)
+    if answer is None:
+        return None
+    said = _read(answer[1], _Health)
+    return said.status if said else OTHER_VERSION
 
 
 def ask_to_reload(settings: schema.Gateway) -> Reloaded | str | None:

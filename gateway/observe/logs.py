@@ -6,7 +6,8 @@ contains no prompt and no secret.
 
 import logging
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Final, Literal, TextIO
 
 import msgspec
@@ -15,6 +16,7 @@ from gateway.core.clock import SystemClock
 from gateway.core.durations import plural
 from gateway.core.records import AttemptRecord, CallRecord
 from gateway.core.secrets import Secret
+from gateway.observe.log_file import LogFile
 from gateway.observe.log_format import JsonFormatter, PrettyFormatter, printable
 from gateway.observe.masking import Masker
 from gateway.observe.output_queue import Output, OutputQueue
@@ -156,6 +158,33 @@ def queue_for(
         return (formatter or first).format(logging.makeLogRecord({**fields, "fields": {"dropped_lines": count}})) + "\n"
 
     return OutputQueue(stream, dropped_line)
+
+
+class LogLines:
+    """Where log lines go, behind a queue whose reader may pause.
+
+    Attributes:
+        queue: takes the lines; for `set_up`.
+
+    Args:
+        output: a stream, or the path of a file; None for a process without such a stream.
+        form: of the lines.
+        on_trouble: is called with the fault where a file cannot be written.
+    """
+
+    def __init__(
+        self, output: TextIO | Path | None, form: Literal["pretty", "json"], on_trouble: Callable[[OSError], None]
+    ) -> None:
+        self._file = LogFile(output, on_trouble) if isinstance(output, Path) else None
+        if isinstance(output, Path):
+            self.queue = queue_for(self._file, form, "the log file could not be written")
+        else:
+            self.queue = queue_for(output, form)
+
+    def close(self, timeout: float) -> None:
+        """Write what is there, within so many seconds."""
+        if self.queue.close(timeout) and self._file is not None:
+            self._file.close()
 
 
 def _formatter(form: Literal["pretty", "json"], masker: Masker) -> PrettyFormatter | JsonFormatter:

@@ -18,10 +18,11 @@ from typing import Final
 from gateway.config import schema
 from gateway.core.errors import BadHttp, HostRefused, KeyRefused, NotJsonContent, OriginRefused
 from gateway.core.this_machine import is_this_machine
+from gateway.server.paths import HEALTH
 
 USUAL_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
 """Of this machine, as nearly every client writes it; found without parsing."""
-OPEN_PATHS: Final = frozenset({"/health"})
+OPEN_PATHS: Final = frozenset({HEALTH})
 """Paths that answer without a key, so that a supervisor needs none."""
 
 WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})

@@ -4,6 +4,7 @@ imports no web framework."""
 from typing import Final
 
 EXPLAIN: Final = "/gateway/explain"
+HEALTH: Final = "/health"
 RELOAD: Final = "/gateway/reload"
 
 

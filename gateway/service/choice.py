@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from gateway.service.machine import Machine
-from gateway.service.manager import ServiceFailed, ServiceManager
+from gateway.service.manager import ServiceManager, WrongSystem
 
 
 def manager_of(platform: str, machine: Machine, log: Path, *, system: bool, account: str | None) -> ServiceManager:
@@ -17,14 +17,14 @@ def manager_of(platform: str, machine: Machine, log: Path, *, system: bool, acco
         account: whom a service of the machine runs as.
 
     Raises:
-        ServiceFailed: there is none of this kind.
+        WrongSystem: there is none of this kind.
     """
     if platform == "win32":
         return _of_windows(machine, log, system=system, account=account)
     if system or account:
         boot = "`loginctl enable-linger` has the user's service run from boot on"
         instead = boot if platform == "linux" else "a service of the user runs while the user is logged in"
-        raise ServiceFailed(f"--system and --account are for Windows; here {instead}")
+        raise WrongSystem(f"--system and --account are for Windows; here {instead}")
     if platform == "linux":
         from gateway.service.systemd import SystemdManager  # noqa: PLC0415 - one of four is needed
 
@@ -33,7 +33,7 @@ def manager_of(platform: str, machine: Machine, log: Path, *, system: bool, acco
         from gateway.service.launchd import LaunchdManager  # noqa: PLC0415 - likewise
 
         return LaunchdManager(machine)
-    raise ServiceFailed(f"no service manager is known for {platform}")
+    raise WrongSystem(f"no service manager is known for {platform}")
 
 
 def _of_windows(machine: Machine, log: Path, *, system: bool, account: str | None) -> ServiceManager:
@@ -43,7 +43,7 @@ def _of_windows(machine: Machine, log: Path, *, system: bool, account: str | Non
 
         return WindowsSystemManager(machine, windows_service, account, log)
     if account:
-        raise ServiceFailed("--account is for a service of the machine: add --system")
+        raise WrongSystem("--account is for a service of the machine: add --system")
     from gateway.service import stop_event  # noqa: PLC0415 - likewise
     from gateway.service.task_scheduler import TaskSchedulerManager  # noqa: PLC0415 - likewise
 

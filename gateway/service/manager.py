@@ -25,6 +25,10 @@ class ServiceFailed(Exception):
     """A service command failed. The text is for people, a line or more."""
 
 
+class WrongSystem(ServiceFailed):
+    """This system has no service manager of the kind that was asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """What a service runs.

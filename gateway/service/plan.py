@@ -8,12 +8,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from gateway.config.faults import ConfigError
 from gateway.config.loader import Loaded
 from gateway.service.manager import Service, ServiceFailed, ServiceManager
 from gateway.upstream.certificates import BUNDLES
 from gateway.upstream.proxied.proxies import VARIABLES
+
+NO_FILE: Final = "a service needs a configuration file: name one by -c, or copy config.example.yaml to config.yaml"
 
 Check = Callable[[Mapping[str, str]], Loaded]
 """Reads and checks the configuration in an environment. Raises ConfigError."""
@@ -63,7 +66,7 @@ def plan(program: Sequence[str], check: Check, manager: ServiceManager, environ:
 
     Raises:
         ConfigError: the file has faults, whatever the environment.
-        ServiceFailed: the manager cannot be asked, or there is no file.
+        ServiceFailed: there is no file, or no service can run it.
     """
     names = _names(check, environ)
     try:
@@ -81,6 +84,20 @@ def plan(program: Sequence[str], check: Check, manager: ServiceManager, environ:
     return Plan(service, warnings, refusal)
 
 
+def as_served(check: Check, manager: ServiceManager, environ: Mapping[str, str]) -> Loaded:
+    """The configuration with the variables that a service sees, beside those of this terminal.
+
+    Raises:
+        ConfigError: it has faults.
+    """
+    try:
+        return check(environ)
+    except ConfigError:
+        with suppress(ServiceFailed):
+            return check({**environ, **manager.visible(_names(check, environ))})
+        raise
+
+
 def _warnings(loaded: Loaded, manager: ServiceManager, hidden: Sequence[str]) -> Iterator[str]:
     if hidden:
         names, it = ", ".join(hidden), "it" if len(hidden) == 1 else "them"
@@ -96,9 +113,7 @@ def service_of(loaded: Loaded, program: Sequence[str]) -> Service:
         ServiceFailed: there is no file, or no service can be told its path.
     """
     if loaded.path is None:
-        raise ServiceFailed(
-            "a service needs a configuration file: name one by -c, or copy config.example.yaml to config.yaml"
-        )
+        raise ServiceFailed(NO_FILE)
     path = _whole(loaded.path)
     for text in (*program, str(path)):
         if not text.isprintable():

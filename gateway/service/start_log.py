@@ -26,9 +26,13 @@ def log_path(config: Path | None) -> Path:
     Args:
         config: the configuration; None where there is none, and then the file is in the working folder.
     """
-    folder = config.parent if config else None
+    return configured_log(config) or resolve(DEFAULT_NAME, config.parent if config else None)
+
+
+def configured_log(config: Path | None) -> Path | None:
+    """`logging.file` of a configuration, which may have faults; None where it names none."""
     name = _configured(config) if config else None
-    return resolve(name or DEFAULT_NAME, folder)
+    return resolve(name, config.parent) if config and name else None
 
 
 def tell(config: Path | None, message: str, fault: BaseException | None = None) -> None:

@@ -1,6 +1,6 @@
 """A systemd user unit: the gateway runs as the user, from logon on, or from boot on for a user that lingers.
 
-Sources: systemd.unit(5), systemd.service(5) and systemd.exec(5) of version 252; escapes in "Command lines" of the second.
+Sources: systemd.unit(5), systemd.service(5) and systemd.exec(5) of version 252; "Command lines" in the second.
 """
 
 import re
@@ -147,7 +147,7 @@ class SystemdManager:
         """With so many seconds more than it takes anyway."""
         self._machine.do("systemctl", "--user", *arguments, seconds=60.0 + seconds)
 
-    def _in_file(self) -> Mapping[str, str]:
+    def _in_file(self) -> dict[str, str]:
         try:
             text = (self._machine.home / ENVIRONMENT_FILE).read_text(encoding="utf-8", errors="replace")
         except OSError:

@@ -66,7 +66,7 @@ class WindowsSystemManager:
         runs = f"{self.place}: installed; it runs now, and from boot on."
         if self._account:
             return (runs,)
-        home = "It runs as LocalSystem: `~` in the configuration is another folder for it, and your logins are not its own."
+        home = "It runs as LocalSystem: its home folder is not yours, and neither are its logins."
         return (runs, home)
 
     def uninstall(self, service: Service) -> Sequence[str]:

@@ -1,5 +1,6 @@
 """A start that fails in a process without standard error is told in the log file."""
 
+import os
 import socket
 import sys
 from collections.abc import Callable
@@ -54,9 +55,8 @@ def test_each_line_is_appended_and_none_can_be_forged(tmp_path: Path) -> None:
 
 def test_a_fault_has_its_traceback(tmp_path: Path) -> None:
     path, prompt = config(tmp_path, ""), "tell me a secret"
-    nothing: dict[str, str] = {}
     try:
-        nothing[prompt]
+        os.environ[prompt]
     except KeyError as fault:
         tell(path, "The gateway has ended by a fault.", fault)
     text = (tmp_path / DEFAULT_NAME).read_text(encoding="utf-8")

@@ -291,7 +291,9 @@ class TestFailing:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(os.path, "expanduser", lambda path: path)
-        self.assert_clear(run_here("check", cwd=tmp_path, LLM_GATEWAY_CONFIG="~/gone.yaml"), 2, "~/gone.yaml")
+        self.assert_clear(
+            run_here("check", cwd=tmp_path, LLM_GATEWAY_CONFIG="~/gone.yaml"), 2, str(Path("~/gone.yaml"))
+        )
 
     def test_a_folder_instead_of_a_file_is_exit_code_2(self, tmp_path: Path) -> None:
         self.assert_clear(run_here("-c", str(tmp_path), cwd=tmp_path), 2, "folder")
