@@ -83,7 +83,7 @@ class Machine:
         """The text of a value of the service's modules."""
         code = f"from gateway.service import stop_event, windows_service as w; print({expression})"
         done = self.run("-c", code)
-        smoke.expect(done.returncode == 0, f"{expression}: {(done.stderr or done.stdout)[-400:]}")
+        smoke.expect(done.returncode == 0, f"{expression}: {(done.stderr or done.stdout)[-1200:]}")
         return done.stdout.strip()
 
 
@@ -157,7 +157,12 @@ def as_a_service(machine: Machine) -> str:
     machine.evaluate(f"w.start({SERVICE!r})")
     states.append(state(machine))
     print(f"  whole: {smoke.whole(f'http://127.0.0.1:{port}')}", flush=True)
-    words = drained(port, lambda: (sc("stop", SERVICE), states.append(state(machine))))
+
+    def stop() -> None:
+        sc("stop", SERVICE)
+        states.append(state(machine))
+
+    words = drained(port, stop)
     machine.evaluate(f"w.stop({SERVICE!r}, 60)")
     states.append(state(machine))
     machine.evaluate(f"w.uninstall({SERVICE!r})")
@@ -185,7 +190,7 @@ def dry_run(machine: Machine) -> str:
     shown = []
     for options in ((), ("--system",)):
         done = machine.run(machine.app, "service", "install", *options, "--dry-run", "-c", windows_path(path))
-        smoke.expect(done.returncode == 0, f"service install --dry-run: {(done.stderr or done.stdout)[-400:]}")
+        smoke.expect(done.returncode == 0, f"service install --dry-run: {(done.stderr or done.stdout)[-1200:]}")
         shown.append(done.stdout)
     smoke.expect("<ExecutionTimeLimit>PT0S" in shown[0], f"the task is {shown[0]!r}")
     smoke.expect("--windows-service" in shown[1], f"the service is {shown[1]!r}")
