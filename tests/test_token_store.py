@@ -21,6 +21,7 @@ from gateway.core.clock import SystemClock
 from gateway.core.secrets import Secret
 from gateway.files import REPLACE_TRIES
 from tests.support.fakes import FakeClock
+from tests.support.wine import locks_of_files
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no file modes, and no replacing of open files")
 ROOT = Path(__file__).parents[1]
@@ -431,6 +432,7 @@ def test_who_has_the_store_for_himself_sees_and_makes_changes(path: Path, clock:
     assert set(content(path)["credentials"]) == {"y"}
 
 
+@locks_of_files
 def test_nobody_else_changes_it_meanwhile_and_everybody_reads_it(path: Path, clock: WaitClock) -> None:
     mine, theirs = TokenStore(path, clock), TokenStore(path, clock)
     mine.put("x", token("a"))

@@ -128,18 +128,21 @@ def install(name: str, display: str, command_line: str, account: str | None = No
     """
     advapi32, what = win32.advapi32(), f"The service {name} cannot be installed"
     settings = (_OWN_PROCESS, _AUTO_START, _ERROR_NORMAL, command_line, None, None, None, account, None)
-    with _manager(_MAY_CREATE, what) as manager:
-        created = advapi32.CreateServiceW(manager, name, display, _MAY_QUERY, *settings)
-        if created:
-            advapi32.CloseServiceHandle(created)
-        elif win32.last_error() != win32.ERROR_SERVICE_EXISTS:
+    access = _MAY_CHANGE | _MAY_START  # to set restarts, one must be allowed to start
+    with _manager(_MAY_CREATE | _MAY_CONNECT, what) as manager:
+        service = advapi32.CreateServiceW(manager, name, display, access, *settings)
+        if not service and win32.last_error() == win32.ERROR_SERVICE_EXISTS:
+            service = advapi32.OpenServiceW(manager, name, access)
+        if not service:
             raise win32.failure(what)
-    with _service(name, _MAY_CHANGE | _MAY_START, what) as service:  # to set restarts, one must be allowed to start
-        if not advapi32.ChangeServiceConfigW(service, *settings, display):
-            raise win32.failure(what)
-        for level, setting in _further_settings(display):
-            if not advapi32.ChangeServiceConfig2W(service, level, byref(setting)):
+        try:
+            if not advapi32.ChangeServiceConfigW(service, *settings, display):
                 raise win32.failure(what)
+            for level, setting in _further_settings(display):
+                if not advapi32.ChangeServiceConfig2W(service, level, byref(setting)):
+                    raise win32.failure(what)
+        finally:
+            advapi32.CloseServiceHandle(service)
 
 
 def _further_settings(display: str) -> Iterator[tuple[int, ctypes.Structure | DWORD | ctypes.c_wchar_p]]:
