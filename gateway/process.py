@@ -6,9 +6,10 @@ import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable
 from types import FrameType
-from typing import Final
+from typing import Final, Protocol
 
 M_MMAP_THRESHOLD: Final = -3
 M_ARENA_MAX: Final = -8
@@ -17,6 +18,21 @@ MMAP_THRESHOLD: Final = 256 * 1024
 """Bytes from which on a block is the system's own, and goes back to it when it is freed."""
 DESCRIPTORS: Final = 4096
 """Two for each connection that the server takes, and plenty for the rest."""
+
+
+class Supervisor(Protocol):
+    """Asks a gateway to stop, beside signals, and hears how far it is: the manager of a service, for example."""
+
+    def serving(self, port: int, stop: Callable[[], None]) -> None:
+        """The gateway serves.
+
+        Args:
+            port: where.
+            stop: asks it to drain, from any thread, however often; unlike a second signal, no call ends it at once.
+        """
+
+    def stopping(self, seconds: float) -> None:
+        """It drains, whoever has asked; `run` returns within so many seconds."""
 
 
 class StopSignals:
@@ -38,11 +54,15 @@ class StopSignals:
         self._count = 0
         self._hangups = 0
         self._woken = False
+        self._installed = False
         self._reader, self._writer = socket.socketpair()
         self._writer.setblocking(False)
 
     def install(self) -> None:
-        """Take the signals over. Main thread only."""
+        """Take the signals over. Does nothing on a thread that gets none: a Windows service serves on such a one."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        self._installed = True
         signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
         names = ["SIGINT", "SIGTERM", "SIGBREAK"]
         for number in [getattr(signal, name) for name in names if hasattr(signal, name)]:
@@ -63,8 +83,16 @@ class StopSignals:
                 reported = self._hangups
                 on_hangup()
 
+    def close(self) -> None:
+        """Give the wake-up socket back. A second signal still leaves at once. Idempotent."""
+        if self._installed:
+            self._installed = False
+            signal.set_wakeup_fd(-1)
+        self._reader.close()
+        self._writer.close()
+
     def wake(self) -> None:
-        """Have `wait` return without a signal. Any thread."""
+        """Have `wait` return without a signal, now or as soon as it is called. Any thread."""
         self._woken = True
         with contextlib.suppress(OSError):  # full, so it wakes anyway
             self._writer.send(b"\0")

@@ -16,6 +16,7 @@ from typing import Generic, Protocol, TypeVar
 
 from gateway.auth.tokens.token_store import TokenStore
 from gateway.auth.unsaved_tokens import UnsavedTokens
+from gateway.config.loader import Loaded, resolve
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.response_store import ResponseStore
 from gateway.core.secrets import Secret
@@ -199,3 +200,19 @@ class Runtime:
         """End every thread and socket. Idempotent."""
         while self._closing:
             self._closing.pop()()
+
+
+def ledger_store(loaded: Loaded, clock: Clock | None = None) -> LedgerStore | None:
+    """Where the calls of a gateway are kept: a file beside its configuration, or memory where there is none; None where
+    it keeps nothing.
+
+    Args:
+        loaded: the configuration that it starts with.
+        clock: the time of calls; the system's by default.
+    """
+    settings = loaded.config.ledger
+    if not settings.enabled:
+        return None
+    path = resolve(settings.path, loaded.path.parent) if loaded.path else None
+    disk = SystemClock()
+    return LedgerStore(path, disk, (clock or disk).wall)

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from typing import Final
 
 from gateway.assembly import MIB, Assembly, threads_for
@@ -22,11 +23,10 @@ from gateway.greeting import greeting
 from gateway.httpd.listening import bind
 from gateway.httpd.server import HttpServer
 from gateway.observe import logs
-from gateway.observe.ledger_store import LedgerStore
 from gateway.observe.output_queue import OutputQueue
-from gateway.process import StopSignals, freeze_startup_objects, limit_malloc, raise_descriptor_limit
+from gateway.process import StopSignals, Supervisor, freeze_startup_objects, limit_malloc, raise_descriptor_limit
 from gateway.reload import Reloader
-from gateway.runtime import Current, Runtime
+from gateway.runtime import Current, Runtime, ledger_store
 from gateway.server.gateway_proxy import GatewayProxy
 from gateway.server.reload_route import reload_rows
 from gateway.server.response_routes import response_rows
@@ -79,7 +79,7 @@ class Gateway:
         self.url = f"http://[{address}]:{self.port}" if ":" in address else f"http://{address}:{self.port}"
         self.threads = threads_for(loaded.config)
         self.runtime = Runtime(
-            environ, threads=settings.threads, clock=clock, relayed=relayed, store=store_of(loaded, clock)
+            environ, threads=settings.threads, clock=clock, relayed=relayed, store=ledger_store(loaded, clock)
         )
         self.current: Current[Assembly] = Current()
         self._serving = threading.Lock()
@@ -197,29 +197,16 @@ class Gateway:
         self.runtime.close()
 
 
-def store_of(loaded: Loaded, clock: Clock | None = None) -> LedgerStore | None:
-    """Where the calls of a gateway are kept: a file beside its configuration, or memory where there is none; None where
-    it keeps nothing.
-
-    Args:
-        loaded: the configuration that it starts with.
-        clock: the time of calls; the system's by default.
-    """
-    settings = loaded.config.ledger
-    if not settings.enabled:
-        return None
-    path = resolve(settings.path, loaded.path.parent) if loaded.path else None
-    disk = SystemClock()
-    return LedgerStore(path, disk, (clock or disk).wall)
-
-
-def run(loaded: Loaded, environ: Mapping[str, str], overrides: Overrides) -> int:
-    """Serve until a signal says stop.
+def run(
+    loaded: Loaded, environ: Mapping[str, str], overrides: Overrides, supervisors: Sequence[Supervisor] = ()
+) -> int:
+    """Serve until a signal or a supervisor says stop.
 
     Args:
         loaded: the configuration.
         environ: the process's environment.
         overrides: what the command line and the environment say over the file, at every reload too.
+        supervisors: may ask it to stop too.
 
     Returns:
         The process's exit code.
@@ -231,24 +218,42 @@ def run(loaded: Loaded, environ: Mapping[str, str], overrides: Overrides) -> int
     raise_descriptor_limit()
     file = ConfigFile(loaded.path, environ, overrides) if loaded.path else None
     settings = loaded.config.logging
-    signals = StopSignals(terminal=sys.stdin is not None and sys.stdin.isatty())
-    gateway = Gateway(loaded, environ, on_death=signals.wake, file=file)
-    said = OutputQueue(sys.stdout, lambda count: f"({count} lines were not shown.)\n")
-    lines = logs.queue_for(sys.stderr, settings.format)
-    logs.set_up(settings.level, settings.format, gateway.runtime.masker, lines)
-    signals.install()
-    gateway.start()
-    freeze_startup_objects()
-    _say(said, greeting(gateway.assembly, gateway.url, environ))
-    signals.wait(gateway.reloader.request)
+    with closing(StopSignals(terminal=sys.stdin is not None and sys.stdin.isatty())) as signals:
+        gateway = Gateway(loaded, environ, on_death=signals.wake, file=file)
+        said = OutputQueue(sys.stdout, lambda count: f"({count} lines were not shown.)\n")
+        lines = _log_lines(loaded, said)
+        logs.set_up(settings.level, settings.format, gateway.runtime.masker, lines.queue)
+        signals.install()
+        gateway.start()
+        freeze_startup_objects()
+        _say(said, greeting(gateway.assembly, gateway.url, environ))
+        for each in supervisors:
+            each.serving(gateway.port, signals.wake)
+        signals.wait(gateway.reloader.request)
+        _end(gateway, said, supervisors)
+        lines.close(FLUSH_SECONDS)
+        said.close(FLUSH_SECONDS)
+        return 1 if gateway.died else 0
+
+
+def _end(gateway: Gateway, said: OutputQueue, supervisors: Sequence[Supervisor]) -> None:
     if gateway.died:  # a service manager starts a process again that has ended, and none that serves nothing
         _say(said, "Stopped by a fault of the gateway; its log has the details.")
-    else:
-        _say(said, "Stopping: running answers may end, new connections are refused. Once more to leave at once.")
-        _say(said, stop(gateway, gateway.loaded.config.gateway.drain_seconds))
-    for each in (said, lines):
-        each.close(FLUSH_SECONDS)
-    return 1 if gateway.died else 0
+        return
+    drain_seconds = gateway.loaded.config.gateway.drain_seconds
+    for each in supervisors:
+        each.stopping(drain_seconds + STOP_SECONDS + 2 * FLUSH_SECONDS)
+    _say(said, "Stopping: running answers may end, new connections are refused. Once more to leave at once.")
+    _say(said, stop(gateway, drain_seconds))
+
+
+def _log_lines(loaded: Loaded, said: OutputQueue) -> logs.LogLines:
+    """Where log lines go: to standard error, or to the file that is configured. Trouble with the file is said."""
+    settings = loaded.config.logging
+    path = resolve(settings.file, loaded.path.parent if loaded.path else None) if settings.file else None
+    return logs.LogLines(
+        path or sys.stderr, settings.format, lambda fault: _say(said, f"Log lines are lost: {path}: {fault.strerror}.")
+    )
 
 
 def stop(gateway: Gateway, drain_seconds: float, more: float = STOP_SECONDS) -> str:

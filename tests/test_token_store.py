@@ -14,13 +14,14 @@ from typing import Any
 import pytest
 
 from gateway.auth.tokens.file_lock import LockBusy
-from gateway.auth.tokens.file_writer import REPLACE_TRIES
 from gateway.auth.tokens.polled_file import MAX_FILE
 from gateway.auth.tokens.token import Token
 from gateway.auth.tokens.token_store import TokenStore
 from gateway.core.clock import SystemClock
 from gateway.core.secrets import Secret
+from gateway.files import REPLACE_TRIES
 from tests.support.fakes import FakeClock
+from tests.support.wine import locks_of_files
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no file modes, and no replacing of open files")
 ROOT = Path(__file__).parents[1]
@@ -431,6 +432,7 @@ def test_who_has_the_store_for_himself_sees_and_makes_changes(path: Path, clock:
     assert set(content(path)["credentials"]) == {"y"}
 
 
+@locks_of_files
 def test_nobody_else_changes_it_meanwhile_and_everybody_reads_it(path: Path, clock: WaitClock) -> None:
     mine, theirs = TokenStore(path, clock), TokenStore(path, clock)
     mine.put("x", token("a"))

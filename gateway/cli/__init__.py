@@ -14,6 +14,8 @@ from gateway.cli import verbs
 from gateway.cli.health import health
 from gateway.cli.init import init
 from gateway.cli.key import key
+from gateway.cli.serve import serve
+from gateway.cli.service import service
 from gateway.cli.usage import usage
 from gateway.core.program import SCRIPT, program
 
@@ -38,7 +40,7 @@ def commands() -> None:
 
 VERBS: Final = (
     init,
-    verbs.serve,
+    serve,
     verbs.check,
     verbs.login,
     verbs.logout,
@@ -48,6 +50,7 @@ VERBS: Final = (
     usage,
     health,
     key,
+    service,
 )
 
 for verb in VERBS:

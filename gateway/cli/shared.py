@@ -116,14 +116,15 @@ def _way_to_a_file(path: Path | None) -> str:
 def _load(path: Path | None, said: Overrides, *checks: Check) -> Loaded:
     from gateway.assembly import without_file
 
-    chosen = _chosen(path)
+    chosen = chosen_file(path)
     with bad_config(chosen):
         if chosen is None:
             return without_file(os.environ, said)
         return load(chosen, env=os.environ, checks=checks, overrides=said)
 
 
-def _chosen(path: Path | None) -> Path | None:
+def chosen_file(path: Path | None) -> Path | None:
+    """The configuration file of a command; None where there is none."""
     return path or _from_variable() or _in_this_folder()
 
 

@@ -22,23 +22,6 @@ from gateway.cli.shared import (
 
 @click.command()
 @config_option
-@host_option
-@port_option
-def serve(path: Path | None, host: str | None, port: int | None) -> None:
-    """Serve until Ctrl-C (the default command)."""
-    from gateway.httpd.listening import BindError
-    from gateway.serve import run
-
-    said = overrides(host, port, create_key=True)
-    try:
-        code = run(configuration(path, said), os.environ, said)
-    except BindError as fault:
-        raise Failed(str(fault)) from None
-    sys.exit(code)
-
-
-@click.command()
-@config_option
 @click.option(
     "--schema",
     "schema_file",

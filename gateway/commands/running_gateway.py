@@ -1,7 +1,7 @@
 """Asks the gateway that runs on the configured address what only it knows: cooldowns, limits, refused tokens; and asks
 it to read its configuration again.
 
-`explain`, `status`, `reload` and `health` share it. It prints nothing, and it asks nobody else.
+`explain`, `status`, `reload`, `health` and `service` share it. It prints nothing, and it asks nobody else.
 """
 
 from dataclasses import dataclass

@@ -17,7 +17,7 @@ from gateway.config.exposure import guarded_host
 from gateway.config.faults import WHOLE_FILE, Check, ConfigError, Fault, Faults, KeyPath, Position, Problem
 from gateway.config.nodes import MAX_BYTES, Listing, Node, Scalar, Section, compose
 from gateway.config.overrides import NOTHING, Overrides
-from gateway.config.paths import known_homes, resolve, watched_files_exist
+from gateway.config.paths import known_homes, log_folder_exists, resolve, watched_files_exist
 from gateway.config.places import NoValue, Place
 from gateway.config.renamed import RENAMED, Renamed, renew
 from gateway.config.rules import RULES
@@ -109,7 +109,7 @@ def load_text(
         ConfigError: the configuration cannot be used.
     """
     absolute = path.absolute()
-    checks = [*checks, watched_files_exist(absolute.parent)]
+    checks = [*checks, watched_files_exist(absolute.parent), log_folder_exists(absolute.parent)]
     loaded = parse(text, str(path), env=env, checks=checks, overrides=overrides)
     return replace(loaded, path=absolute, digest=sha256(text).digest())
 

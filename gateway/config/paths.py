@@ -1,4 +1,4 @@
-"""What must hold for the paths in a configuration: their home folder is known, and watched files are there.
+"""What must hold for the paths in a configuration: their home folder is known, and there is what is read or written.
 
 These checks look at this machine, which the rules in `rules` do not.
 """
@@ -15,7 +15,7 @@ def resolve(path_text: str, base: Path | None) -> Path:
     """Make a path of the configuration absolute; `~` is the home folder.
 
     Args:
-        path_text: `auth.tokenStorePath`, say.
+        path_text: of `auth.tokenStorePath`, an entry of `auth.watchFiles`, or `logging.file`.
         base: the folder of the configuration file, where relative paths start; None for the current folder.
     """
     # os.path keeps `~` where no home folder is known, which `known_homes` reports; pathlib would raise.
@@ -44,6 +44,21 @@ def watched_files_exist(base: Path) -> Check:
     return problems
 
 
+def log_folder_exists(base: Path) -> Check:
+    """A check that `logging.file` can be a file in a folder that is there; a relative one starts from `base`."""
+
+    def problems(config: Config) -> Iterable[Problem]:
+        if config.logging.file is None:
+            return
+        path = resolve(config.logging.file, base)
+        if path.is_dir():
+            yield Problem(("logging", "file"), "is a folder: name a file in it", fatal=True)
+        elif not path.parent.is_dir():
+            yield Problem(("logging", "file"), "its folder is not there: make it, or name another", fatal=True)
+
+    return problems
+
+
 def _paths(config: Config) -> Iterator[tuple[KeyPath, str]]:
     yield ("auth", "tokenStorePath"), config.auth.token_store_path
     if config.ledger.enabled:
@@ -54,3 +69,5 @@ def _paths(config: Config) -> Iterator[tuple[KeyPath, str]]:
         if provider.enabled and provider.token_file is not None:
             file = provider.token_file
             yield ("providers", name, "tokenFile"), file if isinstance(file, str) else file.path
+    if config.logging.file is not None:
+        yield ("logging", "file"), config.logging.file

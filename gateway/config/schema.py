@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, field, structs
 
 from gateway.config.ledger import Ledger
-from gateway.config.logging import Logging
+from gateway.config.log_settings import Logging
 from gateway.config.prices import Price
 from gateway.config.response_store import ResponseStore
 from gateway.config.setting_types import Address, HeaderName, HeaderText, Name, Seconds, Struct, Text, Texts, Tokens

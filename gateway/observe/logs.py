@@ -1,4 +1,4 @@
-"""Writes the gateway's log lines to standard error: one for each call, and one for each failed attempt.
+"""Writes the gateway's log lines to standard error or a file: one for each call, and one for each failed attempt.
 
 The loggers, the handler and their set-up are here; what a line looks like is decided in log_format.py. A log line
 contains no prompt and no secret.
@@ -6,7 +6,8 @@ contains no prompt and no secret.
 
 import logging
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Final, Literal, TextIO
 
 import msgspec
@@ -15,9 +16,10 @@ from gateway.core.clock import SystemClock
 from gateway.core.durations import plural
 from gateway.core.records import AttemptRecord, CallRecord
 from gateway.core.secrets import Secret
+from gateway.observe.log_file import LogFile
 from gateway.observe.log_format import JsonFormatter, PrettyFormatter, printable
 from gateway.observe.masking import Masker
-from gateway.observe.output_queue import OutputQueue
+from gateway.observe.output_queue import Output, OutputQueue
 
 ROOT: Final = "gateway"
 
@@ -137,23 +139,55 @@ def change(level: str, form: Literal["pretty", "json"]) -> None:
         logging.getLogger(ROOT).setLevel(level.upper())
 
 
-def queue_for(stream: TextIO | None, form: Literal["pretty", "json"]) -> OutputQueue:
+def queue_for(
+    stream: TextIO | Output | None,
+    form: Literal["pretty", "json"],
+    reason: str = "the reader of the log was too slow",
+) -> OutputQueue:
     """A queue of log lines, whose reader may pause. The caller closes it.
 
     Args:
         stream: where its thread writes them; None for a process without such a stream.
         form: of the line that says how many lines were dropped, until `change` is called.
+        reason: why they were, for that line.
     """
     first = _formatter(form, Masker())
 
     def dropped_line(count: int) -> str:
-        text = f"{count} log {plural('line', count)} dropped: the reader of the log was too slow."
+        text = f"{count} log {plural('line', count)} dropped: {reason}."
         fields = {"name": ROOT, "levelno": logging.WARNING, "levelname": "WARNING", "msg": text}
         handlers = [each for each in logging.getLogger().handlers if isinstance(each, LogHandler)]
         formatter = handlers[0].formatter if handlers else None
         return (formatter or first).format(logging.makeLogRecord({**fields, "fields": {"dropped_lines": count}})) + "\n"
 
     return OutputQueue(stream, dropped_line)
+
+
+class LogLines:
+    """Where log lines go, behind a queue whose reader may pause.
+
+    Attributes:
+        queue: takes the lines; for `set_up`.
+
+    Args:
+        output: a stream, or the path of a file; None for a process without such a stream.
+        form: of the lines.
+        on_trouble: is called with the fault where a file cannot be written.
+    """
+
+    def __init__(
+        self, output: TextIO | Path | None, form: Literal["pretty", "json"], on_trouble: Callable[[OSError], None]
+    ) -> None:
+        self._file = LogFile(output, on_trouble) if isinstance(output, Path) else None
+        if isinstance(output, Path):
+            self.queue = queue_for(self._file, form, "the log file could not be written")
+        else:
+            self.queue = queue_for(output, form)
+
+    def close(self, timeout: float) -> None:
+        """Write what is there, within so many seconds."""
+        if self.queue.close(timeout) and self._file is not None:
+            self._file.close()
 
 
 def _formatter(form: Literal["pretty", "json"], masker: Masker) -> PrettyFormatter | JsonFormatter:

@@ -1,4 +1,4 @@
-"""A bounded queue in front of standard error or standard output, and the thread that writes what is in it.
+"""A bounded queue in front of standard error, standard output or a log file, and the thread that writes what is in it.
 
 A terminal whose reader pauses (Ctrl-S, a selection in a Windows console, a pager that is stuck) blocks whoever writes
 to it. Calls and the stop of the gateway must not wait for that reader, so they only put their texts here. Where the
@@ -10,9 +10,10 @@ import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Final, Protocol, TextIO
+from typing import Final, Protocol, TextIO, cast
 
 from gateway.core.clock import Clock, SystemClock
+from gateway.core.no_op import no_op
 
 MAX_TEXTS: Final = 1_000
 """Texts that wait at most; with 5,000 calls a second this is a pause of 0.2 seconds."""
@@ -37,12 +38,14 @@ class OutputQueue:
     """Takes texts from any thread, without ever waiting for their reader.
 
     Args:
-        stream: the output; None where the process has none, and then nothing is written.
+        stream: the output, in UTF-8 where it has no encoding; None where the process has none: nothing is written.
         dropped_line: makes the line, with its end, that says how many texts were dropped.
         clock: for the pause in which texts gather.
     """
 
-    def __init__(self, stream: TextIO | None, dropped_line: Callable[[int], str], clock: Clock | None = None) -> None:
+    def __init__(
+        self, stream: TextIO | Output | None, dropped_line: Callable[[int], str], clock: Clock | None = None
+    ) -> None:
         self._output = None if stream is None else _raw(stream)
         self._encoding = getattr(stream, "encoding", None) or "utf-8"
         self._dropped_line = dropped_line
@@ -149,10 +152,10 @@ class OutputQueue:
         return True
 
 
-def _raw(stream: TextIO) -> Output:
-    """The stream's own output below its buffers. A thread that blocks in a buffer holds the buffer's lock, and then
-    Python cannot end. On Windows this output also knows the letters of the console."""
+def _raw(stream: TextIO | Output) -> Output:
+    """The stream's own output below its buffers; an Output is its own. A thread that blocks in a buffer holds the
+    buffer's lock, and then Python cannot end. On Windows this output also knows the letters of the console."""
     with contextlib.suppress(OSError, ValueError):
-        stream.flush()
-    output: Output = getattr(stream.buffer, "raw", stream.buffer)
-    return output
+        getattr(stream, "flush", no_op)()
+    below = getattr(stream, "buffer", stream)
+    return cast("Output", getattr(below, "raw", below))

@@ -13,6 +13,7 @@ import pytest
 from gateway.auth.tokens.file_lock import POLL_SECONDS, FileLock, LockBusy
 from gateway.core.clock import SystemClock
 from tests.support.fakes import FakeClock
+from tests.support.wine import locks_of_files
 
 ROOT = Path(__file__).parents[2]
 HANG_SECONDS = 30.0
@@ -60,6 +61,7 @@ def is_free(path: Path) -> bool:
         return False
 
 
+@locks_of_files
 def test_it_is_held_for_the_body_and_no_longer(path: Path) -> None:
     lock = FileLock(path, FakeClock())
     for _ in range(2):
@@ -75,6 +77,7 @@ def test_a_body_that_fails_frees_it(path: Path) -> None:
     assert is_free(path)
 
 
+@locks_of_files
 def test_who_waits_for_another_process_gives_up_in_time_and_says_what_for(path: Path) -> None:
     clock = FakeClock()
     holder = Process(path)
@@ -94,6 +97,7 @@ def test_who_waits_gets_it_when_the_other_process_lets_go(path: Path) -> None:
             letting_go.result(HANG_SECONDS)
 
 
+@locks_of_files
 def test_a_crash_frees_it(path: Path) -> None:
     holder = Process(path)
     assert not is_free(path)
@@ -101,6 +105,7 @@ def test_a_crash_frees_it(path: Path) -> None:
     assert is_free(path)
 
 
+@locks_of_files
 @pytest.mark.parametrize("shared", [True, False], ids=["one lock", "a lock each"])
 def test_of_many_threads_one_holds_it(path: Path, shared: bool) -> None:
     one = FileLock(path, SystemClock())

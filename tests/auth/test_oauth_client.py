@@ -310,7 +310,7 @@ def test_a_slow_down_may_tell_the_new_interval(server: AuthServer, client: OAuth
         "cut",
         "lost",
     ],
-    ids=str,
+    ids=lambda answer: str(answer)[:80],  # pytest puts it into the environment, which Windows limits
 )
 def test_what_is_no_answer_is_a_matter_of_time(server: AuthServer, client: OAuthClient, answer: Fault) -> None:
     server.next_token_answers = [answer]

@@ -32,6 +32,7 @@ from gateway.core.errors import LoginRequired, RenewalFailed
 from gateway.core.secrets import Secret
 from tests.support.auth_server import AuthServer
 from tests.support.fakes import FakeClock
+from tests.support.wine import locks_of_files
 
 ROOT = Path(__file__).parents[2]
 NOW = 1_767_225_600.0  # 2026-01-01T00:00:00Z
@@ -328,6 +329,7 @@ class RealWaits(FakeClock):
         return condition.wait(timeout)
 
 
+@locks_of_files
 def test_what_another_process_renewed_while_we_waited_for_the_lock_is_taken_over(tmp_path: Path) -> None:
     scene = Scene(tmp_path, clock=RealWaits(NOW))
     held, may_write = threading.Event(), threading.Event()
@@ -349,6 +351,7 @@ def test_what_another_process_renewed_while_we_waited_for_the_lock_is_taken_over
     assert scene.server.spent == []
 
 
+@locks_of_files
 def test_a_lock_that_stays_taken_costs_a_call_10_seconds_at_most(scene: Scene) -> None:
     with TokenStore(scene.path, scene.clock).exclusive():
         assert scene.at(HOUR - 100) == "a1"
@@ -644,6 +647,7 @@ print(json.dumps(counts))
 """
 
 
+@locks_of_files
 @pytest.mark.parametrize("seconds", [2.2, pytest.param(20.0, marks=pytest.mark.slow)])
 def test_four_processes_of_eight_threads_share_a_login_with_tokens_of_two_seconds(
     tmp_path: Path, seconds: float

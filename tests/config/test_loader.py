@@ -16,7 +16,7 @@ from gateway.config import schema as schema_module
 from gateway.config.expand import expand
 from gateway.config.faults import MAX_FAULTS
 from gateway.config.loader import ConfigError, Loaded, Problem, load, parse, resolve, schema
-from gateway.config.logging import Logging
+from gateway.config.log_settings import Logging
 from gateway.config.schema import Config, Gateway, Provider, Timeouts
 from gateway.config.token_files import TokenFile, WatchFile
 from gateway.core.secrets import Secret
@@ -370,7 +370,7 @@ def test_the_settings_that_the_example_comments_out_load_as_well() -> None:
     loaded = parse(text.encode(), "config.yaml", env=env, checks=(catalog.check(env),))
     config = loaded.config
     assert loaded.warnings == ()
-    assert count == 68
+    assert count == 69
     assert config.auth.watch_files[1] == WatchFile(
         path="~/.config/other-tool/token.json", provider="openai", format="plain"
     )

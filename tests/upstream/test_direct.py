@@ -1,5 +1,6 @@
 """Our own connections: which are kept, what is told when one fails, and streams that another thread carries on."""
 
+import contextlib
 import errno
 import gzip
 import selectors
@@ -50,6 +51,7 @@ from tests.support.upstream_script import (
     Step,
     WaitFor,
 )
+from tests.support.wine import no_wake_up
 
 
 def direct(url: str, *, connect_seconds: float = LONG, clock: Clock | None = None) -> DirectTransport:
@@ -491,6 +493,7 @@ class Telling(Connection):
         return data
 
 
+@no_wake_up
 def test_close_ends_a_read_of_another_thread_which_then_closes_the_socket() -> None:
     ours, theirs = socket.socketpair()
     connection = Telling(ours)
@@ -564,7 +567,8 @@ def test_a_stream_that_is_handed_over_can_be_cut(up: ScriptedUpstream, session: 
     stream = open_stream(session, up)
     handed = detached(stream)
     stream.cancel()
-    assert handed.connection.recv(100) == b""
+    with contextlib.suppress(BrokenPipeError):  # Windows' word for it
+        assert handed.connection.recv(100) == b""
     with pytest.raises(InvalidAnswer, match="was cut"):
         handed.feed(b"")
     stream.close()

@@ -26,6 +26,7 @@ from tests.support.transports import (
     unwatched,
 )
 from tests.support.upstream_script import Body, Cut, Head, ScriptedUpstream, Stall, Status, WaitFor, json_answer
+from tests.support.wine import no_wake_up
 
 
 @pytest.fixture
@@ -140,6 +141,7 @@ def test_a_cut_wakes_whoever_waits(up: ScriptedUpstream, session_to: Opening, be
         assert asked.client_gone.wait(LONG)
 
 
+@no_wake_up
 def test_a_cut_ends_a_handshake_that_does_not_go_on() -> None:
     """Only over our own connections: requests does not tell its socket before it waits for an answer."""
     with socket.create_server(("127.0.0.1", 0)) as mute:

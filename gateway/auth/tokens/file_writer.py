@@ -12,17 +12,13 @@ import errno
 import logging
 import os
 import sys
-import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from gateway.core.clock import Clock
+from gateway.files import replace_file
 
-REPLACE_TRIES: Final = 10
-"""On Windows a file cannot be replaced while a virus scanner or a reader has it open, mostly for milliseconds."""
-REPLACE_WAIT: Final = 0.02
-"""Seconds after the first failed try. Each further wait is longer by as much; together they take 0.9 seconds."""
 _MOUNTED: Final = (errno.EBUSY, errno.EXDEV)
 _NO_FLUSH: Final = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 _LOGGER: Final = logging.getLogger("gateway.auth")
@@ -43,7 +39,6 @@ class FileWriter:
     def __init__(self, temporary: Path, clock: Clock) -> None:
         self._temporary = temporary
         self._clock = clock
-        self._pause = threading.Condition()
         self._warned = False
 
     def replace(self, target: Path, content: bytes) -> None:
@@ -119,20 +114,12 @@ class FileWriter:
                 )
 
     def _rename(self, source: Path, target: Path) -> None:
-        tried = 1
-        while True:
-            try:
-                return os.replace(source, target)
-            except PermissionError:
-                if tried == REPLACE_TRIES:
-                    raise
-            except OSError as fault:
-                if fault.errno in _MOUNTED:
-                    raise CannotReplace(fault.errno, fault.strerror) from None
-                raise
-            with self._pause:
-                self._clock.wait(self._pause, REPLACE_WAIT * tried)
-            tried += 1
+        try:
+            replace_file(source, target, self._clock)
+        except OSError as fault:
+            if fault.errno in _MOUNTED:
+                raise CannotReplace(fault.errno, fault.strerror) from None
+            raise
 
 
 def _sync_folder(folder: Path) -> None:

@@ -15,6 +15,10 @@ from requests.utils import get_environ_proxies, select_proxy
 from gateway.core.this_machine import is_this_machine
 
 SPOKEN: Final = frozenset({"http", "https"})
+VARIABLES: Final = tuple(
+    name for kind in ("https", "http", "all", "no") for name in (f"{kind}_proxy", f"{kind}_proxy".upper())
+)
+"""All variables about proxies."""
 SYSTEM: Final = "the system's settings"
 """Where a proxy comes from that no variable names: Windows and macOS have settings for it."""
 

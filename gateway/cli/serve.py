@@ -1,0 +1,96 @@
+"""The verb that serves: from a terminal, as a program without one, or as a Windows service."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from gateway.cli.shared import (
+    BadConfig,
+    Failed,
+    chosen_file,
+    config_option,
+    configuration,
+    host_option,
+    overrides,
+    port_option,
+)
+
+if TYPE_CHECKING:
+    from gateway.process import Supervisor
+
+
+@click.command()
+@config_option
+@host_option
+@port_option
+@click.option("--windows-service", "service", metavar="NAME", hidden=True, help="Be the Windows service NAME.")
+@click.option("--managed", is_flag=True, hidden=True, help="A bad configuration ends with 0, once it is told.")
+def serve(path: Path | None, host: str | None, port: int | None, service: str | None, *, managed: bool) -> None:
+    """Serve until Ctrl-C (the default command)."""
+    if service is not None:
+        from gateway.service.windows_service import run_dispatcher
+
+        try:
+            sys.exit(run_dispatcher(service, lambda control: _exit_code(path, host, port, control)))
+        except OSError as fault:
+            raise Failed(f"{fault}.") from None
+    try:
+        with _failures_told(path), _stop_event() as supervisors:
+            sys.exit(_run(path, host, port, *supervisors))
+    except BadConfig as fault:
+        if not managed:
+            raise
+        fault.show()  # launchd starts again what ends with any code but 0
+
+
+def _run(path: Path | None, host: str | None, port: int | None, *supervisors: "Supervisor") -> int:
+    from gateway.httpd.listening import BindError
+    from gateway.serve import run
+
+    said = overrides(host, port, create_key=True)
+    try:
+        return run(configuration(path, said), os.environ, said, supervisors)
+    except BindError as fault:
+        raise Failed(str(fault)) from None
+
+
+def _exit_code(path: Path | None, host: str | None, port: int | None, control: "Supervisor") -> int:
+    """How a service has ended, for its manager, to which an exception tells nothing."""
+    try:
+        with _failures_told(path):
+            return _run(path, host, port, control)
+    except Failed as fault:
+        return fault.exit_code
+
+
+@contextmanager
+def _failures_told(path: Path | None) -> Iterator[None]:
+    """Write into the log file what would be lost, because there is no standard error."""
+    try:
+        yield
+    except Exception as fault:
+        if sys.stderr is None:
+            from gateway.service import start_log
+
+            if isinstance(fault, Failed):
+                start_log.tell(chosen_file(path), fault.message)
+            else:
+                start_log.tell(chosen_file(path), "The gateway has ended by a fault.", fault)
+        raise
+
+
+@contextmanager
+def _stop_event() -> Iterator[tuple["Supervisor", ...]]:
+    """What `service stop` sets on Windows."""
+    if sys.platform != "win32":
+        yield ()
+        return
+    from gateway.service.stop_event import StopEvent
+
+    with closing(StopEvent()) as event:
+        yield (event,)
