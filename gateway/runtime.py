@@ -21,7 +21,7 @@ from gateway.core.response_store import ResponseStore
 from gateway.core.secrets import Secret
 from gateway.demo import DemoProvider
 from gateway.dispatch.watchdog import CallWatchdog
-from gateway.limits.rate_limiter import RateLimiters
+from gateway.limits.rate_limiters import RateLimiters
 from gateway.observe.logs import CallLog
 from gateway.observe.masking import Masker
 from gateway.observe.observers import Observers

@@ -19,6 +19,7 @@ from gateway.core.rendered import Rendered
 from gateway.core.secrets import Secret
 from gateway.providers.base import Answer, OpenStream
 from tests.support.failover_scene import ANSWER, OUTBOUND, NoBody, Scene, asked, chat_of, limit, route
+from tests.support.limits import used as count
 
 
 def used(scene: Scene, name: str = "a") -> int:
@@ -26,7 +27,7 @@ def used(scene: Scene, name: str = "a") -> int:
     limiter = scene.limiters.of(name)
     assert limiter is not None
     assert limiter.waiting == 0
-    return limiter.status().used
+    return count(limiter)
 
 
 def test_an_answer_takes_one_slot_from_when_its_request_left(tmp_path: Path) -> None:
