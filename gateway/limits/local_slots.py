@@ -175,7 +175,7 @@ class LocalSlots:
         refusals = [(*each, why) for each in blocks if (why := _why_not(*each, remaining, terms)) is not None]
         if refusals:
             row, gauge, wait, why = max(refusals, key=lambda each: each[2])
-            return Refused("full", _in_words(row, gauge, now, need, f"{why}free in {in_words(wait)}"), longest)
+            return Refused("full", _in_words(row, gauge, now, need, f"{why}{_free(gauge, wait)}"), longest)
         ticket = Ticket(self._lock, need, now)
         for row in self._rows:
             row.join(ticket)
@@ -188,7 +188,7 @@ class LocalSlots:
         if now >= ends:
             wait = row.due(gauge, now, ticket.need, ticket) - now
             self._leave(ticket)
-            end = f"a request waits at most {in_words(row.max_wait)} for it; free in {in_words(wait)}"
+            end = f"a request waits at most {in_words(row.max_wait)} for it; {_free(gauge, wait)}"
             return Refused("full", _in_words(row, gauge, now, ticket.need, end), wait)
         ticket.blocked_by, ticket.is_called = blocked_by, False
         return Wait(ticket, min(self._pause(now, ticket), ends - now, terms.deadline - now))
@@ -230,6 +230,10 @@ def _why_not(row: Row, gauge: Gauge, wait: float, remaining: float, terms: Terms
     if gauge.is_timed and wait >= remaining:
         return "the request's time is over before; "
     return None
+
+
+def _free(gauge: Gauge, wait: float) -> str:
+    return f"free in {'' if gauge.is_timed else 'about '}{in_words(wait)}"
 
 
 def _in_words(row: Row, gauge: Gauge, now: float, need: Need, end: str) -> str:
