@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from gateway.auth.auth_manager import AuthManager, Credential
 from gateway.core.answer import Usage
-from gateway.core.errors import CallerLeft, GatewayError, Limited, LoginRequired
+from gateway.core.errors import CallerLeft, GatewayError, LoginRequired
 from gateway.core.provider_failures import CredentialRefused, ProviderFailure, RateLimited, UnsupportedByTarget
 from gateway.core.rendered import Adjustments
 from gateway.dispatch.branch import Branch
@@ -176,9 +176,7 @@ class Admission:
             return UNLIMITED
         need, learn = self._need(limiter, candidate)
         if not candidate.wait:
-            if (permit := limiter.try_acquire(need, learn)) is not None:
-                return permit
-            raise Limited(f"The rate limit of {target.provider} has no room now.", retry_after=limiter.expected_wait())
+            return limiter.admit(need, learn, oversized=True)
         return self._in_line(limiter, need, learn, branch)
 
     def _in_line(self, limiter: RateLimiter, need: Need, learn: Learn | None, branch: Branch) -> Permit:

@@ -23,7 +23,7 @@ class CellWindow:
     Times are monotonic seconds, finite, and from call to call never earlier than before.
 
     Attributes:
-        limit: may be set anew; what was taken counts on.
+        limit: what any window holds.
         seconds: the window's length.
 
     Args:
@@ -54,39 +54,42 @@ class CellWindow:
             self._advance(cell)
         return self._sent + self._held
 
-    def take(self, amount: int) -> None:
+    def configure(self, limit: int) -> None:
+        """Have another limit; what was taken counts on."""
+        self.limit = limit
+
+    def take(self, now: float, amount: int) -> None:
         """Hold an amount until it is sent or given back."""
         self._held += amount
 
-    def give_back(self, amount: int) -> None:
+    def give_back(self, now: float, granted: float, amount: int) -> None:
         """What was taken will never be sent."""
         self._held -= amount
 
-    def sent(self, now: float, amount: int) -> None:
+    def sent(self, now: float, granted: float, amount: int) -> None:
         """What was taken has left: it counts as of now."""
         self._held -= amount
         self.used(now)
         self._amounts[self._last % _SIZE] += amount
         self._sent += amount
 
-    def correct(self, now: float, sent_at: float, change: int) -> None:
-        """What was sent at `sent_at` was so much more, or less. Nothing happens where it has left the window."""
-        self.add(now, sent_at, change)
-
     def add(self, now: float, at: float, amount: int) -> None:
-        """Count an amount as of `at`, which may be before the window's own begin, at a start. One that has left the
-        window does not count."""
+        """Count an amount as of `at`, or so much more or less of one that was sent then. At a start `at` may be before
+        the window's own begin. What has left the window does not count."""
         self.used(now)
         cell = min(int(at // self._cell), self._last)
         if cell > self._last - _SIZE:
             self._amounts[cell % _SIZE] += amount
             self._sent += amount
 
-    def due(self, now: float, ahead: int) -> float:
-        """The time at which there is room for so much, that of those before it in the line included. Exact as far as
-        what has been sent decides; what is held counts as sent now. Never before `now`."""
+    def end(self, now: float, sent_at: float, amount: int) -> None:
+        """What has left counts until it leaves the window."""
+
+    def due(self, now: float, ahead: int, amount: int) -> float:
+        """The time at which there is room for an amount behind so much in the line. Exact as far as what has been sent
+        decides; what is held counts as sent now. Never before `now`."""
         used = self.used(now)
-        windows, rest = divmod(max(ahead - 1, 0), self.limit)
+        windows, rest = divmod(max(ahead + amount - 1, 0), self.limit)
         surplus = used + rest + 1 - self.limit
         moment = now if surplus <= 0 else self._left(now, surplus)
         return moment + windows * (self.seconds + self._cell)

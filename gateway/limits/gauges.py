@@ -29,7 +29,7 @@ class Gauge(Protocol):
     Attributes:
         unit: the setting's name in the file.
         of: the position in a Need of what it counts.
-        limit: the number; may be set anew.
+        limit: the number.
         is_timed: room comes with time; else only when a call ends.
         is_held: a call that has left holds something of it that is settled or given back later.
     """
@@ -39,6 +39,9 @@ class Gauge(Protocol):
     limit: int
     is_timed: bool
     is_held: bool
+
+    def configure(self, limit: int) -> None:
+        """Have another limit; what was taken counts on."""
 
     def used(self, now: float) -> int:
         """What counts now."""
@@ -75,16 +78,12 @@ class RequestsPerMinute:
     is_timed, is_held = True, False
 
     def __init__(self, limit: int, seconds: float = MINUTE) -> None:
+        self.limit = limit
         self._window = SlidingWindow(limit, seconds)
         self.used = self._window.count
 
-    @property
-    def limit(self) -> int:
-        return self._window.limit
-
-    @limit.setter
-    def limit(self, limit: int) -> None:
-        self._window.limit = limit
+    def configure(self, limit: int) -> None:
+        self.limit = self._window.limit = limit
 
     def take(self, now: float, amount: int) -> None:
         self._window.take(now)
@@ -105,48 +104,12 @@ class RequestsPerMinute:
         return self._window.due(now, ahead)
 
 
-class _Cells:
-    """Amounts in a window of cells."""
-
-    unit: str
-    of: int
-    is_timed = True
-
-    def __init__(self, limit: int, seconds: float) -> None:
-        self._window = CellWindow(limit, seconds)
-        self.used = self._window.used
-        self.add = self._window.add
-
-    @property
-    def limit(self) -> int:
-        return self._window.limit
-
-    @limit.setter
-    def limit(self, limit: int) -> None:
-        self._window.limit = limit
-
-    def take(self, now: float, amount: int) -> None:
-        self._window.take(amount)
-
-    def sent(self, now: float, granted: float, amount: int) -> None:
-        self._window.sent(now, amount)
-
-    def give_back(self, now: float, granted: float, amount: int) -> None:
-        self._window.give_back(amount)
-
-    def end(self, now: float, sent_at: float, amount: int) -> None:
-        """What has left counts until it leaves the window."""
-
-    def due(self, now: float, ahead: int, amount: int) -> float:
-        return self._window.due(now, ahead + amount)
-
-
-class RequestsPerDay(_Cells):
+class RequestsPerDay(CellWindow):
     """Requests in any 24 hours, in cells of a minute."""
 
     unit = "requestsPerDay"
     of = REQUESTS
-    is_held = False
+    is_timed, is_held = True, False
 
     def __init__(self, limit: int, seconds: float = DAY) -> None:
         super().__init__(limit, seconds)
@@ -155,18 +118,18 @@ class RequestsPerDay(_Cells):
         """A request counts as one, whatever it used."""
 
 
-class TokensPerMinute(_Cells):
+class TokensPerMinute(CellWindow):
     """Tokens in any minute, in cells of 42 ms."""
 
     unit = "tokensPerMinute"
     of = TOKENS
-    is_held = True
+    is_timed, is_held = True, True
 
     def __init__(self, limit: int, seconds: float = MINUTE) -> None:
         super().__init__(limit, seconds)
 
     def settle(self, now: float, sent_at: float, change: int) -> None:
-        self._window.correct(now, sent_at, change)
+        self.add(now, sent_at, change)
 
 
 class TokensPerDay(TokensPerMinute):
@@ -193,6 +156,9 @@ class MaxConcurrent:
         self.limit = limit
         self._taken = 0
         self._durations: deque[float] = deque(maxlen=DURATIONS)
+
+    def configure(self, limit: int) -> None:
+        self.limit = limit
 
     def used(self, now: float) -> int:
         return self._taken

@@ -66,11 +66,11 @@ class LocalSlots:
             if not terms.oversized and (refused := self._too_large(now, need)) is not None:
                 return refused
             blocked_by = self._blocked_by(now, need, ticket)
+            if ticket is None:
+                return self._take(now, need, 0.0) if blocked_by is None else self._join(now, need, terms)
             if blocked_by is None:
                 self._leave(ticket)
-                return self._take(now, need, now - ticket.since if ticket else 0.0)
-            if ticket is None:
-                return self._join(now, need, terms)
+                return self._take(now, need, now - ticket.since)
             return self._stay(now, ticket, terms, blocked_by)
 
     def pause(self, ticket: Ticket, seconds: float) -> None:

@@ -18,6 +18,7 @@ LOOK: Final = 0.25
 """Seconds between two checks whether a waiting caller has left, and whether it has room."""
 TRY: Final = Terms()
 AT_ONCE: Final = Terms(oversized=False)
+NOT_GRANTED: Final = (Wait, Refused)  # a union would be built anew for each question
 
 
 class RateLimiter:
@@ -54,19 +55,25 @@ class RateLimiter:
         """Take what a call needs if there is room now for it and for all who wait. Never waits. The caller closes the
         permit."""
         answer = self._slots.ask(None, need, TRY)
-        return None if isinstance(answer, Wait | Refused) else SlotPermit(self._slots, answer, 0.0, learn)
+        return None if isinstance(answer, NOT_GRANTED) else SlotPermit(self._slots, answer, 0.0, learn)
 
-    def admit(self, need: Need) -> Permit:
-        """Take what a call needs, now or never: the limits of a client. The caller closes the permit.
+    def admit(self, need: Need, learn: Callable[[Usage], None] | None = None, *, oversized: bool = False) -> Permit:
+        """Take what a call needs, now or never. Never waits. The caller closes the permit.
+
+        Args:
+            need: what it takes.
+            learn: is told the true usage.
+            oversized: a call that needs more than a whole limit may go when nothing else counts: a provider decides
+                about it, where a limit of a client refuses it.
 
         Raises:
             Limited: there is no room now; `retry_after` has the seconds until there would have been.
             RequestTooLargeForLimit: a limit is smaller than what the call needs.
         """
-        answer = self._slots.ask(None, need, AT_ONCE)
-        if isinstance(answer, Wait | Refused):
+        answer = self._slots.ask(None, need, TRY if oversized else AT_ONCE)
+        if isinstance(answer, NOT_GRANTED):
             self._refuse(answer)
-        return SlotPermit(self._slots, answer, 0.0, None)
+        return SlotPermit(self._slots, answer, 0.0, learn)
 
     def acquire(
         self,

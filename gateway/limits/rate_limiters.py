@@ -155,7 +155,8 @@ class RateLimiters:
                 continue
             gauge = make(number)
             if (before := kept.get(gauge.unit)) is not None:
-                before.limit, gauge = number, before
+                before.configure(number)
+                gauge = before
             elif gauge.unit.endswith("Day"):
                 self._unfilled.add(key)
             gauges.append(gauge)

@@ -133,7 +133,13 @@ class Row:
         """
         if self.is_lifted:
             return None
-        return next((gauge for gauge in self.gauges if not self.has_room(gauge, now, need, ticket)), None)
+        if self.line:
+            return next((gauge for gauge in self.gauges if not self.has_room(gauge, now, need, ticket)), None)
+        for gauge in self.gauges:  # as has_room, for the call that is alone: on the way of every admission
+            limit, amount = gauge.limit, need[gauge.of]
+            if amount and limit - gauge.used(now) < (amount if amount < limit else limit):
+                return gauge
+        return None
 
     def has_room(self, gauge: Gauge, now: float, need: Need, ticket: Ticket | None) -> bool:
         """Whether a number has room for a call and for all before it. A need above the whole limit has it when nothing

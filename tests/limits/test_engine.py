@@ -153,6 +153,7 @@ class EngineMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def one_that_waits_leaves(self, data: st.DataObject) -> None:
         caller = data.draw(st.sampled_from(self.line))
+        assert caller.ticket is not None
         for _ in range(2):
             caller.slots.leave(caller.ticket)
         self.line.remove(caller)
@@ -192,7 +193,7 @@ class EngineMachine(RuleBasedStateMachine):
     def a_number_changes(self, row: int, data: st.DataObject) -> None:
         changed = self.rows[row]
         with changed.lock:
-            data.draw(st.sampled_from(changed.gauges)).limit = data.draw(st.integers(1, 6))
+            data.draw(st.sampled_from(changed.gauges)).configure(data.draw(st.integers(1, 6)))
             changed.configure(changed.gauges, max_queue=9, max_wait=1e9)
 
     @invariant()

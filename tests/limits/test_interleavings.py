@@ -123,12 +123,13 @@ class Scene:
 
     def _callers(self, name: str, engine: type[LocalSlots], row: type[Row]) -> Iterator[Caller]:
         lock, clock = threading.Lock(), self.clock
-        rows = {
+        scenes: dict[str, list[list[Gauge]]] = {
             "places": [[MaxConcurrent(1)]],
             "slots given back": [[RequestsPerMinute(1)], [MaxConcurrent(2)]],
             "tokens settled": [[TokensPerMinute(14)]],
             "one leaves": [[MaxConcurrent(1)], [TokensPerMinute(100)]],
-        }[name]
+        }
+        rows = scenes[name]
         self.gauges = [gauge for each in rows for gauge in each]
         slots = engine([row(name, each, max_queue=9, max_wait=1e9, lock=lock) for each in rows], clock)
         for number in range(3):
@@ -146,7 +147,7 @@ class Scene:
             for gauge in self.gauges:
                 assert gauge.used(self.clock.monotonic()) <= gauge.limit
 
-    def state(self) -> object:
+    def state(self) -> tuple[object, ...]:
         """What the next steps depend on."""
         callers = tuple((each.at, each.ticket is not None and each.ticket.is_called) for each in self.callers)
         line = tuple(

@@ -7,7 +7,7 @@ import pytest
 from gateway.config.rate_limit import RateLimit
 from gateway.core.answer import Usage
 from gateway.core.errors import Limited, RequestTooLargeForLimit
-from gateway.limits.gauges import DAY, FIRST_GUESS, MaxConcurrent, RequestsPerMinute, TokensPerMinute
+from gateway.limits.gauges import DAY, FIRST_GUESS, Gauge, MaxConcurrent, RequestsPerMinute, TokensPerMinute
 from gateway.limits.permit import Permit
 from gateway.limits.rate_limiter import ONE_REQUEST, RateLimiter
 from gateway.limits.rate_limiters import PastUse, RateLimiters, RowKey
@@ -141,7 +141,7 @@ def test_a_stalled_answer_holds_its_place_and_who_waits_is_told_in_time() -> Non
 
 def test_a_client_never_waits_and_a_call_counts_once() -> None:
     clock = FakeClock()
-    gauges = [RequestsPerMinute(1), TokensPerMinute(100), MaxConcurrent(4)]
+    gauges: list[Gauge] = [RequestsPerMinute(1), TokensPerMinute(100), MaxConcurrent(4)]
     client = RateLimiter("ci", slots(gauges, clock=clock, name="ci", max_queue=0, max_wait=0), counts_tokens=True)
     permit = client.admit(Need(tokens=40))
     permit.sent()
