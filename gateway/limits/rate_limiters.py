@@ -42,7 +42,7 @@ class RowKey(NamedTuple):
 
     def __str__(self) -> str:
         """`openai`, `openai/gpt-4o*`."""
-        return self.provider if self.model is None else f"{self.provider}/{self.model}"
+        return self.provider if self.model is None else f"{self.provider}/{self.model}"  # as row_name has it
 
     def fits(self, provider: str, model: str) -> bool:
         """Whether it counts the calls of a target."""

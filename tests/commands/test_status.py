@@ -145,6 +145,7 @@ class TestForMachines:
             ],
             "watchedFiles": [],
             "problems": [],
+            "limits": [],
         }
         assert "canary" not in result.output
 
