@@ -17,6 +17,7 @@ from gateway.core.request import ChatRequest
 from gateway.dispatch.call import Call
 from gateway.dispatch.caller import NoCaller
 from gateway.limits.gauges import TokensPerMinute
+from gateway.limits.permit import Permit
 from gateway.limits.rate_limiter import RateLimiter
 from gateway.limits.slots import Need
 from gateway.providers.base import Answer, AttemptContext, OpenStream
@@ -138,7 +139,7 @@ def test_in_any_minute_the_true_tokens_exceed_the_limit_by_no_more_than_the_erro
 ) -> None:
     clock, limit = FakeClock(), 1_000
     limiter = RateLimiter("p", slots([TokensPerMinute(limit)], clock=clock), counts_tokens=True)
-    running: list[tuple[int, object]] = []
+    running: list[tuple[int, Permit, int]] = []  # calls to come before it ends, and what it has used
     sent: list[tuple[float, int, int]] = []  # when, what was estimated, what was true
     for pause, estimate, true, later in calls:
         clock.advance(pause)
@@ -146,8 +147,11 @@ def test_in_any_minute_the_true_tokens_exceed_the_limit_by_no_more_than_the_erro
         if permit is not None:
             permit.sent()
             sent.append((clock.monotonic(), estimate, true))
-            running.append((later, lambda permit=permit, true=true: (permit.settle(Usage(true, 0)), permit.close())))
-        running = [(left - 1, end) for left, end in running if left > 0 or end() is None]  # type: ignore[operator]
+            running.append((later, permit, true))
+        for _, ending, used_up in (each for each in running if each[0] == 0):
+            ending.settle(Usage(used_up, 0))
+            ending.close()
+        running = [(left - 1, ending, used_up) for left, ending, used_up in running if left > 0]
     for until_time, _, _ in sent:
         window = [each for each in sent if until_time - 60 < each[0] <= until_time]
         errors = sum(max(0, true - estimate) for _, estimate, true in window)
