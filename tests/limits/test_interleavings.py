@@ -28,7 +28,9 @@ class Sleepers(FakeClock):
         self.asleep: set[threading.Condition] = set()
 
     def wait(self, condition: threading.Condition, timeout: float) -> bool:
+        assert isinstance(condition, Ticket)
         self.asleep.add(condition)
+        condition.is_called = False  # who sleeps has missed what was said before
         return True
 
 
@@ -80,6 +82,8 @@ class Caller:
         answer = self.slots.ask(self.ticket, self.need, QUEUE)
         if isinstance(answer, Wait):
             self.ticket = answer.ticket
+            assert self.ticket is not None
+            assert not self.ticket.is_called, "it would not sleep, but ask again and again"
             self.at = "leave" if self.leaves else "pause"
         elif isinstance(answer, Refused):
             self.at = "over"
@@ -93,7 +97,6 @@ class NoRecheck(LocalSlots):
     def pause(self, ticket: Ticket, seconds: float) -> None:
         with self._lock:
             self._clock.wait(ticket, seconds)
-            ticket.is_called = False
 
 
 class SilentRelease(LocalSlots):
