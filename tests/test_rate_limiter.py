@@ -549,7 +549,9 @@ def test_forty_threads_keep_the_limit_in_every_window_and_their_order() -> None:
     grants = sorted(granted.values())
     assert len(waited) == callers
     assert fullest(grants, window) <= limit
-    assert not [(a, b) for a in came for b in came if came[a] < came[b] and granted[a] > granted[b]]
+    place = {number: rank for rank, number in enumerate(sorted(came, key=came.__getitem__))}
+    overtaken = [(a, b) for a in came for b in came if came[a] < came[b] and granted[a] > granted[b]]
+    assert all(place[b] - place[a] < limit for a, b in overtaken), "only to nobody's cost: there was room for both"
     assert all(waited[number] == granted[number] - came[number] for number in range(callers))
     late = [grant - (before + window) for before, grant in zip(grants, grants[limit:], strict=False)]
     assert max(late) < 1.0, "a slot was there for a second and nobody took it"
