@@ -22,7 +22,7 @@ from gateway.core.response_store import ResponseStore
 from gateway.core.secrets import Secret
 from gateway.demo import DemoProvider
 from gateway.dispatch.watchdog import CallWatchdog
-from gateway.limits.rate_limiter import RateLimiters
+from gateway.limits.rate_limiters import RateLimiters
 from gateway.observe.ledger import Ledger
 from gateway.observe.ledger_store import LedgerStore
 from gateway.observe.logs import CallLog

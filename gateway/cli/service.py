@@ -30,7 +30,8 @@ dry_run_option = click.option("--dry-run", is_flag=True, help="Change nothing; s
 def service() -> None:
     """Run the gateway as a service of this system.
 
-    It starts at logon and needs no terminal. Linux: a systemd user unit; macOS: a launchd agent; Windows: a task of Task Scheduler. None needs an administrator.
+    It starts at logon and needs no terminal. Linux: a systemd user unit; macOS: a launchd agent; Windows: a task of
+    Task Scheduler. None needs an administrator.
     """
 
 

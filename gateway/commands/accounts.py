@@ -43,6 +43,7 @@ class Accounts:
     Attributes:
         file: the configuration file; None where there is none.
         gateway: where a gateway with this configuration would run.
+        limits: the rows of `rateLimits`.
 
     Args:
         loaded: the configuration.
@@ -59,6 +60,7 @@ class Accounts:
         self.store = TokenStore(resolve(loaded.config.auth.token_store_path, self.base), clock)
         self.file = loaded.path
         self.gateway: schema.Gateway = loaded.config.gateway
+        self.limits = loaded.config.rate_limits
         self._environ = environ
 
     def resolved(self, name: str) -> catalog.Resolved:

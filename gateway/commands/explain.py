@@ -22,6 +22,7 @@ from gateway.core.durations import in_words, plural
 from gateway.core.errors import ModelNotFound
 from gateway.core.program import command
 from gateway.dispatch.explain import CHAT, CandidateView, CredentialView, Explanation, HowAsked
+from gateway.limits.slots import RowStatus
 from gateway.routing.router import ROUTE_HINT
 from gateway.runtime import Runtime
 
@@ -133,7 +134,7 @@ def _origin(shown: Explained, settings: schema.Gateway) -> Iterator[str]:
 def _turn(candidate: CandidateView, number: int) -> str:
     if number > 1 or candidate.turn != "in order":
         return TURNS[candidate.turn]
-    if candidate.limit is not None and candidate.limit.wait > 0:
+    if any(row.wait > 0 for row in candidate.limits):
         return "asked first, in line at its rate limit"
     return "asked first"
 
@@ -142,7 +143,7 @@ def _details(candidate: CandidateView, now: float) -> Iterator[str]:
     yield f"wire: {candidate.wire}, {'passes' if candidate.passes else 'translated'}"
     yield f"health: {_health(candidate)}"
     yield f"first content: {_first_content(candidate)}"
-    yield f"rate limit: {_limit(candidate)}"
+    yield from _limits(candidate)
     if candidate.proxy is not None:
         yield f"connection: through {one_line(candidate.proxy)}"
     if candidate.left_out:
@@ -175,13 +176,20 @@ def _first_content(candidate: CandidateView) -> str:
     return f"{stream}, {whole}, then another is asked beside it"
 
 
-def _limit(candidate: CandidateView) -> str:
-    limit = candidate.limit
-    if limit is None:
-        return "none"
-    parts = [f"{limit.used} of {limit.requests} in {in_words(limit.seconds)}", f"{limit.waiting} waiting"]
-    if limit.wait > 0:
-        parts.append(f"room in {in_words(limit.wait)}")
+def _limits(candidate: CandidateView) -> Iterator[str]:
+    if not candidate.limits:
+        yield "rate limit: none"
+    for row in candidate.limits:
+        name = f" of {one_line(row.row)}" if row.row != candidate.provider else ""
+        yield f"rate limit{name}: {limit_in_words(row)}"
+
+
+def limit_in_words(row: RowStatus) -> str:
+    """`requestsPerMinute 60 of 60, maxConcurrent 3 of 20, 2 waiting, room in 12 seconds`."""
+    parts = [f"{unit.unit} {unit.used:,} of {unit.limit:,}" for unit in row.units]
+    parts.append(f"{row.waiting} waiting")
+    if row.wait > 0:
+        parts.append(f"room in {in_words(row.wait)}")
     return ", ".join(parts)
 
 

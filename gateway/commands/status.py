@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, Literal
 
+from msgspec import to_builtins
+
 from gateway.auth.sources import KINDS, SourceFailed, StoredToken, TokenFileSource
 from gateway.auth.token_file_reader import TokenFileReader
 from gateway.auth.tokens.expiry import freshness, obtained_at
@@ -18,14 +20,17 @@ from gateway.auth.tokens.token_store import TokenStore
 from gateway.auth.tokens.watch_files import WatchedFiles, WatchedFileStatus
 from gateway.commands.accounts import FETCHED_ON_DEMAND, Accounts
 from gateway.commands.console import one_line, utc_time
+from gateway.commands.explain import limit_in_words
 from gateway.commands.running_gateway import ask
+from gateway.config.limit_rules import row_name
 from gateway.config.loader import resolve
 from gateway.core.clock import Clock
 from gateway.core.durations import in_words
 from gateway.core.errors import ModelNotFound
 from gateway.core.program import command
 from gateway.core.strict_json import JsonObject
-from gateway.dispatch.explain import CredentialView, Explanation
+from gateway.dispatch.explain import CandidateView, CredentialView, Explanation
+from gateway.limits.slots import RowStatus
 from gateway.providers.catalog import CannotResolve
 from gateway.providers.vendors import COMPATIBLE, RESPONSES, Wire
 
@@ -65,11 +70,13 @@ class ProviderStatus:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The status of all providers in the order of the configuration, of the watched files, and the faults of both."""
+    """The status of all providers in the order of the configuration, of the watched files, the faults of both, and the
+    rows of `rateLimits` as the running gateway has them; none where none runs."""
 
     statuses: Sequence[ProviderStatus]
     watched: Sequence[WatchedFileStatus]
     problems: Sequence[str]
+    limits: Sequence[RowStatus] = ()
 
 
 def overview(accounts: Accounts, clock: Clock) -> Overview:
@@ -81,7 +88,8 @@ def overview(accounts: Accounts, clock: Clock) -> Overview:
     statuses = [running.add(_status(accounts, name, files, clock)) for name in accounts.providers]
     if not any(each.enabled for each in accounts.providers.values()):
         problems.append(NOBODY)
-    return Overview(statuses, watched, [problem for problem in (accounts.store.problem, *problems) if problem])
+    found = [problem for problem in (accounts.store.problem, *problems) if problem]
+    return Overview(statuses, watched, found, running.limits())
 
 
 def needs_somebody(shown: Overview) -> bool:
@@ -106,15 +114,33 @@ class _RunningGateway:
         problem = f"the running gateway says: {credential.problem.rstrip('.')}"
         return replace(status, problem=problem, action=status.action or credential.remedy or IN_THE_LOG)
 
+    def limits(self) -> Sequence[RowStatus]:
+        """The rows of enabled providers, as they are there. A pattern of models is a name that it matches."""
+        found: dict[str, RowStatus] = {}
+        for limit in self._accounts.limits:
+            settings = self._accounts.providers.get(limit.provider)
+            if settings is None or not settings.enabled:
+                continue
+            candidate = self._candidate(limit.provider, limit.model or "any")
+            found |= {row.row: row for row in (candidate.limits if candidate else ()) if row.row == row_name(limit)}
+        return tuple(found.values())
+
     def _credential(self, provider: str) -> CredentialView | None:
+        candidate = self._candidate(provider, "any")
+        return candidate.credential if candidate else None
+
+    def _candidate(self, provider: str, model: str) -> CandidateView | None:
+        """What it says of a target; None where it says nothing."""
+        if not self._answers:
+            return None
         try:
-            answer = ask(f"{provider}/any", self._accounts.gateway)
+            answer = ask(f"{provider}/{model}", self._accounts.gateway)
         except ModelNotFound:
             return None  # it was started before the provider was added
         if not isinstance(answer, Explanation) or answer.configuration != str(self._accounts.file):
             self._answers = False
             return None
-        return next((each.credential for each in answer.candidates if each.provider == provider), None)
+        return next((each for each in answer.candidates if each.provider == provider), None)
 
 
 def _status(accounts: Accounts, name: str, watched: WatchedFiles, clock: Clock) -> ProviderStatus:
@@ -201,6 +227,7 @@ def as_text(shown: Overview, now: float) -> str:
         lines.append(f"{head}  {in_sentence(status, now)}")
         if status.action:
             lines.append(f"{'':<{len(head)}}  to do: {one_line(status.action)}")
+    lines += [f"limit of {one_line(row.row)}: {limit_in_words(row)}" for row in shown.limits]
     lines += [f"watched: {one_line(str(file.path))}: {_contents(file)}" for file in shown.watched if not file.fault]
     return "\n".join([*lines, *(f"warning: {one_line(problem)}" for problem in shown.problems)])
 
@@ -248,6 +275,7 @@ def as_json(shown: Overview) -> JsonObject:
             {"path": str(file.path), "providers": list(file.providers), "problem": file.fault} for file in shown.watched
         ],
         "problems": list(shown.problems),
+        "limits": [to_builtins(row) for row in shown.limits],
     }
 
 

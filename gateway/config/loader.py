@@ -15,6 +15,7 @@ import msgspec
 
 from gateway.config.exposure import guarded_host
 from gateway.config.faults import WHOLE_FILE, Check, ConfigError, Fault, Faults, KeyPath, Position, Problem
+from gateway.config.limit_rules import numbered_limits
 from gateway.config.nodes import MAX_BYTES, Listing, Node, Scalar, Section, compose
 from gateway.config.overrides import NOTHING, Overrides
 from gateway.config.paths import known_homes, log_folder_exists, resolve, watched_files_exist
@@ -226,7 +227,7 @@ def _judge(config: Config, checks: Sequence[Check], faults: Faults, places: _Sou
     # A setting that was left out for its own fault would be reported a second time.
     problems += [
         problem
-        for check in checks
+        for check in (numbered_limits, *checks)
         for problem in check(config)
         if not any(_overlap(path, problem.path) for path in shapeless)
     ]

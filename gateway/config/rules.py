@@ -12,6 +12,7 @@ from typing import Final
 from gateway.config.embedding_aliases import mixed_vectors
 from gateway.config.exposure import guarded_host
 from gateway.config.faults import Check, KeyPath, Problem, named, nearest
+from gateway.config.limit_rules import LIMIT_RULES
 from gateway.config.schema import Config, Provider
 from gateway.config.token_files import WatchFile
 from gateway.core.this_machine import is_this_machine
@@ -58,12 +59,6 @@ def sound_patterns(config: Config) -> Iterator[Problem]:
             if target.model.count("*") > alias.alias.count("*"):
                 message = "has a * that stands for nothing: it repeats what the * of the alias matches"
                 yield Problem((*path, "providers", place, "model"), message, fatal=True)
-
-
-def unique_limits(config: Config) -> Iterator[Problem]:
-    """Each provider has at most one limit."""
-    names = [(("rateLimits", index, "provider"), limit.provider) for index, limit in enumerate(config.rate_limits)]
-    return _repeated(names, "a limit for")
 
 
 def _repeated(names: Iterable[tuple[KeyPath, str]], what: str) -> Iterator[Problem]:
@@ -254,7 +249,7 @@ RULES: Final[tuple[Check, ...]] = (
     unique_aliases,
     sound_patterns,
     mixed_vectors,
-    unique_limits,
+    *LIMIT_RULES,
     known_providers,
     guarded_host,
     answered_aliases,

@@ -12,6 +12,7 @@ from msgspec import Meta, field, structs
 from gateway.config.ledger import Ledger
 from gateway.config.log_settings import Logging
 from gateway.config.prices import Price
+from gateway.config.rate_limit import RateLimit as RateLimit  # noqa: PLC0414 - also a name of this module
 from gateway.config.response_store import ResponseStore
 from gateway.config.setting_types import Address, HeaderName, HeaderText, Name, Seconds, Struct, Text, Texts, Tokens
 from gateway.config.token_files import TokenFile, WatchFile
@@ -100,19 +101,6 @@ class Alias(Struct, frozen=True):
         bool,
         Meta(description="Embeddings: all targets give the same vectors, though their models have different names."),
     ] = False
-
-
-class RateLimit(Struct, frozen=True):
-    """How often a provider may be called."""
-
-    provider: Annotated[Name, Meta(description="Whose limit it is: a name under providers.")]
-    requests_per_minute: Annotated[int, Meta(ge=1, le=1_000_000, description="Never more in any 60 seconds.")]
-    max_queue_size: Annotated[
-        int, Meta(ge=0, le=100_000, description="Callers that may wait; the next one gets 429 at once.")
-    ] = 50
-    max_wait_seconds: Annotated[
-        float, Meta(ge=0, le=86_400, description="A wait known to be longer than this is a 429 at once.")
-    ] = 30.0
 
 
 class Timeouts(Struct, frozen=True):

@@ -207,9 +207,15 @@ class DeadlineExceeded(GatewayError):
 
 
 class Limited(GatewayError):
-    """The gateway's rate limit rejects the call: the queue is full, or the wait too long. Uses none of the limit."""
+    """A limit of the gateway rejects the call: its line is full, or the wait too long. Uses none of the limit."""
 
     status, type, code = 429, "rate_limit_error", "rate_limit_exceeded"
+
+
+class RequestTooLargeForLimit(GatewayError):
+    """The request alone needs more than a limit of its caller allows, so it could never pass."""
+
+    status, type, code = 400, INVALID, "request_too_large_for_limit"
 
 
 class LoginRequired(GatewayError):

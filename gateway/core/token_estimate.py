@@ -21,6 +21,11 @@ IMAGE: Final = 1_600
 PDF_PAGE: Final = 2_000
 BYTES_PER_TOKEN: Final = 100
 """Of sounds and of files that are no PDF."""
+ROUGH_BYTES: Final = 4
+"""Bytes a token of a text that is mostly ASCII, by `rough_estimate`."""
+ROUGH_IMAGE: Final = 800
+MOSTLY_ASCII: Final = 1.2
+"""Bytes of UTF-8 a character up to which a text counts as ASCII."""
 
 _PIECES: Final = re.compile(
     r"([A-Za-z]+)"
@@ -44,6 +49,34 @@ def estimate_tokens(prompt: Prompt) -> int:
     if output is not None and output.schema is not None:
         total += tokens_in(dumps(output.schema).decode())
     return total
+
+
+def rough_estimate(prompt: Prompt) -> int:
+    """The tokens of a request by its bytes alone, for what is reserved before each call. The rule over words takes 20
+    ms for 100 KB (2026-11-29), this one a microsecond a text, and a target's answers correct it."""
+    total = 0
+    for message in prompt.messages:
+        total += PER_MESSAGE
+        for part in message.parts:
+            match part:
+                case Text(text) | Reasoning(text) | Refusal(text):
+                    total += tokens_by_bytes(text)
+                case ToolCall():
+                    total += tokens_by_bytes(part.name + part.arguments)
+                case Media():
+                    total += ROUGH_IMAGE if part.kind == "image" else len(part.data) // BYTES_PER_TOKEN
+                case _:
+                    pass
+    for tool in prompt.tools:
+        schema = dumps(tool.parameters).decode() if tool.parameters else ""
+        total += tokens_by_bytes(tool.name + tool.description + schema)
+    return total
+
+
+def tokens_by_bytes(text: str) -> int:
+    """The tokens of a text by its bytes in UTF-8: four a token where it is mostly ASCII, else two and a half."""
+    size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+    return -(-size // ROUGH_BYTES) if size <= len(text) * MOSTLY_ASCII else -(-2 * size // 5)
 
 
 def tokens_in(text: str) -> int:

@@ -4,24 +4,38 @@ They are taken in this order: a target that cools down costs nothing, and a call
 What was taken is given back where the next one is missing. The module does not know how a target is asked.
 """
 
-from typing import Final
+from collections.abc import Callable
+from functools import partial
+from typing import Final, TypeAlias
 
 from msgspec import Struct
 
 from gateway.auth.auth_manager import AuthManager, Credential
-from gateway.core.errors import CallerLeft, GatewayError, Limited, LoginRequired
+from gateway.core.answer import Usage
+from gateway.core.errors import CallerLeft, GatewayError, LoginRequired
 from gateway.core.provider_failures import CredentialRefused, ProviderFailure, RateLimited, UnsupportedByTarget
 from gateway.core.rendered import Adjustments
 from gateway.dispatch.branch import Branch
 from gateway.limits.permit import UNLIMITED, Permit
-from gateway.limits.rate_limiter import RateLimiters
+from gateway.limits.rate_limiter import ONE_REQUEST, RateLimiter
+from gateway.limits.rate_limiters import RateLimiters
+from gateway.limits.slots import Need
+from gateway.limits.token_reserves import RequestSize
 from gateway.routing.health import Health, HealthTicket
 from gateway.routing.lessons import NOTHING
 from gateway.routing.router import Target
 
+Learn: TypeAlias = Callable[[Usage], None]
+FURTHER: Final = Need(requests=1, tokens=0, places=0)
+"""What a further request of an attempt takes."""
+
 
 class CoolingDown(Exception):
     """The target cools down, or another call probes it."""
+
+
+def _no_size() -> RequestSize:
+    return RequestSize(0, None)
 
 
 class Candidate(Struct, frozen=True):
@@ -31,11 +45,13 @@ class Candidate(Struct, frozen=True):
         target: the target.
         wait: whether to queue where its rate limit has no room now.
         forced: ask it although it cools down, because no other target is left that does not.
+        size: the tokens of what it is asked for; called where a limit counts tokens.
     """
 
     target: Target
     wait: bool = False
     forced: bool = False
+    size: Callable[[], RequestSize] = _no_size
 
 
 class Admitted(Struct, frozen=True):
@@ -68,7 +84,7 @@ class Admission:
 
     def expected_wait(self, target: Target) -> float:
         """Seconds until the target's rate limit has room."""
-        limiter = self._limiters.of(target.provider)
+        limiter = self._limiters.of(target.provider, target.model)
         return limiter.expected_wait() if limiter else 0.0
 
     def admit(self, candidate: Candidate, branch: Branch) -> Admitted:
@@ -122,21 +138,25 @@ class Admission:
         ticket = self._health.enter(target, forced=forced)
         if ticket is None:
             raise failure
-        limiter = self._limiters.of(target.provider)
-        permit = limiter.try_acquire() if limiter else UNLIMITED
+        limiter = self._limiters.of(target.provider, target.model)
+        permit = limiter.try_acquire(*self._need(limiter, candidate)) if limiter else UNLIMITED
         if permit is None:
             ticket.close()
             raise failure
         return Admitted(ticket, credential, permit)
 
     def further_permit(self, target: Target, branch: Branch) -> Permit:
-        """A permit for one more request of an attempt that is under way. Its holder closes it.
+        """A permit for one more request of an attempt that is under way, whose first permit has taken the tokens of all
+        and a place among the requests under way. Its holder closes it.
 
         Raises:
             Limited: the rate limit has no room in time.
             BranchLost, CallerLeft, Draining, DeadlineExceeded: the answer is not wanted any more.
         """
-        permit = self._permit(Candidate(target, wait=True), branch)
+        limiter = self._limiters.of(target.provider, target.model)
+        if limiter is None:
+            return UNLIMITED
+        permit = self._in_line(limiter, FURTHER, None, branch)
         if branch.is_over():
             permit.close()
             branch.check()
@@ -150,22 +170,32 @@ class Admission:
             raise
 
     def _permit(self, candidate: Candidate, branch: Branch) -> Permit:
-        provider, call = candidate.target.provider, branch.call
-        limiter = self._limiters.of(provider)
+        target = candidate.target
+        limiter = self._limiters.of(target.provider, target.model)
         if limiter is None:
             return UNLIMITED
+        need, learn = self._need(limiter, candidate)
         if not candidate.wait:
-            if (permit := limiter.try_acquire()) is not None:
-                return permit
-            raise Limited(f"The rate limit of {provider} has no room now.", retry_after=limiter.expected_wait())
+            return limiter.admit(need, learn, oversized=True)
+        return self._in_line(limiter, need, learn, branch)
+
+    def _in_line(self, limiter: RateLimiter, need: Need, learn: Learn | None, branch: Branch) -> Permit:
+        call = branch.call
         try:
             with call.queueing():
-                permit = limiter.acquire(deadline=call.deadline, left=branch.is_over)
+                permit = limiter.acquire(need, learn, deadline=call.deadline, left=branch.is_over)
         except CallerLeft:
             branch.check()  # `is_over` has other reasons, too: raises the true one
             raise
         call.queued += permit.waited
         return permit
+
+    def _need(self, limiter: RateLimiter, candidate: Candidate) -> tuple[Need, Learn | None]:
+        """What a request takes of a limit, and who learns from what it has used."""
+        if not limiter.counts_tokens:
+            return ONE_REQUEST, None
+        reserves, target, size = self._limiters.reserves, str(candidate.target), candidate.size()
+        return Need(tokens=reserves.of(target, size)), partial(reserves.learn, target, size)
 
 
 CANNOT: Final = "cannot"

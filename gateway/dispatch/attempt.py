@@ -14,6 +14,7 @@ from tenacity import RetryCallState, Retrying, stop_after_attempt
 
 from gateway.auth.auth_manager import AuthManager
 from gateway.config.schema import Timeouts
+from gateway.core.answer import Usage
 from gateway.core.errors import GatewayError
 from gateway.core.provider_failures import CredentialRefused, ProviderFailure, ProviderTimeout, RetryRule
 from gateway.core.records import AttemptRecord, TryRecord
@@ -23,7 +24,7 @@ from gateway.dispatch.branch import Branch, BranchLost
 from gateway.dispatch.call import Call
 from gateway.dispatch.operation import Operation
 from gateway.limits.permit import UNLIMITED, Permit
-from gateway.limits.rate_limiter import RateLimiters
+from gateway.limits.rate_limiters import RateLimiters
 from gateway.observe.observers import Observers
 from gateway.providers.base import Answer, AttemptContext, Forwarded, OpenStream, Provider
 from gateway.routing.health import Health, HealthTicket
@@ -225,6 +226,8 @@ class Attempt:
         ticket.first_content(elapsed, streamed=operation.streams)
         if not isinstance(answer, OpenStream):
             ticket.answered()
+            if (usage := _usage(answer)) is not None:
+                admitted.permit.settle(usage)
             admitted.permit.close()
         return TargetAnswer(target, answer, ticket, admitted.permit, branch.sent_at, elapsed)
 
@@ -286,3 +289,10 @@ class Attempt:
         """Whether the failure is a refused token that was marked now. A marked token is not used again, so the target
         needs no cooldown, which would only delay the token's successor."""
         return isinstance(failure, CredentialRefused) and self._auth.refused(target.provider, admitted.credential)
+
+
+def _usage(answer: Answer | Forwarded) -> Usage | None:
+    """What a whole answer has used; None where its provider has not counted it."""
+    if isinstance(answer, Answer):
+        return answer.response.usage
+    return None if answer.estimated else answer.usage

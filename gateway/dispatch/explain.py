@@ -5,7 +5,7 @@ is what would happen. The names of the values' attributes are keys in the JSON o
 of them. They hold no secret and nothing of any request.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -14,7 +14,9 @@ from gateway.auth.auth_manager import AuthManager
 from gateway.config.schema import Timeouts
 from gateway.core.errors import InvalidRequest
 from gateway.core.passed import EndpointName
-from gateway.limits.rate_limiter import LimitStatus, RateLimiters
+from gateway.limits.gauges import MINUTE, RequestsPerMinute
+from gateway.limits.rate_limiters import RateLimiters
+from gateway.limits.slots import RowStatus
 from gateway.routing.endpoint_routes import ENDPOINTS, EndpointRoutes, LeftOut
 from gateway.routing.health import Health, TargetStatus
 from gateway.routing.lessons import Lessons
@@ -55,6 +57,25 @@ class CredentialView:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitStatus:
+    """The requests a minute of a candidate, from before rows had other numbers.
+
+    Attributes:
+        requests: calls allowed in any window of `seconds`.
+        seconds: the window's length.
+        used: calls that count now.
+        waiting: callers in the line of the row.
+        wait: seconds that a caller would wait now.
+    """
+
+    requests: int
+    seconds: float
+    used: int
+    waiting: int
+    wait: float
+
+
+@dataclass(frozen=True, slots=True)
 class CandidateView:
     """One target.
 
@@ -63,11 +84,12 @@ class CandidateView:
         turn: how it is asked.
         health: its status; its time limits apply where `first_content` is "auto".
         first_content: seconds that it gets for its first content, or "auto".
-        limit: its provider's rate limit; None where there is none.
+        limit: the requests a minute of the first row that counts them; None where no row does.
         proxy: through which proxy its provider is asked; None where there is none.
         left_out: what it has refused by name and is not sent.
         wire: in which it is asked.
         passes: whether that is the caller's, so that requests and answers pass as they came; else they are translated.
+        limits: all rows of `rateLimits` that fit it.
     """
 
     provider: str
@@ -82,6 +104,7 @@ class CandidateView:
     left_out: tuple[str, ...] = ()
     wire: str = ""
     passes: bool = False
+    limits: tuple[RowStatus, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,11 +220,12 @@ class Explainer:
         return asked | dict.fromkeys(cooling_down, "forced")
 
     def _wait(self, target: Target) -> float:
-        limiter = self._limiters.of(target.provider)
+        limiter = self._limiters.of(target.provider, target.model)
         return limiter.expected_wait() if limiter else 0.0
 
     def _candidate(self, target: Target, how: HowAsked, place: int, passing: AbstractSet[str]) -> CandidateView:
-        limiter = self._limiters.of(target.provider)
+        limiter = self._limiters.of(target.provider, target.model)
+        limits = limiter.status() if limiter else ()
         status = self._auth.status(target.provider)
         return CandidateView(
             provider=target.provider,
@@ -210,7 +234,7 @@ class Explainer:
             turn=how,
             health=self._health.describe(target),
             first_content=self._timeouts[target.provider].first_token_seconds,
-            limit=limiter.status() if limiter else None,
+            limit=_per_minute(limits),
             credential=CredentialView(
                 status.kind, status.expires_at, status.problem, status.remedy, self._auth.kind(target.provider)
             ),
@@ -218,6 +242,7 @@ class Explainer:
             left_out=tuple(sorted(self._lessons.of(target).without)),
             wire=self._wires[target.provider],
             passes=self._wires[target.provider] in passing,
+            limits=limits,
         )
 
 
@@ -228,3 +253,11 @@ def _endpoint_of(name: str) -> EndpointName:
             f"There is no such endpoint; there are {', '.join((*CHAT_WIRES, *ENDPOINTS))}.", param="endpoint"
         )
     return found
+
+
+def _per_minute(rows: Sequence[RowStatus]) -> LimitStatus | None:
+    for row in rows:
+        for unit in row.units:
+            if unit.unit == RequestsPerMinute.unit:
+                return LimitStatus(unit.limit, MINUTE, unit.used, row.waiting, row.wait)
+    return None

@@ -9,6 +9,7 @@ answer. Why a target failed does not matter here beyond whether others may be as
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from functools import cache
 
 from msgspec import Struct
 
@@ -65,7 +66,8 @@ class HedgedDispatch:
         self._has_several = len(order.ready) + len(order.cooling_down) > 1
         self._lock = threading.Lock()  # guards the lists, the winner and the final error
         self._waiting: threading.Condition | None = None  # the caller's thread, for other branches; made when it waits
-        self._ready = [Candidate(target, wait=order.queue) for target in order.ready]
+        self._size = cache(operation.size)
+        self._ready = [Candidate(target, wait=order.queue, size=self._size) for target in order.ready]
         self._rate_limited: list[Target] = []
         self._cooling_down = list(order.cooling_down)
         self._due = order.due
@@ -194,11 +196,11 @@ class HedgedDispatch:
             if self._rate_limited:
                 soonest = min(self._rate_limited, key=self._attempt.expected_wait)
                 self._rate_limited.remove(soonest)
-                return Candidate(soonest, wait=True)
+                return Candidate(soonest, wait=True, size=self._size)
             if self._cooling_down:
                 soonest = min(self._cooling_down, key=self._due)
                 self._cooling_down.remove(soonest)
-                return Candidate(soonest, wait=True, forced=True)
+                return Candidate(soonest, wait=True, forced=True, size=self._size)
             return None
 
     def _has_candidates(self) -> bool:

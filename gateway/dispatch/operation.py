@@ -11,9 +11,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.core.answer import ChatResponse
+from gateway.core.errors import InvalidRequest
 from gateway.core.passed import PassedRequest
 from gateway.core.provider_failures import UnsupportedByTarget
 from gateway.core.request import ChatRequest
+from gateway.core.strict_json import dumps
+from gateway.core.token_estimate import ROUGH_BYTES, rough_estimate, tokens_by_bytes
+from gateway.limits.token_reserves import RequestSize
 from gateway.providers.base import Answer, AttemptContext, Forwarded, Forwarder, OpenStream, Provider
 
 FIRST_BYTE: Final = 120.0
@@ -40,6 +44,9 @@ class Operation(Protocol):
 
     def ask(self, provider: Provider, context: AttemptContext) -> Answer | Forwarded | OpenStream:
         """Ask a provider. Raises ProviderFailure."""
+
+    def size(self) -> RequestSize:
+        """Its tokens, as far as the request says; for limits that count tokens."""
 
     def continued(self, text_so_far: str) -> Self:
         """The operation that continues an answer which broke off after `text_so_far`."""
@@ -79,6 +86,14 @@ class Chat(Struct, frozen=True):
         answer = provider.send(self.request, context)
         return replace(answer, content=self.write(answer.response, self.request))
 
+    def size(self) -> RequestSize:
+        try:
+            prompt = self.request.prompt()
+        except InvalidRequest:  # what has no neutral form may still pass as it is
+            return RequestSize(len(dumps(self.request.source.body)) // ROUGH_BYTES, None)
+        most = prompt.params.max_tokens
+        return RequestSize(rough_estimate(prompt), None if most is None else most * self.request.choices)
+
     def continued(self, text_so_far: str) -> "Chat":
         """A chat without any text so far is asked again as it was."""
         if not text_so_far:
@@ -111,6 +126,12 @@ class Passed(Struct, frozen=True):
         if not isinstance(provider, Forwarder):
             raise UnsupportedByTarget(f"{provider.name} has no {self.request.endpoint}.", param="model")
         return provider.forward(self.request, context)
+
+    def size(self) -> RequestSize:
+        """Only completions have an output in tokens."""
+        most = self.request.fields.get("max_tokens") if self.request.endpoint == "completions" else 0
+        tokens = tokens_by_bytes(self.request.body.decode(errors="replace"))
+        return RequestSize(tokens, most if isinstance(most, int) and most >= 0 else None)
 
     def continued(self, text_so_far: str) -> "Passed":
         """It is asked again as it was: what passes has no form that continues an answer."""

@@ -1,19 +1,21 @@
-"""What a request holds of a rate limit, from its admission until its answer is over.
+"""What a call holds of the limits, from its admission until its answer is over.
 
-A limit charges in its own unit. The unit of today is a request: it counts from the time at which it leaves for the
-provider, and a request that never leaves counts nothing. A permit knows neither the window nor the queue. Its
-holder does not know the unit, so that other units (tokens, requests under way) need no change above.
+Its holder does not know what the limits count: requests, tokens, requests under way. So another unit, or another engine
+behind `Slots`, needs no change above.
 """
 
-import threading
-from typing import Final, Protocol
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from gateway.core.answer import Usage
+from gateway.limits.slots import Slots
 
 
 class Permit(Protocol):
     """The right to send one request. Who acquires it closes it. Safe to use from any thread.
 
     Attributes:
-        waited: seconds in the queue.
+        waited: seconds in the line.
     """
 
     waited: float
@@ -21,59 +23,44 @@ class Permit(Protocol):
     def sent(self) -> None:
         """The request has left for the provider, which counts it from now on. Only the first report counts."""
 
-    def settle(self, tokens: int) -> None:
-        """The answer is complete and its request used so many tokens. What they cost is up to the limit's unit: a limit
-        of requests charges nothing for them."""
+    def settle(self, usage: Usage) -> None:
+        """The request that was sent has used so many tokens, which count in place of their estimate. Counts that are
+        all 0 say nothing, and the estimate stands."""
 
     def close(self) -> None:
-        """The request and its answer are over. Gives back what was not used. Idempotent."""
+        """The request and its answer are over: its place is free, and what never left is given back. Idempotent."""
 
 
-class Slots(Protocol):
-    """What a RequestPermit asks of the limit that granted it, each once at most and under the limit's lock."""
-
-    lock: threading.Lock
-
-    def count_sent(self, granted: float) -> None:
-        """The slot that was taken at `granted` (monotonic seconds) counts from now."""
-
-    def give_back(self, granted: float) -> None:
-        """The slot that was taken at `granted` is free again."""
-
-
-class RequestPermit:
-    """A permit of a limit that counts requests: one slot of its window.
+class SlotPermit:
+    """A permit for what an engine has granted.
 
     Args:
-        slots: the limit.
-        granted: monotonic seconds at which the slot was taken.
+        slots: the engine.
+        grant: what it has granted.
         waited: as in Permit.
+        learn: is told the true usage, for later estimates; None where nothing was estimated.
     """
 
-    __slots__ = ("_granted", "_is_open", "_slots", "waited")
+    __slots__ = ("_grant", "_learn", "_slots", "waited")
 
-    def __init__(self, slots: Slots, granted: float, waited: float) -> None:
+    def __init__(self, slots: Slots, grant: Any, waited: float, learn: Callable[[Usage], None] | None) -> None:  # noqa: ANN401 - the engine's own
         self.waited = waited
         self._slots = slots
-        self._granted = granted
-        self._is_open = True
+        self._grant = grant
+        self._learn = learn
 
     def sent(self) -> None:
-        with self._slots.lock:
-            if self._is_open:
-                self._is_open = False
-                self._slots.count_sent(self._granted)
+        self._slots.sent(self._grant)
 
-    def settle(self, tokens: int) -> None:
-        """A request counts as one, whatever it used."""
+    def settle(self, usage: Usage) -> None:
+        tokens = usage.prompt + usage.completion
+        if tokens > 0:
+            self._slots.settle(self._grant, tokens)
+            if self._learn is not None:
+                self._learn(usage)
 
     def close(self) -> None:
-        if not self._is_open:  # it never opens again; mostly the request has left, and this saves the lock
-            return
-        with self._slots.lock:
-            if self._is_open:
-                self._is_open = False
-                self._slots.give_back(self._granted)
+        self._slots.release(self._grant)
 
 
 class _Unlimited:
@@ -84,7 +71,7 @@ class _Unlimited:
     def sent(self) -> None:
         pass
 
-    def settle(self, tokens: int) -> None:
+    def settle(self, usage: Usage) -> None:
         pass
 
     def close(self) -> None:
@@ -92,4 +79,4 @@ class _Unlimited:
 
 
 UNLIMITED: Final[Permit] = _Unlimited()
-"""The permit of every request to a provider without a limit."""
+"""The permit of every request to a target without a limit."""

@@ -11,7 +11,7 @@ from typing import Final
 from msgspec import Struct
 
 from gateway.config import schema
-from gateway.routing.router import STAR
+from gateway.core.patterns import STAR, matches
 
 _NONE: Final[Mapping[str, int]] = MappingProxyType({})
 
@@ -32,14 +32,9 @@ class TokenLimits(Struct, frozen=True):
         """The largest limit for a model; None lets every limit pass."""
         found = self.models.get(model)
         if found is None:
-            matching = [limit for name, limit in self.models.items() if STAR in name and _matches(name, model)]
+            matching = [limit for name, limit in self.models.items() if STAR in name and matches(name, model)]
             found = min(matching, default=self.provider)
         return found
-
-
-def _matches(pattern: str, model: str) -> bool:
-    before, _, after = pattern.partition(STAR)
-    return len(model) >= len(before) + len(after) and model.startswith(before) and model.endswith(after)
 
 
 UNLIMITED: Final = TokenLimits()

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from gateway.config import schema
 from gateway.core.errors import ModelNotFound
+from gateway.core.patterns import STAR
 from gateway.core.records import DIRECT
 from gateway.core.texts import printable
 
@@ -28,9 +29,6 @@ class Target(Struct, frozen=True, cache_hash=True):
 
     def __str__(self) -> str:
         return f"{self.provider}/{self.model}"
-
-
-STAR: Final = "*"
 
 
 @dataclass(frozen=True, slots=True)

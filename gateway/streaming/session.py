@@ -259,9 +259,13 @@ class StreamSession:
         if self._released:
             return
         self._released = True
-        self._stream.body.close()
-        self._answer.permit.close()
-        self._call.stream_ended(self._answer.sent, self._machine.own_usage)
+        try:
+            self._stream.body.close()
+            if error is None and self._machine.target_usage is not None:  # what broke off has not told all of it
+                self._answer.permit.settle(self._machine.target_usage)
+        finally:
+            self._answer.permit.close()
+        self._call.stream_ended(self._answer.sent, self._machine.target_usage)
         if error is None:
             self._answer.ticket.answered()
         elif isinstance(error, ProviderFailure):

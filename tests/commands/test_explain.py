@@ -142,7 +142,7 @@ as the running gateway at http://127.0.0.1:1 says (configuration: none)
    wire: openai_chat, passes
    health: ready, 1 failure in a row
    first content: 12.0 s for a stream (0 known), 12.0 s for a whole answer (0 known), then another is asked beside it
-   rate limit: 2 of 3 in 60 seconds, 0 waiting
+   rate limit: requestsPerMinute 2 of 3, 0 waiting
    credential: API key
 2. d/m: asked if those before it fail
    wire: anthropic_messages, translated

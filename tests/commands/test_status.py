@@ -150,6 +150,7 @@ class TestForMachines:
             ],
             "watchedFiles": [],
             "problems": [],
+            "limits": [],
         }
         assert "canary" not in result.output
 

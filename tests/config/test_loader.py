@@ -370,7 +370,7 @@ def test_the_settings_that_the_example_comments_out_load_as_well() -> None:
     loaded = parse(text.encode(), "config.yaml", env=env, checks=(catalog.check(env),))
     config = loaded.config
     assert loaded.warnings == ()
-    assert count == 69
+    assert count == 76
     assert config.auth.watch_files[1] == WatchFile(
         path="~/.config/other-tool/token.json", provider="openai", format="plain"
     )

@@ -6,6 +6,7 @@ import pytest
 
 from gateway.auth.sources import StoredToken
 from gateway.auth.tokens.token import Token
+from gateway.config.rate_limit import RateLimit
 from gateway.core.errors import CallerLeft, Draining, GatewayError
 from gateway.core.provider_failures import (
     ConnectionFailed,
@@ -18,7 +19,9 @@ from gateway.core.provider_failures import (
 from gateway.core.rendered import Rendered
 from gateway.core.secrets import Secret
 from gateway.providers.base import Answer, OpenStream
+from gateway.routing.router import Target
 from tests.support.failover_scene import ANSWER, OUTBOUND, NoBody, Scene, asked, chat_of, limit, route
+from tests.support.limits import used as count
 
 
 def used(scene: Scene, name: str = "a") -> int:
@@ -26,7 +29,7 @@ def used(scene: Scene, name: str = "a") -> int:
     limiter = scene.limiters.of(name)
     assert limiter is not None
     assert limiter.waiting == 0
-    return limiter.status().used
+    return count(limiter)
 
 
 def test_an_answer_takes_one_slot_from_when_its_request_left(tmp_path: Path) -> None:
@@ -126,3 +129,53 @@ def test_a_call_that_has_used_all_its_tries_takes_no_slot(tmp_path: Path) -> Non
     with pytest.raises(InvalidAnswer):
         scene.failover.first_that_answers(route("abc"), chat_of(asked("hi")), call)
     assert used(scene, "c") == 0
+
+
+def tokens(name: str) -> dict[str, RateLimit]:
+    return {name: RateLimit(provider=name, tokens_per_minute=10_000)}
+
+
+def test_a_whole_answer_counts_the_tokens_that_its_provider_has_told(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, limits=tokens("a"))
+    scene.ask("a")
+    assert used(scene) == 2
+
+
+def test_a_request_whose_tokens_nobody_has_told_counts_its_estimate(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, limits=tokens("a"))
+    scene["a"].plays(RequestRejected("x"))
+    scene.fails("a")
+    estimate = chat_of(asked("hi")).size().input + 256
+    assert used(scene) == estimate == 4 + 1 + 256
+
+
+def test_a_request_that_never_left_counts_no_tokens(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, limits=tokens("a"))
+    scene["a"].requests_leave = False
+    scene["a"].plays(UnsupportedByTarget("x"))
+    scene.fails("a")
+    assert used(scene) == 0
+
+
+def test_a_further_request_of_an_attempt_counts_as_a_request_and_takes_no_second_place(tmp_path: Path) -> None:
+    row = RateLimit(provider="a", requests_per_minute=5, max_concurrent=1)
+    scene = Scene(tmp_path, limits={"a": row})
+
+    def ask_twice() -> Answer:
+        further = scene["a"].contexts[-1].further_permit()
+        further.sent()
+        further.close()
+        return ANSWER
+
+    scene["a"].plays(ask_twice)
+    scene.ask("a")
+    limiter = scene.limiters.of("a", "m")
+    assert limiter is not None
+    assert [unit.used for unit in limiter.status()[0].units] == [0, 2]
+
+
+def test_a_full_number_of_places_hands_the_call_to_the_next_target(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, limits={"a": RateLimit(provider="a", max_concurrent=1)})
+    scene.takes("a", 1)
+    assert scene.ask("ab").target == Target("b", "m")
+    assert scene.tries("ab") == [0, 1]

@@ -1,17 +1,21 @@
 """Operations: how each is asked of a provider, and how a broken answer is continued."""
 
+import json
 from typing import cast
 
 import pytest
 from msgspec.structs import replace
 
 from gateway.core.answer import ChatResponse
-from gateway.core.passed import PassedRequest
+from gateway.core.errors import InvalidRequest
+from gateway.core.passed import EndpointName, PassedRequest
 from gateway.core.provider_failures import UnsupportedByTarget
-from gateway.core.request import ChatRequest
+from gateway.core.request import ChatRequest, Prompt
+from gateway.core.strict_json import JsonObject
 from gateway.dispatch.operation import LARGEST_HEDGED, Chat, Operation, Passed
+from gateway.limits.token_reserves import RequestSize
 from gateway.providers.base import Answer, AttemptContext, Forwarded, OpenStream
-from tests.support.failover_scene import ANSWER, asked
+from tests.support.failover_scene import ANSWER, INBOUND, asked
 
 CONTEXT = cast(AttemptContext, object())
 STREAM = cast(OpenStream, object())
@@ -110,3 +114,38 @@ def test_what_passes_streams_as_it_asks_and_starts_anew_each_time() -> None:
 def test_only_a_small_request_is_sent_to_two_targets_at_once() -> None:
     assert [passed(size).hedged for size in (LARGEST_HEDGED, LARGEST_HEDGED + 1)] == [True, False]
     assert Chat(asked("hi"), write, continue_request).hedged
+
+
+def chat_with(**fields: object) -> Chat:
+    body = {"model": "best", "messages": [{"role": "user", "content": "a" * 40}], **fields}
+    return Chat(INBOUND.parse_request(json.dumps(body).encode()), write, continue_request)
+
+
+def test_the_size_of_a_chat_is_its_texts_and_what_it_allows_in_answers() -> None:
+    assert chat_with().size() == RequestSize(14, None)
+    assert chat_with(max_tokens=100).size() == RequestSize(14, 100)
+    assert chat_with(max_completion_tokens=100, n=3).size() == RequestSize(14, 300)
+
+
+def test_a_chat_without_a_neutral_form_has_a_size_all_the_same() -> None:
+    def unreadable() -> Prompt:
+        raise InvalidRequest("there is no word for it")
+
+    request = replace(chat_with().request, prompt=unreadable)
+    assert Chat(request, write, continue_request).size().input > 10
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "fields", "output"),
+    [
+        ("embeddings", {"max_tokens": 7}, 0),
+        ("completions", {"max_tokens": 7}, 7),
+        ("completions", {}, None),
+        ("completions", {"max_tokens": "7"}, None),
+    ],
+)
+def test_of_what_passes_only_completions_have_an_output(
+    endpoint: EndpointName, fields: JsonObject, output: int | None
+) -> None:
+    body = json.dumps(fields).encode().ljust(40)
+    assert Passed(PassedRequest(endpoint, "m", body, fields)).size() == RequestSize(10, output)

@@ -9,10 +9,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from gateway.core.answer import Usage
 from gateway.core.errors import Limited
 from gateway.limits.permit import UNLIMITED, Permit
 from gateway.limits.rate_limiter import RateLimiter
 from tests.support.fakes import DrivenClock, FakeClock
+from tests.support.limits import requests_row, used
 
 WINDOW = 10.0
 HANG = 30.0
@@ -20,7 +22,7 @@ HANG = 30.0
 
 
 def limiter(clock: FakeClock | DrivenClock, limit: int = 1) -> RateLimiter:
-    return RateLimiter("p", limit, max_queue=50, max_wait=1000.0, clock=clock, window=WINDOW)
+    return requests_row("p", limit, max_queue=50, max_wait=1000.0, clock=clock, window=WINDOW)
 
 
 def acquired(limited: RateLimiter) -> Permit:
@@ -86,7 +88,7 @@ class PermitMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def one_is_closed(self, data: st.DataObject) -> None:
         permit = data.draw(st.sampled_from(self.permits))
-        permit.settle(1_000)
+        permit.settle(Usage(900, 100))
         permit.close()
         if permit in self.open:
             del self.counts_from[permit]
@@ -94,7 +96,7 @@ class PermitMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_limit_counts_what_the_model_counts(self) -> None:
-        assert self.limited.status().used == self.used()
+        assert used(self.limited) == self.used()
         assert (self.limited.expected_wait() == 0) is (self.used() < self.limit)
 
     @invariant()
@@ -134,10 +136,10 @@ def test_a_request_that_never_leaves_gives_its_slot_back_once() -> None:
     first, second = acquired(limited), acquired(limited)
     first.close()
     first.close()
-    assert limited.status().used == 1
+    assert used(limited) == 1
     second.sent()
     first.sent()
-    assert limited.status().used == 1
+    assert used(limited) == 1
 
 
 def test_a_slot_that_is_given_back_goes_to_the_first_in_the_queue_at_once() -> None:
@@ -159,16 +161,16 @@ def test_a_slot_that_is_given_back_goes_to_the_first_in_the_queue_at_once() -> N
 
 
 def test_a_call_that_is_refused_holds_nothing() -> None:
-    limited = RateLimiter("p", 1, max_queue=0, max_wait=0, clock=FakeClock(), window=WINDOW)
+    limited = requests_row("p", 1, max_queue=0, max_wait=0, clock=FakeClock(), window=WINDOW)
     permit = acquired(limited)
     with pytest.raises(Limited):
         limited.acquire(deadline=math.inf, left=lambda: False)
     permit.close()
-    assert limited.status().used == 0
+    assert used(limited) == 0
 
 
 def test_without_a_limit_a_permit_holds_nothing() -> None:
     assert UNLIMITED.waited == 0
     UNLIMITED.sent()
-    UNLIMITED.settle(10)
+    UNLIMITED.settle(Usage(9, 1))
     UNLIMITED.close()

@@ -10,6 +10,7 @@ from typing import Final
 import pytest
 
 from gateway.limits.rate_limiter import RateLimiter
+from tests.support.limits import used
 from tests.support.running import Running, alias, chat, provider, running
 from tests.support.upstream_script import Head, ScriptedUpstream, Sse, Stall, Step, sse_events
 
@@ -88,7 +89,7 @@ def test_a_caller_that_leaves_the_queue_takes_no_slot_and_makes_room() -> None:
                     break
             assert limiter.waiting == 1
         assert gateway.gateway.idle(timeout=SOON)
-        assert (limiter.waiting, limiter.status().used, len(up.requests)) == (0, 1, 1)
+        assert (limiter.waiting, used(limiter), len(up.requests)) == (0, 1, 1)
         assert_no_failures(gateway)
 
 

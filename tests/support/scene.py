@@ -12,7 +12,7 @@ from gateway.config import schema
 from gateway.core.clock import Clock
 from gateway.dispatch.attempt import Attempt, AttemptPolicy
 from gateway.dispatch.failover import Failover
-from gateway.limits.rate_limiter import RateLimiters
+from gateway.limits.rate_limiters import RateLimiters
 from gateway.observe.logs import CallLog
 from gateway.observe.observers import Observers
 from gateway.providers.base import Provider

@@ -32,6 +32,7 @@ from gateway.providers.factory import BUILDERS
 from tests.support.application import WholeApplication, application_of
 from tests.support.failover_scene import ANSWER
 from tests.support.fakes import DrivenClock, FakeClock
+from tests.support.limits import requests_row
 from tests.support.running import alias, chat, loaded, provider
 
 PORT = 8080
@@ -254,7 +255,7 @@ class CountingClock(DrivenClock):
 
 
 def limiter(clock: Clock) -> RateLimiter:
-    limited = RateLimiter("p", 1, max_queue=1_000, max_wait=1e9, clock=clock)
+    limited = requests_row("p", 1, max_queue=1_000, max_wait=1e9, clock=clock)
     assert limited.try_acquire()
     return limited
 

@@ -9,6 +9,7 @@ import pytest
 import requests
 
 from gateway.config import schema
+from gateway.limits.slots import UnitStatus
 from tests.support.edge import LIMIT, until
 from tests.support.reloading import Edited, answering, config, edited, limited
 from tests.support.running import alias, chat, provider
@@ -64,8 +65,8 @@ class TestLines:
             until(lambda: statuses == [200, 200])
             limiter = gateway.served.gateway.runtime.limiters.of("acme")
             assert limiter is not None
-            status = limiter.status()
-            assert (status.used, status.requests, status.waiting) == (3, 3, 1)
+            (row,) = limiter.status()
+            assert (row.units, row.waiting) == ((UnitStatus("requestsPerMinute", 3, 3),), 1)
             gateway.reload(config(up))
             self.ended(threads)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.edge import connect_to, get, read_answer, until
+from tests.support.limits import used as counted
 from tests.support.reloading import RELOAD, answering, config, edited, limited
 from tests.support.running import alias, chat, running
 from tests.support.upstream_script import ScriptedUpstream
@@ -61,7 +62,7 @@ class TestRefusing:
             assert gateway.served.get("/v1/models").json() == before
             assert gateway.served.gateway.assembly is assembly
             limiter = gateway.served.gateway.runtime.limiters.of("acme")
-            assert limiter is not None and limiter.status().used == used - 1
+            assert limiter is not None and counted(limiter) == used - 1
             lines = [each for each in caplog.messages if "not reloaded" in each]
             assert len(lines) == len(BROKEN)
             assert all("; still serving generation 1: " in line and "\n" not in line for line in lines)
