@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -26,6 +27,13 @@ def environment(**more: str) -> dict[str, str]:
     """The process's environment without any provider's key."""
     kept = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}
     return {**kept, "LLM_GATEWAY_CONFIG": "", "PYTHONUNBUFFERED": "1", **more}
+
+
+def free_port() -> int:
+    """A port that was free a moment ago, for a file that has to name one."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def run(*arguments: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
@@ -56,6 +64,13 @@ class Served:
         found = re.search(r"http://127\.0\.0\.1:(\d+)/v1", self.said)
         assert found, f"the first line tells no address: {self.said!r}"
         self.port = int(found[1])
+
+    @classmethod
+    def at(cls, port: int) -> "Served":
+        """A gateway that something else has started."""
+        served = cls.__new__(cls)
+        served.port = port
+        return served
 
     def connect(self) -> http.client.HTTPConnection:
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=HANG)

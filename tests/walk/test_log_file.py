@@ -3,7 +3,6 @@
 import http.client
 import json
 import signal
-import socket
 import subprocess
 import sys
 from contextlib import closing
@@ -14,7 +13,7 @@ import pytest
 from tests.support.edge import until
 from tests.support.reloading import config, edited
 from tests.support.running import chat
-from tests.support.served import HANG, ROOT, Served, environment, posix_only, run_here, serving
+from tests.support.served import HANG, ROOT, Served, environment, free_port, posix_only, run_here, serving
 from tests.support.upstream_script import ScriptedUpstream
 
 
@@ -82,8 +81,7 @@ def test_a_reload_that_changes_it_says_that_it_needs_a_restart(tmp_path: Path) -
 @posix_only
 def test_a_process_without_standard_handles_serves_and_stops(tmp_path: Path) -> None:
     """As under pythonw of Windows."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     path, log = written(tmp_path, file="gateway.log"), tmp_path / "gateway.log"
     log.touch()
     command = ["/bin/sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-', sys.executable, str(ROOT / "app.py")]
