@@ -191,7 +191,7 @@ def dry_run(machine: Machine) -> str:
     for options in ((), ("--system",)):
         done = machine.run(machine.app, "service", "install", *options, "--dry-run", "-c", windows_path(path))
         smoke.expect(done.returncode == 0, f"service install --dry-run: {(done.stderr or done.stdout)[-1200:]}")
-        shown.append(done.stdout)
+        shown.append(done.stdout.replace("\0", ""))  # the task's file is UTF-16
     smoke.expect("<ExecutionTimeLimit>PT0S" in shown[0], f"the task is {shown[0]!r}")
     smoke.expect("--windows-service" in shown[1], f"the service is {shown[1]!r}")
     smoke.expect(machine.evaluate("w.state('llm-gateway')") == "None", "it was installed")

@@ -77,10 +77,10 @@ class StopEvent:
 
     def close(self) -> None:
         """End the thread, and close the event. Idempotent."""
-        from gateway.service import win32  # noqa: PLC0415 - ctypes is for Windows
-
         handle, self._handle = self._handle, None
         if handle is not None and self._thread is not None:
+            from gateway.service import win32  # noqa: PLC0415 - ctypes is for Windows
+
             self._closing.set()
             win32.kernel32().SetEvent(handle)
             self._thread.join()

@@ -89,6 +89,7 @@ def test_who_waits_for_another_process_gives_up_in_time_and_says_what_for(path: 
     assert is_free(path)
 
 
+@locks_of_files
 def test_who_waits_gets_it_when_the_other_process_lets_go(path: Path) -> None:
     holder = Process(path)
     with ThreadPoolExecutor(1) as pool:

@@ -72,6 +72,7 @@ def test_a_folder_of_certificates_is_a_bundle_too(up: ScriptedUpstream, session_
         everything(session.post(post(up.base_url), LONG, unwatched))
 
 
+@no_wake_up
 def test_a_stream_comes_piece_by_piece(up: ScriptedUpstream, session_to: Opening) -> None:
     go_on = threading.Event()
     with closing(session_to(up.base_url, environ=TRUSTED)) as session:
