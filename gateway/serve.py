@@ -93,6 +93,7 @@ class Gateway:
                 *response_rows(self.runtime.responses, self.runtime.clock.wall),
                 *reload_rows(self.reloader),
             ),
+            observers=self.runtime.observers,
         )
         self._server = HttpServer(
             self.proxy.application,

@@ -13,6 +13,7 @@ import pytest
 
 from gateway.auth.sources import ApiKey, CredentialSource, StoredToken
 from gateway.config import schema
+from gateway.core.answer import Usage
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.errors import CallerLeft, Draining, GatewayError
 from gateway.core.provider_failures import (
@@ -26,7 +27,7 @@ from gateway.core.provider_failures import (
     RequestRejected,
     Unavailable,
 )
-from gateway.core.records import CallRecord
+from gateway.core.records import CallRecord, TryRecord
 from gateway.core.rendered import Rendered
 from gateway.core.request import ChatRequest
 from gateway.core.secrets import Secret
@@ -286,20 +287,27 @@ def test_a_whole_answer_and_all_that_is_told_of_it(tmp_path: Path, calls: CallWa
         "x-ratelimit-reset": "1s",
     }
     assert scene.line == CallRecord(
+        at=scene.clock.wall(),
         request_id="req_1",
-        model="best",
-        target="a/m",
+        asked="best",
+        alias="best",
+        provider="a",
+        model="m",
+        answered=True,
         attempts="a/m=200",
+        tries=(TryRecord("a", "m", "200", ms=0, usage=Usage(12, 340)),),
         status=200,
         error=None,
         streamed=False,
         queue_ms=0,
         first_ms=0,
         total_ms=0,
-        prompt_tokens=12,
-        completion_tokens=340,
+        input=12,
+        cached=0,
+        cache_write=0,
+        output=340,
+        reasoning=0,
         dropped=("seed",),
-        skipped_events=0,
         endpoint="chat",
     )
 
@@ -317,7 +325,7 @@ def test_a_model_can_be_asked_for_past_the_aliases(tmp_path: Path, calls: CallWa
     assert reply.status == 200
     assert provider.asked == ["org/model:free"]
     assert header(reply, "x-gateway-model") == "org/model:free"
-    assert scene.line.model == "a/org/model:free"
+    assert scene.line.asked == "a/org/model:free"
 
 
 def test_failing_over_is_told(tmp_path: Path, calls: CallWatchdog) -> None:
@@ -545,7 +553,7 @@ def test_a_stream_and_all_that_is_told_of_it(tmp_path: Path, calls: CallWatchdog
     assert {event["model"] for event in said if isinstance(event, dict)} == {"best"}
     assert (body.finished, body.closed) == (1, 1)
     assert (scene.line.streamed, scene.line.status, scene.line.error) == (True, 200, None)
-    assert (scene.line.prompt_tokens, scene.line.completion_tokens) == (12, 340)
+    assert (scene.line.input, scene.line.output) == (12, 340)
 
 
 def test_token_counts_are_logged_where_the_caller_did_not_ask_for_them(tmp_path: Path, calls: CallWatchdog) -> None:
@@ -553,7 +561,7 @@ def test_token_counts_are_logged_where_the_caller_did_not_ask_for_them(tmp_path:
     scene = Scene(tmp_path, calls, {"a": FakeProvider(stream_of(body))})
     said = events(scene.ask(stream=True))
     assert not [event for event in said if isinstance(event, dict) and event.get("usage")]
-    assert (scene.line.prompt_tokens, scene.line.completion_tokens) == (12, 340)
+    assert (scene.line.input, scene.line.output) == (12, 340)
 
 
 def test_unreadable_events_are_counted(tmp_path: Path, calls: CallWatchdog) -> None:

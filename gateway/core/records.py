@@ -4,41 +4,119 @@ Observers read records and nothing else of a call, so that a new one changes no 
 secret; a text of a provider or a caller may stand in it unchecked, and whoever writes it escapes it.
 """
 
+from typing import Final, Protocol
+
 from msgspec import Struct
 
+from gateway.core.answer import Usage
 
-class CallRecord(Struct, frozen=True, omit_defaults=True):
+DIRECT: Final = "(direct)"
+"""The alias of a call that asked for `provider/model`."""
+UNKNOWN: Final = "(unknown)"
+"""The alias of a call whose name no configuration has, and the model of one that only its caller has named. What
+callers invent becomes no row's key and no label, or they could make as many as they like."""
+ANSWERED: Final = "200"
+"""The outcome of a try whose answer the caller got, if only its beginning."""
+
+
+class TryRecord(Struct, frozen=True):
+    """One target's turn in a call: a request to it, or why it got none.
+
+    Attributes:
+        outcome: the provider's status, or our word for what happened instead.
+        account: which of the provider's accounts was used; "" where it has one.
+        ms: milliseconds from the request to its end; None where no request was made.
+        first_ms: likewise until the first content of a stream; None for whole answers.
+        their_id: the provider's own id for it, where it gave one.
+        usage: its tokens; None where the provider reported none.
+        service_tier: the tier that it was served in, where one was asked for or reported.
+        reported_cost: what the provider says that it cost, in millionths of a US dollar.
+        cost: what it cost, in the same unit. It is set on the ledger's thread; None where no price is known.
+    """
+
+    provider: str
+    model: str
+    outcome: str
+    account: str = ""
+    ms: int | None = None
+    first_ms: int | None = None
+    their_id: str | None = None
+    usage: Usage | None = None
+    service_tier: str | None = None
+    reported_cost: int | None = None
+    cost: int | None = None
+
+
+class CallRecord(Struct, frozen=True):
     """One call. Durations are in milliseconds since it came; None where it never got that far.
 
     Attributes:
-        target: who answered, as `provider/model`.
+        at: wall seconds when it came.
+        asked: the name that was asked for, as the caller wrote it. For the log; see `alias`.
+        client: the name of the caller's key; "" where keys have none.
+        alias: the name asked for, where the configuration has it; else DIRECT or UNKNOWN.
+        provider, account, model: who answered; if nobody did, who was asked last; "" where nobody was.
+        answered: whether somebody did.
+        endpoint: the route that it came by.
         attempts: every try in order, as the header x-gateway-attempts has it.
         error: the code of what it ended with, if it failed.
+        input, cached, cache_write, output, reasoning: the tokens of the answer; None where they are not known. `cached`
+            and `cache_write` are parts of `input`, and `reasoning` of `output`.
+        tries: every try in order.
         dropped: fields of the request that the provider could not be given.
         skipped_events: events of the provider's stream that could not be read.
-        learned: what a target has refused by name meanwhile, and is not sent again.
-        endpoint: the route that it came by. JSON leaves the usual one out: log lines of chats are read by programs
-            that know no other.
         mended: how many things in the answer had to be mended so that it can be read.
+        learned: what a target has refused by name meanwhile, and is not sent again.
+        cost: what all tries cost, in millionths of a US dollar; None where a price is not known. Set on the ledger's
+            thread, as `cost_source` is.
+        cost_source: where the price is from.
     """
 
+    at: float
     request_id: str
+    asked: str
+    alias: str
+    provider: str
     model: str
-    target: str | None
-    attempts: str
+    endpoint: str
     status: int
     error: str | None
     streamed: bool
     queue_ms: int
     first_ms: int | None
     total_ms: int
-    prompt_tokens: int | None
-    completion_tokens: int | None
-    dropped: tuple[str, ...]
-    skipped_events: int
-    learned: tuple[str, ...] = ()
-    endpoint: str = "chat"
+    attempts: str = ""
+    tries: tuple[TryRecord, ...] = ()
+    answered: bool = False
+    input: int | None = None
+    cached: int | None = None
+    cache_write: int | None = None
+    output: int | None = None
+    reasoning: int | None = None
+    dropped: tuple[str, ...] = ()
+    skipped_events: int = 0
     mended: int = 0
+    learned: tuple[str, ...] = ()
+    client: str = ""
+    account: str = ""
+    cost: int | None = None
+    cost_source: str | None = None
+
+    @property
+    def target(self) -> str | None:
+        """Who answered, as `provider/model`."""
+        return f"{self.provider}/{self.model}" if self.answered else None
+
+
+class RecordSink(Protocol):
+    """What gets the records of calls on the ledger's thread, off the path of every call.
+
+    It may take its time, but not wait for anything outside: the next records wait meanwhile. What it raises is logged
+    and keeps the records from no other sink.
+    """
+
+    def take(self, records: "list[CallRecord]") -> None:
+        """The calls that have ended since the last time, in that order and with their costs. One thread calls this."""
 
 
 class AttemptRecord(Struct, frozen=True):

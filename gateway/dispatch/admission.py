@@ -146,7 +146,7 @@ class Admission:
         try:
             return self._auth.credential(candidate.target.provider)
         except LoginRequired as failure:
-            branch.call.attempts.append((candidate.target, label(failure)))
+            branch.call.tried(candidate.target, label(failure))
             raise
 
     def _permit(self, candidate: Candidate, branch: Branch) -> Permit:

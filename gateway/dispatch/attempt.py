@@ -16,7 +16,7 @@ from gateway.auth.auth_manager import AuthManager
 from gateway.config.schema import Timeouts
 from gateway.core.errors import GatewayError
 from gateway.core.provider_failures import CredentialRefused, ProviderFailure, ProviderTimeout, RetryRule
-from gateway.core.records import AttemptRecord
+from gateway.core.records import AttemptRecord, TryRecord
 from gateway.core.rendered import Adjustments
 from gateway.dispatch.admission import Admission, Admitted, Candidate, label
 from gateway.dispatch.branch import Branch, BranchLost
@@ -51,12 +51,24 @@ class TargetAnswer(Struct, frozen=True):
         answer: whole, or a stream that has begun.
         ticket: open until a stream has ended.
         permit: of the rate limit; open until a stream has ended.
+        sent: monotonic seconds when its request left.
+        elapsed: seconds from there to the whole answer, or to the first content of a stream.
     """
 
     target: Target
     answer: Answer | Forwarded | OpenStream
     ticket: HealthTicket
     permit: Permit = UNLIMITED
+    sent: float = 0.0
+    elapsed: float = 0.0
+
+    def as_try(self, outcome: str) -> TryRecord:
+        """What is known of the try by now; of a stream its end is yet to come (Call.stream_ended)."""
+        answer, target, ms = self.answer, self.target, round(self.elapsed * 1000)
+        if isinstance(answer, OpenStream):
+            return TryRecord(target.provider, target.model, outcome, "", ms, ms)
+        usage = answer.response.usage if isinstance(answer, Answer) else answer.usage
+        return TryRecord(target.provider, target.model, outcome, "", ms, None, None, usage)
 
     def close(self) -> None:
         """Discard the answer, without a verdict on the target. Idempotent."""
@@ -209,12 +221,12 @@ class Attempt:
             branch.call.end_try()
         branch.end_try()
         self._policy.budgets.succeeded(target.provider)
-        ticket = admitted.ticket
-        ticket.first_content(branch.elapsed(), streamed=operation.streams)
+        ticket, elapsed = admitted.ticket, branch.elapsed()
+        ticket.first_content(elapsed, streamed=operation.streams)
         if not isinstance(answer, OpenStream):
             ticket.answered()
             admitted.permit.close()
-        return TargetAnswer(target, answer, ticket, admitted.permit)
+        return TargetAnswer(target, answer, ticket, admitted.permit, branch.sent_at, elapsed)
 
     def _context(self, target: Target, branch: Branch, admitted: Admitted, operation: Operation) -> AttemptContext:
         timeout = self._policy.timeouts[target.provider].first_token_seconds
@@ -256,7 +268,8 @@ class Attempt:
             admitted.ticket.failed(failure)
         admitted.close()
         outcome = str(reason) if isinstance(reason, BranchLost) else label(reason or failure)
-        branch.call.attempts.append((target, outcome))
+        ms = round(branch.elapsed() * 1000)
+        branch.call.tried(target, outcome, ms=ms, their_id=failure.evidence.request_id)
         self._observers.attempt_failed(
             AttemptRecord(
                 request_id=branch.call.request_id,
@@ -264,7 +277,7 @@ class Attempt:
                 outcome=outcome,
                 kind=type(reason or failure).__name__,
                 provider_request_id=failure.evidence.request_id,
-                ms=round(branch.elapsed() * 1000),
+                ms=ms,
             )
         )
         return reason or failure

@@ -27,6 +27,9 @@ class BranchLost(Exception):
 class Branch:
     """A sequence of tries, one after the other, in one thread.
 
+    Attributes:
+        sent_at: monotonic seconds when the request of its latest try left.
+
     Args:
         call: the call that it works for.
         clock: for pauses.
@@ -41,7 +44,7 @@ class Branch:
         self._awaited: Cancellable | None = None
         self._cancelled = False
         self._lost: BranchLost | None = None
-        self._sent_at = 0.0
+        self.sent_at = 0.0
         self._hedge_after: float | None = None
         call.add_branch(self)
 
@@ -49,16 +52,16 @@ class Branch:
         """A try begins; `hedge_after`: seconds after which another target is asked in parallel, None for never."""
         with self._lock:
             self.slow = False
-            self._sent_at = self._clock.monotonic()
+            self.sent_at = self._clock.monotonic()
             self._hedge_after = hedge_after
 
     def sent(self) -> None:
         """Its request has left: from now on the provider's time counts."""
-        self._sent_at = self._clock.monotonic()
+        self.sent_at = self._clock.monotonic()
 
     def elapsed(self) -> float:
         """Seconds since its request left."""
-        return self._clock.monotonic() - self._sent_at
+        return self._clock.monotonic() - self.sent_at
 
     def turned_slow(self) -> bool:
         """Whether its try has taken longer than its limit. True once a try, which counts as slow from then on."""

@@ -11,10 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, Protocol
 
+from msgspec.structs import replace
+
 from gateway.core.answer import Usage
 from gateway.core.clock import Clock
 from gateway.core.errors import CallerLeft, DeadlineExceeded, GatewayError
 from gateway.core.no_op import no_op
+from gateway.core.records import ANSWERED, UNKNOWN, TryRecord
 from gateway.dispatch.caller import Caller
 from gateway.providers.base import Cancellable
 from gateway.routing.router import Target
@@ -58,6 +61,10 @@ class Call:
     """A request and its state. Safe to use from many threads.
 
     Attributes:
+        alias: the name of the configuration that it asked for (gateway.core.records).
+        invented: the names of its targets are the caller's own, and stand in no configuration.
+        came: wall seconds when it came.
+        attempts: the turns of its targets that have ended.
         not_continued: the stream of `target` does not continue the broken one before it; only a whole answer helps.
 
     Args:
@@ -71,6 +78,8 @@ class Call:
 
     # class attributes: what most calls never set then costs nothing when a call is made
     model = ""
+    alias = UNKNOWN
+    invented = True
     streamed = False
     target: Target | None = None
     queued = 0.0
@@ -103,9 +112,10 @@ class Call:
         self.caller = caller
         self.endpoint = endpoint
         self._release = release
+        self.came = clock.wall()
         self.started = clock.monotonic()
         self.deadline = self.started + timeout
-        self.attempts: list[tuple[Target, str]] = []
+        self.attempts: list[TryRecord] = []
         self.broken_targets: list[Target] = []
         self._clock = clock
         self._lock = threading.Lock()
@@ -122,6 +132,30 @@ class Call:
             self.caller.heartbeat()
         else:
             self.stream.send_heartbeat(self.caller.heartbeat)
+
+    def tried(self, target: Target, outcome: str, *, ms: int | None = None, their_id: str | None = None) -> None:
+        """A target's turn has ended without an answer.
+
+        Args:
+            target: the target.
+            outcome: the provider's status, or our word for what happened.
+            ms: milliseconds since its request left; None where it got none.
+            their_id: the provider's own id for the request.
+        """
+        self.attempts.append(TryRecord(target.provider, target.model, outcome, "", ms, None, their_id))
+
+    def stream_ended(self, sent: float, usage: Usage | None) -> None:
+        """The stream of the target that answered last is over.
+
+        Args:
+            sent: monotonic seconds when its request left.
+            usage: its tokens; None where the provider has reported none.
+        """
+        ms = round((self._clock.monotonic() - sent) * 1000)
+        for place in range(len(self.attempts) - 1, -1, -1):
+            if self.attempts[place].outcome == ANSWERED:
+                self.attempts[place] = replace(self.attempts[place], ms=ms, usage=usage)
+                return
 
     def age(self) -> float:
         """Seconds since it arrived."""

@@ -64,7 +64,8 @@ class Failover:
         ready, cooling_down = self._health.order(route.targets)
         if ready and ready[0] is not route.targets[0]:
             skipped = route.targets[: route.targets.index(ready[0])]
-            call.attempts.extend((target, "resting") for target in skipped)
+            for target in skipped:
+                call.tried(target, "resting")
         order = CandidateOrder(ready, cooling_down, queue=route.when_limited == "wait", due=self._due)
         dispatch = HedgedDispatch(self._attempt, order, operation, call, self._clock)
         call.hedging = dispatch

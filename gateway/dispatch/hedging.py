@@ -15,6 +15,7 @@ from msgspec import Struct
 from gateway.core.clock import Clock
 from gateway.core.errors import GatewayError, InternalFault, Limited, LoginRequired
 from gateway.core.provider_failures import ContentRefused, ProviderFailure
+from gateway.core.records import ANSWERED
 from gateway.dispatch.admission import Candidate, CoolingDown
 from gateway.dispatch.attempt import Attempt, TargetAnswer, TriesSpent
 from gateway.dispatch.branch import LOST, Branch, BranchLost
@@ -93,7 +94,7 @@ class HedgedDispatch:
             raise self._final_error
         if self._winner is None:
             raise AllFailed
-        self._call.attempts.append((self._winner.target, "200"))
+        self._call.attempts.append(self._winner.as_try(ANSWERED))
         return self._winner
 
     def hedge(self, spawn: Callable[[Callable[[], None]], bool]) -> None:
@@ -207,14 +208,14 @@ class HedgedDispatch:
 
     def _add_cooling_down(self, target: Target) -> None:
         """The target has started to cool down since the order was made, or another call probes it."""
-        self._call.attempts.append((target, "resting"))
+        self._call.tried(target, "resting")
         with self._lock:
             self._cooling_down.append(target)
 
     def _add_rate_limited(self, candidate: Candidate, failure: Limited) -> None:
         self.failures.append(failure)
         if candidate.wait or self._has_several:
-            self._call.attempts.append((candidate.target, "limited"))
+            self._call.tried(candidate.target, "limited")
         if not candidate.wait:
             with self._lock:
                 self._rate_limited.append(candidate.target)
@@ -250,7 +251,7 @@ class HedgedDispatch:
                 self._winner = answer
             others = [other for other in self._branches if other is not branch]
         if not is_first:
-            self._call.attempts.append((answer.target, LOST))
+            self._call.attempts.append(answer.as_try(LOST))
             answer.close()
             return
         for other in others:

@@ -11,17 +11,17 @@ from typing import Final
 
 from gateway.config.schema import Timeouts
 from gateway.core.durations import in_words
-from gateway.core.errors import GatewayError, InternalFault
+from gateway.core.errors import GatewayError, InternalFault, ModelNotFound
 from gateway.core.provider_failures import ProviderFailure
-from gateway.core.records import CallRecord
 from gateway.core.source import RequestContext
 from gateway.dispatch.attempt import TargetAnswer
 from gateway.dispatch.call import Call
 from gateway.dispatch.failover import Failover, Resumed
 from gateway.dispatch.operation import Operation
 from gateway.dispatch.watchdog import CallWatchdog
+from gateway.handler.call_record import record_of
 from gateway.handler.reply import EVENT_STREAM, LONGEST_ADVICE, Reply, error_reply
-from gateway.handler.reply_headers import attempts_text, error_code, gateway_headers
+from gateway.handler.reply_headers import gateway_headers
 from gateway.observe.observers import Observers
 from gateway.routing.router import Route, Router, Target
 from gateway.streaming.answer_machine import AnswerMachine, Stall
@@ -91,6 +91,17 @@ class CallHandler(ABC):
     def _answer(self, call: Call, body: bytes, context: RequestContext) -> Reply:
         """The reply, where there is an answer. Raises GatewayError."""
 
+    def _route_of(self, model: str, call: Call) -> Route:
+        """The route of a model's name, noted in the call. Raises ModelNotFound."""
+        try:
+            route = self._router.candidates(model)
+        except ModelNotFound:
+            if model in self._router.aliases:
+                call.alias = model
+            raise
+        call.alias, call.invented = route.alias, route.invented
+        return route
+
     def _first_that_answers(self, route: Route, operation: Operation, call: Call) -> TargetAnswer:
         found = self._failover.first_that_answers(route, operation, call)
         call.first_content = call.age()
@@ -137,27 +148,7 @@ class CallHandler(ABC):
 
     def _finished(self, call: Call, status: int, error: GatewayError | None) -> None:
         self._calls.remove(call)
-        self._observers.finished(
-            CallRecord(  # some by place: of more than 13 keywords Python would make a dictionary
-                call.request_id,
-                call.model,
-                str(call.target) if call.target else None,
-                attempts_text(call),
-                status=status,
-                error=error_code(error) if error else None,
-                streamed=call.streamed,
-                queue_ms=round(call.queued * 1000),
-                first_ms=None if call.first_content is None else round(call.first_content * 1000),
-                total_ms=round(call.age() * 1000),
-                prompt_tokens=call.usage.prompt if call.usage else None,
-                completion_tokens=call.usage.completion if call.usage else None,
-                dropped=call.dropped,
-                skipped_events=call.skipped_events,
-                mended=call.mended,
-                learned=call.learned,
-                endpoint=call.endpoint,
-            )
-        )
+        self._observers.finished(record_of(call, status, error))
 
 
 class AskedStream:

@@ -74,14 +74,14 @@ class PassthroughHandler(CallHandler):
         call.model, call.streamed = request.model, request.stream
         if request.stream:
             return self._stream(request, call)
-        found = self._first_that_answers(self._route(request), Passed(request), call)
+        found = self._first_that_answers(self._route(request, call), Passed(request), call)
         if not isinstance(found.answer, Forwarded):
             raise TypeError("a stream is no whole answer")
         return self._whole(found.answer, request, call)
 
-    def _route(self, request: PassedRequest) -> Route:
+    def _route(self, request: PassedRequest, call: Call) -> Route:
         try:
-            route = self._router.candidates(request.model)
+            route = self._route_of(request.model, call)
         except ModelNotFound as unknown:
             if request.fields.get("model") is not None:
                 raise
@@ -92,7 +92,7 @@ class PassthroughHandler(CallHandler):
     def _stream(self, request: PassedRequest, call: Call) -> Reply:
         encoder = CompletionEncoder(None if self._own_name else request.model, self._wire.error_event)
         call.heartbeats = encoder
-        route, operation = self._route(request), Passed(request)
+        route, operation = self._route(request, call), Passed(request)
         found = self._first_that_answers(route, operation, call)
         try:
             return self._streamed(found, AskedStream(self, route, operation, encoder, call, resumable=False))

@@ -21,7 +21,10 @@ def error_code(error: GatewayError) -> str:
 
 def attempts_text(call: Call) -> str:
     """`openai/gpt-4=503,gemini/gemini-2.5-pro=200`; what would break the list is percent-encoded."""
-    entries = [f"{_header_safe(str(target))}={_header_safe(outcome)}" for target, outcome in call.attempts]
+    entries = [
+        f"{_header_safe(each.provider)}/{_header_safe(each.model)}={_header_safe(each.outcome)}"
+        for each in call.attempts
+    ]
     return ",".join(entries)
 
 

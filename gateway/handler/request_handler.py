@@ -64,14 +64,14 @@ class RequestHandler(CallHandler):
         chat = Chat(request, self._transformer.whole, self._wire.resume_request)
         if request.stream:
             return self._stream(chat, call)
-        found = self._first_that_answers(self._router.candidates(request.model), chat, call)
+        found = self._first_that_answers(self._route_of(request.model, call), chat, call)
         if not isinstance(found.answer, Answer):
             raise TypeError("a stream is no whole answer")
         return self._whole(found.answer, call)
 
     def _stream(self, chat: Chat, call: Call) -> Reply:
         call.heartbeats = encoder = self._transformer.encoder(chat.request)
-        route = self._router.candidates(chat.request.model)
+        route = self._route_of(chat.request.model, call)
         found = self._first_that_answers(route, chat, call)
         try:
             return self._streamed(found, AskedStream(self, route, chat, encoder, call, resumable=chat.request.plain))

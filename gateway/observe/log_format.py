@@ -26,6 +26,57 @@ MAX_CAUSES: Final = 10
 _CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 
 
+class CallLine(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a log line shows of a call. Its fields, their order and their defaults are the line's form in JSON, which
+    programs read.
+
+    Attributes:
+        target: who answered, as `provider/model`.
+        endpoint: JSON leaves the usual one out: log lines of chats are read by programs that know no other.
+    """
+
+    request_id: str
+    model: str
+    target: str | None
+    attempts: str
+    status: int
+    error: str | None
+    streamed: bool
+    queue_ms: int
+    first_ms: int | None
+    total_ms: int
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    dropped: tuple[str, ...]
+    skipped_events: int
+    learned: tuple[str, ...] = ()
+    endpoint: str = "chat"
+    mended: int = 0
+
+    @classmethod
+    def of(cls, record: CallRecord) -> "CallLine":
+        """The line of a record."""
+        return cls(  # by place: of more than 13 keywords Python would make a dictionary
+            record.request_id,
+            record.asked,
+            record.target,
+            record.attempts,
+            record.status,
+            record.error,
+            record.streamed,
+            record.queue_ms,
+            record.first_ms,
+            record.total_ms,
+            record.input,
+            record.output,
+            record.dropped,
+            record.skipped_events,
+            record.learned,
+            record.endpoint,
+            record.mended,
+        )
+
+
 _ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
 
@@ -37,13 +88,13 @@ class _Formatter(logging.Formatter):
         self.masker = masker
         self._second = (-1, "")  # the latest second, and its text
 
-    def call(self, level: str, created: float, line: CallRecord) -> str:
+    def call(self, level: str, created: float, record: CallRecord) -> str:
         """Format a call's line.
 
         Args:
             level: the name of its level.
             created: wall seconds.
-            line: its fields.
+            record: the call.
         """
         raise NotImplementedError
 
@@ -66,8 +117,8 @@ class PrettyFormatter(_Formatter):
     """Formats a line for people."""
 
     def format(self, record: logging.LogRecord) -> str:
-        if isinstance(line := getattr(record, "call", None), CallRecord):
-            return self.call(record.levelname, record.created, line)
+        if isinstance(call := getattr(record, "call", None), CallRecord):
+            return self.call(record.levelname, record.created, call)
         cached, record.exc_text = record.exc_text, None  # another handler's text contains the exception's own
         text = self.masker.mask(super().format(record))
         record.exc_text = cached
@@ -76,8 +127,8 @@ class PrettyFormatter(_Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         return super().formatMessage(record).replace("\n", "\\x0a")  # a message is one line; only tracebacks have more
 
-    def call(self, level: str, created: float, line: CallRecord) -> str:
-        text = f"{self._time(int(created))} {level:<7} {pretty(line)}".replace("\n", "\\x0a")
+    def call(self, level: str, created: float, record: CallRecord) -> str:
+        text = f"{self._time(int(created))} {level:<7} {pretty(CallLine.of(record))}".replace("\n", "\\x0a")
         return _escape(self.masker.mask(text))
 
 
@@ -85,16 +136,16 @@ class JsonFormatter(_Formatter):
     """Formats a line for machines: one JSON object."""
 
     def format(self, record: logging.LogRecord) -> str:
-        if isinstance(line := getattr(record, "call", None), CallRecord):
-            return self.call(record.levelname, record.created, line)
+        if isinstance(call := getattr(record, "call", None), CallRecord):
+            return self.call(record.levelname, record.created, call)
         fields = _head(self._when(record.created), record.levelname.lower(), record.getMessage())
         fields |= {name: self._masked(value) for name, value in getattr(record, "fields", {}).items()}
         if record.exc_info:
             fields["traceback"] = self.formatException(record.exc_info)
         return _json({name: self._masked(value) for name, value in fields.items()})
 
-    def call(self, level: str, created: float, line: CallRecord) -> str:
-        when, level = self._when(created), level.lower()
+    def call(self, level: str, created: float, record: CallRecord) -> str:
+        line, when, level = CallLine.of(record), self._when(created), level.lower()
         texts = (line.request_id, line.model, line.target or "", line.attempts, line.error or "", *line.dropped)
         if self.masker.finds("\n".join((when, level, *texts))):  # one search, because most lines contain no secret
             fields = _head(when, level, "call") | msgspec.to_builtins(line)
@@ -151,7 +202,7 @@ def _escape(text: str) -> str:
     return text if text.isprintable() else _CONTROL.sub(lambda match: f"\\x{ord(match.group()):02x}", text)
 
 
-def pretty(line: CallRecord) -> str:
+def pretty(line: CallLine) -> str:
     """`req_1 my-model -> openai/gpt-4 200 stream first 312 ms, total 2150 ms, tokens 12+340`."""
     target = printable(line.target or "nobody")
     parts = [line.request_id, printable(line.model) or "-", "->", target, str(line.status)]

@@ -34,6 +34,9 @@ class CallLog:
         args = (line.request_id, printable(line.target), printable(line.outcome), line.kind, line.ms, theirs)
         self._logger.warning("%s %s failed: %s (%s) after %d ms%s", *args, extra={"fields": msgspec.to_builtins(line)})
 
+    def refused(self, record: CallRecord) -> None:
+        """Nothing: what refuses a request logs it, model call or not (gateway.server.gateway_proxy)."""
+
     def finished(self, line: CallRecord) -> None:
         """Log the end of a call."""
         # If all handlers are ours, they take the line without a LogRecord, which costs 14 us a call, most of it for

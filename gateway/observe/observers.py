@@ -6,7 +6,7 @@ takes time goes to a thread of its own. What an observer raises is logged and en
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from gateway.core.records import AttemptRecord, CallRecord
 
@@ -21,6 +21,9 @@ class Observer(Protocol):
     def finished(self, record: CallRecord) -> None:
         """A call has ended. Never blocks."""
 
+    def refused(self, record: CallRecord) -> None:
+        """A call was refused before its body was looked at, and has a line in the log already. Never blocks."""
+
     def attempt_failed(self, record: AttemptRecord) -> None:
         """An attempt has failed; the call may still be answered. Never blocks."""
 
@@ -34,6 +37,7 @@ class Observers:
 
     def __init__(self, observers: Sequence[Observer]) -> None:
         self._finished = [each.finished for each in observers]
+        self._refused = [each.refused for each in observers]
         self._attempt_failed = [each.attempt_failed for each in observers]
 
     def finished(self, record: CallRecord) -> None:
@@ -41,10 +45,18 @@ class Observers:
         for observe in self._finished:
             _guarded(observe, record)
 
+    def refused(self, record: CallRecord) -> None:
+        """See Observer."""
+        for observe in self._refused:
+            _guarded(observe, record)
+
     def attempt_failed(self, record: AttemptRecord) -> None:
         """See Observer."""
         for observe in self._attempt_failed:
             _guarded(observe, record)
+
+
+NO_OBSERVERS: Final = Observers(())
 
 
 def _guarded(observe: Callable[[_Record], None], record: _Record) -> None:

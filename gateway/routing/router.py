@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from gateway.config import schema
 from gateway.core.errors import ModelNotFound
+from gateway.core.records import DIRECT
 from gateway.core.texts import printable
 
 ROUTE_HINT: Final = " GET /v1/models lists what does."
@@ -42,6 +43,8 @@ class Route:
         when_limited: whether a call waits for a target's rate limit or goes on to the next target.
         stream_recovery: whether another target resumes a broken stream.
         same_vectors: whether all targets give the same embeddings, though their models have different names.
+        alias: the alias as it is configured, a pattern with its star; of `provider/model` DIRECT.
+        invented: the models of the targets stand in no configuration: a caller has named them.
     """
 
     name: str
@@ -49,6 +52,8 @@ class Route:
     when_limited: Literal["next", "wait"]
     stream_recovery: Literal["resume", "error"] = "resume"
     same_vectors: bool = False
+    alias: str = DIRECT
+    invented: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +86,7 @@ class _Pattern:
             return None
         starred = model[len(self.before) : end]
         targets = tuple(Target(each.provider, each.model.replace(STAR, starred)) for each in self.route.targets)
-        return replace(self.route, name=model, targets=targets)
+        return replace(self.route, name=model, targets=targets, invented=targets != self.route.targets)
 
 
 class Router:
@@ -124,13 +129,13 @@ class Router:
     def _route(self, alias: schema.Alias) -> Route:
         ranked = sorted(alias.providers, key=lambda target: target.priority)  # stable: equals stay in file order
         targets = tuple(Target(each.provider, each.model) for each in ranked if each.provider in self._providers)
-        return Route(alias.alias, targets, alias.when_limited, alias.stream_recovery, alias.same_vectors)
+        return Route(alias.alias, targets, alias.when_limited, alias.stream_recovery, alias.same_vectors, alias.alias)
 
     def _direct(self, model: str) -> Route | None:
         provider, slash, own = model.partition("/")
         if not slash or not own or provider not in self._providers:
             return None
-        return Route(model, (Target(provider, own),), "next")
+        return Route(model, (Target(provider, own),), "next", invented=True)
 
     def _matched(self, model: str) -> Route | None:
         """The route of a pattern. A name of `provider/model` means that provider and no other."""

@@ -18,27 +18,27 @@ from werkzeug.http import HTTP_STATUS_CODES
 
 from gateway.core.clock import Clock
 from gateway.core.errors import (
-    BodyTooLarge,
     Draining,
     GatewayError,
     Overloaded,
 )
 from gateway.dispatch.call import DRAINING_RETRY, Call
 from gateway.dispatch.caller import Caller, Headers, NoCaller
+from gateway.handler.call_record import refusal_of
 from gateway.handler.reply import EVENT_STREAM, Reply, error_reply
 from gateway.httpd.interfaces import CALLER, LEFT, OVERLOADED, Application
+from gateway.observe.observers import NO_OBSERVERS, Observers
 from gateway.server.errors import crash, path_of, render_engine_error, shown, translated
 from gateway.server.guard import Guard
 from gateway.server.headers import ALWAYS, new_request_id
 from gateway.server.paths import plain_path
-from gateway.server.routes import ENDPOINTS, JSON_BODY, Asked, Route, Routes, Row, Served
-from gateway.server.wsgi_body import WholeBody
+from gateway.server.routes import ENDPOINTS, JSON_BODY, NOT_RECORDED, Asked, Route, Routes, Row, Served
+from gateway.server.wsgi_body import WholeBody, read_body
 from gateway.wires.base import CallerWire
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-DIGITS: Final = re.compile(r"[0-9]{1,15}")
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 logger = logging.getLogger(__name__)
@@ -71,19 +71,23 @@ class GatewayProxy:
         clock: for deadlines and `created`.
         mask: takes secrets out of errors.
         endpoints: the routes.
+        observers: get a record of every model call that is refused here.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a proxy is given, handed in once
         self,
         current: Pointer,
         drain_state: DrainStateLike,
         clock: Clock,
         mask: Callable[[str], str],
         endpoints: Sequence[Row] = ENDPOINTS,
+        *,
+        observers: Observers = NO_OBSERVERS,
     ) -> None:
         self._current = current
         self._drain_state = drain_state
         self._clock = clock
+        self._observers = observers
         self._routes = Routes(endpoints, mask)
         self._created = int(clock.wall())
         self._app = Flask("gateway", static_folder=None)
@@ -118,9 +122,9 @@ class GatewayProxy:
         try:
             reply = self._admitted(route, served, environ, request_id, always)
         except GatewayError as error:
-            reply = self._refusal(error, environ, request_id)
+            reply = self._refused_call(error, route, environ, request_id)
         except Exception as error:  # noqa: BLE001 - logged there
-            reply = self._refusal(crash(error, request_id), environ, request_id)
+            reply = self._refused_call(crash(error, request_id), route, environ, request_id)
         headers = [*reply.headers, *always]
         status = f"{reply.status} {HTTP_STATUS_CODES.get(reply.status, 'Unknown').upper()}"
         if not isinstance(reply.body, bytes):
@@ -138,7 +142,7 @@ class GatewayProxy:
         call: Call | None = None
         try:
             served.guard.check(environ, route.endpoint.content_types)
-            body = _body(environ, served.max_body)
+            body = read_body(environ, served.max_body)
             if self._drain_state.draining:
                 raise Draining("The gateway is shutting down.", retry_after=DRAINING_RETRY)
             if environ.get(OVERLOADED):
@@ -164,6 +168,14 @@ class GatewayProxy:
             else:
                 call.finish()
             raise
+
+    def _refused_call(self, error: GatewayError, route: Route, environ: "WSGIEnvironment", request_id: str) -> Reply:
+        """The reply to a call that no handler has answered, and its record."""
+        reply = self._refusal(error, environ, request_id)
+        name, at = route.endpoint.name, self._clock.wall()
+        if name not in NOT_RECORDED and environ["REQUEST_METHOD"] == "POST":
+            self._observers.refused(refusal_of(request_id, name, at, reply.status, error))
+        return reply
 
     # Everything else ------------------------------------------------------------------------------------------------
 
@@ -257,17 +269,6 @@ class GatewayProxy:
     def _render_engine_error(self, error: GatewayError, path: str) -> tuple[int, Headers, bytes]:
         """An error of the server's own, in the wire of the path, as status, headers and body."""
         return render_engine_error(error, self._routes.wire(plain_path(path)))
-
-
-def _body(environ: "WSGIEnvironment", largest: int) -> bytes:
-    """The request's body; empty where it has no length. Raises BodyTooLarge: our own server has refused it before."""
-    length = environ.get("CONTENT_LENGTH", "")
-    if DIGITS.fullmatch(length) is None:
-        return b""
-    if int(length) > largest:
-        raise BodyTooLarge("The request body is larger than gateway.maxBodyMiB allows.")
-    body: bytes = environ["wsgi.input"].read(int(length))
-    return body
 
 
 def _request_id(sent: str) -> str:

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 JSON_BODY: Final = ("application/json",)
 NO_CONTEXT: Final = RequestContext()
+NOT_RECORDED: Final = frozenset({"count_tokens", "input_tokens"})
+"""The rows of model calls that ask no model: no record is kept of them."""
 
 logger = logging.getLogger(__name__)
 

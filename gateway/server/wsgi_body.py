@@ -1,14 +1,19 @@
-"""A whole reply's body as WSGI wants it: one piece, and a close when that has been sent or cannot be.
+"""Bodies as WSGI has them: a request's, and a whole reply's, which is one piece with a close once it has been sent.
 
-Apart from that a list of one piece would do. What is noted of a reply (its line in the log) is noted at the close, so
-that the caller does not wait for it.
+Apart from the close a list of one piece would do. What is noted of a reply (its line in the log) is noted at the close,
+so that the caller does not wait for it.
 """
 
+import re
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from gateway.core.errors import BodyTooLarge
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+DIGITS: Final = re.compile(r"[0-9]{1,15}")
 
 
 class WholeBody:
@@ -39,3 +44,14 @@ class WholeBody:
         sent, self._sent = self._sent, None
         if sent is not None:
             sent()
+
+
+def read_body(environ: "WSGIEnvironment", largest: int) -> bytes:
+    """The request's body; empty where it has no length. Raises BodyTooLarge: our own server has refused it before."""
+    length = environ.get("CONTENT_LENGTH", "")
+    if DIGITS.fullmatch(length) is None:
+        return b""
+    if int(length) > largest:
+        raise BodyTooLarge("The request body is larger than gateway.maxBodyMiB allows.")
+    body: bytes = environ["wsgi.input"].read(int(length))
+    return body

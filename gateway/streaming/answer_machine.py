@@ -42,6 +42,7 @@ class AnswerMachine:
 
     Attributes:
         usage: the tokens of all targets so far; None until one reports them.
+        own_usage: those of the target that answers now.
         over: the answer has ended.
         error: what ended it, if something did.
         interrupted: why the stream broke, while another target has to resume it (`resume`, `give_up`).
@@ -66,6 +67,7 @@ class AnswerMachine:
         self._skipped = 0
         self._mended = 0
         self.usage: Usage | None = None
+        self.own_usage: Usage | None = None
         self.over = False
         self.error: GatewayError | None = None
         self.interrupted: StreamBroken | None = None
@@ -145,7 +147,7 @@ class AnswerMachine:
         self._mended += self._decoder.mended
         self._decoder = decoder
         self._passthrough = self._encoder.passthrough(decoder)
-        self._earlier_usage = self.usage
+        self._earlier_usage, self.own_usage = self.usage, None
         self._overlap = OverlapFilter(self.text_so_far, restarted=restarted)
         self.interrupted = None
         return self._encoder.answered_by(target, self._earlier_usage) + self._write(chunks)
@@ -220,7 +222,7 @@ class AnswerMachine:
     def _count(self, usage: Usage | None) -> None:
         if usage is None:
             return
-        earlier = self._earlier_usage
+        self.own_usage, earlier = usage, self._earlier_usage
         self.usage = usage if earlier is None else earlier + usage
 
     def _end_with(self, error: GatewayError) -> bytes:

@@ -261,6 +261,7 @@ class StreamSession:
         self._released = True
         self._stream.body.close()
         self._answer.permit.close()
+        self._call.stream_ended(self._answer.sent, self._machine.own_usage)
         if error is None:
             self._answer.ticket.answered()
         elif isinstance(error, ProviderFailure):

@@ -150,7 +150,11 @@ def test_whatever_happens_the_rules_hold(
     assert all(count <= 2 for count in scene.tries(names))
     assert sum(scene.tries(names)) <= MAX_TRIES
     # the record
-    told_of = [(str(target), outcome) for target, outcome in call.attempts if outcome not in ("limited", "resting")]
+    told_of = [
+        (f"{each.provider}/{each.model}", each.outcome)
+        for each in call.attempts
+        if each.outcome not in ("limited", "resting")
+    ]
     assert told_of == [(f"{name}/m", word(outcome)) for name, outcome in scene.played if word(outcome)]
     # and what stays
     assert scene.health.open() == []

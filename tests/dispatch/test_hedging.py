@@ -771,7 +771,7 @@ def test_a_caller_that_leaves_during_a_race_ends_all_of_it_and_blames_nobody(sce
     assert isinstance(scene.failed(), CallerLeft)
     assert scene.blamed() == failures
     assert scene.health.order([Target("a", "m")])[0], "the probe was not given back"
-    assert {outcome for _, outcome in scene.call.attempts} <= {"caller_left", "lost"}
+    assert {each.outcome for each in scene.call.attempts} <= {"caller_left", "lost"}
 
 
 def test_a_caller_that_leaves_before_a_look_is_noticed_by_whoever_fails_next(scene: Scene) -> None:

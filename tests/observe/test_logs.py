@@ -18,16 +18,20 @@ from msgspec.structs import replace
 
 from gateway.core.records import CallRecord
 from gateway.core.secrets import Secret
-from gateway.observe.log_format import JsonFormatter, PrettyFormatter, pretty
+from gateway.observe.log_format import CallLine, JsonFormatter, PrettyFormatter, pretty
 from gateway.observe.logs import CallLog, set_up
 from gateway.observe.masking import MAX_ADDED, Masker
 
 FORMS: tuple[Literal["pretty", "json"], ...] = ("pretty", "json")
 CANARY = Secret("canary-7f3a-not-a-shape")
 LINE = CallRecord(
+    at=1e9,
     request_id="req_1",
-    model="best",
-    target="openai/gpt-4",
+    asked="best",
+    alias="best",
+    provider="openai",
+    model="gpt-4",
+    answered=True,
     attempts="openai/gpt-4=200",
     status=200,
     error=None,
@@ -35,10 +39,8 @@ LINE = CallRecord(
     queue_ms=0,
     first_ms=312,
     total_ms=2150,
-    prompt_tokens=12,
-    completion_tokens=340,
-    dropped=(),
-    skipped_events=0,
+    input=12,
+    output=340,
     endpoint="chat",
 )
 HOSTILE = "m\r\n12:00:00 INFO    req_9 forged\x1b[2J\x9b31m\u2028\u2029\x00\t\x7f"
@@ -95,19 +97,19 @@ def strict(line: str) -> dict[str, object]:
             "req_1 best -> openai/gpt-4 200 stream first 312 ms, total 2150 ms, tokens 12+340",
         ),
         (
-            replace(LINE, attempts="a/m=503,openai/gpt-4=200", queue_ms=40, prompt_tokens=None, completion_tokens=None),
+            replace(LINE, attempts="a/m=503,openai/gpt-4=200", queue_ms=40, input=None, output=None),
             "req_1 best -> openai/gpt-4 200 (a/m=503,openai/gpt-4=200) queued 40 ms, first 312 ms, total 2150 ms",
         ),
         (
             replace(
                 LINE,
-                target=None,
+                answered=False,
                 attempts="a/m=503",
                 status=503,
                 error="provider_unavailable",
                 first_ms=None,
-                prompt_tokens=None,
-                completion_tokens=None,
+                input=None,
+                output=None,
             ),
             "req_1 best -> nobody 503 [provider_unavailable] (a/m=503) total 2150 ms",
         ),
@@ -119,14 +121,16 @@ def strict(line: str) -> dict[str, object]:
             ),
         ),
         (
-            replace(LINE, model="", target=None, attempts="", status=400, error="invalid_request_error", first_ms=None),
+            replace(
+                LINE, asked="", answered=False, attempts="", status=400, error="invalid_request_error", first_ms=None
+            ),
             "req_1 - -> nobody 400 [invalid_request_error] total 2150 ms, tokens 12+340",
         ),
     ],
     ids=["whole", "streamed", "failed-over", "failed", "dropped", "never-read"],
 )
 def test_a_call_in_words(line: CallRecord, text: str) -> None:
-    assert pretty(line) == text
+    assert pretty(CallLine.of(line)) == text
     with logging_to("pretty") as log:
         CallLog().finished(line)
     (written,) = lines(log)
@@ -164,7 +168,7 @@ def test_the_level_follows_the_outcome(status: int, error: str | None, level: st
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_call_is_told_alike_whether_or_not_others_listen(form: Literal["pretty", "json"]) -> None:
-    line = replace(LINE, model="b\u00e9st \u2028", error=f"{CANARY.reveal()}x", dropped=("seed",))
+    line = replace(LINE, asked="b\u00e9st \u2028", error=f"{CANARY.reveal()}x", dropped=("seed",))
     others = logging.StreamHandler(io.StringIO())
     with logging_to(form, CANARY) as log:
         CallLog().finished(line)
@@ -184,7 +188,7 @@ def test_a_call_as_json_is_compact_json_of_its_fields() -> None:
     (text,) = lines(log)
     fields = strict(text)
     assert text == json.dumps(fields, separators=(",", ":"))
-    shown = [name for name in LINE.__struct_fields__ if name not in ("endpoint", "mended", "learned")]
+    shown = [name for name in CallLine.__struct_fields__ if name not in ("endpoint", "mended", "learned")]
     assert list(fields) == ["time", "level", "event", *shown], "a chat's endpoint is left out, and a count of nothing"
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", str(fields["time"]))
 
@@ -209,7 +213,7 @@ def test_a_console_that_knows_few_letters_is_written_to_all_the_same() -> None:
     console = io.TextIOWrapper(raw, encoding="cp1252", errors="backslashreplace", newline="\n")
     handler = set_up("info", "json", [], console)
     try:
-        CallLog().finished(replace(LINE, model="\uac00\u00e9"))
+        CallLog().finished(replace(LINE, asked="\uac00\u00e9"))
     finally:
         logging.getLogger().removeHandler(handler)
     assert b'"model":"\\uac00\xe9"' in raw.getvalue()
@@ -256,7 +260,9 @@ def test_a_secret_is_masked_in_message_arguments_and_traceback(form: Literal["pr
             raise ValueError(f"bad header: Bearer {secret}")
         except ValueError:
             logger.exception("it failed")
-        CallLog().finished(replace(LINE, model=secret, target=f"p/{secret}", error=secret, attempts=f"p/{secret}=200"))
+        CallLog().finished(
+            replace(LINE, asked=secret, provider="p", model=secret, error=secret, attempts=f"p/{secret}=200")
+        )
     assert secret not in log.getvalue()
     assert log.getvalue().count("***") >= 6
     assert "ValueError" in log.getvalue() and "bad header: Bearer ***" not in log.getvalue()
@@ -366,7 +372,7 @@ def test_a_mask_does_not_break_json() -> None:
 @pytest.mark.parametrize("form", FORMS)
 def test_nobody_forges_a_line(form: Literal["pretty", "json"]) -> None:
     with logging_to(form) as log:
-        CallLog().finished(replace(LINE, model=HOSTILE, target=f"p/{HOSTILE}", error=HOSTILE))
+        CallLog().finished(replace(LINE, asked=HOSTILE, provider="p", model=HOSTILE, error=HOSTILE))
         logging.getLogger("gateway.test").warning("said %s", HOSTILE)
     written = lines(log)
     assert len(written) == 2
@@ -388,13 +394,13 @@ def test_a_traceback_in_words_cannot_begin_a_line_of_its_own() -> None:
 
 
 def test_a_name_in_words_is_cut_short() -> None:
-    assert len(pretty(replace(LINE, model="m" * 100_000, error="e" * 100_000))) < 700
+    assert len(pretty(CallLine.of(replace(LINE, asked="m" * 100_000, error="e" * 100_000)))) < 700
 
 
 @given(st.text(), st.text(), st.text())
 def test_a_call_as_json_is_always_one_strict_line(model: str, target: str, error: str) -> None:
     record = logging.makeLogRecord({"msg": "%s", "args": (error,)})
-    record.call = replace(LINE, model=model, target=target, error=error)
+    record.call = replace(LINE, asked=model, provider=target, error=error)
     text = JsonFormatter(Masker([CANARY])).format(record)
     assert text.splitlines() == [text]
     fields = strict(text)
@@ -405,7 +411,7 @@ def test_a_call_as_json_is_always_one_strict_line(model: str, target: str, error
 @given(st.text(), st.text())
 def test_a_call_in_words_is_always_one_line(model: str, error: str) -> None:
     record = logging.makeLogRecord({"msg": "call"})
-    record.call = replace(LINE, model=model, target=model, error=error)
+    record.call = replace(LINE, asked=model, provider=model, error=error)
     text = PrettyFormatter(Masker()).format(record)
     assert text.splitlines() == [text]
 

@@ -6,7 +6,7 @@ from gateway.core.records import AttemptRecord, CallRecord
 from gateway.observe.observers import Observers
 
 ATTEMPT = AttemptRecord("req_1", "a/m", "503", "Unavailable", None, 7)
-CALL = CallRecord("req_1", "best", "a/m", "a/m=200", 200, None, False, 0, 1, 2, 3, 4, (), 0)
+CALL = CallRecord(1e9, "req_1", "best", "best", "a", "m", "chat", 200, None, False, 0, 1, 2)
 
 
 class Notes:
@@ -17,6 +17,9 @@ class Notes:
         self._fails = fails
 
     def finished(self, record: CallRecord) -> None:
+        self._note(record)
+
+    def refused(self, record: CallRecord) -> None:
         self._note(record)
 
     def attempt_failed(self, record: AttemptRecord) -> None:
@@ -33,7 +36,8 @@ def test_each_gets_every_record_in_order() -> None:
     observers = Observers([first, second])
     observers.attempt_failed(ATTEMPT)
     observers.finished(CALL)
-    assert first.records == second.records == [ATTEMPT, CALL]
+    observers.refused(CALL)
+    assert first.records == second.records == [ATTEMPT, CALL, CALL]
 
 
 def test_one_that_fails_is_logged_and_the_others_go_on(caplog: pytest.LogCaptureFixture) -> None:

@@ -49,5 +49,5 @@ def test_the_log_line_has_the_endpoint_and_the_tokens_and_no_input(
     with caplog.at_level("INFO"), running(config(up, alias("search", "a/m"))) as gateway:
         gateway.post(asked(given="a secret text"), path=PATH)
     (line,) = [record.call for record in caplog.records if hasattr(record, "call")]
-    assert (line.endpoint, line.prompt_tokens, line.status) == ("embeddings", 7, 200)
+    assert (line.endpoint, line.input, line.status) == ("embeddings", 7, 200)
     assert "secret text" not in caplog.text
