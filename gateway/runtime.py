@@ -24,6 +24,7 @@ from gateway.dispatch.watchdog import CallWatchdog
 from gateway.limits.rate_limiter import RateLimiters
 from gateway.observe.logs import CallLog
 from gateway.observe.masking import Masker
+from gateway.observe.metrics.sums import Sums
 from gateway.observe.observers import Observers
 from gateway.routing.health import Health
 from gateway.routing.lessons import Lessons
@@ -113,6 +114,7 @@ class Runtime:
         limiters: the windows of limits.
         lessons: what targets have taught.
         observers: get a record of each call.
+        sums: of the calls that have ended, for /metrics.
         retry_budgets: of providers.
         transports: connections to providers.
         memory: signatures of calls, for clients that drop them.
@@ -139,6 +141,7 @@ class Runtime:
         self.retry_budgets = RetryBudgets()
         self.transports = SharedTransports()
         self.observers = Observers([CallLog()])
+        self.sums = Sums()
         self.memory = ReasoningMemory()
         self.responses = ResponseStore(self.clock.monotonic)
         self.demo_key = Secret(token_urlsafe(32))

@@ -5,6 +5,7 @@ from typing import Final
 
 EXPLAIN: Final = "/gateway/explain"
 RELOAD: Final = "/gateway/reload"
+METRICS: Final = "/metrics"
 
 
 def plain_path(path: str) -> str:
