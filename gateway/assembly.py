@@ -23,6 +23,7 @@ from gateway.auth.tokens.watch_files import WatchedFiles
 from gateway.bindings import ProviderBinding, bind, replaced
 from gateway.config import schema
 from gateway.config.loader import Fault, Loaded, resolve
+from gateway.core.clock import Clock, SystemClock
 from gateway.core.response_store import Limits
 from gateway.core.secrets import Secret
 from gateway.dispatch.attempt import Attempt, AttemptPolicy
@@ -31,6 +32,7 @@ from gateway.dispatch.failover import Failover
 from gateway.handler.passthrough_handler import PassthroughHandler
 from gateway.handler.request_handler import RequestHandler
 from gateway.handler.response_transformer import ResponseTransformer
+from gateway.observe.ledger_store import Keep, LedgerStore
 from gateway.providers import catalog
 from gateway.providers.base import Provider
 from gateway.providers.factory import ProviderFactory
@@ -69,6 +71,22 @@ def threads_for(config: schema.Config) -> int:
     Without the latter two busy limited providers would hold every thread, and calls to all others would wait as well.
     """
     return min(MAX_THREADS, config.gateway.threads + sum(limit.max_queue_size for limit in config.rate_limits))
+
+
+def store_of(loaded: Loaded, clock: Clock | None = None) -> LedgerStore | None:
+    """Where the calls of a gateway are kept: a file beside its configuration, or memory where there is none; None where
+    it keeps nothing.
+
+    Args:
+        loaded: the configuration that it starts with.
+        clock: the time of calls; the system's by default.
+    """
+    settings = loaded.config.ledger
+    if not settings.enabled:
+        return None
+    path = resolve(settings.path, loaded.path.parent) if loaded.path else None
+    disk = SystemClock()
+    return LedgerStore(path, disk, (clock or disk).wall)
 
 
 class Assembly:
@@ -156,6 +174,9 @@ class Assembly:
         runtime.responses.configure(Limits(kept.max_mib * MIB, kept.hours * 3600))
         vendors = {name: binding.vendor for name, binding in self.bindings.items()}
         runtime.sums.configure(self.router.targets, vendors, counting=not self.unserved)
+        ledger = self._config.ledger
+        if runtime.ledger.store is not None:
+            runtime.ledger.store.configure(Keep(ledger.keep_days, ledger.keep_summary_days, ledger.max_mib * MIB))
         runtime.health.forget(self._replaced)
         runtime.lessons.forget(self._replaced)
 

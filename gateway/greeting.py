@@ -29,6 +29,7 @@ def greeting(assembly: Assembly, url: str, environ: Mapping[str, str]) -> str:
             else ""
         )
         lines.append(f"No configuration file: serving the embedded demo provider{joined}.")
+        lines.append("The last 1,000 calls are kept in memory: GET /gateway/usage.json.")
     else:
         manual = "" if loaded.config.gateway.reload == "auto" else "; read again by `python app.py reload` only"
         lines.append(f"Configuration: {loaded.path} (generation {assembly.generation}{manual})")

@@ -22,6 +22,8 @@ from gateway.core.secrets import Secret
 from gateway.demo import DemoProvider
 from gateway.dispatch.watchdog import CallWatchdog
 from gateway.limits.rate_limiter import RateLimiters
+from gateway.observe.ledger import Ledger
+from gateway.observe.ledger_store import LedgerStore
 from gateway.observe.logs import CallLog
 from gateway.observe.masking import Masker
 from gateway.observe.metrics.sums import Sums
@@ -114,7 +116,8 @@ class Runtime:
         limiters: the windows of limits.
         lessons: what targets have taught.
         observers: get a record of each call.
-        sums: of the calls that have ended, for /metrics.
+        ledger: one of them, which keeps the records.
+        sums: of the records, for /metrics.
         retry_budgets: of providers.
         transports: connections to providers.
         memory: signatures of calls, for clients that drop them.
@@ -126,10 +129,17 @@ class Runtime:
         threads: of the server: so many targets are asked beside slow ones at once, at most.
         clock: the time; the system's by default.
         relayed: whether streams that have begun leave their threads.
+        store: where calls are kept; None for nowhere.
     """
 
     def __init__(
-        self, environ: Mapping[str, str], *, threads: int, clock: Clock | None = None, relayed: bool = True
+        self,
+        environ: Mapping[str, str],
+        *,
+        threads: int,
+        clock: Clock | None = None,
+        relayed: bool = True,
+        store: LedgerStore | None = None,
     ) -> None:
         self.clock: Clock = clock or SystemClock()
         self.environ = environ
@@ -140,15 +150,17 @@ class Runtime:
         self.lessons = Lessons(self.clock)
         self.retry_budgets = RetryBudgets()
         self.transports = SharedTransports()
-        self.observers = Observers([CallLog()])
         self.sums = Sums()
+        self.ledger = Ledger(SystemClock(), self.masker.mask, store)  # a disk's time is the real one
+        self.ledger.add_sink(self.sums)
+        self.observers = Observers([CallLog(), self.ledger])
         self.memory = ReasoningMemory()
         self.responses = ResponseStore(self.clock.monotonic)
         self.demo_key = Secret(token_urlsafe(32))
         self._threads = threads
         self._relayed = relayed
         self._stores: dict[Path, TokenStore] = {}
-        self._closing: list[Callable[[], None]] = []
+        self._closing: list[Callable[[], None]] = [self.ledger.close]
 
     @cached_property
     def watchdog(self) -> CallWatchdog:

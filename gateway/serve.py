@@ -14,23 +14,28 @@ from typing import Final
 
 from msgspec import structs
 
-from gateway.assembly import MIB, Assembly, threads_for
+from gateway.assembly import MIB, Assembly, store_of, threads_for
 from gateway.config.loader import Loaded
 from gateway.config_file import ConfigFile
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.errors import Draining
+from gateway.gauges import read_gauges
 from gateway.greeting import greeting
 from gateway.httpd.listening import bind
 from gateway.httpd.server import HttpServer
 from gateway.observe import logs
+from gateway.observe.metrics.families import Reading
+from gateway.observe.metrics.text import Writer
 from gateway.observe.output_queue import OutputQueue
 from gateway.process import StopSignals, freeze_startup_objects, limit_malloc, raise_descriptor_limit
 from gateway.reload import Reloader
 from gateway.runtime import Current, Runtime
 from gateway.server.gateway_proxy import GatewayProxy
+from gateway.server.metrics_route import metrics_rows
 from gateway.server.reload_route import reload_rows
 from gateway.server.response_routes import response_rows
 from gateway.server.routes import ENDPOINTS, Row
+from gateway.server.usage_route import usage_rows
 
 CUT_SECONDS: Final = 2.0
 """What an answer that is cut at the end of the drain gets to say so."""
@@ -76,7 +81,9 @@ class Gateway:
         address, self.port = self._sockets[0].getsockname()[:2]
         self.url = f"http://[{address}]:{self.port}" if ":" in address else f"http://{address}:{self.port}"
         self.threads = threads_for(loaded.config)
-        self.runtime = Runtime(environ, threads=settings.threads, clock=clock, relayed=relayed)
+        self.runtime = Runtime(
+            environ, threads=settings.threads, clock=clock, relayed=relayed, store=store_of(loaded, clock)
+        )
         self.current: Current[Assembly] = Current()
         self._serving = threading.Lock()
         self._closed = False
@@ -92,6 +99,8 @@ class Gateway:
                 *endpoints,
                 *response_rows(self.runtime.responses, self.runtime.clock.wall),
                 *reload_rows(self.reloader),
+                *usage_rows(self.runtime.ledger.store, self.runtime.clock.wall),
+                *metrics_rows(self._read_metrics, Writer(self.runtime.clock.wall())),
             ),
             observers=self.runtime.observers,
         )
@@ -102,6 +111,11 @@ class Gateway:
             max_body=settings.max_body_mib * MIB,
             on_death=on_death,
         )
+
+    def _read_metrics(self) -> Sequence[Reading]:
+        """Every metric now."""
+        runtime = self.runtime
+        return (*runtime.sums.read(), *read_gauges(self.assembly, runtime, self.reloader, runtime.ledger))
 
     def serve(self, loaded: Loaded) -> Assembly:
         """Serve a configuration from now on; calls that run end with the one they began with. Where that raises,

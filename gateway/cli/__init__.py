@@ -11,6 +11,7 @@ import click
 
 from gateway import __version__
 from gateway.cli import verbs
+from gateway.cli.usage import usage
 
 
 class ServeByDefault(click.Group):
@@ -31,7 +32,7 @@ def commands() -> None:
     """
 
 
-VERBS: Final = (verbs.serve, verbs.check, verbs.login, verbs.logout, verbs.status, verbs.explain, verbs.reload)
+VERBS: Final = (verbs.serve, verbs.check, verbs.login, verbs.logout, verbs.status, verbs.explain, verbs.reload, usage)
 
 for verb in VERBS:
     commands.add_command(verb)

@@ -57,13 +57,18 @@ def configuration(path: Path | None, port: int | None = None) -> Loaded:
 def accounts_of(path: Path | None) -> "Accounts":
     """The providers as accounts. Not checked as for serving: a key that one provider lacks is no reason not to log in
     to another one, and `status` says it."""
-    from gateway.assembly import without_file
     from gateway.commands.accounts import Accounts
     from gateway.core.clock import SystemClock
 
+    return Accounts(unchecked(path), os.environ, SystemClock())
+
+
+def unchecked(path: Path | None) -> Loaded:
+    """The configuration, for what needs none of its keys."""
+    from gateway.assembly import without_file
+
     chosen = _chosen(path)
-    loaded = without_file(os.environ) if chosen is None else _load(chosen)
-    return Accounts(loaded, os.environ, SystemClock())
+    return without_file(os.environ) if chosen is None else _load(chosen)
 
 
 @contextmanager

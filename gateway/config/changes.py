@@ -24,8 +24,11 @@ NEEDS_RESTART: Final[tuple[tuple[str, str], ...]] = (
     ("gateway", "threads"),
     ("gateway", "max_body_mib"),
     ("auth", "token_store_path"),
+    ("ledger", "enabled"),
+    ("ledger", "path"),
 )
-"""Section and setting, as attributes: what the sockets, the threads and the token store are made of at the start."""
+"""Section and setting, as attributes: what the sockets, the threads, the token store and the ledger are made of at
+the start."""
 
 SECTION_WORDS: Final[Mapping[str, str]] = {"modelAliases": "aliases", "rateLimits": "limits"}
 """The words of `summary` for sections whose own names are longer."""

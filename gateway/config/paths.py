@@ -15,7 +15,7 @@ def resolve(path_text: str, base: Path | None) -> Path:
     """Make a path of the configuration absolute; `~` is the home folder.
 
     Args:
-        path_text: `auth.tokenStorePath` or an entry of `auth.watchFiles`.
+        path_text: `auth.tokenStorePath`, say.
         base: the folder of the configuration file, where relative paths start; None for the current folder.
     """
     # os.path keeps `~` where no home folder is known, which `known_homes` reports; pathlib would raise.
@@ -46,6 +46,8 @@ def watched_files_exist(base: Path) -> Check:
 
 def _paths(config: Config) -> Iterator[tuple[KeyPath, str]]:
     yield ("auth", "tokenStorePath"), config.auth.token_store_path
+    if config.ledger.enabled:
+        yield ("ledger", "path"), config.ledger.path
     for index, each in enumerate(config.auth.watch_files):
         yield ("auth", "watchFiles", index), each if isinstance(each, str) else each.path
     for name, provider in config.providers.items():

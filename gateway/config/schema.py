@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field, structs
 
+from gateway.config.ledger import Ledger
+from gateway.config.log_settings import Logging
 from gateway.config.response_store import ResponseStore
 from gateway.config.setting_types import Address, HeaderName, HeaderText, Name, Seconds, Struct, Text, Texts, Tokens
 from gateway.core.secrets import Secret
@@ -277,13 +279,6 @@ class Provider(Struct, frozen=True):
     timeouts: Timeouts = Timeouts()
 
 
-class Logging(Struct, frozen=True):
-    """What is printed on standard error."""
-
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["pretty", "json"] = "pretty"
-
-
 class Config(Struct, frozen=True):
     """The whole file."""
 
@@ -293,6 +288,7 @@ class Config(Struct, frozen=True):
     rate_limits: tuple[RateLimit, ...] = ()
     providers: dict[Name, Provider] = field(default_factory=dict)
     logging: Logging = Logging()
+    ledger: Ledger = Ledger()
 
 
 SETTING_NAMES = frozenset(field.encode_name for section in Struct.__subclasses__() for field in structs.fields(section))

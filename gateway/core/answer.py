@@ -8,7 +8,7 @@ does (gateway.core.request); `deltas` stay empty where both ends speak the same 
 All types are msgspec Structs, as in gateway.core.request. This module knows no wire format, and no vendor.
 """
 
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct, field
 
@@ -16,9 +16,13 @@ from gateway.core.request import Media, ToolKind
 from gateway.core.source import Source
 from gateway.core.strict_json import JsonObject, JsonValue  # noqa: F401 - hypothesis resolves annotations here
 
+PER_DOLLAR: Final = 10**12
+"""The unit of an exact cost is the trillionth of a US dollar: a millionth of the price of a token at one dollar per
+million tokens."""
+
 
 class Usage(Struct, frozen=True):
-    """Token counts of the provider. In a stream later counts replace earlier ones.
+    """Token counts of the provider, and what it says of their price. In a stream later counts replace earlier ones.
 
     Attributes:
         prompt: of the whole request; `cached` and `cache_write` are among it.
@@ -26,6 +30,10 @@ class Usage(Struct, frozen=True):
         cached: read from the provider's cache.
         reasoning: of the reasoning before the answer.
         cache_write: written to the provider's cache.
+        cache_write_1h: those among `cache_write` that stay for an hour, which some providers price higher.
+        reported_cost: what the provider says that the answer costs, in trillionths of a US dollar (`PER_DOLLAR`); None
+            where it says nothing.
+        service_tier: the provider's word for the tier that answered, such as "flex"; None where it says nothing.
     """
 
     prompt: int
@@ -33,14 +41,19 @@ class Usage(Struct, frozen=True):
     cached: int = 0
     reasoning: int = 0
     cache_write: int = 0
+    cache_write_1h: int = 0
+    reported_cost: int | None = None
+    service_tier: str | None = None
 
     def __add__(self, other: "Usage") -> "Usage":
+        """The tokens of both. Their sum has no price: each part has the price of its own target."""
         return Usage(
             self.prompt + other.prompt,
             self.completion + other.completion,
             self.cached + other.cached,
             self.reasoning + other.reasoning,
             self.cache_write + other.cache_write,
+            self.cache_write_1h + other.cache_write_1h,
         )
 
 

@@ -15,6 +15,8 @@ DIRECT: Final = "(direct)"
 UNKNOWN: Final = "(unknown)"
 """The alias of a call whose name no configuration has, and the model of one that only its caller has named. What
 callers invent becomes no row's key and no label, or they could make as many as they like."""
+OTHER: Final = "(other)"
+"""The model of a call whose name is one too many to be told apart from the others."""
 ANSWERED: Final = "200"
 """The outcome of a try whose answer the caller got, if only its beginning."""
 

@@ -6,6 +6,7 @@ from typing import Final
 EXPLAIN: Final = "/gateway/explain"
 RELOAD: Final = "/gateway/reload"
 METRICS: Final = "/metrics"
+USAGE: Final = "/gateway/usage.json"
 
 
 def plain_path(path: str) -> str:

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from gateway.core.answer import Usage
-from gateway.core.records import DIRECT, UNKNOWN, CallRecord, TryRecord
+from gateway.core.records import DIRECT, OTHER, UNKNOWN, CallRecord, TryRecord
+from gateway.observe.ledger_schema import UNPRICED
 from gateway.observe.metrics import families
 from gateway.observe.metrics.families import Family, Labels, Value
 from gateway.observe.metrics.labels import MAX_DIRECT
-from gateway.observe.metrics.series import MAX_SERIES, OTHER, Counters, Histograms, Room
+from gateway.observe.metrics.series import MAX_SERIES, Counters, Histograms, Room
 from gateway.observe.metrics.sums import Sums
 from gateway.routing.router import Target
 
@@ -115,14 +116,14 @@ def test_each_try_is_an_attempt_and_only_a_request_is_measured() -> None:
 
 
 def test_an_answer_without_a_price_costs_an_unknown_sum_and_not_nothing() -> None:
-    sums = sums_of(replace(CALL, cost=None))
+    sums = sums_of(replace(CALL, cost=None, cost_source=UNPRICED))
     assert read(sums, families.COST) == {}
     assert read(sums, families.UNPRICED) == {("acme", "", "m"): 1}
 
 
-def test_a_call_that_nobody_answered_is_no_unpriced_one() -> None:
+def test_a_call_that_cost_nothing_is_no_unpriced_one() -> None:
     sums = sums_of(replace(CALL, cost=None, answered=False, status=503, tries=()))
-    assert read(sums, families.UNPRICED) == {}
+    assert read(sums, families.UNPRICED) == read(sums, families.COST) == {}
 
 
 def test_a_call_for_nobody_has_no_provider() -> None:

@@ -82,7 +82,7 @@ def total(answer: ChatResponse) -> list[str]:
     lines = [_shown(_fields(said)) for said in merged(answer.deltas)]
     if answer.usage:
         counts: JsonObject = structs.asdict(answer.usage)
-        assert counts.pop("cache_write") == 0
+        assert counts.pop("cache_write") == counts.pop("cache_write_1h") == 0
         lines.append("usage " + _shown(counts))
     return lines
 

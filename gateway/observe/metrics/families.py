@@ -96,7 +96,7 @@ COST: Final = Family(
 UNPRICED: Final = Family(
     "llm_gateway_unpriced_requests_total",
     "counter",
-    "Answered calls whose cost is not known; llm_gateway_cost_usd_total has nothing of them.",
+    "Calls whose cost is not known; llm_gateway_cost_usd_total has nothing of them.",
     _TARGET,
 )
 GEN_AI_DURATION: Final = Family(
@@ -180,7 +180,7 @@ RELOADS: Final = Family(
 LEDGER_DROPPED: Final = Family(
     "llm_gateway_ledger_dropped_total",
     "counter",
-    "Calls that are missing in the ledger and in these sums, because too many waited for it.",
+    "Calls that are missing in the ledger, because more waited for it than it holds.",
 )
 LEDGER_FAILING: Final = Family("llm_gateway_ledger_failing", "gauge", "1 while the ledger cannot be written.")
 BUILD_INFO: Final = Family(

@@ -8,9 +8,8 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final, Protocol, TypeAlias
 
-from gateway.core.records import UNKNOWN
+from gateway.core.records import OTHER, UNKNOWN
 from gateway.core.texts import printable
-from gateway.observe.metrics.series import OTHER
 
 MAX_DIRECT: Final = 100
 """Models that only callers have named, with a label of their own."""

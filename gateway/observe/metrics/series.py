@@ -10,9 +10,9 @@ from bisect import bisect_left
 from collections.abc import Mapping
 from typing import Final
 
+from gateway.core.records import OTHER
 from gateway.observe.metrics.families import Family, Histogram, Labels
 
-OTHER: Final = "(other)"
 MAX_SERIES: Final = 5_000
 """Of one metric, `(other)` included."""
 MAX_IN_ALL: Final = 20_000

@@ -10,6 +10,7 @@ from typing import Final
 
 from gateway.core.records import ANSWERED, CallRecord, TryRecord
 from gateway.core.texts import printable
+from gateway.observe.ledger_schema import UNPRICED
 from gateway.observe.metrics import families
 from gateway.observe.metrics.families import Labels, Reading
 from gateway.observe.metrics.labels import (
@@ -120,7 +121,7 @@ class Sums:
                 self._tokens.add((*target, kind), count)
         if record.cost is not None:
             self._cost.add(target, record.cost)
-        elif record.answered:
+        elif record.cost_source == UNPRICED:
             self._unpriced.add(target)
 
     def _add_try(self, each: TryRecord, record: CallRecord) -> None:

@@ -5,7 +5,7 @@ Source: https://ai.google.dev/api/generate-content#UsageMetadata.
 
 from gateway.core.answer import Usage
 from gateway.core.strict_json import JsonValue
-from gateway.wires.untrusted_fields import count
+from gateway.wires.untrusted_fields import count, text
 
 
 def read_usage(metadata: JsonValue) -> Usage | None:
@@ -26,4 +26,5 @@ def read_usage(metadata: JsonValue) -> Usage | None:
         completion=completion,
         cached=min(count(metadata.get("cachedContentTokenCount")), prompt),
         reasoning=min(thoughts, completion),
+        service_tier=text(metadata.get("serviceTier")).removeprefix("SERVICE_TIER_").lower() or None,
     )

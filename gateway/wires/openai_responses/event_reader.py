@@ -12,6 +12,7 @@ from typing import Final
 from gateway.core.answer import ChoiceDelta, Citation, Finish, TokenLogprob, ToolCallDelta, Usage
 from gateway.core.request import Media, Tool, ToolKind
 from gateway.core.strict_json import JsonObject, JsonValue
+from gateway.wires import openai_usage
 from gateway.wires.openai_responses import ITEM, VENDOR
 from gateway.wires.untrusted_fields import an_object, count, number, objects, text
 
@@ -183,18 +184,10 @@ def reasoning_text(item: JsonObject) -> str:
 
 def read_usage(response: JsonObject) -> Usage | None:
     """The token counts of a response; None where it has none."""
-    counted = response.get("usage")
-    if not isinstance(counted, dict):
+    counts = response.get("usage")
+    if not isinstance(counts, dict):
         return None
-    prompt, completion = count(counted.get("input_tokens")), count(counted.get("output_tokens"))
-    details, told = an_object(counted.get("input_tokens_details")), an_object(counted.get("output_tokens_details"))
-    return Usage(
-        prompt,
-        completion,
-        cached=min(count(details.get("cached_tokens")), prompt),
-        reasoning=min(count(told.get("reasoning_tokens")), completion),
-        cache_write=min(count(details.get("cache_write_tokens")), prompt),
-    )
+    return openai_usage.read_usage(counts, openai_usage.RESPONSES, response.get("service_tier"))
 
 
 def _citation(annotation: JsonObject, start: int) -> Citation | None:

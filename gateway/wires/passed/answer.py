@@ -9,13 +9,15 @@ from types import MappingProxyType
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.core.answer import Usage
 from gateway.core.passed import EndpointName, PassedRequest
 from gateway.core.provider_failures import InvalidAnswer
 from gateway.core.strict_json import JsonFault, JsonValue, loads
-from gateway.wires import failure_classes
+from gateway.wires import failure_classes, openai_usage
 from gateway.wires.openai_failures import parse_in_stream
+from gateway.wires.openai_usage import CHAT
 from gateway.wires.passed import embeddings
 from gateway.wires.passed.request import number_of_inputs
 from gateway.wires.untrusted_fields import an_object, count
@@ -76,9 +78,10 @@ def check_answer(fields: JsonValue, endpoint: EndpointName) -> None:
 def read_usage(usage: JsonValue) -> Usage | None:
     """The token counts; None where there are none. What has no completion may have a total only."""
     counts = an_object(usage)
-    completion = count(counts.get("completion_tokens"))
-    prompt = count(counts.get("prompt_tokens")) or max(0, count(counts.get("total_tokens")) - completion)
-    return Usage(prompt, completion) if prompt or completion else None
+    found = openai_usage.read_usage(counts, CHAT)
+    if not found.prompt:
+        found = replace(found, prompt=max(0, count(counts.get("total_tokens")) - found.completion))
+    return found if found.prompt or found.completion else None
 
 
 def _json_of(body: bytes) -> JsonValue:

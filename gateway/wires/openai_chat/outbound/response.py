@@ -3,8 +3,6 @@
 Source: https://platform.openai.com/docs/api-reference/chat/object.
 """
 
-from typing import Final
-
 from msgspec.structs import replace
 
 from gateway.core.answer import ChatResponse, Envelope, Usage
@@ -15,6 +13,7 @@ from gateway.core.source import Source
 from gateway.core.sse import Event
 from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, loads
 from gateway.core.surrogates import whole_value
+from gateway.wires import openai_usage
 from gateway.wires.finish_words import warn_unknown
 from gateway.wires.openai_chat import ANSWER_OBJECT, WIRE
 from gateway.wires.openai_chat.outbound import legacy_calls
@@ -23,11 +22,9 @@ from gateway.wires.openai_chat.outbound.errors import holds_error, parse_in_stre
 from gateway.wires.openai_chat.outbound.finish_words import FinishWord, read_finish
 from gateway.wires.openai_chat.outbound.repairs import has_envelope, repair_envelope, repair_message, repair_usage
 from gateway.wires.openai_chat.outbound.streamed_choice import ANSWERS, BROKE_OFF, NOT_CONTENT, NOTHING, choice_error
+from gateway.wires.openai_usage import CHAT
 from gateway.wires.second_reading import read_again
 from gateway.wires.untrusted_fields import an_object, count, objects, text
-
-_COUNTS: Final = ("prompt_tokens", "completion_tokens", "total_tokens")
-"""The counts that every answer has; more of them are details."""
 
 
 def parse(body: bytes, now: int, asked: Rendered) -> ChatResponse:
@@ -82,26 +79,7 @@ def _read(body: bytes) -> tuple[JsonValue, int]:
 def read_usage(fields: JsonObject) -> Usage | None:
     """The token counts of a whole answer or a chunk; None where it has none."""
     counts = fields.get("usage")
-    if not isinstance(counts, dict):
-        return None
-    prompt, completion = _count(counts, "prompt_tokens"), _count(counts, "completion_tokens")
-    if len(counts) <= len(_COUNTS):
-        return Usage(prompt, completion)
-    of_prompt, of_completion = counts.get("prompt_tokens_details"), counts.get("completion_tokens_details")
-    cached = written = reasoning = 0
-    if isinstance(of_prompt, dict):
-        cached = _count(of_prompt, "cached_tokens")
-        written = _count(of_prompt, "cache_write_tokens")  # OpenRouter's name
-    else:
-        cached = _count(counts, "prompt_cache_hit_tokens")  # DeepSeek's name
-    if isinstance(of_completion, dict):
-        reasoning = _count(of_completion, "reasoning_tokens")
-    return Usage(prompt, completion, min(cached, prompt), min(reasoning, completion), min(written, prompt))
-
-
-def _count(counts: JsonObject, name: str) -> int:
-    value = counts.get(name)
-    return value if type(value) is int and value > 0 else 0
+    return openai_usage.read_usage(counts, CHAT, fields.get("service_tier")) if isinstance(counts, dict) else None
 
 
 def _neutral(usage: Usage | None, source: Source, asked: Rendered) -> ChatResponse:

@@ -1,0 +1,108 @@
+"""Records of calls as rows of the ledger's tables, and their sums by day. Pure."""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from msgspec.structs import replace
+
+from gateway.core.records import CallRecord, TryRecord
+from gateway.observe.ledger_schema import UNPRICED
+
+LONGEST: Final = 200
+"""Characters of a text from outside."""
+LONGEST_ATTEMPTS: Final = 2_000
+Row = tuple[object, ...]
+
+
+def without_secrets(record: CallRecord, mask: Callable[[str], str]) -> CallRecord:
+    """The record, with the secrets masked in every text that comes from outside. Most records have none."""
+    theirs = "\n".join(each.their_id or "" for each in record.tries)
+    outer = (record.request_id, record.asked, record.model, record.error or "", record.attempts, theirs)
+    text = "\n".join(outer)
+    if mask(text) == text:
+        return record
+    return replace(
+        record,
+        request_id=mask(record.request_id),
+        asked=mask(record.asked),
+        model=mask(record.model),
+        error=mask(record.error) if record.error else record.error,
+        attempts=mask(record.attempts),
+        tries=tuple(_try_without_secrets(each, mask) for each in record.tries),
+    )
+
+
+def _try_without_secrets(each: TryRecord, mask: Callable[[str], str]) -> TryRecord:
+    return replace(
+        each,
+        model=mask(each.model),
+        outcome=mask(each.outcome),
+        their_id=mask(each.their_id) if each.their_id else each.their_id,
+    )
+
+
+def call_row(id: int, record: CallRecord) -> Row:
+    """The row of a call in `calls`."""
+    return (
+        id,
+        record.at,
+        _text(record.request_id),
+        *_key(record),
+        record.status,
+        None if record.error is None else _text(record.error),
+        int(record.streamed),
+        record.queue_ms,
+        record.first_ms,
+        record.total_ms,
+        record.input,
+        record.cached,
+        record.cache_write,
+        record.output,
+        record.reasoning,
+        record.cost,
+        record.cost_source,
+        _text(record.attempts, LONGEST_ATTEMPTS),
+    )
+
+
+def try_rows(id: int, record: CallRecord) -> Iterable[Row]:
+    """The rows of a call in `tries`; none of a call that took one."""
+    if len(record.tries) < 2:
+        return
+    for number, each in enumerate(record.tries, start=1):
+        theirs = None if each.their_id is None else _text(each.their_id)
+        target = (_text(each.provider), _text(each.account), _text(each.model))
+        yield (id, number, *target, _text(each.outcome), each.ms, theirs)
+
+
+def day_rows(records: Iterable[CallRecord]) -> list[Row]:
+    """What the calls add to `days`."""
+    sums: dict[Row, list[int]] = {}
+    costs: dict[Row, int] = {}
+    for record in records:
+        key = (day_of(record.at), *_key(record))
+        found = sums.setdefault(key, [0] * 8)
+        counts = (record.input, record.cached, record.cache_write, record.output, record.reasoning)
+        unpriced = record.cost_source == UNPRICED
+        for place, value in enumerate((1, record.error is not None, *counts, unpriced)):
+            found[place] += value or 0
+        if record.cost is not None:
+            costs[key] = costs.get(key, 0) + record.cost
+    return [(*key, *found[:-1], costs.get(key), found[-1]) for key, found in sums.items()]
+
+
+def day_of(at: float) -> str:
+    """The local date of a time in wall seconds, as `2026-11-29`."""
+    return time.strftime("%Y-%m-%d", time.localtime(at))
+
+
+def _key(record: CallRecord) -> tuple[str, ...]:
+    names = (record.client, record.alias, record.provider, record.account, record.model, record.endpoint)
+    return tuple(map(_text, names))
+
+
+def _text(text: str, longest: int = LONGEST) -> str:
+    """A text that SQLite takes: short, and without halves of surrogate pairs."""
+    cut = text[:longest]
+    return cut if cut.isascii() else cut.encode("utf-8", "replace").decode()
