@@ -162,6 +162,7 @@ class Assembly:
             generation=generation,
             proxies=proxies_of(self.endpoints),
             endpoints=self.endpoint_routes,
+            wires={name: each.resolved.wire for name, each in self.bindings.items()},
         )
 
     def apply(self) -> None:

@@ -111,7 +111,11 @@ def status(path: Path | None, as_json: bool) -> None:
 @config_option
 @host_option
 @port_option
-@click.option("--endpoint", default="chat", help="For what: chat, embeddings, completions, rerank or moderations.")
+@click.option(
+    "--endpoint",
+    default="chat",
+    help="For what: chat, responses, messages, embeddings, completions, rerank or moderations.",
+)
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def explain(  # noqa: PLR0913 - the options of one command
     model: str, *, path: Path | None, host: str | None, port: int | None, endpoint: str, as_json: bool

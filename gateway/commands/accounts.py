@@ -68,13 +68,17 @@ class Accounts:
         self.gateway: schema.Gateway = loaded.config.gateway
         self._environ = environ
 
-    def source(self, name: str) -> CredentialSource:
-        """The source of a provider's credential.
+    def resolved(self, name: str) -> catalog.Resolved:
+        """A provider's settings, complete.
 
         Raises:
-            CannotResolve: the provider's settings are incomplete.
+            CannotResolve: they are incomplete.
         """
-        return catalog.resolve(name, self.providers[name], self._environ).source
+        return catalog.resolve(name, self.providers[name], self._environ)
+
+    def source(self, name: str) -> CredentialSource:
+        """The source of a provider's credential. Raises CannotResolve."""
+        return self.resolved(name).source
 
     def oauth(self, name: str) -> OAuthSettings:
         """The settings to log in at a provider.

@@ -136,6 +136,7 @@ def _turn(candidate: CandidateView, number: int) -> str:
 
 
 def _details(candidate: CandidateView, now: float) -> Iterator[str]:
+    yield f"wire: {candidate.wire}, {'passes' if candidate.passes else 'translated'}"
     yield f"health: {_health(candidate)}"
     yield f"first content: {_first_content(candidate)}"
     yield f"rate limit: {_limit(candidate)}"

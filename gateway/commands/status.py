@@ -5,10 +5,10 @@ configuration it asks what only that one knows: that a provider has refused a to
 yet.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Final, Literal
 
 from gateway.auth.sources import SourceFailed, StoredToken, TokenFileSource
 from gateway.auth.token_file_reader import TokenFileReader
@@ -26,7 +26,9 @@ from gateway.core.errors import ModelNotFound
 from gateway.core.strict_json import JsonObject
 from gateway.dispatch.explain import CredentialView, Explanation
 from gateway.providers.catalog import CannotResolve
+from gateway.providers.vendors import COMPATIBLE, RESPONSES, Wire
 
+APIS: Final[Mapping[Wire, str]] = {COMPATIBLE: "chat", RESPONSES: "responses"}
 State = Literal["ready", "unknown", "renewable", "expired", "missing", "misconfigured", "disabled"]
 
 
@@ -36,6 +38,7 @@ class ProviderStatus:
 
     Attributes:
         kind: of its credential, for people.
+        wire: in which it is asked; None where its settings do not say.
         state: `unknown`: only a call can show it; `renewable`: expired, and the next call renews it.
         expires_at, obtained_at: wall seconds; None where unknown.
         problem: what is wrong; None where nothing is.
@@ -49,6 +52,12 @@ class ProviderStatus:
     obtained_at: float | None = None
     problem: str | None = None
     action: str | None = None
+    wire: Wire | None = None
+
+    @property
+    def api(self) -> str | None:
+        """Which of OpenAI's two APIs is asked, as the setting `api` names them; None at another vendor's."""
+        return None if self.wire is None else APIS.get(self.wire)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +110,13 @@ class _RunningGateway:
 def _status(accounts: Accounts, name: str, watched: WatchedFiles, clock: Clock) -> ProviderStatus:
     enabled = accounts.providers[name].enabled
     try:
-        source = accounts.source(name)
+        resolved = accounts.resolved(name)
     except CannotResolve as fault:
         if not enabled:
             return ProviderStatus(name, "none", "disabled")
         return ProviderStatus(name, "none", "misconfigured", problem=f"{fault.key} {fault.message}")
-    blank = ProviderStatus(name, KINDS[type(source)], "ready" if enabled else "disabled")
+    source = resolved.source
+    blank = ProviderStatus(name, KINDS[type(source)], "ready" if enabled else "disabled", wire=resolved.wire)
     if not enabled:
         return blank
     if isinstance(source, StoredToken):
@@ -174,10 +184,12 @@ def as_text(shown: Overview, now: float) -> str:
     lines: list[str] = [] if shown.statuses else ["No providers are configured."]
     names = max((len(status.provider) for status in shown.statuses), default=0)
     kinds = max((len(status.kind) for status in shown.statuses), default=0)
+    wires = max((len(status.wire or "-") for status in shown.statuses), default=0)
     for status in shown.statuses:
-        lines.append(f"{status.provider:<{names}}  {status.kind:<{kinds}}  {in_sentence(status, now)}")
+        head = f"{status.provider:<{names}}  {status.wire or '-':<{wires}}  {status.kind:<{kinds}}"
+        lines.append(f"{head}  {in_sentence(status, now)}")
         if status.action:
-            lines.append(f"{'':<{names}}  {'':<{kinds}}  to do: {one_line(status.action)}")
+            lines.append(f"{'':<{len(head)}}  to do: {one_line(status.action)}")
     lines += [f"watched: {one_line(str(file.path))}: {_contents(file)}" for file in shown.watched if not file.fault]
     return "\n".join([*lines, *(f"warning: {one_line(problem)}" for problem in shown.problems)])
 
@@ -210,6 +222,8 @@ def as_json(shown: Overview) -> JsonObject:
         "providers": [
             {
                 "provider": status.provider,
+                "wire": status.wire,
+                "api": status.api,
                 "kind": status.kind,
                 "state": status.state,
                 "expiresAt": _iso(status.expires_at),

@@ -30,10 +30,9 @@ class TryRecord(Struct, frozen=True):
         ms: milliseconds from the request to its end; None where no request was made.
         first_ms: likewise until the first content of a stream; None for whole answers.
         their_id: the provider's own id for it, where it gave one.
-        usage: its tokens; None where the provider reported none.
-        service_tier: the tier that it was served in, where one was asked for or reported.
-        reported_cost: what the provider says that it cost, in millionths of a US dollar.
-        cost: what it cost, in the same unit. It is set on the ledger's thread; None where no price is known.
+        usage: its tokens, its tier and its cost as far as the provider has reported them; None where it has not.
+        cost: what it cost, in millionths of a US dollar. It is set on the ledger's thread; None where no price is
+            known.
     """
 
     provider: str
@@ -44,8 +43,6 @@ class TryRecord(Struct, frozen=True):
     first_ms: int | None = None
     their_id: str | None = None
     usage: Usage | None = None
-    service_tier: str | None = None
-    reported_cost: int | None = None
     cost: int | None = None
 
 

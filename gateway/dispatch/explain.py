@@ -6,6 +6,7 @@ of them. They hold no secret and nothing of any request.
 """
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -21,6 +22,14 @@ from gateway.routing.router import Route, Router, Target
 
 CHAT: Final = "chat"
 """The endpoint of every chat, whatever its wire."""
+CHAT_WIRES: Final[Mapping[str, str]] = {
+    CHAT: "openai_chat",
+    "responses": "openai_responses",
+    "messages": "anthropic_messages",
+}
+"""The endpoints of chats, and the wires that their callers speak."""
+PASSING: Final = frozenset({"openai_chat", "openai_responses"})
+"""The wires of APIs whose endpoints beside chat have the form that callers use."""
 HowAsked = Literal["in order", "in line", "forced"]
 """How a candidate is asked: after those before it have failed; after them in the queue of its rate limit; although it
 cools down, because no other target is left."""
@@ -55,6 +64,8 @@ class CandidateView:
         limit: its provider's rate limit; None where there is none.
         proxy: through which proxy its provider is asked; None where there is none.
         left_out: what it has refused by name and is not sent.
+        wire: in which it is asked.
+        passes: whether that is the caller's, so that requests and answers pass as they came; else they are translated.
     """
 
     provider: str
@@ -67,6 +78,8 @@ class CandidateView:
     credential: CredentialView
     proxy: str | None = None
     left_out: tuple[str, ...] = ()
+    wire: str = ""
+    passes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +98,7 @@ class Explanation:
     Attributes:
         configuration: the file's path; None where there is none.
         candidates: in the order of asking.
-        endpoint: for what: "chat", or an endpoint beside it.
+        endpoint: for what: an endpoint of chats, or one beside them.
         left_out: the alias's targets that cannot answer there.
         generation: counts the configurations that the gateway has served; None where none runs.
     """
@@ -113,6 +126,7 @@ class Explainer:
         configuration: the path of the configuration file.
         proxies: by provider name, for those that are asked through one.
         endpoints: which targets may answer beside chat.
+        wires: by provider name.
         generation: of the configuration.
     """
 
@@ -128,6 +142,7 @@ class Explainer:
         configuration: str | None,
         proxies: Mapping[str, str],
         endpoints: EndpointRoutes,
+        wires: Mapping[str, str],
         generation: int | None = None,
     ) -> None:
         self._router = router
@@ -139,6 +154,7 @@ class Explainer:
         self._configuration = configuration
         self._proxies = proxies
         self._endpoints = endpoints
+        self._wires = wires
         self._generation = generation
 
     def explain(self, model: str, endpoint: str = CHAT) -> Explanation:
@@ -150,11 +166,14 @@ class Explainer:
         """
         configured = route = self._router.candidates(model)
         left_out: tuple[LeftOut, ...] = ()
-        if endpoint != CHAT:
+        if endpoint not in CHAT_WIRES:
             narrowed = self._endpoints.narrowed(route, _endpoint_of(endpoint))
             route, left_out = narrowed.route, narrowed.left_out
         asked = self._how_asked(route).items()
-        candidates = (self._candidate(target, how, configured.targets.index(target) + 1) for target, how in asked)
+        passing = {CHAT_WIRES[endpoint]} if endpoint in CHAT_WIRES else PASSING
+        candidates = (
+            self._candidate(target, how, configured.targets.index(target) + 1, passing) for target, how in asked
+        )
         return Explanation(
             model=route.name,
             when_limited=route.when_limited,
@@ -179,7 +198,7 @@ class Explainer:
         limiter = self._limiters.of(target.provider)
         return limiter.expected_wait() if limiter else 0.0
 
-    def _candidate(self, target: Target, how: HowAsked, place: int) -> CandidateView:
+    def _candidate(self, target: Target, how: HowAsked, place: int, passing: AbstractSet[str]) -> CandidateView:
         limiter = self._limiters.of(target.provider)
         status = self._auth.status(target.provider)
         return CandidateView(
@@ -193,11 +212,15 @@ class Explainer:
             credential=CredentialView(status.kind, status.expires_at, status.problem, status.remedy),
             proxy=self._proxies.get(target.provider),
             left_out=tuple(sorted(self._lessons.of(target).without)),
+            wire=self._wires[target.provider],
+            passes=self._wires[target.provider] in passing,
         )
 
 
 def _endpoint_of(name: str) -> EndpointName:
     found = ENDPOINTS.get(name)
     if found is None:
-        raise InvalidRequest(f"There is no such endpoint; there are {CHAT}, {', '.join(ENDPOINTS)}.", param="endpoint")
+        raise InvalidRequest(
+            f"There is no such endpoint; there are {', '.join((*CHAT_WIRES, *ENDPOINTS))}.", param="endpoint"
+        )
     return found

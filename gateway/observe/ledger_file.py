@@ -102,7 +102,8 @@ class LedgerFile:
                 deleted = max(deleted, self._delete_calls("at < ? ORDER BY at", now + DAY))
             connection.execute("DELETE FROM days WHERE day < ?", (day_of(now - keep.summary_days * DAY),))
         if deleted:
-            self._connection.execute(f"PRAGMA incremental_vacuum({STEP_PAGES})").fetchall()
+            # executescript, because execute would end it after its first page
+            self._connection.executescript(f"PRAGMA incremental_vacuum({STEP_PAGES})")
         return deleted >= STEP_ROWS or bool(deleted and self._size() > keep.max_bytes)
 
     def close(self) -> None:

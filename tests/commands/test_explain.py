@@ -60,6 +60,7 @@ class Explaining:
             configuration=None,
             proxies={"b": "the proxy proxy.invalid:3128 (HTTPS_PROXY)"},
             endpoints=EndpointRoutes({"b": {"embeddings": "embeddings"}, "c": {"rerank": "rerank"}}),
+            wires=dict.fromkeys("abcd", "openai_chat") | {"d": "anthropic_messages"},
         )
 
     def explain(self, model: str = "best", endpoint: str = "chat") -> Explanation:
@@ -138,16 +139,19 @@ def test_health_limits_and_credentials_are_told(tmp_path: Path) -> None:
 best (whenLimited: next, streamRecovery: resume)
 as the running gateway at http://127.0.0.1:1 says (configuration: none)
 1. a/m: asked first
+   wire: openai_chat, passes
    health: closed, 1 failure in a row
    first content: 12.0 s for a stream (0 known), 12.0 s for a whole answer (0 known), then another is asked beside it
    rate limit: 2 of 3 in 60 seconds, 0 waiting
    credential: an API key
 2. d/m: asked if those before it fail
+   wire: anthropic_messages, translated
    health: closed, 0 failures in a row
    first content: 12.0 s for a stream (0 known), 12.0 s for a whole answer (0 known), then another is asked beside it
    rate limit: none
    credential: a token, There is no token for d.
 3. b/m: rests: asked all the same if nobody else is left
+   wire: openai_chat, passes
    health: open, 5 failures in a row, due in 5 seconds (failures)
    first content: 7.5 s, then it has failed
    rate limit: none

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from gateway.commands.explain import Explained, as_text
 from gateway.config import schema
 from tests.commands.test_explain import NOW, Explaining
@@ -37,3 +39,14 @@ def test_the_running_gateway_is_asked_for_the_endpoint_too(tmp_path: Path) -> No
     assert "not asked: demo/demo: its provider has no rerank" in shown.stdout
     refused = run_here("explain", "--port", "0", "demo", "--endpoint", "nope", cwd=tmp_path)
     assert (refused.returncode, "There is no such endpoint" in refused.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "passing"), [("chat", "abc"), ("messages", "d"), ("responses", ""), ("embeddings", "b")]
+)
+def test_it_says_who_is_asked_in_the_callers_own_wire(tmp_path: Path, endpoint: str, passing: str) -> None:
+    shown = Explaining(tmp_path, "abcd").explain(endpoint=endpoint)
+    assert {each.provider for each in shown.candidates if each.passes} == set(passing)
+    text = as_text(Explained(shown, None, None), schema.Gateway(), NOW)
+    assert ("   wire: anthropic_messages, passes\n" in text) == (endpoint == "messages")
+    assert ("   wire: openai_chat, translated\n" in text) == (endpoint in ("messages", "responses"))

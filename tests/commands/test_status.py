@@ -62,7 +62,7 @@ class TestALogin:
         status = only(accounts, clock)
         assert (status.state, status.problem, status.action) == ("ready", None, None)
         assert text_of(accounts, clock) == (
-            "acme  login  ready, valid until 2027-01-15 09:00 UTC (for 1 hour), obtained 10 minutes ago"
+            "acme  openai_chat  login  ready, valid until 2027-01-15 09:00 UTC (for 1 hour), obtained 10 minutes ago"
         )
 
     def test_that_is_over_and_will_be_renewed(self, tmp_path: Path, clock: FakeClock) -> None:
@@ -135,6 +135,8 @@ class TestForMachines:
             "providers": [
                 {
                     "provider": "acme",
+                    "wire": "openai_chat",
+                    "api": "chat",
                     "kind": "login",
                     "state": "renewable",
                     "expiresAt": "2023-11-14T22:13:20+00:00",
