@@ -7,7 +7,7 @@ ends with it.
 
 import os
 from collections.abc import Collection, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from random import random
 from typing import Final
@@ -23,7 +23,6 @@ from gateway.auth.tokens.watch_files import WatchedFiles
 from gateway.bindings import ProviderBinding, bind, replaced
 from gateway.config import schema
 from gateway.config.loader import Fault, Loaded, resolve
-from gateway.core.clock import Clock, SystemClock
 from gateway.core.response_store import Limits
 from gateway.core.secrets import Secret
 from gateway.dispatch.attempt import Attempt, AttemptPolicy
@@ -32,7 +31,9 @@ from gateway.dispatch.failover import Failover
 from gateway.handler.passthrough_handler import PassthroughHandler
 from gateway.handler.request_handler import RequestHandler
 from gateway.handler.response_transformer import ResponseTransformer
-from gateway.observe.ledger_store import Keep, LedgerStore
+from gateway.observe.costs import with_costs
+from gateway.observe.ledger_store import Keep
+from gateway.pricing import Pricing
 from gateway.providers import catalog
 from gateway.providers.base import Provider
 from gateway.providers.factory import ProviderFactory
@@ -73,22 +74,6 @@ def threads_for(config: schema.Config) -> int:
     return min(MAX_THREADS, config.gateway.threads + sum(limit.max_queue_size for limit in config.rate_limits))
 
 
-def store_of(loaded: Loaded, clock: Clock | None = None) -> LedgerStore | None:
-    """Where the calls of a gateway are kept: a file beside its configuration, or memory where there is none; None where
-    it keeps nothing.
-
-    Args:
-        loaded: the configuration that it starts with.
-        clock: the time of calls; the system's by default.
-    """
-    settings = loaded.config.ledger
-    if not settings.enabled:
-        return None
-    path = resolve(settings.path, loaded.path.parent) if loaded.path else None
-    disk = SystemClock()
-    return LedgerStore(path, disk, (clock or disk).wall)
-
-
 class Assembly:
     """One configuration. What answers calls is built when it is first asked for: to explain needs no provider, no
     thread and no socket.
@@ -97,6 +82,7 @@ class Assembly:
         auth: the credentials.
         router: knows the model names.
         explainer: how a model would be routed now.
+        pricing: knows what a call costs.
         guard: decides who may ask.
         timeout: seconds a call may take.
         max_body: bytes a request's body may have.
@@ -150,6 +136,7 @@ class Assembly:
         self._timeouts = {name: settings.timeouts for name, settings in config.providers.items()}
         self.router = Router(config.model_aliases, config.providers)
         self.endpoint_routes = EndpointRoutes({name: each.resolved.paths for name, each in self.bindings.items()})
+        self.pricing = Pricing(config, self.bindings, runtime.price_table)
         self.guard = Guard.of(config.gateway, port)
         self.explainer = Explainer(
             router=self.router,
@@ -175,6 +162,7 @@ class Assembly:
         runtime.responses.configure(Limits(kept.max_mib * MIB, kept.hours * 3600))
         vendors = {name: binding.vendor for name, binding in self.bindings.items()}
         runtime.sums.configure(self.router.targets, vendors, counting=not self.unserved)
+        runtime.ledger.set_pricing(partial(with_costs, cost_of=self.pricing.cost))
         ledger = self._config.ledger
         if runtime.ledger.store is not None:
             runtime.ledger.store.configure(Keep(ledger.keep_days, ledger.keep_summary_days, ledger.max_mib * MIB))

@@ -35,28 +35,16 @@ class Reloads(Protocol):
         """Wall seconds of the latest one that was, or of the start."""
 
 
-class LedgerState(Protocol):
-    """How the ledger is (gateway.observe.ledger.Ledger)."""
-
-    @property
-    def dropped(self) -> int:
-        """Calls that are missing in it and here."""
-
-    @property
-    def fault(self) -> str | None:
-        """Why it cannot be written; None where it can."""
-
-
-def read_gauges(assembly: Assembly, runtime: Runtime, reloads: Reloads, ledger: LedgerState) -> Sequence[Reading]:
-    """All of them now.
+def read_metrics(assembly: Assembly, runtime: Runtime, reloads: Reloads) -> Sequence[Reading]:
+    """Every metric now: the sums of calls that have ended, and what is read here.
 
     Args:
         assembly: the configuration that is served.
         runtime: what outlives it.
         reloads: of the configuration.
-        ledger: the calls that have ended.
     """
     return [
+        *runtime.sums.read(),
         *_calls(runtime.watchdog),
         *_limits(assembly, runtime),
         *_targets(assembly, runtime),
@@ -65,8 +53,8 @@ def read_gauges(assembly: Assembly, runtime: Runtime, reloads: Reloads, ledger: 
         (families.RELOAD_SUCCESSFUL, _one(reloads.succeeded)),
         (families.RELOAD_TIME, _one(reloads.succeeded_at)),
         (families.RELOADS, {(result,): count for result, count in reloads.counts.items()}),
-        (families.LEDGER_DROPPED, _one(ledger.dropped)),
-        (families.LEDGER_FAILING, _one(ledger.fault is not None)),
+        (families.LEDGER_DROPPED, _one(runtime.ledger.dropped)),
+        (families.LEDGER_FAILING, _one(runtime.ledger.fault is not None)),
         (families.BUILD_INFO, {(__version__, platform.python_version()): 1}),
     ]
 

@@ -28,6 +28,7 @@ from gateway.observe.logs import CallLog
 from gateway.observe.masking import Masker
 from gateway.observe.metrics.sums import Sums
 from gateway.observe.observers import Observers
+from gateway.observe.price_table import PriceTable
 from gateway.routing.health import Health
 from gateway.routing.lessons import Lessons
 from gateway.routing.retry_budget import RetryBudgets
@@ -155,6 +156,7 @@ class Runtime:
         self.ledger.add_sink(self.sums)
         self.observers = Observers([CallLog(), self.ledger])
         self.memory = ReasoningMemory()
+        self.price_table = PriceTable()
         self.responses = ResponseStore(self.clock.monotonic)
         self.demo_key = Secret(token_urlsafe(32))
         self._threads = threads

@@ -14,17 +14,17 @@ from typing import Final
 
 from msgspec import structs
 
-from gateway.assembly import MIB, Assembly, store_of, threads_for
-from gateway.config.loader import Loaded
+from gateway.assembly import MIB, Assembly, threads_for
+from gateway.config.loader import Loaded, resolve
 from gateway.config_file import ConfigFile
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.errors import Draining
-from gateway.gauges import read_gauges
+from gateway.gauges import read_metrics
 from gateway.greeting import greeting
 from gateway.httpd.listening import bind
 from gateway.httpd.server import HttpServer
 from gateway.observe import logs
-from gateway.observe.metrics.families import Reading
+from gateway.observe.ledger_store import LedgerStore
 from gateway.observe.metrics.text import Writer
 from gateway.observe.output_queue import OutputQueue
 from gateway.process import StopSignals, freeze_startup_objects, limit_malloc, raise_descriptor_limit
@@ -100,7 +100,9 @@ class Gateway:
                 *response_rows(self.runtime.responses, self.runtime.clock.wall),
                 *reload_rows(self.reloader),
                 *usage_rows(self.runtime.ledger.store, self.runtime.clock.wall),
-                *metrics_rows(self._read_metrics, Writer(self.runtime.clock.wall())),
+                *metrics_rows(
+                    lambda: read_metrics(self.assembly, self.runtime, self.reloader), Writer(self.runtime.clock.wall())
+                ),
             ),
             observers=self.runtime.observers,
         )
@@ -111,11 +113,6 @@ class Gateway:
             max_body=settings.max_body_mib * MIB,
             on_death=on_death,
         )
-
-    def _read_metrics(self) -> Sequence[Reading]:
-        """Every metric now."""
-        runtime = self.runtime
-        return (*runtime.sums.read(), *read_gauges(self.assembly, runtime, self.reloader, runtime.ledger))
 
     def serve(self, loaded: Loaded) -> Assembly:
         """Serve a configuration from now on; calls that run end with the one they began with. Where that raises,
@@ -204,6 +201,22 @@ class Gateway:
             self.assembly.close()
         self.reloader.close()
         self.runtime.close()
+
+
+def store_of(loaded: Loaded, clock: Clock | None = None) -> LedgerStore | None:
+    """Where the calls of a gateway are kept: a file beside its configuration, or memory where there is none; None where
+    it keeps nothing.
+
+    Args:
+        loaded: the configuration that it starts with.
+        clock: the time of calls; the system's by default.
+    """
+    settings = loaded.config.ledger
+    if not settings.enabled:
+        return None
+    path = resolve(settings.path, loaded.path.parent) if loaded.path else None
+    disk = SystemClock()
+    return LedgerStore(path, disk, (clock or disk).wall)
 
 
 def with_address(loaded: Loaded, host: str | None, port: int | None) -> Loaded:

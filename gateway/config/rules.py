@@ -86,6 +86,8 @@ def _references(config: Config) -> Iterator[tuple[KeyPath, str]]:
             yield ("modelAliases", index, "providers", place, "provider"), target.provider
     for index, limit in enumerate(config.rate_limits):
         yield ("rateLimits", index, "provider"), limit.provider
+    for index, price in enumerate(config.prices):
+        yield ("prices", index, "provider"), price.provider
     for index, file in enumerate(config.auth.watch_files):
         if isinstance(file, WatchFile) and file.provider is not None:
             yield ("auth", "watchFiles", index, "provider"), file.provider

@@ -10,7 +10,8 @@ from typing import Annotated, Literal
 from msgspec import Meta, field, structs
 
 from gateway.config.ledger import Ledger
-from gateway.config.log_settings import Logging
+from gateway.config.logging import Logging
+from gateway.config.prices import Price
 from gateway.config.response_store import ResponseStore
 from gateway.config.setting_types import Address, HeaderName, HeaderText, Name, Seconds, Struct, Text, Texts, Tokens
 from gateway.core.secrets import Secret
@@ -287,6 +288,7 @@ class Config(Struct, frozen=True):
     model_aliases: tuple[Alias, ...] = ()
     rate_limits: tuple[RateLimit, ...] = ()
     providers: dict[Name, Provider] = field(default_factory=dict)
+    prices: tuple[Price, ...] = ()
     logging: Logging = Logging()
     ledger: Ledger = Ledger()
 

@@ -16,7 +16,7 @@ from gateway.config import schema as schema_module
 from gateway.config.expand import expand
 from gateway.config.faults import MAX_FAULTS
 from gateway.config.loader import ConfigError, Loaded, Problem, load, parse, resolve, schema
-from gateway.config.log_settings import Logging
+from gateway.config.logging import Logging
 from gateway.config.schema import Config, Gateway, Provider, Timeouts, TokenFile, WatchFile
 from gateway.core.secrets import Secret
 from gateway.providers import catalog

@@ -138,7 +138,7 @@ ANSWERS: Final = (
             "completion_tokens_details": {"reasoning_tokens": 90},
         },
         Usage(1030, 210, cached=960, reasoning=90),
-        0,
+        139,  # 70 * 0.15 + 960 * 0.003 + 210 * 0.6 = 139.38, at noon in UTC, which is not its peak
         "table",
     ),
     CountedAnswer(

@@ -130,6 +130,7 @@ def gateway_for_every_kind() -> Iterator[Kinds]:
                 alias("slow", "slow/m"),
                 alias("like-*", "acme/star-*"),
             ],
+            "prices": [{"provider": "acme", "model": "*", "inputPerMillion": 1, "outputPerMillion": 2}],
         }
         yield Kinds(closing.enter_context(running(config)), slow)
 
@@ -179,6 +180,8 @@ def test_after_calls_of_every_kind_the_sums_are_those_of_the_answers(open_metric
             u.get("completion_tokens", 0) or u.get("output_tokens", 0) for u in told
         )
         assert found.of(TOKENS, type="cached_input") == 30 * 7 and found.of(TOKENS, type="reasoning") == 5 * 7
+        told_cost = (found.of(TOKENS, type="input") + 2 * found.of(TOKENS, type="output")) / 1e6
+        assert found.of("llm_gateway_cost_usd_total") == pytest.approx(told_cost) and told_cost > 0
         assert found.of("gen_ai_client_token_usage_sum") == found.of(TOKENS, type="input") + found.of(
             TOKENS, type="output"
         )
