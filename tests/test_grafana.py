@@ -39,7 +39,12 @@ MATCHER = re.compile(r'(?P<label>[a-z_]+)(?:=~|!~|!=|=)"(?P<value>[^"]*)"')
 GROUPED = re.compile(r"\bby \((?P<labels>[^)]*)\)")
 VARIABLE = re.compile(r"label_values\((?P<metric>[a-z_]+)(?:\{[^}]*\})?, (?P<label>[a-z_]+)\)")
 COSTLY = replace(CALL, provider="acme", cost=1_000)
-USAGE = {"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 14, "prompt_tokens_details": {"cached_tokens": 4}}
+USAGE: dict[str, Any] = {
+    "prompt_tokens": 9,
+    "completion_tokens": 5,
+    "total_tokens": 14,
+    "prompt_tokens_details": {"cached_tokens": 4},
+}
 
 
 def queries() -> Iterator[Any]:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -30,7 +31,7 @@ SECONDS = 10.0
 REQUESTS, ATTEMPTS, TOKENS = "llm_gateway_requests_total", "llm_gateway_attempts_total", "llm_gateway_tokens_total"
 CANARY = "canary 2236067977"
 KEY, SCRAPER = "gw-canary-3162277660", "gw-canary-3316624790"
-USAGE = {
+USAGE: dict[str, Any] = {
     "prompt_tokens": 100,
     "completion_tokens": 20,
     "total_tokens": 120,
