@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Final
 
-from gateway.observe.metrics.families import Family, Reading
+from gateway.observe.metrics.families import Family
 
 CPU: Final = Family("process_cpu_seconds_total", "counter", "Total user and system CPU time spent in seconds.")
 START: Final = Family("process_start_time_seconds", "gauge", "Start time of the process since unix epoch in seconds.")
@@ -24,14 +24,13 @@ PROC_PIDTASKINFO: Final = 4
 TASKINFO_BYTES: Final = 96
 
 
-def read(started: float) -> Sequence[Reading]:
+def read(started: float) -> Sequence[tuple[Family, float]]:
     """The figures now.
 
     Args:
         started: wall seconds when the gateway was started.
     """
-    figures = [(CPU, time.process_time()), (START, started), *_from_the_system()]
-    return [(family, {(): float(value)}) for family, value in figures]
+    return [(CPU, time.process_time()), (START, started), *_from_the_system()]
 
 
 def _from_the_system() -> Iterator[tuple[Family, float]]:

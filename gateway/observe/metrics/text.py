@@ -1,9 +1,10 @@
 """Writes metrics for a scraper: Prometheus's text format 0.0.4, or OpenMetrics 1.0.
 
-prometheus-client writes every series once; it is imported at the first scrape only, because its import takes 65 ms and
-11 MB, and none of its metrics or registries is used: what it writes comes from one collector of ours. It takes some
-10 us a line, and OpenTelemetry's histograms have 17 lines for each target. So the lines of a series are kept, and where
-its value has changed only the numbers at their ends are written again.
+prometheus-client writes the labels of every series once. It is imported at the first scrape only, because its import
+takes 65 ms and 11 MB, and none of its metrics or registries is used: what it writes comes from a collector of ours. It
+takes some 10 us a line, and OpenTelemetry's histograms have 17 lines for each target. So a histogram's labels are
+written in one line, the beginnings of lines are kept, and where a value has changed only the numbers behind them are
+written again.
 
 Sources: https://prometheus.io/docs/instrumenting/exposition_formats/ and
 https://prometheus.io/docs/specs/om/open_metrics_spec/ (2026-11).
@@ -11,7 +12,7 @@ https://prometheus.io/docs/specs/om/open_metrics_spec/ (2026-11).
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
@@ -85,10 +86,10 @@ class Writer:
 
     def _family(self, family: Family, series: Mapping[Labels, Value], open_metrics: bool) -> str:
         head, before = self._kept.get((family.name, open_metrics), ("", {}))
-        new = {labels: value for labels, value in series.items() if labels not in before}
+        new = [labels for labels in series if labels not in before]
         if new or not head:
             head, beginnings = _written(family, new, _generator(open_metrics))
-            before = {**before, **{labels: _Lines.of(beginnings[labels], value) for labels, value in new.items()}}
+            before = {**before, **{labels: _Lines.of(beginnings[labels], series[labels]) for labels in new}}
         now = {labels: _with(before[labels], value) for labels, value in series.items()}
         self._kept[family.name, open_metrics] = head, now
         return head + "".join(each.text for each in now.values())
@@ -98,7 +99,7 @@ class Writer:
 
         metrics = list(ProcessCollector(registry=None).collect())
         if not metrics:
-            metrics = [_metric(family, series) for family, series in process.read(self._started)]
+            metrics = [_metric(family, {(): value}) for family, value in process.read(self._started)]
         return _text(metrics, _generator(open_metrics))
 
 
@@ -108,15 +109,32 @@ def _with(lines: _Lines, value: Value) -> _Lines:
 
 
 def _written(
-    family: Family, series: Mapping[Labels, Value], generate: Callable[[_Collector], bytes]
+    family: Family, series: Iterable[Labels], generate: Callable[[_Collector], bytes]
 ) -> tuple[str, Mapping[Labels, tuple[str, ...]]]:
-    """The lines that begin a metric, and the beginnings of the lines of each series."""
-    lines = _text([_metric(family, series)], generate).split("\n")[:-1]  # labels have none: it is escaped there
-    each = len(family.buckets) + 3 if family.buckets else 1
-    first = len(lines) - each * len(series)
-    named = [line.rpartition(" ")[0] for line in lines[first:]]
-    head = "".join(f"{line}\n" for line in lines[:first])
-    return head, {labels: tuple(named[at * each : (at + 1) * each]) for at, labels in enumerate(series)}
+    """The lines that begin a metric, and the beginnings of the lines of each series.
+
+    A histogram's 16 lines a series have the same labels, so they are written once, as a gauge's.
+    """
+    head = _text([_metric(family, {})], generate)
+    written = family if family.kind != "histogram" else replace(family, kind="gauge")
+    lines = _text([_metric(written, dict.fromkeys(series, 0.0))], generate).split("\n")[:-1]  # labels have no \n
+    named = [line.rpartition(" ")[0] for line in lines if not line.startswith("# ")]
+    if written is family:
+        return head, {labels: (name,) for labels, name in zip(series, named, strict=True)}
+    return head, {labels: _histogram_lines(family, name) for labels, name in zip(series, named, strict=True)}
+
+
+def _histogram_lines(family: Family, named: str) -> tuple[str, ...]:
+    """The beginnings of a histogram's lines.
+
+    Args:
+        named: the metric's name and the labels of one series.
+    """
+    labels = named.removeprefix(family.name)
+    among = f"{labels.removesuffix('}')}," if labels else "{"
+    bounds = (*map(str, family.buckets), "+Inf")
+    buckets = (f'{family.name}_bucket{among}le="{bound}"}}' for bound in bounds)
+    return (*buckets, f"{family.name}_count{labels}", f"{family.name}_sum{labels}")
 
 
 def _text(metrics: "Sequence[Metric]", generate: Callable[[_Collector], bytes]) -> str:
@@ -133,21 +151,15 @@ def _generator(open_metrics: bool) -> Callable[[_Collector], bytes]:
     return written
 
 
-def _metric(family: Family, series: Mapping[Labels, Value]) -> "Metric":
+def _metric(family: Family, series: Mapping[Labels, float]) -> "Metric":
     from prometheus_client import metrics_core  # noqa: PLC0415 - see above
 
     if family.kind == "histogram":
-        histogram = metrics_core.HistogramMetricFamily(family.name, family.text, labels=family.labels)
-        bounds = (*map(str, family.buckets), "+Inf")
-        for labels, value in series.items():
-            numbers = _numbers(value)
-            histogram.add_metric(labels, list(zip(bounds, numbers[:-2], strict=True)), numbers[-1])
-        return histogram
+        return metrics_core.HistogramMetricFamily(family.name, family.text, labels=family.labels)
     kind = metrics_core.CounterMetricFamily if family.kind == "counter" else metrics_core.GaugeMetricFamily
     metric = kind(family.name, family.text, labels=family.labels)
     for labels, value in series.items():
-        (number,) = _numbers(value)
-        metric.add_metric(labels, number)
+        metric.add_metric(labels, value)
     return metric
 
 
