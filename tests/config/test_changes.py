@@ -10,6 +10,7 @@ from msgspec import Struct, structs
 from gateway.config import schema
 from gateway.config.changes import NEEDS_RESTART, Change, compare, keep_fixed, summary
 from gateway.config.loader import parse
+from gateway.config.prices import Price
 from gateway.config.schema import Config
 from gateway.config.setting_types import Struct as Section
 from gateway.core.secrets import Secret
@@ -18,6 +19,7 @@ BASE = Config(
     auth=schema.Auth(watch_files=(schema.WatchFile(path="a"),)),
     model_aliases=(schema.Alias(alias="best", providers=(schema.Target(provider="acme", model="m"),)),),
     rate_limits=(schema.RateLimit(provider="acme", requests_per_minute=1),),
+    prices=(Price(provider="acme", model="m", input_per_million=1, output_per_million=2),),
     providers={"acme": schema.Provider(token_file=schema.TokenFile(path="t"))},
 )
 """With one entry of every kind, so that the walk reaches each setting."""

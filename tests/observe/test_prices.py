@@ -187,6 +187,15 @@ def test_the_table_is_small_and_has_its_licence() -> None:
     assert "Permission is hereby granted" in head["license"] and "Pydantic" in head["license"]
 
 
+def test_the_table_is_not_read_before_something_is_priced(tmp_path: Path) -> None:
+    table = PriceTable(tmp_path / "prices.json")
+    prices = Prices([Override("mine", "m", Rates(DOLLAR, DOLLAR))], table)
+    assert prices.cost("v", "mine", "m", Usage(1, 0), NOON).source == "override"
+    assert prices.cost("ollama", "mine", "x", Usage(1, 0), NOON).source == "local"
+    table_of(tmp_path, ["x", {"in": 1, "out": 1}])
+    assert prices.cost("v", "mine", "x", Usage(1, 0), NOON).micros == 1
+
+
 def test_every_row_can_be_priced() -> None:
     for vendor, row in SHIPPED_ROWS:
         for name in _names(row[0]):

@@ -1,10 +1,10 @@
 """Writes metrics for a scraper: Prometheus's text format 0.0.4, or OpenMetrics 1.0.
 
-prometheus-client writes the labels of every series once. It is imported at the first scrape only, because a gateway that
-nobody scrapes needs none of it, and none of its metrics or registries is used: what it writes comes from a collector of
-ours. It takes some 10 us a line, and OpenTelemetry's histograms have 17 lines for each target. So a histogram's labels
-are written in one line, the beginnings of lines are kept, and where a value has changed only the numbers behind them
-are written again.
+prometheus-client writes the labels of every series once. It is imported at the first scrape only, because a gateway
+that nobody scrapes needs none of it, and none of its metrics or registries is used: what it writes comes from a
+collector of ours. It takes some 10 us a line, and OpenTelemetry's histograms have 17 lines for each target. So a
+histogram's labels are written in one line, the beginnings of lines are kept, and where a value has changed only the
+numbers behind them are written again.
 
 Sources: https://prometheus.io/docs/instrumenting/exposition_formats/ and
 https://prometheus.io/docs/specs/om/open_metrics_spec/ (2026-11).
