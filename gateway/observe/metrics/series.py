@@ -86,18 +86,18 @@ class Counters(_Series):
     def __init__(self, family: Family, room: Room, limit: int = MAX_SERIES, *, parts: int = 1) -> None:
         super().__init__(family, room, limit)
         self._parts = parts
-        self._sums: dict[Labels, int] = {}
+        self._sums: dict[Labels, list[int]] = {}  # a list of one, so that a call looks a series up once
 
     def add(self, labels: Labels, amount: int = 1) -> None:
         """Add to one series."""
-        sums = self._sums
-        if labels not in sums:
-            labels = self._place(labels)
-        sums[labels] = sums.get(labels, 0) + amount
+        cell = self._sums.get(labels)
+        if cell is None:
+            cell = self._sums.setdefault(self._place(labels), [0])
+        cell[0] += amount
 
     def read(self) -> Mapping[Labels, float]:
         """The sums now."""
-        return {labels: count / self._parts for labels, count in self._sums.items()}
+        return {labels: cell[0] / self._parts for labels, cell in self._sums.items()}
 
 
 class Histograms(_Series):
@@ -106,15 +106,15 @@ class Histograms(_Series):
     def __init__(self, family: Family, room: Room, limit: int = MAX_SERIES) -> None:
         super().__init__(family, room, limit)
         self._cells: dict[Labels, list[float]] = {}
-        self._sum = len(family.buckets) + 1
+        self._bounds = family.buckets
 
     def observe(self, labels: Labels, value: float) -> None:
         """Count a value in one series."""
         cell = self._cells.get(labels)
         if cell is None:
-            cell = self._cells.setdefault(self._place(labels), [0] * (self._sum + 1))
-        cell[bisect_left(self.family.buckets, value)] += 1
-        cell[self._sum] += value
+            cell = self._cells.setdefault(self._place(labels), [0] * (len(self._bounds) + 2))
+        cell[bisect_left(self._bounds, value)] += 1
+        cell[-1] += value
 
     def read(self) -> Mapping[Labels, Histogram]:
         """The counts and sums now."""

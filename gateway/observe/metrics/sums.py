@@ -25,6 +25,7 @@ from gateway.observe.metrics.series import MAX_IN_ALL, MAX_SERIES, Counters, His
 MICRO: Final = 1_000_000
 """Parts of a US dollar in which a record has a cost."""
 MILLI: Final = 1_000
+TOKEN_TYPES: Final = ("input", "cached_input", "cache_write", "output", "reasoning")
 
 
 class Sums:
@@ -109,14 +110,8 @@ class Sums:
         """The tokens and the cost, as the ledger has them: by who answered, or was asked last."""
         model = self._models.label(record.provider, record.model, answered=record.answered)
         target = (record.provider, record.account, model)
-        counts = {
-            "input": record.input,
-            "cached_input": record.cached,
-            "cache_write": record.cache_write,
-            "output": record.output,
-            "reasoning": record.reasoning,
-        }
-        for kind, count in counts.items():
+        counts = (record.input, record.cached, record.cache_write, record.output, record.reasoning)
+        for kind, count in zip(TOKEN_TYPES, counts, strict=True):
             if count:
                 self._tokens.add((*target, kind), count)
         if record.cost is not None:
