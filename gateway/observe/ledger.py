@@ -189,8 +189,11 @@ class Ledger:
     def _written(self, store: LedgerStore) -> bool:
         """Write the oldest of what is unwritten; whether that went well."""
         batch = list(islice(self._unwritten, BATCH))
-        if not store.write(batch):
-            return False
+        try:
+            if not store.write(batch):
+                return False
+        except Exception:  # tried again it would fail again
+            logger.exception("The ledger has lost %d %s.", len(batch), plural("call", len(batch)))
         for _ in batch:
             self._unwritten.popleft()
         return True

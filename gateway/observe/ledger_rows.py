@@ -12,6 +12,9 @@ from gateway.observe.ledger_schema import UNPRICED
 LONGEST: Final = 200
 """Characters of a text from outside."""
 LONGEST_ATTEMPTS: Final = 2_000
+LARGEST: Final = 10**12
+"""Of a count from outside: SQLite has integers of 64 bits, a provider may write any number, and millions of these can
+be added up."""
 Row = tuple[object, ...]
 
 
@@ -55,12 +58,8 @@ def call_row(id: int, record: CallRecord) -> Row:
         record.queue_ms,
         record.first_ms,
         record.total_ms,
-        record.input,
-        record.cached,
-        record.cache_write,
-        record.output,
-        record.reasoning,
-        record.cost,
+        *_counts(record),
+        None if record.cost is None else _bounded(record.cost),
         record.cost_source,
         _text(record.attempts, LONGEST_ATTEMPTS),
     )
@@ -83,18 +82,27 @@ def day_rows(records: Iterable[CallRecord]) -> list[Row]:
     for record in records:
         key = (day_of(record.at), *_key(record))
         found = sums.setdefault(key, [0] * 8)
-        counts = (record.input, record.cached, record.cache_write, record.output, record.reasoning)
         unpriced = record.cost_source == UNPRICED
-        for place, value in enumerate((1, record.error is not None, *counts, unpriced)):
+        for place, value in enumerate((1, record.error is not None, *_counts(record), unpriced)):
             found[place] += value or 0
         if record.cost is not None:
-            costs[key] = costs.get(key, 0) + record.cost
+            costs[key] = costs.get(key, 0) + _bounded(record.cost)
     return [(*key, *found[:-1], costs.get(key), found[-1]) for key, found in sums.items()]
 
 
 def day_of(at: float) -> str:
     """The local date of a time in wall seconds, as `2026-11-29`."""
     return time.strftime("%Y-%m-%d", time.localtime(at))
+
+
+def _counts(record: CallRecord) -> tuple[int | None, ...]:
+    """Its tokens: input, cached, cache_write, output, reasoning."""
+    counts = (record.input, record.cached, record.cache_write, record.output, record.reasoning)
+    return tuple(None if count is None else _bounded(count) for count in counts)
+
+
+def _bounded(count: int) -> int:
+    return max(-LARGEST, min(count, LARGEST))
 
 
 def _key(record: CallRecord) -> tuple[str, ...]:

@@ -193,6 +193,15 @@ def test_names_that_callers_make_up_are_told_apart_up_to_a_number(scene: Scene) 
     assert names[-4:] == [f"m{DIRECT_NAMES - 1}", OTHER, OTHER, "new"], "a configured name is no caller's"
 
 
+def test_a_batch_that_nothing_can_write_is_lost_and_holds_nobody_up(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene.finish(replace(call(), at="never"))  # a fault of the gateway's
+    scene.finish(call())
+    assert scene.count() == 1
+    assert "The ledger has lost 1 call." in caplog.text
+
+
 def test_a_busy_ledger_writes_many_at_once(scene: Scene) -> None:
     sink = Sink()
     scene.ledger.add_sink(sink)

@@ -89,6 +89,12 @@ def test_texts_that_no_database_takes_are_written_as_far_as_they_can_be(path: Pa
     assert str(model).startswith("m?x") and len(str(model)) == 200
 
 
+def test_a_number_that_no_database_takes_is_written_as_the_largest(path: Path) -> None:
+    write(path, *[call(input=10**30, cost=10**30)] * 2)
+    assert rows(path, "SELECT input, cost FROM calls") == [(10**12, 10**12)] * 2
+    assert rows(path, "SELECT input, cost FROM days") == [(2 * 10**12, 2 * 10**12)]
+
+
 def test_old_calls_go_and_their_days_stay(path: Path) -> None:
     file = LedgerFile(path)
     file.write([call(NOW - 31 * DAY, tries=2), call(NOW - DAY), call(NOW - 900 * DAY)])

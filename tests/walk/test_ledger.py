@@ -2,7 +2,11 @@
 said or of a key."""
 
 import json
+import signal
+import sqlite3
+import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,7 +15,7 @@ import requests
 from gateway.core.records import CallRecord
 from tests.support.reloading import Edited, edited, manual
 from tests.support.running import alias, chat, provider, running
-from tests.support.served import run_here
+from tests.support.served import HANG, Served, run_here, serving
 from tests.support.upstream_script import (
     Cut,
     Json,
@@ -246,3 +250,44 @@ def test_path_and_enabled_need_a_restart_and_the_bounds_do_not(up: ScriptedUpstr
     with edited(tmp_path, config(up, gateway={})) as gateway:
         said = gateway.reload(manual(config(up, gateway={}, ledger={"path": "./other.db", "keepDays": 3})))
     assert (said["needsRestart"], said["changed"]) == (["ledger.path"], ["ledger.keepDays"])
+
+
+def test_killed_it_goes_on_from_a_whole_file_and_stopped_it_loses_nothing(up: ScriptedUpstream, tmp_path: Path) -> None:
+    up.answers(vendor)
+    (tmp_path / "config.yaml").write_text(json.dumps(config(up, gateway={})))
+    with serving(cwd=tmp_path) as gateway:
+        for _ in range(20):
+            assert asked(gateway) == 200
+    kept = sums(tmp_path)  # the process was killed at its last answer: less than 20 may be there
+    with serving(cwd=tmp_path) as gateway:
+        for _ in range(3):
+            assert asked(gateway) == 200
+        if sys.platform != "win32":
+            gateway.process.send_signal(signal.SIGTERM)
+            gateway.process.communicate(timeout=HANG)
+    if sys.platform != "win32":
+        assert sums(tmp_path) == kept + 3
+
+
+def asked(gateway: Served) -> int:
+    with closing(gateway.connect()) as connection:
+        connection.request(
+            "POST", "/v1/chat/completions", json.dumps(chat("fine")), {"content-type": "application/json"}
+        )
+        reply = connection.getresponse()
+        reply.read()
+        return reply.status
+
+
+def sums(folder: Path) -> int:
+    """The number of calls in the ledger, whose days say the same."""
+    if not (folder / "usage.db").exists():
+        return 0
+    with closing(sqlite3.connect(folder / "usage.db")) as connection:
+        if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            return 0  # it was killed before the first half second was over
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        columns = "sum(input), sum(output), coalesce(sum(cost), 0)"
+        of_calls = connection.execute(f"SELECT count(*), {columns} FROM calls").fetchone()
+        assert of_calls == connection.execute(f"SELECT sum(calls), {columns} FROM days").fetchone() or not of_calls[0]
+        return int(of_calls[0])
