@@ -77,26 +77,32 @@ class Gateway:
 
     Args:
         program: the arguments of Python in place of app.py.
+        name: of the contender.
+        recorded: whether the ledger is kept and the metrics are counted, as they are unless the configuration says no.
     """
 
-    name = "gateway"
-
-    def __init__(self, program: tuple[str, ...] = (str(ROOT / "app.py"),)) -> None:
+    def __init__(
+        self, program: tuple[str, ...] = (str(ROOT / "app.py"),), *, name: str = "gateway", recorded: bool = True
+    ) -> None:
+        self.name = name
         self._program = program
+        self._recorded = recorded
 
     def missing(self, options: Options) -> str | None:
         return None
 
     def start(self, place: Place) -> Served:
         config = place.folder / "config.yaml"
-        config.write_text(json.dumps(gateway_config(place.upstream, place.options.threads)), encoding="utf-8")
+        settings = gateway_config(place.upstream, place.options.threads, recorded=self._recorded)
+        config.write_text(json.dumps(settings), encoding="utf-8")
         port = free_port()
         command = [sys.executable, *self._program, "-c", str(config), "--port", str(port)]
         return Served(Target(port, MODEL, bearer()), Child(command, place.folder / "log"))
 
 
-def gateway_config(upstream: int, threads: int) -> dict[str, object]:
-    """A key for callers, an alias with two targets, a limit that counts and never binds, JSON logs."""
+def gateway_config(upstream: int, threads: int, *, recorded: bool = True) -> dict[str, object]:
+    """A key for callers, an alias with two targets, a limit that counts and never binds, JSON logs, and the ledger and
+    metrics, or neither."""
     endpoint = f"http://127.0.0.1:{upstream}/v1"
     provider = {"type": "openai", "apiEndpoint": endpoint, "apiKey": "sk-upstream-0123456789"}
     targets = [
@@ -104,7 +110,8 @@ def gateway_config(upstream: int, threads: int) -> dict[str, object]:
         {"provider": "second", "model": "gpt-4o-mini", "priority": 2},
     ]
     return {
-        "gateway": {"apiKeys": [KEY], "threads": threads},
+        "gateway": {"apiKeys": [KEY], "threads": threads, "metrics": recorded},
+        "ledger": {"enabled": recorded},
         "modelAliases": [{"alias": MODEL, "providers": targets}],
         "rateLimits": [{"provider": "first", "requestsPerMinute": NO_LIMIT}],
         "providers": {"first": provider, "second": provider},

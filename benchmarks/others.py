@@ -227,6 +227,7 @@ threading.Event().wait()
 ALL: Final[tuple[Contender, ...]] = (
     Direct(),
     Gateway(),
+    Gateway(name="unrecorded", recorded=False),
     Nginx(),
     HAProxy(),
     TensorZero(),

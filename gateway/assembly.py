@@ -6,7 +6,7 @@ ends with it.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from random import random
@@ -44,6 +44,7 @@ from gateway.routing.endpoint_routes import EndpointRoutes
 from gateway.routing.router import Router
 from gateway.runtime import Runtime
 from gateway.server.guard import Guard
+from gateway.server.metrics_route import NAME as METRICS_ROUTE
 from gateway.upstream.surroundings import proxies_of
 from gateway.wires.base import InboundWire
 
@@ -91,6 +92,7 @@ class Assembly:
         guard: decides who may ask.
         timeout: seconds a call may take.
         max_body: bytes a request's body may have.
+        unserved: the names of routes that are unknown paths.
         bindings: by provider, what it is called with.
         foreign_files: the files of other tools that hold tokens.
         watched: reads them.
@@ -122,6 +124,7 @@ class Assembly:
         self._handlers: dict[str, RequestHandler] = {}
         self.timeout = config.gateway.request_timeout_seconds
         self.max_body = config.gateway.max_body_mib * MIB
+        self.unserved: Collection[str] = frozenset() if config.gateway.metrics else frozenset({METRICS_ROUTE})
         before: Mapping[str, ProviderBinding] = earlier.bindings if earlier else {}
         self.bindings: Mapping[str, ProviderBinding] = bind(config.providers, runtime, self._base, before)
         self._replaced = replaced(before, self.bindings)
@@ -163,6 +166,8 @@ class Assembly:
         runtime.limiters.configure(self._config.rate_limits, self.bindings)
         kept = self._config.gateway.response_store
         runtime.responses.configure(Limits(kept.max_mib * MIB, kept.hours * 3600))
+        vendors = {name: binding.vendor for name, binding in self.bindings.items()}
+        runtime.sums.configure(self.router.targets, vendors, counting=not self.unserved)
         runtime.ledger.set_pricing(partial(with_costs, cost_of=self.pricing.cost))
         ledger = self._config.ledger
         if runtime.ledger.store is not None:
@@ -245,7 +250,7 @@ class Assembly:
     def secrets(self) -> tuple[Secret, ...]:
         """The secrets known by value now, for masking; those that come later are added as they come."""
         config = self._config
-        found: list[Secret | None] = [*config.gateway.api_keys]
+        found: list[Secret | None] = [*config.gateway.api_keys, config.gateway.metrics_key]
         for each in config.providers.values():
             found += (each.api_key, each.client_secret)
         for name, binding in self.bindings.items():

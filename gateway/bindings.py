@@ -7,6 +7,7 @@ command was run for their tokens. This module knows no connection and no route.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from gateway.auth.adc import AdcTokens
 from gateway.auth.command import CommandTokens
@@ -16,6 +17,7 @@ from gateway.auth.token_file_reader import TokenFileReader
 from gateway.config import schema
 from gateway.config.loader import resolve
 from gateway.providers import catalog
+from gateway.providers.vendors import VENDORS
 from gateway.runtime import Runtime
 
 
@@ -32,6 +34,13 @@ class ProviderBinding:
     resolved: catalog.Resolved
     source: CredentialSource
     tokens: TokenSource | None
+
+    @property
+    def vendor(self) -> str:
+        """The vendor whose server it is; the provider's own name where another server is at its address."""
+        own, asked = VENDORS[self.resolved.type].endpoint, self.resolved.endpoint
+        is_own = urlsplit(own or "").hostname == urlsplit(asked or "").hostname
+        return self.resolved.type if is_own else self.resolved.name
 
     @property
     def quota_project(self) -> Callable[[], str | None]:

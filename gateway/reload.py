@@ -9,7 +9,7 @@ This module knows neither sockets nor what a configuration is put together of.
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from typing import Final, Protocol
@@ -65,6 +65,9 @@ class Reloader:
         self._requested = False
         self._closing = False
         self._tried = server.loaded.digest  # of the content that was tried last
+        self._counts = {"success": 0, "failed": 0}
+        self._succeeded = True
+        self._succeeded_at = clock.wall()
         self._watch = FileWatch(file.path, clock) if file else None
         self._thread = threading.Thread(target=self._run, name="gateway-reload", daemon=True)
 
@@ -94,6 +97,21 @@ class Reloader:
                 return ReloadOutcome(self._server.generation, faults=(Fault("", 0, 0, message, ""),))
             self._wait_until_still(self._watch)
             return self._take(self._file, *_content(self._file))
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many reloads have ended in `success`, with or without a change, and in `failed`."""
+        return dict(self._counts)
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the latest one was taken over; True before the first."""
+        return self._succeeded
+
+    @property
+    def succeeded_at(self) -> float:
+        """Wall seconds of the latest one that was, or of the start."""
+        return self._succeeded_at
 
     def stop(self) -> None:
         """Reload no more. Idempotent."""
@@ -164,6 +182,14 @@ class Reloader:
 
     def _take(self, file: ConfigFile, digest: bytes, text: bytes | ConfigError) -> ReloadOutcome:
         self._tried = digest
+        outcome = self._outcome(file, text)
+        self._succeeded = not outcome.faults
+        self._counts["success" if self._succeeded else "failed"] += 1
+        if self._succeeded:
+            self._succeeded_at = self._clock.wall()
+        return outcome
+
+    def _outcome(self, file: ConfigFile, text: bytes | ConfigError) -> ReloadOutcome:
         try:
             if isinstance(text, ConfigError):
                 raise text

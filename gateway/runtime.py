@@ -27,6 +27,7 @@ from gateway.observe.ledger import Ledger
 from gateway.observe.ledger_store import LedgerStore
 from gateway.observe.logs import CallLog
 from gateway.observe.masking import Masker
+from gateway.observe.metrics.sums import Sums
 from gateway.observe.observers import Observers
 from gateway.observe.price_table import PriceTable
 from gateway.routing.health import Health
@@ -118,6 +119,7 @@ class Runtime:
         lessons: what targets have taught.
         observers: get a record of each call.
         ledger: one of them, which keeps the records.
+        sums: of the records, for /metrics.
         retry_budgets: of providers.
         transports: connections to providers.
         memory: signatures of calls, for clients that drop them.
@@ -150,7 +152,9 @@ class Runtime:
         self.lessons = Lessons(self.clock)
         self.retry_budgets = RetryBudgets()
         self.transports = SharedTransports()
+        self.sums = Sums()
         self.ledger = Ledger(SystemClock(), self.masker.mask, store)  # a disk's time is the real one
+        self.ledger.add_sink(self.sums)
         self.observers = Observers([CallLog(), self.ledger])
         self.memory = ReasoningMemory()
         self.price_table = PriceTable()

@@ -19,15 +19,18 @@ from gateway.config_file import ConfigFile
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.errors import Draining
 from gateway.core.this_machine import reachable_from_here
+from gateway.gauges import read_metrics
 from gateway.greeting import greeting
 from gateway.httpd.listening import bind
 from gateway.httpd.server import HttpServer
 from gateway.observe import logs
+from gateway.observe.metrics.text import Writer
 from gateway.observe.output_queue import OutputQueue
 from gateway.process import StopSignals, Supervisor, freeze_startup_objects, limit_malloc, raise_descriptor_limit
 from gateway.reload import Reloader
 from gateway.runtime import Current, Runtime, ledger_store
 from gateway.server.gateway_proxy import GatewayProxy
+from gateway.server.metrics_route import metrics_rows
 from gateway.server.reload_route import reload_rows
 from gateway.server.response_routes import response_rows
 from gateway.server.routes import ENDPOINTS, Row
@@ -97,6 +100,9 @@ class Gateway:
                 *response_rows(self.runtime.responses, self.runtime.clock.wall),
                 *reload_rows(self.reloader),
                 *usage_rows(self.runtime.ledger.store, self.runtime.clock.wall),
+                *metrics_rows(
+                    lambda: read_metrics(self.assembly, self.runtime, self.reloader), Writer(self.runtime.clock.wall())
+                ),
             ),
             observers=self.runtime.observers,
         )

@@ -55,6 +55,8 @@ class Gateway(Struct, frozen=True):
         Literal["alias", "upstream"], Meta(description="Which name an answer carries as `model`.")
     ] = "alias"
     response_store: ResponseStore = ResponseStore()
+    metrics: Annotated[bool, Meta(description="Whether GET /metrics is served.")] = True
+    metrics_key: Annotated[Secret, Meta(description="Opens /metrics alone, for a scraper.")] | None = None
 
 
 class Auth(Struct, frozen=True):

@@ -52,6 +52,11 @@ class CallWatchdog:
     def __len__(self) -> int:
         return len(self._running)
 
+    def counts(self) -> tuple[int, int]:
+        """The running calls, and how many of them are streams that have begun."""
+        running = self._list()
+        return len(running), sum(call.stream is not None for call in running)
+
     def add(self, call: Call) -> None:
         """Watch a call."""
         with self._lock:

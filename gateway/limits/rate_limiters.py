@@ -95,9 +95,9 @@ class RateLimiters:
         """
         return self._find(provider, model)
 
-    def status(self) -> tuple[RowStatus, ...]:
+    def status(self) -> Mapping[RowKey, RowStatus]:
         """All rows now, in the order of the configuration."""
-        return tuple(self._limiter(key.provider, [row]).status()[0] for key, row in self._rows.items())
+        return {key: self._limiter(key.provider, [row]).status()[0] for key, row in self._rows.items()}
 
     def configure(self, limits: Sequence[RateLimit], served: Container[str] | None = None) -> None:
         """Take new settings over. A row that goes on keeps its windows and its line: the provider counts on.

@@ -108,6 +108,13 @@ class Router:
         """The names that clients can choose from, in the order of the configuration. Patterns are no names."""
         return tuple(self._routes)
 
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """Those of all aliases, each once. A model with a `*` is none: it stands for what callers write."""
+        routes = (*self._routes.values(), *(pattern.route for pattern in self._patterns))
+        found = dict.fromkeys(target for route in routes for target in route.targets)
+        return tuple(target for target in found if STAR not in target.model)
+
     def candidates(self, model: str) -> Route:
         """The route for a model name.
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, abort, g, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import MethodNotAllowed as FlaskMethodNotAllowed
 from werkzeug.http import HTTP_STATUS_CODES
@@ -210,6 +210,8 @@ class GatewayProxy:
         g.served = self._current.enter()
         route = self._routes.find(request.environ["PATH_INFO"])
         g.served.guard.check(request.environ, JSON_BODY if route is None else route.endpoint.content_types)
+        if route is not None and route.endpoint.name in g.served.unserved:
+            abort(404)
         if request.method == "OPTIONS":
             empty = Response(status=204)
             del empty.headers["Content-Type"]

@@ -17,8 +17,9 @@ from typing import Final
 
 from gateway.config import schema
 from gateway.core.errors import BadHttp, HostRefused, KeyRefused, NotJsonContent, OriginRefused
+from gateway.core.secrets import Secret
 from gateway.core.this_machine import is_this_machine, reachable_from_here
-from gateway.server.paths import HEALTH
+from gateway.server.paths import HEALTH, METRICS
 
 USUAL_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
 """Of this machine, as nearly every client writes it; found without parsing."""
@@ -69,6 +70,9 @@ class Guard:
         key_digests: SHA-256 of each accepted key; no digests, no key needed.
         exposed: whether other machines may reach the gateway. Then a name of this machine may have any port: one that
             a container publishes, or a tunnel has, need not be ours.
+        metrics: whether /metrics is served. No page may read it, not even an allowed one, which was let in to ask
+            models and not to see who asks what.
+        metrics_digest: SHA-256 of the key that opens it beside those. Where this is the only key, /metrics needs it.
     """
 
     port: int
@@ -76,6 +80,8 @@ class Guard:
     allowed_origins: frozenset[str]
     key_digests: tuple[bytes, ...] = field(repr=False)
     exposed: bool = False
+    metrics: bool = False
+    metrics_digest: bytes | None = field(default=None, repr=False)
     _authorities: frozenset[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -99,8 +105,10 @@ class Guard:
             port=port,
             allowed_hosts=frozenset({*settings.allowed_hosts, host}),
             allowed_origins=frozenset(settings.allowed_origins),
-            key_digests=tuple(_digest(key.reveal().encode("utf-8", "surrogatepass")) for key in settings.api_keys),
+            key_digests=tuple(map(_digest_of, settings.api_keys)),
             exposed=settings.exposed,
+            metrics=settings.metrics,
+            metrics_digest=_digest_of(settings.metrics_key) if settings.metrics_key else None,
         )
 
     def check(self, environ: Environ, content_types: Sequence[str] = ("application/json",)) -> None:
@@ -129,16 +137,15 @@ class Guard:
         """Who asks, as far as keys tell: the same text for the same key; "" where no key is needed."""
         if not self.key_digests:
             return ""
-        return next(
-            (digest.hex()[:_CLIENT] for digest in map(_digest, _keys_shown(environ)) if self._knows(digest)), ""
-        )
+        shown = map(_digest, _keys_shown(environ))
+        return next((digest.hex()[:_CLIENT] for digest in shown if _is_among(self.key_digests, digest)), "")
 
     def cors_headers(self, environ: Environ) -> list[tuple[str, str]]:
         """Headers that let an allowed page read the reply, refused ones included; none for anyone else."""
         if not self.allowed_origins:
             return []
         origin = _text(environ, "HTTP_ORIGIN")
-        if origin not in self.allowed_origins or origin is None:
+        if origin not in self.allowed_origins or origin is None or self._is_metrics(environ):
             return [("Vary", "Origin")]
         headers = [("Access-Control-Allow-Origin", origin), ("Vary", "Origin")]
         if _is_preflight(environ):
@@ -169,25 +176,35 @@ class Guard:
     def _check_page(self, environ: Environ) -> None:
         origin = _text(environ, "HTTP_ORIGIN")
         if origin is not None:
+            if self._is_metrics(environ):
+                raise OriginRefused("Web pages may not read the metrics.")
             if origin not in self.allowed_origins:
                 raise OriginRefused("Web pages of this origin may not call; see gateway.allowedOrigins.")
         elif environ.get("HTTP_SEC_FETCH_SITE", "none") not in OWN_PAGES:
             raise OriginRefused("A web page of another site may not call; see gateway.allowedOrigins.")
 
     def _check_key(self, environ: Environ) -> None:
-        if not self.key_digests or environ.get("PATH_INFO") in OPEN_PATHS:
+        accepted, named = self.key_digests, "one of gateway.apiKeys"
+        if self.metrics_digest is not None and self._is_metrics(environ):
+            accepted, named = (*accepted, self.metrics_digest), "gateway.metricsKey or one of gateway.apiKeys"
+        if not accepted or environ.get("PATH_INFO") in OPEN_PATHS:
             return
         shown = [_digest(text) for text in _keys_shown(environ)]
-        if not sum(self._knows(digest) for digest in shown):  # of all of them, as in _knows
-            wrong = "is not one of gateway.apiKeys" if shown else "is missing"
+        if not sum(_is_among(accepted, digest) for digest in shown):  # of all of them, as in _is_among
+            wrong = f"is not {named}" if shown else "is missing"
             raise KeyRefused(f"The key of this gateway {wrong}. Send it as Authorization: Bearer KEY, or as x-api-key.")
 
-    def _knows(self, digest: bytes) -> bool:
-        """Whether this is an accepted key."""
-        found = False
-        for known in self.key_digests:  # all of them, so that the time does not tell which one matched
-            found |= hmac.compare_digest(digest, known)
-        return found
+    def _is_metrics(self, environ: Environ) -> bool:
+        """Whether the metrics are asked for. A slash at the end is theirs too, as for every route."""
+        return self.metrics and (_text(environ, "PATH_INFO") or "").rstrip("/") == METRICS
+
+
+def _is_among(accepted: Sequence[bytes], digest: bytes) -> bool:
+    """Whether this is an accepted key."""
+    found = False
+    for known in accepted:  # all of them, so that the time does not tell which one matched
+        found |= hmac.compare_digest(digest, known)
+    return found
 
 
 def _check_content(environ: Environ, content_types: Sequence[str]) -> None:
@@ -221,6 +238,10 @@ def _keys_shown(environ: Environ) -> Iterable[bytes]:
     for text in (bearer, _text(environ, "HTTP_X_API_KEY")):
         if text:
             yield text.encode("latin-1", "backslashreplace")
+
+
+def _digest_of(key: Secret) -> bytes:
+    return _digest(key.reveal().encode("utf-8", "surrogatepass"))
 
 
 def _digest(key: bytes) -> bytes:

@@ -6,6 +6,7 @@ from typing import Final
 EXPLAIN: Final = "/gateway/explain"
 RELOAD: Final = "/gateway/reload"
 HEALTH: Final = "/health"
+METRICS: Final = "/metrics"
 USAGE: Final = "/gateway/usage.json"
 
 

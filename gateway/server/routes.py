@@ -5,7 +5,7 @@ path) is done for all of them in gateway_proxy. This module knows no Flask, so t
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeAlias, TypeVar
 
@@ -46,6 +46,7 @@ class Served(Protocol):
 
     timeout: float
     max_body: int
+    unserved: Collection[str]
 
     def handler(self, wire: InboundWire) -> RequestHandler:
         """Answers the chats of callers of a wire."""

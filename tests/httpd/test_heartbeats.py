@@ -6,7 +6,7 @@ import queue
 import socket
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
@@ -185,6 +185,7 @@ class Configuration:
     answers: RequestHandler
     timeout: float = 600.0
     max_body: int = MIB
+    unserved: Collection[str] = ()
     router: Router = field(default_factory=lambda: Router((), {}))
     explainer: Explainer = field(default_factory=lambda: cast(Explainer, None))
 

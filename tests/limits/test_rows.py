@@ -47,7 +47,7 @@ def test_every_row_that_fits_counts_a_call_and_no_other() -> None:
     )
     for model in ("gpt-4o", "gpt-4o-mini", "gpt-4", "o3", "o3-mini"):
         taken(of(limiters, model))
-    assert [(row.row, row.units[0].used) for row in limiters.status()] == [
+    assert [(row.row, row.units[0].used) for row in limiters.status().values()] == [
         ("acme", 5), ("acme/gpt-4o*", 2), ("acme/o3", 1), ("other", 0)
     ]  # fmt: skip
     assert limiters.of("nobody", "m") is None
@@ -61,9 +61,9 @@ def test_a_call_takes_its_share_of_all_rows_or_of_none() -> None:
     )
     first = taken(of(limiters), Need(tokens=60))
     assert of(limiters).try_acquire(Need(tokens=60)) is None
-    assert [[unit.used for unit in row.units] for row in limiters.status()] == [[1, 60], [1, 60]]
+    assert [[unit.used for unit in row.units] for row in limiters.status().values()] == [[1, 60], [1, 60]]
     first.close()
-    assert [[unit.used for unit in row.units] for row in limiters.status()] == [[1, 60], [0, 60]]
+    assert [[unit.used for unit in row.units] for row in limiters.status().values()] == [[1, 60], [0, 60]]
 
 
 def test_a_settled_call_counts_what_it_has_used_from_when_it_left() -> None:

@@ -411,3 +411,66 @@ def test_no_text_but_a_key_is_a_key(text: str) -> None:
         KEYED.check(get(HTTP_AUTHORIZATION=f"Bearer {text}"))
     with pytest.raises(KeyRefused):
         KEYED.check(get(HTTP_X_API_KEY=text))
+
+
+# Metrics ------------------------------------------------------------------------------------------------------------
+
+SCRAPER = "gw-scraper-0123456789"
+WITH_SCRAPER = Guard.of(schema.Gateway(api_keys=(Secret(KEY),), metrics_key=Secret(SCRAPER)), PORT)
+SCRAPER_ALONE = Guard.of(schema.Gateway(metrics_key=Secret(SCRAPER)), PORT)
+
+
+def bearing(key: str) -> dict[str, str]:
+    return {"HTTP_AUTHORIZATION": f"Bearer {key}"}
+
+
+def lets_in(guard: Guard, environ: dict[str, object]) -> bool:
+    try:
+        guard.check(environ)
+    except KeyRefused:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/metrics/"])
+def test_a_scrapers_key_opens_the_metrics_and_nothing_else(path: str) -> None:
+    assert lets_in(WITH_SCRAPER, get(path, **bearing(SCRAPER)))
+    assert lets_in(WITH_SCRAPER, get(path, **bearing(KEY)))
+    assert not lets_in(WITH_SCRAPER, get(path, **bearing("gw-wrong")))
+    assert not lets_in(WITH_SCRAPER, get(path))
+    for other in ("/v1/models", "/metric", "/metricsx", "/metrics/x", "/v1/metrics", "/gateway/explain"):
+        assert not lets_in(WITH_SCRAPER, get(other, **bearing(SCRAPER)))
+        assert lets_in(WITH_SCRAPER, get(other, **bearing(KEY)))
+
+
+def test_a_scrapers_key_is_needed_where_it_is_the_only_one() -> None:
+    assert lets_in(SCRAPER_ALONE, get("/metrics", **bearing(SCRAPER)))
+    assert not lets_in(SCRAPER_ALONE, get("/metrics"))
+    assert lets_in(SCRAPER_ALONE, get("/v1/models"))
+
+
+def test_without_any_key_the_metrics_are_as_open_as_the_api() -> None:
+    assert lets_in(OPEN, get("/metrics")) and lets_in(OPEN, get("/v1/models"))
+
+
+def test_a_scrapers_key_is_no_client() -> None:
+    assert WITH_SCRAPER.client(get("/metrics", **bearing(SCRAPER))) == ""
+
+
+def test_a_scrapers_key_opens_nothing_where_the_metrics_are_off() -> None:
+    off = Guard.of(schema.Gateway(api_keys=(Secret(KEY),), metrics_key=Secret(SCRAPER), metrics=False), PORT)
+    assert not lets_in(off, get("/metrics", **bearing(SCRAPER)))
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/metrics/"])
+@pytest.mark.parametrize("origin", [PAGE, "https://other.example"])
+def test_no_page_reads_the_metrics_not_even_an_allowed_one(path: str, origin: str) -> None:
+    asked = get(path, HTTP_ORIGIN=origin, **bearing(KEY))
+    for environ in (asked, {**preflight(origin), "PATH_INFO": path}):
+        with pytest.raises(OriginRefused):
+            WITH_PAGE.check(environ)
+        assert not [name for name, _ in WITH_PAGE.cors_headers(environ) if name.startswith("Access-Control-")]
+
+
+def test_no_scrapers_key_is_printed() -> None:
+    assert SCRAPER not in repr(WITH_SCRAPER) and "metrics_digest" not in repr(WITH_SCRAPER)

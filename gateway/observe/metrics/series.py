@@ -1,0 +1,121 @@
+"""The series of one metric, and how many there may be.
+
+A series is one combination of labels: a histogram's buckets do not count on their own. A monitoring system keeps every
+series that it has ever seen, so their number has a limit, for each metric and for all. What comes past it is counted in
+one series that says `(other)` in every label: the sums stay true. This module has no lock; its owner has one.
+"""
+
+import logging
+from bisect import bisect_left
+from collections.abc import Mapping
+from typing import Final
+
+from gateway.core.records import OTHER
+from gateway.observe.metrics.families import Family, Histogram, Labels
+
+MAX_SERIES: Final = 5_000
+"""Of one metric, `(other)` included."""
+MAX_IN_ALL: Final = 20_000
+"""Likewise, of all metrics."""
+
+logger = logging.getLogger(__name__)
+
+
+class Room:
+    """How many series there may still be in all.
+
+    Args:
+        limit: of all metrics together.
+    """
+
+    def __init__(self, limit: int = MAX_IN_ALL) -> None:
+        self._left = limit
+        self._warned = False
+
+    def take(self) -> bool:
+        """Take the place of one more series; whether there was one."""
+        if self._left <= 0:
+            return False
+        self._left -= 1
+        return True
+
+    def warn(self, family: Family) -> None:
+        """Say, once, that there are too many."""
+        if not self._warned:
+            self._warned = True
+            logger.warning(
+                "/metrics: %s has too many combinations of labels; new ones are counted as %s from now on.",
+                family.name,
+                OTHER,
+            )
+
+
+class _Series:
+    """What counters and histograms have in common: who may have a series.
+
+    Args:
+        family: the metric.
+        room: of all metrics. The one for `(other)` is taken at once.
+        limit: of this one.
+    """
+
+    def __init__(self, family: Family, room: Room, limit: int = MAX_SERIES) -> None:
+        self.family = family
+        self._room = room
+        self._left = limit - 1
+        self._other: Labels = (OTHER,) * len(family.labels)
+        room.take()
+
+    def _place(self, labels: Labels) -> Labels:
+        """The labels under which a new combination is counted."""
+        if self._left > 0 and self._room.take():
+            self._left -= 1
+            return labels
+        self._room.warn(self.family)
+        return self._other
+
+
+class Counters(_Series):
+    """The series of a counter. It counts whole numbers, which add up without an error.
+
+    Args:
+        family, room, limit: see above.
+        parts: of the metric's unit, which are counted.
+    """
+
+    def __init__(self, family: Family, room: Room, limit: int = MAX_SERIES, *, parts: int = 1) -> None:
+        super().__init__(family, room, limit)
+        self._parts = parts
+        self._sums: dict[Labels, list[int]] = {}  # a list of one, so that a call looks a series up once
+
+    def add(self, labels: Labels, amount: int = 1) -> None:
+        """Add to one series."""
+        cell = self._sums.get(labels)
+        if cell is None:
+            cell = self._sums.setdefault(self._place(labels), [0])
+        cell[0] += amount
+
+    def read(self) -> Mapping[Labels, float]:
+        """The sums now."""
+        return {labels: cell[0] / self._parts for labels, cell in self._sums.items()}
+
+
+class Histograms(_Series):
+    """The series of a histogram."""
+
+    def __init__(self, family: Family, room: Room, limit: int = MAX_SERIES) -> None:
+        super().__init__(family, room, limit)
+        self._cells: dict[Labels, list[float]] = {}
+        self._bounds = family.buckets
+
+    def observe(self, labels: Labels, value: float) -> None:
+        """Count a value in one series."""
+        cell = self._cells.get(labels)
+        if cell is None:
+            cell = self._cells.setdefault(self._place(labels), [0] * (len(self._bounds) + 2))
+        cell[bisect_left(self._bounds, value)] += 1
+        cell[-1] += value
+
+    def read(self) -> Mapping[Labels, Histogram]:
+        """The counts and sums now."""
+        return {labels: tuple(cell) for labels, cell in self._cells.items()}
