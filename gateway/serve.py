@@ -99,7 +99,7 @@ class Gateway:
                 *endpoints,
                 *response_rows(self.runtime.responses, self.runtime.clock.wall),
                 *reload_rows(self.reloader),
-                *usage_rows(self.runtime.ledger.store, self.runtime.clock.wall),
+                *usage_rows(self.runtime.ledger, self.runtime.clock.wall),
                 *metrics_rows(
                     lambda: read_metrics(self.assembly, self.runtime, self.reloader), Writer(self.runtime.clock.wall())
                 ),

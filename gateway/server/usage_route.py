@@ -1,28 +1,35 @@
 """GET /gateway/usage.json: the sums that `python app.py usage --json` prints, from the ledger of this gateway."""
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from gateway.core.errors import InternalFault, InvalidRequest, RouteNotFound
 from gateway.core.strict_json import dumps
 from gateway.handler.reply import JSON_TYPE, Reply
+from gateway.observe.ledger import Ledger
 from gateway.observe.ledger_store import LedgerStore, NoLedger, UnreadableLedger
 from gateway.server.paths import USAGE
 from gateway.server.routes import Asked, Endpoint, Row
 from gateway.wires.base import CallerWire
 from gateway.wires.openai_chat.inbound import OpenAIChatCallers
 
+FLUSH_SECONDS: Final = 1.0
+"""How long the question waits at most until the calls that have ended before it are counted in."""
 
-def usage_rows(store: LedgerStore | None, now: Callable[[], float]) -> Sequence[Row]:
+
+def usage_rows(ledger: Ledger, now: Callable[[], float]) -> Sequence[Row]:
     """The row.
 
     Args:
-        store: the ledger's; None where nothing is kept.
+        ledger: of this gateway.
         now: wall seconds.
     """
+    store = ledger.store
 
     def answer(asked: Asked, _: CallerWire) -> Reply:
         if store is None:
             raise RouteNotFound("There is no ledger: ledger.enabled is false.")
+        ledger.flush(FLUSH_SECONDS)
         return Reply(200, (("Content-Type", JSON_TYPE),), _usage(store, asked, now()))
 
     return (Endpoint("usage", USAGE, ("GET",), OpenAIChatCallers, answer),)
