@@ -6,7 +6,6 @@ Source: https://platform.openai.com/docs/api-reference/chat/create.
 """
 
 from collections.abc import Callable
-from typing import Final
 
 from msgspec.structs import replace
 
@@ -19,14 +18,8 @@ from gateway.wires.adjusted_prompt import adjusted, lowers_limit
 from gateway.wires.field_reader import printable
 from gateway.wires.openai_chat.outbound import conversation, history
 from gateway.wires.openai_chat.outbound.dialect import Dialect
-from gateway.wires.tool_names import NameRule, ToolNames, names_in
-
-NAMES: Final = NameRule("A-Za-z0-9_-", "A-Za-z0-9_-")
-"""Source: https://platform.openai.com/docs/api-reference/chat/create, `tools[].function.name`."""
-SCHEMA_NAMES: Final = NAMES
-EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh")
-BUDGETS: Final = ((1_024, "minimal"), (4_096, "low"), (16_384, "medium"))
-"""The effort for a budget of reasoning tokens: the first whose bound is not exceeded, else high."""
+from gateway.wires.openai_params import NAMES, effort, schema_name
+from gateway.wires.tool_names import ToolNames, names_in
 
 
 def render(chat: ChatRequest, model: str, ask: Ask, dialect: Dialect) -> Rendered:
@@ -88,7 +81,7 @@ def _params(params: Params, dialect: Dialect, drop: Callable[[str], object]) -> 
     }
     for name, value in (
         ("top_k", params.top_k),
-        ("reasoning_effort", _effort(params)),
+        ("reasoning_effort", effort(params)),
         ("verbosity", params.verbosity),
     ):
         if value is not None and name not in takes:
@@ -98,26 +91,13 @@ def _params(params: Params, dialect: Dialect, drop: Callable[[str], object]) -> 
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _effort(params: Params) -> str | None:
-    """How much to reason, by the effort or by the budget; the most is `xhigh` here."""
-    if params.effort is not None:
-        return "xhigh" if params.effort == "max" else params.effort
-    budget = params.reasoning_budget
-    if budget is None:
-        return None
-    if budget <= 0:
-        return "none"
-    return next((effort for bound, effort in BUDGETS if budget <= bound), "high")
-
-
 def _output(output: JsonOutput | None) -> JsonObject | None:
     if output is None:
         return None
     if output.schema is None:
         return {"type": "json_object"}
-    name = output.name or "answer"
     described: JsonObject = {
-        "name": name if SCHEMA_NAMES.is_legal(name) else next(SCHEMA_NAMES.forms(name)),
+        "name": schema_name(output),
         "schema": output.schema,
     }
     if output.description:

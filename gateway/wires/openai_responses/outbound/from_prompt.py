@@ -16,18 +16,15 @@ from gateway.core.request import ChatRequest, JsonOutput, Params, Prompt, Tool, 
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.wires.adjusted_prompt import REASONING, adjusted, lowers_limit
 from gateway.wires.field_reader import printable
+from gateway.wires.openai_params import NAMES, effort, schema_name
 from gateway.wires.openai_responses.outbound import conversation
 from gateway.wires.reasoning_memory import ReasoningMemory
-from gateway.wires.tool_names import NameRule, ToolNames, names_in
+from gateway.wires.tool_names import ToolNames, names_in
 
-NAMES: Final = NameRule("A-Za-z0-9_-", "A-Za-z0-9_-")
-"""Source: https://platform.openai.com/docs/api-reference/responses/create, `tools[].name`."""
 STRICT: Final = "strict"
 """The neutral name of that field of a function, which some servers refuse."""
 LEAST_TOKENS: Final = 16
 """The smallest limit that the API takes."""
-BUDGETS: Final = ((1_024, "minimal"), (4_096, "low"), (16_384, "medium"))
-"""The effort for a budget of reasoning tokens: the first whose bound is not exceeded, else high."""
 _ENCRYPTED: Final = "reasoning.encrypted_content"
 _LOGPROBS: Final = "message.output_text.logprobs"
 
@@ -78,7 +75,7 @@ def _params(params: Params, drop: Callable[[str], object]) -> JsonObject:
             drop(name)
     include: list[JsonValue] = [_ENCRYPTED, *([_LOGPROBS] if params.logprobs else [])]
     form: JsonObject = {"format": _output(params.output), "verbosity": params.verbosity}
-    reasoning: JsonObject = {"effort": _effort(params), "summary": "auto" if params.show_reasoning else None}
+    reasoning: JsonObject = {"effort": effort(params), "summary": "auto" if params.show_reasoning else None}
     limit = params.max_tokens
     given: dict[str, JsonValue] = {
         "stream": True,
@@ -98,27 +95,14 @@ def _some(fields: JsonObject) -> JsonObject | None:
     return {name: value for name, value in fields.items() if value is not None} or None
 
 
-def _effort(params: Params) -> str | None:
-    """How much to reason, by the effort or by the budget; the most is `xhigh` here."""
-    if params.effort is not None:
-        return "xhigh" if params.effort == "max" else params.effort
-    budget = params.reasoning_budget
-    if budget is None:
-        return None
-    if budget <= 0:
-        return "none"
-    return next((effort for bound, effort in BUDGETS if budget <= bound), "high")
-
-
 def _output(output: JsonOutput | None) -> JsonObject | None:
     if output is None:
         return None
     if output.schema is None:
         return {"type": "json_object"}
-    name = output.name or "answer"
     described: JsonObject = {
         "type": "json_schema",
-        "name": name if NAMES.is_legal(name) else next(NAMES.forms(name)),
+        "name": schema_name(output),
         "schema": output.schema,
         "strict": output.strict or False,  # false where a caller of another wire does not say, true in this one
     }
