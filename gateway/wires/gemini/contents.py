@@ -13,8 +13,8 @@ from typing import Final, Literal
 from gateway.core.request import Media, Message, Part, Reasoning, Refusal, StoredFile, Text, ToolCall, UnknownPart
 from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, loads
 from gateway.wires.custom_tools import INPUT
+from gateway.wires.dropped import Drop
 from gateway.wires.gemini import media, tool_results
-from gateway.wires.gemini.media import Drop
 from gateway.wires.gemini.signatures import PLACEHOLDER, Signatures
 from gateway.wires.tool_names import ToolNames
 from gateway.wires.tool_results import ToolResult, pair

@@ -9,8 +9,9 @@ from collections.abc import Iterable
 from gateway.core.answer import ChatChunk
 from gateway.core.provider_failures import InvalidAnswer
 from gateway.core.rendered import Rendered
-from gateway.core.sse import DONE, ERROR, Event, SseDecoder, SseTooLarge
+from gateway.core.sse import DONE, ERROR, Event, SseDecoder
 from gateway.core.strict_json import JsonFault, JsonValue, loads
+from gateway.wires import provider_events
 from gateway.wires.gemini.answer_reader import AnswerReader
 from gateway.wires.gemini.errors import parse_in_stream
 from gateway.wires.gemini.half_texts import HalfTexts
@@ -33,10 +34,7 @@ class EventDecoder(AnswerReader):
         self._halves = HalfTexts()
 
     def feed(self, data: bytes) -> list[ChatChunk]:
-        try:
-            return self._read(self._events.feed(data))
-        except SseTooLarge as fault:
-            raise InvalidAnswer(f"The provider's stream has an event that is too large: {fault}") from None
+        return self._read(provider_events.feed(self._events, data))
 
     def close(self) -> list[ChatChunk]:
         return [*self._read(self._events.close(), at_end=True), *self.end()]

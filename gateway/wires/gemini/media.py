@@ -9,15 +9,14 @@ Source: https://ai.google.dev/api/caching#Part, and the pages on images, audio a
 import base64
 import binascii
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from gateway.core.errors import InvalidRequest
 from gateway.core.provider_failures import UnsupportedByTarget
 from gateway.core.request import Media, StoredFile, ToolCall, UnknownPart
 from gateway.core.strict_json import JsonObject
-
-Drop = Callable[[str], None]
+from gateway.wires.dropped import Drop
 
 _FILES: Final = "https://generativelanguage.googleapis.com/"
 _FILES_VERSION: Final = f"{_FILES}v1beta/"

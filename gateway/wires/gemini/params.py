@@ -6,13 +6,13 @@ not in the caller's request. Parameters that Gemini does not have are dropped an
 Source: https://ai.google.dev/api/generate-content#GenerationConfig.
 """
 
-from collections.abc import Callable
 from typing import Final
 
 from gateway.core.errors import InvalidRequest
 from gateway.core.provider_failures import UnsupportedByTarget
 from gateway.core.request import Params, Prompt
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
+from gateway.wires.dropped import Drop
 from gateway.wires.gemini import thinking
 from gateway.wires.gemini.json_schema import cleaned
 from gateway.wires.gemini.models import Traits
@@ -23,10 +23,8 @@ MAX_TOP_LOGPROBS: Final = 20
 _INT32: Final = 2**31 - 1
 _MODALITIES: Final = ("text", "image", "audio")
 
-_Drop = Callable[[str], None]
 
-
-def render(prompt: Prompt, choices: int, traits: Traits, drop: _Drop) -> JsonObject:
+def render(prompt: Prompt, choices: int, traits: Traits, drop: Drop) -> JsonObject:
     """The `generationConfig`; empty where the request sets no parameter.
 
     Args:
@@ -65,7 +63,7 @@ def schema_as_words(prompt: Prompt, traits: Traits) -> str | None:
     return f"{words} It must be valid against this JSON Schema:\n{dumps(output.schema).decode()}"
 
 
-def _sampling(params: Params, drop: _Drop) -> JsonObject:
+def _sampling(params: Params, drop: Drop) -> JsonObject:
     config: JsonObject = {}
     for name, value, field, most in (
         ("temperature", params.temperature, "temperature", 2),
@@ -83,7 +81,7 @@ def _sampling(params: Params, drop: _Drop) -> JsonObject:
     return config
 
 
-def _limits(params: Params, choices: int, drop: _Drop) -> JsonObject:
+def _limits(params: Params, choices: int, drop: Drop) -> JsonObject:
     config: JsonObject = {}
     if params.max_tokens is not None:
         if params.max_tokens < 1:
@@ -103,7 +101,7 @@ def _limits(params: Params, choices: int, drop: _Drop) -> JsonObject:
     return config
 
 
-def _penalties(params: Params, traits: Traits, drop: _Drop) -> JsonObject:
+def _penalties(params: Params, traits: Traits, drop: Drop) -> JsonObject:
     """Gemini 3 has no penalties, and some earlier models refuse the fields. A 0 (many clients send it) is left out."""
     config: JsonObject = {}
     for name, value, field in (
@@ -119,7 +117,7 @@ def _penalties(params: Params, traits: Traits, drop: _Drop) -> JsonObject:
     return config
 
 
-def _logprobs(params: Params, drop: _Drop) -> JsonObject:
+def _logprobs(params: Params, drop: Drop) -> JsonObject:
     top = params.top_logprobs or 0
     if top < 0:
         raise InvalidRequest("top_logprobs must not be negative.", param="top_logprobs")
@@ -130,7 +128,7 @@ def _logprobs(params: Params, drop: _Drop) -> JsonObject:
     return {"responseLogprobs": True, "logprobs": min(top, MAX_TOP_LOGPROBS)} if top else {"responseLogprobs": True}
 
 
-def _modalities(params: Params, drop: _Drop) -> JsonObject:
+def _modalities(params: Params, drop: Drop) -> JsonObject:
     """The answer's modalities; text alone is the default and left out."""
     asked = list(dict.fromkeys(params.modalities))
     if any(modality not in _MODALITIES for modality in asked):
@@ -139,7 +137,7 @@ def _modalities(params: Params, drop: _Drop) -> JsonObject:
     return {} if known in ([], ["TEXT"]) else {"responseModalities": known}
 
 
-def _output(prompt: Prompt, traits: Traits, drop: _Drop) -> JsonObject:
+def _output(prompt: Prompt, traits: Traits, drop: Drop) -> JsonObject:
     output = prompt.params.output
     if output is None:
         return {}

@@ -14,15 +14,13 @@ from gateway.core.rendered import Ask, Rendered
 from gateway.core.request import ChatRequest, Prompt
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.wires.adjusted_prompt import adjusted, lowers_limit
+from gateway.wires.dropped import Drop, Dropped
 from gateway.wires.gemini import contents, params, tools
-from gateway.wires.gemini.media import Drop
 from gateway.wires.gemini.models import traits
 from gateway.wires.gemini.signatures import VENDOR, Signatures
 from gateway.wires.reasoning_memory import ReasoningMemory
 from gateway.wires.tool_names import ToolNames, names_in
 
-_UNPRINTABLE: Final = re.compile(r"[^!-+\--~]")  # a comma separates the names in a header
-_NAME_SHOWN: Final = 128
 _HARM: Final = re.compile(r"HARM_CATEGORY_[A-Z_]+")
 _THRESHOLD: Final = re.compile(r"[A-Z_]+")
 _GOOGLE: Final = f"extra_body.{VENDOR}"
@@ -43,7 +41,7 @@ def render(chat: ChatRequest, model: str, memory: ReasoningMemory, ask: Ask) -> 
     """
     given, about = chat.prompt(), traits(model)
     prompt = adjusted(given, ask.adjustments)
-    drop = _Dropped()
+    drop = Dropped()
     if lowers_limit(given, ask.adjustments):
         drop("max_tokens")
     if prompt.params.verbosity is not None:
@@ -71,20 +69,6 @@ def render(chat: ChatRequest, model: str, memory: ReasoningMemory, ask: Ask) -> 
         neutral=True,
         single_call=prompt.params.parallel_calls is False,  # Gemini has no word for it
     )
-
-
-class _Dropped:
-    """Collects the names of dropped fields, each once and in a form for a header."""
-
-    def __init__(self) -> None:
-        self._names: dict[str, None] = {}
-
-    def __call__(self, name: str) -> None:
-        self._names[_UNPRINTABLE.sub("?", name[:_NAME_SHOWN])] = None
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(self._names)
 
 
 def _some(text: str | None) -> list[str]:

@@ -8,8 +8,8 @@ from typing import Final
 
 from gateway.core.request import Media, Reasoning, Refusal, StoredFile, Text, ToolCall, UnknownPart
 from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, loads
+from gateway.wires.dropped import Drop
 from gateway.wires.gemini import media
-from gateway.wires.gemini.media import Drop
 from gateway.wires.tool_results import NO_RESULT, ToolResult
 
 IN_RESPONSE: Final = frozenset({"image/png", "image/jpeg", "image/webp", "application/pdf", "text/plain"})

@@ -14,9 +14,9 @@ from gateway.core.json_members import with_member
 from gateway.core.passed import PassedRequest
 from gateway.core.provider_failures import InvalidAnswer, ProviderFailure
 from gateway.core.source import Source
-from gateway.core.sse import DONE, Event, SseDecoder, SseTooLarge, comment, encode
+from gateway.core.sse import DONE, Event, SseDecoder, comment, encode
 from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, loads
-from gateway.wires import failure_classes
+from gateway.wires import failure_classes, provider_events
 from gateway.wires.base import MAX_CHOICES, Decoder
 from gateway.wires.openai_failures import parse_in_stream
 from gateway.wires.passed.answer import ANSWER_KEYS, read_usage
@@ -53,10 +53,7 @@ class CompletionDecoder:
         return len(self._ended) >= max(len(self._seen), self._asked)
 
     def feed(self, data: bytes) -> list[ChatChunk]:
-        try:
-            return self._read(self._events.feed(data))
-        except SseTooLarge as fault:
-            raise InvalidAnswer(f"The provider's stream has an event that is too large: {fault}") from None
+        return self._read(provider_events.feed(self._events, data))
 
     def close(self) -> list[ChatChunk]:
         return self._read(self._events.close())

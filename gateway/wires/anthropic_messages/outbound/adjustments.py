@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from gateway.core.rendered import Adjustments
 from gateway.core.request import Prompt
 from gateway.core.strict_json import JsonObject
-from gateway.wires.anthropic_messages.outbound.dropped import Drop
 from gateway.wires.anthropic_messages.outbound.models import Traits
+from gateway.wires.dropped import Drop
 
 EFFORT: Final = "effort"
 """Adaptive thinking, and `output_config.effort` with it."""

@@ -12,9 +12,9 @@ from gateway.core.request import Media, Message, Part, Reasoning, Refusal, Store
 from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, loads
 from gateway.wires.anthropic_messages import VENDOR
 from gateway.wires.anthropic_messages.outbound import cache_marks, media, own_reasoning
-from gateway.wires.anthropic_messages.outbound.dropped import Drop
 from gateway.wires.anthropic_messages.outbound.models import Traits
 from gateway.wires.custom_tools import INPUT
+from gateway.wires.dropped import Drop
 from gateway.wires.reasoning_memory import ReasoningMemory
 from gateway.wires.short_ids import short_id
 from gateway.wires.tool_names import ToolNames

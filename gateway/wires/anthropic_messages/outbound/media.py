@@ -14,8 +14,8 @@ from gateway.core.provider_failures import UnsupportedByTarget
 from gateway.core.request import Media
 from gateway.core.strict_json import JsonObject
 from gateway.wires.anthropic_messages.outbound import cache_marks
-from gateway.wires.anthropic_messages.outbound.dropped import Drop
 from gateway.wires.data_urls import UrlFault, plain_base64
+from gateway.wires.dropped import Drop
 
 IMAGES: Final = ("image/jpeg", "image/png", "image/gif", "image/webp")
 PDF: Final = "application/pdf"

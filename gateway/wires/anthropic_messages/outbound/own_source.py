@@ -20,8 +20,8 @@ from gateway.wires.anthropic_messages.outbound.adjustments import (
     leave_out,
 )
 from gateway.wires.anthropic_messages.outbound.conversation import CONTINUE
-from gateway.wires.anthropic_messages.outbound.dropped import Drop
 from gateway.wires.anthropic_messages.outbound.own_reasoning import is_foreign
+from gateway.wires.dropped import Drop
 from gateway.wires.untrusted_fields import an_object, objects
 
 _Test: TypeAlias = Callable[[JsonValue], bool]

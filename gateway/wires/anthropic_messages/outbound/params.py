@@ -13,10 +13,10 @@ from gateway.core.provider_failures import UnsupportedByTarget
 from gateway.core.request import JsonOutput, Params, Prompt
 from gateway.core.strict_json import JsonObject, JsonValue
 from gateway.wires.anthropic_messages.outbound import thinking
-from gateway.wires.anthropic_messages.outbound.dropped import Drop
 from gateway.wires.anthropic_messages.outbound.models import Traits
 from gateway.wires.anthropic_messages.outbound.schemas import closed
 from gateway.wires.anthropic_messages.outbound.thinking import Thinking
+from gateway.wires.dropped import Drop
 
 WHOLE_TOKENS: Final = 16_000
 """The default limit of an answer that is not streamed; a longer one could take more than ten minutes."""

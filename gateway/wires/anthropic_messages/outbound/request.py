@@ -28,9 +28,9 @@ from gateway.wires.anthropic_messages.outbound import (
 )
 from gateway.wires.anthropic_messages.outbound.adjustments import FIELDS, learned, leave_out, without_strict
 from gateway.wires.anthropic_messages.outbound.blocks import CallIds, Setting
-from gateway.wires.anthropic_messages.outbound.dropped import Drop, Dropped
 from gateway.wires.anthropic_messages.outbound.models import Traits, traits
 from gateway.wires.anthropic_messages.outbound.thinking import Thinking
+from gateway.wires.dropped import Drop, Dropped
 from gateway.wires.reasoning_memory import ReasoningMemory
 from gateway.wires.tool_names import ToolNames, names_in
 

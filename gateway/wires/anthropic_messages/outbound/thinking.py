@@ -15,8 +15,8 @@ from gateway.core.errors import InvalidRequest
 from gateway.core.request import Params, Prompt
 from gateway.core.strict_json import JsonObject
 from gateway.wires.anthropic_messages import VENDOR
-from gateway.wires.anthropic_messages.outbound.dropped import Drop
 from gateway.wires.anthropic_messages.outbound.models import EFFORTS, Traits
+from gateway.wires.dropped import Drop
 
 MIN_BUDGET: Final = 1_024
 """Tokens. The API refuses a smaller budget."""

@@ -13,8 +13,8 @@ from gateway.core.request import Prompt, Tool, ToolChoice
 from gateway.core.strict_json import JsonObject, JsonValue
 from gateway.wires import custom_tools
 from gateway.wires.anthropic_messages.outbound import cache_marks
-from gateway.wires.anthropic_messages.outbound.dropped import Drop
 from gateway.wires.anthropic_messages.outbound.schemas import closed, of_arguments
+from gateway.wires.dropped import Drop
 from gateway.wires.tool_names import NameRule, ToolNames
 
 NAMES: Final = NameRule("A-Za-z0-9_-", "A-Za-z0-9_-", 128)

@@ -13,8 +13,9 @@ from gateway.core.deltas import plain_text as plain_deltas
 from gateway.core.provider_failures import InvalidAnswer, ProviderFailure
 from gateway.core.rendered import Rendered
 from gateway.core.source import Source
-from gateway.core.sse import DONE, ERROR, Event, SseDecoder, SseTooLarge
+from gateway.core.sse import DONE, ERROR, Event, SseDecoder
 from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, loads
+from gateway.wires import provider_events
 from gateway.wires.base import MAX_CHOICES
 from gateway.wires.openai_chat import CHUNK_OBJECT, WIRE
 from gateway.wires.openai_chat.outbound import legacy_calls
@@ -70,10 +71,7 @@ class ChunkDecoder:
         return self._events.reclaim()
 
     def feed(self, data: bytes) -> list[ChatChunk]:
-        try:
-            return self._read(self._events.feed(data))
-        except SseTooLarge as fault:
-            raise InvalidAnswer(f"The provider's stream has an event that is too large: {fault}") from None
+        return self._read(provider_events.feed(self._events, data))
 
     def close(self) -> list[ChatChunk]:
         return [*self._read(self._events.close(), at_end=True), *self._neutral_end()]

@@ -13,9 +13,10 @@ from gateway.core.deltas import has_content, plain_text
 from gateway.core.provider_failures import InvalidAnswer, ProviderFailure
 from gateway.core.rendered import Rendered
 from gateway.core.source import Source
-from gateway.core.sse import DONE, ERROR, Event, SseDecoder, SseTooLarge
+from gateway.core.sse import DONE, ERROR, Event, SseDecoder
 from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, loads
 from gateway.core.surrogates import whole_value
+from gateway.wires import provider_events
 from gateway.wires.openai_responses import WIRE
 from gateway.wires.openai_responses.event_reader import FAILED, TERMINAL, EventReader, read_usage
 from gateway.wires.openai_responses.outbound.errors import parse_event
@@ -65,10 +66,7 @@ class EventDecoder:
         return plain is not None or not self._is_plain
 
     def feed(self, data: bytes) -> list[ChatChunk]:
-        try:
-            return self._read(self._events.feed(data))
-        except SseTooLarge as fault:
-            raise InvalidAnswer(f"The provider's stream has an event that is too large: {fault}") from None
+        return self._read(provider_events.feed(self._events, data))
 
     def close(self) -> list[ChatChunk]:
         return self._read(self._events.close(), at_end=True)
