@@ -5,6 +5,7 @@ sent (gateway.providers.http_provider) and names no vendor.
 """
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -64,7 +65,7 @@ class ForwardedCall:
     decoder: Decoder | None = None
 
 
-class ForwardingProvider(HttpProvider):
+class ForwardingProvider(HttpProvider, ABC):
     """A provider that has endpoints beside chat. Implements Forwarder too (gateway.providers.base)."""
 
     def forward(self, request: PassedRequest, context: AttemptContext) -> Forwarded | OpenStream:
@@ -74,9 +75,9 @@ class ForwardingProvider(HttpProvider):
         except ProviderFailure as failure:
             raise self._of_endpoint(failure, request, context.model) from None
 
+    @abstractmethod
     def _call(self, passed: PassedRequest, model: str) -> ForwardedCall:
         """The request in this vendor's API. Raises UnsupportedByTarget where it has none of the kind."""
-        raise NotImplementedError
 
     def _forward(self, request: PassedRequest, context: AttemptContext) -> Forwarded | OpenStream:
         call = self._call(request, context.model)
