@@ -14,6 +14,7 @@ from gateway.cli import verbs
 from gateway.cli.health import health
 from gateway.cli.init import init
 from gateway.cli.key import key
+from gateway.cli.open import open_page
 from gateway.cli.serve import serve
 from gateway.cli.service import service
 from gateway.cli.usage import usage
@@ -48,6 +49,7 @@ VERBS: Final = (
     verbs.explain,
     verbs.reload,
     usage,
+    open_page,
     health,
     key,
     service,

@@ -7,7 +7,6 @@ yet.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Final, Literal
 
 from msgspec import to_builtins
@@ -19,9 +18,11 @@ from gateway.auth.tokens.token import Token
 from gateway.auth.tokens.token_store import TokenStore
 from gateway.auth.tokens.watch_files import WatchedFiles, WatchedFileStatus
 from gateway.commands.accounts import FETCHED_ON_DEMAND, Accounts
-from gateway.commands.console import one_line, utc_time
+from gateway.commands.console import iso_time, one_line, utc_time
 from gateway.commands.explain import limit_in_words
-from gateway.commands.running_gateway import ask
+from gateway.commands.remaining import as_json as remaining_as_json
+from gateway.commands.remaining import in_words_of
+from gateway.commands.running_gateway import ask, ask_status
 from gateway.config.limit_rules import row_name
 from gateway.config.loader import resolve
 from gateway.core.clock import Clock
@@ -33,6 +34,7 @@ from gateway.dispatch.explain import CandidateView, CredentialView, Explanation
 from gateway.limits.slots import RowStatus
 from gateway.providers.catalog import CannotResolve
 from gateway.providers.vendors import COMPATIBLE, RESPONSES, Wire
+from gateway.server.account_json import Remaining
 
 NOBODY: Final = "no provider is enabled, so every call will fail: add one under providers, or make one `enabled: true`"
 IN_THE_LOG: Final = "see the log of the running gateway"
@@ -51,6 +53,7 @@ class ProviderStatus:
         expires_at, obtained_at: wall seconds; None where unknown.
         problem: what is wrong; None where nothing is.
         action: what to do about the problem; None where there is none.
+        remaining: what the provider says is left of its own limits, as the running gateway has heard it.
     """
 
     provider: str
@@ -61,6 +64,7 @@ class ProviderStatus:
     problem: str | None = None
     action: str | None = None
     wire: Wire | None = None
+    remaining: Sequence[Remaining] = ()
 
     @property
     def api(self) -> str | None:
@@ -85,7 +89,11 @@ def overview(accounts: Accounts, clock: Clock) -> Overview:
     watched = files.status()
     problems = [f"auth.watchFiles: {each.path} cannot be used: {each.fault}" for each in watched if each.fault]
     running = _RunningGateway(accounts)
-    statuses = [running.add(_status(accounts, name, files, clock)) for name in accounts.providers]
+    left = running.remaining()
+    statuses = [
+        replace(running.add(_status(accounts, name, files, clock)), remaining=left.get(name, ()))
+        for name in accounts.providers
+    ]
     if not any(each.enabled for each in accounts.providers.values()):
         problems.append(NOBODY)
     found = [problem for problem in (accounts.store.problem, *problems) if problem]
@@ -103,6 +111,13 @@ class _RunningGateway:
     def __init__(self, accounts: Accounts) -> None:
         self._accounts = accounts
         self._answers = accounts.file is not None and accounts.gateway.port != 0
+
+    def remaining(self) -> Mapping[str, Sequence[Remaining]]:
+        """What it has heard of providers' own limits, by provider."""
+        said = ask_status(self._accounts.gateway) if self._answers else None
+        if said is None or said.configuration.path != str(self._accounts.file):
+            return {}
+        return {account.provider: account.remaining for account in said.accounts}
 
     def add(self, status: ProviderStatus) -> ProviderStatus:
         """The status of a login, with the problem that the running gateway has with it."""
@@ -227,6 +242,7 @@ def as_text(shown: Overview, now: float) -> str:
         lines.append(f"{head}  {in_sentence(status, now)}")
         if status.action:
             lines.append(f"{'':<{len(head)}}  to do: {one_line(status.action)}")
+        lines += [f"{'':<{len(head)}}  {in_words_of(each, now)}" for each in status.remaining]
     lines += [f"limit of {one_line(row.row)}: {limit_in_words(row)}" for row in shown.limits]
     lines += [f"watched: {one_line(str(file.path))}: {_contents(file)}" for file in shown.watched if not file.fault]
     return "\n".join([*lines, *(f"warning: {one_line(problem)}" for problem in shown.problems)])
@@ -264,10 +280,11 @@ def as_json(shown: Overview) -> JsonObject:
                 "api": status.api,
                 "kind": status.kind,
                 "state": status.state,
-                "expiresAt": _iso(status.expires_at),
-                "obtainedAt": _iso(status.obtained_at),
+                "expiresAt": iso_time(status.expires_at),
+                "obtainedAt": iso_time(status.obtained_at),
                 "problem": status.problem,
                 "action": status.action,
+                "remaining": [remaining_as_json(each) for each in status.remaining],
             }
             for status in shown.statuses
         ],
@@ -277,7 +294,3 @@ def as_json(shown: Overview) -> JsonObject:
         "problems": list(shown.problems),
         "limits": [to_builtins(row) for row in shown.limits],
     }
-
-
-def _iso(seconds: float | None) -> str | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

@@ -5,8 +5,9 @@ sleeps, and asks again with it (gateway.limits.rate_limiter). So an engine whose
 mapping that processes share or in a server can stand behind the same waiting. The module knows no window and no thread.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from msgspec import Struct
 
@@ -89,6 +90,23 @@ class UnitStatus:
     unit: str
     limit: int
     used: int
+
+
+SHORT_UNITS: Final[Mapping[str, str]] = {
+    "requestsPerMinute": "rpm",
+    "requestsPerDay": "rpd",
+    "tokensPerMinute": "tpm",
+    "tokensPerDay": "tpd",
+    "maxConcurrent": "concurrent",
+}
+"""The settings' names where there is little room."""
+UNIT_SECONDS: Final[Mapping[str, float]] = {
+    "requestsPerMinute": 60.0,
+    "requestsPerDay": 86_400.0,
+    "tokensPerMinute": 60.0,
+    "tokensPerDay": 86_400.0,
+}
+"""The windows of the units that have one."""
 
 
 @dataclass(frozen=True, slots=True)

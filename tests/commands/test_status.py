@@ -146,6 +146,7 @@ class TestForMachines:
                     "obtainedAt": None,
                     "problem": None,
                     "action": None,
+                    "remaining": [],
                 }
             ],
             "watchedFiles": [],

@@ -21,7 +21,7 @@ NOT_FOUND, NOT_JSON, BAD = 404, 415, 400
 
 @pytest.fixture(scope="module")
 def gateway() -> Iterator[Running]:
-    with running() as served:
+    with running({"gateway": {"page": False}}) as served:  # "/" is then a path like any other
         yield served
 
 
