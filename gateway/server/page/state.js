@@ -1,0 +1,106 @@
+// The first thing that is read: one sentence of what is going on, and below it what needs a person, with its remedy.
+import { button, el, raw, show } from "./dom.js";
+import { parts, said, t, time, who } from "./words.js";
+import { commandLine, logInButton } from "./remedies.js";
+
+/** The sentence. `lost`: when the gateway could first not be reached, in wall seconds; null while it answers. */
+export function showState(status, lost, refused) {
+  const place = document.getElementById("state");
+  place.dataset.state = stateOf(status, lost, refused);
+  if (refused) return show(place, t("state.refused", { message: refused }));
+  if (lost !== null) return show(place, parts("state.unreachable", { time: time(lost) }));
+  if (status === null) return show(place, t("page.loading"));
+  if (status.state === "draining") return show(place, t("state.draining"), " ", running(status));
+  const url = raw(status.baseUrl, "span", { class: "address" });
+  show(place, parts("state.serving", { n: status.modelCount, url }), " ", running(status), " ", needs(status));
+}
+
+function stateOf(status, lost, refused) {
+  if (refused || lost !== null) return "lost";
+  if (status === null) return "loading";
+  return status.needCount || status.state === "draining" ? "needs" : "fine";
+}
+
+function running({ runningCalls, waitingCalls }) {
+  if (!runningCalls && !waitingCalls) return t("state.idle");
+  const told = [runningCalls ? parts("state.running", { n: runningCalls }) : t("state.idle")];
+  if (waitingCalls) told.push(" ", parts("state.waiting", { n: waitingCalls }));
+  return told;
+}
+
+const needs = ({ needCount }) => (needCount ? parts("state.needs", { n: needCount }) : t("state.nothing"));
+
+/** Below the sentence: the address to copy; while nothing answers, since when what stands below is old; the pause. */
+export function showLink(status, lost, seen, paused) {
+  const lines = [];
+  if (lost !== null && seen !== null) lines.push(el("p", {}, parts("state.unreachable.next", { time: time(seen) })));
+  if (lost !== null && seen === null) {
+    lines.push(el("p", {}, t("state.unreachable.never")), commandLine(t("state.unreachable.start"), "python app.py"));
+  }
+  if (paused) lines.push(el("p", {}, t("page.paused")));
+  if (status && lost === null && !status.firstRun) lines.push(commandLine(t("page.address"), status.baseUrl));
+  show(document.getElementById("link"), lines);
+}
+
+/** What needs a person, the most urgent first. */
+export function showNeeds(status) {
+  const place = document.getElementById("needs");
+  place.hidden = !status?.needs.length;
+  if (place.hidden) return;
+  const left = status.needCount - status.needs.length;
+  show(
+    place,
+    el("h2", { id: "needs-title" }, t("needs.title")),
+    el("ul", { class: "needs" }, status.needs.map((need) => item(need, status))),
+    left > 0 ? el("p", {}, t("and_more", { n: left })) : null,
+  );
+}
+
+/** A need in a few words. */
+export const needTitle = (need) => t(`need.${need.kind}`, { who: who(need) });
+
+function item(need, status) {
+  const key = `${need.kind} ${who(need)}`;
+  const until = need.untilAt === null ? null : [" ", parts("need.until", { time: time(need.untilAt, status.now) })];
+  return el(
+    "li",
+    { "data-key": key },
+    el("div", {}, el("strong", {}, needTitle(need)), el("p", {}, said(need.message), until)),
+    remedy(need, status),
+  );
+}
+
+function remedy(need, status) {
+  if (need.canLogIn) return logInButton(need, underWay(need, status));
+  return need.command ? commandLine(null, need.command) : null;
+}
+
+function underWay(need, { accounts }) {
+  const found = accounts.find((each) => each.provider === need.provider && each.account === need.account);
+  return found !== undefined && found.loginUntilAt !== null;
+}
+
+/** The button that stops and resumes. */
+export function showPause(paused) {
+  const place = document.getElementById("pause");
+  place.textContent = t(paused ? "page.resume" : "page.pause");
+  place.setAttribute("aria-pressed", String(paused));
+}
+
+/** Asks for a key. `wrong`: the one that was given is none. */
+export function showKeyForm(wanted, wrong) {
+  const form = document.getElementById("key");
+  if (form.hidden === !wanted && form.dataset.wrong === String(wrong)) return;
+  form.dataset.wrong = String(wrong);
+  form.hidden = !wanted;
+  if (!wanted) return show(form);
+  show(
+    form,
+    el("h2", {}, t("key.title")),
+    el("p", { id: "key-why" }, t("key.why")),
+    wrong ? el("p", { class: "bad", role: "alert" }, t("key.wrong")) : null,
+    el("label", { for: "key-text" }, t("key.label")),
+    el("input", { id: "key-text", type: "password", required: true, autocomplete: "off", spellcheck: "false", "aria-describedby": "key-why" }),
+    button("use-key", t("key.send"), { type: "submit" }),
+  );
+}
