@@ -61,11 +61,11 @@ function ours(limit, account) {
 
 function theirs(left, account, now) {
   const kind = wordFor("remaining", left.kind);
-  const words = [el("span", {}, amount(left), " ", kind)];
-  if (left.model) words.push(el("small", {}, raw(left.model)));
-  if (left.resetAt !== null && left.resetAt > now) {
-    words.push(el("small", {}, parts("remaining.reset", { time: time(left.resetAt, now) })));
-  }
+  const words = [el("span", {}, kind, " ", amount(left))];
+  const resets = left.resetAt !== null && left.resetAt > now;
+  const more = [left.model ? raw(left.model) : null, resets ? parts("remaining.reset", { time: time(left.resetAt, now) }) : null];
+  const told = more.filter((each) => each !== null);
+  if (told.length) words.push(el("small", {}, told.map((each, place) => [place ? " · " : "", each])));
   const measured = left.remaining !== null && left.limit !== null;
   const label = `${who(account)} ${left.model}, ${kind.textContent ?? kind}`;
   const bar = measured ? meter(left.remaining, left.limit, label, { low: 0.2, optimum: 1 }) : null;
@@ -73,8 +73,9 @@ function theirs(left, account, now) {
 }
 
 function amount({ remaining, limit }) {
-  const known = remaining === null ? t("not_known") : number(remaining);
-  return limit === null ? known : parts("remaining.value", { remaining: known, limit: number(limit) });
+  if (limit === null) return remaining === null ? t("not_known") : number(remaining);
+  if (remaining === null) return parts("remaining.unknown", { limit: number(limit) });
+  return parts("remaining.value", { remaining: number(remaining), limit: number(limit) });
 }
 
 // The shares at which a reader has to look are of `most`.

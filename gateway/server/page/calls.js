@@ -1,7 +1,7 @@
 // The latest calls, and which of them are shown.
 import { cell, el, figure, raw, row, show, table } from "./dom.js";
 import { get } from "./data.js";
-import { dollars, milliseconds, number, parts, t, time, who } from "./words.js";
+import { dollars, milliseconds, parts, t, time, who } from "./words.js";
 
 const MOST = 50;
 const COLUMNS = ["time", "asked", "answered", "status", "tries", "queue", "first", "total", "tokens", "cost"];
@@ -45,11 +45,11 @@ export class Calls {
     );
   }
 
-  show() {
+  show(now) {
     if (this.calls === null) return;
     const shown = this.calls.filter(wanted());
     const columns = COLUMNS.map((name) => ({ text: t(`calls.${name}`), number: NUMBERS.includes(name) }));
-    const rows = shown.map((call) => one(call, columns));
+    const rows = shown.map((call) => one(call, columns, now));
     const empty = t(this.calls.length ? "calls.none_match" : "calls.none");
     show(
       document.getElementById("calls-list"),
@@ -76,11 +76,11 @@ function wanted() {
 const answeredBy = (call) => (call.provider ? `${who(call)}/${call.model}` : "");
 const tryText = (each) => `${who(each)}/${each.model} ${each.outcome}`;
 
-function one(call, columns) {
+function one(call, columns, now) {
   const place = Object.fromEntries(COLUMNS.map((name, index) => [name, columns[index]]));
   return row(
     String(call.id),
-    el("th", { scope: "row", role: "rowheader" }, time(call.at)),
+    el("th", { scope: "row", role: "rowheader" }, time(call.at, now)),
     cell(place.asked, asked(call)),
     cell(place.answered, call.provider ? raw(answeredBy(call)) : el("small", {}, t("calls.no_one"))),
     cell(place.status, status(call)),
@@ -112,14 +112,14 @@ function tries({ tries: all, tryCount }) {
 
 function tokens(call) {
   if (call.input === null && call.output === null) return el("small", {}, t("not_known"));
-  const [input, output] = [call.input, call.output].map((each) => (each === null ? t("not_known") : number(each)));
-  const of = [call.cached ? parts("calls.cached", { n: call.cached }) : null, call.reasoning ? parts("calls.reasoning", { n: call.reasoning }) : null].filter(Boolean);
-  const told = el("span", {}, parts("calls.in_out", { input, output }));
-  return of.length ? [told, el("small", {}, of.map((each, place) => [place ? ", " : "", each]))] : told;
+  const listed = (names) => names.map((each, place) => [place ? ", " : "", parts(`calls.${each}`, { n: call[each] })]);
+  const within = ["cached", "reasoning"].filter((each) => call[each]); // parts of the two
+  const told = el("span", {}, listed(["input", "output"].filter((each) => call[each] !== null)));
+  return within.length ? [told, el("small", {}, listed(within))] : told;
 }
 
 function price({ costUsd, costSource }) {
   if (costSource === null) return "–";
-  const shown = costUsd === null ? t("cost.unknown") : figure(costUsd, dollars(costUsd));
-  return [shown, el("small", {}, raw(costSource))];
+  if (costUsd === null) return t("cost.unknown");
+  return [figure(costUsd, dollars(costUsd)), el("small", {}, raw(costSource))];
 }

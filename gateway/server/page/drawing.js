@@ -6,6 +6,7 @@ const HEIGHT = 150;
 const LEFT = 56; // for the values at the axis
 const BELOW = 24; // for the times under it
 const ABOVE = 8;
+const APART = 56; // times under it, at least
 const WIDEST = 24; // a bar
 const TOPS = [1, 2, 4, 6, 8, 10]; // times a power of ten; their halves are short numbers too
 
@@ -54,12 +55,13 @@ function grid({ axis }, y, top, width) {
 }
 
 function times({ xs, at, marked }, x, width) {
-  return xs.flatMap((each, place) => {
-    if (!marked(place)) return [];
+  const wanted = xs.map((_, place) => place).filter(marked).reverse(); // the latest is always named
+  const apart = wanted.length > 1 ? Math.ceil(APART / Math.abs(x(wanted[0]) - x(wanted[1]))) : 1;
+  return wanted.filter((_, index) => index % apart === 0).map((place) => {
     const middle = x(place);
     const anchor = middle > width - 24 ? "end" : middle < LEFT + 16 ? "start" : "middle";
     const left = anchor === "end" ? width : anchor === "start" ? LEFT : middle;
-    return [svg("text", { x: shortened(left), y: String(HEIGHT - 6), "text-anchor": anchor }, at(each))];
+    return svg("text", { x: shortened(left), y: String(HEIGHT - 6), "text-anchor": anchor }, at(xs[place]));
   });
 }
 

@@ -116,7 +116,7 @@ async function outcome(model) {
   }
 }
 
-const fact = (key, value) => [el("dt", {}, t(key)), el("dd", {}, value)];
+const fact = (key, value) => el("div", { "data-key": key }, el("dt", {}, t(key)), el("dd", {}, value));
 
 // Names that can be asked for: a pattern is none, but its first target is.
 function modelNames({ models }) {

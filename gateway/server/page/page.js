@@ -76,7 +76,7 @@ class Page {
     showModels(status);
     showAccounts(status);
     this.charts.show(status);
-    this.calls.show();
+    this.calls.show(status.now);
     showFacts(status);
     this.tellNeeds(status);
   }
@@ -105,8 +105,9 @@ async function copy(target) {
   try {
     await navigator.clipboard.writeText(target.dataset.text);
     announce(t("copy.done"));
+    const before = target.textContent;
     target.textContent = t("copy.done");
-    setTimeout(() => { target.textContent = t("copy"); }, EVERY_MS);
+    setTimeout(() => { target.textContent = before; }, EVERY_MS);
   } catch {
     announce(t("copy.failed"));
   }
@@ -145,7 +146,7 @@ function listen(page) {
     keepKey(document.getElementById("key-text").value.trim());
     page.look();
   });
-  document.getElementById("calls").addEventListener("input", () => page.calls.show());
+  document.getElementById("calls").addEventListener("input", () => page.calls.show(page.status.now));
   document.addEventListener("toggle", () => page.show(), true);
   document.addEventListener("visibilitychange", () => page.look());
   window.addEventListener("hashchange", takeToken);

@@ -8,16 +8,16 @@ export function commandLine(before, text) {
 }
 
 /** A button that copies a text. */
-export function copyButton(text) {
-  const name = text.includes("\n") ? t("copy") : t("copy.what", { what: text });
-  return button("copy", t("copy"), { class: "quiet", "data-text": text, "aria-label": name });
+export function copyButton(text, words = t("copy")) {
+  const name = text.includes("\n") ? words : `${words}: ${text}`;
+  return button("copy", words, { class: "quiet", "data-text": text, "aria-label": name });
 }
 
 /** The button of a login, or the one that shows the code of a login under way. */
-export function logInButton(account, underWay) {
+export function logInButton(account, underWay, look) {
   const words = underWay ? "login.show" : "login.do";
   const name = t(underWay ? "login.show.who" : "login.who", { who: who(account) });
-  return button("log-in", t(words), { ...owner(account), "aria-label": name, class: "primary" });
+  return button("log-in", t(words), { ...owner(account), "aria-label": name, class: look });
 }
 
 /** Whose a button is. */

@@ -1,7 +1,7 @@
 // The first thing that is read: one sentence of what is going on, and below it what needs a person, with its remedy.
 import { button, el, raw, show } from "./dom.js";
 import { parts, said, t, time, who } from "./words.js";
-import { commandLine, logInButton } from "./remedies.js";
+import { commandLine, copyButton, logInButton } from "./remedies.js";
 
 /** The sentence. `lost`: when the gateway could first not be reached, in wall seconds; null while it answers. */
 export function showState(status, lost, refused) {
@@ -10,10 +10,12 @@ export function showState(status, lost, refused) {
   if (refused) return show(place, t("state.refused", { message: refused }));
   if (lost !== null) return show(place, parts("state.unreachable", { time: time(lost) }));
   if (status === null) return show(place, t("page.loading"));
-  if (status.state === "draining") return show(place, t("state.draining"), " ", running(status));
+  if (status.state === "draining") return show(place, t("state.draining"), detail(running(status)));
   const url = raw(status.baseUrl, "span", { class: "address" });
-  show(place, parts("state.serving", { n: status.modelCount, url }), " ", running(status), " ", needs(status));
+  show(place, parts("state.serving", { n: status.modelCount, url }), detail(running(status), " ", needs(status)));
 }
+
+const detail = (...words) => [" ", el("span", { class: "detail" }, words)];
 
 function stateOf(status, lost, refused) {
   if (refused || lost !== null) return "lost";
@@ -38,7 +40,7 @@ export function showLink(status, lost, seen, paused) {
     lines.push(el("p", {}, t("state.unreachable.never")), commandLine(t("state.unreachable.start"), "python app.py"));
   }
   if (paused) lines.push(el("p", {}, t("page.paused")));
-  if (status && lost === null && !status.firstRun) lines.push(commandLine(t("page.address"), status.baseUrl));
+  if (status && lost === null && !status.firstRun) lines.push(copyButton(status.baseUrl, t("page.copy_address")));
   show(document.getElementById("link"), lines);
 }
 
@@ -71,7 +73,7 @@ function item(need, status) {
 }
 
 function remedy(need, status) {
-  if (need.canLogIn) return logInButton(need, underWay(need, status));
+  if (need.canLogIn) return logInButton(need, underWay(need, status), "primary");
   return need.command ? commandLine(null, need.command) : null;
 }
 
