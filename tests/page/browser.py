@@ -1,5 +1,6 @@
 """Chromium, driven by selenium; both are looked for when a test wants them (requirements-browser.txt)."""
 
+import base64
 import json
 import os
 import shutil
@@ -48,7 +49,9 @@ class Browser:
 
     def size(self, width: int, height: int, scale: float = 1) -> None:
         """The size of the window in CSS pixels."""
-        self.command("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=False)
+        self.command(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=False
+        )
 
     def media(self, **features: str) -> None:
         """What the reader's system asks for, such as prefers_color_scheme="dark"."""
@@ -57,7 +60,18 @@ class Browser:
 
     def open(self, url: str) -> None:
         """Open an address, and wait until the page has shown what it was told."""
+        self.driver.get("about:blank")  # so that an address of the same page, with another fragment, is opened anew
+        self.complaints()
+        self.origins()
         self.driver.get(url)
+        self.until("return document.querySelector('#facts dl, #key input, #state[data-state=lost]')")
+
+    def reset(self) -> None:
+        """Forget what a test has set and kept."""
+        self.run("try { sessionStorage.clear() } catch { /* about:blank has none */ }")
+        self.driver.get("about:blank")
+        self.size(1280, 900)
+        self.media()
 
     def run(self, script: str, *arguments: object) -> Any:
         """The value of JavaScript's `return ...`."""
@@ -102,12 +116,12 @@ class Browser:
         size = self.run("return [document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
         clip = {"x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1}
         taken = self.command("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)
-        return __import__("base64").b64decode(taken["data"])
+        return base64.b64decode(taken["data"])
 
     def complaints(self) -> list[str]:
         """What the console has, above INFO, and violations of the policy since the last `open`."""
         entries = [each["message"] for each in self.driver.get_log("browser") if each["level"] not in ("INFO", "DEBUG")]
-        return [*entries, *self.run("return window.violations")]
+        return [*entries, *self.run("return window.violations ?? []")]
 
     def origins(self) -> set[str]:
         """Of everything that was asked for since this was last called, but what stands in the page itself."""

@@ -81,13 +81,13 @@ def _error(message: str, code: str) -> Json:
 class _Handler(BaseHTTPRequestHandler):
     owner: Stage
 
-    def do_GET(self) -> None:  # noqa: N802 - http.server's name
+    def do_GET(self) -> None:
         self._answer(None)
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         self._answer(json.loads(self.rfile.read(int(self.headers["content-length"]))))
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: object) -> None:
         """Nothing is logged."""
 
     def _answer(self, body: Json | None) -> None:

@@ -60,7 +60,7 @@ class Page {
       showKeyForm(true, hasKey());
       forgetKey();
     }
-    this.refused = refused ? error.message : null;
+    this.refused = refused ? error : null;
     if (!refused) this.lost ??= Date.now() / 1000;
   }
 

@@ -3,11 +3,13 @@ import { button, el, raw, show } from "./dom.js";
 import { parts, said, t, time, who } from "./words.js";
 import { commandLine, copyButton, logInButton } from "./remedies.js";
 
-/** The sentence. `lost`: when the gateway could first not be reached, in wall seconds; null while it answers. */
+/** The sentence. `lost`: when the gateway could first not be reached, in wall seconds; null while it answers.
+ * `refused`: its answer that refuses the page; null while there is none. */
 export function showState(status, lost, refused) {
   const place = document.getElementById("state");
   place.dataset.state = stateOf(status, lost, refused);
-  if (refused) return show(place, t("state.refused", { message: refused }));
+  if (refused?.status === 401) return show(place, t("key.title"));
+  if (refused) return show(place, parts("state.refused", { message: said(refused.message) }));
   if (lost !== null) return show(place, parts("state.unreachable", { time: time(lost) }));
   if (status === null) return show(place, t("page.loading"));
   if (status.state === "draining") return show(place, t("state.draining"), detail(running(status)));
@@ -98,7 +100,6 @@ export function showKeyForm(wanted, wrong) {
   if (!wanted) return show(form);
   show(
     form,
-    el("h2", {}, t("key.title")),
     el("p", { id: "key-why" }, t("key.why")),
     wrong ? el("p", { class: "bad", role: "alert" }, t("key.wrong")) : null,
     el("label", { for: "key-text" }, t("key.label")),
