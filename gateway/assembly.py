@@ -14,6 +14,7 @@ from typing import Final
 
 from gateway.auth.auth_manager import AuthManager
 from gateway.auth.oauth.refreshing_client import OAuthClients
+from gateway.auth.oauth.settings import OAuthSettings
 from gateway.auth.sources import (
     ApiKey,
     StoredToken,
@@ -43,6 +44,7 @@ from gateway.routing.router import Router
 from gateway.runtime import Runtime
 from gateway.server.guard import Guard
 from gateway.server.metrics_route import NAME as METRICS_ROUTE
+from gateway.server.unserved import unserved
 from gateway.upstream.surroundings import proxies_of
 from gateway.wires.base import InboundWire
 
@@ -88,6 +90,7 @@ class Assembly:
         max_body: bytes a request's body may have.
         unserved: the names of routes that are unknown paths.
         bindings: by provider, what it is called with.
+        token_store: keeps the tokens of logins.
         foreign_files: the files of other tools that hold tokens.
         watched: reads them.
         loaded, generation: as given.
@@ -118,11 +121,11 @@ class Assembly:
         self._handlers: dict[str, RequestHandler] = {}
         self.timeout = config.gateway.request_timeout_seconds
         self.max_body = config.gateway.max_body_mib * MIB
-        self.unserved: Collection[str] = frozenset() if config.gateway.metrics else frozenset({METRICS_ROUTE})
+        self.unserved: Collection[str] = unserved(config.gateway)
         before: Mapping[str, ProviderBinding] = earlier.bindings if earlier else {}
         self.bindings: Mapping[str, ProviderBinding] = bind(config.providers, runtime, self._base, before)
         self._replaced = replaced(before, self.bindings)
-        self._store = runtime.token_store(resolve(config.auth.token_store_path, self._base))
+        self.token_store = runtime.token_store(resolve(config.auth.token_store_path, self._base))
         self.foreign_files = self._foreign_files(config.auth)
         kept = earlier.watched if earlier and earlier.foreign_files == self.foreign_files else None
         self.watched: WatchedFiles = kept or WatchedFiles(self.foreign_files, runtime.clock)
@@ -137,7 +140,7 @@ class Assembly:
         self.router = Router(config.model_aliases, config.providers)
         self.endpoint_routes = EndpointRoutes({name: each.resolved.paths for name, each in self.bindings.items()})
         self.pricing = Pricing(config, self.bindings, runtime.price_table)
-        self.guard = Guard.of(config.gateway, port)
+        self.guard = Guard.of(config.gateway, port, runtime.page_token)
         self.explainer = Explainer(
             router=self.router,
             health=runtime.health,
@@ -161,13 +164,14 @@ class Assembly:
         kept = self._config.gateway.response_store
         runtime.responses.configure(Limits(kept.max_mib * MIB, kept.hours * 3600))
         vendors = {name: binding.vendor for name, binding in self.bindings.items()}
-        runtime.sums.configure(self.router.targets, vendors, counting=not self.unserved)
+        runtime.sums.configure(self.router.targets, vendors, counting=METRICS_ROUTE not in self.unserved)
         runtime.ledger.set_pricing(partial(with_costs, cost_of=self.pricing.cost))
         ledger = self._config.ledger
         if runtime.ledger.store is not None:
             runtime.ledger.store.configure(Keep(ledger.keep_days, ledger.keep_summary_days, ledger.max_mib * MIB))
         runtime.health.forget(self._replaced)
         runtime.lessons.forget(self._replaced)
+        runtime.quotas.forget(self._replaced)
 
     @property
     def endpoints(self) -> Mapping[str, str]:
@@ -187,8 +191,17 @@ class Assembly:
             auth=self.auth,
             observers=runtime.observers,
             random=random,
+            on_head=runtime.heard,
         )
         return Failover(attempt, runtime.health, runtime.clock)
+
+    def login_settings(self, provider: str) -> OAuthSettings | None:
+        """How to log in at a provider; None where its settings do not say. Raises KeyError: no provider has this name,
+        or it needs no login."""
+        source = self.bindings[provider].source
+        if not isinstance(source, StoredToken):
+            raise KeyError(provider)
+        return source.oauth
 
     def handler(self, wire: InboundWire) -> RequestHandler:
         """Answers the chats of callers of a wire: one for each wire, which share everything but the wire."""
@@ -244,7 +257,7 @@ class Assembly:
     def secrets(self) -> tuple[Secret, ...]:
         """The secrets known by value now, for masking; those that come later are added as they come."""
         config = self._config
-        found: list[Secret | None] = [*config.gateway.api_keys, config.gateway.metrics_key]
+        found: list[Secret | None] = [self._runtime.page_token, *config.gateway.api_keys, config.gateway.metrics_key]
         for each in config.providers.values():
             found += (each.api_key, each.client_secret)
         for name, binding in self.bindings.items():
@@ -265,7 +278,7 @@ class Assembly:
     def _auth(self, earlier: AuthManager | None) -> AuthManager:
         return AuthManager(
             {name: each.source for name, each in self.bindings.items()},
-            self._store,
+            self.token_store,
             self.watched,
             self._runtime.clock,
             clients=self._clients,
@@ -279,9 +292,9 @@ class Assembly:
         """The files of other tools; our own store among them would only be read twice."""
         entries = [schema.WatchFile(path=each) if isinstance(each, str) else each for each in settings.watch_files]
         files = [(resolve(each.path, self._base), each) for each in entries]
-        own = os.path.realpath(self._store.path)
+        own = os.path.realpath(self.token_store.path)
         return [(path, each) for path, each in files if os.path.realpath(path) != own]
 
     def _known_tokens(self, provider: str) -> list[Token]:
-        own = self._store.get(provider)
+        own = self.token_store.get(provider)
         return [*([own] if own else ()), *self.watched.tokens(provider)]

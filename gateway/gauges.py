@@ -15,6 +15,8 @@ from gateway.observe.metrics import families
 from gateway.observe.metrics.families import Labels, Reading, Value
 from gateway.runtime import Runtime
 
+REMAINING = frozenset({"requests", "tokens"})
+"""The kinds of limits that are shown."""
 ONLY_ACCOUNT = ""
 """The account of a provider that has one."""
 
@@ -48,7 +50,7 @@ def read_metrics(assembly: Assembly, runtime: Runtime, reloads: Reloads) -> Sequ
         *_calls(runtime.watchdog),
         *_limits(assembly, runtime),
         *_targets(assembly, runtime),
-        (families.PROVIDER_REMAINING, {}),  # providers' own limits are not read yet
+        (families.PROVIDER_REMAINING, _remaining(assembly, runtime)),
         (families.LOGIN_EXPIRES, _logins(assembly)),
         (families.RELOAD_SUCCESSFUL, _one(reloads.succeeded)),
         (families.RELOAD_TIME, _one(reloads.succeeded_at)),
@@ -95,7 +97,17 @@ def _targets(assembly: Assembly, runtime: Runtime) -> Sequence[Reading]:
 def _logins(assembly: Assembly) -> Mapping[Labels, Value]:
     found: dict[Labels, Value] = {}
     for provider in assembly.bindings:
-        expires_at = assembly.auth.status(provider).expires_at
+        expires_at = assembly.auth.status(provider, proven=False).expires_at
         if expires_at is not None:
             found[provider, ONLY_ACCOUNT] = expires_at
+    return found
+
+
+def _remaining(assembly: Assembly, runtime: Runtime) -> Mapping[Labels, Value]:
+    """What providers say is left: the least of all models of an account."""
+    found: dict[Labels, Value] = {}
+    for key, quota in runtime.quotas.known(runtime.clock.wall()).items():
+        if key.provider in assembly.bindings and key.kind in REMAINING and quota.remaining is not None:
+            labels = (key.provider, key.account, key.kind)
+            found[labels] = min(quota.remaining, found.get(labels, quota.remaining))
     return found

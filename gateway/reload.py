@@ -64,7 +64,8 @@ class Reloader:
         self._closing = False
         self._tried = server.loaded.digest  # of the content that was tried last
         self._counts = {"success": 0, "failed": 0}
-        self._succeeded = True
+        self._latest: tuple[float, ReloadOutcome] | None = None
+        self._needs_restart: tuple[str, ...] = ()
         self._succeeded_at = clock.wall()
         self._watch = FileWatch(file.path, clock) if file else None
         self._thread = threading.Thread(target=self._run, name="gateway-reload", daemon=True)
@@ -104,7 +105,18 @@ class Reloader:
     @property
     def succeeded(self) -> bool:
         """Whether the latest one was taken over; True before the first."""
-        return self._succeeded
+        return self._latest is None or not self._latest[1].faults
+
+    @property
+    def latest(self) -> tuple[float, ReloadOutcome] | None:
+        """When the latest one ended, in wall seconds, and how; None before the first."""
+        return self._latest
+
+    @property
+    def needs_restart(self) -> Sequence[str]:
+        """The settings of the file, as it was last taken over, whose old value stays until the process is started
+        anew."""
+        return self._needs_restart
 
     @property
     def succeeded_at(self) -> float:
@@ -181,10 +193,11 @@ class Reloader:
     def _take(self, file: ConfigFile, digest: bytes, text: bytes | ConfigError) -> ReloadOutcome:
         self._tried = digest
         outcome = self._outcome(file, text)
-        self._succeeded = not outcome.faults
-        self._counts["success" if self._succeeded else "failed"] += 1
-        if self._succeeded:
-            self._succeeded_at = self._clock.wall()
+        now = self._clock.wall()
+        self._counts["failed" if outcome.faults else "success"] += 1
+        if not outcome.faults:
+            self._succeeded_at, self._needs_restart = now, outcome.needs_restart
+        self._latest = (now, outcome)
         return outcome
 
     def _outcome(self, file: ConfigFile, text: bytes | ConfigError) -> ReloadOutcome:

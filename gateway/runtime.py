@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from random import random
-from secrets import token_urlsafe
-from typing import Generic, Protocol, TypeVar
+from secrets import token_hex, token_urlsafe
+from typing import Final, Generic, Protocol, TypeVar
 
+from gateway.auth.logins import Logins
 from gateway.auth.tokens.token_store import TokenStore
 from gateway.auth.unsaved_tokens import UnsavedTokens
 from gateway.core.clock import Clock, SystemClock
@@ -29,12 +30,17 @@ from gateway.observe.masking import Masker
 from gateway.observe.metrics.sums import Sums
 from gateway.observe.observers import Observers
 from gateway.observe.price_table import PriceTable
+from gateway.observe.quota import Head, Quotas
+from gateway.observe.recent import RecentCalls
 from gateway.routing.health import Health
 from gateway.routing.lessons import Lessons
 from gateway.routing.retry_budget import RetryBudgets
+from gateway.routing.router import Target
 from gateway.streaming.relay import Relay
 from gateway.upstream.session import SharedTransports
 from gateway.wires.reasoning_memory import ReasoningMemory
+
+PAGE_TOKEN_BYTES: Final = 16
 
 
 class DrainState:
@@ -119,11 +125,14 @@ class Runtime:
         observers: get a record of each call.
         ledger: one of them, which keeps the records.
         sums: of the records, for /metrics.
+        recent: the latest records, for the page.
+        quotas: what providers say about their own limits.
         retry_budgets: of providers.
         transports: connections to providers.
         memory: signatures of calls, for clients that drop them.
         responses: answers of the Responses API, for requests that build on them.
         demo_key: with which the embedded provider is called.
+        page_token: stands for a key, for the person who runs the gateway (gateway.server.page_token).
 
     Args:
         environ: as above.
@@ -153,12 +162,16 @@ class Runtime:
         self.transports = SharedTransports()
         self.sums = Sums()
         self.ledger = Ledger(SystemClock(), self.masker.mask, store)  # a disk's time is the real one
-        self.ledger.add_sink(self.sums)
+        self.recent = RecentCalls(self.clock.wall)
+        self.quotas = Quotas()
+        for sink in (self.sums, self.recent, self.quotas):
+            self.ledger.add_sink(sink)
         self.observers = Observers([CallLog(), self.ledger])
         self.memory = ReasoningMemory()
         self.price_table = PriceTable()
         self.responses = ResponseStore(self.clock.monotonic)
         self.demo_key = Secret(token_urlsafe(32))
+        self.page_token = Secret(token_hex(PAGE_TOKEN_BYTES))
         self._threads = threads
         self._relayed = relayed
         self._stores: dict[Path, TokenStore] = {}
@@ -189,11 +202,22 @@ class Runtime:
         return demo
 
     @cached_property
+    def logins(self) -> Logins:
+        """Logins by code, each on a thread of its own."""
+        logins = Logins(self.environ, SystemClock(), self.masker.add, self.masker.mask)  # a person's time is real
+        self._closing.append(logins.close)
+        return logins
+
+    @cached_property
     def unsaved_tokens(self) -> UnsavedTokens:
         """Renewed tokens that could not be written yet."""
         unsaved = UnsavedTokens(SystemClock())  # a disk's time is the real one
         self._closing.append(unsaved.close)
         return unsaved
+
+    def heard(self, target: Target, status: int, headers: Mapping[str, str]) -> None:
+        """An answer has begun: what it says about limits is learned later. Never blocks."""
+        self.quotas.learn(Head(target.provider, target.model, status, headers, self.clock.wall()))
 
     def token_store(self, path: Path) -> TokenStore:
         """The store in that file, the same for every configuration that names it."""

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 from msgspec import structs
@@ -19,23 +20,19 @@ from gateway.config.loader import Loaded, resolve
 from gateway.config_file import ConfigFile
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.errors import Draining
-from gateway.gauges import read_metrics
 from gateway.greeting import greeting
 from gateway.httpd.listening import bind
 from gateway.httpd.server import HttpServer
 from gateway.observe import logs
 from gateway.observe.ledger_store import LedgerStore
-from gateway.observe.metrics.text import Writer
 from gateway.observe.output_queue import OutputQueue
+from gateway.own_rows import own_rows
 from gateway.process import StopSignals, freeze_startup_objects, limit_malloc, raise_descriptor_limit
 from gateway.reload import Reloader
 from gateway.runtime import Current, Runtime
 from gateway.server.gateway_proxy import GatewayProxy
-from gateway.server.metrics_route import metrics_rows
-from gateway.server.reload_route import reload_rows
-from gateway.server.response_routes import response_rows
+from gateway.server.page_token import PageTokenFile
 from gateway.server.routes import ENDPOINTS, Row
-from gateway.server.usage_route import usage_rows
 
 CUT_SECONDS: Final = 2.0
 """What an answer that is cut at the end of the drain gets to say so."""
@@ -95,17 +92,10 @@ class Gateway:
             self.runtime.drain_state,
             self.runtime.clock,
             self.runtime.masker.mask,
-            (
-                *endpoints,
-                *response_rows(self.runtime.responses, self.runtime.clock.wall),
-                *reload_rows(self.reloader),
-                *usage_rows(self.runtime.ledger.store, self.runtime.clock.wall),
-                *metrics_rows(
-                    lambda: read_metrics(self.assembly, self.runtime, self.reloader), Writer(self.runtime.clock.wall())
-                ),
-            ),
+            (*endpoints, *own_rows(self.runtime, lambda: self.assembly, self.reloader, self.url)),
             observers=self.runtime.observers,
         )
+        self._page_token = PageTokenFile(self.runtime.page_token, _token_folder(loaded), SystemClock())
         self._server = HttpServer(
             self.proxy.application,
             self._sockets,
@@ -158,6 +148,7 @@ class Gateway:
 
     def start(self) -> None:
         """Accept connections, and watch the configuration file."""
+        self._page_token.publish()
         self._server.start()
         self.reloader.start()
 
@@ -200,6 +191,7 @@ class Gateway:
             self.current.swap(None)
             self.assembly.close()
         self.reloader.close()
+        self._page_token.close()
         self.runtime.close()
 
 
@@ -217,6 +209,12 @@ def store_of(loaded: Loaded, clock: Clock | None = None) -> LedgerStore | None:
     path = resolve(settings.path, loaded.path.parent) if loaded.path else None
     disk = SystemClock()
     return LedgerStore(path, disk, (clock or disk).wall)
+
+
+def _token_folder(loaded: Loaded) -> Path | None:
+    """Where the page's token is kept. Without a configuration file there is no login, and no file is left behind."""
+    store = resolve(loaded.config.auth.token_store_path, loaded.path.parent) if loaded.path else None
+    return store.parent if store and loaded.config.gateway.page else None
 
 
 def with_address(loaded: Loaded, host: str | None, port: int | None) -> Loaded:

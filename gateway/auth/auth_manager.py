@@ -203,8 +203,9 @@ class AuthManager:
         except LoginRequired:
             return None
 
-    def status(self, provider: str) -> CredentialStatus:
-        """The state of the provider's credential as known now. It renews nothing and runs no command."""
+    def status(self, provider: str, *, proven: bool = True) -> CredentialStatus:
+        """The state of the provider's credential as known now. It renews nothing and runs no command. `proven`: that an
+        expired token could be renewed here is shown by writing into the store's folder."""
         source = self._sources[provider]
         if isinstance(source, NoCredential):
             return CredentialStatus("none")
@@ -217,7 +218,7 @@ class AuthManager:
         fine = best is not None or never_asked or renewable
         problem = None if fine else self._problem(provider)
         login = self._can_log_in(provider) and (fault.needs_login if fault else not fine)
-        if renewable and (unwritable := self._store.write_fault()):
+        if proven and renewable and (unwritable := self._store.write_fault()):
             problem = (
                 f"{self._problem(provider)} It cannot be renewed here: {cannot_write(self._store.path, unwritable)}"
             )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 from gateway.auth.oauth.browser_flow import (
     WAIT_SECONDS,
@@ -17,9 +17,11 @@ from gateway.auth.oauth.browser_flow import (
     run_browser_flow,
 )
 from gateway.auth.oauth.client import OAuthClient
-from gateway.auth.oauth.device_flow import CodeExpired, Denied, run_device_flow
+from gateway.auth.oauth.device_flow import CodeExpired, run_device_flow
 from gateway.auth.oauth.discovery import discover
 from gateway.auth.oauth.errors import OAuthError, OAuthRefused
+from gateway.auth.oauth.flow_choice import Flow, MissingEndpoint, choose
+from gateway.auth.oauth.login_texts import NO_DEVICE, failure_text, refusal_text
 from gateway.auth.oauth.responses import DeviceGrant
 from gateway.auth.oauth.settings import OAuthSettings, with_endpoints
 from gateway.auth.oauth.token_reply import TokenReply, token_from
@@ -30,23 +32,8 @@ from gateway.commands.console import Console, one_line, utc_time
 from gateway.core.clock import Clock
 from gateway.core.durations import in_words
 
-Flow: TypeAlias = Literal["device", "browser"]
-
 PROOF_SECONDS: Final = 10.0
 """Seconds to wait for the store before the login. A gateway that renews holds it for a moment."""
-
-_PREFERRED: Final[Mapping[str, Flow]] = {"device": "device", "authorization_code": "browser"}
-_DENIED: Final = frozenset({"access_denied", "authorization_declined"})
-_NO_DEVICE: Final = frozenset({"invalid_scope", "unauthorized_client", "unsupported_grant_type", "invalid_client"})
-"""A server's error codes for a client or a scope that it offers in the browser flow only (Google: scopes and types)."""
-_MEANING: Final[Mapping[str, str]] = {
-    "invalid_client": "it does not accept clientId or clientSecret",
-    "unauthorized_client": "this clientId is not registered for this kind of login",
-    "unsupported_grant_type": "it does not offer this kind of login",
-    "invalid_scope": "it does not grant these scopes",
-    "invalid_grant": "it does not accept the code",
-    "redirect_uri_mismatch": "the redirect address is not registered there; see redirectPort and redirectPath",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +74,10 @@ class Login:
             self.store.check_writable(PROOF_SECONDS)
         except OSError as fault:
             raise CommandFailed(f"A token could not be kept: {cannot_write(self.store.path, fault)}") from None
-        flow, settings = choose(self.settings, options.flow, self._discovered)
+        try:
+            flow, settings = choose(self.settings, options.flow, self._discovered)
+        except MissingEndpoint as fault:
+            raise CommandFailed(str(fault), 2) from None
         with closing(OAuthClient(settings, self.environ)) as client:
             try:
                 reply = self._reply(flow, settings, client, options)
@@ -103,7 +93,7 @@ class Login:
             try:
                 return self._by_device(client, options)
             except OAuthRefused as refusal:
-                if refusal.code not in _NO_DEVICE or not settings.authorization_endpoint:
+                if refusal.code not in NO_DEVICE or not settings.authorization_endpoint:
                     raise
                 self._offer_browser(refusal)
         return run_browser_flow(client, settings, self.clock, partial(self._show_address, options))
@@ -117,7 +107,7 @@ class Login:
                     raise CommandFailed(f"The code expired before it was confirmed. {self._retry_hint()}") from None
 
     def _offer_browser(self, refusal: OAuthRefused) -> None:
-        reason = f"{self._name} refuses the login by code: {self._refusal_text(refusal)}"
+        reason = f"{self._name} refuses the login by code: {refusal_text(refusal, self.console.printable)}"
         if not self.console.interactive:
             raise CommandFailed(f"{reason} The login by browser may work: {self._command()} --browser")
         self.console.say(reason)
@@ -175,16 +165,7 @@ class Login:
             return f"No answer came within {in_words(WAIT_SECONDS)}. {self._retry_hint()}"
         if isinstance(fault, CannotListen):
             return f"The answer cannot be awaited {fault}."
-        if isinstance(fault, Denied) or (isinstance(fault, OAuthRefused) and fault.code in _DENIED):
-            return f"The login to {self._name} was denied: {self.console.printable(str(fault))}."
-        if isinstance(fault, OAuthRefused):
-            return f"{self._name} refused the login: {self._refusal_text(fault)}"
-        return f"{self._name} could not be asked: {self.console.printable(str(fault))}. {self._retry_hint()}"
-
-    def _refusal_text(self, refusal: OAuthRefused) -> str:
-        meaning = _MEANING.get(refusal.code)
-        server_text = self.console.printable(str(refusal))
-        return f"{meaning} ({server_text})." if meaning else f"{server_text}."
+        return failure_text(self._name, fault, self.console.printable)
 
     def _retry_hint(self) -> str:
         return f"To try again: {self._command()}"
@@ -195,45 +176,6 @@ class Login:
     @property
     def _name(self) -> str:
         return self.settings.provider
-
-
-def choose(
-    settings: OAuthSettings, wanted: Flow | None, discovered: Callable[[OAuthSettings], OAuthSettings]
-) -> tuple[Flow, OAuthSettings]:
-    """Choose the flow, and complete the settings with the endpoints that it needs.
-
-    The command line decides, then authType. Else it is the device flow where the server offers one, because that works
-    from any machine, and the browser where it does not.
-
-    Args:
-        settings: as configured.
-        wanted: the flow that the command line names.
-        discovered: fills in the endpoints that the server publishes; called only where one is missing.
-
-    Raises:
-        CommandFailed: an endpoint is missing.
-    """
-    flow = wanted or (_PREFERRED[settings.prefers] if settings.prefers else None)
-    if _missing(settings, flow or "device"):
-        settings = discovered(settings)
-    flow = flow or ("device" if settings.device_authorization_endpoint else "browser")
-    missing = _missing(settings, flow)
-    if missing:
-        where = settings.issuer or settings.authorization_endpoint or settings.token_endpoint
-        looked = f" and {one_line(where)} does not publish it or cannot be asked" if where else ""
-        raise CommandFailed(
-            f"The {flow} login to {settings.provider} needs {missing}: it is not configured{looked}.", 2
-        )
-    return flow, settings
-
-
-def _missing(settings: OAuthSettings, flow: Flow) -> str | None:
-    """The setting of an endpoint that the flow needs and that is unknown; None where none is missing."""
-    if flow == "device" and not settings.device_authorization_endpoint:
-        return "deviceAuthorizationEndpoint"
-    if flow == "browser" and not settings.authorization_endpoint:
-        return "authEndpoint"
-    return None if settings.token_endpoint else "tokenEndpoint"
 
 
 def valid_until(token: Token, now: float) -> str:

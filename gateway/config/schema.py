@@ -53,6 +53,7 @@ class Gateway(Struct, frozen=True):
     ] = "alias"
     response_store: ResponseStore = ResponseStore()
     metrics: Annotated[bool, Meta(description="Whether GET /metrics is served.")] = True
+    page: Annotated[bool, Meta(description="Whether GET / shows a page of what is going on, with logins.")] = True
     metrics_key: Annotated[Secret, Meta(description="Opens /metrics alone, for a scraper.")] | None = None
 
 

@@ -6,6 +6,7 @@ outcome is reported to them. The module does not choose targets, and it knows no
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from msgspec import Struct
@@ -37,6 +38,7 @@ MAX_LESSONS: Final = 2
 """How often one attempt repeats a request without what was refused."""
 LONGEST_RETRY_AFTER: Final = 3.0
 """Seconds. A provider that asks for a longer pause is not asked again; the next candidate is."""
+OnHead = Callable[[Target, int, Mapping[str, str]], None]
 
 
 class TriesSpent(Exception):
@@ -99,15 +101,18 @@ class Attempt:
         auth: the credentials.
         observers: get a record of every try that failed.
         random: returns a value from 0 to 1, for pauses.
+        on_head: gets the target, the status and the headers of every answer, and never blocks.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what an attempt works with, passed once
         self,
         providers: Mapping[str, Provider],
         policy: AttemptPolicy,
         auth: AuthManager,
         observers: Observers,
         random: Callable[[], float],
+        *,
+        on_head: OnHead = lambda target, status, headers: None,
     ) -> None:
         self._providers = providers
         self._policy = policy
@@ -115,6 +120,7 @@ class Attempt:
         self._auth = auth
         self._observers = observers
         self._random = random
+        self._on_head = on_head
 
     def make(self, candidate: Candidate, operation: Operation, branch: Branch) -> TargetAnswer:
         """Ask a candidate: one try, and a second one where that makes sense.
@@ -248,6 +254,7 @@ class Attempt:
             on_sent=on_sent,
             adjustments=admitted.adjustments,
             further_permit=lambda: self._admission.further_permit(target, branch),
+            on_head=partial(self._on_head, target),
         )
 
     def _report_failure(

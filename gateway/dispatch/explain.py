@@ -169,7 +169,7 @@ class Explainer:
         if endpoint not in CHAT_WIRES:
             narrowed = self._endpoints.narrowed(route, _endpoint_of(endpoint))
             route, left_out = narrowed.route, narrowed.left_out
-        asked = self._how_asked(route).items()
+        asked = self.how_asked(route).items()
         passing = {CHAT_WIRES[endpoint]} if endpoint in CHAT_WIRES else PASSING
         candidates = (
             self._candidate(target, how, configured.targets.index(target) + 1, passing) for target, how in asked
@@ -185,8 +185,8 @@ class Explainer:
             generation=self._generation,
         )
 
-    def _how_asked(self, route: Route) -> dict[Target, HowAsked]:
-        """The targets in the order in which gateway.dispatch.hedging asks them."""
+    def how_asked(self, route: Route) -> dict[Target, HowAsked]:
+        """A route's targets in the order in which gateway.dispatch.hedging asks them now."""
         ready, cooling_down = self._health.order(route.targets)
         waits = {target: self._wait(target) for target in ready}
         queues = route.when_limited == "wait"

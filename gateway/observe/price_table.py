@@ -115,6 +115,11 @@ class PriceTable:
         self._read()
         return self._date
 
+    @property
+    def known_date(self) -> str | None:
+        """The same; None before the first price was asked for."""
+        return self._date or None
+
     def find(self, vendor: str, model: str) -> Row | None:
         """The row of a vendor's model; None where there is none."""
         models = self._read().get(vendor)

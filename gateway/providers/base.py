@@ -32,6 +32,10 @@ def _unlimited() -> Permit:
     return UNLIMITED
 
 
+def _ignored(status: int, headers: Mapping[str, str]) -> None:
+    """Nobody wants to know."""
+
+
 class AttemptContext(Struct, frozen=True):
     """What a provider needs for one attempt, besides the request.
 
@@ -44,6 +48,7 @@ class AttemptContext(Struct, frozen=True):
         on_sent: is called when the request has left for the provider.
         adjustments: what was learned of the target.
         continues: the answer continues another one, to which nothing may have to be added.
+        on_head: is called with the status and the headers of every answer, and never blocks.
         further_permit: waits for the right to send one more request, where an attempt takes several, and returns it.
             Raises Limited.
     """
@@ -57,6 +62,7 @@ class AttemptContext(Struct, frozen=True):
     adjustments: Adjustments = Adjustments()
     continues: bool = False
     further_permit: Callable[[], Permit] = _unlimited
+    on_head: Callable[[int, Mapping[str, str]], None] = _ignored
 
 
 class Answer(Struct, frozen=True):

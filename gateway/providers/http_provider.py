@@ -166,6 +166,7 @@ class HttpProvider:
         request = HttpRequest(f"{address}?{rendered.query}" if rendered.query else address, headers, rendered.body)
         body = self._session.post(request, next(timeouts), context.on_wait, context.on_sent)
         context.on_wait(body)
+        context.on_head(body.status, body.headers)
         if body.status == 200:
             return body
         try:

@@ -243,6 +243,14 @@ class Health:
         with self._lock:
             return self._known(target).first_content(streamed=streamed).limit()
 
+    def first_content(self, target: Target) -> tuple[float, float, int] | None:
+        """How long the target's latest streams took until their first content: the seconds that half of them did not
+        exceed, and 95 % of them, and how many they were. None where there was none."""
+        with self._lock:
+            streams = self._known(target).streams
+            found = streams.percentiles()
+            return (*found, streams.samples) if found else None
+
     def describe(self, target: Target) -> TargetStatus:
         """The target's status now, for people."""
         with self._lock:

@@ -4,9 +4,10 @@ A fixed limit is too long for a fast model that hangs and too short for one that
 own past sets the limit. Plain arithmetic: the caller holds the lock.
 """
 
-import math
 from collections import deque
 from typing import Final
+
+from gateway.core.percentiles import percentile
 
 KEPT: Final = 50
 """Answers remembered, the latest ones."""
@@ -49,10 +50,13 @@ class FirstContent:
             return SHORTEST
         return min(max(PATIENCE * self._p95(), SHORTEST), LONGEST)
 
-    def _p95(self) -> float:
-        """The nearest-rank percentile: the smallest duration that at least 95 % of all durations do not exceed."""
+    def percentiles(self) -> tuple[float, float] | None:
+        """The seconds that half of the durations do not exceed, and 95 % of them; None where there are none."""
         ranked = sorted(self._seconds)
-        return ranked[math.ceil(len(ranked) * 95 / 100) - 1]
+        return (percentile(ranked, 50), percentile(ranked, 95)) if ranked else None
+
+    def _p95(self) -> float:
+        return percentile(sorted(self._seconds), 95)
 
 
 def _is_slow(seconds: float) -> bool:

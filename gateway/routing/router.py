@@ -111,10 +111,14 @@ class Router:
         return tuple(self._routes)
 
     @property
+    def routes(self) -> tuple[Route, ...]:
+        """Those of all aliases, the patterns last."""
+        return (*self._routes.values(), *(pattern.route for pattern in self._patterns))
+
+    @property
     def targets(self) -> tuple[Target, ...]:
         """Those of all aliases, each once. A model with a `*` is none: it stands for what callers write."""
-        routes = (*self._routes.values(), *(pattern.route for pattern in self._patterns))
-        found = dict.fromkeys(target for route in routes for target in route.targets)
+        found = dict.fromkeys(target for route in self.routes for target in route.targets)
         return tuple(target for target in found if STAR not in target.model)
 
     def candidates(self, model: str) -> Route:

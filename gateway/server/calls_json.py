@@ -1,16 +1,13 @@
 """The shape of `GET /gateway/calls.json`: the calls that ended last. How its names and values are read: status_json."""
 
-from typing import Final, Literal
+from typing import Final
 
 from msgspec import Struct
 
-MAX_CALLS: Final = 50
+from gateway.observe.recent import Outcome
+
 MAX_TRIES: Final = 16
 """Of one call."""
-
-Outcome = Literal["answered", "failed", "refused", "cancelled"]
-"""Of a call. `failed`: no target could answer, or the answer broke off. `refused`: the request is to blame (4xx but
-429). `cancelled`: its caller has left."""
 
 
 class Try(Struct, frozen=True, rename="camel"):
@@ -35,7 +32,8 @@ class CallNow(Struct, frozen=True, rename="camel"):
         alias: the same where the configuration has it; else `(direct)` or `(unknown)`.
         provider, account, model: who answered, or was asked last; "" where nobody was.
         status: of the reply.
-        outcome: see Outcome.
+        outcome: `answered`; `failed`: no target could answer, or the answer broke off; `refused`: the request is to
+            blame (4xx but 429); `cancelled`: its caller has left.
         error: the code of what it ended with; null where it ended well.
         tries: in order; `tryCount` in all.
         queueMs, firstMs, totalMs: in the queue of a rate limit; until the first content of a stream; until its end.

@@ -9,7 +9,6 @@ Sources: RFC 9110 section 7.2 and RFC 9112 section 3.2 (Host), https://fetch.spe
 """
 
 import hmac
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -19,12 +18,15 @@ from gateway.config import schema
 from gateway.core.errors import BadHttp, HostRefused, KeyRefused, NotJsonContent, OriginRefused
 from gateway.core.secrets import Secret
 from gateway.core.this_machine import is_this_machine
-from gateway.server.paths import METRICS
+from gateway.server.authority import authorities, normal_authority
+from gateway.server.paths import METRICS, OWN, PAGE_FILES, acts
 
 USUAL_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
 """Of this machine, as nearly every client writes it; found without parsing."""
-OPEN_PATHS: Final = frozenset({"/health"})
-"""Paths that answer without a key, so that a supervisor needs none."""
+OPEN_PATHS: Final = frozenset({"/health", "/"})
+"""Paths that answer without a key: for a supervisor, and the page, which holds no data and asks for the key."""
+PAGE_HEADER: Final = "HTTP_X_GATEWAY_TOKEN"
+"""In WSGI's environ. No page of another origin can send it: it is not among ALLOWED_HEADERS."""
 
 WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 OWN_PAGES: Final = frozenset({"none", "same-origin"})
@@ -49,7 +51,6 @@ PREFLIGHT_HEADERS: Final = (
     ("Access-Control-Max-Age", "600"),
 )
 
-_AUTHORITY: Final = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(?P<port>[0-9]*))?", re.ASCII)
 _CLIENT: Final = 16
 _SHOWN: Final = 100
 """Characters of a Host that a message repeats."""
@@ -67,8 +68,8 @@ class Guard:
         allowed_origins: origins of web pages that may call, as a browser writes them (`https://name[:port]`). `null`
             and `*` never match.
         key_digests: SHA-256 of each accepted key; no digests, no key needed.
-        metrics: whether /metrics is served. No page may read it, not even an allowed one, which was let in to ask
-            models and not to see who asks what.
+        metrics: whether /metrics is served.
+        page_digest: SHA-256 of the page's token, which stands for a key; None where there is none.
         metrics_digest: SHA-256 of the key that opens it beside those. Where this is the only key, /metrics needs it.
     """
 
@@ -78,21 +79,23 @@ class Guard:
     key_digests: tuple[bytes, ...] = field(repr=False)
     metrics: bool = False
     metrics_digest: bytes | None = field(default=None, repr=False)
+    page_digest: bytes | None = field(default=None, repr=False)
     _authorities: frozenset[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         hosts = (*USUAL_NAMES, *self.allowed_hosts)
         origins = {_normal_origin(each) for each in self.allowed_origins if "://" in each}
-        object.__setattr__(self, "_authorities", frozenset(_authorities(hosts, self.port)))
+        object.__setattr__(self, "_authorities", frozenset(authorities(hosts, self.port)))
         object.__setattr__(self, "allowed_origins", frozenset(origins))
 
     @classmethod
-    def of(cls, settings: schema.Gateway, port: int) -> "Guard":
+    def of(cls, settings: schema.Gateway, port: int, page_token: Secret | None = None) -> "Guard":
         """The guard that the configuration describes.
 
         Args:
             settings: the section `gateway`. Its host counts as allowed: whoever listens on 127.0.0.2 is asked by it.
             port: the one that is served, which differs from the configured one where that is 0.
+            page_token: of the page; None where nobody has one.
         """
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         return cls(
@@ -102,6 +105,7 @@ class Guard:
             key_digests=tuple(map(_digest_of, settings.api_keys)),
             metrics=settings.metrics,
             metrics_digest=_digest_of(settings.metrics_key) if settings.metrics_key else None,
+            page_digest=_digest_of(page_token) if page_token else None,
         )
 
     def check(self, environ: Environ, content_types: Sequence[str] = ("application/json",)) -> None:
@@ -117,7 +121,7 @@ class Guard:
             HostRefused: Host is someone else's name.
             OriginRefused: a web page asks that may not.
             NotJsonContent: a body of another content type, or a compressed one.
-            KeyRefused: keys are configured and none of them is shown.
+            KeyRefused: keys are configured and none of them is shown, or the request acts and has no right to.
         """
         self._check_host(environ)
         self._check_page(environ)
@@ -138,7 +142,7 @@ class Guard:
         if not self.allowed_origins:
             return []
         origin = _text(environ, "HTTP_ORIGIN")
-        if origin not in self.allowed_origins or origin is None or self._is_metrics(environ):
+        if origin not in self.allowed_origins or origin is None or _is_own(environ):
             return [("Vary", "Origin")]
         headers = [("Access-Control-Allow-Origin", origin), ("Vary", "Origin")]
         if _is_preflight(environ):
@@ -152,9 +156,9 @@ class Guard:
         authority = _text(environ, "gateway.authority")
         if authority is None and host.lower() in self._authorities:
             return
-        normal = _normal_authority(host)  # even where the target's authority replaces it (RFC 9112 section 3.2.2)
+        normal = normal_authority(host)  # even where the target's authority replaces it (RFC 9112 section 3.2.2)
         if authority is not None:
-            normal = _normal_authority(authority)
+            normal = normal_authority(authority)
         if normal not in self._authorities and not self._is_own(normal):
             raise HostRefused(
                 f"This gateway does not answer to the host {normal[:_SHOWN]!r}. If the name is yours, add it to "
@@ -168,28 +172,56 @@ class Guard:
 
     def _check_page(self, environ: Environ) -> None:
         origin = _text(environ, "HTTP_ORIGIN")
-        if origin is not None:
-            if self._is_metrics(environ):
-                raise OriginRefused("Web pages may not read the metrics.")
+        if origin is None:
+            if environ.get("HTTP_SEC_FETCH_SITE", "none") not in OWN_PAGES:
+                raise OriginRefused("A web page of another site may not call; see gateway.allowedOrigins.")
+        elif origin != _own_origin(environ):
+            if _is_own(environ):  # an allowed page was let in to ask models, and not to act or to see who asks what
+                raise OriginRefused("Only the gateway's own page may read this, and no other web page.")
             if origin not in self.allowed_origins:
                 raise OriginRefused("Web pages of this origin may not call; see gateway.allowedOrigins.")
-        elif environ.get("HTTP_SEC_FETCH_SITE", "none") not in OWN_PAGES:
-            raise OriginRefused("A web page of another site may not call; see gateway.allowedOrigins.")
 
     def _check_key(self, environ: Environ) -> None:
+        path = _text(environ, "PATH_INFO") or ""
         accepted, named = self.key_digests, "one of gateway.apiKeys"
         if self.metrics_digest is not None and self._is_metrics(environ):
             accepted, named = (*accepted, self.metrics_digest), "gateway.metricsKey or one of gateway.apiKeys"
-        if not accepted or environ.get("PATH_INFO") in OPEN_PATHS:
+        acting = acts(path)
+        if not acting and (not accepted or path in OPEN_PATHS or path.startswith(PAGE_FILES)):
             return
         shown = [_digest(text) for text in _keys_shown(environ)]
-        if not sum(_is_among(accepted, digest) for digest in shown):  # of all of them, as in _is_among
-            wrong = f"is not {named}" if shown else "is missing"
-            raise KeyRefused(f"The key of this gateway {wrong}. Send it as Authorization: Bearer KEY, or as x-api-key.")
+        if sum(_is_among(accepted, digest) for digest in shown):  # of all of them, as in _is_among
+            return
+        if self._has_page_token(environ):
+            return
+        if acting and not accepted:
+            raise KeyRefused(
+                "This needs the page's token: open the page with `python app.py open`, or send the token as "
+                "x-gateway-token."
+            )
+        wrong = f"is not {named}" if shown else "is missing"
+        raise KeyRefused(f"The key of this gateway {wrong}. Send it as Authorization: Bearer KEY, or as x-api-key.")
+
+    def _has_page_token(self, environ: Environ) -> bool:
+        token = _text(environ, PAGE_HEADER)
+        return bool(token) and self.page_digest is not None and _is_among((self.page_digest,), _token_digest(token))
 
     def _is_metrics(self, environ: Environ) -> bool:
         """Whether the metrics are asked for. A slash at the end is theirs too, as for every route."""
         return self.metrics and (_text(environ, "PATH_INFO") or "").rstrip("/") == METRICS
+
+
+def _own_origin(environ: Environ) -> str:
+    """The origin of a page of ours: the host by which it is asked, which was accepted. A browser sends it with a POST
+    of our own page too. TLS is nothing that we speak."""
+    host = _text(environ, "gateway.authority") or _text(environ, "HTTP_HOST") or ""
+    return f"http://{host.lower()}"
+
+
+def _is_own(environ: Environ) -> bool:
+    """Whether the page, its data, or the metrics are asked for, which no other page may have."""
+    path = _text(environ, "PATH_INFO") or "/"
+    return path == "/" or path.startswith(OWN)
 
 
 def _is_among(accepted: Sequence[bytes], digest: bytes) -> bool:
@@ -237,40 +269,16 @@ def _digest_of(key: Secret) -> bytes:
     return _digest(key.reveal().encode("utf-8", "surrogatepass"))
 
 
+def _token_digest(token: str | None) -> bytes:
+    return _digest((token or "").encode("latin-1", "backslashreplace"))
+
+
 def _digest(key: bytes) -> bytes:
     return sha256(key).digest()
 
 
 def _normal_origin(origin: str) -> str:
     return origin.strip().rstrip("/").lower()
-
-
-def _authorities(hosts: Iterable[str], port: int) -> Iterable[str]:
-    """Every spelling of Host that is accepted: an entry without a port stands for ours and for none."""
-    for host in hosts:
-        name, own_port = _split(host.strip().lower())
-        if name and own_port:
-            yield f"{name}:{own_port}"
-        elif name:
-            yield from (name, f"{name}:{port}")
-
-
-def _normal_authority(text: str) -> str:
-    """In lower case, without a trailing dot or an empty port.
-
-    Raises:
-        BadHttp: no host name with or without a port; a repeated Host, joined by a comma, is none either.
-    """
-    name, port = _split(text.lower())
-    if not name:
-        raise BadHttp("The Host header is malformed or there is more than one.")
-    return f"{name}:{port}" if port else name
-
-
-def _split(authority: str) -> tuple[str, str]:
-    """The name and the port, each empty where there is none."""
-    match = _AUTHORITY.fullmatch(authority)
-    return (match["name"].removesuffix("."), match["port"] or "") if match else ("", "")
 
 
 def _text(environ: Environ, key: str) -> str | None:

@@ -7,6 +7,19 @@ EXPLAIN: Final = "/gateway/explain"
 RELOAD: Final = "/gateway/reload"
 METRICS: Final = "/metrics"
 USAGE: Final = "/gateway/usage.json"
+STATUS: Final = "/gateway/status.json"
+CALLS: Final = "/gateway/calls.json"
+LOGIN: Final = "/gateway/login"
+LOGOUT: Final = "/gateway/logout"
+PAGE: Final = "/"
+PAGE_FILES: Final = "/gateway/page/"
+OWN: Final = ("/gateway", METRICS)
+"""How the paths begin that are about the gateway itself, besides the page's."""
+
+
+def acts(path: str) -> bool:
+    """Whether a path acts for the person who runs the gateway: that takes a right that no reader has."""
+    return path.startswith((LOGIN, LOGOUT))
 
 
 def plain_path(path: str) -> str:

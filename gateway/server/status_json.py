@@ -1,8 +1,9 @@
 """The shape of `GET /gateway/status.json`: what the page and other readers are told.
 
 It holds names of models, providers, accounts and keys, numbers and our own words: no prompt, no answer, no secret, and
-no code of a login; so do the shapes beside it (account_json, calls_json). A name of an attribute is a key in camelCase. `...At` is a time in wall seconds (since the epoch),
-`...Seconds` and `...Ms` are durations; null says that something is not known or that there is none.
+no code of a login; so do the shapes beside it (account_json, calls_json). A name of an attribute is a key in camelCase.
+`...At` is a time in wall seconds (since the epoch), `...Seconds` and `...Ms` are durations; null says that something is
+not known or that there is none.
 
 Every list has an end (the MAX_ names), so that a status has at most MAX_STATUS bytes; a number beside a list says how
 many there are in all.
@@ -24,7 +25,6 @@ MAX_NEEDS: Final = 20
 MAX_FAULTS: Final = 10
 MAX_SETTINGS: Final = 20
 """Names of settings in a list."""
-MINUTES: Final = 60
 DAYS: Final = 30
 LONGEST: Final = 300
 """Characters of a text."""
@@ -114,7 +114,7 @@ class Series(Struct, frozen=True, rename="camel"):
 
     Attributes:
         fromAt: when the first minute began; minute N begins at fromAt + 60 * N.
-        answered, failed, refused, cancelled: calls that ended in it, by their outcome (see Outcome).
+        answered, failed, refused, cancelled: calls that ended in it, by their outcome (as in calls.json).
         firstP50Ms, firstP95Ms: until the first content of the streams that ended in it; null where none did.
         input, output: tokens.
     """

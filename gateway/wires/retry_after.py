@@ -10,11 +10,9 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-_SPAN: Final = (
-    r"(?:(?P<h>\d{1,6})h)?(?:(?P<m>\d{1,6})m(?!s))?(?:(?P<s>\d{1,9}(?:\.\d{1,12})?) ?(?P<ms>m?)s(?:ec(?:ond)?s?)?)?"
-)
-_SPAN_ALONE: Final = re.compile(_SPAN)
-_SPAN_ADVISED: Final = re.compile(rf"(?:retry|try again) (?:in|after) {_SPAN}\b", re.IGNORECASE)
+from gateway.core.spans import SPAN, seconds_of, span
+
+_SPAN_ADVISED: Final = re.compile(rf"(?:retry|try again) (?:in|after) {SPAN}\b", re.IGNORECASE)
 _NUMBER: Final = re.compile(r"\d{1,15}(?:\.\d{1,12})?")
 _RESET: Final = "x-ratelimit-reset"
 _REMAINING: Final = "x-ratelimit-remaining"
@@ -60,21 +58,7 @@ def advised_in(message: str) -> float | None:
     """The seconds that a message advises to wait (`try again in 20s`, `retry after 5 seconds`); None where it advises
     none."""
     found = _SPAN_ADVISED.search(message)
-    return _seconds(found) if found else None
-
-
-def span(text: str) -> float | None:
-    """The seconds of a duration such as `6m0s`, `2m59.56s`, `120ms`, `1h`; None for any other text."""
-    found = _SPAN_ALONE.fullmatch(text)
-    return _seconds(found) if found else None
-
-
-def _seconds(found: re.Match[str]) -> float | None:
-    """The seconds of a match; None where all its parts are empty."""
-    hours, minutes, seconds = (found[name] for name in ("h", "m", "s"))
-    if hours is minutes is seconds is None:
-        return None
-    return int(hours or 0) * 3600.0 + int(minutes or 0) * 60.0 + float(seconds or 0) / (1000.0 if found["ms"] else 1.0)
+    return seconds_of(found) if found else None
 
 
 def _is_zero(left: str | None) -> bool:

@@ -6,9 +6,10 @@ from typing import get_args
 import msgspec
 import pytest
 
+from gateway.observe.recent import MINUTES, Outcome
 from gateway.server.account_json import AccountState, Kind
-from gateway.server.calls_json import Calls, Outcome
-from gateway.server.status_json import DAYS, MINUTES, NeedKind, Status, TurnWord, Why
+from gateway.server.calls_json import Calls
+from gateway.server.status_json import DAYS, NeedKind, Status, TurnWord, Why
 
 HERE = Path(__file__).parent
 

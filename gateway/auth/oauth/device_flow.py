@@ -6,13 +6,12 @@ response means. `run_device_flow` is the loop that drives it. The caller shows t
 Source: RFC 8628 sections 3.3 to 3.5. A provider's deviation is named where the code handles it.
 """
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from gateway.auth.oauth.errors import OAuthError, OAuthRefused, OAuthUnreachable
-from gateway.auth.oauth.interruptible_wait import wait_until
+from gateway.auth.oauth.interruptible_wait import Stop
 from gateway.auth.oauth.responses import DeviceGrant
 from gateway.auth.oauth.token_reply import TokenReply
 from gateway.core.clock import Clock
@@ -33,6 +32,10 @@ _LATER: Final = frozenset({"server_error", "temporarily_unavailable"})  # RFC 67
 
 class CodeExpired(OAuthError):
     """The code expired before it was confirmed. Another login may begin at once."""
+
+
+class Cancelled(Exception):
+    """Somebody ended the login from outside."""
 
 
 class Denied(OAuthError):
@@ -117,6 +120,7 @@ def run_device_flow(
     clock: Clock,
     show: Callable[[DeviceGrant], None],
     retrying: Callable[[OAuthError, float], None],
+    stop: Stop | None = None,
 ) -> TokenReply:
     """Log in. Returns when the person has confirmed the code.
 
@@ -125,18 +129,22 @@ def run_device_flow(
         clock: the time.
         show: called with the code before the wait begins, to show it to the person.
         retrying: called with a failed poll's error and the seconds until the next poll.
+        stop: ends the login from another thread, between two requests.
 
     Raises:
+        Cancelled: `stop` was set.
         Denied: the person or the server denied the login.
         CodeExpired: the code expired before it was confirmed.
         OAuthRefused: the server does not offer this flow to this client.
         OAuthUnreachable: the server sent no code. Later failures of the server are retried.
     """
+    stop = stop or Stop()
     grant = client.start_device()
     polling = Polling.begin(grant, clock.monotonic())
     show(grant)
     while True:
-        _pause(clock, polling.wake_at)
+        if stop.wait(clock, polling.wake_at):
+            raise Cancelled
         if polling.expired(clock.monotonic()):
             raise CodeExpired("the code was not confirmed in time")
         try:
@@ -146,8 +154,3 @@ def run_device_flow(
             polling = polling.after(answer, now)
             if polling.failures:
                 retrying(answer, polling.next_at - now)
-
-
-def _pause(clock: Clock, until: float) -> None:
-    with (condition := threading.Condition()):
-        wait_until(clock, condition, until, lambda: False)

@@ -32,3 +32,22 @@ def wait_until(clock: Clock, condition: threading.Condition, deadline: float, ov
             return False
         clock.wait(condition, min(left, SLICE))
     return True
+
+
+class Stop:
+    """Ends a wait of another thread. Safe to use from many threads."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._is_set = False
+
+    def set(self) -> None:
+        """End the wait that is under way, and all later ones."""
+        with self._condition:
+            self._is_set = True
+            self._condition.notify_all()
+
+    def wait(self, clock: Clock, deadline: float) -> bool:
+        """Wait until the deadline, in the clock's monotonic seconds; whether it was ended before."""
+        with self._condition:
+            return wait_until(clock, self._condition, deadline, lambda: self._is_set)

@@ -38,11 +38,13 @@ class FileWriter:
     Args:
         temporary: the path of a file that is being written; a killed process leaves it.
         clock: for the waits between two tries.
+        durable: whether what is written has to be there after a loss of power, which takes the disk milliseconds.
     """
 
-    def __init__(self, temporary: Path, clock: Clock) -> None:
+    def __init__(self, temporary: Path, clock: Clock, *, durable: bool = True) -> None:
         self._temporary = temporary
         self._clock = clock
+        self._durable = durable
         self._pause = threading.Condition()
         self._warned = False
 
@@ -61,7 +63,8 @@ class FileWriter:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        _sync_folder(target.parent)
+        if self._durable:
+            _sync_folder(target.parent)
 
     def overwrite(self, target: Path, content: bytes) -> None:
         """Write a file in place. Where this fails midway, the file holds half of the content.
@@ -98,6 +101,8 @@ class FileWriter:
 
     def _sync(self, handle: int) -> None:
         """Flush a file to the disk, where its file system can."""
+        if not self._durable:
+            return
         try:
             os.fsync(handle)
         except OSError as fault:

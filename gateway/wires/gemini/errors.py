@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from gateway.core.provider_failures import Evidence, ProviderFailure, QuotaExhausted, RateLimited
+from gateway.core.spans import span
 from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, loads
 from gateway.wires import failure_classes
 from gateway.wires.failure_classes import Reading
 from gateway.wires.refusals import error_body
 from gateway.wires.refusals.error_body import ErrorBody
-from gateway.wires.retry_after import advised_in, retry_after, span
+from gateway.wires.retry_after import advised_in, retry_after
 from gateway.wires.untrusted_fields import an_object, objects, text
 
 SOON: Final = 60.0

@@ -1,0 +1,138 @@
+"""The calls that ended last, and the last hour by minute: what the page shows of calls, kept in memory.
+
+The ledger's thread fills it with records as every sink gets them: priced, without secrets, with bounded names.
+"""
+
+import math
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from typing import Final, Literal, TypeAlias
+
+from msgspec import Struct
+
+from gateway.core.percentiles import percentile
+from gateway.core.records import CallRecord
+
+MINUTE: Final = 60
+MINUTES: Final = 60
+MAX_CALLS: Final = 50
+MAX_SAMPLES: Final = 500
+"""Streams of one minute whose first content is remembered, the latest ones."""
+TOO_MANY: Final = 429
+CALLER_LEFT: Final = "caller_left"
+Outcome: TypeAlias = Literal["answered", "failed", "refused", "cancelled"]
+"""Of a call. `failed`: no target could answer, or the answer broke off. `refused`: the request is to blame (4xx but
+429). `cancelled`: its caller has left."""
+
+
+def outcome_of(record: CallRecord) -> Outcome:
+    """How a call ended."""
+    if record.error is None:
+        return "answered"
+    if record.error == CALLER_LEFT:
+        return "cancelled"
+    return "refused" if 400 <= record.status < 500 and record.status != TOO_MANY else "failed"
+
+
+class Numbered(Struct, frozen=True):
+    """A call with its number: from 1 on, in the order in which calls ended."""
+
+    id: int
+    record: CallRecord
+
+
+class Minute(Struct, frozen=True):
+    """What ended in one minute. `number`: minutes since 1970. The percentiles are milliseconds until the first content
+    of its streams; None where it had none."""
+
+    number: int
+    answered: int = 0
+    failed: int = 0
+    refused: int = 0
+    cancelled: int = 0
+    input: int = 0
+    output: int = 0
+    first_p50_ms: int | None = None
+    first_p95_ms: int | None = None
+
+
+class RecentCalls:
+    """The last MAX_CALLS calls and the last MINUTES minutes. Safe to use from many threads.
+
+    Args:
+        now: wall seconds.
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._lock = threading.Lock()  # guards all below
+        self._calls: deque[Numbered] = deque(maxlen=MAX_CALLS)
+        self._last = 0
+        self._minutes: dict[int, _Counting] = {}
+
+    def take(self, records: list[CallRecord]) -> None:
+        """Calls that have ended. The ledger's thread calls this."""
+        with self._lock:
+            for record in records:
+                self._last += 1
+                self._calls.append(Numbered(self._last, record))
+                number = math.floor((record.at + record.total_ms / 1000) / MINUTE)
+                self._minutes.setdefault(number, _Counting(number)).add(record)
+            first = max(self._minutes, default=0) - MINUTES
+            self._minutes = {number: each for number, each in self._minutes.items() if number > first}
+
+    @property
+    def last(self) -> int:
+        """The number of the latest call; 0 before the first."""
+        return self._last
+
+    def calls(self, after: int, limit: int) -> Sequence[Numbered]:
+        """The latest calls with a number above `after`, the newest first. A number that is not given yet counts as 0:
+        it is from before a restart."""
+        with self._lock:
+            known, after = list(self._calls), after if after <= self._last else 0
+        return [each for each in reversed(known) if each.id > after][:limit]
+
+    def minutes(self) -> Sequence[Minute]:
+        """The last MINUTES minutes, the oldest first; the last one is not over."""
+        last = math.floor(self._now() / MINUTE)
+        with self._lock:
+            found = {number: each.minute() for number, each in self._minutes.items()}
+        return [found.get(number) or Minute(number) for number in range(last - MINUTES + 1, last + 1)]
+
+
+class _Counting:
+    """One minute while calls may still end in it. Needs the caller's lock."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._outcomes: Counter[Outcome] = Counter()
+        self._input = self._output = 0
+        self._first_ms: deque[int] = deque(maxlen=MAX_SAMPLES)
+        self._minute: Minute | None = None  # made when it is asked for: percentiles need sorting
+
+    def add(self, record: CallRecord) -> None:
+        self._minute = None
+        self._outcomes[outcome_of(record)] += 1
+        self._input += record.input or 0
+        self._output += record.output or 0
+        if record.streamed and record.first_ms is not None:
+            self._first_ms.append(record.first_ms)
+
+    def minute(self) -> Minute:
+        if self._minute is None:
+            ranked, outcomes = sorted(self._first_ms), self._outcomes
+            p50, p95 = (percentile(ranked, 50), percentile(ranked, 95)) if ranked else (None, None)
+            self._minute = Minute(
+                self._number,
+                outcomes["answered"],
+                outcomes["failed"],
+                outcomes["refused"],
+                outcomes["cancelled"],
+                self._input,
+                self._output,
+                p50,
+                p95,
+            )
+        return self._minute

@@ -1,0 +1,40 @@
+"""The routes about the gateway itself, and those that need what outlives a configuration; the API's own are a table in
+gateway.server.routes."""
+
+from collections.abc import Callable, Sequence
+
+from gateway.assembly import Assembly
+from gateway.gauges import read_metrics
+from gateway.observe.metrics.text import Writer
+from gateway.reload import Reloader
+from gateway.runtime import Runtime
+from gateway.server.login_routes import login_rows
+from gateway.server.metrics_route import metrics_rows
+from gateway.server.page_route import PageFiles, page_rows
+from gateway.server.reload_route import reload_rows
+from gateway.server.response_routes import response_rows
+from gateway.server.routes import Row
+from gateway.server.status_route import status_rows
+from gateway.server.usage_route import usage_rows
+from gateway.view.status import StatusView
+
+
+def own_rows(runtime: Runtime, assembly: Callable[[], Assembly], reloader: Reloader, url: str) -> Sequence[Row]:
+    """The rows.
+
+    Args:
+        runtime: what outlives a configuration.
+        assembly: gives the configuration that is served.
+        reloader: of the configuration.
+        url: where the gateway listens.
+    """
+    wall = runtime.clock.wall
+    return (
+        *response_rows(runtime.responses, wall),
+        *reload_rows(reloader),
+        *usage_rows(runtime.ledger.store, wall),
+        *metrics_rows(lambda: read_metrics(assembly(), runtime, reloader), Writer(wall())),
+        *status_rows(StatusView(runtime, assembly, reloader, url)),
+        *login_rows(runtime.logins, assembly, runtime.masker.mask),
+        *page_rows(PageFiles()),
+    )
