@@ -96,7 +96,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         file = FILES / ("page.html" if path == "/" else path.rpartition("/")[2])
-        if path.count("/") == 1 and file.suffix in TYPES and file.is_file():
+        if (path == "/" or path.startswith("/gateway/page/")) and file.suffix in TYPES and file.is_file():
             self._send(200, TYPES[file.suffix], file.read_bytes())
             return
         self.owner.asked.append((self.command, path, body))

@@ -36,6 +36,7 @@ def pending(seconds: float = 600) -> Json:
         "verificationUriComplete": f"{uri}?code={CODE}",
         "expiresAt": time.time() + seconds,
         "message": None,
+        "command": None,
     }
 
 

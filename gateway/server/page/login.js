@@ -19,9 +19,7 @@ export class Logins {
   async begin(account) {
     this.put(account, { starting: true });
     try {
-      const login = await post("/gateway/login", asked(account), LOGIN_MS);
-      this.put(account, { login });
-      this.announce(t("login.said", { who: who(account), code: login.userCode }));
+      this.settle(account, await post("/gateway/login", asked(account), LOGIN_MS));
     } catch (error) {
       this.put(account, { notice: () => fault(error) });
     }
@@ -52,9 +50,14 @@ export class Logins {
     }
   }
 
+  // What is new is read out: the code, and how the login has ended.
   settle(account, login) {
+    const before = this.cards.get(who(account))?.login;
     this.put(account, { login });
     if (login.state !== "pending") this.announce(t(`login.${login.state}`, { who: who(account) }));
+    else if (login.userCode && login.userCode !== before?.userCode) {
+      this.announce(t("login.said", { who: who(account), code: login.userCode }));
+    }
   }
 
   async logOut(account) {
@@ -94,6 +97,8 @@ function fault(error) {
   return error.status === 403 ? t("act.key") : parts("act.failed", { message: said(error.message) });
 }
 
+const cancelButton = (account) => button("cancel-login", t("login.cancel"), { ...owner(account), class: "quiet" });
+
 function cardOf({ account, login, notice, starting }) {
   const inside = starting ? el("p", {}, t("login.starting", { who: who(account) })) : notice ? el("div", {}, notice()) : body(login, account);
   return el(
@@ -105,11 +110,18 @@ function cardOf({ account, login, notice, starting }) {
   );
 }
 
+function ended({ state, message, command }, account) {
+  const words = el("p", { class: state === "done" ? "good" : "bad" }, t(`login.${state}`, { who: who(account) }));
+  return [
+    words,
+    message ? el("p", {}, said(message)) : null,
+    command ? commandLine(t("login.by_command", { who: who(account) }), command) : null,
+  ];
+}
+
 function body(login, account) {
-  if (login.state !== "pending") {
-    const mark = login.state === "done" ? "good" : "bad";
-    return el("p", { class: mark }, t(`login.${login.state}`, { who: who(account) }), login.message ? [" ", said(login.message)] : null);
-  }
+  if (login.state !== "pending") return ended(login, account);
+  if (!login.userCode) return [el("p", {}, t("login.starting", { who: who(account) })), cancelButton(account)];
   const address = safeAddress(login.verificationUriComplete ?? login.verificationUri);
   const plain = safeAddress(login.verificationUri);
   return [
@@ -121,7 +133,7 @@ function body(login, account) {
       "p",
       { class: "buttons" },
       address ? el("a", { class: "button primary", href: address, target: "_blank", rel: "noopener noreferrer" }, t("login.open")) : null,
-      button("cancel-login", t("login.cancel"), { ...owner(account), class: "quiet" }),
+      cancelButton(account),
     ),
   ];
 }
