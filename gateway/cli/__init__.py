@@ -11,6 +11,7 @@ import click
 
 from gateway import __version__
 from gateway.cli import verbs
+from gateway.cli.open import open_page
 from gateway.cli.usage import usage
 
 
@@ -32,7 +33,17 @@ def commands() -> None:
     """
 
 
-VERBS: Final = (verbs.serve, verbs.check, verbs.login, verbs.logout, verbs.status, verbs.explain, verbs.reload, usage)
+VERBS: Final = (
+    verbs.serve,
+    verbs.check,
+    verbs.login,
+    verbs.logout,
+    verbs.status,
+    verbs.explain,
+    verbs.reload,
+    usage,
+    open_page,
+)
 
 for verb in VERBS:
     commands.add_command(verb)

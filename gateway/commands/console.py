@@ -81,6 +81,11 @@ def utc_time(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
 
 
+def iso_time(seconds: float | None) -> str | None:
+    """Wall seconds for machines, in ISO 8601; None where they are unknown."""
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
 def one_line(text: str) -> str:
     """A text as one line that cannot move the cursor, hide a part of itself, or write from right to left."""
     return texts.printable(text)

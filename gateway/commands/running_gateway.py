@@ -15,7 +15,8 @@ from gateway.commands.console import one_line
 from gateway.config import schema
 from gateway.core.errors import InvalidConfiguration, ModelNotFound
 from gateway.dispatch.explain import CHAT, Explanation
-from gateway.server.paths import EXPLAIN, RELOAD
+from gateway.server.paths import EXPLAIN, HEALTH, RELOAD, STATUS
+from gateway.server.status_json import Status
 
 ASK_SECONDS: Final = 2.0
 """Seconds for a running gateway's answer, which takes milliseconds."""
@@ -110,6 +111,22 @@ def ask_to_reload(settings: schema.Gateway) -> Reloaded | str | None:
     if status == 200 or (error is not None and error.code == InvalidConfiguration.code):
         return _read(body, Reloaded) or OTHER_VERSION
     return _said(status, error)
+
+
+def ask_status(settings: schema.Gateway) -> Status | None:
+    """What the running gateway says of itself; None where none of this version answers.
+
+    Args:
+        settings: where the gateway would run, and its keys.
+    """
+    answer = _ask(settings, "GET", STATUS, ASK_SECONDS)
+    return _read(answer[1], Status) if answer is not None and answer[0] == 200 else None
+
+
+def answers(settings: schema.Gateway) -> bool:
+    """Whether a gateway serves there."""
+    answer = _ask(settings, "GET", HEALTH, ASK_SECONDS)
+    return answer is not None and answer[0] in (200, 503)
 
 
 def _ask(settings: schema.Gateway, method: str, target: str, seconds: float) -> tuple[int, bytes] | None:

@@ -7,7 +7,6 @@ yet.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Final, Literal
 
 from gateway.auth.sources import SourceFailed, StoredToken, TokenFileSource
@@ -17,8 +16,10 @@ from gateway.auth.tokens.token import Token
 from gateway.auth.tokens.token_store import TokenStore
 from gateway.auth.tokens.watch_files import WatchedFiles, WatchedFileStatus
 from gateway.commands.accounts import FETCHED_ON_DEMAND, KINDS, PROGRAM, Accounts
-from gateway.commands.console import one_line, utc_time
-from gateway.commands.running_gateway import ask
+from gateway.commands.console import iso_time, one_line, utc_time
+from gateway.commands.remaining import as_json as remaining_as_json
+from gateway.commands.remaining import in_words_of
+from gateway.commands.running_gateway import ask, ask_status
 from gateway.config.loader import resolve
 from gateway.core.clock import Clock
 from gateway.core.durations import in_words
@@ -27,6 +28,7 @@ from gateway.core.strict_json import JsonObject
 from gateway.dispatch.explain import CredentialView, Explanation
 from gateway.providers.catalog import CannotResolve
 from gateway.providers.vendors import COMPATIBLE, RESPONSES, Wire
+from gateway.server.account_json import Remaining
 
 APIS: Final[Mapping[Wire, str]] = {COMPATIBLE: "chat", RESPONSES: "responses"}
 State = Literal["ready", "unknown", "renewable", "expired", "missing", "misconfigured", "disabled"]
@@ -43,6 +45,7 @@ class ProviderStatus:
         expires_at, obtained_at: wall seconds; None where unknown.
         problem: what is wrong; None where nothing is.
         action: what to do about the problem.
+        remaining: what the provider says is left of its own limits, as the running gateway has heard it.
     """
 
     provider: str
@@ -53,6 +56,7 @@ class ProviderStatus:
     problem: str | None = None
     action: str | None = None
     wire: Wire | None = None
+    remaining: Sequence[Remaining] = ()
 
     @property
     def api(self) -> str | None:
@@ -75,7 +79,11 @@ def overview(accounts: Accounts, clock: Clock) -> Overview:
     watched = files.status()
     problems = [f"auth.watchFiles: {each.path} cannot be used: {each.fault}" for each in watched if each.fault]
     running = _RunningGateway(accounts)
-    statuses = [running.add(_status(accounts, name, files, clock)) for name in accounts.providers]
+    left = running.remaining()
+    statuses = [
+        replace(running.add(_status(accounts, name, files, clock)), remaining=left.get(name, ()))
+        for name in accounts.providers
+    ]
     return Overview(statuses, watched, [problem for problem in (accounts.store.problem, *problems) if problem])
 
 
@@ -85,6 +93,13 @@ class _RunningGateway:
     def __init__(self, accounts: Accounts) -> None:
         self._accounts = accounts
         self._answers = accounts.file is not None and accounts.gateway.port != 0
+
+    def remaining(self) -> Mapping[str, Sequence[Remaining]]:
+        """What it has heard of providers' own limits, by provider."""
+        said = ask_status(self._accounts.gateway) if self._answers else None
+        if said is None or said.configuration.path != str(self._accounts.file):
+            return {}
+        return {account.provider: account.remaining for account in said.accounts}
 
     def add(self, status: ProviderStatus) -> ProviderStatus:
         """The status of a login, with the problem that the running gateway has with it."""
@@ -190,6 +205,7 @@ def as_text(shown: Overview, now: float) -> str:
         lines.append(f"{head}  {in_sentence(status, now)}")
         if status.action:
             lines.append(f"{'':<{len(head)}}  to do: {one_line(status.action)}")
+        lines += [f"{'':<{len(head)}}  {in_words_of(each, now)}" for each in status.remaining]
     lines += [f"watched: {one_line(str(file.path))}: {_contents(file)}" for file in shown.watched if not file.fault]
     return "\n".join([*lines, *(f"warning: {one_line(problem)}" for problem in shown.problems)])
 
@@ -226,10 +242,11 @@ def as_json(shown: Overview) -> JsonObject:
                 "api": status.api,
                 "kind": status.kind,
                 "state": status.state,
-                "expiresAt": _iso(status.expires_at),
-                "obtainedAt": _iso(status.obtained_at),
+                "expiresAt": iso_time(status.expires_at),
+                "obtainedAt": iso_time(status.obtained_at),
                 "problem": status.problem,
                 "action": status.action,
+                "remaining": [remaining_as_json(each) for each in status.remaining],
             }
             for status in shown.statuses
         ],
@@ -238,7 +255,3 @@ def as_json(shown: Overview) -> JsonObject:
         ],
         "problems": list(shown.problems),
     }
-
-
-def _iso(seconds: float | None) -> str | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

@@ -6,6 +6,7 @@ from typing import Final
 EXPLAIN: Final = "/gateway/explain"
 RELOAD: Final = "/gateway/reload"
 METRICS: Final = "/metrics"
+HEALTH: Final = "/health"
 USAGE: Final = "/gateway/usage.json"
 STATUS: Final = "/gateway/status.json"
 CALLS: Final = "/gateway/calls.json"

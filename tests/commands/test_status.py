@@ -143,6 +143,7 @@ class TestForMachines:
                     "obtainedAt": None,
                     "problem": None,
                     "action": None,
+                    "remaining": [],
                 }
             ],
             "watchedFiles": [],

@@ -152,7 +152,7 @@ def test_an_absolute_target_does_not_excuse_a_malformed_host() -> None:
 
 
 @pytest.mark.parametrize(
-    "origin", ["null", "", "*", "https://evil.example", "http://127.0.0.1:8080", "http://localhost:8080", PAGE]
+    "origin", ["null", "", "*", "https://evil.example", "http://127.0.0.1:8081", "http://localhost:8080", PAGE]
 )
 def test_no_page_may_call_unless_configured(origin: str) -> None:
     for environ in (post(HTTP_ORIGIN=origin), get("/health", HTTP_ORIGIN=origin), preflight(origin)):
@@ -316,7 +316,7 @@ def test_no_other_key_opens(shown: dict[str, str]) -> None:
 
 def test_health_needs_no_key_and_everything_else_does() -> None:
     KEYED.check(get("/health"))
-    for path in ("/v1/health", "/health/", "/HEALTH", "/", "/v1/models", "/nowhere"):
+    for path in ("/v1/health", "/health/", "/HEALTH", "//", "/gateway/status.json", "/v1/models", "/nowhere"):
         with pytest.raises(KeyRefused):
             KEYED.check(get(path))
 
@@ -435,3 +435,83 @@ def test_no_page_reads_the_metrics_not_even_an_allowed_one(path: str, origin: st
 
 def test_no_scrapers_key_is_printed() -> None:
     assert SCRAPER not in repr(WITH_SCRAPER) and "metrics_digest" not in repr(WITH_SCRAPER)
+
+
+# The page of our own ------------------------------------------------------------------------------------------------
+
+TOKEN = "0123456789abcdef0123456789abcdef"
+OURS_ALONE = ["/", "/gateway/status.json", "/gateway/login", "/gateway/page/0/page.js", "/gateway", "/metrics"]
+WITH_TOKEN = Guard.of(schema.Gateway(), PORT, Secret(TOKEN))
+WITH_BOTH = Guard.of(schema.Gateway(api_keys=(Secret(KEY),), allowed_origins=(PAGE,)), PORT, Secret(TOKEN))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8080", "localhost:8080", "LocalHost:8080", "[::1]:8080", "localhost"])
+def test_a_page_of_our_own_may_call_by_the_host_that_it_was_loaded_from(host: str) -> None:
+    for environ in (post(HTTP_HOST=host), get("/gateway/status.json", HTTP_HOST=host), get("/", HTTP_HOST=host)):
+        OPEN.check({**environ, "HTTP_ORIGIN": f"http://{host.lower()}"})
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "http://localhost:8080",
+        "https://127.0.0.1:8080",
+        "http://127.0.0.1",
+        "http://127.0.0.1:8080/",
+        "null",
+        "http://",
+    ],
+)
+def test_what_only_looks_like_our_own_page_may_not(origin: str) -> None:
+    for environ in (post(HTTP_ORIGIN=origin), get("/gateway/status.json", HTTP_ORIGIN=origin)):
+        with pytest.raises(OriginRefused):
+            OPEN.check(environ)
+
+
+def test_a_page_on_a_re_pointed_name_is_refused_by_its_host() -> None:
+    with pytest.raises(HostRefused):
+        OPEN.check(get("/", HTTP_HOST="evil.example:8080", HTTP_ORIGIN="http://evil.example:8080"))
+
+
+@pytest.mark.parametrize("path", OURS_ALONE)
+def test_an_allowed_page_was_let_in_to_ask_models_and_for_nothing_of_our_own(path: str) -> None:
+    shown = {"HTTP_ORIGIN": PAGE, "HTTP_AUTHORIZATION": f"Bearer {KEY}", "HTTP_X_GATEWAY_TOKEN": TOKEN}
+    for method in ("GET", "POST", "OPTIONS"):
+        environ = get(path, REQUEST_METHOD=method, CONTENT_TYPE="application/json", **shown)
+        with pytest.raises(OriginRefused):
+            WITH_BOTH.check(environ)
+        assert WITH_BOTH.cors_headers(environ) == [("Vary", "Origin")]
+    WITH_BOTH.check(post(**shown))
+
+
+@pytest.mark.parametrize("path", ["/", "/gateway/page/0/page.js", "/health"])
+def test_the_page_and_its_files_are_open_where_keys_are_configured(path: str) -> None:
+    WITH_BOTH.check(get(path))
+
+
+@pytest.mark.parametrize("path", ["/gateway/status.json", "/gateway/calls.json", "/gateway/usage.json", "/v1/models"])
+def test_the_pages_token_stands_for_a_key(path: str) -> None:
+    assert not lets_in(WITH_BOTH, get(path))
+    assert not lets_in(WITH_BOTH, get(path, HTTP_X_GATEWAY_TOKEN=TOKEN[:-1]))
+    assert lets_in(WITH_BOTH, get(path, HTTP_X_GATEWAY_TOKEN=TOKEN))
+
+
+@pytest.mark.parametrize("path", ["/gateway/login", "/gateway/login/x", "/gateway/login/x/cancel", "/gateway/logout"])
+def test_to_act_takes_the_pages_token_or_a_key(path: str) -> None:
+    for guard in (OPEN, WITH_TOKEN, WITH_BOTH):
+        assert not lets_in(guard, get(path))
+        assert not lets_in(guard, get(path, HTTP_X_GATEWAY_TOKEN=""))
+        assert not lets_in(guard, get(path, HTTP_X_GATEWAY_TOKEN=TOKEN.upper()))
+        assert not lets_in(guard, get(path, HTTP_X_GATEWAY_TOKEN="\xff"))
+    assert lets_in(WITH_TOKEN, get(path, HTTP_X_GATEWAY_TOKEN=TOKEN))
+    assert lets_in(WITH_BOTH, get(path, HTTP_X_GATEWAY_TOKEN=TOKEN))
+    assert lets_in(WITH_BOTH, get(path, **bearing(KEY)))
+    assert not lets_in(WITH_TOKEN, get(path, **bearing(TOKEN))), "it is no key"
+
+
+def test_a_scrapers_key_acts_nowhere() -> None:
+    assert not lets_in(WITH_SCRAPER, get("/gateway/login", **bearing(SCRAPER)))
+
+
+def test_a_guard_does_not_show_the_pages_token() -> None:
+    assert TOKEN not in repr(WITH_TOKEN) and "page_digest" not in repr(WITH_TOKEN)
