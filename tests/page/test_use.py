@@ -1,6 +1,12 @@
 """The page in use: the keyboard, the focus, what is read out, pauses, failures, rights, the filter."""
 
+import ast
+import json
+import shlex
+import tomllib
+
 import pytest
+import yaml
 
 from tests.page.browser import Browser
 from tests.page.stage import Stage
@@ -61,6 +67,24 @@ def test_each_client_has_its_base_address(stage: Stage, browser: Browser) -> Non
     with_version = {name: "http://127.0.0.1:8080/v1" in text for name, text in panels}
     assert with_version.pop("panel-claude") is False
     assert list(with_version.values()) == [True] * 5
+
+
+def test_a_name_with_every_quote_is_quoted_in_every_language(stage: Stage, browser: Browser) -> None:
+    at_first_run(stage, browser)
+    name = """it's "a" \\ $HOME `b` é"""
+    assert stage.status is not None
+    stage.status["models"][0]["name"] = name
+    browser.says("#models", name)
+    codes = browser.run(
+        "return Object.fromEntries([...document.querySelectorAll('[role=tabpanel]')]"
+        ".map((each) => [each.id.replace('panel-', ''), each.querySelector('pre').textContent]))"
+    )
+    assert tomllib.loads(codes["codex"])["model"] == name
+    assert yaml.safe_load(codes["continue"])["models"][0]["model"] == name
+    assert json.loads(shlex.split(codes["curl"])[-1])["model"] == name
+    assert shlex.split(codes["claude"])[-1] == name
+    assert name in [each.value for each in ast.walk(ast.parse(codes["python"])) if isinstance(each, ast.Constant)]
+    assert json.dumps(name, ensure_ascii=False) in codes["node"]
 
 
 def test_the_focus_stays_while_numbers_change(stage: Stage, browser: Browser) -> None:

@@ -80,6 +80,12 @@ def test_without_script_the_page_says_what_to_ask_with_curl_in_both_languages() 
     assert 'lang="ko"' in shown
 
 
+def test_every_module_is_asked_for_at_once() -> None:
+    document = (FILES / "page.html").read_text(encoding="utf-8")
+    named = re.findall(r'(?:href|src)="/gateway/page/(\w+\.js)"', document)
+    assert sorted(named) == sorted(each.name for each in FILES.glob("*.js") if not each.name.startswith("words_"))
+
+
 def test_all_of_the_page_fits() -> None:
     sizes = {each.name: each.stat().st_size for each in FILES.iterdir()}
     assert sum(sizes.values()) <= MOST_BYTES, sizes

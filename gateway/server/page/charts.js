@@ -19,7 +19,8 @@ export class Charts {
   }
 
   show(status) {
-    this.charts = [requests(status.series), first(status.series), tokens(status.series), costs(status.days)];
+    const all = [requests(status.series), first(status.series), tokens(status.series), costs(status.days)];
+    this.charts = all.map((chart) => (chart.columns.some(({ values }) => values.some(Boolean)) ? chart : { ...chart, xs: [] }));
     show(
       this.place,
       el("h2", { id: "charts-title" }, t("charts.title")),

@@ -53,7 +53,7 @@ export const words = {
   "login.out.who": "Log out of {who}",
   "login.out.sure": "Really log out?",
   "login.title": "Log in to {who}",
-  "login.confirm": "Open the provider's page and confirm that it shows this code:",
+  "login.confirm": "Open the provider's page and confirm this code there:",
   "login.code": "Code",
   "login.open": "Open the provider's page",
   "login.where": "Confirm it at {url}",

@@ -52,7 +52,7 @@ export const words = {
   "login.out.who": "{who} 로그아웃",
   "login.out.sure": "정말 로그아웃할까요?",
   "login.title": "{who} 로그인",
-  "login.confirm": "제공자의 페이지를 열고 이 코드와 같은지 확인하세요:",
+  "login.confirm": "제공자의 페이지를 열고 거기서 이 코드를 확인하세요:",
   "login.code": "코드",
   "login.open": "제공자 페이지 열기",
   "login.where": "확인할 곳: {url}",
