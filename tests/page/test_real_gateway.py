@@ -30,7 +30,7 @@ USAGE: Final[dict[str, Any]] = {
     "prompt_tokens_details": {"cached_tokens": 30},
     "completion_tokens_details": {"reasoning_tokens": 5},
 }
-CODES: Final = ("curl", "python")
+PROGRAMS: Final = {"curl": ["bash", "-c"], "python": [sys.executable, "-c"]}
 MARKUP: Final = "<img src=x onerror=alert(1)>"
 PRICES: Final = [{"provider": "good", "model": "priced", "inputPerMillion": 2.5, "outputPerMillion": 10}]
 KINDS: Final = {"answered": "2", "refused": "4", "failed": "5"}  # the first digit of the status
@@ -181,12 +181,9 @@ def test_a_test_call_from_the_page_is_the_first_call(browser: Browser) -> None:
 def test_the_code_for_clients_runs_as_it_stands(browser: Browser) -> None:
     with running() as gateway:
         browser.open(gateway.url)
-        curl, python = (
-            browser.run(f"return document.querySelector('#panel-{name} pre').textContent") for name in CODES
-        )
-        commands_of = {"curl": ["bash", "-c", curl], "python": [sys.executable, "-c", python]}
-        for name, command in commands_of.items():
-            done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        for name, program in PROGRAMS.items():
+            code = browser.run(f"return document.querySelector('#panel-{name} pre').textContent")
+            done = subprocess.run([*program, code], capture_output=True, text=True, timeout=60, check=False)
             assert "Hello" in done.stdout, (name, done.stderr)
 
 

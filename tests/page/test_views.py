@@ -35,6 +35,16 @@ NAMES: Final = {
     *["Linux", "macOS", "gemini", "qwen", "together", "deepseek", "ms", "m", "h", "s", "MB", "kB", "K"],
 }
 """Words that are the same in every language: products, files, settings, units, and providers of the example."""
+WINDOWS: Final = ((320, 640, 1), (640, 450, 2), (1280, 900, 1))
+"""Width and height in CSS pixels, and how many of the screen's each is: a narrow one, 1280 pixels at 200 %, and as it
+is."""
+CHART_FITS: Final = "(each) => Math.abs(each.clientWidth - each.parentElement.clientWidth) <= 1"
+PRESSED: Final = "a, button, summary, select, label.check, input:not([type=checkbox])"
+SMALL: Final = """(each) => {
+  const { width, height } = each.getBoundingClientRect();
+  return width && (width < 44 || height < 44);
+}"""
+HTML: Final = "(each) => each.outerHTML"
 RULES: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
 
@@ -62,32 +72,16 @@ def test_axe_finds_nothing(axe: str, stage: Stage, browser: Browser, state: Stat
 
 
 @each_state
-def test_nothing_is_wider_than_320_pixels(stage: Stage, browser: Browser, state: State) -> None:
+def test_it_fits_into_every_window(stage: Stage, browser: Browser, state: State) -> None:
+    """Nothing has to be scrolled sideways, and what is pressed has 44 pixels."""
     browser.size(320, 640)
     state(stage, browser)
-    assert browser.run("return document.documentElement.scrollWidth <= innerWidth")
-    charts = "return [...document.querySelectorAll('.drawing svg')].every((each) => each.clientWidth <= innerWidth)"
-    assert browser.run(charts)
-
-
-@each_state
-def test_nothing_is_wider_at_200_percent(stage: Stage, browser: Browser, state: State) -> None:
-    browser.size(640, 450, scale=2)  # 1280 pixels at 200 %
-    state(stage, browser)
-    assert browser.run("return document.documentElement.scrollWidth <= innerWidth")
-
-
-@each_state
-@pytest.mark.parametrize("width", [320, 1280])
-def test_targets_are_44_pixels(stage: Stage, browser: Browser, state: State, width: int) -> None:
-    browser.size(width, 900)
-    state(stage, browser)
-    small = browser.run(
-        "return [...document.querySelectorAll('a, button, summary, select, label.check, input:not([type=checkbox])')]"
-        ".map((each) => [each.outerHTML, each.getBoundingClientRect()])"
-        ".filter(([, box]) => box.width && (box.width < 44 || box.height < 44)).map(([text]) => text)"
-    )
-    assert small == []
+    for width, height, scale in WINDOWS:
+        browser.size(width, height, scale)
+        assert browser.until("return innerWidth === arguments[0]", width)
+        assert browser.run("return document.documentElement.scrollWidth <= innerWidth"), width
+        browser.until(f"return [...document.querySelectorAll('.drawing svg')].every({CHART_FITS})")
+        assert browser.run(f"return [...document.querySelectorAll({PRESSED!r})].filter({SMALL}).map({HTML})") == []
 
 
 def test_light_and_dark_follow_the_system(stage: Stage, browser: Browser) -> None:

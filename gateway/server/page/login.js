@@ -12,6 +12,7 @@ const LOGIN_MS = 30_000; // the gateway asks the provider's server for a code me
 export class Logins {
   constructor(announce) {
     this.announce = announce;
+    this.ahead = 0; // seconds by which the gateway's clock is ahead of the reader's
     this.cards = new Map(); // by whose they are; each {account, login?, notice?, starting?}
   }
 
@@ -83,7 +84,8 @@ export class Logins {
   show() {
     const place = document.getElementById("logins");
     place.hidden = !this.cards.size;
-    show(place, [...this.cards.values()].map(cardOf));
+    const now = Date.now() / 1000 + this.ahead;
+    show(place, [...this.cards.values()].map((card) => cardOf(card, now)));
   }
 }
 
@@ -99,8 +101,8 @@ function fault(error) {
 
 const cancelButton = (account) => button("cancel-login", t("login.cancel"), { ...owner(account), class: "quiet" });
 
-function cardOf({ account, login, notice, starting }) {
-  const inside = starting ? el("p", {}, t("login.starting", { who: who(account) })) : notice ? el("div", {}, notice()) : body(login, account);
+function cardOf({ account, login, notice, starting }, now) {
+  const inside = starting ? el("p", {}, t("login.starting", { who: who(account) })) : notice ? el("div", {}, notice()) : body(login, account, now);
   return el(
     "section",
     { class: "panel login", "data-key": who(account), "aria-labelledby": cardId(account) },
@@ -119,7 +121,7 @@ function ended({ state, message, command }, account) {
   ];
 }
 
-function body(login, account) {
+function body(login, account, now) {
   if (login.state !== "pending") return ended(login, account);
   if (!login.userCode) return [el("p", {}, t("login.starting", { who: who(account) })), cancelButton(account)];
   const address = safeAddress(login.verificationUriComplete ?? login.verificationUri);
@@ -128,7 +130,7 @@ function body(login, account) {
     el("p", {}, t("login.confirm")),
     el("p", { class: "code" }, raw(login.userCode, "output", { "aria-label": t("login.code") }), copyButton(login.userCode)),
     plain ? el("p", {}, parts("login.where", { url: raw(plain, "span", { class: "address" }) })) : null,
-    el("p", {}, t("login.left", { duration: duration(login.expiresAt - Date.now() / 1000) })),
+    el("p", {}, t("login.left", { duration: duration(login.expiresAt - now) })),
     el(
       "p",
       { class: "buttons" },

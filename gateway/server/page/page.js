@@ -43,6 +43,7 @@ class Page {
   async read() {
     try {
       this.status = await get("/gateway/status.json");
+      this.logins.ahead = this.status.now - Date.now() / 1000;
       await Promise.all([this.calls.read(this.status), this.logins.look()]);
       this.seen = Date.now() / 1000;
       this.lost = this.refused = null;
