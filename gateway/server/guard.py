@@ -172,10 +172,10 @@ class Guard:
 
     def _check_page(self, environ: Environ) -> None:
         origin = _text(environ, "HTTP_ORIGIN")
-        if origin is None:
+        if origin is None or origin == _own_origin(environ):
             if environ.get("HTTP_SEC_FETCH_SITE", "none") not in OWN_PAGES:
                 raise OriginRefused("A web page of another site may not call; see gateway.allowedOrigins.")
-        elif origin != _own_origin(environ):
+        else:
             if _is_own(environ):  # an allowed page was let in to ask models, and not to act or to see who asks what
                 raise OriginRefused("Only the gateway's own page may read this, and no other web page.")
             if origin not in self.allowed_origins:

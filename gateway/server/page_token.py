@@ -7,6 +7,7 @@ it to the page. It stands in no page, no answer and no log line.
 """
 
 import logging
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -43,7 +44,7 @@ class PageTokenFile:
             return
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = self._path.with_name(f"{FILE}.{self._secret.reveal()[:8]}.tmp")
+            temporary = self._path.with_name(f"{FILE}.{os.getpid()}.tmp")
             FileWriter(temporary, self._clock, durable=False).replace(self._path, self._secret.reveal().encode())
             self._written = True
         except OSError as fault:

@@ -15,6 +15,7 @@ from tests.support.running import alias, chat, loaded, provider
 from tests.support.upstream_script import ScriptedUpstream
 
 PORT = 8080
+OWN_PAGE = f"http://127.0.0.1:{PORT}"
 PAGE = "https://app.example"
 KEY = "gw-0123456789"
 
@@ -130,9 +131,9 @@ KINDS = [None, "application/json", "text/plain", "application/x-www-form-urlenco
 
 
 def expected(origin: str | None, site: str | None, kind: str | None) -> int:
-    """The rule, said once more: an allowed page, or no page; and then JSON."""
-    from_a_page = origin is not None or site not in (None, "none", "same-origin")
-    if from_a_page and origin != PAGE:
+    """The rule, said once more: an allowed page, our own, or no page; and then JSON."""
+    from_elsewhere = origin not in (None, OWN_PAGE) or site not in (None, "none", "same-origin")
+    if from_elsewhere and origin != PAGE:
         return 403
     return 200 if kind == "application/json" else 415
 

@@ -468,6 +468,12 @@ def test_what_only_looks_like_our_own_page_may_not(origin: str) -> None:
             OPEN.check(environ)
 
 
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_our_own_origin_does_not_excuse_what_a_browser_calls_another_site(site: str) -> None:
+    with pytest.raises(OriginRefused):
+        OPEN.check(post(HTTP_ORIGIN="http://127.0.0.1:8080", HTTP_SEC_FETCH_SITE=site))
+
+
 def test_a_page_on_a_re_pointed_name_is_refused_by_its_host() -> None:
     with pytest.raises(HostRefused):
         OPEN.check(get("/", HTTP_HOST="evil.example:8080", HTTP_ORIGIN="http://evil.example:8080"))

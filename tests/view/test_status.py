@@ -67,7 +67,10 @@ def targets_of(status: Status, name: str = "best") -> tuple[TargetNow, ...]:
 class TestCalls:
     def test_every_kind_of_call_is_counted_as_everywhere_else(self) -> None:
         """A whole answer, a stream, failover, a failure, a refusal, an unknown model."""
-        both = {"providers": {}, "modelAliases": [alias("best", "acme/m", "other/m"), alias("alone", "acme/m")]}
+        both: dict[str, object] = {
+            "providers": {},
+            "modelAliases": [alias("best", "acme/m", "other/m"), alias("alone", "acme/m")],
+        }
         with ScriptedUpstream() as up, ScriptedUpstream() as other:
             both["providers"] = {
                 "acme": provider(up.base_url, apiKey=KEY),
