@@ -1,13 +1,12 @@
 """The states of a gateway, as the page is to show them: each sets the stage and opens the page."""
 
-import time
 from collections.abc import Callable
 from typing import Final
 
 import pytest
 
 from tests.page.browser import Browser
-from tests.page.stage import Json, Stage
+from tests.page.stage import Json, Stage, example
 
 CODE: Final = "WDJB-MJHT"
 State = Callable[[Stage, Browser], None]
@@ -23,8 +22,8 @@ def first_run(status: Json) -> None:
             status["series"][name] = [None if name.startswith("first") else 0 for _ in values]
 
 
-def pending(seconds: float = 600) -> Json:
-    """A login under way."""
+def pending() -> Json:
+    """A login under way, ten minutes before its end."""
     uri = "https://accounts.example.com/device"
     return {
         "id": "a1",
@@ -34,7 +33,7 @@ def pending(seconds: float = 600) -> Json:
         "userCode": CODE,
         "verificationUri": uri,
         "verificationUriComplete": f"{uri}?code={CODE}",
-        "expiresAt": time.time() + seconds,
+        "expiresAt": example("status")["now"] + 600,
         "message": None,
         "command": None,
     }

@@ -110,6 +110,7 @@ def test_only_what_needs_a_person_is_read_out(stage: Stage, browser: Browser) ->
 def test_a_code_is_read_out_and_its_end_too(stage: Stage, browser: Browser) -> None:
     at_a_login(stage, browser)
     browser.says("#announce", CODE)
+    assert "Valid for 10m" in browser.text("#logins") or "Valid for 9m" in browser.text("#logins")
     stage.login = {**stage.login, "state": "done", "userCode": None, "verificationUri": None}
     browser.says("#announce", "Logged in to gemini")
     browser.says("#logins", "The next call uses it")
