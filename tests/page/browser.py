@@ -33,13 +33,13 @@ class Browser:
     """
 
     def __init__(self, language: str = "en") -> None:
-        options = _chromium()
+        chromium, chromedriver = needed()
+        options = _chromium(chromium)
         for each in (*OPTIONS, f"--lang={language}"):
             options.add_argument(each)
         options.add_experimental_option("prefs", {"intl.accept_languages": language})
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-        self._environment = {**os.environ, "LANGUAGE": language}
-        self.driver: Any = _started(options, self._environment)
+        self.driver: Any = _started(options, chromedriver, {**os.environ, "LANGUAGE": language})
         self.command("Page.addScriptToEvaluateOnNewDocument", source=VIOLATIONS)
         self.size(1280, 900)
 
@@ -148,15 +148,13 @@ def needed() -> Sequence[str]:
     return found
 
 
-def _chromium() -> Any:
+def _chromium(program: str) -> Any:
     options = pytest.importorskip("selenium.webdriver").ChromeOptions()
-    options.binary_location = needed()[0]
+    options.binary_location = program
     return options
 
 
-def _started(options: Any, environment: Mapping[str, str]) -> Any:
-    webdriver = pytest.importorskip("selenium.webdriver")
-    service = pytest.importorskip("selenium.webdriver.chrome.service").Service(
-        needed()[1], env={**environment, "SE_OFFLINE": "true"}
-    )
-    return webdriver.Chrome(options=options, service=service)
+def _started(options: Any, driver: str, environment: Mapping[str, str]) -> Any:
+    service = pytest.importorskip("selenium.webdriver.chrome.service")
+    made = service.Service(driver, env={**environment, "SE_OFFLINE": "true"})
+    return pytest.importorskip("selenium.webdriver").Chrome(options=options, service=made)

@@ -20,6 +20,7 @@ export function showState(status, lost, refused) {
 const detail = (...words) => [" ", el("span", { class: "detail" }, words)];
 
 function stateOf(status, lost, refused) {
+  if (refused?.status === 401) return "needs";
   if (refused || lost !== null) return "lost";
   if (status === null) return "loading";
   return status.needCount || status.state === "draining" ? "needs" : "fine";
@@ -37,9 +38,9 @@ const needs = ({ needCount }) => (needCount ? parts("state.needs", { n: needCoun
 /** Below the sentence: the address to copy; while nothing answers, since when what stands below is old; the pause. */
 export function showLink(status, lost, seen, paused) {
   const lines = [];
-  if (lost !== null && seen !== null) lines.push(el("p", {}, parts("state.unreachable.next", { time: time(seen) })));
-  if (lost !== null && seen === null) {
-    lines.push(el("p", {}, t("state.unreachable.never")), commandLine(t("state.unreachable.start"), "python app.py"));
+  if (lost !== null) {
+    const told = seen === null ? t("state.unreachable.never") : parts("state.unreachable.next", { time: time(seen) });
+    lines.push(el("p", {}, told), commandLine(t("state.unreachable.start"), "python app.py"));
   }
   if (paused) lines.push(el("p", {}, t("page.paused")));
   if (status && lost === null && !status.firstRun) lines.push(copyButton(status.baseUrl, t("page.copy_address")));
@@ -104,6 +105,6 @@ export function showKeyForm(wanted, wrong) {
     wrong ? el("p", { class: "bad", role: "alert" }, t("key.wrong")) : null,
     el("label", { for: "key-text" }, t("key.label")),
     el("input", { id: "key-text", type: "password", required: true, autocomplete: "off", spellcheck: "false", "aria-describedby": "key-why" }),
-    button("use-key", t("key.send"), { type: "submit" }),
+    button("use-key", t("key.send"), { type: "submit", class: "primary" }),
   );
 }

@@ -24,8 +24,8 @@ export const words = {
   "state.nothing": "Nothing needs you.",
   "state.unreachable": "Not reachable since {time}.",
   "state.unreachable.next": "It is asked again every 5 seconds. What stands below is from {time}.",
-  "state.unreachable.never": "It is asked again every 5 seconds. Is the gateway running?",
-  "state.unreachable.start": "Start it with",
+  "state.unreachable.never": "It is asked again every 5 seconds.",
+  "state.unreachable.start": "If it has stopped, start it with",
   "state.refused": "The gateway refuses this page: {message}",
 
   "key.title": "This gateway asks for a key",

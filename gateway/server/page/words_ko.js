@@ -23,8 +23,8 @@ export const words = {
   "state.nothing": "직접 하실 일은 없습니다.",
   "state.unreachable": "{time}부터 연결되지 않습니다.",
   "state.unreachable.next": "5초마다 다시 묻습니다. 아래 내용은 {time} 기준입니다.",
-  "state.unreachable.never": "5초마다 다시 묻습니다. 게이트웨이가 실행 중인가요?",
-  "state.unreachable.start": "시작하는 명령:",
+  "state.unreachable.never": "5초마다 다시 묻습니다.",
+  "state.unreachable.start": "멈췄다면 이 명령으로 시작하세요:",
   "state.refused": "게이트웨이가 이 페이지를 거절했습니다: {message}",
 
   "key.title": "이 게이트웨이는 키가 필요합니다",
