@@ -31,6 +31,7 @@ USAGE: Final[dict[str, Any]] = {
     "completion_tokens_details": {"reasoning_tokens": 5},
 }
 PROGRAMS: Final = {"curl": ["bash", "-c"], "python": [sys.executable, "-c"]}
+PROMPT, ANSWER, KEY = "canary-of-prompts 1", "canary-of-answers 2", "canary-of-keys-3"
 MARKUP: Final = "<img src=x onerror=alert(1)>"
 PRICES: Final = [{"provider": "good", "model": "priced", "inputPerMillion": 2.5, "outputPerMillion": 10}]
 KINDS: Final = {"answered": "2", "refused": "4", "failed": "5"}  # the first digit of the status
@@ -39,15 +40,15 @@ KINDS_IN_ORDER: Final = ("answered", "failed", "refused", "cancelled")
 
 def answering(request: Request) -> tuple[Step, ...]:
     if request.json().get("stream"):
-        return tuple(sse_answer("Hello", usage=USAGE))
-    return (json_answer("Hello", usage=USAGE),)
+        return tuple(sse_answer(ANSWER, usage=USAGE))
+    return (json_answer(ANSWER, usage=USAGE),)
 
 
 def config(good: ScriptedUpstream, bad: ScriptedUpstream) -> dict[str, object]:
     return {
         "providers": {
-            "good": provider(good.base_url, apiKey="k"),
-            "bad": provider(bad.base_url, apiKey="k"),
+            "good": provider(good.base_url, apiKey=KEY),
+            "bad": provider(bad.base_url, apiKey=KEY),
         },
         "modelAliases": [
             alias("fine", "good/priced"),
@@ -68,8 +69,8 @@ class Called:
         self.gateway = gateway
         self.path = path
         for model in ("fine", "fine", "second", "broken", "nobody", MARKUP, "good/priced"):
-            gateway.post(chat(model))
-        gateway.post(chat("fine", stream=True))
+            gateway.post(chat(model, PROMPT))
+        gateway.post(chat("fine", PROMPT, stream=True))
         self.count = 8
         assert gateway.gateway.idle(SECONDS) and gateway.gateway.runtime.ledger.flush(SECONDS)
 
@@ -126,6 +127,15 @@ def test_each_number_is_what_usage_and_metrics_say(called: Called, browser: Brow
     for place, name in ((2, "unpriced"), (3, "calls"), (4, "failed")):
         assert sum(column(browser, "cost", place)) == total[name]
     assert browser.complaints() == []
+
+
+def test_no_prompt_no_answer_and_no_secret_is_on_the_page(called: Called, browser: Browser) -> None:
+    opened(browser, called.gateway.url)
+    token = called.gateway.gateway.runtime.page_token.reveal()
+    texts = [browser.run("return document.documentElement.outerHTML")]
+    texts += [called.gateway.get(path).text for path in ("/", "/gateway/status.json", "/gateway/calls.json")]
+    for text in texts:
+        assert [each for each in (PROMPT, ANSWER, KEY, token) if each in text] == []
 
 
 def test_the_calls_add_up_to_the_same(called: Called, browser: Browser) -> None:

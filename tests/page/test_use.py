@@ -147,7 +147,7 @@ def test_after_a_failure_nothing_is_thrown_away_and_it_comes_back(stage: Stage, 
     browser.says("#state", "Serving 4 models")
 
 
-def test_the_token_leaves_the_address_and_goes_with_what_acts(stage: Stage, browser: Browser) -> None:
+def test_the_token_leaves_the_address_and_stays_in_the_tab(stage: Stage, browser: Browser) -> None:
     browser.open(f"{stage.url}/#token=from-the-command")
     assert browser.run("return location.href") == f"{stage.url}/"
     assert browser.run("return sessionStorage.getItem('llm-gateway-token')") == "from-the-command"
@@ -179,3 +179,14 @@ def test_tries_are_spelled_out(stage: Stage, browser: Browser) -> None:
     browser.open(stage.url)
     spelled = "openai/gpt-4o 503 → deepseek/deepseek-chat resting → anthropic/claude-sonnet-4-5 200"
     assert spelled in browser.text("#calls").replace("\n", " ")
+
+
+def test_without_script_it_says_in_both_languages_what_to_ask_with_curl(stage: Stage, browser: Browser) -> None:
+    browser.command("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        browser.driver.get(stage.url)
+        shown = browser.element("body").text
+    finally:
+        browser.command("Emulation.setScriptExecutionDisabled", value=False)
+    assert shown.count("curl http://127.0.0.1:8080/gateway/status.json") == 2
+    assert "This page needs JavaScript" in shown and "자바스크립트" in shown
