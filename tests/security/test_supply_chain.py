@@ -25,7 +25,9 @@ print("imported", len([name for name in sys.modules if name.startswith("gateway.
 """
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt", "requirements-build.txt"])
+@pytest.mark.parametrize(
+    "name", ["requirements.txt", "requirements-dev.txt", "requirements-build.txt", "requirements-browser.txt"]
+)
 def test_every_requirement_has_one_version_and_the_hashes_of_its_files(name: str) -> None:
     text = (ROOT / name).read_text().replace("\\\n", " ")
     lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
@@ -36,7 +38,9 @@ def test_every_requirement_has_one_version_and_the_hashes_of_its_files(name: str
         assert hashes and all(HASH.fullmatch(each) for each in hashes), requirement
 
 
-@pytest.mark.parametrize("name", ["requirements.in", "requirements-dev.in", "requirements-build.in"])
+@pytest.mark.parametrize(
+    "name", ["requirements.in", "requirements-dev.in", "requirements-build.in", "requirements-browser.in"]
+)
 def test_what_is_asked_for_is_pinned(name: str) -> None:
     pinned = {
         line.partition("==")[0].partition("[")[0].lower()
