@@ -45,16 +45,17 @@ function credential(account, now) {
 }
 
 function ours(limit, account) {
-  const values = { used: number(limit.used), limit: number(limit.limit), duration: duration(limit.windowSeconds) };
-  const more = [];
+  const values = { used: number(limit.used), limit: number(limit.limit) };
+  if (limit.windowSeconds !== null) values.duration = duration(limit.windowSeconds);
+  const more = limit.model ? [raw(limit.model), " "] : [];
   if (limit.waiting) more.push(...parts("limit.waiting", { n: limit.waiting }));
-  if (limit.nextSlotSeconds > 0) more.push(more.length ? ", " : "", t("limit.next", { duration: duration(limit.nextSlotSeconds) }));
-  const label = `${who(account)}, ${t("accounts.limits")}`;
+  if (limit.nextSlotSeconds > 0) more.push(limit.waiting ? ", " : "", t("limit.next", { duration: duration(limit.nextSlotSeconds) }));
+  const label = `${who(account)} ${limit.model}, ${t("accounts.limits")}`;
   return el(
     "div",
-    { class: "quota", "data-key": limit.name },
+    { class: "quota", "data-key": `${limit.model} ${limit.name}` },
     meter(limit.used, limit.limit, label, { high: 0.8, optimum: 0 }),
-    el("span", {}, parts("limit.used", values)),
+    el("span", {}, parts(`limit.${limit.name}`, values)),
     more.length ? el("small", {}, more) : null,
   );
 }
