@@ -3,7 +3,7 @@
 Before a block of commands may stand one comment:
 - `<!-- ci: NAME -->`: `.ci/run` runs README's block of this name, in a fresh copy.
 - `<!-- in: FILE -->`: each of its lines stands in that script of CI.
-- `<!-- run by: TEST -->`: a test of its own runs the program, which needs more than a line.
+- `<!-- run by: TEST, ... -->`: tests of their own run the program, which needs more than a line.
 - `<!-- not run: REASON -->`: it is not run. NOT_RUN counts these.
 
 Every other block is run here, line by line, in a folder that looks like a copy of the repository (slow).
@@ -29,8 +29,8 @@ from tests.support.running import Running, running
 ROOT: Final = Path(__file__).parent.parent
 PAGES: Final = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md")))
 SHELLS: Final = frozenset({"sh", "powershell"})
-NOT_RUN: Final = Counter({"README.md": 4})
-"""PowerShell twice, Docker, and a login."""
+NOT_RUN: Final = Counter({"README.md": 4, "docs/install.md": 1})
+"""In README PowerShell twice, Docker and a login; Docker once more."""
 
 BLOCK: Final = re.compile(r"(?:^<!-- ([\w ]+): ([^\n]+) -->\n)?^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ADDRESS: Final = re.compile(r"http://(?:localhost|127\.0\.0\.1):8080")
@@ -91,6 +91,14 @@ def test_every_comment_about_a_block_stands_before_a_block() -> None:
     assert written == len([block for block in BLOCKS if block.mark])
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_command_stands_outside_a_fence(page: Path) -> None:
+    """Where it would not be run. A synopsis, with what may be left out in brackets, is no command."""
+    prose = BLOCK.sub("", page.read_text(encoding="utf-8"))
+    programs = r"(?:\.venv/bin/|python|pip|pipx|uv|curl|docker|bash|llm-gateway)\b"
+    assert re.findall(rf"^ {{4,}}{programs}[^\[\n]*$", prose, re.MULTILINE) == []
+
+
 @pytest.mark.parametrize(
     "block", [block for block in COMMANDS if block.mark == "ci"], ids=lambda block: f"{block.page}: {block.value}"
 )
@@ -115,9 +123,10 @@ def test_a_line_that_stands_in_a_script_is_the_same_there(block: Block) -> None:
 
 @pytest.mark.parametrize("block", [block for block in COMMANDS if block.mark == "run by"], ids=lambda block: block.page)
 def test_the_test_that_a_block_names_sets_what_the_block_sets(block: Block) -> None:
-    test = (ROOT / block.value).read_text(encoding="utf-8")
-    names = re.findall(r"\b([A-Z][A-Z_]+)=", block.text) + re.findall(r"app\.py (\w+) (\w+)", block.text)
-    words = [word for name in names for word in ([name] if isinstance(name, str) else name)]
+    test = "".join((ROOT / path).read_text(encoding="utf-8") for path in block.value.split(", "))
+    words = re.findall(r"\b([A-Z][A-Z_]+)=", block.text)
+    for line in block.lines:
+        words += line.partition("app.py ")[2].split()
     assert words and [word for word in words if word not in test] == []
 
 
