@@ -33,6 +33,7 @@ from gateway.dispatch.failover import Failover
 from gateway.handler.passthrough_handler import PassthroughHandler
 from gateway.handler.request_handler import RequestHandler
 from gateway.handler.response_transformer import ResponseTransformer
+from gateway.limits.refill import refill
 from gateway.observe.costs import with_costs
 from gateway.observe.ledger_store import Keep
 from gateway.pricing import Pricing
@@ -164,6 +165,7 @@ class Assembly:
         runtime = self._runtime
         runtime.masker.keep(self._secrets)
         runtime.limiters.configure(self._config.rate_limits, self.bindings)
+        refill(runtime.limiters, runtime.ledger, runtime.clock.wall())
         kept = self._config.gateway.response_store
         runtime.responses.configure(Limits(kept.max_mib * MIB, kept.hours * 3600))
         vendors = {name: binding.vendor for name, binding in self.bindings.items()}
