@@ -21,6 +21,7 @@ from gateway.auth.sources import (
 from gateway.auth.tokens.token import Token
 from gateway.auth.tokens.watch_files import WatchedFiles
 from gateway.bindings import ProviderBinding, bind, replaced
+from gateway.clients.admission import ClientAdmission
 from gateway.config import loader, schema
 from gateway.config.loader import Fault, Loaded, resolve
 from gateway.config.overrides import NOTHING, Overrides
@@ -144,7 +145,8 @@ class Assembly:
         self.router = Router(config.model_aliases, config.providers)
         self.endpoint_routes = EndpointRoutes({name: each.resolved.paths for name, each in self.bindings.items()})
         self.pricing = Pricing(config, self.bindings, runtime.price_table)
-        self.guard = Guard.of(config.gateway, port)
+        self.guard = Guard.of(config.gateway, port, config.clients, runtime.clock.wall)
+        self._admission = ClientAdmission(runtime.clients, self.pricing.cost)
         self.explainer = Explainer(
             router=self.router,
             health=runtime.health,
@@ -166,6 +168,7 @@ class Assembly:
         runtime.masker.keep(self._secrets)
         runtime.limiters.configure(self._config.rate_limits, self.bindings)
         refill(runtime.limiters, runtime.ledger, runtime.clock.wall())
+        runtime.clients.configure(self._config.clients, runtime.ledger)
         kept = self._config.gateway.response_store
         runtime.responses.configure(Limits(kept.max_mib * MIB, kept.hours * 3600))
         vendors = {name: binding.vendor for name, binding in self.bindings.items()}
@@ -211,6 +214,7 @@ class Assembly:
                 timeouts=self._timeouts,
                 calls=runtime.watchdog,
                 observers=runtime.observers,
+                clients=self._admission,
                 relay=runtime.relay,
             )
         return found
@@ -226,6 +230,7 @@ class Assembly:
             timeouts=self._timeouts,
             calls=runtime.watchdog,
             observers=runtime.observers,
+            clients=self._admission,
             response_model=self._config.gateway.response_model,
             relay=runtime.relay,
         )
@@ -253,6 +258,7 @@ class Assembly:
         """The secrets known by value now, for masking; those that come later are added as they come."""
         config = self._config
         found: list[Secret | None] = [*config.gateway.api_keys, config.gateway.metrics_key]
+        found += [client.key for client in config.clients]
         for each in config.providers.values():
             found += (each.api_key, each.client_secret)
         for name, binding in self.bindings.items():

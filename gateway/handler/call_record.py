@@ -43,6 +43,7 @@ def record_of(call: Call, status: int, error: GatewayError | None) -> CallRecord
         skipped_events=call.skipped_events,
         mended=call.mended,
         learned=call.learned,
+        client=call.client.name,
     )
 
 

@@ -20,22 +20,23 @@ FLUSH_SECONDS: Final = 1.0
 logger = logging.getLogger(__name__)
 
 
-def refill(limiters: RateLimiters, ledger: Ledger, now: float) -> None:
+def refill(limiters: RateLimiters, ledger: Ledger, now: float, *, of_clients: bool = False) -> None:
     """Refill the windows of a day that are new. Without such windows nothing is read.
 
     Args:
         limiters: with the windows.
         ledger: knows what was sent.
         now: wall seconds.
+        of_clients: the windows count the calls of clients and not the requests to providers.
     """
     keys = limiters.unfilled()
     if not keys or ledger.store is None:
         return
 
     def sent(connection: "sqlite3.Connection") -> "Sequence[Sent]":
-        from gateway.observe.past_calls import sent_between  # noqa: PLC0415 - SQLite, not before it is needed
+        from gateway.observe.past_calls import called_between, sent_between  # noqa: PLC0415 - SQLite, where it is needed
 
-        return sent_between(connection, now - DAY, now)
+        return (called_between if of_clients else sent_between)(connection, now - DAY, now)
 
     ledger.flush(FLUSH_SECONDS)
     found: Sequence[Sent] = ()

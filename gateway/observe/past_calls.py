@@ -28,6 +28,13 @@ _TRIES: Final = (
     f" WHERE at >= ? AND at < ? AND t.outcome {_SENT}"
     " GROUP BY CAST(at / 60 AS INT), t.provider, t.account, t.model"
 )
+_CLIENTS: Final = (
+    f"SELECT max({_TIME}), client, '', '', sum(CASE WHEN id IN (SELECT call FROM tries)"  # noqa: S608 - likewise
+    f" THEN id IN (SELECT call FROM tries WHERE outcome {_SENT}) ELSE {_ONLY} {_SENT} END),"
+    " sum(coalesce(input, 0) + coalesce(output, 0))"
+    " FROM calls WHERE at >= ? AND at < ? AND client <> '' AND attempts <> ''"
+    " GROUP BY CAST(at / 60 AS INT), client"
+)
 # fmt: on
 
 
@@ -61,3 +68,15 @@ def sent_between(connection: sqlite3.Connection, since: float, until: float) -> 
     found = [Sent(*row) for row in single]
     several = connection.execute(_TRIES, (since, until, *NEVER_LEFT))
     return [*found, *(Sent(*row) for row in several)]
+
+
+def called_between(connection: sqlite3.Connection, since: float, until: float) -> Sequence[Sent]:
+    """The calls of clients for which something left, each once, by the client in the place of the provider. Raises
+    sqlite3.Error.
+
+    Args:
+        connection: of the ledger.
+        since, until: as above.
+    """
+    found = connection.execute(_CLIENTS, (*NEVER_LEFT, *NEVER_LEFT, since, until))
+    return [Sent(*row) for row in found]

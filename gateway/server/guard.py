@@ -10,14 +10,16 @@ Sources: RFC 9110 section 7.2 and RFC 9112 section 3.2 (Host), https://fetch.spe
 
 import hmac
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Final
 
+from gateway.clients.client import ANYONE, NOBODY, Client, clients_by_digest
 from gateway.config import schema
-from gateway.core.errors import BadHttp, HostRefused, KeyRefused, NotJsonContent, OriginRefused
-from gateway.core.secrets import Secret
+from gateway.config.clients import Client as ClientSettings
+from gateway.core.client_key import digest_of, key_digest
+from gateway.core.errors import AdminOnly, BadHttp, HostRefused, KeyRefused, NotJsonContent, OriginRefused
 from gateway.core.this_machine import is_this_machine, reachable_from_here
 from gateway.server.paths import HEALTH, METRICS
 
@@ -67,7 +69,9 @@ class Guard:
         allowed_hosts: names to accept besides those of this machine, as name or name:port.
         allowed_origins: origins of web pages that may call, as a browser writes them (`https://name[:port]`). `null`
             and `*` never match.
-        key_digests: SHA-256 of each accepted key; no digests, no key needed.
+        clients: who may call, by the SHA-256 of their keys.
+        keyed: whether callers need a key.
+        now: wall seconds, for keys that expire.
         exposed: whether other machines may reach the gateway. Then a name of this machine may have any port: one that
             a container publishes, or a tunnel has, need not be ours.
         metrics: whether /metrics is served. No page may read it, not even an allowed one, which was let in to ask
@@ -78,7 +82,9 @@ class Guard:
     port: int
     allowed_hosts: frozenset[str]
     allowed_origins: frozenset[str]
-    key_digests: tuple[bytes, ...] = field(repr=False)
+    clients: Mapping[bytes, Client] = field(repr=False)
+    keyed: bool = False
+    now: Callable[[], float] = time.time
     exposed: bool = False
     metrics: bool = False
     metrics_digest: bytes | None = field(default=None, repr=False)
@@ -91,13 +97,21 @@ class Guard:
         object.__setattr__(self, "allowed_origins", frozenset(origins))
 
     @classmethod
-    def of(cls, settings: schema.Gateway, port: int) -> "Guard":
+    def of(
+        cls,
+        settings: schema.Gateway,
+        port: int,
+        clients: Sequence[ClientSettings] = (),
+        now: Callable[[], float] = time.time,
+    ) -> "Guard":
         """The guard that the configuration describes.
 
         Args:
             settings: the section `gateway`. Its host counts as allowed: whoever listens on 127.0.0.2 is asked by it.
                 0.0.0.0 and :: are no name of anyone.
             port: the one that is served, which differs from the configured one where that is 0.
+            clients: the section `clients`.
+            now: wall seconds.
         """
         host = reachable_from_here(settings.host)
         host = f"[{host.strip('[]')}]" if ":" in host else host
@@ -105,14 +119,16 @@ class Guard:
             port=port,
             allowed_hosts=frozenset({*settings.allowed_hosts, host}),
             allowed_origins=frozenset(settings.allowed_origins),
-            key_digests=tuple(map(_digest_of, settings.api_keys)),
+            clients=clients_by_digest(settings.api_keys, clients),
+            keyed=bool(settings.api_keys or clients),
+            now=now,
             exposed=settings.exposed,
             metrics=settings.metrics,
-            metrics_digest=_digest_of(settings.metrics_key) if settings.metrics_key else None,
+            metrics_digest=digest_of(settings.metrics_key) if settings.metrics_key else None,
         )
 
-    def check(self, environ: Environ, content_types: Sequence[str] = ("application/json",)) -> None:
-        """Return if the request may be looked at.
+    def check(self, environ: Environ, content_types: Sequence[str] = ("application/json",)) -> Client:
+        """Who asks, if the request may be looked at.
 
         Args:
             content_types: of bodies that the path takes.
@@ -124,21 +140,29 @@ class Guard:
             HostRefused: Host is someone else's name.
             OriginRefused: a web page asks that may not.
             NotJsonContent: a body of another content type, or a compressed one.
-            KeyRefused: keys are configured and none of them is shown.
+            KeyRefused: keys are configured and none of them is shown, or one that has expired.
         """
         self._check_host(environ)
         self._check_page(environ)
         if _is_preflight(environ):
-            return  # a preflight cannot carry a key; it got here, so its origin is an allowed one
+            return NOBODY  # a preflight cannot carry a key; it got here, so its origin is an allowed one
         _check_content(environ, content_types)
-        self._check_key(environ)
+        return self._check_key(environ)
 
-    def client(self, environ: Environ) -> str:
-        """Who asks, as far as keys tell: the same text for the same key; "" where no key is needed."""
-        if not self.key_digests:
-            return ""
-        shown = map(_digest, _keys_shown(environ))
-        return next((digest.hex()[:_CLIENT] for digest in shown if _is_among(self.key_digests, digest)), "")
+    def check_admin(self, client: Client) -> None:
+        """Return if a client may do what concerns everybody. Raises AdminOnly."""
+        if not client.admin:
+            raise AdminOnly("This needs a key of gateway.apiKeys, or of a client with `admin: true`.")
+
+    def owner(self, environ: Environ) -> str:
+        """Whose answers are whose, as far as keys tell: the same text for the same key; "" where no key is needed."""
+        shown = map(key_digest, _keys_shown(environ)) if self.keyed else ()
+        return next((digest.hex()[:_CLIENT] for digest in shown if digest in self.clients), "")
+
+    def name(self, environ: Environ) -> str:
+        """The name of the client that asks, whether its key is still good or not; "" where it has none."""
+        shown = map(key_digest, _keys_shown(environ)) if self.keyed else ()
+        return next((self.clients[digest].name for digest in shown if digest in self.clients), "")
 
     def cors_headers(self, environ: Environ) -> list[tuple[str, str]]:
         """Headers that let an allowed page read the reply, refused ones included; none for anyone else."""
@@ -183,28 +207,29 @@ class Guard:
         elif environ.get("HTTP_SEC_FETCH_SITE", "none") not in OWN_PAGES:
             raise OriginRefused("A web page of another site may not call; see gateway.allowedOrigins.")
 
-    def _check_key(self, environ: Environ) -> None:
-        accepted, named = self.key_digests, "one of gateway.apiKeys"
-        if self.metrics_digest is not None and self._is_metrics(environ):
-            accepted, named = (*accepted, self.metrics_digest), "gateway.metricsKey or one of gateway.apiKeys"
-        if not accepted or environ.get("PATH_INFO") in OPEN_PATHS:
-            return
-        shown = [_digest(text) for text in _keys_shown(environ)]
-        if not sum(_is_among(accepted, digest) for digest in shown):  # of all of them, as in _is_among
+    def _check_key(self, environ: Environ) -> Client:
+        opens_metrics = self.metrics_digest is not None and self._is_metrics(environ)
+        if not (self.keyed or opens_metrics):
+            return ANYONE
+        if environ.get("PATH_INFO") in OPEN_PATHS:
+            return NOBODY
+        shown = [key_digest(text) for text in _keys_shown(environ)]
+        found = next((self.clients[digest] for digest in shown if digest in self.clients), None)
+        if found is None and opens_metrics and self.metrics_digest is not None:
+            metrics = self.metrics_digest
+            found = next((ANYONE for digest in shown if hmac.compare_digest(digest, metrics)), None)
+        if found is None:
+            known = "gateway.apiKeys or clients"
+            named = f"gateway.metricsKey or one of {known}" if opens_metrics else f"one of {known}"
             wrong = f"is not {named}" if shown else "is missing"
             raise KeyRefused(f"The key of this gateway {wrong}. Send it as Authorization: Bearer KEY, or as x-api-key.")
+        if found.ends is not None and self.now() >= found.ends:
+            raise KeyRefused("This key of the gateway has expired. Ask whoever runs it for another one.")
+        return found
 
     def _is_metrics(self, environ: Environ) -> bool:
         """Whether the metrics are asked for. A slash at the end is theirs too, as for every route."""
         return self.metrics and (_text(environ, "PATH_INFO") or "").rstrip("/") == METRICS
-
-
-def _is_among(accepted: Sequence[bytes], digest: bytes) -> bool:
-    """Whether this is an accepted key."""
-    found = False
-    for known in accepted:  # all of them, so that the time does not tell which one matched
-        found |= hmac.compare_digest(digest, known)
-    return found
 
 
 def _check_content(environ: Environ, content_types: Sequence[str]) -> None:
@@ -238,14 +263,6 @@ def _keys_shown(environ: Environ) -> Iterable[bytes]:
     for text in (bearer, _text(environ, "HTTP_X_API_KEY")):
         if text:
             yield text.encode("latin-1", "backslashreplace")
-
-
-def _digest_of(key: Secret) -> bytes:
-    return _digest(key.reveal().encode("utf-8", "surrogatepass"))
-
-
-def _digest(key: bytes) -> bytes:
-    return sha256(key).digest()
 
 
 def _normal_origin(origin: str) -> str:

@@ -454,7 +454,7 @@ def test_without_any_key_the_metrics_are_as_open_as_the_api() -> None:
 
 
 def test_a_scrapers_key_is_no_client() -> None:
-    assert WITH_SCRAPER.client(get("/metrics", **bearing(SCRAPER))) == ""
+    assert WITH_SCRAPER.owner(get("/metrics", **bearing(SCRAPER))) == ""
 
 
 def test_a_scrapers_key_opens_nothing_where_the_metrics_are_off() -> None:
