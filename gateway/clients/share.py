@@ -5,7 +5,7 @@ from typing import Final, Protocol
 from gateway.clients.budget import Reservation
 from gateway.clients.budgets import Budgets
 from gateway.core.answer import Usage
-from gateway.core.records import CallRecord
+from gateway.core.records import ANSWERED, CallRecord
 from gateway.limits.permit import Permit
 from gateway.limits.token_reserves import RequestSize, TokenReserves
 from gateway.observe.costs import CostOf, with_costs
@@ -95,10 +95,13 @@ class BudgetShare:
         """What it costs is known at its end."""
 
     def settle(self, record: CallRecord) -> None:
-        """As the ledger counts it. Where nobody knows what an answer has cost, or it broke off, the estimate stands."""
-        priced, estimate = with_costs(record, self._cost_of), self._reservation.micros
-        known = 0 if priced.cost_source is None else estimate if priced.cost is None else priced.cost
-        micros = max(known, estimate) if broke_off(record) else known
+        """As the ledger counts it. What has no price counts as 0. Of an answer that broke off, or whose usage nobody
+        has told, the estimate stands."""
+        priced = with_costs(record, self._cost_of)
+        micros = sum(each.cost or 0 for each in priced.tries) if priced.cost is None else priced.cost
+        untold = priced.cost is None and any(each.outcome == ANSWERED and each.usage is None for each in priced.tries)
+        if untold or broke_off(record):
+            micros = max(micros, self._reservation.micros)
         self._budgets.settle(self._client, self._reservation, micros)
 
     def close(self) -> None:
