@@ -30,6 +30,7 @@ from gateway.observe.output_queue import OutputQueue
 from gateway.process import StopSignals, Supervisor, freeze_startup_objects, limit_malloc, raise_descriptor_limit
 from gateway.reload import Reloader
 from gateway.runtime import Current, Runtime, ledger_store
+from gateway.server.clients_route import client_rows
 from gateway.server.gateway_proxy import GatewayProxy
 from gateway.server.metrics_route import metrics_rows
 from gateway.server.reload_route import reload_rows
@@ -100,6 +101,7 @@ class Gateway:
                 *endpoints,
                 *response_rows(self.runtime.responses, self.runtime.clock.wall),
                 *reload_rows(self.reloader),
+                *client_rows(self.runtime.clients),
                 *usage_rows(self.runtime.ledger.store, self.runtime.clock.wall),
                 *metrics_rows(
                     lambda: read_metrics(self.assembly, self.runtime, self.reloader), Writer(self.runtime.clock.wall())

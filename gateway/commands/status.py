@@ -21,7 +21,7 @@ from gateway.auth.tokens.watch_files import WatchedFiles, WatchedFileStatus
 from gateway.commands.accounts import FETCHED_ON_DEMAND, Accounts
 from gateway.commands.console import one_line, utc_time
 from gateway.commands.explain import limit_in_words
-from gateway.commands.running_gateway import ask
+from gateway.commands.running_gateway import ClientUsed, ask, ask_clients
 from gateway.config.limit_rules import row_name
 from gateway.config.loader import resolve
 from gateway.core.clock import Clock
@@ -71,12 +71,13 @@ class ProviderStatus:
 @dataclass(frozen=True, slots=True)
 class Overview:
     """The status of all providers in the order of the configuration, of the watched files, the faults of both, and the
-    rows of `rateLimits` as the running gateway has them; none where none runs."""
+    rows of `rateLimits` and the clients as the running gateway has them; none where none runs."""
 
     statuses: Sequence[ProviderStatus]
     watched: Sequence[WatchedFileStatus]
     problems: Sequence[str]
     limits: Sequence[RowStatus] = ()
+    clients: Sequence[ClientUsed] = ()
 
 
 def overview(accounts: Accounts, clock: Clock) -> Overview:
@@ -89,7 +90,7 @@ def overview(accounts: Accounts, clock: Clock) -> Overview:
     if not any(each.enabled for each in accounts.providers.values()):
         problems.append(NOBODY)
     found = [problem for problem in (accounts.store.problem, *problems) if problem]
-    return Overview(statuses, watched, found, running.limits())
+    return Overview(statuses, watched, found, running.limits(), running.clients())
 
 
 def needs_somebody(shown: Overview) -> bool:
@@ -124,6 +125,10 @@ class _RunningGateway:
             candidate = self._candidate(limit.provider, limit.model or "any")
             found |= {row.row: row for row in (candidate.limits if candidate else ()) if row.row == row_name(limit)}
         return tuple(found.values())
+
+    def clients(self) -> Sequence[ClientUsed]:
+        """What clients have used, as it is there."""
+        return ask_clients(self._accounts.gateway) if self._accounts.clients and self._answers else ()
 
     def _credential(self, provider: str) -> CredentialView | None:
         candidate = self._candidate(provider, "any")
@@ -228,8 +233,22 @@ def as_text(shown: Overview, now: float) -> str:
         if status.action:
             lines.append(f"{'':<{len(head)}}  to do: {one_line(status.action)}")
     lines += [f"limit of {one_line(row.row)}: {limit_in_words(row)}" for row in shown.limits]
+    lines += [f"client {one_line(each.name)}: {_used(each)}" for each in shown.clients]
     lines += [f"watched: {one_line(str(file.path))}: {_contents(file)}" for file in shown.watched if not file.fault]
     return "\n".join([*lines, *(f"warning: {one_line(problem)}" for problem in shown.problems)])
+
+
+def _used(client: ClientUsed) -> str:
+    """`requestsPerMinute 3 of 30, $1.20 of $5.00 a day spent, begins anew at 2026-11-30T00:00:00Z`."""
+    parts = [f"{unit.unit} {unit.used:,} of {unit.limit:,}" for unit in client.limits]
+    if (budget := client.budget) is not None:
+        per = "in all" if budget.per == "total" else f"a {budget.per}"
+        parts.append(f"${budget.spent_usd:,.2f} of ${budget.usd:,.2f} {per} spent")
+        if budget.reserved_usd:
+            parts.append(f"${budget.reserved_usd:,.2f} reserved")
+        if budget.ends_at is not None:
+            parts.append(f"begins anew at {utc_time(budget.ends_at)}")
+    return ", ".join(parts) or "no limits"
 
 
 def _contents(file: WatchedFileStatus) -> str:
@@ -276,6 +295,7 @@ def as_json(shown: Overview) -> JsonObject:
         ],
         "problems": list(shown.problems),
         "limits": [to_builtins(row) for row in shown.limits],
+        "clients": [to_builtins(each) for each in shown.clients],
     }
 
 

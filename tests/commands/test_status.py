@@ -151,6 +151,7 @@ class TestForMachines:
             "watchedFiles": [],
             "problems": [],
             "limits": [],
+            "clients": [],
         }
         assert "canary" not in result.output
 

@@ -1,5 +1,6 @@
 """Client keys in a gateway that runs, judged by what its callers get and its providers see."""
 
+import json
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -7,7 +8,11 @@ from typing import Any
 
 import pytest
 import requests
+from msgspec import structs
 
+from gateway.commands.running_gateway import ask_clients, asking
+from gateway.config.loader import parse
+from tests.observe.test_logs import logging_to
 from tests.support.edge import until
 from tests.support.keys import ADMIN, client, key_of, showing
 from tests.support.reloading import config, edited
@@ -257,3 +262,55 @@ def test_a_day_of_a_client_outlives_the_process(up: ScriptedUpstream, tmp_path: 
     with edited(tmp_path, settings) as gateway:
         assert used(gateway.served, "ci") == {"requestsPerDay": 2}
         assert [ask(gateway.served, "ci").status_code for _ in range(2)] == [200, 429]
+
+
+# Who is shown what --------------------------------------------------------------------------------------------------
+
+
+def test_status_and_metrics_show_what_clients_have_used(up: ScriptedUpstream, tmp_path: Path) -> None:
+    boss = {"name": "boss", "key": ADMIN, "admin": True}
+    limited = client("ci", requestsPerMinute=3, budget={"usd": 5, "per": "total", "unpriced": "allow"})
+    with running(served(up, limited, client("me"), boss)) as gateway:
+        assert ask(gateway, "ci").status_code == 200
+
+        def shown(name: str) -> list[dict[str, Any]]:
+            rows = gateway.get("/gateway/clients.json", headers=showing(name)).json()["clients"]
+            return list(rows)
+
+        own = {"unit": "requestsPerMinute", "limit": 3, "used": 1}
+        spent = {"per": "total", "usd": 5.0, "spentUsd": 0.0, "reservedUsd": 0.0, "endsAt": None}
+        until(lambda: shown("ci") == [{"name": "ci", "limits": [own], "budget": spent}])
+        assert [each["name"] for each in shown("me")] == ["me"], "a client is told of itself"
+        scrape = gateway.get("/metrics", headers={"x-api-key": ADMIN}).text
+        assert 'llm_gateway_client_limit_used{client="ci",limit="rpm"} 1' in scrape
+        assert 'llm_gateway_budget_max_usd{client="ci"} 5' in scrape
+        assert 'llm_gateway_requests_total{client="ci",' in scrape
+
+        settings = parse(json.dumps(served(up, limited, boss)).encode(), "config.yaml", env={}).config
+        settings = structs.replace(settings, gateway=structs.replace(settings.gateway, port=gateway.gateway.port))
+        used_there = ask_clients(asking(settings))
+        assert [each.name for each in used_there] == ["ci", "me", "boss"]
+        assert used_there[0].limits[0].used == 1 and used_there[0].budget is not None
+
+
+def test_no_key_stands_in_the_clear_anywhere(
+    up: ScriptedUpstream, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = served(up, client("ci", budget={"usd": 0.0001, "per": "day", "unpriced": "allow"}), client("old"))
+    with edited(tmp_path, settings) as gateway, caplog.at_level("DEBUG"):
+        answers = [ask(gateway.served, name, model) for name in ("ci", "old", "nobody") for model in ("best", "none")]
+        answers += [gateway.served.get(path, headers=showing("ci")) for path in ("/gateway/clients.json", "/v1/models")]
+        answers.append(gateway.post(**showing("ci")))
+        assert {answer.status_code for answer in answers} == {200, 401, 403, 404}
+        assert gateway.served.gateway.runtime.ledger.flush(5)
+    kept = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    told = "".join(f"{answer.text}{answer.headers}" for answer in answers) + caplog.text
+    for name in ("ci", "old", "nobody"):
+        assert key_of(name).encode() not in kept
+        assert key_of(name) not in told
+
+
+def test_the_log_line_of_a_call_names_the_client(up: ScriptedUpstream) -> None:
+    with running(served(up, client("ci"))) as gateway, logging_to("json") as lines:
+        assert ask(gateway, "ci").status_code == 200
+        until(lambda: '"client":"ci"' in lines.getvalue())
