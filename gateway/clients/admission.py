@@ -5,6 +5,7 @@ A call takes its share of all or of nothing: what is missing gives back what was
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 from msgspec import Struct
 
@@ -18,6 +19,7 @@ from gateway.config.rate_limit import RateLimit
 from gateway.core.answer import Usage
 from gateway.core.clock import Clock
 from gateway.core.errors import Limited, PriceUnknown, RequestTooLargeForLimit
+from gateway.core.texts import printable
 from gateway.limits.rate_limiter import ONE_REQUEST
 from gateway.limits.rate_limiters import RateLimiters
 from gateway.limits.slots import Need, RowStatus
@@ -26,7 +28,9 @@ from gateway.observe.costs import CostOf
 from gateway.observe.ledger import Ledger
 from gateway.routing.router import Target
 
-_TRILLIONTHS = 1_000_000
+MOST_SAID: Final = 1_000
+"""Targets without a price that the log names; callers may name any model of a provider."""
+_TRILLIONTHS: Final = 1_000_000
 """In a millionth."""
 
 logger = logging.getLogger(__name__)
@@ -114,6 +118,7 @@ class ClientAdmission:
     def __init__(self, use: ClientUse, cost_of: CostOf) -> None:
         self._use = use
         self._cost_of = cost_of
+        self._said: set[tuple[str, Target]] = set()
 
     def admit(
         self, client: Client, targets: tuple[Target, ...], size: Callable[[], RequestSize], at: float
@@ -176,7 +181,7 @@ class ClientAdmission:
                 passed_over.append(target)
                 continue
             if cost.amount is None:
-                logger.info("%s has no price and counts as 0 in the budget of %s.", target, settings.name)
+                self._say_unpriced(settings.name, target)
             allowed.append(target)
             most = max(most, -(-(cost.amount or 0) // _TRILLIONTHS))
             is_free = is_free and cost.source == "local"
@@ -187,6 +192,12 @@ class ClientAdmission:
                 param="model",
             )
         return _Estimate(most, is_free, tuple(allowed), tuple(passed_over))
+
+    def _say_unpriced(self, client: str, target: Target) -> None:
+        """Say, once, that a target counts as 0."""
+        if (client, target) not in self._said and len(self._said) < MOST_SAID:
+            self._said.add((client, target))
+            logger.warning("%s has no price and counts as 0 in the budget of %s.", printable(str(target)), client)
 
 
 def _limit(client: Settings) -> RateLimit:
