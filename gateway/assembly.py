@@ -14,10 +14,7 @@ from typing import Final
 
 from gateway.auth.auth_manager import AuthManager
 from gateway.auth.oauth.refreshing_client import OAuthClients
-from gateway.auth.sources import (
-    ApiKey,
-    StoredToken,
-)
+from gateway.auth.sources import ApiKey, StoredToken
 from gateway.auth.tokens.token import Token
 from gateway.auth.tokens.watch_files import WatchedFiles
 from gateway.bindings import ProviderBinding, bind, replaced

@@ -19,6 +19,7 @@ from gateway.auth.tokens.token import Token
 from gateway.auth.tokens.token_store import TokenStore
 from gateway.auth.tokens.watch_files import WatchedFiles, WatchedFileStatus
 from gateway.commands.accounts import FETCHED_ON_DEMAND, Accounts
+from gateway.commands.clients_used import client_in_words
 from gateway.commands.console import one_line, utc_time
 from gateway.commands.explain import limit_in_words
 from gateway.commands.running_gateway import ClientUsed, ask, ask_clients
@@ -233,22 +234,9 @@ def as_text(shown: Overview, now: float) -> str:
         if status.action:
             lines.append(f"{'':<{len(head)}}  to do: {one_line(status.action)}")
     lines += [f"limit of {one_line(row.row)}: {limit_in_words(row)}" for row in shown.limits]
-    lines += [f"client {one_line(each.name)}: {_used(each)}" for each in shown.clients]
+    lines += [f"client {one_line(each.name)}: {client_in_words(each)}" for each in shown.clients]
     lines += [f"watched: {one_line(str(file.path))}: {_contents(file)}" for file in shown.watched if not file.fault]
     return "\n".join([*lines, *(f"warning: {one_line(problem)}" for problem in shown.problems)])
-
-
-def _used(client: ClientUsed) -> str:
-    """`requestsPerMinute 3 of 30, $1.20 of $5.00 a day spent, begins anew at 2026-11-30T00:00:00Z`."""
-    parts = [f"{unit.unit} {unit.used:,} of {unit.limit:,}" for unit in client.limits]
-    if (budget := client.budget) is not None:
-        per = "in all" if budget.per == "total" else f"a {budget.per}"
-        parts.append(f"${budget.spent_usd:,.2f} of ${budget.usd:,.2f} {per} spent")
-        if budget.reserved_usd:
-            parts.append(f"${budget.reserved_usd:,.2f} reserved")
-        if budget.ends_at is not None:
-            parts.append(f"begins anew at {utc_time(budget.ends_at)}")
-    return ", ".join(parts) or "no limits"
 
 
 def _contents(file: WatchedFileStatus) -> str:

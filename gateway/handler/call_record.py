@@ -47,7 +47,9 @@ def record_of(call: Call, status: int, error: GatewayError | None) -> CallRecord
     )
 
 
-def refusal_of(request_id: str, endpoint: str, at: float, status: int, error: GatewayError) -> CallRecord:
+def refusal_of(  # noqa: PLR0913 - what is known of it, by place
+    request_id: str, endpoint: str, at: float, status: int, error: GatewayError, *, client: str = ""
+) -> CallRecord:
     """The record of a call that was refused before its body was looked at.
 
     Args:
@@ -56,8 +58,10 @@ def refusal_of(request_id: str, endpoint: str, at: float, status: int, error: Ga
         at: wall seconds.
         status: of its reply.
         error: why.
+        client: the name of the client that asked.
     """
-    return CallRecord(at, request_id, "", UNKNOWN, "", "", endpoint, status, error_code(error), False, 0, None, 0)
+    code = error_code(error)
+    return CallRecord(at, request_id, "", UNKNOWN, "", "", endpoint, status, code, False, 0, None, 0, client=client)
 
 
 def _tokens(usage: Usage | None) -> tuple[int | None, int | None, int | None, int | None, int | None]:

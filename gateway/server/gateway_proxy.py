@@ -12,17 +12,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from flask import Flask, Response, abort, g, request
-from msgspec import structs
 from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import MethodNotAllowed as FlaskMethodNotAllowed
 from werkzeug.http import HTTP_STATUS_CODES
 
 from gateway.core.clock import Clock
-from gateway.core.errors import (
-    Draining,
-    GatewayError,
-    Overloaded,
-)
+from gateway.core.errors import Draining, GatewayError, Overloaded
 from gateway.dispatch.call import DRAINING_RETRY, Call
 from gateway.dispatch.caller import Caller, Headers, NoCaller
 from gateway.handler.call_record import refusal_of
@@ -122,10 +117,9 @@ class GatewayProxy:
         always = self._always(served.guard, route.wire, environ, request_id)
         try:
             reply = self._admitted(route, served, environ, request_id, always)
-        except GatewayError as error:
-            reply = self._refused_call(error, route, served.guard, environ, request_id)
         except Exception as error:  # noqa: BLE001 - logged there
-            reply = self._refused_call(crash(error, request_id), route, served.guard, environ, request_id)
+            refusal = error if isinstance(error, GatewayError) else crash(error, request_id)
+            reply = self._refused_call(refusal, route, served.guard, environ, request_id)
         headers = [*reply.headers, *always]
         status = f"{reply.status} {HTTP_STATUS_CODES.get(reply.status, 'Unknown').upper()}"
         if not isinstance(reply.body, bytes):
@@ -178,8 +172,7 @@ class GatewayProxy:
         reply = self._refusal(error, environ, request_id)
         name, at = route.endpoint.name, self._clock.wall()
         if name not in NOT_RECORDED and environ["REQUEST_METHOD"] == "POST":
-            record = refusal_of(request_id, name, at, reply.status, error)
-            self._observers.refused(structs.replace(record, client=guard.name(environ)))
+            self._observers.refused(refusal_of(request_id, name, at, reply.status, error, client=guard.name(environ)))
         return reply
 
     # Everything else ------------------------------------------------------------------------------------------------

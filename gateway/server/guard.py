@@ -8,7 +8,6 @@ socket, so that whatever serves the request can ask first.
 Sources: RFC 9110 section 7.2 and RFC 9112 section 3.2 (Host), https://fetch.spec.whatwg.org (CORS), https://www.w3.org/TR/fetch-metadata/.
 """
 
-import hmac
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -156,13 +155,13 @@ class Guard:
 
     def owner(self, environ: Environ) -> str:
         """Whose answers are whose, as far as keys tell: the same text for the same key; "" where no key is needed."""
-        shown = map(key_digest, _keys_shown(environ)) if self.keyed else ()
-        return next((digest.hex()[:_CLIENT] for digest in shown if digest in self.clients), "")
+        digest = self._known(map(key_digest, _keys_shown(environ)))
+        return digest.hex()[:_CLIENT] if digest else ""
 
     def name(self, environ: Environ) -> str:
         """The name of the client that asks, whether its key is still good or not; "" where it has none."""
-        shown = map(key_digest, _keys_shown(environ)) if self.keyed else ()
-        return next((self.clients[digest].name for digest in shown if digest in self.clients), "")
+        digest = self._known(map(key_digest, _keys_shown(environ)))
+        return self.clients[digest].name if digest else ""
 
     def cors_headers(self, environ: Environ) -> list[tuple[str, str]]:
         """Headers that let an allowed page read the reply, refused ones included; none for anyone else."""
@@ -214,18 +213,21 @@ class Guard:
         if environ.get("PATH_INFO") in OPEN_PATHS:
             return NOBODY
         shown = [key_digest(text) for text in _keys_shown(environ)]
-        found = next((self.clients[digest] for digest in shown if digest in self.clients), None)
-        if found is None and opens_metrics and self.metrics_digest is not None:
-            metrics = self.metrics_digest
-            found = next((ANYONE for digest in shown if hmac.compare_digest(digest, metrics)), None)
+        known = self._known(shown)
+        found = None if known is None else self.clients[known]
+        if found is None and opens_metrics and self.metrics_digest in shown:
+            found = ANYONE
         if found is None:
-            known = "gateway.apiKeys or clients"
-            named = f"gateway.metricsKey or one of {known}" if opens_metrics else f"one of {known}"
+            named = f"{'gateway.metricsKey or ' if opens_metrics else ''}one of gateway.apiKeys or clients"
             wrong = f"is not {named}" if shown else "is missing"
             raise KeyRefused(f"The key of this gateway {wrong}. Send it as Authorization: Bearer KEY, or as x-api-key.")
         if found.ends is not None and self.now() >= found.ends:
             raise KeyRefused("This key of the gateway has expired. Ask whoever runs it for another one.")
         return found
+
+    def _known(self, shown: Iterable[bytes]) -> bytes | None:
+        """The first of the digests that is a client's."""
+        return next((digest for digest in shown if digest in self.clients), None)
 
     def _is_metrics(self, environ: Environ) -> bool:
         """Whether the metrics are asked for. A slash at the end is theirs too, as for every route."""
