@@ -10,6 +10,7 @@ from gateway.config.schema import Config
 from gateway.core.client_key import key_hash
 from gateway.core.program import command
 
+FIRST_YEAR, LAST_YEAR = 2000, 2999
 SHORTEST_KEY: Final = 20
 """Characters of a key that is written out, below which it may be guessed."""
 
@@ -63,18 +64,18 @@ def sound_clients(config: Config) -> Iterator[Problem]:
                 message = "has more than one *: a pattern has one, such as gpt-4o*"
                 yield Problem((*path, "models", place), message, fatal=True)
         if client.expires is not None and not _is_day(client.expires):
-            yield Problem((*path, "expires"), "is no day: write one as 2027-01-31", fatal=True)
+            yield Problem((*path, "expires"), "is no day of this millennium: write one as 2027-01-31", fatal=True)
         if client.budget is not None and not config.ledger.enabled:
             message = "needs the ledger, which keeps what was spent: take `enabled: false` out of the section ledger"
             yield Problem((*path, "budget"), message, fatal=True)
 
 
 def _is_day(text: str) -> bool:
+    """Whether it is a day that every system's calendar has; Windows knows none past the year 3000."""
     try:
-        datetime.date.fromisoformat(text)
+        return FIRST_YEAR <= datetime.date.fromisoformat(text).year <= LAST_YEAR
     except ValueError:
         return False
-    return True
 
 
 CLIENT_RULES: Final = (unique_clients, one_key, sound_clients)

@@ -33,6 +33,7 @@ def fault(clients: str, more: str = "") -> str:
         (f"{{name: a b, keyHash: {OTHER}}}", "clients[0].name"),
         (f'{{name: a, keyHash: "{OTHER}", models: ["a*b*"]}}', "clients[0].models[0]: has more than one *"),
         (f'{{name: a, keyHash: "{OTHER}", expires: 2027-02-30}}', "clients[0].expires: is no day"),
+        (f'{{name: a, keyHash: "{OTHER}", expires: 9999-12-31}}', "clients[0].expires: is no day"),
         (f'{{name: a, keyHash: "{OTHER}", requestsPerMinute: 0}}', "clients[0].requestsPerMinute"),
         (f'{{name: a, keyHash: "{OTHER}", budget: {{usd: 5}}}}', "per"),
         (f'{{name: a, keyHash: "{OTHER}", budget: {{usd: 0, per: day}}}}', "clients[0].budget.usd"),
