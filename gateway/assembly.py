@@ -15,13 +15,11 @@ from typing import Final
 from gateway.auth.auth_manager import AuthManager
 from gateway.auth.oauth.refreshing_client import OAuthClients
 from gateway.auth.oauth.settings import OAuthSettings
-from gateway.auth.sources import (
-    ApiKey,
-    StoredToken,
-)
+from gateway.auth.sources import ApiKey, StoredToken
 from gateway.auth.tokens.token import Token
 from gateway.auth.tokens.watch_files import WatchedFiles
 from gateway.bindings import ProviderBinding, bind, replaced
+from gateway.clients.admission import ClientAdmission
 from gateway.config import loader, schema
 from gateway.config.loader import Fault, Loaded, resolve
 from gateway.config.overrides import NOTHING, Overrides
@@ -34,6 +32,7 @@ from gateway.dispatch.failover import Failover
 from gateway.handler.passthrough_handler import PassthroughHandler
 from gateway.handler.request_handler import RequestHandler
 from gateway.handler.response_transformer import ResponseTransformer
+from gateway.limits.refill import refill
 from gateway.observe.costs import with_costs
 from gateway.observe.ledger_store import Keep
 from gateway.pricing import Pricing
@@ -146,7 +145,8 @@ class Assembly:
         self.router = Router(config.model_aliases, config.providers)
         self.endpoint_routes = EndpointRoutes({name: each.resolved.paths for name, each in self.bindings.items()})
         self.pricing = Pricing(config, self.bindings, runtime.price_table)
-        self.guard = Guard.of(config.gateway, port, runtime.page_token)
+        self.guard = Guard.of(config.gateway, port, config.clients, runtime.page_token, runtime.clock.wall)
+        self._admission = ClientAdmission(runtime.clients, self.pricing.cost)
         self.explainer = Explainer(
             router=self.router,
             health=runtime.health,
@@ -167,6 +167,8 @@ class Assembly:
         runtime = self._runtime
         runtime.masker.keep(self._secrets)
         runtime.limiters.configure(self._config.rate_limits, self.bindings)
+        refill(runtime.limiters, runtime.ledger, runtime.clock.wall())
+        runtime.clients.configure(self._config.clients, runtime.ledger)
         kept = self._config.gateway.response_store
         runtime.responses.configure(Limits(kept.max_mib * MIB, kept.hours * 3600))
         vendors = {name: binding.vendor for name, binding in self.bindings.items()}
@@ -222,6 +224,7 @@ class Assembly:
                 timeouts=self._timeouts,
                 calls=runtime.watchdog,
                 observers=runtime.observers,
+                clients=self._admission,
                 relay=runtime.relay,
             )
         return found
@@ -237,6 +240,7 @@ class Assembly:
             timeouts=self._timeouts,
             calls=runtime.watchdog,
             observers=runtime.observers,
+            clients=self._admission,
             response_model=self._config.gateway.response_model,
             relay=runtime.relay,
         )
@@ -264,6 +268,7 @@ class Assembly:
         """The secrets known by value now, for masking; those that come later are added as they come."""
         config = self._config
         found: list[Secret | None] = [self._runtime.page_token, *config.gateway.api_keys, config.gateway.metrics_key]
+        found += [client.key for client in config.clients]
         for each in config.providers.values():
             found += (each.api_key, each.client_secret)
         for name, binding in self.bindings.items():

@@ -10,6 +10,7 @@ from typing import Final, Protocol
 
 from gateway import __version__
 from gateway.assembly import Assembly
+from gateway.clients.budget import MICROS, BudgetView
 from gateway.dispatch.watchdog import CallWatchdog
 from gateway.limits.slots import SHORT_UNITS
 from gateway.observe.metrics import families
@@ -52,6 +53,7 @@ def read_metrics(assembly: Assembly, runtime: Runtime, reloads: Reloads) -> Sequ
         *runtime.sums.read(),
         *_calls(runtime.watchdog),
         *_limits(runtime),
+        *_clients(runtime),
         *_targets(assembly, runtime),
         (families.PROVIDER_REMAINING, _remaining(assembly, runtime)),
         (families.LOGIN_EXPIRES, _logins(assembly)),
@@ -84,6 +86,25 @@ def _limits(runtime: Runtime) -> Sequence[Reading]:
             labels = (key.provider, key.account or ONLY_ACCOUNT, key.model or EVERY_MODEL, SHORT_UNITS[unit.unit])
             used[labels], largest[labels] = unit.used, unit.limit
     return [(families.QUEUE_WAITING, waiting), (families.LIMIT_USED, used), (families.LIMIT_MAX, largest)]
+
+
+def _clients(runtime: Runtime) -> Sequence[Reading]:
+    used: dict[Labels, Value] = {}
+    largest: dict[Labels, Value] = {}
+    budgets: dict[str, BudgetView] = {}
+    for client in runtime.clients.status():
+        for unit in client.limits.units if client.limits else ():
+            labels = (client.name, SHORT_UNITS[unit.unit])
+            used[labels], largest[labels] = unit.used, unit.limit
+        if client.budget is not None:
+            budgets[client.name] = client.budget
+    return [
+        (families.CLIENT_USED, used),
+        (families.CLIENT_MAX, largest),
+        (families.BUDGET_SPENT, {(name,): view.spent / MICROS for name, view in budgets.items()}),
+        (families.BUDGET_RESERVED, {(name,): view.reserved / MICROS for name, view in budgets.items()}),
+        (families.BUDGET_MAX, {(name,): view.limit / MICROS for name, view in budgets.items()}),
+    ]
 
 
 def _targets(assembly: Assembly, runtime: Runtime) -> Sequence[Reading]:

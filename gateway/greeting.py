@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from gateway import __version__
 from gateway.assembly import Assembly
+from gateway.config.client_rules import needs_key
 from gateway.config.loader import Loaded
 from gateway.core.program import command
 from gateway.core.strict_json import dumps
@@ -43,9 +44,7 @@ def greeting(assembly: Assembly, url: str, environ: Mapping[str, str]) -> str:
     lines.extend(_credential_lines(assembly))
     lines.extend(_connection_lines(assembly.endpoints, environ))
     if names:
-        lines.append(
-            f"Try: curl {url}/v1/chat/completions {_curl_data(names[0], keyed=bool(loaded.config.gateway.api_keys))}"
-        )
+        lines.append(f"Try: curl {url}/v1/chat/completions {_curl_data(names[0], keyed=needs_key(loaded.config))}")
     return "\n".join(lines)
 
 

@@ -8,6 +8,7 @@ from gateway.gauges import read_metrics
 from gateway.observe.metrics.text import Writer
 from gateway.reload import Reloader
 from gateway.runtime import Runtime
+from gateway.server.clients_route import client_rows
 from gateway.server.login_routes import login_rows
 from gateway.server.metrics_route import metrics_rows
 from gateway.server.page_route import PageFiles, page_rows
@@ -32,6 +33,7 @@ def own_rows(runtime: Runtime, assembly: Callable[[], Assembly], reloader: Reloa
     return (
         *response_rows(runtime.responses, wall),
         *reload_rows(reloader),
+        *client_rows(runtime.clients),
         *usage_rows(runtime.ledger, wall),
         *metrics_rows(lambda: read_metrics(assembly(), runtime, reloader), Writer(wall())),
         *status_rows(StatusView(runtime, assembly, reloader, url)),

@@ -17,6 +17,7 @@ from typing import Final, Generic, Protocol, TypeVar
 from gateway.auth.logins import Logins
 from gateway.auth.tokens.token_store import TokenStore
 from gateway.auth.unsaved_tokens import UnsavedTokens
+from gateway.clients.admission import ClientUse
 from gateway.config.loader import Loaded, resolve
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.response_store import ResponseStore
@@ -122,6 +123,7 @@ class Runtime:
         drain_state: whether the gateway drains.
         health: what is known of targets.
         limiters: the windows of limits.
+        clients: what clients have used of their limits and budgets.
         lessons: what targets have taught.
         observers: get a record of each call.
         ledger: one of them, which keeps the records.
@@ -158,6 +160,7 @@ class Runtime:
         self.drain_state = DrainState()
         self.health = Health(self.clock, random)
         self.limiters = RateLimiters((), self.clock)
+        self.clients = ClientUse(self.clock)
         self.lessons = Lessons(self.clock)
         self.retry_budgets = RetryBudgets()
         self.transports = SharedTransports()

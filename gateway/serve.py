@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.assembly import MIB, Assembly, threads_for
+from gateway.config.client_rules import needs_key
 from gateway.config.loader import Loaded, resolve
 from gateway.config.overrides import Overrides
 from gateway.config_file import ConfigFile
@@ -73,7 +74,7 @@ class Gateway:
         file: ConfigFile | None = None,
     ) -> None:
         settings = loaded.config.gateway
-        self._sockets = bind(settings.host, settings.port, exposed=settings.exposed and any(settings.api_keys))
+        self._sockets = bind(settings.host, settings.port, exposed=settings.exposed and needs_key(loaded.config))
         address, self.port = self._sockets[0].getsockname()[:2]
         address = reachable_from_here(address)
         self.url = f"http://[{address}]:{self.port}" if ":" in address else f"http://{address}:{self.port}"

@@ -18,6 +18,7 @@ from gateway.auth.sources import (
     TokenFileSource,
 )
 from gateway.auth.tokens.token_store import TokenStore
+from gateway.commands.running_gateway import asking
 from gateway.config import schema
 from gateway.config.loader import Loaded, resolve
 from gateway.config.token_files import WatchFile
@@ -44,6 +45,7 @@ class Accounts:
         file: the configuration file; None where there is none.
         gateway: where a gateway with this configuration would run.
         limits: the rows of `rateLimits`.
+        clients: the section `clients`.
 
     Args:
         loaded: the configuration.
@@ -59,7 +61,8 @@ class Accounts:
         self.base = loaded.path.parent if loaded.path else None
         self.store = TokenStore(resolve(loaded.config.auth.token_store_path, self.base), clock)
         self.file = loaded.path
-        self.gateway: schema.Gateway = loaded.config.gateway
+        self.gateway: schema.Gateway = asking(loaded.config)
+        self.clients = loaded.config.clients
         self.limits = loaded.config.rate_limits
         self._environ = environ
 

@@ -14,7 +14,7 @@ import msgspec
 
 from gateway.assembly import Assembly
 from gateway.commands.console import one_line, utc_time
-from gateway.commands.running_gateway import address, ask
+from gateway.commands.running_gateway import address, ask, asking
 from gateway.config import schema
 from gateway.config.loader import Loaded
 from gateway.core.clock import Clock
@@ -64,7 +64,7 @@ def explain(model: str, loaded: Loaded, environ: Mapping[str, str], clock: Clock
 
 
 def _explain(model: str, loaded: Loaded, environ: Mapping[str, str], clock: Clock, endpoint: str) -> Explained:
-    settings = loaded.config.gateway
+    settings = asking(loaded.config)
     answer = ask(model, settings, endpoint) if settings.port else None
     if isinstance(answer, Explanation):
         return Explained(answer, address(settings), None)

@@ -8,7 +8,7 @@ from typing import Final
 
 from gateway.commands.accounts import CommandFailed
 from gateway.commands.console import one_line
-from gateway.commands.running_gateway import Reloaded, address, ask_to_reload
+from gateway.commands.running_gateway import Reloaded, address, ask_to_reload, asking
 from gateway.config.loader import Loaded
 
 REFUSED: Final = 2
@@ -21,7 +21,7 @@ def reload(loaded: Loaded) -> str:
     Raises:
         CommandFailed: none runs there, it cannot be asked, or it refuses the file.
     """
-    settings = loaded.config.gateway
+    settings = asking(loaded.config)
     where = address(settings)
     if not settings.port:
         raise CommandFailed("gateway.port is 0, so only the gateway knows its port: name it by --port")

@@ -4,6 +4,7 @@ it to read its configuration again.
 `explain`, `status`, `reload`, `health` and `service` share it. It prints nothing, and it asks nobody else.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from typing import Final, TypeVar
@@ -17,7 +18,7 @@ from gateway.config import schema
 from gateway.core.errors import InvalidConfiguration, ModelNotFound
 from gateway.core.this_machine import reachable_from_here
 from gateway.dispatch.explain import CHAT, Explanation
-from gateway.server.paths import EXPLAIN, HEALTH, RELOAD, STATUS
+from gateway.server.paths import CLIENTS, EXPLAIN, HEALTH, RELOAD, STATUS
 from gateway.server.status_json import Status
 
 ASK_SECONDS: Final = 2.0
@@ -68,6 +69,36 @@ class FaultOfFile:
     message: str
 
 
+class UnitUsed(msgspec.Struct, frozen=True):
+    """One number of a client's limits."""
+
+    unit: str
+    limit: int
+    used: int
+
+
+class BudgetUsed(msgspec.Struct, frozen=True, rename="camel"):
+    """A client's budget, in US dollars; `ends_at` in wall seconds."""
+
+    per: str
+    usd: float
+    spent_usd: float
+    reserved_usd: float
+    ends_at: float | None = None
+
+
+class ClientUsed(msgspec.Struct, frozen=True):
+    """What a client has used (gateway.server.clients_route)."""
+
+    name: str
+    limits: tuple[UnitUsed, ...] = ()
+    budget: BudgetUsed | None = None
+
+
+class _Clients(msgspec.Struct, frozen=True):
+    clients: tuple[ClientUsed, ...]
+
+
 class Reloaded(msgspec.Struct, frozen=True, rename="camel"):
     """What a gateway says about a reload (gateway.config.changes.ReloadOutcome)."""
 
@@ -83,6 +114,27 @@ def address(settings: schema.Gateway) -> str:
     host = reachable_from_here(settings.host)
     host = f"[{host}]" if ":" in host else host
     return f"http://{host}:{settings.port}"
+
+
+def asking(config: schema.Config) -> schema.Gateway:
+    """Where a gateway with this configuration would run, with a key that may ask it everything, where the file has one:
+    of gateway.apiKeys, or of a client that is an admin. Of a key's hash nobody knows the key."""
+    settings = config.gateway
+    if any(settings.api_keys):
+        return settings
+    keys = [client.key for client in config.clients if client.admin and client.key]
+    return structs.replace(settings, api_keys=tuple(keys))
+
+
+def ask_clients(settings: schema.Gateway) -> Sequence[ClientUsed]:
+    """What clients have used, as the running gateway says; nothing where none answers.
+
+    Args:
+        settings: where the gateway would run, and its keys.
+    """
+    answer = _ask(settings, "GET", CLIENTS, ASK_SECONDS)
+    found = _read(answer[1], _Clients) if answer is not None and answer[0] == 200 else None
+    return found.clients if found else ()
 
 
 def ask(model: str, settings: schema.Gateway, endpoint: str = CHAT) -> Explanation | str | None:

@@ -18,11 +18,12 @@ from gateway.auth.tokens.token import Token
 from gateway.auth.tokens.token_store import TokenStore
 from gateway.auth.tokens.watch_files import WatchedFiles, WatchedFileStatus
 from gateway.commands.accounts import FETCHED_ON_DEMAND, Accounts
+from gateway.commands.clients_used import client_in_words
 from gateway.commands.console import iso_time, one_line, utc_time
 from gateway.commands.explain import limit_in_words
 from gateway.commands.remaining import as_json as remaining_as_json
 from gateway.commands.remaining import in_words_of
-from gateway.commands.running_gateway import ask, ask_status
+from gateway.commands.running_gateway import ClientUsed, ask, ask_clients, ask_status
 from gateway.config.limit_rules import row_name
 from gateway.config.loader import resolve
 from gateway.core.clock import Clock
@@ -75,12 +76,13 @@ class ProviderStatus:
 @dataclass(frozen=True, slots=True)
 class Overview:
     """The status of all providers in the order of the configuration, of the watched files, the faults of both, and the
-    rows of `rateLimits` as the running gateway has them; none where none runs."""
+    rows of `rateLimits` and the clients as the running gateway has them; none where none runs."""
 
     statuses: Sequence[ProviderStatus]
     watched: Sequence[WatchedFileStatus]
     problems: Sequence[str]
     limits: Sequence[RowStatus] = ()
+    clients: Sequence[ClientUsed] = ()
 
 
 def overview(accounts: Accounts, clock: Clock) -> Overview:
@@ -97,7 +99,7 @@ def overview(accounts: Accounts, clock: Clock) -> Overview:
     if not any(each.enabled for each in accounts.providers.values()):
         problems.append(NOBODY)
     found = [problem for problem in (accounts.store.problem, *problems) if problem]
-    return Overview(statuses, watched, found, running.limits())
+    return Overview(statuses, watched, found, running.limits(), running.clients())
 
 
 def needs_somebody(shown: Overview) -> bool:
@@ -139,6 +141,10 @@ class _RunningGateway:
             candidate = self._candidate(limit.provider, limit.model or "any")
             found |= {row.row: row for row in (candidate.limits if candidate else ()) if row.row == row_name(limit)}
         return tuple(found.values())
+
+    def clients(self) -> Sequence[ClientUsed]:
+        """What clients have used, as it is there."""
+        return ask_clients(self._accounts.gateway) if self._accounts.clients and self._answers else ()
 
     def _credential(self, provider: str) -> CredentialView | None:
         candidate = self._candidate(provider, "any")
@@ -244,6 +250,7 @@ def as_text(shown: Overview, now: float) -> str:
             lines.append(f"{'':<{len(head)}}  to do: {one_line(status.action)}")
         lines += [f"{'':<{len(head)}}  {in_words_of(each, now)}" for each in status.remaining]
     lines += [f"limit of {one_line(row.row)}: {limit_in_words(row)}" for row in shown.limits]
+    lines += [f"client {one_line(each.name)}: {client_in_words(each)}" for each in shown.clients]
     lines += [f"watched: {one_line(str(file.path))}: {_contents(file)}" for file in shown.watched if not file.fault]
     return "\n".join([*lines, *(f"warning: {one_line(problem)}" for problem in shown.problems)])
 
@@ -293,4 +300,5 @@ def as_json(shown: Overview) -> JsonObject:
         ],
         "problems": list(shown.problems),
         "limits": [to_builtins(row) for row in shown.limits],
+        "clients": [to_builtins(each) for each in shown.clients],
     }

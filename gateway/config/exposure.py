@@ -7,6 +7,7 @@ name addresses too, and a reload keeps the old address while it takes over new k
 import ipaddress
 from collections.abc import Iterator
 
+from gateway.config.client_rules import needs_key
 from gateway.config.faults import Problem
 from gateway.config.schema import Config
 from gateway.core.program import command
@@ -25,7 +26,7 @@ def guarded_host(config: Config) -> Iterator[Problem]:
     elif not _is_address(gateway.host):
         message = "must be an address where it is exposed: 0.0.0.0, :: or one of this machine's"
         yield Problem(("gateway", "host"), message, fatal=True)
-    elif not any(gateway.api_keys):
+    elif not needs_key(config):
         message = (
             "must have a key while other machines can reach gateway.host:"
             f" {command('key NAME')} makes one, and says where it goes"

@@ -12,6 +12,7 @@ from typing import Final
 
 from msgspec import structs
 
+from gateway.config.client_rules import needs_key
 from gateway.config.faults import ConfigError, Fault
 from gateway.config.key_file import VARIABLE, KeyFile
 from gateway.config.schema import Config
@@ -47,7 +48,7 @@ class Overrides:
         changes = {"host": self.host, "port": self.port, "exposed": self.exposed}
         said = {name: value for name, value in changes.items() if value is not None}
         config = structs.replace(config, gateway=structs.replace(config.gateway, **said))
-        if self.key_file is None or not needs_key(config):
+        if self.key_file is None or not is_open(config):
             return config
         gateway = structs.replace(config.gateway, api_keys=(self.key_file.key(),))
         return structs.replace(config, gateway=gateway)
@@ -59,17 +60,17 @@ class Overrides:
             written: without these.
             said: the same with these.
         """
-        made = self.key_file is not None and not any(written.gateway.api_keys) and any(said.gateway.api_keys)
+        made = self.key_file is not None and not needs_key(written) and needs_key(said)
         return self.key_file.path if self.key_file and made else None
 
 
 NOTHING: Final = Overrides()
 
 
-def needs_key(config: Config) -> bool:
+def is_open(config: Config) -> bool:
     """Whether other machines can reach it and no caller would need a key."""
     gateway = config.gateway
-    return gateway.exposed and not is_this_machine(gateway.host) and not any(gateway.api_keys)
+    return gateway.exposed and not is_this_machine(gateway.host) and not needs_key(config)
 
 
 def from_environment(

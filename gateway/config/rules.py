@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from ipaddress import AddressValueError, IPv6Address
 from typing import Final
 
+from gateway.config.client_rules import CLIENT_RULES
 from gateway.config.embedding_aliases import mixed_vectors
 from gateway.config.exposure import guarded_host
 from gateway.config.faults import Check, KeyPath, Problem, named, nearest
@@ -250,6 +251,7 @@ RULES: Final[tuple[Check, ...]] = (
     sound_patterns,
     mixed_vectors,
     *LIMIT_RULES,
+    *CLIENT_RULES,
     known_providers,
     guarded_host,
     answered_aliases,

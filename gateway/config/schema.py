@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field, structs
 
+from gateway.config.clients import Client
 from gateway.config.ledger import Ledger
 from gateway.config.log_settings import Logging
 from gateway.config.prices import Price
@@ -256,6 +257,7 @@ class Config(Struct, frozen=True):
 
     gateway: Gateway = Gateway()
     auth: Auth = Auth()
+    clients: Annotated[tuple[Client, ...], Meta(description="Keys of callers, each with what it may do.")] = ()
     model_aliases: Annotated[tuple[Alias, ...], Meta(description="Model names, and who answers each.")] = ()
     rate_limits: Annotated[tuple[RateLimit, ...], Meta(description="How often providers may be called.")] = ()
     providers: Annotated[dict[Name, Provider], Meta(description="Who answers; the names are free.")] = field(

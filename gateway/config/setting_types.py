@@ -8,6 +8,9 @@ from msgspec import Meta
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Text = Annotated[str, Meta(min_length=1, max_length=512)]
 Texts = dict[Text, Text]
+DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+"""The pattern of a day, which needs no quotes, though YAML takes it for a date."""
+Day = Annotated[str, Meta(pattern=DAY)]
 Address = Annotated[str, Meta(min_length=1, max_length=2048)]
 HeaderText = Annotated[str, Meta(pattern=r"^[\x21-\x7e]([\x20-\x7e]{0,510}[\x21-\x7e])?$")]
 HeaderName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]{1,64}$")]

@@ -18,6 +18,7 @@ from gateway.config.nodes import Broken, Entry, Listing, Node, Scalar, Section
 from gateway.config.places import ABSENT, BROKEN, NoValue, Place
 from gateway.config.scalars import boolean, is_one_line, length_fault, matches, number, numeric, text_hint, within
 from gateway.config.secret_texts import secret_fault
+from gateway.config.setting_types import DAY
 from gateway.core.secrets import Secret
 
 MAX_VALUES: Final = 100_000  # a few thousand aliases of aliases make 10^9 out of a small file
@@ -194,7 +195,7 @@ class ValueReader:
         node = place.node
         if not isinstance(node, Scalar):
             return self._wrong(place, wanted)
-        if node.kind != "text":
+        if node.kind != "text" and not (node.kind == "date" and getattr(wanted, "pattern", None) == DAY):
             return self._wrong(place, wanted, node.text, "; put it in quotes")
         expansion = self._expand(place, node)
         if isinstance(expansion, NoValue):

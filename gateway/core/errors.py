@@ -138,9 +138,21 @@ class BadHttp(GatewayError):
 
 
 class KeyRefused(GatewayError):
-    """gateway.apiKeys is set and the request has none of them."""
+    """Callers need a key, and the request has none of them, or one that has expired."""
 
     status, type, code = 401, "authentication_error", "invalid_api_key"
+
+
+class AdminOnly(GatewayError):
+    """The client's key is good, and may not do what concerns everybody."""
+
+    status, type, code = 403, "permission_error", "admin_required"
+
+
+class PriceUnknown(GatewayError):
+    """The client has a budget, and none of the targets has a price that is known."""
+
+    status, type, code = 403, "permission_error", "price_unknown"
 
 
 class OriginRefused(GatewayError):
@@ -210,6 +222,12 @@ class Limited(GatewayError):
     """A limit of the gateway rejects the call: its line is full, or the wait too long. Uses none of the limit."""
 
     status, type, code = 429, "rate_limit_error", "rate_limit_exceeded"
+
+
+class BudgetExhausted(GatewayError):
+    """The client has not that much left of its budget. It is not to ask again before the next one begins."""
+
+    status, type, code = 429, "insufficient_quota", "insufficient_quota"
 
 
 class RequestTooLargeForLimit(GatewayError):

@@ -246,6 +246,7 @@ class Attempt:
         def on_sent() -> None:
             branch.sent()
             permit.sent()
+            branch.call.share.sent()
 
         remaining = branch.call.remaining()
         return AttemptContext(

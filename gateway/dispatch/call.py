@@ -13,6 +13,8 @@ from typing import Final, Protocol
 
 from msgspec.structs import replace
 
+from gateway.clients.client import ANYONE, Client
+from gateway.clients.share import NO_SHARE, Share
 from gateway.core.answer import Usage
 from gateway.core.clock import Clock
 from gateway.core.errors import CallerLeft, DeadlineExceeded, GatewayError
@@ -65,6 +67,7 @@ class Call:
         invented: the names of its targets are the caller's own, and stand in no configuration.
         came: wall seconds when it came.
         attempts: the turns of its targets that have ended.
+        share: what it holds of the limits and the budget of its client.
         not_continued: the stream of `target` does not continue the broken one before it; only a whole answer helps.
 
     Args:
@@ -73,6 +76,7 @@ class Call:
         timeout: seconds until the deadline.
         caller: the connection that waits for the answer.
         endpoint: the name of the route that it came by.
+        client: who asks.
         release: called once, when the call is over.
     """
 
@@ -93,6 +97,7 @@ class Call:
     hedging: Hedging | None = None
     heartbeats: Heartbeats | None = None
     stream: RunningStream | None = None
+    share: Share = NO_SHARE
     _tries = 0
     _being_asked = 0
     _queueing = 0
@@ -106,11 +111,13 @@ class Call:
         timeout: float,
         caller: Caller,
         endpoint: str = "chat",
+        client: Client = ANYONE,
         release: Callable[[], None] = no_op,
     ) -> None:
         self.request_id = request_id
         self.caller = caller
         self.endpoint = endpoint
+        self.client = client
         self._release = release
         self.came = clock.wall()
         self.started = clock.monotonic()
@@ -179,6 +186,7 @@ class Call:
         with self._lock:
             self._branches.clear()
             release, self._release = self._release, no_op
+        self.share.close()
         release()
 
     def end(self, why: GatewayError) -> None:

@@ -7,8 +7,10 @@ the handlers that are made from this one.
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
+from gateway.clients.admission import ClientAdmission
 from gateway.config.schema import Timeouts
 from gateway.core.durations import in_words
 from gateway.core.errors import GatewayError, InternalFault, ModelNotFound
@@ -32,6 +34,8 @@ from gateway.wires.base import Encoder, InboundWire
 STALL_REPLACEABLE: Final = 20.0
 STALL_ALONE: Final = 120.0
 """Seconds of silence allowed between two pieces of a stream: where another candidate could go on, and where none."""
+UNPRICED: Final = "unpriced"
+"""The outcome of a target that a budget passes over."""
 logger = logging.getLogger(__name__)
 
 
@@ -45,6 +49,7 @@ class CallHandler(ABC):
         timeouts: by provider name.
         calls: the running ones.
         observers: get a record a call.
+        clients: admit calls; without them every call is.
         relay: takes streams that have begun from their threads; without one each keeps its thread.
     """
 
@@ -57,6 +62,7 @@ class CallHandler(ABC):
         timeouts: Mapping[str, Timeouts],
         calls: CallWatchdog,
         observers: Observers,
+        clients: ClientAdmission | None = None,
         relay: StreamRelay | None = None,
     ) -> None:
         self._wire = wire
@@ -65,6 +71,7 @@ class CallHandler(ABC):
         self._timeouts = timeouts
         self._calls = calls
         self._observers = observers
+        self._clients = clients
         self._relay = relay
 
     def handle(self, call: Call, body: bytes, context: RequestContext) -> Reply:
@@ -94,13 +101,24 @@ class CallHandler(ABC):
     def _route_of(self, model: str, call: Call) -> Route:
         """The route of a model's name, noted in the call. Raises ModelNotFound."""
         try:
-            route = self._router.candidates(model)
+            route = self._router.candidates(model, call.client.may_use)
         except ModelNotFound:
             if model in self._router.aliases:
                 call.alias = model
             raise
         call.alias, call.invented = route.alias, route.invented
         return route
+
+    def _admitted(self, route: Route, operation: Operation, call: Call) -> Route:
+        """The route with the targets that the client's budget allows, when the call has its share of that client's
+        limits and budget. Raises PriceUnknown, BudgetExhausted, Limited, RequestTooLargeForLimit."""
+        if self._clients is None or call.client.settings is None:
+            return route
+        admitted = self._clients.admit(call.client, route.targets, operation.size, call.came)
+        call.share = admitted.share
+        for target in admitted.passed_over:
+            call.tried(target, UNPRICED)
+        return replace(route, targets=admitted.targets) if admitted.passed_over else route
 
     def _first_that_answers(self, route: Route, operation: Operation, call: Call) -> TargetAnswer:
         found = self._failover.first_that_answers(route, operation, call)
@@ -147,8 +165,10 @@ class CallHandler(ABC):
         return Reply(reply.status, (*reply.headers, *gateway_headers(call)), reply.body)
 
     def _finished(self, call: Call, status: int, error: GatewayError | None) -> None:
+        record = record_of(call, status, error)
+        call.share.settle(record)
         self._calls.remove(call)
-        self._observers.finished(record_of(call, status, error))
+        self._observers.finished(record)
 
 
 class AskedStream:

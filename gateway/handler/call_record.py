@@ -43,10 +43,13 @@ def record_of(call: Call, status: int, error: GatewayError | None) -> CallRecord
         skipped_events=call.skipped_events,
         mended=call.mended,
         learned=call.learned,
+        client=call.client.name,
     )
 
 
-def refusal_of(request_id: str, endpoint: str, at: float, status: int, error: GatewayError) -> CallRecord:
+def refusal_of(  # noqa: PLR0913 - what is known of it, by place
+    request_id: str, endpoint: str, at: float, status: int, error: GatewayError, *, client: str = ""
+) -> CallRecord:
     """The record of a call that was refused before its body was looked at.
 
     Args:
@@ -55,8 +58,10 @@ def refusal_of(request_id: str, endpoint: str, at: float, status: int, error: Ga
         at: wall seconds.
         status: of its reply.
         error: why.
+        client: the name of the client that asked.
     """
-    return CallRecord(at, request_id, "", UNKNOWN, "", "", endpoint, status, error_code(error), False, 0, None, 0)
+    code = error_code(error)
+    return CallRecord(at, request_id, "", UNKNOWN, "", "", endpoint, status, code, False, 0, None, 0, client=client)
 
 
 def _tokens(usage: Usage | None) -> tuple[int | None, int | None, int | None, int | None, int | None]:

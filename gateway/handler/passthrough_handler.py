@@ -7,6 +7,7 @@ It is routed by its model, limited, moved on and recorded as a chat is. What dif
 from collections.abc import Mapping
 from typing import Literal
 
+from gateway.clients.admission import ClientAdmission
 from gateway.config.schema import Timeouts
 from gateway.core.errors import ModelNotFound
 from gateway.core.json_members import with_member
@@ -40,6 +41,7 @@ class PassthroughHandler(CallHandler):
         timeouts: by provider name.
         calls: the running ones.
         observers: get a record a call.
+        clients: admit calls; without them every call is.
         response_model: which name an answer carries: the alias that was asked for, or the provider's own.
         relay: takes streams that have begun from their threads; without one each keeps its thread.
     """
@@ -55,6 +57,7 @@ class PassthroughHandler(CallHandler):
         calls: CallWatchdog,
         observers: Observers,
         response_model: Literal["alias", "upstream"],
+        clients: ClientAdmission | None = None,
         relay: StreamRelay | None = None,
     ) -> None:
         super().__init__(
@@ -64,6 +67,7 @@ class PassthroughHandler(CallHandler):
             timeouts=timeouts,
             calls=calls,
             observers=observers,
+            clients=clients,
             relay=relay,
         )
         self._endpoints = endpoints
@@ -74,7 +78,9 @@ class PassthroughHandler(CallHandler):
         call.model, call.streamed = request.model, request.stream
         if request.stream:
             return self._stream(request, call)
-        found = self._first_that_answers(self._route(request, call), Passed(request), call)
+        operation = Passed(request)
+        route = self._admitted(self._route(request, call), operation, call)
+        found = self._first_that_answers(route, operation, call)
         if not isinstance(found.answer, Forwarded):
             raise TypeError("a stream is no whole answer")
         return self._whole(found.answer, request, call)
@@ -92,7 +98,8 @@ class PassthroughHandler(CallHandler):
     def _stream(self, request: PassedRequest, call: Call) -> Reply:
         encoder = CompletionEncoder(None if self._own_name else request.model, self._wire.error_event)
         call.heartbeats = encoder
-        route, operation = self._route(request, call), Passed(request)
+        operation = Passed(request)
+        route = self._admitted(self._route(request, call), operation, call)
         found = self._first_that_answers(route, operation, call)
         try:
             return self._streamed(found, AskedStream(self, route, operation, encoder, call, resumable=False))

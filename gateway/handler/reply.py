@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from gateway.core.errors import GatewayError
+from gateway.core.errors import BudgetExhausted, GatewayError
 from gateway.core.provider_failures import QuotaExhausted
 from gateway.dispatch.caller import Headers
 from gateway.wires.base import CallerWire
@@ -63,6 +63,8 @@ def error_reply(error: GatewayError, wire: CallerWire) -> Reply:
 def retry_advice(error: GatewayError) -> Headers:
     """Headers that say when to ask again, for an error that knows."""
     seconds = error.retry_after
+    if isinstance(error, BudgetExhausted):
+        return NOT_AGAIN
     if seconds is None:
         return NOT_AGAIN if isinstance(error, QuotaExhausted) else ()
     if seconds > LONGEST_ADVICE:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from gateway.clients.admission import ClientAdmission
 from gateway.config.schema import Timeouts
 from gateway.core.source import RequestContext
 from gateway.dispatch.call import Call
@@ -30,6 +31,7 @@ class RequestHandler(CallHandler):
         timeouts: by provider name.
         calls: the running ones.
         observers: get a record a call.
+        clients: admit calls; without them every call is.
         relay: takes streams that have begun from their threads; without one each keeps its thread.
     """
 
@@ -43,6 +45,7 @@ class RequestHandler(CallHandler):
         timeouts: Mapping[str, Timeouts],
         calls: CallWatchdog,
         observers: Observers,
+        clients: ClientAdmission | None = None,
         relay: StreamRelay | None = None,
     ) -> None:
         super().__init__(
@@ -52,6 +55,7 @@ class RequestHandler(CallHandler):
             timeouts=timeouts,
             calls=calls,
             observers=observers,
+            clients=clients,
             relay=relay,
         )
         self._transformer = transformer
@@ -62,14 +66,15 @@ class RequestHandler(CallHandler):
         chat = Chat(request, self._transformer.whole, self._wire.resume_request)
         if request.stream:
             return self._stream(chat, call)
-        found = self._first_that_answers(self._route_of(request.model, call), chat, call)
+        route = self._admitted(self._route_of(request.model, call), chat, call)
+        found = self._first_that_answers(route, chat, call)
         if not isinstance(found.answer, Answer):
             raise TypeError("a stream is no whole answer")
         return self._whole(found.answer, call)
 
     def _stream(self, chat: Chat, call: Call) -> Reply:
         call.heartbeats = encoder = self._transformer.encoder(chat.request)
-        route = self._route_of(chat.request.model, call)
+        route = self._admitted(self._route_of(chat.request.model, call), chat, call)
         found = self._first_that_answers(route, chat, call)
         try:
             return self._streamed(found, AskedStream(self, route, chat, encoder, call, resumable=chat.request.plain))

@@ -61,12 +61,16 @@ class TokenReserves:
 
     def of(self, target: str, size: RequestSize) -> int:
         """The tokens that a request to a target takes, at least 1."""
+        return max(1, sum(self.parts(target, size)))
+
+    def parts(self, target: str, size: RequestSize) -> tuple[int, int]:
+        """Of them, those of the input and those of the output."""
         with self._lock:
             samples = self._samples.get(target)
             if samples is not None:
                 self._samples.move_to_end(target)
             ratio, output = (samples.ratio, samples.output) if samples else (1.0, MIN_OUTPUT)
-        return max(1, round(size.input * ratio) + (output if size.output is None else size.output))
+        return round(size.input * ratio), output if size.output is None else size.output
 
     def learn(self, target: str, size: RequestSize, usage: Usage) -> None:
         """An answer of the target is complete, and its usage known."""

@@ -52,6 +52,7 @@ class CallLine(msgspec.Struct, frozen=True, omit_defaults=True):
     learned: tuple[str, ...] = ()
     endpoint: str = "chat"
     mended: int = 0
+    client: str = ""
 
     @classmethod
     def of(cls, record: CallRecord) -> "CallLine":
@@ -74,6 +75,7 @@ class CallLine(msgspec.Struct, frozen=True, omit_defaults=True):
             record.learned,
             record.endpoint,
             record.mended,
+            record.client,
         )
 
 
@@ -206,6 +208,8 @@ def pretty(line: CallLine) -> str:
     """`req_1 my-model -> openai/gpt-4 200 stream first 312 ms, total 2150 ms, tokens 12+340`."""
     target = printable(line.target or "nobody")
     parts = [line.request_id, printable(line.model) or "-", "->", target, str(line.status)]
+    if line.client:
+        parts.append(f"for {line.client}")
     if line.streamed:
         parts.append("stream")
     if line.error:

@@ -11,6 +11,8 @@ from typing import Final, Literal, get_args
 
 from msgspec import Struct
 
+from gateway.core.local_days import midnight
+
 By = Literal["model", "alias", "provider", "account", "client", "endpoint", "day"]
 BY: Final[tuple[By, ...]] = get_args(By)
 NONE: Final = "(none)"
@@ -88,18 +90,34 @@ class Usage(Struct, frozen=True):
     total: Sums
 
 
-def usage(connection: sqlite3.Connection, period: Period, by: By) -> Usage:
+class _Query(Struct, frozen=True):
+    """What is added up: by what, and of which client; None for all."""
+
+    by: By
+    client: str | None
+
+    @property
+    def whose(self) -> str:
+        return "" if self.client is None else " AND client = ?"
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        return () if self.client is None else (self.client,)
+
+
+def usage(connection: sqlite3.Connection, period: Period, by: By, client: str | None = None) -> Usage:
     """The sums of a period. Raises sqlite3.Error.
 
     Args:
         connection: of the ledger.
         period: which calls.
         by: what tells the rows apart.
+        client: whose calls; None for everybody's.
     """
     connection.execute("BEGIN")  # one moment for all the queries
     try:
         found: dict[str, Sums] = {}
-        for key, sums in _found(connection, period, by):
+        for key, sums in _found(connection, period, _Query(by, client)):
             found[key] = found.get(key, Sums()) + sums
     finally:
         connection.execute("ROLLBACK")
@@ -108,41 +126,35 @@ def usage(connection: sqlite3.Connection, period: Period, by: By) -> Usage:
     return Usage(period, by, rows, sum(found.values(), Sums()))
 
 
-def midnight(at: float, days: int = 0) -> float:
-    """The wall seconds at which a local day began, that of `at` or one so many days later."""
-    day = time.localtime(at)
-    return time.mktime((day.tm_year, day.tm_mon, day.tm_mday + days, 0, 0, 0, 0, 0, -1))
-
-
-def _found(connection: sqlite3.Connection, period: Period, by: By) -> Sequence[tuple[str, Sums]]:
+def _found(connection: sqlite3.Connection, period: Period, query: _Query) -> Sequence[tuple[str, Sums]]:
     first = midnight(period.since, 0 if midnight(period.since) == period.since else 1)
     if period.until is None:
         return [
-            *_of_calls(connection, period.since, first, by),
-            *_of_days(connection, _day(first), "9", by),
+            *_of_calls(connection, period.since, first, query),
+            *_of_days(connection, _day(first), "9", query),
         ]
     last = midnight(period.until)
     if last < first:
-        return _of_calls(connection, period.since, period.until, by)
+        return _of_calls(connection, period.since, period.until, query)
     return [
-        *_of_calls(connection, period.since, first, by),
-        *_of_days(connection, _day(first), _day(last), by),
-        *_of_calls(connection, last, period.until, by),
+        *_of_calls(connection, period.since, first, query),
+        *_of_days(connection, _day(first), _day(last), query),
+        *_of_calls(connection, last, period.until, query),
     ]
 
 
-def _of_days(connection: sqlite3.Connection, since: str, until: str, by: By) -> list[tuple[str, Sums]]:
-    query = f"SELECT {_KEYS[by]} AS key, {_OF_DAYS} GROUP BY key"
-    return [(row[0], Sums(*row[1:])) for row in connection.execute(query, (since, until))]
+def _of_days(connection: sqlite3.Connection, since: str, until: str, query: _Query) -> list[tuple[str, Sums]]:
+    text = f"SELECT {_KEYS[query.by]} AS key, {_OF_DAYS}{query.whose} GROUP BY key"
+    return [(row[0], Sums(*row[1:])) for row in connection.execute(text, (since, until, *query.arguments))]
 
 
-def _of_calls(connection: sqlite3.Connection, since: float, until: float, by: By) -> list[tuple[str, Sums]]:
+def _of_calls(connection: sqlite3.Connection, since: float, until: float, query: _Query) -> list[tuple[str, Sums]]:
     """Of a part of one day."""
     if since >= until:
         return []
-    key = f"'{_day(since)}'" if by == "day" else _KEYS[by]
-    query = f"SELECT {key} AS key, {_OF_CALLS} GROUP BY key"
-    return [(row[0], Sums(*row[1:])) for row in connection.execute(query, (since, until))]
+    key = f"'{_day(since)}'" if query.by == "day" else _KEYS[query.by]
+    text = f"SELECT {key} AS key, {_OF_CALLS}{query.whose} GROUP BY key"
+    return [(row[0], Sums(*row[1:])) for row in connection.execute(text, (since, until, *query.arguments))]
 
 
 def _day(at: float) -> str:

@@ -4,7 +4,8 @@ import re
 import time
 from typing import Final
 
-from gateway.observe.usage import Period, midnight
+from gateway.core.local_days import midnight
+from gateway.observe.usage import Period
 
 DEFAULT: Final = "7d"
 FORMS: Final = "7d, 24h or 2026-11-01"

@@ -5,7 +5,7 @@ as it stands goes to the pattern with the longest literal part that matches it.
 """
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -87,6 +87,10 @@ class _Pattern:
         return replace(self.route, name=model, targets=targets, invented=targets != self.route.targets)
 
 
+def _any_name(_: str) -> bool:
+    return True
+
+
 class Router:
     """The model names of a configuration.
 
@@ -119,18 +123,19 @@ class Router:
         found = dict.fromkeys(target for route in self.routes for target in route.targets)
         return tuple(target for target in found if STAR not in target.model)
 
-    def candidates(self, model: str) -> Route:
+    def candidates(self, model: str, may_use: Callable[[str], bool] = _any_name) -> Route:
         """The route for a model name.
 
         Args:
             model: an alias, `provider/model`, or a name that a pattern matches.
+            may_use: whether a name is there for whoever asks. Any other looks as if it were not, in messages too.
 
         Raises:
             ModelNotFound: the name is unknown, or all its providers are disabled.
         """
-        route = self._routes.get(model) or self._direct(model) or self._matched(model)
+        route = self._routes.get(model) or self._direct(model) or self._matched(model) if may_use(model) else None
         if route is None:
-            raise ModelNotFound(self._unknown(model), param="model")
+            raise ModelNotFound(self._unknown(model, may_use), param="model")
         if not route.targets:
             raise ModelNotFound(f"Every provider of the model {_quoted(model)} is disabled.", param="model")
         return route
@@ -152,8 +157,8 @@ class Router:
             return None
         return next((route for pattern in self._patterns if (route := pattern.match(model))), None)
 
-    def _unknown(self, model: str) -> str:
-        near = difflib.get_close_matches(model[:100], self._routes, n=1)
+    def _unknown(self, model: str, may_use: Callable[[str], bool]) -> str:
+        near = difflib.get_close_matches(model[:100], list(filter(may_use, self._routes)), n=1)
         provider, slash, _ = model.partition("/")
         reason = f": {_quoted(provider)} is not among the enabled providers of the configuration" if slash else ""
         hint = f" Did you mean {_quoted(near[0])}?" if near else ""

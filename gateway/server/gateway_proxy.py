@@ -17,11 +17,7 @@ from werkzeug.exceptions import MethodNotAllowed as FlaskMethodNotAllowed
 from werkzeug.http import HTTP_STATUS_CODES
 
 from gateway.core.clock import Clock
-from gateway.core.errors import (
-    Draining,
-    GatewayError,
-    Overloaded,
-)
+from gateway.core.errors import Draining, GatewayError, Overloaded
 from gateway.dispatch.call import DRAINING_RETRY, Call
 from gateway.dispatch.caller import Caller, Headers, NoCaller
 from gateway.handler.call_record import refusal_of
@@ -121,10 +117,9 @@ class GatewayProxy:
         always = self._always(served.guard, route.wire, environ, request_id)
         try:
             reply = self._admitted(route, served, environ, request_id, always)
-        except GatewayError as error:
-            reply = self._refused_call(error, route, environ, request_id)
         except Exception as error:  # noqa: BLE001 - logged there
-            reply = self._refused_call(crash(error, request_id), route, environ, request_id)
+            refusal = error if isinstance(error, GatewayError) else crash(error, request_id)
+            reply = self._refused_call(refusal, route, served.guard, environ, request_id)
         headers = [*reply.headers, *always]
         status = f"{reply.status} {HTTP_STATUS_CODES.get(reply.status, 'Unknown').upper()}"
         if not isinstance(reply.body, bytes):
@@ -141,7 +136,7 @@ class GatewayProxy:
         until then an exception does."""
         call: Call | None = None
         try:
-            served.guard.check(environ, route.endpoint.content_types)
+            client = served.guard.check(environ, route.endpoint.content_types)
             body = read_body(environ, served.max_body)
             if self._drain_state.draining:
                 raise Draining("The gateway is shutting down.", retry_after=DRAINING_RETRY)
@@ -157,10 +152,11 @@ class GatewayProxy:
                 timeout=served.timeout,
                 caller=caller,
                 endpoint=route.endpoint.name,
+                client=client,
                 release=lambda: self._current.leave(served),
             )
             caller.allow_heartbeats(lambda: (*EVENT_STREAM, *always), call.make_heartbeat, self._clock.monotonic)
-            asked = Asked(environ, served, self._drain_state.draining, self._created, call=call, body=body)
+            asked = Asked(environ, served, self._drain_state.draining, self._created, client, call=call, body=body)
             return route.answer(asked)
         except BaseException:
             if call is None:
@@ -169,12 +165,14 @@ class GatewayProxy:
                 call.finish()
             raise
 
-    def _refused_call(self, error: GatewayError, route: Route, environ: "WSGIEnvironment", request_id: str) -> Reply:
+    def _refused_call(
+        self, error: GatewayError, route: Route, guard: Guard, environ: "WSGIEnvironment", request_id: str
+    ) -> Reply:
         """The reply to a call that no handler has answered, and its record."""
         reply = self._refusal(error, environ, request_id)
         name, at = route.endpoint.name, self._clock.wall()
         if name not in NOT_RECORDED and environ["REQUEST_METHOD"] == "POST":
-            self._observers.refused(refusal_of(request_id, name, at, reply.status, error))
+            self._observers.refused(refusal_of(request_id, name, at, reply.status, error, client=guard.name(environ)))
         return reply
 
     # Everything else ------------------------------------------------------------------------------------------------
@@ -197,6 +195,7 @@ class GatewayProxy:
                 g.served,
                 self._drain_state.draining,
                 self._created,
+                g.client,
                 arguments=arguments,
                 query=request.args.to_dict(),
             )
@@ -209,13 +208,16 @@ class GatewayProxy:
         g.request_id = _request_id(request.headers.get("x-request-id", ""))
         g.served = self._current.enter()
         route = self._routes.find(request.environ["PATH_INFO"])
-        g.served.guard.check(request.environ, JSON_BODY if route is None else route.endpoint.content_types)
+        kinds = JSON_BODY if route is None else route.endpoint.content_types
+        g.client = g.served.guard.check(request.environ, kinds)
         if route is not None and route.endpoint.name in g.served.unserved:
             abort(404)
         if request.method == "OPTIONS":
             empty = Response(status=204)
             del empty.headers["Content-Type"]
             return empty
+        if route is not None and route.endpoint.admin:
+            g.served.guard.check_admin(g.client)
         return None
 
     def _leave(self, error: BaseException | None) -> None:

@@ -10,13 +10,16 @@ Sources: RFC 9110 section 7.2 and RFC 9112 section 3.2 (Host), https://fetch.spe
 
 import hmac
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Final
 
+from gateway.clients.client import ANYONE, NOBODY, Client, clients_by_digest
 from gateway.config import schema
-from gateway.core.errors import BadHttp, HostRefused, KeyRefused, NotJsonContent, OriginRefused
+from gateway.config.clients import Client as ClientSettings
+from gateway.core.client_key import digest_of, key_digest
+from gateway.core.errors import AdminOnly, BadHttp, HostRefused, KeyRefused, NotJsonContent, OriginRefused
 from gateway.core.program import command
 from gateway.core.secrets import Secret
 from gateway.core.this_machine import is_this_machine, reachable_from_here
@@ -70,7 +73,9 @@ class Guard:
         allowed_hosts: names to accept besides those of this machine, as name or name:port.
         allowed_origins: origins of web pages that may call, as a browser writes them (`https://name[:port]`). `null`
             and `*` never match.
-        key_digests: SHA-256 of each accepted key; no digests, no key needed.
+        clients: who may call, by the SHA-256 of their keys.
+        keyed: whether callers need a key.
+        now: wall seconds, for keys that expire.
         exposed: whether other machines may reach the gateway. Then a name of this machine may have any port: one that
             a container publishes, or a tunnel has, need not be ours.
         metrics: whether /metrics is served.
@@ -81,7 +86,9 @@ class Guard:
     port: int
     allowed_hosts: frozenset[str]
     allowed_origins: frozenset[str]
-    key_digests: tuple[bytes, ...] = field(repr=False)
+    clients: Mapping[bytes, Client] = field(repr=False)
+    keyed: bool = False
+    now: Callable[[], float] = time.time
     exposed: bool = False
     metrics: bool = False
     metrics_digest: bytes | None = field(default=None, repr=False)
@@ -95,14 +102,23 @@ class Guard:
         object.__setattr__(self, "allowed_origins", frozenset(origins))
 
     @classmethod
-    def of(cls, settings: schema.Gateway, port: int, page_token: Secret | None = None) -> "Guard":
+    def of(
+        cls,
+        settings: schema.Gateway,
+        port: int,
+        clients: Sequence[ClientSettings] = (),
+        page_token: Secret | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> "Guard":
         """The guard that the configuration describes.
 
         Args:
             settings: the section `gateway`. Its host counts as allowed: whoever listens on 127.0.0.2 is asked by it.
                 0.0.0.0 and :: are no name of anyone.
             port: the one that is served, which differs from the configured one where that is 0.
+            clients: the section `clients`.
             page_token: of the page; None where nobody has one.
+            now: wall seconds.
         """
         host = reachable_from_here(settings.host)
         host = f"[{host.strip('[]')}]" if ":" in host else host
@@ -110,15 +126,17 @@ class Guard:
             port=port,
             allowed_hosts=frozenset({*settings.allowed_hosts, host}),
             allowed_origins=frozenset(settings.allowed_origins),
-            key_digests=tuple(map(_digest_of, settings.api_keys)),
+            clients=clients_by_digest(settings.api_keys, clients),
+            keyed=bool(settings.api_keys or clients),
+            now=now,
             exposed=settings.exposed,
             metrics=settings.metrics,
-            metrics_digest=_digest_of(settings.metrics_key) if settings.metrics_key else None,
-            page_digest=_digest_of(page_token) if page_token else None,
+            metrics_digest=digest_of(settings.metrics_key) if settings.metrics_key else None,
+            page_digest=digest_of(page_token) if page_token else None,
         )
 
-    def check(self, environ: Environ, content_types: Sequence[str] = ("application/json",)) -> None:
-        """Return if the request may be looked at.
+    def check(self, environ: Environ, content_types: Sequence[str] = ("application/json",)) -> Client:
+        """Who asks, if the request may be looked at.
 
         Args:
             content_types: of bodies that the path takes.
@@ -130,21 +148,30 @@ class Guard:
             HostRefused: Host is someone else's name.
             OriginRefused: a web page asks that may not.
             NotJsonContent: a body of another content type, or a compressed one.
-            KeyRefused: keys are configured and none of them is shown, or the request acts and has no right to.
+            KeyRefused: keys are configured and none of them is shown, or one that has expired; or the request acts and
+                has no right to.
         """
         self._check_host(environ)
         self._check_page(environ)
         if _is_preflight(environ):
-            return  # a preflight cannot carry a key; it got here, so its origin is an allowed one
+            return NOBODY  # a preflight cannot carry a key; it got here, so its origin is an allowed one
         _check_content(environ, content_types)
-        self._check_key(environ)
+        return self._check_key(environ)
 
-    def client(self, environ: Environ) -> str:
-        """Who asks, as far as keys tell: the same text for the same key; "" where no key is needed."""
-        if not self.key_digests:
-            return ""
-        shown = map(_digest, _keys_shown(environ))
-        return next((digest.hex()[:_CLIENT] for digest in shown if _is_among(self.key_digests, digest)), "")
+    def check_admin(self, client: Client) -> None:
+        """Return if a client may do what concerns everybody. Raises AdminOnly."""
+        if not client.admin:
+            raise AdminOnly("This needs a key of gateway.apiKeys, or of a client with `admin: true`.")
+
+    def owner(self, environ: Environ) -> str:
+        """Whose answers are whose, as far as keys tell: the same text for the same key; "" where no key is needed."""
+        digest = self._known(map(key_digest, _keys_shown(environ)))
+        return digest.hex()[:_CLIENT] if digest else ""
+
+    def name(self, environ: Environ) -> str:
+        """The name of the client that asks, whether its key is still good or not; "" where it has none."""
+        digest = self._known(map(key_digest, _keys_shown(environ)))
+        return self.clients[digest].name if digest else ""
 
     def cors_headers(self, environ: Environ) -> list[tuple[str, str]]:
         """Headers that let an allowed page read the reply, refused ones included; none for anyone else."""
@@ -190,30 +217,45 @@ class Guard:
             if origin not in self.allowed_origins:
                 raise OriginRefused("Web pages of this origin may not call; see gateway.allowedOrigins.")
 
-    def _check_key(self, environ: Environ) -> None:
+    def _check_key(self, environ: Environ) -> Client:
         path = _text(environ, "PATH_INFO") or ""
-        accepted, named = self.key_digests, "one of gateway.apiKeys"
-        if self.metrics_digest is not None and self._is_metrics(environ):
-            accepted, named = (*accepted, self.metrics_digest), "gateway.metricsKey or one of gateway.apiKeys"
-        acting = acts(path)
-        if not acting and (not accepted or path in OPEN_PATHS or path.startswith(PAGE_FILES)):
-            return
-        shown = [_digest(text) for text in _keys_shown(environ)]
-        if sum(_is_among(accepted, digest) for digest in shown):  # of all of them, as in _is_among
-            return
+        opens_metrics = self.metrics_digest is not None and self._is_metrics(environ)
+        if not acts(path) and not (self.keyed or opens_metrics):
+            return ANYONE
+        if path in OPEN_PATHS or path.startswith(PAGE_FILES):
+            return NOBODY
         if self._has_page_token(environ):
-            return
-        if acting and not accepted:
-            raise KeyRefused(
+            return ANYONE
+        shown = [key_digest(text) for text in _keys_shown(environ)]
+        known = self._known(shown)
+        found = None if known is None else self.clients[known]
+        if found is None and opens_metrics and self.metrics_digest in shown:
+            found = ANYONE
+        if found is None:
+            raise self._refused(bool(shown), opens_metrics)
+        if found.ends is not None and self.now() >= found.ends:
+            raise KeyRefused("This key of the gateway has expired. Ask whoever runs it for another one.")
+        return found
+
+    def _refused(self, shown: bool, opens_metrics: bool) -> KeyRefused:
+        """Why nobody is known, and what to do."""
+        if not (self.keyed or opens_metrics):
+            return KeyRefused(
                 f"This needs the page's token: open the page with `{command('open')}`, or send the token as "
                 "x-gateway-token."
             )
+        named = f"{'gateway.metricsKey or ' if opens_metrics else ''}one of gateway.apiKeys or clients"
         wrong = f"is not {named}" if shown else "is missing"
-        raise KeyRefused(f"The key of this gateway {wrong}. Send it as Authorization: Bearer KEY, or as x-api-key.")
+        return KeyRefused(f"The key of this gateway {wrong}. Send it as Authorization: Bearer KEY, or as x-api-key.")
+
+    def _known(self, shown: Iterable[bytes]) -> bytes | None:
+        """The first of the digests that is a client's."""
+        return next((digest for digest in shown if digest in self.clients), None)
 
     def _has_page_token(self, environ: Environ) -> bool:
         token = _text(environ, PAGE_HEADER)
-        return bool(token) and self.page_digest is not None and _is_among((self.page_digest,), _token_digest(token))
+        digest = key_digest(token.encode("latin-1", "backslashreplace")) if token else b""
+        return self.page_digest is not None and hmac.compare_digest(self.page_digest, digest)
 
     def _is_metrics(self, environ: Environ) -> bool:
         """Whether the metrics are asked for. A slash at the end is theirs too, as for every route."""
@@ -231,14 +273,6 @@ def _is_own(environ: Environ) -> bool:
     """Whether the page, its data, or the metrics are asked for, which no other page may have."""
     path = _text(environ, "PATH_INFO") or "/"
     return path == "/" or path.startswith(OWN)
-
-
-def _is_among(accepted: Sequence[bytes], digest: bytes) -> bool:
-    """Whether this is an accepted key."""
-    found = False
-    for known in accepted:  # all of them, so that the time does not tell which one matched
-        found |= hmac.compare_digest(digest, known)
-    return found
 
 
 def _check_content(environ: Environ, content_types: Sequence[str]) -> None:
@@ -272,18 +306,6 @@ def _keys_shown(environ: Environ) -> Iterable[bytes]:
     for text in (bearer, _text(environ, "HTTP_X_API_KEY")):
         if text:
             yield text.encode("latin-1", "backslashreplace")
-
-
-def _digest_of(key: Secret) -> bytes:
-    return _digest(key.reveal().encode("utf-8", "surrogatepass"))
-
-
-def _token_digest(token: str | None) -> bytes:
-    return _digest((token or "").encode("latin-1", "backslashreplace"))
-
-
-def _digest(key: bytes) -> bytes:
-    return sha256(key).digest()
 
 
 def _normal_origin(origin: str) -> str:

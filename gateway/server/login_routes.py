@@ -92,10 +92,10 @@ def login_rows(logins: Logins, providers: Callable[[], Providers], mask: Mask) -
         return _json(200, LoggedOut(which.provider, which.account, "out", mask(said)))
 
     return (
-        Endpoint("login", LOGIN, ("POST",), OpenAIChatCallers, begin),
-        Endpoint("logout", LOGOUT, ("POST",), OpenAIChatCallers, log_out),
-        Endpoint("login_state", f"{LOGIN}/<id>", ("GET",), OpenAIChatCallers, look),
-        Endpoint("login_cancel", f"{LOGIN}/<id>/cancel", ("POST",), OpenAIChatCallers, cancel),
+        Endpoint("login", LOGIN, ("POST",), OpenAIChatCallers, begin, admin=True),
+        Endpoint("logout", LOGOUT, ("POST",), OpenAIChatCallers, log_out, admin=True),
+        Endpoint("login_state", f"{LOGIN}/<id>", ("GET",), OpenAIChatCallers, look, admin=True),
+        Endpoint("login_cancel", f"{LOGIN}/<id>/cancel", ("POST",), OpenAIChatCallers, cancel, admin=True),
     )
 
 

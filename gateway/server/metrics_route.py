@@ -1,7 +1,7 @@
 """GET /metrics: what a monitoring system reads.
 
-It needs what every route needs (Host, Origin, a key where keys are configured), and no web page may read it. It is no
-model call, so it runs beside them on threads of its own.
+It needs what every route needs (Host, Origin), an admin's key where keys are configured, and no web page may read it.
+It is no model call, so it runs beside them on threads of its own.
 """
 
 from collections.abc import Callable, Sequence
@@ -33,4 +33,4 @@ def metrics_rows(read: Callable[[], Sequence[Reading]], writer: Writer) -> Seque
         kind = OPEN_METRICS_TYPE if open_metrics else PLAIN_TYPE
         return Reply(200, (("Content-Type", kind), NOT_KEPT), writer.text(read(), open_metrics=open_metrics))
 
-    return (Endpoint(NAME, METRICS, ("GET",), OpenAIChatCallers, answer),)
+    return (Endpoint(NAME, METRICS, ("GET",), OpenAIChatCallers, answer, admin=True),)

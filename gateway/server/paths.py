@@ -3,6 +3,7 @@ imports no web framework."""
 
 from typing import Final
 
+CLIENTS: Final = "/gateway/clients.json"
 EXPLAIN: Final = "/gateway/explain"
 RELOAD: Final = "/gateway/reload"
 HEALTH: Final = "/health"

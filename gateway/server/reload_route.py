@@ -1,7 +1,7 @@
 """POST /gateway/reload: reads the configuration file again.
 
-It needs what every route needs (Host, Origin, a JSON body, a key where keys are configured). It takes no setting: all
-that is served stands in the file, so the request cannot bring in what its sender may not write there.
+It needs what every route needs (Host, Origin, a JSON body), and an admin's key where keys are configured. It takes no
+setting: all that is served stands in the file, so the request cannot bring in what its sender may not write there.
 """
 
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ def reload_rows(reloads: Reloads) -> Sequence[Row]:
             return Reply(200, (("Content-Type", JSON_TYPE),), dumps(outcome.as_json()))
         return _refusal(outcome, wire)
 
-    return (Endpoint("reload", RELOAD, ("POST",), OpenAIChatCallers, answer),)
+    return (Endpoint("reload", RELOAD, ("POST",), OpenAIChatCallers, answer, admin=True),)
 
 
 def _check_body(asked: Asked) -> None:

@@ -49,13 +49,13 @@ def _respond(asked: Asked, wire: OpenAIResponsesCallers) -> Reply:
             raise UpgradeRefused("The gateway speaks no WebSocket; send the request by POST.")
         raise MethodNotAllowed(f"{PATH} takes POST; a response is at {PATH}/ID.")
     return asked.served.handler(wire).handle(
-        asked.model_call, asked.body, context_of(asked, wire, asked.served.guard.client(asked.environ))
+        asked.model_call, asked.body, context_of(asked, wire, asked.served.guard.owner(asked.environ))
     )
 
 
 def _response(asked: Asked, wire: OpenAIResponsesCallers) -> Reply:
     """GET and DELETE /v1/responses/ID."""
-    id, client = asked.arguments["id"], asked.served.guard.client(asked.environ)
+    id, client = asked.arguments["id"], asked.served.guard.owner(asked.environ)
     if asked.environ["REQUEST_METHOD"] == "DELETE":
         if not wire.store.delete(id, client):
             raise _not_found(id)
@@ -71,7 +71,7 @@ def _response(asked: Asked, wire: OpenAIResponsesCallers) -> Reply:
 def _items(asked: Asked, wire: OpenAIResponsesCallers) -> Reply:
     """GET /v1/responses/ID/input_items."""
     id = asked.arguments["id"]
-    items = wire.store.input(id, asked.served.guard.client(asked.environ))
+    items = wire.store.input(id, asked.served.guard.owner(asked.environ))
     if items is None:
         raise _not_found(id)
     listed = [_with_id(item, f"{id} {place}") for place, item in enumerate(items) if isinstance(item, dict)]
@@ -97,7 +97,7 @@ def _items(asked: Asked, wire: OpenAIResponsesCallers) -> Reply:
 
 def _cancel(asked: Asked, wire: OpenAIResponsesCallers) -> Reply:
     """POST /v1/responses/ID/cancel."""
-    if wire.store.response(asked.arguments["id"], asked.served.guard.client(asked.environ)) is None:
+    if wire.store.response(asked.arguments["id"], asked.served.guard.owner(asked.environ)) is None:
         raise _not_found(asked.arguments["id"])
     raise InvalidRequest("Only a response that was created with background set to true can be cancelled.")
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
+from gateway.clients.client import ANYONE, Client
 from gateway.core.errors import InvalidRequest
 from gateway.core.passed import PASSED
 from gateway.core.source import NOTHING, RequestContext
@@ -78,6 +79,7 @@ class Asked(msgspec.Struct, frozen=True):
         served: the configuration that it is answered by, from its first to its last byte.
         draining: whether the gateway stops.
         started: wall seconds when the gateway was started.
+        client: who asks.
         arguments: the parts of the path that the row names.
         query: the first value of each query argument.
         call: of a model call: what the handlers know of it.
@@ -88,6 +90,7 @@ class Asked(msgspec.Struct, frozen=True):
     served: Served
     draining: bool
     started: int
+    client: Client = ANYONE
     arguments: Mapping[str, str] = NOTHING
     query: Mapping[str, str] = NOTHING
     call: Call | None = None
@@ -120,6 +123,7 @@ class Endpoint(Generic[W]):
         model_call: whether it may take as long as a provider does: it runs on threads of its own, with a deadline,
             heartbeats, and the right to answer with a stream.
         content_types: of request bodies that it takes.
+        admin: whether it concerns everybody, so that no other client may ask.
     """
 
     name: str
@@ -129,6 +133,7 @@ class Endpoint(Generic[W]):
     answer: Callable[[Asked, W], Reply]
     model_call: bool = False
     content_types: Sequence[str] = JSON_BODY
+    admin: bool = False
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -155,6 +160,8 @@ class Row(Protocol):
     def model_call(self) -> bool: ...
     @property
     def content_types(self) -> Sequence[str]: ...
+    @property
+    def admin(self) -> bool: ...
     def route(self, mask: Mask) -> "Route": ...
 
 
@@ -175,8 +182,8 @@ def chat(asked: Asked, wire: InboundWire) -> Reply:
 def count_tokens(asked: Asked, wire: CountingWire) -> Reply:
     """The number of tokens of a chat in any wire, estimated. No record is kept of it."""
     try:
-        request = wire.parse_count(asked.body, context_of(asked, wire, asked.served.guard.client(asked.environ)))
-        asked.served.router.candidates(request.model)
+        request = wire.parse_count(asked.body, context_of(asked, wire, asked.served.guard.owner(asked.environ)))
+        asked.served.router.candidates(request.model, asked.client.may_use)
         counted = wire.render_count(estimate_tokens(request.prompt()))
     finally:
         asked.model_call.finish()
@@ -191,14 +198,17 @@ def passed(asked: Asked, wire: InboundWire) -> Reply:
 
 def models(asked: Asked, _: CallerWire) -> Reply:
     """GET /v1/models: the aliases, in the shape of the client that asks."""
-    return _json(shape_for(asked.environ).page(asked.served.router.aliases, asked.started, asked.query))
+    names = [name for name in asked.served.router.aliases if asked.client.may_use(name)]
+    return _json(shape_for(asked.environ).page(names, asked.started, asked.query))
 
 
 def model(asked: Asked, _: CallerWire) -> Reply:
     """GET /v1/models/NAME."""
     name, router = asked.arguments["name"], asked.served.router
-    if name not in router.aliases:
-        router.candidates(name)  # `provider/model` is a name too; whatever else raises ModelNotFound
+    if name not in router.aliases or not asked.client.may_use(name):
+        router.candidates(
+            name, asked.client.may_use
+        )  # `provider/model` is a name too; whatever else raises ModelNotFound
     return _json(shape_for(asked.environ).describe(name, asked.started))
 
 
@@ -230,7 +240,7 @@ ENDPOINTS: Final[Sequence[Row]] = (
     Endpoint("rerank", "/v2/rerank", ("POST",), OpenAIChatCallers, passed, model_call=True),  # Cohere's clients
     Endpoint("models", "/v1/models", ("GET",), OpenAIChatCallers, models),
     Endpoint("model", "/v1/models/<path:name>", ("GET",), OpenAIChatCallers, model),
-    Endpoint("explain", EXPLAIN, ("GET",), OpenAIChatCallers, explain),
+    Endpoint("explain", EXPLAIN, ("GET",), OpenAIChatCallers, explain, admin=True),
     Endpoint("health", HEALTH, ("GET",), OpenAIChatCallers, health),
 )
 """All of them. A path that no row has answers in the wire of the row above it, or else in the first one's."""

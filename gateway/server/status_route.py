@@ -37,8 +37,8 @@ def status_rows(view: View) -> Sequence[Row]:
         return Reply(200, HEADERS, view.calls(after, min(limit, MAX_CALLS)))
 
     return (
-        Endpoint("status", STATUS, ("GET",), OpenAIChatCallers, status),
-        Endpoint("calls", CALLS, ("GET",), OpenAIChatCallers, calls),
+        Endpoint("status", STATUS, ("GET",), OpenAIChatCallers, status, admin=True),
+        Endpoint("calls", CALLS, ("GET",), OpenAIChatCallers, calls, admin=True),
     )
 
 

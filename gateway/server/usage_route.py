@@ -1,4 +1,5 @@
-"""GET /gateway/usage.json: the sums that `python app.py usage --json` prints, from the ledger of this gateway."""
+"""GET /gateway/usage.json: the sums that `python app.py usage --json` prints, from the ledger of this gateway.
+A client that is no admin gets those of its own calls."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -41,6 +42,7 @@ def _usage(store: LedgerStore, asked: Asked, now: float) -> bytes:
     from gateway.observe.usage_period import DEFAULT, BadPeriod, period  # noqa: PLC0415
 
     query = asked.query
+    client = None if asked.client.admin else asked.client.name
     by = next((each for each in BY if each == query.get("by", "model")), None)
     if by is None:
         raise InvalidRequest(f"by must be one of {', '.join(BY)}.", param="by")
@@ -49,7 +51,7 @@ def _usage(store: LedgerStore, asked: Asked, now: float) -> bytes:
     except BadPeriod as fault:
         raise InvalidRequest(f"{fault}.", param=fault.name) from None
     try:
-        shown = store.read(lambda connection: usage(connection, asked_for, by))
+        shown = store.read(lambda connection: usage(connection, asked_for, by, client))
     except NoLedger:
         shown = Usage(asked_for, by, (), Sums())
     except UnreadableLedger as fault:

@@ -5,6 +5,7 @@ import time
 from typing import Final
 
 from gateway.core.clock import Clock
+from gateway.core.local_days import midnight
 from gateway.observe.ledger_store import LedgerStore, NoLedger, UnreadableLedger
 from gateway.server.status_json import DAYS, Day
 
@@ -49,7 +50,7 @@ class DaySums:
 
 
 def _read(store: LedgerStore, now: float) -> tuple[Day, ...] | None:
-    from gateway.observe.usage import Period, Sums, midnight, usage  # noqa: PLC0415 - SQLite, which no start needs
+    from gateway.observe.usage import Period, Sums, usage  # noqa: PLC0415 - SQLite, which no start needs
     from gateway.observe.usage_forms import known_cost  # noqa: PLC0415
 
     names = [_name(midnight(now, -back)) for back in reversed(range(DAYS))]

@@ -6,6 +6,8 @@ import pytest
 
 from gateway.commands.key import key
 from gateway.config.loader import parse
+from gateway.core.errors import KeyRefused
+from gateway.server.guard import Guard
 from tests.support.served import run_here
 
 
@@ -14,7 +16,7 @@ def test_the_first_line_is_the_key_and_nothing_is_written(tmp_path: Path) -> Non
     assert (done.returncode, done.stderr) == (0, "")
     made = done.stdout.splitlines()[0]
     assert made.startswith("lgw_") and len(made) == 47
-    assert done.stdout.count(made) == 2
+    assert done.stdout.count(made) == 1, "the lines to paste have its hash"
     assert list(tmp_path.iterdir()) == []
     assert run_here("key", "ci", cwd=tmp_path).stdout.splitlines()[0] != made
 
@@ -22,13 +24,14 @@ def test_the_first_line_is_the_key_and_nothing_is_written(tmp_path: Path) -> Non
 @pytest.mark.parametrize("name", ["ci", "my.laptop", "a-b_c", "0", "N" * 64])
 def test_its_lines_are_taken_as_they_are(name: str) -> None:
     lines = key(name).splitlines()
-    made = lines[0]
-    variable, _, value = next(line.strip() for line in lines if "=" in line).partition("=")
-    start = lines.index("    gateway:")
+    start = lines.index("    clients:")
     text = "\n".join(line.removeprefix("    ") for line in lines[start : start + 2])
-    found = parse(f"{text}\nproviders: {{demo: {{}}}}".encode(), "config.yaml", env={variable: value})
-    assert value == made
-    assert [each.reveal() for each in found.config.gateway.api_keys] == [made]
+    found = parse(f"{text}\nproviders: {{demo: {{}}}}".encode(), "config.yaml", env={}).config
+    guard = Guard.of(found.gateway, 8080, found.clients)
+    asked = {"REQUEST_METHOD": "GET", "PATH_INFO": "/v1/models", "HTTP_HOST": "localhost"}
+    assert guard.check({**asked, "HTTP_X_API_KEY": lines[0]}).name == name
+    with pytest.raises(KeyRefused):
+        guard.check({**asked, "HTTP_X_API_KEY": lines[0][:-1]})
 
 
 @pytest.mark.parametrize("name", ["", "a b", "-x", "a/b", "ключ", "a\n", "a=b", "N" * 65])

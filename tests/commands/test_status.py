@@ -152,6 +152,7 @@ class TestForMachines:
             "watchedFiles": [],
             "problems": [],
             "limits": [],
+            "clients": [],
         }
         assert "canary" not in result.output
 

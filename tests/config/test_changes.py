@@ -9,6 +9,7 @@ from msgspec import Struct, structs
 
 from gateway.config import schema
 from gateway.config.changes import NEEDS_RESTART, Change, compare, keep_fixed, summary
+from gateway.config.clients import Budget, Client
 from gateway.config.loader import parse
 from gateway.config.prices import Price
 from gateway.config.schema import Config
@@ -18,6 +19,7 @@ from gateway.core.secrets import Secret
 
 BASE = Config(
     auth=schema.Auth(watch_files=(WatchFile(path="a"),)),
+    clients=(Client(name="ci", models=("m",), budget=Budget(usd=5, per="day")),),
     model_aliases=(schema.Alias(alias="best", providers=(schema.Target(provider="acme", model="m"),)),),
     rate_limits=(schema.RateLimit(provider="acme", requests_per_minute=1),),
     prices=(Price(provider="acme", model="m", input_per_million=1, output_per_million=2),),

@@ -361,16 +361,31 @@ def test_the_example_has_every_setting() -> None:
     assert [name for name in sorted(setting_names()) if not re.search(rf"(?m)^[ #-]*{name}\b:?", text)] == []
 
 
+def uncommented(block: str) -> str:
+    return re.sub(r"(?m)^# ", "", block)
+
+
 def test_the_settings_that_the_example_comments_out_load_as_well() -> None:
     names = "|".join([*setting_names(), "local", "company", "azure", "borrowed", "printed", "google"])
     text = re.sub(r"(?m)^ +(watchFiles|allowedOrigins): \[\]\n", "", EXAMPLE.read_text(encoding="utf-8"))
+    text = re.sub(r"(?ms)^clients: \[\]\n(# clients:.*?)\n\n", lambda found: f"{uncommented(found[1])}\n\n", text)
     text, count = re.subn(rf'(?m)^( +)# ((?: *)(?:- )?(?:(?:{names}):|")(?= |$).*|  - ".*)$', r"\1\2", text)
     env = {"OPENAI_API_KEY": "a", "GEMINI_CLIENT_ID": "b", "GEMINI_CLIENT_SECRET": "c", "GATEWAY_KEY": "d"}
-    env |= {"COMPANY_CLIENT_SECRET": "e", "AZURE_OPENAI_API_KEY": "f", "ANTHROPIC_API_KEY": "g"}
+    env |= {
+        "COMPANY_CLIENT_SECRET": "e",
+        "AZURE_OPENAI_API_KEY": "f",
+        "ANTHROPIC_API_KEY": "g",
+        "MY_KEY": "a key of twenty characters",
+    }
     loaded = parse(text.encode(), "config.yaml", env=env, checks=(catalog.check(env),))
     config = loaded.config
     assert loaded.warnings == ()
     assert count == 76
+    assert [(each.name, each.admin, each.models) for each in config.clients] == [
+        ("ci", False, ("my-best-model", "openai/gpt-4o*")),
+        ("me", True, None),
+    ]
+    assert config.clients[0].expires == "2099-12-31" and config.clients[0].budget is not None
     assert config.auth.watch_files[1] == WatchFile(
         path="~/.config/other-tool/token.json", provider="openai", format="plain"
     )

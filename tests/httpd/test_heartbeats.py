@@ -171,7 +171,7 @@ class Scene:
         self.clock = FakeClock()
         self.handler = Handler()
         origins = frozenset({PAGE})
-        guard = Guard(port=1, allowed_hosts=frozenset(), allowed_origins=origins, key_digests=())
+        guard = Guard(port=1, allowed_hosts=frozenset(), allowed_origins=origins, clients={})
         current: Current[Configuration] = Current()
         current.swap(Configuration(guard, cast(RequestHandler, self.handler)))
         self.proxy = GatewayProxy(current, DrainState(), self.clock, lambda text: text)

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.core.local_days import midnight
 from gateway.core.records import CallRecord
 from gateway.core.strict_json import dumps
 from gateway.observe.ledger_file import LedgerFile
 from gateway.observe.ledger_store import Keep
-from gateway.observe.usage import BY, By, Period, Sums, Usage, midnight, usage
+from gateway.observe.usage import BY, By, Period, Sums, Usage, usage
 from gateway.observe.usage_forms import as_csv, as_json, dollars
 from gateway.observe.usage_period import BadPeriod, period
 from tests.support.calls import call

@@ -455,7 +455,7 @@ def test_without_any_key_the_metrics_are_as_open_as_the_api() -> None:
 
 
 def test_a_scrapers_key_is_no_client() -> None:
-    assert WITH_SCRAPER.client(get("/metrics", **bearing(SCRAPER))) == ""
+    assert WITH_SCRAPER.owner(get("/metrics", **bearing(SCRAPER))) == ""
 
 
 def test_a_scrapers_key_opens_nothing_where_the_metrics_are_off() -> None:
@@ -481,8 +481,8 @@ def test_no_scrapers_key_is_printed() -> None:
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 OURS_ALONE = ["/", "/gateway/status.json", "/gateway/login", "/gateway/page/0/page.js", "/gateway", "/metrics"]
-WITH_TOKEN = Guard.of(schema.Gateway(), PORT, Secret(TOKEN))
-WITH_BOTH = Guard.of(schema.Gateway(api_keys=(Secret(KEY),), allowed_origins=(PAGE,)), PORT, Secret(TOKEN))
+WITH_TOKEN = Guard.of(schema.Gateway(), PORT, page_token=Secret(TOKEN))
+WITH_BOTH = Guard.of(schema.Gateway(api_keys=(Secret(KEY),), allowed_origins=(PAGE,)), PORT, page_token=Secret(TOKEN))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8080", "localhost:8080", "LocalHost:8080", "[::1]:8080", "localhost"])

@@ -203,7 +203,8 @@ def test_every_secret_is_masked_in_the_log_before_it_goes_out(
         handler = set_up("debug", "pretty", gateway.gateway.runtime.masker, text)
         try:
             known = {secret.reveal() for secret in gateway.gateway.assembly.secrets()}
-            assert known == {SECRET, "old-access-token", refresh}
+            page_token = gateway.gateway.runtime.page_token.reveal()
+            assert known == {SECRET, "old-access-token", refresh, page_token}
             assert ask(gateway) == 200
             new = (sent(up)[0] or "").removeprefix("Bearer ")
             kept = json.loads(Path(store).read_text())["credentials"]["acme"]["refreshToken"]
@@ -212,4 +213,4 @@ def test_every_secret_is_masked_in_the_log_before_it_goes_out(
             root.removeHandler(handler)
             root.setLevel(before[0])
             own.setLevel(before[1])
-    assert text.getvalue().splitlines()[-1].endswith(" ".join(["***"] * 5))
+    assert text.getvalue().splitlines()[-1].endswith(" ".join(["***"] * 6))

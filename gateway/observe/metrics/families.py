@@ -148,6 +148,25 @@ LIMIT_USED: Final = Family(
 LIMIT_MAX: Final = Family(
     "llm_gateway_limit_max", "gauge", "What a limit allows in its time.", ("provider", "account", "model", "limit")
 )
+CLIENT_USED: Final = Family(
+    "llm_gateway_client_limit_used", "gauge", "What counts against a limit of a client now.", ("client", "limit")
+)
+CLIENT_MAX: Final = Family(
+    "llm_gateway_client_limit_max", "gauge", "What a limit of a client allows in its time.", ("client", "limit")
+)
+BUDGET_SPENT: Final = Family(
+    "llm_gateway_budget_spent_usd",
+    "gauge",
+    "What a client has spent in its budget's period.",
+    ("client",),
+)
+BUDGET_RESERVED: Final = Family(
+    "llm_gateway_budget_reserved_usd",
+    "gauge",
+    "What calls under way have reserved of it.",
+    ("client",),
+)
+BUDGET_MAX: Final = Family("llm_gateway_budget_max_usd", "gauge", "A client's budget, in US dollars.", ("client",))
 RESTING: Final = Family(
     "llm_gateway_target_resting", "gauge", "1 while a target is skipped, after failures or a refusal.", _TARGET
 )
@@ -193,6 +212,11 @@ READ: Final[Sequence[Family]] = (
     QUEUE_WAITING,
     LIMIT_USED,
     LIMIT_MAX,
+    CLIENT_USED,
+    CLIENT_MAX,
+    BUDGET_SPENT,
+    BUDGET_RESERVED,
+    BUDGET_MAX,
     RESTING,
     REST_SECONDS,
     PROVIDER_REMAINING,

@@ -1,0 +1,55 @@
+"""Windows of a day know after a start, or when a reload brings them, what the ledger knows of the last 24 hours."""
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from gateway.limits.gauges import DAY
+from gateway.limits.rate_limiters import PastUse, RateLimiters
+from gateway.observe.ledger import Ledger
+from gateway.observe.ledger_store import NoLedger, UnreadableLedger
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
+    from gateway.observe.past_calls import Sent
+
+FLUSH_SECONDS: Final = 1.0
+"""What calls that have just ended get to be written first."""
+
+logger = logging.getLogger(__name__)
+
+
+def refill(limiters: RateLimiters, ledger: Ledger, now: float, *, of_clients: bool = False) -> None:
+    """Refill the windows of a day that are new. Without such windows nothing is read.
+
+    Args:
+        limiters: with the windows.
+        ledger: knows what was sent.
+        now: wall seconds.
+        of_clients: the windows count the calls of clients and not the requests to providers.
+    """
+    keys = limiters.unfilled()
+    if not keys or ledger.store is None:
+        return
+
+    def sent(connection: "sqlite3.Connection") -> "Sequence[Sent]":
+        from gateway.observe.past_calls import called_between, sent_between  # noqa: PLC0415 - SQLite, where it is needed
+
+        return (called_between if of_clients else sent_between)(connection, now - DAY, now)
+
+    ledger.flush(FLUSH_SECONDS)
+    found: Sequence[Sent] = ()
+    try:
+        found = ledger.store.read(sent)
+    except NoLedger:
+        pass
+    except UnreadableLedger as failure:
+        logger.warning("The limits of a day begin anew: the ledger %s %s.", ledger.store.path, failure)
+    for key in keys:
+        fitting = (
+            each
+            for each in found
+            if key.fits(each.provider, each.model) and (key.account is None or key.account == each.account)
+        )
+        limiters.refill(key, (PastUse(each.at, each.requests, each.tokens) for each in fitting))
