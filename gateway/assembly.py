@@ -30,6 +30,7 @@ from gateway.core.secrets import Secret
 from gateway.dispatch.attempt import Attempt, AttemptPolicy
 from gateway.dispatch.explain import Explainer
 from gateway.dispatch.failover import Failover
+from gateway.dispatch.turns import Turns
 from gateway.handler.passthrough_handler import PassthroughHandler
 from gateway.handler.request_handler import RequestHandler
 from gateway.handler.response_transformer import ResponseTransformer
@@ -90,6 +91,7 @@ class Assembly:
         explainer: how a model would be routed now.
         pricing: knows what a call costs.
         guard: decides who may ask.
+        turns: the order of targets, where a strategy decides it.
         timeout: seconds a call may take.
         max_body: bytes a request's body may have.
         unserved: the names of routes that are unknown paths.
@@ -144,6 +146,7 @@ class Assembly:
         self.endpoint_routes = EndpointRoutes({name: each.resolved.paths for name, each in self.bindings.items()})
         self.pricing = Pricing(config, self.bindings, runtime.price_table)
         self.guard = Guard.of(config.gateway, port)
+        self.turns = Turns(runtime.health, runtime.limiters, self.auth)
         self.explainer = Explainer(
             router=self.router,
             health=runtime.health,
@@ -156,6 +159,7 @@ class Assembly:
             proxies=proxies_of(self.endpoints),
             endpoints=self.endpoint_routes,
             wires={name: each.resolved.wire for name, each in self.bindings.items()},
+            turns=self.turns,
         )
 
     def apply(self) -> None:
@@ -194,7 +198,7 @@ class Assembly:
             observers=runtime.observers,
             random=random,
         )
-        return Failover(attempt, runtime.health, runtime.clock)
+        return Failover(attempt, runtime.health, runtime.clock, self.turns)
 
     def handler(self, wire: InboundWire) -> RequestHandler:
         """Answers the chats of callers of a wire: one for each wire, which share everything but the wire."""

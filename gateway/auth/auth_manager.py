@@ -229,6 +229,15 @@ class AuthManager:
             remedy=command(f"login {provider}") if login else None,
         )
 
+    def can_call(self, provider: str) -> bool:
+        """Whether a call would have a credential, as known now: it renews nothing and runs no command."""
+        source = self._sources[provider]
+        if not isinstance(source, StoredToken) or self._best(provider) is not None:
+            return True
+        fault = self._fault(provider)
+        is_over = fault is None or (not fault.needs_login and self._clock.monotonic() >= fault.retry_at)
+        return is_over and self._is_renewable(provider)
+
     def kind(self, provider: str) -> str:
         """What the provider authenticates with, for people: `login`."""
         return KINDS[type(self._sources[provider])]

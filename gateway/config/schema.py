@@ -14,7 +14,18 @@ from gateway.config.log_settings import Logging
 from gateway.config.prices import Price
 from gateway.config.rate_limit import RateLimit as RateLimit  # noqa: PLC0414 - also a name of this module
 from gateway.config.response_store import ResponseStore
-from gateway.config.setting_types import Address, HeaderName, HeaderText, Name, Seconds, Struct, Text, Texts, Tokens
+from gateway.config.setting_types import (
+    Address,
+    HeaderName,
+    HeaderText,
+    Name,
+    Seconds,
+    Struct,
+    Text,
+    Texts,
+    Tokens,
+    Weight,
+)
 from gateway.config.token_files import TokenFile, WatchFile
 from gateway.core.secrets import Secret
 
@@ -78,6 +89,9 @@ class Target(Struct, frozen=True):
         str, Meta(min_length=1, max_length=256, description="Its name there; a * repeats what the alias's * matched.")
     ]
     priority: Annotated[int, Meta(ge=0, le=1_000_000, description="Lower is asked first; equals in file order.")] = 1
+    weight: Annotated[
+        Weight, Meta(description="Its share of the calls among equal priorities, where the alias is weighted.")
+    ] = 1
     max_output_tokens: Annotated[Tokens, Meta(description="As for a provider, for this model of it alone.")] | None = (
         None
     )
@@ -91,6 +105,10 @@ class Alias(Struct, frozen=True):
         Meta(min_length=1, max_length=256, description="With a * it is a pattern, such as claude-*; not listed."),
     ]
     providers: Annotated[tuple[Target, ...], Meta(min_length=1, description="Who answers it.")]
+    strategy: Annotated[
+        Literal["priority", "weighted"],
+        Meta(description="Among targets of equal priority: in file order, or each its share of the calls by weight."),
+    ] = "priority"
     when_limited: Annotated[
         Literal["next", "wait"],
         Meta(description="next: use a candidate with room now, wait only if none has. wait: queue at the first."),

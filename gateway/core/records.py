@@ -21,6 +21,11 @@ ANSWERED: Final = "200"
 """The outcome of a try whose answer the caller got, if only its beginning."""
 
 
+def login_name(provider: str, account: str) -> str:
+    """An account as people write it: `openai@work`, and `openai` for the account without a name."""
+    return f"{provider}@{account}" if account else provider
+
+
 class TryRecord(Struct, frozen=True):
     """One target's turn in a call: a request to it, or why it got none.
 

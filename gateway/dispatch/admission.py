@@ -84,7 +84,7 @@ class Admission:
 
     def expected_wait(self, target: Target) -> float:
         """Seconds until the target's rate limit has room."""
-        limiter = self._limiters.of(target.provider, target.model)
+        limiter = self._limiters.of(target.provider, target.model, target.account)
         return limiter.expected_wait() if limiter else 0.0
 
     def admit(self, candidate: Candidate, branch: Branch) -> Admitted:
@@ -129,7 +129,7 @@ class Admission:
         """
         target = candidate.target
         if isinstance(failure, CredentialRefused):
-            better = self._auth.renewed(target.provider, credential)
+            better = self._auth.renewed(target.login, credential)
             if better is None:
                 raise failure
             branch.check()  # a renewal may have taken its time
@@ -138,7 +138,7 @@ class Admission:
         ticket = self._health.enter(target, forced=forced)
         if ticket is None:
             raise failure
-        limiter = self._limiters.of(target.provider, target.model)
+        limiter = self._limiters.of(target.provider, target.model, target.account)
         permit = limiter.try_acquire(*self._need(limiter, candidate)) if limiter else UNLIMITED
         if permit is None:
             ticket.close()
@@ -153,7 +153,7 @@ class Admission:
             Limited: the rate limit has no room in time.
             BranchLost, CallerLeft, Draining, DeadlineExceeded: the answer is not wanted any more.
         """
-        limiter = self._limiters.of(target.provider, target.model)
+        limiter = self._limiters.of(target.provider, target.model, target.account)
         if limiter is None:
             return UNLIMITED
         permit = self._in_line(limiter, FURTHER, None, branch)
@@ -164,14 +164,14 @@ class Admission:
 
     def _credential(self, candidate: Candidate, branch: Branch) -> Credential:
         try:
-            return self._auth.credential(candidate.target.provider)
+            return self._auth.credential(candidate.target.login)
         except LoginRequired as failure:
             branch.call.tried(candidate.target, label(failure))
             raise
 
     def _permit(self, candidate: Candidate, branch: Branch) -> Permit:
         target = candidate.target
-        limiter = self._limiters.of(target.provider, target.model)
+        limiter = self._limiters.of(target.provider, target.model, target.account)
         if limiter is None:
             return UNLIMITED
         need, learn = self._need(limiter, candidate)

@@ -67,9 +67,9 @@ class TargetAnswer(Struct, frozen=True):
         """What is known of the try by now; of a stream its end is yet to come (Call.stream_ended)."""
         answer, target, ms = self.answer, self.target, round(self.elapsed * 1000)
         if isinstance(answer, OpenStream):
-            return TryRecord(target.provider, target.model, outcome, "", ms, ms)
+            return TryRecord(target.provider, target.model, outcome, target.account, ms, ms)
         usage = answer.response.usage if isinstance(answer, Answer) else answer.usage
-        return TryRecord(target.provider, target.model, outcome, "", ms, None, None, usage)
+        return TryRecord(target.provider, target.model, outcome, target.account, ms, None, None, usage)
 
     def close(self) -> None:
         """Discard the answer, without a verdict on the target. Idempotent."""
@@ -240,6 +240,8 @@ class Attempt:
         def on_sent() -> None:
             branch.sent()
             permit.sent()
+            if branch.call.turn is not None:
+                branch.call.turn.sent(target)
 
         remaining = branch.call.remaining()
         return AttemptContext(
@@ -288,7 +290,7 @@ class Attempt:
     def _is_replaceable(self, failure: ProviderFailure, target: Target, admitted: Admitted) -> bool:
         """Whether the failure is a refused token that was marked now. A marked token is not used again, so the target
         needs no cooldown, which would only delay the token's successor."""
-        return isinstance(failure, CredentialRefused) and self._auth.refused(target.provider, admitted.credential)
+        return isinstance(failure, CredentialRefused) and self._auth.refused(target.login, admitted.credential)
 
 
 def _usage(answer: Answer | Forwarded) -> Usage | None:

@@ -19,6 +19,7 @@ from gateway.core.errors import CallerLeft, DeadlineExceeded, GatewayError
 from gateway.core.no_op import no_op
 from gateway.core.records import ANSWERED, UNKNOWN, TryRecord
 from gateway.dispatch.caller import Caller
+from gateway.dispatch.turns import Turn, no_session
 from gateway.providers.base import Cancellable
 from gateway.routing.router import Target
 
@@ -65,6 +66,8 @@ class Call:
         invented: the names of its targets are the caller's own, and stand in no configuration.
         came: wall seconds when it came.
         attempts: the turns of its targets that have ended.
+        session: gives what tells the sessions of a provider with `sticky` accounts apart.
+        turn: the order of its targets, where a strategy decides that; it counts what is sent.
         not_continued: the stream of `target` does not continue the broken one before it; only a whole answer helps.
 
     Args:
@@ -93,6 +96,8 @@ class Call:
     hedging: Hedging | None = None
     heartbeats: Heartbeats | None = None
     stream: RunningStream | None = None
+    session: Callable[[], str] = staticmethod(no_session)
+    turn: Turn | None = None
     _tries = 0
     _being_asked = 0
     _queueing = 0
@@ -142,7 +147,7 @@ class Call:
             ms: milliseconds since its request left; None where it got none.
             their_id: the provider's own id for the request.
         """
-        self.attempts.append(TryRecord(target.provider, target.model, outcome, "", ms, None, their_id))
+        self.attempts.append(TryRecord(target.provider, target.model, outcome, target.account, ms, None, their_id))
 
     def stream_ended(self, sent: float, usage: Usage | None) -> None:
         """The stream of the target that answered last is over.
