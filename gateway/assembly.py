@@ -14,14 +14,12 @@ from typing import Final
 
 from gateway.auth.auth_manager import AuthManager
 from gateway.auth.oauth.refreshing_client import OAuthClients
-from gateway.auth.sources import (
-    ApiKey,
-    StoredToken,
-)
+from gateway.auth.sources import ApiKey, StoredToken
 from gateway.auth.tokens.token import Token
 from gateway.auth.tokens.watch_files import WatchedFiles
-from gateway.bindings import ProviderBinding, bind, replaced
+from gateway.bindings import ProviderBinding, bind, logins_of, replaced
 from gateway.config import loader, schema
+from gateway.config.account_rules import holders
 from gateway.config.loader import Fault, Loaded, resolve
 from gateway.config.overrides import NOTHING, Overrides
 from gateway.config.token_files import WatchFile
@@ -91,6 +89,7 @@ class Assembly:
         explainer: how a model would be routed now.
         pricing: knows what a call costs.
         guard: decides who may ask.
+        pools: the accounts of the providers that have several.
         turns: the order of targets, where a strategy decides it.
         timeout: seconds a call may take.
         max_body: bytes a request's body may have.
@@ -134,8 +133,11 @@ class Assembly:
         self.foreign_files = self._foreign_files(config.auth)
         kept = earlier.watched if earlier and earlier.foreign_files == self.foreign_files else None
         self.watched: WatchedFiles = kept or WatchedFiles(self.foreign_files, runtime.clock)
-        sources = {name: each.source for name, each in self.bindings.items()}
-        logins = {name: each.oauth for name, each in sources.items() if isinstance(each, StoredToken) and each.oauth}
+        self._logins = logins_of(self.bindings)
+        self._sources = {name: login.source for name, login in self._logins.items()}
+        logins = {
+            name: each.oauth for name, each in self._sources.items() if isinstance(each, StoredToken) and each.oauth
+        }
         self._clients = OAuthClients(logins, runtime.environ, runtime.clock, runtime.masker.add)
         self._secrets = self.secrets()
         for secret in self._secrets:
@@ -146,7 +148,8 @@ class Assembly:
         self.endpoint_routes = EndpointRoutes({name: each.resolved.paths for name, each in self.bindings.items()})
         self.pricing = Pricing(config, self.bindings, runtime.price_table)
         self.guard = Guard.of(config.gateway, port)
-        self.turns = Turns(runtime.health, runtime.limiters, self.auth)
+        self.pools = {name: pool for name, each in self.bindings.items() if (pool := each.resolved.pool) is not None}
+        self.turns = Turns(runtime.health, runtime.limiters, self.auth, self.pools)
         self.explainer = Explainer(
             router=self.router,
             health=runtime.health,
@@ -167,7 +170,8 @@ class Assembly:
         changed anything for the calls of the one before."""
         runtime = self._runtime
         runtime.masker.keep(self._secrets)
-        runtime.limiters.configure(self._config.rate_limits, self.bindings)
+        accounts = {name: pool.names for name, pool in self.pools.items()}
+        runtime.limiters.configure(self._config.rate_limits, self.bindings, accounts)
         kept = self._config.gateway.response_store
         runtime.responses.configure(Limits(kept.max_mib * MIB, kept.hours * 3600))
         vendors = {name: binding.vendor for name, binding in self.bindings.items()}
@@ -255,13 +259,13 @@ class Assembly:
         """The secrets known by value now, for masking; those that come later are added as they come."""
         config = self._config
         found: list[Secret | None] = [*config.gateway.api_keys, config.gateway.metrics_key]
-        for each in config.providers.values():
+        for _, each in holders(config):
             found += (each.api_key, each.client_secret)
-        for name, binding in self.bindings.items():
-            if isinstance(binding.source, ApiKey):
-                found.append(binding.source.secret)
-            if isinstance(binding.source, StoredToken):
-                found.append(binding.source.oauth.client_secret if binding.source.oauth else None)
+        for name, source in self._sources.items():
+            if isinstance(source, ApiKey):
+                found.append(source.secret)
+            if isinstance(source, StoredToken):
+                found.append(source.oauth.client_secret if source.oauth else None)
                 for token in self._known_tokens(name):
                     found += (token.access_token, token.refresh_token)
         return tuple(secret for secret in found if secret)
@@ -274,12 +278,12 @@ class Assembly:
 
     def _auth(self, earlier: AuthManager | None) -> AuthManager:
         return AuthManager(
-            {name: each.source for name, each in self.bindings.items()},
+            self._sources,
             self._store,
             self.watched,
             self._runtime.clock,
             clients=self._clients,
-            token_sources={name: each.tokens for name, each in self.bindings.items() if each.tokens is not None},
+            token_sources={name: each.tokens for name, each in self._logins.items() if each.tokens is not None},
             on_secret=self._runtime.masker.add,
             on_unsaved=self._runtime.unsaved_tokens.add,
             earlier=earlier,

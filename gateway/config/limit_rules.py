@@ -52,12 +52,4 @@ def sound_model_patterns(config: Config) -> Iterator[Problem]:
             yield Problem(("rateLimits", index, "model"), message, fatal=True)
 
 
-def no_accounts(config: Config) -> Iterator[Problem]:
-    """No row names an account, as no provider has accounts."""
-    for index, limit in enumerate(config.rate_limits):
-        if limit.account is not None:
-            message = f"{limit.provider} has no accounts: leave this key out, and the row counts all its calls"
-            yield Problem(("rateLimits", index, "account"), message, fatal=True)
-
-
-LIMIT_RULES: Final = (unique_limits, sound_model_patterns, no_accounts)
+LIMIT_RULES: Final = (unique_limits, sound_model_patterns)

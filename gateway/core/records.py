@@ -26,6 +26,11 @@ def login_name(provider: str, account: str) -> str:
     return f"{provider}@{account}" if account else provider
 
 
+def is_account(login: str) -> bool:
+    """Whether a login is one of several accounts. No name of a provider has an `@`."""
+    return "@" in login
+
+
 class TryRecord(Struct, frozen=True):
     """One target's turn in a call: a request to it, or why it got none.
 
@@ -108,8 +113,8 @@ class CallRecord(Struct, frozen=True):
 
     @property
     def target(self) -> str | None:
-        """Who answered, as `provider/model`."""
-        return f"{self.provider}/{self.model}" if self.answered else None
+        """Who answered, as `provider/model` or `provider@account/model`."""
+        return f"{login_name(self.provider, self.account)}/{self.model}" if self.answered else None
 
 
 class RecordSink(Protocol):

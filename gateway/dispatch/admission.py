@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from gateway.auth.auth_manager import AuthManager, Credential
 from gateway.core.answer import Usage
-from gateway.core.errors import CallerLeft, GatewayError, LoginRequired
+from gateway.core.errors import CallerLeft, GatewayError, Limited, LoginRequired
 from gateway.core.provider_failures import CredentialRefused, ProviderFailure, RateLimited, UnsupportedByTarget
 from gateway.core.rendered import Adjustments
 from gateway.dispatch.branch import Branch
@@ -38,6 +38,10 @@ def _no_size() -> RequestSize:
     return RequestSize(0, None)
 
 
+def _no_other(_: Target) -> None:
+    return None
+
+
 class Candidate(Struct, frozen=True):
     """A target that is to be asked.
 
@@ -46,12 +50,15 @@ class Candidate(Struct, frozen=True):
         wait: whether to queue where its rate limit has no room now.
         forced: ask it although it cools down, because no other target is left that does not.
         size: the tokens of what it is asked for; called where a limit counts tokens.
+        other_account: takes another ready account of the same target out of the call's order, for a second try; None
+            where there is none.
     """
 
     target: Target
     wait: bool = False
     forced: bool = False
     size: Callable[[], RequestSize] = _no_size
+    other_account: "Callable[[Target], Candidate | None]" = _no_other
 
 
 class Admitted(Struct, frozen=True):
@@ -144,6 +151,18 @@ class Admission:
             ticket.close()
             raise failure
         return Admitted(ticket, credential, permit)
+
+    def admit_other(self, failure: ProviderFailure, other: Candidate, branch: Branch) -> Admitted:
+        """Take what a second request needs that goes by another account.
+
+        Raises:
+            ProviderFailure: `failure`, of the first, because something is missing.
+            BranchLost, CallerLeft, Draining, DeadlineExceeded: the answer is not wanted any more.
+        """
+        try:
+            return self.admit(other, branch)
+        except (CoolingDown, LoginRequired, Limited):
+            raise failure from None
 
     def further_permit(self, target: Target, branch: Branch) -> Permit:
         """A permit for one more request of an attempt that is under way, whose first permit has taken the tokens of all

@@ -129,6 +129,9 @@ ALONE: Final[Mapping[str, AccountPool]] = {}
 class Turns:
     """Makes the orders. Safe to use from many threads.
 
+    Attributes:
+        sticky: whether any provider tells sessions apart.
+
     Args:
         health: who rests.
         limiters: who has room.
@@ -143,6 +146,7 @@ class Turns:
         self._limiters = limiters
         self._auth = auth
         self._pools = pools
+        self.sticky = any(pool.strategy == "sticky" for pool in pools.values())
         self._lock = threading.Lock()  # guards the rotations
         self._rotations: dict[Hashable, Rotation[Hashable]] = {}
 

@@ -169,7 +169,8 @@ class Route:
 
 def chat(asked: Asked, wire: InboundWire) -> Reply:
     """A chat in any wire."""
-    return asked.served.handler(wire).handle(asked.model_call, asked.body, context_of(asked, wire))
+    client = asked.served.guard.client(asked.environ) if asked.served.turns.sticky else ""
+    return asked.served.handler(wire).handle(asked.model_call, asked.body, context_of(asked, wire, client))
 
 
 def count_tokens(asked: Asked, wire: CountingWire) -> Reply:
@@ -280,14 +281,15 @@ def context_of(asked: Asked, wire: InboundWire, client: str = "") -> RequestCont
     Args:
         asked: the request.
         wire: names the headers that it reads.
-        client: whose earlier answers the request may build on.
+        client: whose earlier answers the request may build on, and whose sessions stay at an account.
     """
     environ, names = asked.environ, wire.request_headers
     query = environ.get("QUERY_STRING", "")
-    if not (names or query or client):
+    session = environ.get("HTTP_X_SESSION_ID", "")
+    if not (names or query or client or session):
         return NO_CONTEXT
     fields = ((name, environ.get("HTTP_" + name.upper().replace("-", "_"))) for name in names)
-    return RequestContext({name: value for name, value in fields if value is not None}, query, client)
+    return RequestContext({name: value for name, value in fields if value is not None}, query, client, session)
 
 
 def _json(value: JsonObject, status: int = 200) -> Reply:
