@@ -90,7 +90,7 @@ class Assembly:
         pricing: knows what a call costs.
         guard: decides who may ask.
         pools: the accounts of the providers that have several.
-        turns: the order of targets, where a strategy decides it.
+        turns: the order of targets, where a strategy decides it; `sticky`: whether any tells sessions apart.
         timeout: seconds a call may take.
         max_body: bytes a request's body may have.
         unserved: the names of routes that are unknown paths.
@@ -150,6 +150,7 @@ class Assembly:
         self.guard = Guard.of(config.gateway, port)
         self.pools = {name: pool for name, each in self.bindings.items() if (pool := each.resolved.pool) is not None}
         self.turns = Turns(runtime.health, runtime.limiters, self.auth, self.pools)
+        self.sticky = self.turns.sticky
         self.explainer = Explainer(
             router=self.router,
             health=runtime.health,

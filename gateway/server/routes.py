@@ -47,6 +47,7 @@ class Served(Protocol):
     timeout: float
     max_body: int
     unserved: Collection[str]
+    sticky: bool
 
     def handler(self, wire: InboundWire) -> RequestHandler:
         """Answers the chats of callers of a wire."""
@@ -169,7 +170,7 @@ class Route:
 
 def chat(asked: Asked, wire: InboundWire) -> Reply:
     """A chat in any wire."""
-    client = asked.served.guard.client(asked.environ) if asked.served.turns.sticky else ""
+    client = asked.served.guard.client(asked.environ) if asked.served.sticky else ""
     return asked.served.handler(wire).handle(asked.model_call, asked.body, context_of(asked, wire, client))
 
 

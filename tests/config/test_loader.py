@@ -385,6 +385,7 @@ def test_the_settings_that_the_example_comments_out_load_as_well() -> None:
     sources = {name: type(catalog.resolve(name, each, env).source) for name, each in config.providers.items()}
     assert sources == {
         "openai": ApiKey,
+        "team": StoredToken,
         "gemini": StoredToken,
         "anthropic": ApiKey,
         "company": StoredToken,
