@@ -135,9 +135,8 @@ class Assembly:
         self.watched: WatchedFiles = kept or WatchedFiles(self.foreign_files, runtime.clock)
         self._logins = logins_of(self.bindings)
         self._sources = {name: login.source for name, login in self._logins.items()}
-        logins = {
-            name: each.oauth for name, each in self._sources.items() if isinstance(each, StoredToken) and each.oauth
-        }
+        stored = {name: each for name, each in self._sources.items() if isinstance(each, StoredToken)}
+        logins = {name: each.oauth for name, each in stored.items() if each.oauth}
         self._clients = OAuthClients(logins, runtime.environ, runtime.clock, runtime.masker.add)
         self._secrets = self.secrets()
         for secret in self._secrets:
@@ -252,8 +251,7 @@ class Assembly:
                 endpoint = self._runtime.demo.base_url if each.resolved.type == "demo" else each.resolved.endpoint
                 if endpoint is None:
                     raise ValueError(f"the vendor {each.resolved.type} has no address")
-                quota_project = each.quota_project
-                self._providers[name] = factory.build(each.resolved, endpoint, quota_project)
+                self._providers[name] = factory.build(each.resolved, endpoint, each.quota_project)
         return self._providers
 
     def secrets(self) -> tuple[Secret, ...]:

@@ -285,8 +285,7 @@ def context_of(asked: Asked, wire: InboundWire, client: str = "") -> RequestCont
         client: whose earlier answers the request may build on, and whose sessions stay at an account.
     """
     environ, names = asked.environ, wire.request_headers
-    query = environ.get("QUERY_STRING", "")
-    session = environ.get("HTTP_X_SESSION_ID", "")
+    query, session = environ.get("QUERY_STRING", ""), environ.get("HTTP_X_SESSION_ID", "")
     if not (names or query or client or session):
         return NO_CONTEXT
     fields = ((name, environ.get("HTTP_" + name.upper().replace("-", "_"))) for name in names)
