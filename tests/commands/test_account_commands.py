@@ -37,13 +37,13 @@ def test_two_accounts_log_in_and_one_logs_out(server: AuthServer, tmp_path: Path
     for name in ("acme@a", "acme@b"):
         terminal = confirming(server)
         log_in(path, terminal, name=name)
-        assert f"Logged in to {name}." in terminal.text
+        assert f"Logged in to {name}." in terminal.said
     accounts = accounts_of(path)
     first, second = accounts.store.get("acme@a"), accounts.store.get("acme@b")
     assert first is not None and second is not None and first != second
     out = Terminal()
     logout(accounts, "acme@a", out, {})
-    assert "Logged out of acme@a" in out.text
+    assert "Logged out of acme@a" in out.said
     assert accounts.store.get("acme@a") is None
     assert accounts.store.get("acme@b") == second
 
