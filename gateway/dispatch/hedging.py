@@ -131,6 +131,7 @@ class HedgedDispatch:
     def _remove(self, branch: Branch) -> None:
         with self._lock:
             self._branches.remove(branch)
+            self._asked.pop(branch, None)
             self._wake()
 
     def _wait_for_others(self) -> None:
@@ -205,8 +206,10 @@ class HedgedDispatch:
             if self._is_decided() or not self._call.has_tries:
                 return None
             if (place := self._next_ready(branch)) is not None:
-                self._asked[branch] = self._ready[place].target.shared
-                return self._ready.pop(place)
+                candidate = self._ready.pop(place)
+                if candidate.target.account or self._asked:
+                    self._asked[branch] = candidate.target.shared
+                return candidate
             if self._branches != [branch]:
                 return None
             if self._rate_limited:

@@ -138,7 +138,7 @@ class Health:
             now = self._clock.monotonic()
             if not forced and self._due(target, now) > 0:
                 return None
-            entry = self._latest(target.shared).enter(now)
+            entry = self._latest(target.shared if target.account else target).enter(now)
             if target.account:
                 entry = AccountEntry(entry, self._rest(target), self._rest(_whole_account(target)), now)
             return HealthTicket(target, entry, self._lock, self._clock)
@@ -166,13 +166,14 @@ class Health:
             return status
 
     def _due(self, target: Target, now: float) -> float:
-        record = self._records.get(target.shared)
-        due = record.due(now) if record else 0.0
-        return max(due, *(rest.due(now) for rest in self._rests_of(target)), 0.0) if target.account else due
+        if not target.account:
+            record = self._records.get(target)
+            return record.due(now) if record else 0.0
+        return max(self._due(target.shared, now), *(rest.due(now) for rest in self._rests_of(target)), 0.0)
 
     def _known(self, target: Target) -> TargetHealth:
         """A record to read only: looking at a target does not make it remembered."""
-        return self._records.get(target.shared) or TargetHealth(self._random)
+        return self._records.get(target.shared if target.account else target) or TargetHealth(self._random)
 
     def _rests_of(self, target: Target) -> Iterator[AccountRest]:
         if target.account and self._rests:

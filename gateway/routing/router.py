@@ -40,7 +40,7 @@ class Target(Struct, frozen=True, cache_hash=True):
     @property
     def login(self) -> str:
         """What it is asked with, as `login` and the token store name it: `openai`, `openai@work`."""
-        return login_name(self.provider, self.account)
+        return login_name(self.provider, self.account) if self.account else self.provider
 
     @property
     def shared(self) -> "Target":
