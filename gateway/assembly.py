@@ -18,9 +18,10 @@ from gateway.auth.oauth.settings import OAuthSettings
 from gateway.auth.sources import ApiKey, StoredToken
 from gateway.auth.tokens.token import Token
 from gateway.auth.tokens.watch_files import WatchedFiles
-from gateway.bindings import ProviderBinding, bind, replaced
+from gateway.bindings import ProviderBinding, bind, logins_of, replaced
 from gateway.clients.admission import ClientAdmission
 from gateway.config import loader, schema
+from gateway.config.account_rules import holders
 from gateway.config.loader import Fault, Loaded, resolve
 from gateway.config.overrides import NOTHING, Overrides
 from gateway.config.token_files import WatchFile
@@ -29,6 +30,7 @@ from gateway.core.secrets import Secret
 from gateway.dispatch.attempt import Attempt, AttemptPolicy
 from gateway.dispatch.explain import Explainer
 from gateway.dispatch.failover import Failover
+from gateway.dispatch.turns import Turns
 from gateway.handler.passthrough_handler import PassthroughHandler
 from gateway.handler.request_handler import RequestHandler
 from gateway.handler.response_transformer import ResponseTransformer
@@ -91,6 +93,8 @@ class Assembly:
         explainer: how a model would be routed now.
         pricing: knows what a call costs.
         guard: decides who may ask.
+        pools: the accounts of the providers that have several.
+        turns: the order of targets, where a strategy decides it; `sticky`: whether any tells sessions apart.
         timeout: seconds a call may take.
         max_body: bytes a request's body may have.
         unserved: the names of routes that are unknown paths.
@@ -134,8 +138,10 @@ class Assembly:
         self.foreign_files = self._foreign_files(config.auth)
         kept = earlier.watched if earlier and earlier.foreign_files == self.foreign_files else None
         self.watched: WatchedFiles = kept or WatchedFiles(self.foreign_files, runtime.clock)
-        sources = {name: each.source for name, each in self.bindings.items()}
-        logins = {name: each.oauth for name, each in sources.items() if isinstance(each, StoredToken) and each.oauth}
+        self._logins = logins_of(self.bindings)
+        self._sources = {name: login.source for name, login in self._logins.items()}
+        stored = {name: each for name, each in self._sources.items() if isinstance(each, StoredToken)}
+        logins = {name: each.oauth for name, each in stored.items() if each.oauth}
         self._clients = OAuthClients(logins, runtime.environ, runtime.clock, runtime.masker.add)
         self._secrets = self.secrets()
         for secret in self._secrets:
@@ -147,6 +153,9 @@ class Assembly:
         self.pricing = Pricing(config, self.bindings, runtime.price_table)
         self.guard = Guard.of(config.gateway, port, config.clients, runtime.page_token, runtime.clock.wall)
         self._admission = ClientAdmission(runtime.clients, self.pricing.cost)
+        self.pools = {name: pool for name, each in self.bindings.items() if (pool := each.resolved.pool) is not None}
+        self.turns = Turns(runtime.health, runtime.limiters, self.auth, self.pools)
+        self.sticky = self.turns.sticky
         self.explainer = Explainer(
             router=self.router,
             health=runtime.health,
@@ -159,6 +168,7 @@ class Assembly:
             proxies=proxies_of(self.endpoints),
             endpoints=self.endpoint_routes,
             wires={name: each.resolved.wire for name, each in self.bindings.items()},
+            turns=self.turns,
         )
 
     def apply(self) -> None:
@@ -166,7 +176,8 @@ class Assembly:
         changed anything for the calls of the one before."""
         runtime = self._runtime
         runtime.masker.keep(self._secrets)
-        runtime.limiters.configure(self._config.rate_limits, self.bindings)
+        accounts = {name: pool.names for name, pool in self.pools.items()}
+        runtime.limiters.configure(self._config.rate_limits, self.bindings, accounts)
         refill(runtime.limiters, runtime.ledger, runtime.clock.wall())
         runtime.clients.configure(self._config.clients, runtime.ledger)
         kept = self._config.gateway.response_store
@@ -201,14 +212,14 @@ class Assembly:
             random=random,
             on_head=runtime.heard,
         )
-        return Failover(attempt, runtime.health, runtime.clock)
+        return Failover(attempt, runtime.health, runtime.clock, self.turns)
 
-    def login_settings(self, provider: str) -> OAuthSettings | None:
-        """How to log in at a provider; None where its settings do not say. Raises KeyError: no provider has this name,
-        or it needs no login."""
-        source = self.bindings[provider].source
+    def login_settings(self, name: str) -> OAuthSettings | None:
+        """How to log in with a credential, `NAME` or `NAME@account`; None where its settings do not say. Raises
+        KeyError: there is none of this name, or it needs no login."""
+        source = self._sources[name]
         if not isinstance(source, StoredToken):
-            raise KeyError(provider)
+            raise KeyError(name)
         return source.oauth
 
     def handler(self, wire: InboundWire) -> RequestHandler:
@@ -260,8 +271,7 @@ class Assembly:
                 endpoint = self._runtime.demo.base_url if each.resolved.type == "demo" else each.resolved.endpoint
                 if endpoint is None:
                     raise ValueError(f"the vendor {each.resolved.type} has no address")
-                quota_project = each.quota_project
-                self._providers[name] = factory.build(each.resolved, endpoint, quota_project)
+                self._providers[name] = factory.build(each.resolved, endpoint, each.quota_project)
         return self._providers
 
     def secrets(self) -> tuple[Secret, ...]:
@@ -269,13 +279,13 @@ class Assembly:
         config = self._config
         found: list[Secret | None] = [self._runtime.page_token, *config.gateway.api_keys, config.gateway.metrics_key]
         found += [client.key for client in config.clients]
-        for each in config.providers.values():
+        for _, each in holders(config):
             found += (each.api_key, each.client_secret)
-        for name, binding in self.bindings.items():
-            if isinstance(binding.source, ApiKey):
-                found.append(binding.source.secret)
-            if isinstance(binding.source, StoredToken):
-                found.append(binding.source.oauth.client_secret if binding.source.oauth else None)
+        for name, source in self._sources.items():
+            if isinstance(source, ApiKey):
+                found.append(source.secret)
+            if isinstance(source, StoredToken):
+                found.append(source.oauth.client_secret if source.oauth else None)
                 for token in self._known_tokens(name):
                     found += (token.access_token, token.refresh_token)
         return tuple(secret for secret in found if secret)
@@ -288,12 +298,12 @@ class Assembly:
 
     def _auth(self, earlier: AuthManager | None) -> AuthManager:
         return AuthManager(
-            {name: each.source for name, each in self.bindings.items()},
+            self._sources,
             self.token_store,
             self.watched,
             self._runtime.clock,
             clients=self._clients,
-            token_sources={name: each.tokens for name, each in self.bindings.items() if each.tokens is not None},
+            token_sources={name: each.tokens for name, each in self._logins.items() if each.tokens is not None},
             on_secret=self._runtime.masker.add,
             on_unsaved=self._runtime.unsaved_tokens.add,
             earlier=earlier,

@@ -22,18 +22,29 @@ from gateway.runtime import Runtime
 
 
 @dataclass(frozen=True, slots=True)
+class Login:
+    """One credential of a provider.
+
+    Attributes:
+        source: what it is.
+        tokens: fetches it, where it has to be fetched.
+    """
+
+    source: CredentialSource
+    tokens: TokenSource | None
+
+
+@dataclass(frozen=True, slots=True)
 class ProviderBinding:
     """What a provider is called with.
 
     Attributes:
         resolved: its settings and what the catalog adds.
-        source: what it authenticates with.
-        tokens: fetches that, where it has to be fetched.
+        logins: its credentials, by `NAME`, or by `NAME@account` where it has accounts.
     """
 
     resolved: catalog.Resolved
-    source: CredentialSource
-    tokens: TokenSource | None
+    logins: Mapping[str, Login]
 
     @property
     def vendor(self) -> str:
@@ -45,9 +56,10 @@ class ProviderBinding:
     @property
     def quota_project(self) -> Callable[[], str | None]:
         """The configured one, else that of Google's default credentials, which is known once a token was fetched."""
-        configured, tokens = self.resolved.settings.quota_project, self.tokens
-        if configured is None and isinstance(tokens, AdcTokens):
-            return lambda: tokens.quota_project
+        configured = self.resolved.settings.quota_project
+        found = [each.tokens for each in self.logins.values() if isinstance(each.tokens, AdcTokens)]
+        if configured is None and found:
+            return lambda: found[0].quota_project
         return lambda: configured
 
 
@@ -69,12 +81,25 @@ def bind(
     for name, settings in providers.items():
         if settings.enabled:
             resolved = catalog.resolve(name, settings, runtime.environ)
-            source = ApiKey(runtime.demo_key) if resolved.type == "demo" else resolved.source
-            before = earlier.get(name)
-            same = before is not None and before.source == source
-            tokens = before.tokens if before and same else _token_source(name, source, runtime, base)
-            found[name] = ProviderBinding(resolved, source, tokens)
+            sources = {name: ApiKey(runtime.demo_key)} if resolved.type == "demo" else resolved.logins
+            before = earlier[name].logins if name in earlier else {}
+            logins = {
+                login: _login(login, source, before.get(login), runtime, base) for login, source in sources.items()
+            }
+            found[name] = ProviderBinding(resolved, logins)
     return found
+
+
+def _login(name: str, source: CredentialSource, before: Login | None, runtime: Runtime, base: Path | None) -> Login:
+    """A credential, with the tokens that it had where it is the same."""
+    if before is not None and before.source == source:
+        return before
+    return Login(source, _token_source(name, source, runtime, base))
+
+
+def logins_of(bindings: Mapping[str, ProviderBinding]) -> Mapping[str, Login]:
+    """The credentials of all providers, by `NAME` or `NAME@account`."""
+    return {name: login for each in bindings.values() for name, login in each.logins.items()}
 
 
 def replaced(before: Mapping[str, ProviderBinding], now: Mapping[str, ProviderBinding]) -> frozenset[str]:
@@ -84,7 +109,10 @@ def replaced(before: Mapping[str, ProviderBinding], now: Mapping[str, ProviderBi
 
 
 def _identity(binding: ProviderBinding | None) -> object:
-    return binding and (binding.resolved.endpoint, binding.resolved.wire, binding.source)
+    if binding is None:
+        return None
+    sources = {name: each.source for name, each in binding.logins.items()}
+    return binding.resolved.endpoint, binding.resolved.wire, sources
 
 
 def _token_source(name: str, source: CredentialSource, runtime: Runtime, base: Path | None) -> TokenSource | None:

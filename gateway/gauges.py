@@ -6,10 +6,12 @@ takes its series along; sums of calls are kept elsewhere (gateway.observe.metric
 
 import platform
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import Final, Protocol
 
 from gateway import __version__
 from gateway.assembly import Assembly
+from gateway.bindings import logins_of
 from gateway.clients.budget import MICROS, BudgetView
 from gateway.dispatch.watchdog import CallWatchdog
 from gateway.limits.slots import SHORT_UNITS
@@ -80,11 +82,14 @@ def _limits(runtime: Runtime) -> Sequence[Reading]:
     waiting: dict[Labels, Value] = {}
     used: dict[Labels, Value] = {}
     largest: dict[Labels, Value] = {}
+    rooms: dict[Labels, float] = {}
     for key, row in runtime.limiters.status().items():
         waiting[key.provider,] = max(waiting.get((key.provider,), 0), row.waiting)
         for unit in row.units:
             labels = (key.provider, key.account or ONLY_ACCOUNT, key.model or EVERY_MODEL, SHORT_UNITS[unit.unit])
-            used[labels], largest[labels] = unit.used, unit.limit
+            room = unit.limit - unit.used
+            if room <= rooms.get(labels, inf):  # of two rows the narrower: an account's own, and that of each account
+                used[labels], largest[labels], rooms[labels] = unit.used, unit.limit, room
     return [(families.QUEUE_WAITING, waiting), (families.LIMIT_USED, used), (families.LIMIT_MAX, largest)]
 
 
@@ -110,8 +115,8 @@ def _clients(runtime: Runtime) -> Sequence[Reading]:
 def _targets(assembly: Assembly, runtime: Runtime) -> Sequence[Reading]:
     resting: dict[Labels, Value] = {}
     seconds: dict[Labels, Value] = {}
-    for target in assembly.router.targets:
-        labels = (target.provider, ONLY_ACCOUNT, target.model)
+    for target in assembly.turns.expanded(assembly.router.targets):
+        labels = (target.provider, target.account, target.model)
         due = runtime.health.describe(target).due
         resting[labels], seconds[labels] = int(due > 0), due
     return [(families.RESTING, resting), (families.REST_SECONDS, seconds)]
@@ -119,10 +124,11 @@ def _targets(assembly: Assembly, runtime: Runtime) -> Sequence[Reading]:
 
 def _logins(assembly: Assembly) -> Mapping[Labels, Value]:
     found: dict[Labels, Value] = {}
-    for provider in assembly.bindings:
-        expires_at = assembly.auth.status(provider, proven=False).expires_at
+    for login in logins_of(assembly.bindings):
+        expires_at = assembly.auth.status(login, proven=False).expires_at
         if expires_at is not None:
-            found[provider, ONLY_ACCOUNT] = expires_at
+            provider, _, account = login.partition("@")
+            found[provider, account] = expires_at
     return found
 
 

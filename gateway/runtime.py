@@ -221,7 +221,8 @@ class Runtime:
 
     def heard(self, target: Target, status: int, headers: Mapping[str, str]) -> None:
         """An answer has begun: what it says about limits is learned later. Never blocks."""
-        self.quotas.learn(Head(target.provider, target.model, status, headers, self.clock.wall()))
+        head = Head(target.provider, target.model, status, headers, self.clock.wall(), target.account)
+        self.quotas.learn(head)
 
     def token_store(self, path: Path) -> TokenStore:
         """The store in that file, the same for every configuration that names it."""

@@ -8,13 +8,13 @@ is sent.
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from secrets import SystemRandom
-from typing import Literal
 
 from gateway.auth.cached_source import CachedToken, FileToken
+from gateway.auth.credential import Credential as Credential  # noqa: PLC0414 - also a name of this module
+from gateway.auth.credential import CredentialStatus as CredentialStatus  # noqa: PLC0414 - likewise
 from gateway.auth.renewal import Known, OnUnsaved, Refresher, Renewable, Renewal, RenewalFault
 from gateway.auth.sources import (
     KINDS,
@@ -34,38 +34,8 @@ from gateway.auth.tokens.watch_files import WatchedFiles
 from gateway.core.clock import Clock
 from gateway.core.errors import LoginRequired, RenewalFailed
 from gateway.core.program import command
+from gateway.core.records import is_account
 from gateway.core.secrets import Secret
-
-
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """The credential of one call.
-
-    `fingerprint` distinguishes credentials without showing them: 12 hexadecimal digits, '' where there is none.
-    """
-
-    kind: Literal["api_key", "token", "none"]
-    secret: Secret | None
-    fingerprint: str
-
-
-@dataclass(frozen=True, slots=True)
-class CredentialStatus:
-    """The state of a provider's credential.
-
-    Attributes:
-        kind: as in Credential.
-        expires_at: wall seconds, of the token that calls use, else of the newest one.
-        obtained_at: likewise.
-        problem: what is wrong, in a sentence; None where no fault is known.
-        remedy: the command that helps; None where no command does.
-    """
-
-    kind: Literal["api_key", "token", "none"]
-    expires_at: float | None = None
-    obtained_at: float | None = None
-    problem: str | None = None
-    remedy: str | None = None
 
 
 class AuthManager:
@@ -111,7 +81,7 @@ class AuthManager:
         self._clock = clock
         self._renewables: dict[str, Renewable] = {}
         draw = random or SystemRandom().random
-        turns: dict[tuple[str | None, str], threading.Lock] = {}
+        turns: dict[tuple[str | None, ...], threading.Lock] = {}
         self._refused: dict[str, frozenset[str]] = {}
         self._lock = threading.Lock()  # guards `_refused`
         for name, source in sources.items():
@@ -124,7 +94,9 @@ class AuthManager:
             elif isinstance(source, AdcSource | CommandSource):
                 self._renewables[name] = CachedToken((token_sources or {})[name], clock)
             elif isinstance(source, StoredToken) and source.oauth and clients:
-                turn = turns.setdefault((source.oauth.token_endpoint, source.oauth.client_id), threading.Lock())
+                client = (source.oauth.token_endpoint, source.oauth.client_id)
+                # accounts are logins of different people: the renewal of one has nothing to do with another's
+                turn = turns.setdefault((*client, name) if is_account(name) else client, threading.Lock())
                 self._renewables[name] = Renewal(
                     name, store, partial(clients, name), clock, turn=turn, random=draw, on_unsaved=on_unsaved
                 )
@@ -229,6 +201,15 @@ class AuthManager:
             problem=_sentence(fault) if fault else problem,
             remedy=command(f"login {provider}") if login else None,
         )
+
+    def can_call(self, provider: str) -> bool:
+        """Whether a call would have a credential, as known now: it renews nothing and runs no command."""
+        source = self._sources[provider]
+        if not isinstance(source, StoredToken) or self._best(provider) is not None:
+            return True
+        fault = self._fault(provider)
+        is_over = fault is None or (not fault.needs_login and self._clock.monotonic() >= fault.retry_at)
+        return is_over and self._is_renewable(provider)
 
     def kind(self, provider: str) -> str:
         """What the provider authenticates with, for people: `login`."""

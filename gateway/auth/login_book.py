@@ -36,6 +36,12 @@ class AccountName(NamedTuple):
     provider: str
     account: str = ""
 
+    @classmethod
+    def of(cls, name: str) -> "AccountName":
+        """The account of a credential, which is `NAME` or `NAME@account`."""
+        provider, _, account = name.partition("@")
+        return cls(provider, account)
+
 
 class Login(Struct, frozen=True):
     """One login.

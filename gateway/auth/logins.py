@@ -89,7 +89,9 @@ class Logins:
         with self._changed:
             if self._closed:
                 raise Draining("The gateway is shutting down.")
-            login, is_new = self._book.begin(AccountName(settings.provider), token_urlsafe(16), self._clock.monotonic())
+            login, is_new = self._book.begin(
+                AccountName.of(settings.provider), token_urlsafe(16), self._clock.monotonic()
+            )
             if is_new:
                 self._start(login.id, settings, store)
             self._changed.wait_for(lambda: self._is_told(login.id), ANSWER_SECONDS)
@@ -113,7 +115,7 @@ class Logins:
     def under_way(self, provider: str) -> Login | None:
         """The account's login that is under way."""
         with self._changed:
-            return self._book.under_way(AccountName(provider))
+            return self._book.under_way(AccountName.of(provider))
 
     def possible(self, settings: OAuthSettings) -> bool:
         """Whether a login by code can be tried: it is not ruled out by the settings, and the server has offered it or
@@ -130,7 +132,7 @@ class Logins:
         Raises:
             OSError: the token cannot be removed; LockBusy among them.
         """
-        with store.exclusive(ANSWER_SECONDS) as held:
+        with store.login(provider, ANSWER_SECONDS) as held:
             token = held.get(provider)
             held.remove(provider)
         if token is None:

@@ -18,8 +18,9 @@ from typing import Final, Protocol, TypeAlias
 from gateway.auth.oauth.errors import OAuthError, OAuthRefused
 from gateway.auth.oauth.token_reply import TokenReply, token_from
 from gateway.auth.tokens.expiry import Freshness, cooldown, fingerprint, freshness
+from gateway.auth.tokens.held_store import HeldStore
 from gateway.auth.tokens.token import Token
-from gateway.auth.tokens.token_store import HeldStore, TokenStore, cannot_write
+from gateway.auth.tokens.token_store import TokenStore, cannot_write
 from gateway.core.clock import Clock
 from gateway.core.secrets import Secret
 
@@ -110,7 +111,7 @@ class Renewal:
         client: gives the client that asks the server.
         clock: for expiry and cooldowns.
         turn: the lock shared by all credentials of the same client at the same server. Some servers end all of them if
-            two are renewed at once.
+            two are renewed at once. An account of several has its own.
         random: gives a number from 0 to 1, for each token.
         on_unsaved: called with `save` where a new token could not be written, to have it called until it returns True.
     """
@@ -159,7 +160,7 @@ class Renewal:
         try:
             if not self._is_due(self.token(), refused):
                 return  # another thread was faster
-            with self._store.exclusive(RENEWAL_LOCK_SECONDS if wait else 0.0) as held:
+            with self._store.login(self._name, RENEWAL_LOCK_SECONDS if wait else 0.0) as held:
                 self._renew(held, refused)
         except OSError as fault:
             if wait and (token := self.token()):
@@ -171,7 +172,7 @@ class Renewal:
         """Write the token that the file lacks. Returns whether none is left to write."""
         if self._unsaved is not None and self._turn.acquire(timeout=SAVE_SECONDS):
             try:
-                with self._store.exclusive(SAVE_SECONDS) as held:
+                with self._store.login(self._name, SAVE_SECONDS) as held:
                     self._saved(held)
             except OSError:
                 pass  # as before: it is tried again

@@ -4,8 +4,10 @@ All commands share it. It asks no server and prints nothing.
 """
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
+
+from msgspec import structs
 
 from gateway.auth.oauth.settings import OAuthSettings
 from gateway.auth.sources import (
@@ -24,6 +26,7 @@ from gateway.config.loader import Loaded, resolve
 from gateway.config.token_files import WatchFile
 from gateway.core.clock import Clock
 from gateway.core.program import command
+from gateway.core.records import login_name
 from gateway.providers import catalog
 
 FETCHED_ON_DEMAND: Final = (AdcSource, CommandSource)
@@ -66,16 +69,35 @@ class Accounts:
         self.limits = loaded.config.rate_limits
         self._environ = environ
 
+    @property
+    def names(self) -> Sequence[str]:
+        """Every credential's name: that of the provider, or `NAME@account` for each of its accounts."""
+        found: list[str] = []
+        for name, settings in self.providers.items():
+            found += [login_name(name, each.name) for each in settings.accounts] or [name]
+        return found
+
+    def enabled(self, name: str) -> bool:
+        """Whether a credential of `names` is used."""
+        provider, _, account = name.partition("@")
+        settings = self.providers[provider]
+        return settings.enabled and all(each.enabled for each in settings.accounts if each.name == account)
+
     def resolved(self, name: str) -> catalog.Resolved:
-        """A provider's settings, complete.
+        """A provider's settings, complete; of `NAME@account` with the account's credential.
 
         Raises:
             CannotResolve: they are incomplete.
         """
-        return catalog.resolve(name, self.providers[name], self._environ)
+        provider, _, account = name.partition("@")
+        settings = self.providers[provider]
+        if account:
+            only = next(each for each in settings.accounts if each.name == account)
+            settings = structs.replace(settings, accounts=(structs.replace(only, enabled=True),))
+        return catalog.resolve(provider, settings, self._environ)
 
     def source(self, name: str) -> CredentialSource:
-        """The source of a provider's credential. Raises CannotResolve."""
+        """The source of a credential. Raises CannotResolve."""
         return self.resolved(name).source
 
     def oauth(self, name: str) -> OAuthSettings:
@@ -84,12 +106,13 @@ class Accounts:
         Raises:
             CommandFailed: there is no such provider, or it needs no login, or its settings are incomplete.
         """
-        if name not in self.providers:
+        if name not in self.names:
             raise CommandFailed(self._unknown(name), 2)
         try:
             source = self.source(name)
         except catalog.CannotResolve as fault:
-            raise CommandFailed(f"providers.{name}.{fault.key} {fault.message}", 2) from None
+            provider = name.partition("@")[0]
+            raise CommandFailed(f"providers.{provider}.{fault.key} {fault.message}", 2) from None
         if not isinstance(source, StoredToken):
             raise CommandFailed(f"{name} needs no login. {_what_it_uses(source)}", 2)
         if source.oauth is None:
@@ -107,8 +130,11 @@ class Accounts:
                 f" `{command('init')}`, or copy config.example.yaml to config.yaml; add {name} with its clientId, then:"
                 f" {command(f'login {name}')}"
             )
-        near = difflib.get_close_matches(name, self.providers, n=1)
-        known = ", ".join(self.providers) or "none; add one under providers"
+        if name in self.providers:
+            logins = ", ".join(each for each in self.names if each.partition("@")[0] == name)
+            return f"{name} has several accounts: name one of {logins}."
+        near = difflib.get_close_matches(name, self.names, n=1)
+        known = ", ".join(self.names) or "none; add one under providers"
         hint = f' Did you mean "{near[0]}"?' if near else ""
         return f"{self.file.name} has no provider of this name.{hint} Its providers: {known}."
 

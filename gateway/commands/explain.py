@@ -101,10 +101,12 @@ def as_text(shown: Explained, settings: schema.Gateway, now: float) -> str:
     """
     explanation = shown.explanation
     rules = f"whenLimited: {explanation.when_limited}, streamRecovery: {explanation.stream_recovery}"
+    if explanation.strategy != "priority":
+        rules += f", strategy: {explanation.strategy}"
     asked_for = "" if explanation.endpoint == CHAT else f" at {explanation.endpoint}"
     lines = [f"{explanation.model}{asked_for} ({rules})", *_origin(shown, settings)]
     for number, candidate in enumerate(explanation.candidates, start=1):
-        lines.append(f"{number}. {candidate.provider}/{candidate.model}: {_turn(candidate, number)}")
+        lines.append(f"{number}. {candidate.login}/{candidate.model}: {_turn(candidate, number)}")
         lines.extend(f"   {each}" for each in _details(candidate, now))
     lines.extend(f"not asked: {each.provider}/{each.model}: {each.why}" for each in explanation.left_out)
     return "\n".join(lines)
@@ -140,6 +142,8 @@ def _turn(candidate: CandidateView, number: int) -> str:
 
 
 def _details(candidate: CandidateView, now: float) -> Iterator[str]:
+    if candidate.order:
+        yield f"order: {candidate.order}"
     yield f"wire: {candidate.wire}, {'passes' if candidate.passes else 'translated'}"
     yield f"health: {_health(candidate)}"
     yield f"first content: {_first_content(candidate)}"
@@ -180,7 +184,7 @@ def _limits(candidate: CandidateView) -> Iterator[str]:
     if not candidate.limits:
         yield "rate limit: none"
     for row in candidate.limits:
-        name = f" of {one_line(row.row)}" if row.row != candidate.provider else ""
+        name = f" of {one_line(row.row)}" if row.row != candidate.login else ""
         yield f"rate limit{name}: {limit_in_words(row)}"
 
 

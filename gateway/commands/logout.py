@@ -30,7 +30,7 @@ def _removed(accounts: Accounts, name: str) -> Token | None:
     if accounts.store.get(name) is None:
         return None
     try:
-        with accounts.store.exclusive() as held:
+        with accounts.store.login(name) as held:
             token = held.get(name)
             held.remove(name)
             return token

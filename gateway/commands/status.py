@@ -24,7 +24,7 @@ from gateway.commands.explain import limit_in_words
 from gateway.commands.remaining import as_json as remaining_as_json
 from gateway.commands.remaining import in_words_of
 from gateway.commands.running_gateway import ClientUsed, ask, ask_clients, ask_status
-from gateway.config.limit_rules import row_name
+from gateway.config.limit_rules import row_name, row_text
 from gateway.config.loader import resolve
 from gateway.core.clock import Clock
 from gateway.core.durations import in_words
@@ -48,6 +48,7 @@ class ProviderStatus:
     """The status of one provider.
 
     Attributes:
+        provider: its name, or `NAME@account` for one of its accounts.
         kind: of its credential, for people.
         wire: in which it is asked; None where its settings do not say.
         state: `unknown`: only a call can show it; `renewable`: expired, and the next call renews it.
@@ -94,7 +95,7 @@ def overview(accounts: Accounts, clock: Clock) -> Overview:
     left = running.remaining()
     statuses = [
         replace(running.add(_status(accounts, name, files, clock)), remaining=left.get(name, ()))
-        for name in accounts.providers
+        for name in accounts.names
     ]
     if not any(each.enabled for each in accounts.providers.values()):
         problems.append(NOBODY)
@@ -138,8 +139,13 @@ class _RunningGateway:
             settings = self._accounts.providers.get(limit.provider)
             if settings is None or not settings.enabled:
                 continue
-            candidate = self._candidate(limit.provider, limit.model or "any")
-            found |= {row.row: row for row in (candidate.limits if candidate else ()) if row.row == row_name(limit)}
+            candidates = self._candidates(limit.provider, limit.model or "any")
+            names = (
+                {row_name(limit)}
+                if limit.account or not settings.accounts
+                else {row_text(limit.provider, limit.model, each.name) for each in settings.accounts}
+            )
+            found |= {row.row: row for candidate in candidates for row in candidate.limits if row.row in names}
         return tuple(found.values())
 
     def clients(self) -> Sequence[ClientUsed]:
@@ -147,31 +153,32 @@ class _RunningGateway:
         return ask_clients(self._accounts.gateway) if self._accounts.clients and self._answers else ()
 
     def _credential(self, provider: str) -> CredentialView | None:
-        candidate = self._candidate(provider, "any")
-        return candidate.credential if candidate else None
+        candidates = self._candidates(provider.partition("@")[0], "any")
+        return next((each.credential for each in candidates if each.login == provider), None)
 
-    def _candidate(self, provider: str, model: str) -> CandidateView | None:
-        """What it says of a target; None where it says nothing."""
+    def _candidates(self, provider: str, model: str) -> Sequence[CandidateView]:
+        """What it says of a target, by each account; nothing where it says nothing."""
         if not self._answers:
-            return None
+            return ()
         try:
             answer = ask(f"{provider}/{model}", self._accounts.gateway)
         except ModelNotFound:
-            return None  # it was started before the provider was added
+            return ()  # it was started before the provider was added
         if not isinstance(answer, Explanation) or answer.configuration != str(self._accounts.file):
             self._answers = False
-            return None
-        return next((each for each in answer.candidates if each.provider == provider), None)
+            return ()
+        return [each for each in answer.candidates if each.provider == provider]
 
 
 def _status(accounts: Accounts, name: str, watched: WatchedFiles, clock: Clock) -> ProviderStatus:
-    enabled = accounts.providers[name].enabled
+    enabled = accounts.enabled(name)
     try:
         resolved = accounts.resolved(name)
     except CannotResolve as fault:
         if not enabled:
             return ProviderStatus(name, "none", "disabled")
-        action = f"correct providers.{name} in {accounts.file.name if accounts.file else 'the configuration'}"
+        place = accounts.file.name if accounts.file else "the configuration"
+        action = f"correct providers.{name.partition('@')[0]} in {place}"
         return ProviderStatus(name, "none", "misconfigured", problem=f"{fault.key} {fault.message}", action=action)
     source = resolved.source
     blank = ProviderStatus(name, KINDS[type(source)], "ready" if enabled else "disabled", wire=resolved.wire)

@@ -130,11 +130,11 @@ def _entries(value: object) -> Mapping[str, object] | None:
 
 
 def _named(entries: Sequence[Struct]) -> Mapping[str, object]:
-    """By the first setting of each, which tells the entries of every list apart; repeated ones get a number."""
+    """By the name of each, or its first setting, which tells the entries of a list apart; again: with a number."""
     names: Counter[str] = Counter()
     found: dict[str, object] = {}
     for entry in entries:
-        name = str(getattr(entry, structs.fields(entry)[0].name))
+        name = str(getattr(entry, "name", None) or getattr(entry, structs.fields(entry)[0].name))
         names[name] += 1
         found[name if names[name] == 1 else f"{name}#{names[name]}"] = entry
     return found

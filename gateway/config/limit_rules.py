@@ -8,24 +8,31 @@ from msgspec import structs
 from gateway.config.faults import KeyPath, Problem
 from gateway.config.rate_limit import RateLimit
 from gateway.config.schema import Config
+from gateway.core.records import login_name
 
 NUMBERS: Final = ("requests_per_minute", "requests_per_day", "tokens_per_minute", "tokens_per_day", "max_concurrent")
 """What a row may limit, as attributes."""
 
 
+def row_text(provider: str, model: str | None, account: str | None) -> str:
+    """`openai`, `openai/gpt-4o*`, `openai@work/gpt-4o*`."""
+    name = login_name(provider, account or "")
+    return name if model is None else f"{name}/{model}"
+
+
 def row_name(limit: RateLimit) -> str:
-    """`openai`, `openai/gpt-4o*`."""
-    return limit.provider if limit.model is None else f"{limit.provider}/{limit.model}"
+    """A row as the file has it."""
+    return row_text(limit.provider, limit.model, limit.account)
 
 
 def unique_limits(config: Config) -> Iterator[Problem]:
     """Each provider, model and account has one row at most."""
-    first: dict[tuple[str, str | None], KeyPath] = {}
+    first: dict[str, KeyPath] = {}
     for index, limit in enumerate(config.rate_limits):
         path: KeyPath = ("rateLimits", index, "provider")
-        if first.setdefault((row_name(limit), limit.account), path) != path:
+        if first.setdefault(row_name(limit), path) != path:
             message = f'a limit for "{row_name(limit)}" is given twice'
-            yield Problem(path, message, fatal=True, first=first[row_name(limit), limit.account])
+            yield Problem(path, message, fatal=True, first=first[row_name(limit)])
 
 
 def numbered_limits(config: Config) -> Iterator[Problem]:
@@ -45,12 +52,4 @@ def sound_model_patterns(config: Config) -> Iterator[Problem]:
             yield Problem(("rateLimits", index, "model"), message, fatal=True)
 
 
-def no_accounts(config: Config) -> Iterator[Problem]:
-    """No row names an account, as no provider has accounts."""
-    for index, limit in enumerate(config.rate_limits):
-        if limit.account is not None:
-            message = f"{limit.provider} has no accounts: leave this key out, and the row counts all its calls"
-            yield Problem(("rateLimits", index, "account"), message, fatal=True)
-
-
-LIMIT_RULES: Final = (unique_limits, sound_model_patterns, no_accounts)
+LIMIT_RULES: Final = (unique_limits, sound_model_patterns)

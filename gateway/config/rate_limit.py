@@ -26,7 +26,7 @@ class RateLimit(Struct, frozen=True):
         | None
     ) = None
     account: (
-        Annotated[Name, Meta(description="Count only this account of the provider. No provider has accounts yet.")]
+        Annotated[Name, Meta(description="Count only this account of the provider; absent: each account by itself.")]
         | None
     ) = None
     requests_per_minute: Annotated[Requests, Meta(description="Requests in any 60 seconds.")] | None = None

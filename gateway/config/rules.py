@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from ipaddress import AddressValueError, IPv6Address
 from typing import Final
 
+from gateway.config.account_rules import ACCOUNT_RULES, holders
+from gateway.config.accounts import Credentials
 from gateway.config.client_rules import CLIENT_RULES
 from gateway.config.embedding_aliases import mixed_vectors
 from gateway.config.exposure import guarded_host
@@ -109,18 +111,18 @@ def someone_answers(config: Config) -> Iterator[Problem]:
 
 def sound_addresses(config: Config) -> Iterator[Problem]:
     """Addresses are absolute and contain no secret; connections that carry one are encrypted."""
-    for name, provider in config.providers.items():
-        for key, address in _addresses(provider):
-            path: KeyPath = ("providers", name, key)
+    for at, holder in holders(config):
+        for key, address in _addresses(holder):
+            path: KeyPath = (*at, key)
             if fault := _address_fault(address):
                 yield Problem(path, fault, fatal=True)
             elif not _is_private(address):
-                yield from _unencrypted(path, provider)
+                yield from _unencrypted(path, holder)
 
 
-def _addresses(provider: Provider) -> Iterator[tuple[str, str]]:
+def _addresses(provider: Credentials) -> Iterator[tuple[str, str]]:
     keys = {
-        "apiEndpoint": provider.api_endpoint,
+        "apiEndpoint": provider.api_endpoint if isinstance(provider, Provider) else None,
         "authEndpoint": provider.auth_endpoint,
         "tokenEndpoint": provider.token_endpoint,
         "issuer": provider.issuer,
@@ -131,17 +133,16 @@ def _addresses(provider: Provider) -> Iterator[tuple[str, str]]:
     return ((key, address) for key, address in keys.items() if address is not None)
 
 
-def _unencrypted(path: KeyPath, provider: Provider) -> Iterator[Problem]:
+def _unencrypted(path: KeyPath, provider: Credentials) -> Iterator[Problem]:
     if path[-1] != "apiEndpoint":
         yield Problem(path, "must be https: logins travel here (http only on this machine)", fatal=True)
-    elif provider.enabled:
+    elif isinstance(provider, Provider) and provider.enabled:
         yield Problem(path, "plain http to another machine: keys and prompts travel unencrypted", fatal=False)
 
 
 def one_credential(config: Config) -> Iterator[Problem]:
     """Each credential has one source, and the file shows which."""
-    for name, provider in config.providers.items():
-        path: KeyPath = ("providers", name)
+    for path, provider in holders(config):
         for one, other in _twice(provider):
             message = f"{one} and {other} are both given, and only one can be used: take one out"
             yield Problem((*path, other), message, fatal=True)
@@ -153,14 +154,14 @@ def one_credential(config: Config) -> Iterator[Problem]:
             yield Problem((*path, "tokenEndpointAuthMethod"), message, fatal=True)
 
 
-def _twice(provider: Provider) -> Iterator[tuple[str, str]]:
+def _twice(provider: Credentials) -> Iterator[tuple[str, str]]:
     if provider.api_key and provider.api_key_env is not None:
         yield "apiKey", "apiKeyEnv"
     if provider.client_secret and provider.client_secret_env is not None:
         yield "clientSecret", "clientSecretEnv"
 
 
-def _places(provider: Provider) -> list[str]:
+def _places(provider: Credentials) -> list[str]:
     """The settings that each name a credential's source. A client id beside a key is no conflict: the key is used, and
     the login stays for later."""
     key = "apiKey" if provider.api_key else "apiKeyEnv" if provider.api_key_env is not None else None
@@ -169,22 +170,22 @@ def _places(provider: Provider) -> list[str]:
     return [place for place in (key, file, command) if place is not None]
 
 
-def _has_client_secret(provider: Provider) -> bool:
+def _has_client_secret(provider: Credentials) -> bool:
     return bool(provider.client_secret) or provider.client_secret_env is not None
 
 
 def free_names(config: Config) -> Iterator[Problem]:
     """Headers and parameters that the gateway sets itself are not configured again."""
-    for name, provider in config.providers.items():
-        header = provider.api_key_header
+    for path, provider in holders(config):
+        header = provider.api_key_header if isinstance(provider, Provider) else None
         if header is not None and header.lower() in _OWN_HEADERS:
             message = f'"{header}" is set by the gateway itself; a key goes in a header such as x-api-key'
-            yield Problem(("providers", name, "apiKeyHeader"), message, fatal=True)
+            yield Problem((*path, "apiKeyHeader"), message, fatal=True)
         extras = {"extraAuthParams": provider.extra_auth_params, "extraTokenParams": provider.extra_token_params}
         for key, extra in extras.items():
             for param in sorted(_OWN_PARAMETERS.intersection(extra)):
                 message = f'"{param}" is set by the login itself; there is a setting of its own for what can be chosen'
-                yield Problem(("providers", name, key, param), message, fatal=True)
+                yield Problem((*path, key, param), message, fatal=True)
 
 
 def _address_fault(address: str) -> str:
@@ -252,6 +253,7 @@ RULES: Final[tuple[Check, ...]] = (
     mixed_vectors,
     *LIMIT_RULES,
     *CLIENT_RULES,
+    *ACCOUNT_RULES,
     known_providers,
     guarded_host,
     answered_aliases,

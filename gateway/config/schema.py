@@ -9,14 +9,26 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field, structs
 
+from gateway.config.accounts import Account as Account  # noqa: PLC0414 - also a name of this module
+from gateway.config.accounts import Credentials
 from gateway.config.clients import Client
 from gateway.config.ledger import Ledger
 from gateway.config.log_settings import Logging
 from gateway.config.prices import Price
 from gateway.config.rate_limit import RateLimit as RateLimit  # noqa: PLC0414 - also a name of this module
 from gateway.config.response_store import ResponseStore
-from gateway.config.setting_types import Address, HeaderName, HeaderText, Name, Seconds, Struct, Text, Texts, Tokens
-from gateway.config.token_files import TokenFile, WatchFile
+from gateway.config.setting_types import (
+    Address,
+    HeaderName,
+    HeaderText,
+    Name,
+    Seconds,
+    Struct,
+    Text,
+    Tokens,
+    Weight,
+)
+from gateway.config.token_files import WatchFile
 from gateway.core.secrets import Secret
 
 
@@ -80,6 +92,9 @@ class Target(Struct, frozen=True):
         str, Meta(min_length=1, max_length=256, description="Its name there; a * repeats what the alias's * matched.")
     ]
     priority: Annotated[int, Meta(ge=0, le=1_000_000, description="Lower is asked first; equals in file order.")] = 1
+    weight: Annotated[
+        Weight, Meta(description="Its share of the calls among equal priorities, where the alias is weighted.")
+    ] = 1
     max_output_tokens: Annotated[Tokens, Meta(description="As for a provider, for this model of it alone.")] | None = (
         None
     )
@@ -93,6 +108,10 @@ class Alias(Struct, frozen=True):
         Meta(min_length=1, max_length=256, description="With a * it is a pattern, such as claude-*; not listed."),
     ]
     providers: Annotated[tuple[Target, ...], Meta(min_length=1, description="Who answers it.")]
+    strategy: Annotated[
+        Literal["priority", "weighted"],
+        Meta(description="Among targets of equal priority: in file order, or each its share of the calls by weight."),
+    ] = "priority"
     when_limited: Annotated[
         Literal["next", "wait"],
         Meta(description="next: use a candidate with room now, wait only if none has. wait: queue at the first."),
@@ -126,7 +145,7 @@ class Timeouts(Struct, frozen=True):
     ] = "auto"
 
 
-class Provider(Struct, frozen=True):
+class Provider(Credentials, frozen=True):
     """Someone who answers: Claude, Gemini, or an OpenAI-compatible API, in the cloud or on this machine."""
 
     type: (
@@ -134,9 +153,6 @@ class Provider(Struct, frozen=True):
         | None
     ) = None
     enabled: Annotated[bool, Meta(description="false keeps the entry and never calls it.")] = True
-    api_key: (
-        Annotated[Secret, Meta(description="The key; default: the vendor's usual environment variable.")] | None
-    ) = None
     api_endpoint: (
         Annotated[
             Address,
@@ -157,63 +173,12 @@ class Provider(Struct, frozen=True):
         ]
         | None
     ) = None
-    client_id: Annotated[Text, Meta(description="OAuth client id.")] | None = None
-    client_secret: Annotated[Secret, Meta(description="OAuth client secret.")] | None = None
-    auth_endpoint: Annotated[Address, Meta(description="OAuth authorization endpoint.")] | None = None
-    token_endpoint: Annotated[Address, Meta(description="OAuth token endpoint.")] | None = None
-    auth_type: (
-        Annotated[
-            Literal["api_key", "device", "authorization_code", "token_file", "adc", "command", "none"],
-            Meta(description="How to authenticate; absent: what the other keys imply."),
-        ]
-        | None
-    ) = None
-    api_key_env: Annotated[Text, Meta(description="The environment variable that holds the key.")] | None = None
     api_key_header: (
         Annotated[
             HeaderName, Meta(description="Send the key in this header, as it is, instead of Authorization: Bearer.")
         ]
         | None
     ) = None
-    client_secret_env: Annotated[Text, Meta(description="The environment variable of the client secret.")] | None = None
-    issuer: (
-        Annotated[Address, Meta(description="OAuth issuer, for discovery; absent: authEndpoint's origin.")] | None
-    ) = None
-    device_authorization_endpoint: Annotated[Address, Meta(description="OAuth device endpoint (RFC 8628).")] | None = (
-        None
-    )
-    revocation_endpoint: Annotated[Address, Meta(description="Where logout revokes (RFC 7009).")] | None = None
-    scopes: Annotated[tuple[Text, ...] | Text, Meta(description="A list, or one text with spaces.")] = ()
-    audience: Annotated[Text, Meta(description="What the token is for, at servers such as Auth0.")] | None = None
-    resource: Annotated[Address, Meta(description="What the token is for (RFC 8707).")] | None = None
-    extra_auth_params: Annotated[
-        Texts, Meta(description="More parameters for the authorization or device request.")
-    ] = field(default_factory=dict)
-    extra_token_params: Annotated[Texts, Meta(description="More parameters for token requests.")] = field(
-        default_factory=dict
-    )
-    token_endpoint_auth_method: (
-        Annotated[
-            Literal["client_secret_post", "client_secret_basic", "none"],
-            Meta(description="Absent: client_secret_post where there is a secret, else none."),
-        ]
-        | None
-    ) = None
-    token_request_format: Annotated[Literal["form", "json"], Meta(description="How token requests are written.")] = (
-        "form"
-    )
-    pkce: Annotated[bool, Meta(description="Protect the browser login by PKCE (RFC 7636).")] = True
-    redirect_host: Annotated[
-        Literal["127.0.0.1", "localhost"], Meta(description="The host of the browser login's redirect address.")
-    ] = "127.0.0.1"
-    redirect_port: Annotated[int, Meta(ge=0, le=65_535, description="Its port; 0 is any free one.")] = 0
-    redirect_path: Annotated[str, Meta(pattern=r"^/[A-Za-z0-9/_.-]{0,200}$", description="Its path.")] = "/callback"
-    token_file: (
-        Annotated[TokenFile | Text, Meta(description="The file of another tool that holds the token.")] | None
-    ) = None
-    command: Annotated[
-        tuple[Text, ...], Meta(description="A program and its arguments that print a token, such as gcloud's.")
-    ] = ()
     quota_project: (
         Annotated[HeaderText, Meta(description="Google project that calls are billed to (x-goog-user-project).")] | None
     ) = None
@@ -250,6 +215,14 @@ class Provider(Struct, frozen=True):
         | None
     ) = None
     timeouts: Timeouts = Timeouts()
+    accounts: Annotated[
+        tuple[Account, ...],
+        Meta(description="Several accounts in place of one credential; what they do not say is the provider's."),
+    ] = ()
+    account_strategy: Annotated[
+        Literal["priority", "round-robin", "sticky"],
+        Meta(description="Which of the accounts is asked: the first with room, each in turn, or each session its own."),
+    ] = "priority"
 
 
 class Config(Struct, frozen=True):
@@ -270,5 +243,10 @@ class Config(Struct, frozen=True):
     ledger: Ledger = Ledger()
 
 
-SETTING_NAMES = frozenset(field.encode_name for section in Struct.__subclasses__() for field in structs.fields(section))
+def sections(base: type[Struct] = Struct) -> tuple[type[Struct], ...]:
+    """Every kind of section."""
+    return tuple(found for each in base.__subclasses__() for found in (each, *sections(each)))
+
+
+SETTING_NAMES = frozenset(field.encode_name for section in sections() for field in structs.fields(section))
 """The name of every setting."""

@@ -16,6 +16,8 @@ HeaderText = Annotated[str, Meta(pattern=r"^[\x21-\x7e]([\x20-\x7e]{0,510}[\x21-
 HeaderName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Tokens = Annotated[int, Meta(ge=1, le=10_000_000)]
+Weight = Annotated[int, Meta(ge=0, le=1_000)]
+"""A share of the calls; 0: none, only as a fallback."""
 
 
 class Struct(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):

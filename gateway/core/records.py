@@ -21,6 +21,16 @@ ANSWERED: Final = "200"
 """The outcome of a try whose answer the caller got, if only its beginning."""
 
 
+def login_name(provider: str, account: str) -> str:
+    """An account as people write it: `openai@work`, and `openai` for the account without a name."""
+    return f"{provider}@{account}" if account else provider
+
+
+def is_account(login: str) -> bool:
+    """Whether a login is one of several accounts. No name of a provider has an `@`."""
+    return "@" in login
+
+
 class TryRecord(Struct, frozen=True):
     """One target's turn in a call: a request to it, or why it got none.
 
@@ -103,8 +113,8 @@ class CallRecord(Struct, frozen=True):
 
     @property
     def target(self) -> str | None:
-        """Who answered, as `provider/model`."""
-        return f"{self.provider}/{self.model}" if self.answered else None
+        """Who answered, as `provider/model` or `provider@account/model`."""
+        return f"{login_name(self.provider, self.account)}/{self.model}" if self.answered else None
 
 
 class RecordSink(Protocol):

@@ -21,11 +21,13 @@ class RequestContext(Struct, frozen=True):
         headers: those that the wire names in `request_headers`, in lower case.
         query: the query string, without the question mark.
         client: the id of the caller's key; "" where keys are not told apart.
+        session: what the caller's header x-session-id says; "" where it has none.
     """
 
     headers: Mapping[str, str] = NOTHING
     query: str = ""
     client: str = ""
+    session: str = ""
 
 
 class Stored(Struct, frozen=True):

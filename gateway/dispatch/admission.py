@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from gateway.auth.auth_manager import AuthManager, Credential
 from gateway.core.answer import Usage
-from gateway.core.errors import CallerLeft, GatewayError, LoginRequired
+from gateway.core.errors import CallerLeft, GatewayError, Limited, LoginRequired
 from gateway.core.provider_failures import CredentialRefused, ProviderFailure, RateLimited, UnsupportedByTarget
 from gateway.core.rendered import Adjustments
 from gateway.dispatch.branch import Branch
@@ -38,6 +38,10 @@ def _no_size() -> RequestSize:
     return RequestSize(0, None)
 
 
+def _no_other(_: Target) -> None:
+    return None
+
+
 class Candidate(Struct, frozen=True):
     """A target that is to be asked.
 
@@ -46,12 +50,15 @@ class Candidate(Struct, frozen=True):
         wait: whether to queue where its rate limit has no room now.
         forced: ask it although it cools down, because no other target is left that does not.
         size: the tokens of what it is asked for; called where a limit counts tokens.
+        other_account: takes another ready account of the same target out of the call's order, for a second try; None
+            where there is none.
     """
 
     target: Target
     wait: bool = False
     forced: bool = False
     size: Callable[[], RequestSize] = _no_size
+    other_account: "Callable[[Target], Candidate | None]" = _no_other
 
 
 class Admitted(Struct, frozen=True):
@@ -84,7 +91,7 @@ class Admission:
 
     def expected_wait(self, target: Target) -> float:
         """Seconds until the target's rate limit has room."""
-        limiter = self._limiters.of(target.provider, target.model)
+        limiter = self._limiters.of(target.provider, target.model, target.account)
         return limiter.expected_wait() if limiter else 0.0
 
     def admit(self, candidate: Candidate, branch: Branch) -> Admitted:
@@ -129,7 +136,7 @@ class Admission:
         """
         target = candidate.target
         if isinstance(failure, CredentialRefused):
-            better = self._auth.renewed(target.provider, credential)
+            better = self._auth.renewed(target.login, credential)
             if better is None:
                 raise failure
             branch.check()  # a renewal may have taken its time
@@ -138,12 +145,24 @@ class Admission:
         ticket = self._health.enter(target, forced=forced)
         if ticket is None:
             raise failure
-        limiter = self._limiters.of(target.provider, target.model)
+        limiter = self._limiters.of(target.provider, target.model, target.account)
         permit = limiter.try_acquire(*self._need(limiter, candidate)) if limiter else UNLIMITED
         if permit is None:
             ticket.close()
             raise failure
         return Admitted(ticket, credential, permit)
+
+    def admit_other(self, failure: ProviderFailure, other: Candidate, branch: Branch) -> Admitted:
+        """Take what a second request needs that goes by another account.
+
+        Raises:
+            ProviderFailure: `failure`, of the first, because something is missing.
+            BranchLost, CallerLeft, Draining, DeadlineExceeded: the answer is not wanted any more.
+        """
+        try:
+            return self.admit(other, branch)
+        except (CoolingDown, LoginRequired, Limited):
+            raise failure from None
 
     def further_permit(self, target: Target, branch: Branch) -> Permit:
         """A permit for one more request of an attempt that is under way, whose first permit has taken the tokens of all
@@ -153,7 +172,7 @@ class Admission:
             Limited: the rate limit has no room in time.
             BranchLost, CallerLeft, Draining, DeadlineExceeded: the answer is not wanted any more.
         """
-        limiter = self._limiters.of(target.provider, target.model)
+        limiter = self._limiters.of(target.provider, target.model, target.account)
         if limiter is None:
             return UNLIMITED
         permit = self._in_line(limiter, FURTHER, None, branch)
@@ -164,14 +183,14 @@ class Admission:
 
     def _credential(self, candidate: Candidate, branch: Branch) -> Credential:
         try:
-            return self._auth.credential(candidate.target.provider)
+            return self._auth.credential(candidate.target.login)
         except LoginRequired as failure:
             branch.call.tried(candidate.target, label(failure))
             raise
 
     def _permit(self, candidate: Candidate, branch: Branch) -> Permit:
         target = candidate.target
-        limiter = self._limiters.of(target.provider, target.model)
+        limiter = self._limiters.of(target.provider, target.model, target.account)
         if limiter is None:
             return UNLIMITED
         need, learn = self._need(limiter, candidate)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from msgspec import Struct
 from msgspec.structs import replace
 from tenacity import RetryCallState, Retrying, stop_after_attempt
 
@@ -18,17 +17,18 @@ from gateway.config.schema import Timeouts
 from gateway.core.answer import Usage
 from gateway.core.errors import GatewayError
 from gateway.core.provider_failures import CredentialRefused, ProviderFailure, ProviderTimeout, RetryRule
-from gateway.core.records import AttemptRecord, TryRecord
+from gateway.core.records import AttemptRecord
 from gateway.core.rendered import Adjustments
 from gateway.dispatch.admission import Admission, Admitted, Candidate, label
 from gateway.dispatch.branch import Branch, BranchLost
 from gateway.dispatch.call import Call
 from gateway.dispatch.operation import Operation
-from gateway.limits.permit import UNLIMITED, Permit
+from gateway.dispatch.target_answer import TargetAnswer as TargetAnswer  # noqa: PLC0414 - also a name of this module
 from gateway.limits.rate_limiters import RateLimiters
 from gateway.observe.observers import Observers
 from gateway.providers.base import Answer, AttemptContext, Forwarded, OpenStream, Provider
-from gateway.routing.health import Health, HealthTicket
+from gateway.routing.account_rests import rests_account
+from gateway.routing.health import Health
 from gateway.routing.lessons import NOTHING, Lessons
 from gateway.routing.retry_budget import RetryBudgets
 from gateway.routing.router import Target
@@ -44,41 +44,6 @@ OnHead = Callable[[Target, int, Mapping[str, str]], None]
 
 class TriesSpent(Exception):
     """The call has used all of its provider requests (MAX_TRIES)."""
-
-
-class TargetAnswer(Struct, frozen=True):
-    """A target's answer and what its request holds. A stream's holder closes it, or each part of it.
-
-    Attributes:
-        target: the target that answered.
-        answer: whole, or a stream that has begun.
-        ticket: open until a stream has ended.
-        permit: of the rate limit; open until a stream has ended.
-        sent: monotonic seconds when its request left.
-        elapsed: seconds from there to the whole answer, or to the first content of a stream.
-    """
-
-    target: Target
-    answer: Answer | Forwarded | OpenStream
-    ticket: HealthTicket
-    permit: Permit = UNLIMITED
-    sent: float = 0.0
-    elapsed: float = 0.0
-
-    def as_try(self, outcome: str) -> TryRecord:
-        """What is known of the try by now; of a stream its end is yet to come (Call.stream_ended)."""
-        answer, target, ms = self.answer, self.target, round(self.elapsed * 1000)
-        if isinstance(answer, OpenStream):
-            return TryRecord(target.provider, target.model, outcome, "", ms, ms)
-        usage = answer.response.usage if isinstance(answer, Answer) else answer.usage
-        return TryRecord(target.provider, target.model, outcome, "", ms, None, None, usage)
-
-    def close(self) -> None:
-        """Discard the answer, without a verdict on the target. Idempotent."""
-        self.ticket.close()
-        self.permit.close()
-        if isinstance(self.answer, OpenStream):
-            self.answer.body.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,12 +146,21 @@ class Attempt:
                 if attempt.retry_state.attempt_number == 1:
                     raise first
                 try:
-                    again = self._admission.admit_again(first, candidate, branch, before.credential)
+                    target, again = self._again(first, candidate, branch, before)
                     admitted = replace(again, adjustments=before.adjustments)
-                    return self._ask(candidate.target, operation, branch, admitted)
+                    return self._ask(target, operation, branch, admitted)
                 except TriesSpent:
                     raise first from None  # a parallel branch used the last try
         raise first
+
+    def _again(
+        self, first: ProviderFailure, candidate: Candidate, branch: Branch, before: Admitted
+    ) -> tuple[Target, Admitted]:
+        """What the second try needs, and of whom: by another account where one is ready, as the same one has had its
+        try; a refused token is renewed first."""
+        if not isinstance(first, CredentialRefused) and (other := candidate.other_account(candidate.target)):
+            return other.target, self._admission.admit_other(first, other, branch)
+        return candidate.target, self._admission.admit_again(first, candidate, branch, before.credential)
 
     def _is_worth_repeating(self, state: RetryCallState, candidate: Candidate, call: Call) -> bool:
         """Whether the same target is asked once more."""
@@ -195,6 +169,8 @@ class Attempt:
             return False
         if isinstance(failure, CredentialRefused):
             return True  # with another credential, if there is one
+        if candidate.target.account and rests_account(failure):
+            return False  # the next account is the next candidate
         retry_after = failure.evidence.retry_after or 0.0
         if candidate.forced or failure.retry is RetryRule.NEVER or retry_after > LONGEST_RETRY_AFTER:
             return False
@@ -247,6 +223,8 @@ class Attempt:
             branch.sent()
             permit.sent()
             branch.call.share.sent()
+            if branch.call.turn is not None:
+                branch.call.turn.sent(target)
 
         remaining = branch.call.remaining()
         return AttemptContext(
@@ -296,7 +274,7 @@ class Attempt:
     def _is_replaceable(self, failure: ProviderFailure, target: Target, admitted: Admitted) -> bool:
         """Whether the failure is a refused token that was marked now. A marked token is not used again, so the target
         needs no cooldown, which would only delay the token's successor."""
-        return isinstance(failure, CredentialRefused) and self._auth.refused(target.provider, admitted.credential)
+        return isinstance(failure, CredentialRefused) and self._auth.refused(target.login, admitted.credential)
 
 
 def _usage(answer: Answer | Forwarded) -> Usage | None:

@@ -21,6 +21,7 @@ from gateway.core.errors import CallerLeft, DeadlineExceeded, GatewayError
 from gateway.core.no_op import no_op
 from gateway.core.records import ANSWERED, UNKNOWN, TryRecord
 from gateway.dispatch.caller import Caller
+from gateway.dispatch.turns import Turn, no_session
 from gateway.providers.base import Cancellable
 from gateway.routing.router import Target
 
@@ -68,6 +69,8 @@ class Call:
         came: wall seconds when it came.
         attempts: the turns of its targets that have ended.
         share: what it holds of the limits and the budget of its client.
+        session: gives what tells the sessions of a provider with `sticky` accounts apart.
+        turn: the order of its targets, where a strategy decides that; it counts what is sent.
         not_continued: the stream of `target` does not continue the broken one before it; only a whole answer helps.
 
     Args:
@@ -98,6 +101,8 @@ class Call:
     heartbeats: Heartbeats | None = None
     stream: RunningStream | None = None
     share: Share = NO_SHARE
+    session: Callable[[], str] = staticmethod(no_session)
+    turn: Turn | None = None
     _tries = 0
     _being_asked = 0
     _queueing = 0
@@ -149,7 +154,7 @@ class Call:
             ms: milliseconds since its request left; None where it got none.
             their_id: the provider's own id for the request.
         """
-        self.attempts.append(TryRecord(target.provider, target.model, outcome, "", ms, None, their_id))
+        self.attempts.append(TryRecord(target.provider, target.model, outcome, target.account, ms, None, their_id))
 
     def stream_ended(self, sent: float, usage: Usage | None) -> None:
         """The stream of the target that answered last is over.

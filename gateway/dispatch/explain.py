@@ -7,13 +7,15 @@ of them. They hold no secret and nothing of any request.
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from gateway.auth.auth_manager import AuthManager
 from gateway.config.schema import Timeouts
 from gateway.core.errors import InvalidRequest
 from gateway.core.passed import EndpointName
+from gateway.core.records import login_name
+from gateway.dispatch.turns import Turns
 from gateway.limits.gauges import MINUTE, RequestsPerMinute
 from gateway.limits.rate_limiters import RateLimiters
 from gateway.limits.slots import RowStatus
@@ -90,6 +92,8 @@ class CandidateView:
         wire: in which it is asked.
         passes: whether that is the caller's, so that requests and answers pass as they came; else they are translated.
         limits: all rows of `rateLimits` that fit it.
+        account: of the provider; "" where that has one without a name.
+        order: why it stands where it stands, where a strategy decides that; else "".
     """
 
     provider: str
@@ -105,6 +109,13 @@ class CandidateView:
     wire: str = ""
     passes: bool = False
     limits: tuple[RowStatus, ...] = ()
+    account: str = ""
+    order: str = ""
+
+    @property
+    def login(self) -> str:
+        """`openai`, `openai@work`."""
+        return login_name(self.provider, self.account)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +137,7 @@ class Explanation:
         endpoint: for what: an endpoint of chats, or one beside them.
         left_out: the alias's targets that cannot answer there.
         generation: counts the configurations that the gateway has served; None where none runs.
+        strategy: of the alias, among targets of equal priority.
     """
 
     model: str
@@ -136,6 +148,7 @@ class Explanation:
     endpoint: str = CHAT
     left_out: tuple[LeftOutView, ...] = ()
     generation: int | None = None
+    strategy: str = "priority"
 
 
 class Explainer:
@@ -152,6 +165,7 @@ class Explainer:
         proxies: by provider name, for those that are asked through one.
         endpoints: which targets may answer beside chat.
         wires: by provider name.
+        turns: the order of targets, where a strategy decides it.
         generation: of the configuration.
     """
 
@@ -168,6 +182,7 @@ class Explainer:
         proxies: Mapping[str, str],
         endpoints: EndpointRoutes,
         wires: Mapping[str, str],
+        turns: Turns,
         generation: int | None = None,
     ) -> None:
         self._router = router
@@ -180,6 +195,7 @@ class Explainer:
         self._proxies = proxies
         self._endpoints = endpoints
         self._wires = wires
+        self._turns = turns
         self._generation = generation
 
     def explain(self, model: str, endpoint: str = CHAT) -> Explanation:
@@ -196,8 +212,12 @@ class Explainer:
             route, left_out = narrowed.route, narrowed.left_out
         asked = self.how_asked(route).items()
         passing = {CHAT_WIRES[endpoint]} if endpoint in CHAT_WIRES else PASSING
+        places = {target: place for place, target in reversed([*enumerate(configured.targets, start=1)])}
         candidates = (
-            self._candidate(target, how, configured.targets.index(target) + 1, passing) for target, how in asked
+            replace(
+                self._candidate(target, how, places[target.shared], passing), order=self._turns.reason(route, target)
+            )
+            for target, how in asked
         )
         return Explanation(
             model=route.name,
@@ -208,11 +228,13 @@ class Explainer:
             endpoint=endpoint,
             left_out=tuple(LeftOutView(each.target.provider, each.target.model, each.why) for each in left_out),
             generation=self._generation,
+            strategy="weighted" if route.shares else "priority",
         )
 
     def how_asked(self, route: Route) -> dict[Target, HowAsked]:
         """A route's targets in the order in which gateway.dispatch.hedging asks them now."""
-        ready, cooling_down = self._health.order(route.targets)
+        targets = self._turns.look(route) if self._turns.decide(route) else route.targets
+        ready, cooling_down = self._health.order(targets)
         waits = {target: self._wait(target) for target in ready}
         queues = route.when_limited == "wait"
         asked: dict[Target, HowAsked] = {target: "in order" for target in ready if queues or not waits[target]}
@@ -220,13 +242,13 @@ class Explainer:
         return asked | dict.fromkeys(cooling_down, "forced")
 
     def _wait(self, target: Target) -> float:
-        limiter = self._limiters.of(target.provider, target.model)
+        limiter = self._limiters.of(target.provider, target.model, target.account)
         return limiter.expected_wait() if limiter else 0.0
 
     def _candidate(self, target: Target, how: HowAsked, place: int, passing: AbstractSet[str]) -> CandidateView:
-        limiter = self._limiters.of(target.provider, target.model)
+        limiter = self._limiters.of(target.provider, target.model, target.account)
         limits = limiter.status() if limiter else ()
-        status = self._auth.status(target.provider)
+        status = self._auth.status(target.login)
         return CandidateView(
             provider=target.provider,
             model=target.model,
@@ -236,13 +258,14 @@ class Explainer:
             first_content=self._timeouts[target.provider].first_token_seconds,
             limit=_per_minute(limits),
             credential=CredentialView(
-                status.kind, status.expires_at, status.problem, status.remedy, self._auth.kind(target.provider)
+                status.kind, status.expires_at, status.problem, status.remedy, self._auth.kind(target.login)
             ),
             proxy=self._proxies.get(target.provider),
             left_out=tuple(sorted(self._lessons.of(target).without)),
             wire=self._wires[target.provider],
             passes=self._wires[target.provider] in passing,
             limits=limits,
+            account=target.account,
         )
 
 

@@ -25,6 +25,7 @@ from gateway.dispatch.attempt import Attempt, TargetAnswer
 from gateway.dispatch.call import Call
 from gateway.dispatch.hedging import AllFailed, CandidateOrder, HedgedDispatch
 from gateway.dispatch.operation import Operation
+from gateway.dispatch.turns import Turns
 from gateway.routing.health import Health
 from gateway.routing.router import Route, Target
 
@@ -48,12 +49,14 @@ class Failover:
         attempt: asks a target.
         health: which targets may be asked.
         clock: for pauses.
+        turns: the order of targets, where a strategy decides it.
     """
 
-    def __init__(self, attempt: Attempt, health: Health, clock: Clock) -> None:
+    def __init__(self, attempt: Attempt, health: Health, clock: Clock, turns: Turns) -> None:
         self._attempt = attempt
         self._health = health
         self._clock = clock
+        self._turns = turns
 
     def first_that_answers(self, route: Route, operation: Operation, call: Call) -> TargetAnswer:
         """Return the first answer of a route's targets, and set `call.target` to the target that gave it.
@@ -61,9 +64,18 @@ class Failover:
         Raises:
             GatewayError: no target answered; the most informative failure.
         """
-        ready, cooling_down = self._health.order(route.targets)
-        if ready and ready[0] is not route.targets[0]:
-            skipped = route.targets[: route.targets.index(ready[0])]
+        if not self._turns.decide(route):
+            return self._answer(route, route.targets, operation, call)
+        turn = call.turn = self._turns.take(route, call.session)
+        try:
+            return self._answer(route, turn.targets, operation, call)
+        finally:
+            turn.close()
+
+    def _answer(self, route: Route, targets: Sequence[Target], operation: Operation, call: Call) -> TargetAnswer:
+        ready, cooling_down = self._health.order(targets)
+        if ready and ready[0] is not targets[0]:
+            skipped = targets[: targets.index(ready[0])]
             for target in skipped:
                 call.tried(target, "resting")
         order = CandidateOrder(ready, cooling_down, queue=route.when_limited == "wait", due=self._due)
@@ -95,7 +107,7 @@ class Failover:
             GatewayError: no target can.
         """
         if call.target is not None and not call.not_continued:
-            call.broken_targets.append(call.target)
+            call.broken_targets.append(call.target.shared)  # another account of it has the same server
         others = replace(route, targets=tuple(target for target in route.targets if target not in call.broken_targets))
         if not text_so_far or (anchor(text_so_far) and not call.not_continued):
             with contextlib.suppress(*REFUSALS_TO_CONTINUE):
@@ -105,7 +117,8 @@ class Failover:
 
     def has_alternative(self, route: Route, target: Target) -> bool:
         """Whether another target of the route could take over now."""
-        return bool(self._health.order([other for other in route.targets if other != target])[0])
+        others = [other for other in route.targets if other != target.shared]
+        return bool(self._health.order(self._turns.expanded(others))[0])
 
     def _due(self, target: Target) -> float:
         return self._health.due([target]) or 0.0
@@ -118,7 +131,7 @@ class Failover:
             or failure.retry_after is not None
         ):
             return failure
-        due = self._health.due(route.targets)
+        due = self._health.due(self._turns.expanded(route.targets))
         return failure.with_retry_after(due) if due else failure
 
 

@@ -22,6 +22,7 @@ from gateway.dispatch.attempt import Attempt, TargetAnswer, TriesSpent
 from gateway.dispatch.branch import LOST, Branch, BranchLost
 from gateway.dispatch.call import Call
 from gateway.dispatch.operation import Operation
+from gateway.routing.account_rests import rests_account
 from gateway.routing.router import Target
 
 logger = logging.getLogger(__name__)
@@ -67,11 +68,12 @@ class HedgedDispatch:
         self._lock = threading.Lock()  # guards the lists, the winner and the final error
         self._waiting: threading.Condition | None = None  # the caller's thread, for other branches; made when it waits
         self._size = cache(operation.size)
-        self._ready = [Candidate(target, wait=order.queue, size=self._size) for target in order.ready]
+        self._ready = [self._candidate(target, wait=order.queue) for target in order.ready]
         self._rate_limited: list[Target] = []
         self._cooling_down = list(order.cooling_down)
         self._due = order.due
         self._branches: list[Branch] = []
+        self._asked: dict[Branch, Target] = {}  # by whom each target was asked last
         self._winner: TargetAnswer | None = None
         self._final_error: GatewayError | None = None
         self.failures: list[GatewayError] = []
@@ -129,6 +131,7 @@ class HedgedDispatch:
     def _remove(self, branch: Branch) -> None:
         with self._lock:
             self._branches.remove(branch)
+            self._asked.pop(branch, None)
             self._wake()
 
     def _wait_for_others(self) -> None:
@@ -164,7 +167,7 @@ class HedgedDispatch:
         except Limited as failure:
             self._add_rate_limited(candidate, failure)
         except (ProviderFailure, LoginRequired) as failure:
-            return self._add_failure(failure)
+            return self._add_failure(candidate.target, failure)
         except (BranchLost, TriesSpent):
             return False
         except GatewayError as error:
@@ -179,6 +182,19 @@ class HedgedDispatch:
             return False
         return True
 
+    def _candidate(self, target: Target, *, wait: bool, forced: bool = False) -> Candidate:
+        if not target.account:
+            return Candidate(target, wait, forced, self._size)
+        return Candidate(target, wait, forced, self._size, self._other_account)
+
+    def _other_account(self, target: Target) -> Candidate | None:
+        """Take the next ready account of a target out of the order."""
+        with self._lock:
+            for place, each in enumerate(self._ready):
+                if each.target.shared == target.shared:
+                    return self._ready.pop(place)
+        return None
+
     def _next(self, branch: Branch) -> Candidate | None:
         """The next candidate of a branch; None if there is none for it.
 
@@ -189,19 +205,31 @@ class HedgedDispatch:
         with self._lock:
             if self._is_decided() or not self._call.has_tries:
                 return None
-            if self._ready:
-                return self._ready.pop(0)
+            if (place := self._next_ready(branch)) is not None:
+                candidate = self._ready.pop(place)
+                if candidate.target.account or self._asked:
+                    self._asked[branch] = candidate.target.shared
+                return candidate
             if self._branches != [branch]:
                 return None
             if self._rate_limited:
                 soonest = min(self._rate_limited, key=self._attempt.expected_wait)
                 self._rate_limited.remove(soonest)
-                return Candidate(soonest, wait=True, size=self._size)
+                return self._candidate(soonest, wait=True)
             if self._cooling_down:
                 soonest = min(self._cooling_down, key=self._due)
                 self._cooling_down.remove(soonest)
-                return Candidate(soonest, wait=True, forced=True, size=self._size)
+                return self._candidate(soonest, wait=True, forced=True)
             return None
+
+    def _next_ready(self, branch: Branch) -> int | None:
+        """The place of the first ready candidate of a branch. A slow target is not asked by another account beside
+        itself: that would be the same server. Under the lock."""
+        if not self._ready or len(self._branches) == 1:
+            return 0 if self._ready else None
+        others = [target for other, target in self._asked.items() if other is not branch]
+        places = enumerate(self._ready)
+        return next((at for at, each in places if not each.target.account or each.target.shared not in others), None)
 
     def _has_candidates(self) -> bool:
         with self._lock:
@@ -222,10 +250,12 @@ class HedgedDispatch:
             with self._lock:
                 self._rate_limited.append(candidate.target)
 
-    def _add_failure(self, failure: ProviderFailure | LoginRequired) -> bool:
+    def _add_failure(self, target: Target, failure: ProviderFailure | LoginRequired) -> bool:
         """Note a failure. Returns whether the branch should try the next candidate."""
         self.failures.append(failure)
         if not isinstance(failure, ProviderFailure) or failure.next_candidate:
+            if target.account and isinstance(failure, ProviderFailure) and not rests_account(failure):
+                self._drop_accounts(target.shared)
             return True
         if isinstance(failure, ContentRefused):
             self._fail(failure)  # not even a target that is being asked already may answer what was refused
@@ -233,6 +263,13 @@ class HedgedDispatch:
         with self._lock:
             self._ready, self._rate_limited, self._cooling_down = [], [], []
         return False
+
+    def _drop_accounts(self, shared: Target) -> None:
+        """Ask no other account of a target: another key mends neither its server nor what it cannot do."""
+        with self._lock:
+            self._ready = [each for each in self._ready if each.target.shared != shared]
+            self._rate_limited = [each for each in self._rate_limited if each.shared != shared]
+            self._cooling_down = [each for each in self._cooling_down if each.shared != shared]
 
     def _fail(self, error: GatewayError) -> None:
         """End the call with an error, unless it is decided already."""

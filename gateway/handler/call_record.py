@@ -15,7 +15,7 @@ def record_of(call: Call, status: int, error: GatewayError | None) -> CallRecord
         status: of its reply.
         error: what it ended with, if it failed.
     """
-    provider, model = _last(call)
+    provider, account, model = _last(call)
     input, cached, cache_write, output, reasoning = _tokens(call.usage)
     return CallRecord(  # by place: of more than 13 keywords Python would make a dictionary
         call.came,
@@ -44,6 +44,7 @@ def record_of(call: Call, status: int, error: GatewayError | None) -> CallRecord
         mended=call.mended,
         learned=call.learned,
         client=call.client.name,
+        account=account,
     )
 
 
@@ -71,11 +72,11 @@ def _tokens(usage: Usage | None) -> tuple[int | None, int | None, int | None, in
     return usage.prompt, usage.cached, usage.cache_write, usage.completion, usage.reasoning
 
 
-def _last(call: Call) -> tuple[str, str]:
-    """The provider and the model that answered; if none did, those that were asked last."""
+def _last(call: Call) -> tuple[str, str, str]:
+    """The provider, the account and the model that answered; if none did, those that were asked last."""
     if call.target is not None:
-        return call.target.provider, call.target.model
+        return call.target.provider, call.target.account, call.target.model
     if not call.attempts:
-        return "", ""
+        return "", "", ""
     last = call.attempts[-1]
-    return last.provider, UNKNOWN if call.invented else last.model
+    return last.provider, last.account, UNKNOWN if call.invented else last.model

@@ -5,6 +5,7 @@ It is routed by its model, limited, moved on and recorded as a chat is. What dif
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Literal
 
 from gateway.clients.admission import ClientAdmission
@@ -20,6 +21,7 @@ from gateway.dispatch.watchdog import CallWatchdog
 from gateway.handler.call_handler import AskedStream, CallHandler
 from gateway.handler.reply import JSON_TYPE, Reply
 from gateway.handler.reply_headers import ESTIMATED_TOKENS, gateway_headers
+from gateway.handler.session_key import of_passed
 from gateway.observe.observers import Observers
 from gateway.providers.base import Forwarded
 from gateway.routing.endpoint_routes import ENDPOINTS, EndpointRoutes
@@ -76,6 +78,7 @@ class PassthroughHandler(CallHandler):
     def _answer(self, call: Call, body: bytes, context: RequestContext) -> Reply:
         request = parse(ENDPOINTS[call.endpoint], body)
         call.model, call.streamed = request.model, request.stream
+        call.session = partial(of_passed, request, context.session)
         if request.stream:
             return self._stream(request, call)
         operation = Passed(request)

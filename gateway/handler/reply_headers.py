@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 from gateway.core.errors import GatewayError
+from gateway.core.records import login_name
 from gateway.dispatch.call import Call
 from gateway.dispatch.caller import Headers
 
@@ -20,9 +21,10 @@ def error_code(error: GatewayError) -> str:
 
 
 def attempts_text(call: Call) -> str:
-    """`openai/gpt-4=503,gemini/gemini-2.5-pro=200`; what would break the list is percent-encoded."""
+    """`openai@work/gpt-4=503,gemini/gemini-2.5-pro=200`; what would break the list is percent-encoded."""
     entries = [
-        f"{_header_safe(each.provider)}/{_header_safe(each.model)}={_header_safe(each.outcome)}"
+        f"{_header_safe(login_name(each.provider, each.account))}/{_header_safe(each.model)}"
+        f"={_header_safe(each.outcome)}"
         for each in call.attempts
     ]
     return ",".join(entries)
@@ -35,6 +37,8 @@ def gateway_headers(call: Call) -> Headers:
         headers.append(("x-gateway-attempts", attempts_text(call)))
     if call.target:
         headers.append(("x-gateway-provider", call.target.provider))
+        if call.target.account:
+            headers.append(("x-gateway-account", call.target.account))
         headers.append(("x-gateway-model", _header_safe(call.target.model)))
     if call.dropped:
         headers.append(("x-gateway-dropped", ",".join(call.dropped)))

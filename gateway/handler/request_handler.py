@@ -1,6 +1,7 @@
 """The walk of a chat request: parse, route, dispatch, reply, and one record at its end."""
 
 from collections.abc import Mapping
+from functools import partial
 
 from gateway.clients.admission import ClientAdmission
 from gateway.config.schema import Timeouts
@@ -13,6 +14,7 @@ from gateway.handler.call_handler import AskedStream, CallHandler
 from gateway.handler.reply import JSON_TYPE, Reply
 from gateway.handler.reply_headers import gateway_headers
 from gateway.handler.response_transformer import ResponseTransformer
+from gateway.handler.session_key import of_chat
 from gateway.observe.observers import Observers
 from gateway.providers.base import Answer
 from gateway.routing.router import Router
@@ -63,6 +65,7 @@ class RequestHandler(CallHandler):
     def _answer(self, call: Call, body: bytes, context: RequestContext) -> Reply:
         request = self._wire.parse_request(body, context)
         call.model, call.streamed = request.model, request.stream
+        call.session = partial(of_chat, request, context.session)
         chat = Chat(request, self._transformer.whole, self._wire.resume_request)
         if request.stream:
             return self._stream(chat, call)

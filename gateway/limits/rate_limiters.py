@@ -5,13 +5,15 @@ a changed number counts what was granted before.
 """
 
 import threading
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache, partial
 from typing import Final, NamedTuple
 
+from gateway.config.limit_rules import row_text
 from gateway.config.rate_limit import RateLimit
 from gateway.core.clock import Clock
 from gateway.core.patterns import matches
+from gateway.core.records import login_name
 from gateway.limits.gauges import UNITS, Gauge
 from gateway.limits.local_slots import LocalSlots
 from gateway.limits.rate_limiter import RateLimiter
@@ -19,6 +21,7 @@ from gateway.limits.row import Row
 from gateway.limits.slots import RowStatus
 from gateway.limits.token_reserves import TokenReserves
 
+NO_ACCOUNTS: Final[Mapping[str, Sequence[str]]] = {}
 REMEMBERED: Final = 1_024
 """Targets whose rows are not looked up anew; callers may name any model of a provider."""
 
@@ -29,24 +32,24 @@ class RowKey(NamedTuple):
     Attributes:
         provider: whose calls it counts.
         model: a pattern of the models that it counts; None for all.
-        account: the account that it counts; None for all.
+        account: the account that it counts; None where its provider has none.
+        is_own: the row names the account; else it is one of the windows that a row has for each account.
     """
 
     provider: str
     model: str | None = None
     account: str | None = None
-
-    @classmethod
-    def of(cls, limit: RateLimit) -> "RowKey":
-        return cls(limit.provider, limit.model, limit.account)
+    is_own: bool = True
 
     def __str__(self) -> str:
-        """`openai`, `openai/gpt-4o*`."""
-        return self.provider if self.model is None else f"{self.provider}/{self.model}"  # as row_name has it
+        """`openai`, `openai/gpt-4o*`, `openai@work/gpt-4o*`."""
+        return row_text(self.provider, self.model, self.account)
 
-    def fits(self, provider: str, model: str) -> bool:
+    def fits(self, provider: str, model: str, account: str) -> bool:
         """Whether it counts the calls of a target."""
-        return provider == self.provider and (self.model is None or matches(self.model, model))
+        if provider != self.provider or (self.account is not None and account != self.account):
+            return False
+        return self.model is None or matches(self.model, model)
 
 
 class PastUse(NamedTuple):
@@ -79,43 +82,49 @@ class RateLimiters:
         self._clock = clock
         self._rows: Mapping[RowKey, Row] = {}
         self._unfilled: set[RowKey] = set()
-        self._find: Callable[[str, str], RateLimiter | None] = lambda provider, model: None
+        self._find: Callable[[str, str, str], RateLimiter | None] = lambda provider, model, account: None
         self.configure(limits)
 
     def __repr__(self) -> str:
         found = (self._limiter(key.provider, [row]) for key, row in self._rows.items())
         return f"RateLimiters({', '.join(map(repr, found))})"
 
-    def of(self, provider: str, model: str = "") -> RateLimiter | None:
+    def of(self, provider: str, model: str = "", account: str = "") -> RateLimiter | None:
         """The limits that fit a target, if there are some.
 
         Args:
             provider: its provider.
             model: the provider's name of its model; "" for one that no pattern but `*` matches.
+            account: by which account it is asked; "" where its provider has one without a name.
         """
-        return self._find(provider, model)
+        return self._find(provider, model, account)
 
     def status(self) -> Mapping[RowKey, RowStatus]:
         """All rows now, in the order of the configuration."""
         return {key: self._limiter(key.provider, [row]).status()[0] for key, row in self._rows.items()}
 
-    def configure(self, limits: Sequence[RateLimit], served: Container[str] | None = None) -> None:
+    def configure(
+        self,
+        limits: Sequence[RateLimit],
+        served: Container[str] | None = None,
+        accounts: Mapping[str, Sequence[str]] = NO_ACCOUNTS,
+    ) -> None:
         """Take new settings over. A row that goes on keeps its windows and its line: the provider counts on.
 
         Args:
             limits: as configured.
             served: the providers that are called; None for all. Those who wait for another one fail.
+            accounts: the names of each provider's accounts, where it has some.
         """
         before, rows = self._rows, dict[RowKey, Row]()
         locks = {key.provider: row.lock for key, row in before.items()}
-        for limit in limits:
-            key = RowKey.of(limit)
+        for key, limit in _keyed(limits, accounts):
             lock = locks.setdefault(key.provider, threading.Lock())
             with lock:
                 rows[key] = self._configured(key, before.get(key), limit, lock)
         self._rows = rows
         self._unfilled &= rows.keys()
-        self._find = lru_cache(REMEMBERED)(lambda provider, model: self._found(rows, provider, model))
+        self._find = lru_cache(REMEMBERED)(partial(self._found, rows))
         for key, row in before.items():
             with row.lock:
                 if served is not None and key.provider not in served:
@@ -165,9 +174,19 @@ class RateLimiters:
         row.configure(gauges, max_queue=limit.max_queue_size, max_wait=limit.max_wait_seconds)
         return row
 
-    def _found(self, rows: Mapping[RowKey, Row], provider: str, model: str) -> RateLimiter | None:
-        fitting = [row for key, row in rows.items() if key.fits(provider, model)]
-        return self._limiter(provider, fitting) if fitting else None
+    def _found(self, rows: Mapping[RowKey, Row], provider: str, model: str, account: str) -> RateLimiter | None:
+        fitting = [row for key, row in rows.items() if key.fits(provider, model, account)]
+        return self._limiter(login_name(provider, account), fitting) if fitting else None
 
     def _limiter(self, name: str, rows: Sequence[Row]) -> RateLimiter:
         return RateLimiter(name, LocalSlots(rows, self._clock), counts_tokens=any(row.counts_tokens for row in rows))
+
+
+def _keyed(limits: Iterable[RateLimit], accounts: Mapping[str, Sequence[str]]) -> Iterator[tuple[RowKey, RateLimit]]:
+    """The rows by what they are known by. One that names no account has a window for each account of its provider."""
+    for limit in limits:
+        names = accounts.get(limit.provider, ())
+        if limit.account is not None or not names:
+            yield RowKey(limit.provider, limit.model, limit.account), limit
+        else:
+            yield from ((RowKey(limit.provider, limit.model, name, is_own=False), limit) for name in names)

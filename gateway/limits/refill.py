@@ -47,9 +47,5 @@ def refill(limiters: RateLimiters, ledger: Ledger, now: float, *, of_clients: bo
     except UnreadableLedger as failure:
         logger.warning("The limits of a day begin anew: the ledger %s %s.", ledger.store.path, failure)
     for key in keys:
-        fitting = (
-            each
-            for each in found
-            if key.fits(each.provider, each.model) and (key.account is None or key.account == each.account)
-        )
+        fitting = (each for each in found if key.fits(each.provider, each.model, each.account))
         limiters.refill(key, (PastUse(each.at, each.requests, each.tokens) for each in fitting))

@@ -7,19 +7,19 @@ difference. This module builds nothing (factory.py does) and does not use the ne
 import contextlib
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
-from gateway.auth.sources import ApiKey, CredentialSource, StoredToken
+from gateway.auth.sources import ApiKey, CredentialSource, NoCredential, StoredToken
 from gateway.config import schema
 from gateway.config.faults import KeyPath
 from gateway.config.loader import Check, Problem
 from gateway.core.this_machine import LOCAL_NAMES
 from gateway.providers import credentials
 from gateway.providers.credentials import CannotResolve
+from gateway.providers.resolved import Resolved, ResolvedAccount
 from gateway.providers.vendors import (
     COMMON_DIALECT,
     COMPATIBLE,
@@ -30,6 +30,7 @@ from gateway.providers.vendors import (
     Vendor,
     Wire,
 )
+from gateway.routing.accounts import Account
 from gateway.wires.openai_chat.outbound.dialect import Dialect
 
 __all__ = ["CannotResolve", "Resolved", "check", "endpoints", "from_environment", "resolve", "unusable_keys"]
@@ -37,34 +38,6 @@ __all__ = ["CannotResolve", "Resolved", "check", "endpoints", "from_environment"
 GOOGLE: Final = "generativelanguage.googleapis.com"
 VERTEX: Final = "aiplatform.googleapis.com"
 """Also REGION-aiplatform.googleapis.com. Its v1 has the complete API."""
-
-
-@dataclass(frozen=True, slots=True)
-class Resolved:
-    """A provider's settings, completed with its row's defaults.
-
-    Attributes:
-        name: as in the configuration.
-        type: the row's name.
-        endpoint: the base address; None for the demo.
-        wire: the wire of the API that will be asked.
-        source: where its credential comes from.
-        credential: the same for people: what it is, and where it is corrected.
-        stream_usage, dialect: see Vendor.
-        paths: the endpoints beside chat that the API has.
-        settings: the settings as configured.
-    """
-
-    name: str
-    type: str
-    endpoint: str | None
-    wire: Wire
-    source: CredentialSource
-    credential: str
-    stream_usage: bool
-    dialect: Dialect
-    paths: Paths
-    settings: schema.Provider
 
 
 def resolve(name: str, settings: schema.Provider, environ: Mapping[str, str]) -> Resolved:
@@ -87,18 +60,36 @@ def resolve(name: str, settings: schema.Provider, environ: Mapping[str, str]) ->
         raise CannotResolve("apiEndpoint", "is malformed in its host or port")
     wire, endpoint = _chosen_api(vendor, settings.api, endpoint)
     key_env = _vendors_key(vendor, endpoint)
-    source = credentials.source(name, settings, key_env, environ)
+    accounts = _accounts(name, settings, environ)
+    if settings.accounts:
+        source: CredentialSource = accounts[0].source if accounts else NoCredential()
+        credential = f"the credential of its account (providers.{name}.accounts)"
+    else:
+        source = credentials.source(name, settings, key_env, environ)
+        credential = credentials.in_words(name, settings, source, key_env)
     return Resolved(
         name=name,
         type=kind,
         endpoint=endpoint,
         wire=wire,
         source=source,
-        credential=credentials.in_words(name, settings, source, key_env),
+        credential=credential,
         stream_usage=vendor.stream_usage if settings.stream_usage is None else settings.stream_usage,
         dialect=_dialect(vendor, endpoint, settings),
         paths=_paths(vendor, wire, endpoint),
         settings=settings,
+        accounts=accounts,
+    )
+
+
+def _accounts(name: str, settings: schema.Provider, environ: Mapping[str, str]) -> tuple[ResolvedAccount, ...]:
+    return tuple(
+        ResolvedAccount(
+            Account(each.name, each.priority, each.weight),
+            credentials.account_source(name, place, settings, environ),
+        )
+        for place, each in enumerate(settings.accounts)
+        if each.enabled
     )
 
 
@@ -160,7 +151,7 @@ def check(environ: Mapping[str, str]) -> Check:
             except CannotResolve as fault:
                 if fault.key == "apiEndpoint":
                     continue  # the loader's own rules report that, with more detail
-                yield Problem(("providers", name, fault.key), fault.message, fatal=True)
+                yield Problem(("providers", name, *fault.path), fault.message, fatal=True)
                 continue
             yield from _likely_faults(resolved, config)
 

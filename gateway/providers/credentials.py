@@ -8,6 +8,8 @@ discovery finds.
 from collections.abc import Mapping
 from typing import Final, Literal, TypeAlias
 
+from msgspec import structs
+
 from gateway.auth.oauth.settings import AuthMethod, OAuthSettings
 from gateway.auth.sources import (
     AdcSource,
@@ -20,9 +22,11 @@ from gateway.auth.sources import (
 )
 from gateway.auth.tokens.file_formats import TokenPaths
 from gateway.config import schema
-from gateway.config.faults import can_show, named
+from gateway.config.accounts import own_settings
+from gateway.config.faults import KeyPath, can_show, named
 from gateway.config.secret_texts import referenced_name, wrapping_fault
 from gateway.core.program import command
+from gateway.core.records import login_name
 from gateway.core.secrets import Secret
 
 AuthType: TypeAlias = Literal["api_key", "device", "authorization_code", "token_file", "adc", "command", "none"]
@@ -35,11 +39,13 @@ class CannotResolve(Exception):
     Args:
         key: the setting's name in the provider's section.
         message: what is wrong with it; the sentence continues after the name.
+        account: the place and the name of the account whose setting it is; None where it is the provider's own.
     """
 
-    def __init__(self, key: str, message: str) -> None:
+    def __init__(self, key: str, message: str, account: tuple[int, str] | None = None) -> None:
         super().__init__(message)
-        self.key = key
+        self.key = key if account is None else f"accounts.{account[1]}.{key}"
+        self.path: KeyPath = (key,) if account is None else ("accounts", account[0], key)
         self.message = message
 
 
@@ -72,6 +78,32 @@ def source(
     if kind is None and not _has_key(settings) and _has_login(settings):
         return StoredToken(oauth_settings(name, settings, environ))
     return _key(settings, vendors_key, environ)
+
+
+def account_source(
+    provider: str, place: int, settings: schema.Provider, environ: Mapping[str, str]
+) -> CredentialSource:
+    """The source of an account's credential. The vendor's usual variable is no account's: it would be everyone's.
+
+    Args:
+        provider: the provider's name.
+        place: of the account among those of the provider.
+        settings: the provider's section.
+        environ: where keys are looked up.
+
+    Raises:
+        CannotResolve: a setting is missing.
+    """
+    account = settings.accounts[place]
+    merged = structs.replace(settings, **own_settings(account), accounts=())
+    try:
+        found = source(login_name(provider, account.name), merged, None, environ)
+    except CannotResolve as fault:
+        raise CannotResolve(fault.key, fault.message, (place, account.name)) from None
+    if isinstance(found, NoCredential) and account.auth_type != "none":
+        message = "is missing: an account needs apiKey, apiKeyEnv, tokenFile, command or authType"
+        raise CannotResolve("apiKey", message, (place, account.name))
+    return found
 
 
 def in_words(name: str, settings: schema.Provider, source: CredentialSource, vendors_key: str | None) -> str:

@@ -66,18 +66,26 @@ class Cooldowns:
 
     The number of a call tells whether it ran when a cooldown began. Ten calls that hit one limit together count once,
     and the good end of an old call does not lift a limit that was reported later.
+
+    Args:
+        policies: how long each takes.
     """
 
-    __slots__ = ("_cooldowns",)
+    __slots__ = ("_cooldowns", "_policies")
 
-    def __init__(self) -> None:
+    def __init__(self, policies: Mapping[CooldownReason, CooldownPolicy] = COOLDOWNS) -> None:
         self._cooldowns: dict[CooldownReason, _Cooldown] = {}
+        self._policies = policies
 
     def due(self, now: float) -> float:
         """Seconds until no cooldown binds; 0 where none does."""
         if not self._cooldowns:
             return 0.0
         return max((each.until - now for each in self._cooldowns.values() if each.until > now), default=0.0)
+
+    def is_over(self, now: float) -> bool:
+        """Whether a cooldown has run out, and no call has ended well since."""
+        return bool(self._cooldowns) and self.due(now) <= 0
 
     def reason(self, now: float) -> CooldownReason | None:
         """The reason of the cooldown that binds."""
@@ -96,7 +104,7 @@ class Cooldowns:
             entry: the call.
             entered: the number of the latest call that went in.
         """
-        policy = COOLDOWNS[reason]
+        policy = self._policies[reason]
         advised = policy.advised(advised_seconds)
         before = self._cooldowns.get(reason)
         if before is not None and entry.number <= before.after and now < before.until:

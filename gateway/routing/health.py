@@ -1,113 +1,26 @@
 """The health of targets: which ones may be asked now, which cool down, and how long each takes until first content.
 
-A call enters a target (`Health.enter`) and reports the outcome on its ticket (`HealthTicket`). This module decides what
-each kind of failure means, and it has the clock and the lock. The arithmetic is in breaker.py, cooldowns.py and
-latency.py. No target is skipped for good: where all cool down, a call may force its entry into one after the other
+A call enters a target (`Health.enter`) and reports the outcome on its ticket (`HealthTicket`). This module has the
+clock and the lock. What each kind of failure means is in target_health.py, the arithmetic in breaker.py, cooldowns.py
+and latency.py. No target is skipped for good: where all cool down, a call may force its entry into one after the other
 rather than fail unasked.
 """
 
 import threading
-from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
-from typing import Final, Literal
+from typing import Final
 
 from gateway.core.clock import Clock
-from gateway.core.provider_failures import (
-    CredentialRefused,
-    ProviderFailure,
-    QuotaExhausted,
-    RateLimited,
-    TargetModelMissing,
-    UnsupportedByTarget,
-)
-from gateway.routing.breaker import Breaker, BreakerEntry, BreakerState
-from gateway.routing.cooldowns import CooldownReason, Cooldowns
-from gateway.routing.latency import FirstContent
+from gateway.core.provider_failures import ProviderFailure
+from gateway.routing.account_rests import AccountRest
 from gateway.routing.router import Target
+from gateway.routing.target_health import AccountEntry, Entry, TargetHealth
+from gateway.routing.target_health import TargetStatus as TargetStatus  # noqa: PLC0414 - also a name of this module
 
 REMEMBERED: Final = 1_000
 """Targets. Callers may name `provider/anything`, and invented names must not fill the memory."""
-
-REJECTIONS: Final[tuple[tuple[type[ProviderFailure], CooldownReason], ...]] = (
-    (RateLimited, "rate_limited"),
-    (QuotaExhausted, "quota"),
-    (TargetModelMissing, "model_missing"),
-    (CredentialRefused, "key_refused"),
-)
-"""Failures that only a working provider gives. They start a cooldown, and the breaker does not count them."""
-
-
-@dataclass(frozen=True, slots=True)
-class TargetStatus:
-    """The status of a target, for people. The names of the attributes are keys in the JSON of `explain`.
-
-    Attributes:
-        state: "resting" while it cools down, otherwise the breaker's state.
-        due: seconds until it may be asked; 0 if it may be asked now.
-        why: why it is skipped; None if it is not.
-        failures: failures in a row, of those that its breaker counts.
-        stream_limit, whole_limit: seconds until the first content of a stream and of a whole answer.
-        stream_samples, whole_samples: the number of answers behind these limits.
-        cannot: the number of requests that it could not serve, though others can be (UnsupportedByTarget).
-    """
-
-    state: BreakerState | Literal["resting"]
-    due: float
-    why: CooldownReason | None
-    failures: int
-    stream_limit: float
-    whole_limit: float
-    stream_samples: int
-    whole_samples: int
-    cannot: int = 0
-
-
-class _Record:
-    """What is known of one target. Health's lock guards it."""
-
-    __slots__ = ("breaker", "cannot", "cooldowns", "streams", "under_way", "wholes")
-
-    def __init__(self, random: Callable[[], float]) -> None:
-        self.breaker = Breaker(random)
-        self.cooldowns = Cooldowns()
-        self.streams = FirstContent()
-        self.wholes = FirstContent()
-        self.under_way = 0
-        self.cannot = 0
-
-    def due(self, now: float) -> float:
-        return max(self.cooldowns.due(now), self.breaker.due(now))
-
-    def first_content(self, *, streamed: bool) -> FirstContent:
-        return self.streams if streamed else self.wholes
-
-    def status(self, now: float) -> TargetStatus:
-        state = self.breaker.state(now)
-        reason = self.cooldowns.reason(now)
-        return TargetStatus(
-            state="resting" if reason else state,
-            due=self.due(now),
-            why=reason or ("failures" if state != "closed" else None),
-            failures=self.breaker.failures,
-            stream_limit=self.streams.limit(),
-            whole_limit=self.wholes.limit(),
-            stream_samples=self.streams.samples,
-            whole_samples=self.wholes.samples,
-            cannot=self.cannot,
-        )
-
-    def failed(self, entry: BreakerEntry, failure: ProviderFailure, now: float) -> None:
-        if not failure.counts_against_target:
-            self.cannot += isinstance(failure, UnsupportedByTarget)
-            self.breaker.release(entry)
-            return
-        reason: CooldownReason = next((each for kind, each in REJECTIONS if isinstance(failure, kind)), "failures")
-        if reason == "failures":
-            self.breaker.failed(entry, now)
-        else:
-            self.breaker.rejected(entry)
-        self.cooldowns.start(reason, now, failure.evidence.retry_after, entry=entry, entered=self.breaker.entered)
 
 
 class HealthTicket:
@@ -121,12 +34,9 @@ class HealthTicket:
         probing: whether this call is the probe of an open breaker.
     """
 
-    def __init__(
-        self, target: Target, record: _Record, entry: BreakerEntry, lock: threading.Lock, clock: Clock
-    ) -> None:
+    def __init__(self, target: Target, entry: Entry, lock: threading.Lock, clock: Clock) -> None:
         self.target = target
-        self.probing = entry.probing
-        self._record = record
+        self.probing = entry.number.probing
         self._entry = entry
         self._lock = lock
         self._clock = clock
@@ -147,34 +57,33 @@ class HealthTicket:
             if self._over or self._has_content:
                 return
             self._has_content = True
-            self._record.first_content(streamed=streamed).add(seconds)
-            self._record.breaker.first_content(self._entry)
+            self._entry.record.first_content(streamed=streamed).add(seconds)
+            self._entry.record.breaker.first_content(self._entry.number)
 
     def answered(self) -> None:
         """The call ended well: the target works, and cooldowns from before this call went in are over."""
         with self._lock:
             if self._take_verdict():
-                self._record.breaker.succeeded(self._clock.monotonic())
-                self._record.cooldowns.lift(self._entry)
+                self._entry.answered(self._clock.monotonic())
 
     def failed(self, failure: ProviderFailure) -> None:
         """The call failed. The kind of failure decides what that means for the target."""
         with self._lock:
             if self._take_verdict():
-                self._record.failed(self._entry, failure, self._clock.monotonic())
+                self._entry.failed(failure, self._clock.monotonic())
 
     def close(self) -> None:
         """The call ended without a verdict: the caller left, another target was faster, or the gateway is to blame."""
         with self._lock:
             if self._take_verdict():
-                self._record.breaker.release(self._entry)
+                self._entry.release()
 
     def _take_verdict(self) -> bool:
         """Whether this verdict is the first, which counts."""
         if self._over:
             return False
         self._over = True
-        self._record.under_way -= 1
+        self._entry.record.under_way -= 1
         return True
 
 
@@ -192,7 +101,8 @@ class Health:
         self._clock = clock
         self._random = random
         self._lock = threading.Lock()
-        self._records: dict[Target, _Record] = {}  # the least recently asked first
+        self._records: dict[Target, TargetHealth] = {}  # of all accounts; the least recently asked first
+        self._rests: dict[Target, AccountRest] = {}  # of an account and a model, "" for all its models; likewise
 
     def order(self, targets: Sequence[Target]) -> tuple[list[Target], list[Target]]:
         """The targets that may be asked now, in the order given; and the others, the one due soonest first."""
@@ -228,15 +138,17 @@ class Health:
             now = self._clock.monotonic()
             if not forced and self._due(target, now) > 0:
                 return None
-            record = self._latest(target)
-            record.under_way += 1
-            return HealthTicket(target, record, record.breaker.enter(now), self._lock, self._clock)
+            entry = self._latest(target.shared if target.account else target).enter(now)
+            if target.account:
+                entry = AccountEntry(entry, self._rest(target), self._rest(_whole_account(target)), now)
+            return HealthTicket(target, entry, self._lock, self._clock)
 
     def forget(self, providers: Container[str]) -> None:
         """Forget the targets of providers that are asked elsewhere, or by another credential, from now on. Calls under
         way report to what is forgotten."""
         with self._lock:
             self._records = {each: known for each, known in self._records.items() if each.provider not in providers}
+            self._rests = {each: known for each, known in self._rests.items() if each.provider not in providers}
 
     def limit(self, target: Target, *, streamed: bool) -> float:
         """Seconds that the target gets for its first content, from its own past."""
@@ -254,19 +166,40 @@ class Health:
     def describe(self, target: Target) -> TargetStatus:
         """The target's status now, for people."""
         with self._lock:
-            return self._known(target).status(self._clock.monotonic())
+            now = self._clock.monotonic()
+            status = self._known(target).status(now)
+            for rest in self._rests_of(target):
+                if (due := rest.due(now)) > status.due:
+                    status = replace(status, state="resting", due=due, why=rest.cooldowns.reason(now) or "failures")
+            return status
 
     def _due(self, target: Target, now: float) -> float:
-        record = self._records.get(target)
-        return record.due(now) if record else 0.0
+        if not target.account:
+            record = self._records.get(target)
+            return record.due(now) if record else 0.0
+        return max(self._due(target.shared, now), *(rest.due(now) for rest in self._rests_of(target)), 0.0)
 
-    def _known(self, target: Target) -> _Record:
+    def _known(self, target: Target) -> TargetHealth:
         """A record to read only: looking at a target does not make it remembered."""
-        return self._records.get(target) or _Record(self._random)
+        return self._records.get(target.shared if target.account else target) or TargetHealth(self._random)
 
-    def _latest(self, target: Target) -> _Record:
+    def _rests_of(self, target: Target) -> Iterator[AccountRest]:
+        if target.account and self._rests:
+            for key in (target, _whole_account(target)):
+                if (rest := self._rests.get(key)) is not None:
+                    yield rest
+
+    def _rest(self, target: Target) -> AccountRest:
+        """The rests of an account for a model, or for all where that is "", now the latest of those remembered."""
+        rest = self._rests.pop(target, None) or AccountRest(probed=not target.model)
+        if len(self._rests) >= REMEMBERED and (oldest := next((each for each in self._rests if each.model), None)):
+            del self._rests[oldest]  # of the accounts there are no more than configured
+        self._rests[target] = rest
+        return rest
+
+    def _latest(self, target: Target) -> TargetHealth:
         """The target's record, now the latest of those remembered."""
-        record = self._records.pop(target, None) or _Record(self._random)
+        record = self._records.pop(target, None) or TargetHealth(self._random)
         spare = len(self._records) + 1 - REMEMBERED
         if spare > 0:
             idle = (each for each, known in self._records.items() if not known.under_way)
@@ -274,6 +207,10 @@ class Health:
                 del self._records[each]
         self._records[target] = record
         return record
+
+
+def _whole_account(target: Target) -> Target:
+    return Target(target.provider, "", target.account)
 
 
 def _seconds(due: tuple[float, Target]) -> float:

@@ -6,7 +6,7 @@ as it stands goes to the pattern with the longest literal part that matches it.
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -14,7 +14,7 @@ from msgspec import Struct
 from gateway.config import schema
 from gateway.core.errors import ModelNotFound
 from gateway.core.patterns import STAR
-from gateway.core.records import DIRECT
+from gateway.core.records import DIRECT, login_name
 from gateway.core.texts import printable
 
 ROUTE_HINT: Final = " GET /v1/models lists what does."
@@ -22,13 +22,44 @@ ROUTE_HINT: Final = " GET /v1/models lists what does."
 
 
 class Target(Struct, frozen=True, cache_hash=True):
-    """A provider and the provider's own name for a model."""
+    """A provider and the provider's own name for a model.
+
+    Attributes:
+        account: by which of the provider's accounts it is asked; "" where the provider has one without a name, and in a
+            route, where it is not chosen yet.
+    """
 
     provider: str
     model: str
+    account: str = ""
 
     def __str__(self) -> str:
-        return f"{self.provider}/{self.model}"
+        """`openai/gpt-4o`, `openai@work/gpt-4o`."""
+        return f"{self.login}/{self.model}"
+
+    @property
+    def login(self) -> str:
+        """What it is asked with, as `login` and the token store name it: `openai`, `openai@work`."""
+        return login_name(self.provider, self.account) if self.account else self.provider
+
+    @property
+    def shared(self) -> "Target":
+        """The target of all accounts of the provider."""
+        return Target(self.provider, self.model) if self.account else self
+
+
+class Share(Struct, frozen=True):
+    """What a target of a weighted alias gets.
+
+    Attributes:
+        place: its place in the alias, by which its turns are counted.
+        priority: only targets of the same one share calls.
+        weight: its share; 0: it is only a fallback.
+    """
+
+    place: int
+    priority: int
+    weight: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +74,7 @@ class Route:
         same_vectors: whether all targets give the same embeddings, though their models have different names.
         alias: the alias as it is configured, a pattern with its star; of `provider/model` DIRECT.
         invented: the models of the targets stand in no configuration: a caller has named them.
+        shares: what each target gets, where the alias is weighted; else empty.
     """
 
     name: str
@@ -52,6 +84,7 @@ class Route:
     same_vectors: bool = False
     alias: str = DIRECT
     invented: bool = False
+    shares: Mapping[Target, Share] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +116,10 @@ class _Pattern:
         if len(self.before) > end or not (model.startswith(self.before) and model.endswith(self.after)):
             return None
         starred = model[len(self.before) : end]
-        targets = tuple(Target(each.provider, each.model.replace(STAR, starred)) for each in self.route.targets)
-        return replace(self.route, name=model, targets=targets, invented=targets != self.route.targets)
+        route = self.route
+        targets = tuple(Target(each.provider, each.model.replace(STAR, starred)) for each in route.targets)
+        shares = {own: route.shares[each] for own, each in zip(targets, route.targets, strict=True) if route.shares}
+        return replace(route, name=model, targets=targets, invented=targets != route.targets, shares=shares)
 
 
 def _any_name(_: str) -> bool:
@@ -142,8 +177,17 @@ class Router:
 
     def _route(self, alias: schema.Alias) -> Route:
         ranked = sorted(alias.providers, key=lambda target: target.priority)  # stable: equals stay in file order
-        targets = tuple(Target(each.provider, each.model) for each in ranked if each.provider in self._providers)
-        return Route(alias.alias, targets, alias.when_limited, alias.stream_recovery, alias.same_vectors, alias.alias)
+        asked = [each for each in ranked if each.provider in self._providers]
+        targets = tuple(Target(each.provider, each.model) for each in asked)
+        return Route(
+            alias.alias,
+            targets,
+            alias.when_limited,
+            alias.stream_recovery,
+            alias.same_vectors,
+            alias.alias,
+            shares=_shares(asked) if alias.strategy == "weighted" else {},
+        )
 
     def _direct(self, model: str) -> Route | None:
         provider, slash, own = model.partition("/")
@@ -163,6 +207,19 @@ class Router:
         reason = f": {_quoted(provider)} is not among the enabled providers of the configuration" if slash else ""
         hint = f" Did you mean {_quoted(near[0])}?" if near else ""
         return f"The model {_quoted(model)} does not exist{reason}.{hint}{ROUTE_HINT}"
+
+
+def _shares(targets: Iterable[schema.Target]) -> Mapping[Target, Share]:
+    """What each target gets; one that stands there twice gets both."""
+    found: dict[Target, Share] = {}
+    for place, each in enumerate(targets):
+        target = Target(each.provider, each.model)
+        before = found.get(target)
+        if before is None:
+            found[target] = Share(place, each.priority, each.weight)
+        elif before.priority == each.priority:
+            found[target] = Share(before.place, before.priority, before.weight + each.weight)
+    return found
 
 
 def _quoted(name: str) -> str:

@@ -38,11 +38,11 @@ OWN_PAGES: Final = frozenset({"none", "same-origin"})
 """Sec-Fetch-Site of what the user started, or of a page of ours."""
 
 EXPOSED_HEADERS: Final = (
-    "x-request-id, retry-after, retry-after-ms, x-should-retry, x-gateway-provider, x-gateway-model, "
-    "x-gateway-attempts, x-gateway-queue-ms, x-gateway-dropped, x-gateway-tokens, request-id"
+    "x-request-id, retry-after, retry-after-ms, x-should-retry, x-gateway-provider, x-gateway-account, "
+    "x-gateway-model, x-gateway-attempts, x-gateway-queue-ms, x-gateway-dropped, x-gateway-tokens, request-id"
 )
 ALLOWED_HEADERS: Final = (
-    "authorization, content-type, x-api-key, x-request-id, openai-organization, openai-project, "
+    "authorization, content-type, x-api-key, x-request-id, x-session-id, openai-organization, openai-project, "
     "x-stainless-lang, x-stainless-package-version, x-stainless-os, x-stainless-arch, x-stainless-runtime, "
     "x-stainless-runtime-version, x-stainless-retry-count, x-stainless-timeout, x-stainless-helper-method, "
     "anthropic-version, anthropic-beta, anthropic-dangerous-direct-browser-access"

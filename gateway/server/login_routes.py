@@ -15,6 +15,7 @@ from gateway.auth.logins import Logins
 from gateway.auth.oauth.settings import OAuthSettings
 from gateway.auth.tokens.token_store import TokenStore, cannot_write
 from gateway.core.errors import InvalidRequest, Overloaded, RouteNotFound
+from gateway.core.records import login_name
 from gateway.core.texts import printable
 from gateway.handler.reply import JSON_TYPE, Reply
 from gateway.server.login_json import LoggedOut, LoginNow
@@ -46,9 +47,9 @@ class Providers(Protocol):
     def token_store(self) -> TokenStore:
         """Keeps the tokens of logins."""
 
-    def login_settings(self, provider: str) -> OAuthSettings | None:
-        """How to log in at a provider; None where its settings do not say. Raises KeyError: no provider has this name,
-        or it needs no login."""
+    def login_settings(self, name: str) -> OAuthSettings | None:
+        """How to log in with a credential, `NAME` or `NAME@account`; None where its settings do not say. Raises
+        KeyError: there is none of this name, or it needs no login."""
 
 
 def login_rows(logins: Logins, providers: Callable[[], Providers], mask: Mask) -> Sequence[Row]:
@@ -85,7 +86,7 @@ def login_rows(logins: Logins, providers: Callable[[], Providers], mask: Mask) -
         served, which = providers(), _which(asked)
         settings = _settings(served, which)
         try:
-            said = logins.log_out(which.provider, settings, served.token_store)
+            said = logins.log_out(login_name(which.provider, which.account), settings, served.token_store)
         except OSError as fault:
             name = served.token_store.path.name
             raise Overloaded(f"The token cannot be removed: {cannot_write(name, fault)}", retry_after=5.0) from None
@@ -108,13 +109,14 @@ def _which(asked: Asked) -> Which:
 
 def _settings(providers: Providers, which: Which) -> OAuthSettings | None:
     """The settings of the login that is meant. Raises InvalidRequest: there is none."""
-    name = printable(which.provider[:MAX_SHOWN])
-    if which.account:
-        raise InvalidRequest(f"{name} has no account {printable(which.account[:MAX_SHOWN])!r}.", param="account")
+    name = login_name(which.provider, which.account)
     try:
-        return providers.login_settings(which.provider)
+        return providers.login_settings(name)
     except KeyError:
-        raise InvalidRequest(f"There is no provider {name!r} that needs a login.", param="provider") from None
+        shown = printable(name[:MAX_SHOWN])
+        raise InvalidRequest(
+            f"There is no provider or account {shown!r} that needs a login.", param="provider"
+        ) from None
 
 
 def _known(login: Login | None) -> Login:

@@ -48,6 +48,7 @@ class Served(Protocol):
     timeout: float
     max_body: int
     unserved: Collection[str]
+    sticky: bool
 
     def handler(self, wire: InboundWire) -> RequestHandler:
         """Answers the chats of callers of a wire."""
@@ -176,7 +177,8 @@ class Route:
 
 def chat(asked: Asked, wire: InboundWire) -> Reply:
     """A chat in any wire."""
-    return asked.served.handler(wire).handle(asked.model_call, asked.body, context_of(asked, wire))
+    client = asked.served.guard.owner(asked.environ) if asked.served.sticky else ""
+    return asked.served.handler(wire).handle(asked.model_call, asked.body, context_of(asked, wire, client))
 
 
 def count_tokens(asked: Asked, wire: CountingWire) -> Reply:
@@ -290,14 +292,14 @@ def context_of(asked: Asked, wire: InboundWire, client: str = "") -> RequestCont
     Args:
         asked: the request.
         wire: names the headers that it reads.
-        client: whose earlier answers the request may build on.
+        client: whose earlier answers the request may build on, and whose sessions stay at an account.
     """
     environ, names = asked.environ, wire.request_headers
-    query = environ.get("QUERY_STRING", "")
-    if not (names or query or client):
+    query, session = environ.get("QUERY_STRING", ""), environ.get("HTTP_X_SESSION_ID", "")
+    if not (names or query or client or session):
         return NO_CONTEXT
     fields = ((name, environ.get("HTTP_" + name.upper().replace("-", "_"))) for name in names)
-    return RequestContext({name: value for name, value in fields if value is not None}, query, client)
+    return RequestContext({name: value for name, value in fields if value is not None}, query, client, session)
 
 
 def _json(value: JsonObject, status: int = 200) -> Reply:

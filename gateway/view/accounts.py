@@ -7,6 +7,7 @@ from typing import Final
 
 from gateway.assembly import Assembly
 from gateway.auth.auth_manager import CredentialStatus
+from gateway.auth.login_book import AccountName
 from gateway.auth.sources import (
     AdcSource,
     ApiKey,
@@ -16,7 +17,8 @@ from gateway.auth.sources import (
     StoredToken,
     TokenFileSource,
 )
-from gateway.bindings import ProviderBinding
+from gateway.bindings import Login, logins_of
+from gateway.core.records import login_name
 from gateway.limits.slots import SHORT_UNITS, UNIT_SECONDS
 from gateway.observe.quota import Key, Quota
 from gateway.routing.cooldowns import CooldownReason
@@ -24,8 +26,6 @@ from gateway.runtime import Runtime
 from gateway.server.account_json import MAX_LIMITS, MAX_REMAINING, Account, AccountState, Kind, LimitNow, Remaining
 from gateway.server.status_json import LONGEST
 
-ONLY_ACCOUNT: Final = ""
-"""The account of a provider that has one."""
 KINDS: Final[Mapping[type[CredentialSource], Kind]] = {
     ApiKey: "api_key",
     StoredToken: "login",
@@ -51,39 +51,40 @@ def accounts_of(assembly: Assembly, runtime: Runtime, whys: Whys) -> Sequence[Ac
     now = runtime.clock.wall()
     remaining = _remaining(runtime.quotas.known(now))
     return [
-        _account(name, binding, assembly, runtime, whys.get(name, frozenset()), remaining.get(name, ()))
-        for name, binding in assembly.bindings.items()
+        _account(name, login, assembly, runtime, whys.get(name, frozenset()), remaining.get(name, ()))
+        for name, login in logins_of(assembly.bindings).items()
     ]
 
 
 def _account(  # noqa: PLR0913, PLR0917 - what is known of one account
     name: str,
-    binding: ProviderBinding,
+    login: Login,
     assembly: Assembly,
     runtime: Runtime,
     whys: frozenset[CooldownReason | None],
     remaining: Sequence[Remaining],
 ) -> Account:
-    source = binding.source
+    source, (provider, account) = login.source, AccountName.of(name)
+    resolved = assembly.bindings[provider].resolved
     status = assembly.auth.status(name, proven=False)
     state = _state(status, whys, runtime.clock.wall())
-    refused = f"{name} has refused {binding.resolved.credential}." if state == "refused" else None
+    refused = f"{name} has refused {resolved.credential}." if state == "refused" else None
     problem = refused or (status.problem if state != "renewable" else None)
     oauth = source.oauth if isinstance(source, StoredToken) else None
-    login = runtime.logins.under_way(name) if oauth else None
+    under_way = runtime.logins.under_way(name) if oauth else None
     return Account(
-        provider=name,
-        account=ONLY_ACCOUNT,
-        kind=EMBEDDED if binding.resolved.type == EMBEDDED else KINDS[type(source)],
-        wire=binding.resolved.wire,
+        provider=provider,
+        account=account,
+        kind=EMBEDDED if resolved.type == EMBEDDED else KINDS[type(source)],
+        wire=resolved.wire,
         state=state,
         expires_at=status.expires_at,
         problem=runtime.masker.mask(problem)[:LONGEST] if problem else None,
         command=status.remedy,
         can_log_in=oauth is not None and runtime.logins.possible(oauth),
         can_log_out=isinstance(source, StoredToken) and assembly.token_store.get(name) is not None,
-        login_until_at=login.expires_at if login else None,
-        limits=tuple(islice(_limits(name, runtime), MAX_LIMITS)),
+        login_until_at=under_way.expires_at if under_way else None,
+        limits=tuple(islice(_limits(provider, account, runtime), MAX_LIMITS)),
         remaining=tuple(remaining[:MAX_REMAINING]),
     )
 
@@ -98,9 +99,9 @@ def _state(status: CredentialStatus, whys: frozenset[CooldownReason | None], now
     return "renewable" if status.expires_at is not None and status.expires_at <= now else "ready"
 
 
-def _limits(provider: str, runtime: Runtime) -> Iterator[LimitNow]:
+def _limits(provider: str, account: str, runtime: Runtime) -> Iterator[LimitNow]:
     for key, row in runtime.limiters.status().items():
-        for unit in row.units if key.provider == provider else ():
+        for unit in row.units if key.provider == provider and key.account in (None, account) else ():
             yield LimitNow(
                 SHORT_UNITS[unit.unit],
                 (key.model or "")[:LONGEST],
@@ -113,11 +114,11 @@ def _limits(provider: str, runtime: Runtime) -> Iterator[LimitNow]:
 
 
 def _remaining(known: Mapping[Key, Quota]) -> Mapping[str, Sequence[Remaining]]:
-    """By provider, the scarcest first; what is not known last."""
+    """By credential, the scarcest first; what is not known last."""
     found: dict[str, list[Remaining]] = defaultdict(list)
     for key, quota in known.items():
         shown = Remaining(key.model[:LONGEST], key.kind, quota.limit, quota.remaining, quota.reset_at, quota.learned_at)
-        found[key.provider].append(shown)
+        found[login_name(key.provider, key.account)].append(shown)
     return {provider: sorted(each, key=_share_left) for provider, each in found.items()}
 
 

@@ -1,11 +1,14 @@
 """The aliases of the configuration that is served, with their targets in the order in which they would be asked now."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
+
+from msgspec.structs import replace
 
 from gateway.assembly import Assembly
 from gateway.core.patterns import STAR
+from gateway.core.records import login_name
 from gateway.dispatch.explain import HowAsked
 from gateway.routing.cooldowns import CooldownReason
 from gateway.routing.health import TargetStatus
@@ -13,7 +16,7 @@ from gateway.routing.router import Route, Target
 from gateway.runtime import Runtime
 from gateway.server.account_json import Account
 from gateway.server.status_json import LONGEST, ModelNow, TargetNow, TurnWord, Why
-from gateway.view.accounts import ONLY_ACCOUNT, Whys
+from gateway.view.accounts import Whys
 
 MILLI: Final = 1_000
 CANNOT_BE_USED: Final = frozenset({"login_needed", "failing"})
@@ -21,17 +24,28 @@ CANNOT_BE_USED: Final = frozenset({"login_needed", "failing"})
 
 
 def health_of(assembly: Assembly, runtime: Runtime) -> Mapping[Target, TargetStatus]:
-    """The health of all targets of aliases, those of patterns too."""
-    targets = dict.fromkeys(target for route in assembly.router.routes for target in route.targets)
+    """The health of all targets of aliases, those of patterns too; by each account where there are several."""
+    targets = dict.fromkeys(
+        each
+        for route in assembly.router.routes
+        for target in route.targets
+        for each in (target, *_by_account(assembly, target))
+    )
     return {target: runtime.health.describe(target) for target in targets}
 
 
+def _by_account(assembly: Assembly, target: Target) -> Iterator[Target]:
+    pool = assembly.pools.get(target.provider)
+    for account in pool.names if pool is not None else ():
+        yield replace(target, account=account)
+
+
 def whys_of(health: Mapping[Target, TargetStatus]) -> Whys:
-    """By provider, why its targets are not asked now."""
+    """By credential, why its targets are not asked now."""
     found: dict[str, set[CooldownReason | None]] = defaultdict(set)
     for target, status in health.items():
-        found[target.provider].add(status.why)
-    return {provider: frozenset(whys) for provider, whys in found.items()}
+        found[target.login].add(status.why)
+    return {login: frozenset(whys) for login, whys in found.items()}
 
 
 def models_of(
@@ -45,7 +59,7 @@ def models_of(
         health: of all targets.
         accounts: of the configuration.
     """
-    without = frozenset(each.provider for each in accounts if each.state in CANNOT_BE_USED)
+    without = frozenset(login_name(each.provider, each.account) for each in accounts if each.state in CANNOT_BE_USED)
     view = _Targets(assembly, runtime, health, without)
     return [view.model(route) for route in assembly.router.routes]
 
@@ -67,7 +81,7 @@ class _Targets:
     def model(self, route: Route) -> ModelNow:
         asked = self._assembly.explainer.how_asked(route)
         targets = tuple(
-            self._target(target, route.targets.index(target) + 1, how, is_first=number == 0)
+            self._target(target, route.targets.index(target.shared) + 1, how, is_first=number == 0)
             for number, (target, how) in enumerate(asked.items())
         )
         return ModelNow(route.name, STAR in route.name, route.when_limited, targets, len(targets))
@@ -79,7 +93,7 @@ class _Targets:
         turn: TurnWord = "next" if how == "in order" else how
         return TargetNow(
             provider=target.provider,
-            account=ONLY_ACCOUNT,
+            account=target.account,
             model=target.model[:LONGEST],
             place=place,
             turn="first" if is_first and turn == "next" else turn,
@@ -96,6 +110,6 @@ class _Targets:
     def _why(self, target: Target, status: TargetStatus, how: HowAsked) -> Why | None:
         if status.why is not None:
             return status.why
-        if target.provider in self._without:
+        if target.login in self._without:
             return "login_needed"
         return "no_room" if how == "in line" else None

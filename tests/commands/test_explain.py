@@ -21,7 +21,7 @@ from gateway.dispatch.explain import Explainer, Explanation
 from gateway.handler.reply_headers import attempts_text
 from gateway.routing.endpoint_routes import EndpointRoutes
 from gateway.routing.lessons import Lessons
-from gateway.routing.router import Router
+from gateway.routing.router import Route, Router
 from tests.support.failover_scene import DOWN, TOO_MANY, Scene, limit, told
 from tests.support.fakes import FakeClock
 from tests.support.running import Running, alias, chat, loaded, on_port, provider, running
@@ -42,16 +42,21 @@ class Explaining:
         limits: Mapping[str, schema.RateLimit] | None = None,
         when_limited: Literal["next", "wait"] = "next",
         timeouts: Mapping[str, schema.Timeouts] | None = None,
+        strategy: Literal["priority", "weighted"] = "priority",
     ) -> None:
         self.scene = Scene(
             folder, limits=limits, timeouts=timeouts, sources={"a": ApiKey(Secret("sk-1")), "d": StoredToken()}
         )
         self._names = names
         self._when_limited = when_limited
-        targets = tuple(schema.Target(provider=name, model="m", priority=n) for n, name in enumerate(names))
-        best = schema.Alias(alias="best", providers=targets, when_limited=when_limited)
+        targets = tuple(
+            schema.Target(provider=name, model="m", priority=1 if strategy == "weighted" else n)
+            for n, name in enumerate(names)
+        )
+        best = schema.Alias(alias="best", providers=targets, when_limited=when_limited, strategy=strategy)
+        self._router = Router([best], dict.fromkeys("abcd", schema.Provider()))
         self._explainer = Explainer(
-            router=Router([best], dict.fromkeys("abcd", schema.Provider())),
+            router=self._router,
             health=self.scene.health,
             limiters=self.scene.limiters,
             lessons=Lessons(FakeClock()),
@@ -61,10 +66,14 @@ class Explaining:
             proxies={"b": "the proxy proxy.invalid:3128 (HTTPS_PROXY)"},
             endpoints=EndpointRoutes({"b": {"embeddings": "embeddings"}, "c": {"rerank": "rerank"}}),
             wires=dict.fromkeys("abcd", "openai_chat") | {"d": "anthropic_messages"},
+            turns=self.scene.turns,
         )
 
     def explain(self, model: str = "best", endpoint: str = "chat") -> Explanation:
         return self._explainer.explain(model, endpoint)
+
+    def route(self) -> Route:
+        return self._router.candidates("best")
 
     def turns(self) -> str:
         """`a in order, b forced`."""
@@ -290,3 +299,12 @@ def test_an_unknown_name_is_answered_with_those_that_there_are(tmp_path: Path) -
     with_one = run_here("explain", "nope", cwd=tmp_path)
     assert with_one.returncode == 1
     assert "name-18, name-19 and 5 more. Or name PROVIDER/MODEL; its providers: a." in with_one.stderr
+
+
+def test_a_weighted_alias_says_the_order_and_why(tmp_path: Path) -> None:
+    told_of = Explaining(tmp_path, "ab", strategy="weighted")
+    lines = told_of.text().splitlines()
+    assert lines[0] == "best (whenLimited: next, streamRecovery: resume, strategy: weighted)"
+    assert lines.count("   order: weight 1 of 2") == 2
+    told_of.scene.ask(told_of.route())
+    assert told_of.turns() == "b in order, a in order"

@@ -12,18 +12,19 @@ from gateway.config.changes import NEEDS_RESTART, Change, compare, keep_fixed, s
 from gateway.config.clients import Budget, Client
 from gateway.config.loader import parse
 from gateway.config.prices import Price
-from gateway.config.schema import Config
+from gateway.config.schema import Config, sections
 from gateway.config.setting_types import Struct as Section
 from gateway.config.token_files import TokenFile, WatchFile
 from gateway.core.secrets import Secret
 
+ACCOUNT = schema.Account(name="work", token_file=TokenFile(path="t"))
 BASE = Config(
     auth=schema.Auth(watch_files=(WatchFile(path="a"),)),
     clients=(Client(name="ci", models=("m",), budget=Budget(usd=5, per="day")),),
     model_aliases=(schema.Alias(alias="best", providers=(schema.Target(provider="acme", model="m"),)),),
     rate_limits=(schema.RateLimit(provider="acme", requests_per_minute=1),),
     prices=(Price(provider="acme", model="m", input_per_million=1, output_per_million=2),),
-    providers={"acme": schema.Provider(token_file=TokenFile(path="t"))},
+    providers={"acme": schema.Provider(token_file=TokenFile(path="t"), accounts=(ACCOUNT,))},
 )
 """With one entry of every kind, so that the walk reaches each setting."""
 
@@ -101,16 +102,16 @@ def file_names(section: Struct) -> Mapping[str, str]:
 
 
 def test_the_walk_reaches_every_setting() -> None:
-    sections = [kind for kind in Section.__subclasses__() if kind is not Config]
+    kinds = [kind for kind in sections() if kind is not Config]
     found = {path[-1] for path, _ in EDITS}
-    missing = [(kind, field) for kind in sections for field in structs.fields(kind) if field.encode_name not in found]
+    missing = [(kind, field) for kind in kinds for field in structs.fields(kind) if field.encode_name not in found]
     assert [field.encode_name for kind, field in missing if not holds_sections(kind, field.name)] == []
     assert needing_restart() <= {".".join(path) for path, _ in EDITS}
 
 
 def holds_sections(kind: type[Section], setting: str) -> bool:
     """Whether a setting has others below it."""
-    names = [each.__name__ for each in Section.__subclasses__()]
+    names = [each.__name__ for each in sections()]
     hint = str(get_type_hints(kind)[setting])
     return any(f".{name}" in hint for name in names)
 

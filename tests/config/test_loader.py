@@ -337,10 +337,7 @@ def test_paths_start_from_the_folder_of_the_file(tmp_path: Path, monkeypatch: py
 
 
 def setting_names() -> set[str]:
-    types = [
-        kind for kind in vars(schema_module).values() if isinstance(kind, type) and issubclass(kind, msgspec.Struct)
-    ]
-    return {name for kind in types for name in kind.__struct_encode_fields__}
+    return {name for kind in schema_module.sections() for name in kind.__struct_encode_fields__}
 
 
 def test_the_example_loads_with_one_key_in_the_environment() -> None:
@@ -366,12 +363,13 @@ def uncommented(block: str) -> str:
 
 
 def test_the_settings_that_the_example_comments_out_load_as_well() -> None:
-    names = "|".join([*setting_names(), "local", "company", "azure", "borrowed", "printed", "google"])
+    names = "|".join([*setting_names(), "local", "company", "azure", "borrowed", "printed", "google", "team"])
     text = re.sub(r"(?m)^ +(watchFiles|allowedOrigins): \[\]\n", "", EXAMPLE.read_text(encoding="utf-8"))
     text = re.sub(r"(?ms)^clients: \[\]\n(# clients:.*?)\n\n", lambda found: f"{uncommented(found[1])}\n\n", text)
     text, count = re.subn(rf'(?m)^( +)# ((?: *)(?:- )?(?:(?:{names}):|")(?= |$).*|  - ".*)$', r"\1\2", text)
     env = {"OPENAI_API_KEY": "a", "GEMINI_CLIENT_ID": "b", "GEMINI_CLIENT_SECRET": "c", "GATEWAY_KEY": "d"}
     env |= {
+        "COMPANY_SPARE_KEY": "h",
         "COMPANY_CLIENT_SECRET": "e",
         "AZURE_OPENAI_API_KEY": "f",
         "ANTHROPIC_API_KEY": "g",
@@ -380,7 +378,7 @@ def test_the_settings_that_the_example_comments_out_load_as_well() -> None:
     loaded = parse(text.encode(), "config.yaml", env=env, checks=(catalog.check(env),))
     config = loaded.config
     assert loaded.warnings == ()
-    assert count == 76
+    assert count == 93
     assert [(each.name, each.admin, each.models) for each in config.clients] == [
         ("ci", False, ("my-best-model", "openai/gpt-4o*")),
         ("me", True, None),
@@ -398,6 +396,7 @@ def test_the_settings_that_the_example_comments_out_load_as_well() -> None:
     sources = {name: type(catalog.resolve(name, each, env).source) for name, each in config.providers.items()}
     assert sources == {
         "openai": ApiKey,
+        "team": StoredToken,
         "gemini": StoredToken,
         "anthropic": ApiKey,
         "company": StoredToken,

@@ -186,6 +186,7 @@ class Configuration:
     timeout: float = 600.0
     max_body: int = MIB
     unserved: Collection[str] = ()
+    sticky = False
     router: Router = field(default_factory=lambda: Router((), {}))
     explainer: Explainer = field(default_factory=lambda: cast(Explainer, None))
 

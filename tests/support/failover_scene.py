@@ -20,6 +20,7 @@ from gateway.dispatch.call import Call
 from gateway.dispatch.caller import NoCaller
 from gateway.dispatch.operation import Chat
 from gateway.providers.base import Answer, AttemptContext, OpenStream
+from gateway.routing.accounts import AccountPool
 from gateway.routing.router import Route, Target
 from gateway.upstream.byte_stream import ByteStream
 from gateway.wires.openai_chat.inbound import OpenAIChatCallers
@@ -122,6 +123,7 @@ class Scene:
         sources: Mapping[str, CredentialSource] | None = None,
         timeouts: Mapping[str, schema.Timeouts] | None = None,
         logins: Refresher | None = None,
+        pools: Mapping[str, AccountPool] | None = None,
     ) -> None:
         self.clock = WatchedClock()
         self.played: list[tuple[str, Outcome]] = []
@@ -135,9 +137,10 @@ class Scene:
             sources=sources,
             timeouts=timeouts,
             logins=logins,
+            pools=pools,
         )
         self.health, self.budgets, self.limiters = parts.health, parts.budgets, parts.limiters
-        self.store, self.auth, self.failover = parts.store, parts.auth, parts.failover
+        self.store, self.auth, self.failover, self.turns = parts.store, parts.auth, parts.failover, parts.turns
 
     def __getitem__(self, name: str) -> FakeProvider:
         return self.providers[name]
@@ -145,17 +148,20 @@ class Scene:
     def call(self) -> Call:
         return Call("req_1", self.clock, timeout=TIMEOUT, caller=NoCaller(lambda: self.gone))
 
-    def ask(self, names: str, *, when_limited: Literal["next", "wait"] = "next", call: Call | None = None) -> Call:
-        """Ask the targets m of the providers; the call as it is after an answer."""
+    def ask(
+        self, names: str | Route, *, when_limited: Literal["next", "wait"] = "next", call: Call | None = None
+    ) -> Call:
+        """Ask the targets m of the providers, or a route; the call as it is after an answer."""
         call = call or self.call()
         assert self.reach(names, REQUEST, when_limited=when_limited, call=call).answer == ANSWER
         return call
 
     def reach(
-        self, names: str, request: ChatRequest, *, when_limited: Literal["next", "wait"] = "next", call: Call
+        self, names: str | Route, request: ChatRequest, *, when_limited: Literal["next", "wait"] = "next", call: Call
     ) -> TargetAnswer:
         """Whoever answers."""
-        return self.failover.first_that_answers(route(names, when_limited), chat_of(request), call)
+        asked = route(names, when_limited) if isinstance(names, str) else names
+        return self.failover.first_that_answers(asked, chat_of(request), call)
 
     def fails(self, names: str, *, when_limited: Literal["next", "wait"] = "next") -> tuple[GatewayError, Call]:
         """The failure that the caller is told."""

@@ -12,10 +12,12 @@ from gateway.config import schema
 from gateway.core.clock import Clock
 from gateway.dispatch.attempt import Attempt, AttemptPolicy
 from gateway.dispatch.failover import Failover
+from gateway.dispatch.turns import Turns
 from gateway.limits.rate_limiters import RateLimiters
 from gateway.observe.logs import CallLog
 from gateway.observe.observers import Observers
 from gateway.providers.base import Provider
+from gateway.routing.accounts import AccountPool
 from gateway.routing.health import Health, HealthTicket
 from gateway.routing.lessons import Lessons
 from gateway.routing.retry_budget import RetryBudgets
@@ -52,6 +54,7 @@ class Dispatch:
         timeouts: of the providers that do not have the default.
         logins: renews tokens.
         observers: get failed attempts.
+        pools: the accounts of the providers that have some; `sources` has their credentials, as `NAME@account`.
     """
 
     def __init__(
@@ -65,10 +68,12 @@ class Dispatch:
         timeouts: Mapping[str, schema.Timeouts] | None = None,
         logins: Refresher | None = None,
         observers: Observers | None = None,
+        pools: Mapping[str, AccountPool] | None = None,
     ) -> None:
         self.health = WatchedHealth(clock)
         self.budgets = RetryBudgets()
-        self.limiters = RateLimiters(limits, clock)
+        self.limiters = RateLimiters((), clock)
+        self.limiters.configure(limits, accounts={name: pool.names for name, pool in (pools or {}).items()})
         self.lessons = Lessons(clock)
         self.store = TokenStore(folder / "tokens.json", clock)
         self.timeouts = {name: schema.Timeouts() for name in providers} | dict(timeouts or {})
@@ -81,4 +86,5 @@ class Dispatch:
         )
         policy = AttemptPolicy(self.limiters, self.health, self.budgets, self.timeouts, self.lessons)
         attempt = Attempt(providers, policy, self.auth, observers or Observers([CallLog()]), lambda: 0.5)
-        self.failover = Failover(attempt, self.health, clock)
+        self.turns = Turns(self.health, self.limiters, self.auth, pools or {})
+        self.failover = Failover(attempt, self.health, clock, self.turns)

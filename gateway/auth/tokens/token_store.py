@@ -14,7 +14,7 @@ import os
 import stat
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -23,9 +23,11 @@ from typing import Final
 
 from gateway.auth.tokens.file_lock import FileLock, LockBusy
 from gateway.auth.tokens.file_writer import CannotReplace, FileWriter
+from gateway.auth.tokens.held_store import Edit, HeldStore
 from gateway.auth.tokens.polled_file import PolledFile
-from gateway.auth.tokens.token import Token, read_token, write_token
+from gateway.auth.tokens.token import Token, read_token
 from gateway.core.clock import Clock
+from gateway.core.records import is_account
 from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, as_object, dumps
 
 VERSION: Final = 1
@@ -33,9 +35,6 @@ LOCK_SECONDS: Final = 35.0
 """Seconds that a change waits for the lock. A renewal holds it for its request, 30 seconds at most, and for a write."""
 
 _LOGGER: Final = logging.getLogger("gateway.auth")
-
-Edit = Callable[[JsonObject], bool]
-"""Changes the credentials in place; returns whether they are to be written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,46 +71,12 @@ def cannot_write(file: Path | str, fault: OSError) -> str:
     return f"{file} cannot be written: {why}. Make it writable, or set auth.tokenStorePath to another place."
 
 
-class HeldStore:
-    """The store while its lock is held: it reads and writes without taking the lock again.
-
-    It is only valid in the body of `TokenStore.exclusive`.
-    """
-
-    def __init__(self, read: Callable[[], Mapping[str, Token]], change: Callable[[Edit], bool]) -> None:
-        self._read = read
-        self._change = change
-
-    def get(self, name: str) -> Token | None:
-        """The credential's token, read from the file again."""
-        return self._read().get(name)
-
-    def put(self, name: str, token: Token) -> None:
-        """As `TokenStore.put`."""
-
-        def keep(credentials: JsonObject) -> bool:
-            credentials[name] = write_token(token)
-            return True
-
-        self._change(keep)
-
-    def remove(self, name: str) -> bool:
-        """As `TokenStore.remove`."""
-
-        def forget(credentials: JsonObject) -> bool:
-            there = name in credentials
-            credentials.pop(name, None)
-            return there
-
-        return self._change(forget)
-
-
 class TokenStore:
     """The gateway's own token file. Safe to use from many threads and processes; readers never wait for a writer.
 
     Args:
         path: the file. The first write creates it and its folder, private to the user. Beside it are `<path>.lock`,
-            `<path>.bak` and a file that was found broken, `<path>.corrupt-<time>`.
+            `<path>.NAME@account.lock`, `<path>.bak` and a file that was found broken, `<path>.corrupt-<time>`.
         clock: for waits and for the name of a broken file.
     """
 
@@ -122,9 +87,11 @@ class TokenStore:
         self._stored = _Stored()
         self._known = False  # whether `_stored` was ever read
         self._restored = False  # whether `_stored` is from the copy
-        self._lock = threading.Lock()  # guards the four above
+        self._lock = threading.Lock()  # guards the four above, and `_logins`
         self._changing = FileLock(_beside(_target(path), "lock"), clock)
         self._held = HeldStore(self._reread, self._change)
+        self._alone = HeldStore(self._reread, self._change_alone)  # while the lock of one account is held
+        self._logins: dict[str, FileLock] = {}  # the accounts' locks, in the order account, file
         self._writer = FileWriter(_beside(_target(path), "tmp"), clock)  # needs the file lock
         self._mounted = False  # whether the file was found to be mounted by itself
 
@@ -162,13 +129,40 @@ class TokenStore:
         with self._changing.held(timeout):
             yield self._held
 
+    @contextmanager
+    def login(self, name: str, timeout: float = LOCK_SECONDS) -> Iterator[HeldStore]:
+        """Lock one login against changes by other threads and processes for the body of a `with`, which may take as
+        long as a request. An account has a lock of its own, so that the renewal of one never waits for another's; any
+        other login has the file's.
+
+        Args:
+            name: the credential's.
+            timeout: seconds to wait for the lock; 0 to try once.
+
+        Raises:
+            LockBusy: another thread or process held the lock for that long.
+            OSError: the file cannot be locked.
+        """
+        if not is_account(name):
+            with self.exclusive(timeout) as held:
+                yield held
+            return
+        with self._lock:
+            lock = self._logins.setdefault(name, FileLock(_beside(_target(self.path), f"{name}.lock"), self._clock))
+        with lock.held(timeout):
+            yield self._alone
+
+    def _change_alone(self, edit: Edit) -> bool:
+        with self.exclusive():
+            return self._change(edit)
+
     def put(self, name: str, token: Token) -> None:
         """Store a token. The other credentials, and all fields that the gateway does not know, stay unchanged.
 
         Raises:
             OSError: the file cannot be locked, read or written; it is unchanged then.
         """
-        with self.exclusive() as held:
+        with self.login(name) as held:
             held.put(name, token)
 
     def remove(self, name: str) -> bool:
@@ -177,7 +171,7 @@ class TokenStore:
         Raises:
             OSError: as for `put`.
         """
-        with self.exclusive() as held:
+        with self.login(name) as held:
             return held.remove(name)
 
     def check_writable(self, timeout: float) -> None:
