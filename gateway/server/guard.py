@@ -24,6 +24,7 @@ from gateway.core.program import command
 from gateway.core.secrets import Secret
 from gateway.core.this_machine import is_this_machine, reachable_from_here
 from gateway.server.authority import authorities, normal_authority
+from gateway.server.cors import EXPOSED_HEADERS, PREFLIGHT_HEADERS
 from gateway.server.paths import HEALTH, METRICS, OWN, PAGE_FILES, acts
 
 USUAL_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
@@ -36,25 +37,6 @@ PAGE_HEADER: Final = "HTTP_X_GATEWAY_TOKEN"
 WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 OWN_PAGES: Final = frozenset({"none", "same-origin"})
 """Sec-Fetch-Site of what the user started, or of a page of ours."""
-
-EXPOSED_HEADERS: Final = (
-    "x-request-id, retry-after, retry-after-ms, x-should-retry, x-gateway-provider, x-gateway-account, "
-    "x-gateway-model, x-gateway-attempts, x-gateway-queue-ms, x-gateway-dropped, x-gateway-tokens, request-id"
-)
-ALLOWED_HEADERS: Final = (
-    "authorization, content-type, x-api-key, x-request-id, x-session-id, openai-organization, openai-project, "
-    "x-stainless-lang, x-stainless-package-version, x-stainless-os, x-stainless-arch, x-stainless-runtime, "
-    "x-stainless-runtime-version, x-stainless-retry-count, x-stainless-timeout, x-stainless-helper-method, "
-    "anthropic-version, anthropic-beta, anthropic-dangerous-direct-browser-access"
-)
-"""By name, because `*` does not cover Authorization. The x-stainless ones are what the JavaScript clients of OpenAI and
-Anthropic send."""
-
-PREFLIGHT_HEADERS: Final = (
-    ("Access-Control-Allow-Methods", "GET, POST, DELETE, OPTIONS"),
-    ("Access-Control-Allow-Headers", ALLOWED_HEADERS),
-    ("Access-Control-Max-Age", "600"),
-)
 
 _PORT: Final = re.compile(r":[0-9]+\Z", re.ASCII)
 _CLIENT: Final = 16
