@@ -20,10 +20,9 @@ from gateway.auth.tokens.token import Token
 from gateway.auth.tokens.watch_files import WatchedFiles
 from gateway.bindings import ProviderBinding, bind, logins_of, replaced
 from gateway.clients.admission import ClientAdmission
-from gateway.config import loader, schema
+from gateway.config import schema
 from gateway.config.account_rules import holders
-from gateway.config.loader import Fault, Loaded, resolve
-from gateway.config.overrides import NOTHING, Overrides
+from gateway.config.loader import Loaded, resolve
 from gateway.config.token_files import WatchFile
 from gateway.core.response_store import Limits
 from gateway.core.secrets import Secret
@@ -38,10 +37,8 @@ from gateway.limits.refill import refill
 from gateway.observe.costs import with_costs
 from gateway.observe.ledger_store import Keep
 from gateway.pricing import Pricing
-from gateway.providers import catalog
 from gateway.providers.base import Provider
 from gateway.providers.factory import ProviderFactory
-from gateway.providers.vendors import patterns
 from gateway.routing.endpoint_routes import EndpointRoutes
 from gateway.routing.router import Router
 from gateway.runtime import Runtime
@@ -54,25 +51,6 @@ from gateway.wires.base import InboundWire
 MIB: Final = 1 << 20
 MAX_THREADS: Final = 1024
 """An idle one takes about 30 KB; each caller that waits has a connection too, of which the server takes 1,000."""
-
-
-def without_file(environ: Mapping[str, str], overrides: Overrides = NOTHING) -> Loaded:
-    """What is served where no configuration file is: the demo, and every vendor whose key stands in the environment,
-    which answers the names of its own models too.
-
-    Raises:
-        ConfigError: what is said over it cannot be served.
-    """
-    providers = {"demo": schema.Provider(), **catalog.from_environment(environ)}
-    failing = schema.Target(provider="demo", model="demo-unavailable", priority=1)
-    answering = schema.Target(provider="demo", model="demo", priority=2)
-    aliases = (
-        schema.Alias(alias="demo", providers=(answering,)),
-        schema.Alias(alias="demo-failover", providers=(failing, answering)),
-        *patterns(providers),
-    )
-    warnings = [Fault("", 0, 0, message, "environment") for message in catalog.unusable_keys(environ)]
-    return loader.without_file(schema.Config(model_aliases=aliases, providers=providers), warnings, overrides)
 
 
 def threads_for(config: schema.Config) -> int:

@@ -182,7 +182,7 @@ def _served(path: Path | None, manager: "ServiceManager") -> Loaded:
 
 def _checked(path: Path | None, environ: Mapping[str, str]) -> Loaded:
     """The configuration as `check` reads it, in an environment."""
-    from gateway.assembly import without_file
+    from gateway.default_config import without_file
     from gateway.providers import catalog
 
     chosen, said = chosen_file(path), from_environment(environ)

@@ -114,7 +114,7 @@ def _way_to_a_file(path: Path | None) -> str:
 
 
 def _load(path: Path | None, said: Overrides, *checks: Check) -> Loaded:
-    from gateway.assembly import without_file
+    from gateway.default_config import without_file
 
     chosen = chosen_file(path)
     with bad_config(chosen):

@@ -23,15 +23,13 @@ from gateway.commands.console import iso_time, one_line, utc_time
 from gateway.commands.explain import limit_in_words
 from gateway.commands.remaining import as_json as remaining_as_json
 from gateway.commands.remaining import in_words_of
-from gateway.commands.running_gateway import ClientUsed, ask, ask_clients, ask_status
-from gateway.config.limit_rules import row_name, row_text
+from gateway.commands.running_gateway import ClientUsed
+from gateway.commands.running_status import RunningStatus
 from gateway.config.loader import resolve
 from gateway.core.clock import Clock
 from gateway.core.durations import in_words
-from gateway.core.errors import ModelNotFound
 from gateway.core.program import command
 from gateway.core.strict_json import JsonObject
-from gateway.dispatch.explain import CandidateView, CredentialView, Explanation
 from gateway.limits.slots import RowStatus
 from gateway.providers.catalog import CannotResolve
 from gateway.providers.vendors import COMPATIBLE, RESPONSES, Wire
@@ -91,10 +89,10 @@ def overview(accounts: Accounts, clock: Clock) -> Overview:
     files = WatchedFiles([(resolve(each.path, accounts.base), each) for each in accounts.watched], clock)
     watched = files.status()
     problems = [f"auth.watchFiles: {each.path} cannot be used: {each.fault}" for each in watched if each.fault]
-    running = _RunningGateway(accounts)
+    running = RunningStatus(accounts)
     left = running.remaining()
     statuses = [
-        replace(running.add(_status(accounts, name, files, clock)), remaining=left.get(name, ()))
+        replace(_with_its_problem(_status(accounts, name, files, clock), running), remaining=left.get(name, ()))
         for name in accounts.names
     ]
     if not any(each.enabled for each in accounts.providers.values()):
@@ -108,66 +106,15 @@ def needs_somebody(shown: Overview) -> bool:
     return bool(shown.problems) or any(status.problem is not None for status in shown.statuses)
 
 
-class _RunningGateway:
-    """What the gateway that runs with this configuration says about tokens; nothing where none runs."""
-
-    def __init__(self, accounts: Accounts) -> None:
-        self._accounts = accounts
-        self._answers = accounts.file is not None and accounts.gateway.port != 0
-
-    def remaining(self) -> Mapping[str, Sequence[Remaining]]:
-        """What it has heard of providers' own limits, by provider."""
-        said = ask_status(self._accounts.gateway) if self._answers else None
-        if said is None or said.configuration.path != str(self._accounts.file):
-            return {}
-        return {account.provider: account.remaining for account in said.accounts}
-
-    def add(self, status: ProviderStatus) -> ProviderStatus:
-        """The status of a login, with the problem that the running gateway has with it."""
-        if not self._answers or status.kind != KINDS[StoredToken] or status.state in ("disabled", "missing"):
-            return status
-        credential = self._credential(status.provider)
-        if credential is None or credential.problem is None:
-            return status
-        problem = f"the running gateway says: {credential.problem.rstrip('.')}"
-        return replace(status, problem=problem, action=status.action or credential.remedy or IN_THE_LOG)
-
-    def limits(self) -> Sequence[RowStatus]:
-        """The rows of enabled providers, as they are there. A pattern of models is a name that it matches."""
-        found: dict[str, RowStatus] = {}
-        for limit in self._accounts.limits:
-            settings = self._accounts.providers.get(limit.provider)
-            if settings is None or not settings.enabled:
-                continue
-            candidates = self._candidates(limit.provider, limit.model or "any")
-            names = (
-                {row_name(limit)}
-                if limit.account or not settings.accounts
-                else {row_text(limit.provider, limit.model, each.name) for each in settings.accounts}
-            )
-            found |= {row.row: row for candidate in candidates for row in candidate.limits if row.row in names}
-        return tuple(found.values())
-
-    def clients(self) -> Sequence[ClientUsed]:
-        """What clients have used, as it is there."""
-        return ask_clients(self._accounts.gateway) if self._accounts.clients and self._answers else ()
-
-    def _credential(self, provider: str) -> CredentialView | None:
-        candidates = self._candidates(provider.partition("@")[0], "any")
-        return next((each.credential for each in candidates if each.login == provider), None)
-
-    def _candidates(self, provider: str, model: str) -> Sequence[CandidateView]:
-        """What it says of a target, by each account; nothing where it says nothing."""
-        if not self._answers:
-            return ()
-        try:
-            answer = ask(f"{provider}/{model}", self._accounts.gateway)
-        except ModelNotFound:
-            return ()  # it was started before the provider was added
-        if not isinstance(answer, Explanation) or answer.configuration != str(self._accounts.file):
-            self._answers = False
-            return ()
-        return [each for each in answer.candidates if each.provider == provider]
+def _with_its_problem(status: ProviderStatus, running: RunningStatus) -> ProviderStatus:
+    """The status of a login, with the problem that the running gateway has with it."""
+    if status.kind != KINDS[StoredToken] or status.state in ("disabled", "missing"):
+        return status
+    credential = running.credential(status.provider)
+    if credential is None or credential.problem is None:
+        return status
+    problem = f"the running gateway says: {credential.problem.rstrip('.')}"
+    return replace(status, problem=problem, action=status.action or credential.remedy or IN_THE_LOG)
 
 
 def _status(accounts: Accounts, name: str, watched: WatchedFiles, clock: Clock) -> ProviderStatus:

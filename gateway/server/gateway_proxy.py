@@ -28,7 +28,8 @@ from gateway.server.errors import crash, path_of, render_engine_error, shown, tr
 from gateway.server.guard import Guard
 from gateway.server.headers import ALWAYS, new_request_id
 from gateway.server.paths import plain_path
-from gateway.server.routes import ENDPOINTS, JSON_BODY, NOT_RECORDED, Asked, Route, Routes, Row, Served
+from gateway.server.route_table import Routes
+from gateway.server.routes import ENDPOINTS, JSON_BODY, NOT_RECORDED, Asked, Route, Row, Served
 from gateway.server.wsgi_body import WholeBody, read_body
 from gateway.wires.base import CallerWire
 

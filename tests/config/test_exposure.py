@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.assembly import without_file
 from gateway.config.key_file import KeyFile
 from gateway.config.loader import ConfigError, Loaded, parse
 from gateway.config.overrides import Overrides, from_environment
+from gateway.default_config import without_file
 
 KEY = "lgw_0123456789abcdef"
 

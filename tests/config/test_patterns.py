@@ -1,6 +1,6 @@
 """Aliases that are patterns: which are warned of, and which a gateway without a configuration file has."""
 
-from gateway.assembly import without_file
+from gateway.default_config import without_file
 from tests.support.running import alias, loaded
 
 

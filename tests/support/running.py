@@ -9,11 +9,11 @@ from dataclasses import replace
 import openai
 import requests
 
-from gateway.assembly import without_file
 from gateway.config.loader import Loaded, parse
 from gateway.config.overrides import Overrides
 from gateway.config_file import ConfigFile
 from gateway.core.clock import Clock
+from gateway.default_config import without_file
 from gateway.providers import catalog
 from gateway.serve import Gateway
 from gateway.server.routes import ENDPOINTS, Row

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.assembly import without_file
 from gateway.config import schema
 from gateway.config.loader import Loaded
 from gateway.config.overrides import from_environment
 from gateway.core.secrets import Secret
+from gateway.default_config import without_file
 from gateway.greeting import greeting
 from gateway.httpd.listening import BindError
 from gateway.serve import Gateway

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import requests
 
-from gateway.server.routes import ENDPOINTS, Routes
+from gateway.server.route_table import Routes
+from gateway.server.routes import ENDPOINTS
 from tests.support.gemini_answers import call, said, stream, text
 from tests.support.messages import HEADERS, KEYS, PATH, WEATHER, ask, calls, chunk, config, post, refused, sound
 from tests.support.running import Running, provider, running

@@ -3,7 +3,8 @@
 import pytest
 
 from gateway.server.paths import plain_path
-from gateway.server.routes import ENDPOINTS, Routes
+from gateway.server.route_table import Routes
+from gateway.server.routes import ENDPOINTS
 from tests.support.running import Running, alias, chat, provider, running
 from tests.support.upstream_script import ScriptedUpstream
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.assembly import without_file
+from gateway.default_config import without_file
 from gateway.greeting import greeting
 from gateway.serve import Gateway, stop
 from tests.support.running import alias, chat, loaded, on_port, provider
