@@ -20,6 +20,7 @@ from gateway.auth.tokens.token import Token
 from gateway.auth.tokens.watch_files import WatchedFiles
 from gateway.bindings import ProviderBinding, bind, logins_of, replaced
 from gateway.clients.admission import ClientAdmission
+from gateway.clients.client import may_ask
 from gateway.config import schema
 from gateway.config.account_rules import holders
 from gateway.config.loader import Loaded, resolve
@@ -147,6 +148,7 @@ class Assembly:
             endpoints=self.endpoint_routes,
             wires={name: each.resolved.wire for name, each in self.bindings.items()},
             turns=self.turns,
+            clients=partial(may_ask, config.clients),
         )
 
     def apply(self) -> None:

@@ -46,6 +46,11 @@ class Client(Struct, frozen=True):
         return self.models is None or any(matches(pattern, model) for pattern in self.models)
 
 
+def may_ask(clients: Iterable[Settings], model: str) -> tuple[str, ...]:
+    """The names of those that may ask for a model, in the order of the configuration."""
+    return tuple(each.name for each in clients if Client.of(each).may_use(model))
+
+
 ANYONE: Final = Client(admin=True)
 """Who asks where no key is needed, and who shows one of gateway.apiKeys."""
 NOBODY: Final = Client()

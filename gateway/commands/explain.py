@@ -108,6 +108,8 @@ def as_text(shown: Explained, settings: schema.Gateway, now: float) -> str:
     for number, candidate in enumerate(explanation.candidates, start=1):
         lines.append(f"{number}. {candidate.login}/{candidate.model}: {_turn(candidate, number)}")
         lines.extend(f"   {each}" for each in _details(candidate, now))
+    if explanation.clients:
+        lines.append(f"clients that may ask for it: {', '.join(map(one_line, explanation.clients))}")
     lines.extend(f"not asked: {each.provider}/{each.model}: {each.why}" for each in explanation.left_out)
     return "\n".join(lines)
 

@@ -5,7 +5,7 @@ is what would happen. The names of the values' attributes are keys in the JSON o
 of them. They hold no secret and nothing of any request.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Final, Literal
@@ -138,6 +138,7 @@ class Explanation:
         left_out: the alias's targets that cannot answer there.
         generation: counts the configurations that the gateway has served; None where none runs.
         strategy: of the alias, among targets of equal priority.
+        clients: who may ask for it, of the section `clients`.
     """
 
     model: str
@@ -149,6 +150,11 @@ class Explanation:
     left_out: tuple[LeftOutView, ...] = ()
     generation: int | None = None
     strategy: str = "priority"
+    clients: tuple[str, ...] = ()
+
+
+def _nobody(_: str) -> tuple[str, ...]:
+    return ()
 
 
 class Explainer:
@@ -167,6 +173,7 @@ class Explainer:
         wires: by provider name.
         turns: the order of targets, where a strategy decides it.
         generation: of the configuration.
+        clients: names those that may ask for a model.
     """
 
     def __init__(  # noqa: PLR0913 - the parts that a call uses, passed once
@@ -184,6 +191,7 @@ class Explainer:
         wires: Mapping[str, str],
         turns: Turns,
         generation: int | None = None,
+        clients: Callable[[str], tuple[str, ...]] = _nobody,
     ) -> None:
         self._router = router
         self._health = health
@@ -197,6 +205,7 @@ class Explainer:
         self._wires = wires
         self._turns = turns
         self._generation = generation
+        self._clients = clients
 
     def explain(self, model: str, endpoint: str = CHAT) -> Explanation:
         """How `model`, an alias or `provider/model`, would be routed now at an endpoint.
@@ -229,6 +238,7 @@ class Explainer:
             left_out=tuple(LeftOutView(each.target.provider, each.target.model, each.why) for each in left_out),
             generation=self._generation,
             strategy="weighted" if route.shares else "priority",
+            clients=self._clients(model),
         )
 
     def how_asked(self, route: Route) -> dict[Target, HowAsked]:

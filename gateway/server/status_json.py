@@ -14,6 +14,7 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from gateway.server.account_json import Account
+from gateway.server.client_json import ClientNow
 
 MAX_STATUS: Final = 65_536
 """Bytes."""
@@ -21,6 +22,7 @@ MAX_MODELS: Final = 50
 MAX_TARGETS: Final = 80
 """Of all models together."""
 MAX_ACCOUNTS: Final = 40
+MAX_CLIENTS: Final = 40
 MAX_NEEDS: Final = 20
 MAX_FAULTS: Final = 10
 MAX_SETTINGS: Final = 20
@@ -238,7 +240,7 @@ class Status(Struct, frozen=True, rename="camel"):
         waitingCalls: in queues of rate limits.
         lastCall: the id of the latest call in calls.json; 0 where there is none.
         needs: what needs a person; `needCount` in all.
-        models, accounts: `modelCount` and `accountCount` in all.
+        models, accounts, clients: `modelCount`, `accountCount` and `clientCount` in all.
         series: the last hour.
         days: the last DAYS days with today as the last, the oldest first; null where no ledger can be read.
     """
@@ -260,6 +262,8 @@ class Status(Struct, frozen=True, rename="camel"):
     model_count: int
     accounts: tuple[Account, ...]
     account_count: int
+    clients: tuple[ClientNow, ...]
+    client_count: int
     series: Series
     days: tuple[Day, ...] | None
     configuration: ConfigurationNow

@@ -21,6 +21,7 @@ from gateway.server.calls_json import Calls
 from gateway.server.status_json import (
     LONGEST,
     MAX_ACCOUNTS,
+    MAX_CLIENTS,
     MAX_FAULTS,
     MAX_MODELS,
     MAX_NEEDS,
@@ -39,6 +40,7 @@ from gateway.server.status_json import (
 )
 from gateway.view.accounts import accounts_of
 from gateway.view.calls import call_of
+from gateway.view.clients import clients_of
 from gateway.view.days import DaySums
 from gateway.view.models import health_of, models_of, whys_of
 from gateway.view.needs import needs_of
@@ -94,6 +96,7 @@ class StatusView:
         health = health_of(assembly, runtime)
         accounts = accounts_of(assembly, runtime, whys_of(health))
         models = models_of(assembly, runtime, health, accounts)
+        clients = clients_of(runtime.clients.status())
         configuration, ledger = self._configuration(assembly), self._ledger()
         needs = [self._masked(each) for each in needs_of(accounts, models, configuration, ledger)]
         last = runtime.recent.last
@@ -117,6 +120,8 @@ class StatusView:
             model_count=len(models),
             accounts=tuple(accounts),
             account_count=len(accounts),
+            clients=tuple(clients),
+            client_count=len(clients),
             series=series_of(runtime.recent),
             days=days,
             configuration=configuration,
@@ -192,7 +197,8 @@ def _cut(whole: Status, share: int) -> Status:
         room -= len(shown)
         models.append(model if len(shown) == len(model.targets) else replace(model, targets=shown))
     needs, accounts = whole.needs[: MAX_NEEDS // share], whole.accounts[: MAX_ACCOUNTS // share]
-    return replace(whole, models=tuple(models), needs=needs, accounts=accounts)
+    clients = whole.clients[: MAX_CLIENTS // share]
+    return replace(whole, models=tuple(models), needs=needs, accounts=accounts, clients=clients)
 
 
 def _size(path: Path) -> int | None:

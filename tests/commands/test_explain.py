@@ -308,3 +308,21 @@ def test_a_weighted_alias_says_the_order_and_why(tmp_path: Path) -> None:
     assert lines.count("   order: weight 1 of 2") == 2
     told_of.scene.ask(told_of.route())
     assert told_of.turns() == "b in order, a in order"
+
+
+def test_the_clients_that_may_ask_for_it_are_named(tmp_path: Path) -> None:
+    clients = [
+        {"name": "ci", "key": "a key of twenty characters", "models": ["best"]},
+        {"name": "phone", "key": "another key of that length", "models": ["other*"]},
+        {"name": "me", "key": "a third one of that length", "admin": True},
+    ]
+    config = {
+        "gateway": {"port": 0},
+        "providers": {"a": provider("http://127.0.0.1:9/v1")},
+        "modelAliases": [alias("best", "a/m")],
+        "clients": clients,
+    }
+    (tmp_path / "config.yaml").write_text(json.dumps(config))
+    assert run_here("explain", "best", cwd=tmp_path).stdout.splitlines()[-1] == "clients that may ask for it: ci, me"
+    said = json.loads(run_here("explain", "best", "--json", cwd=tmp_path).stdout)
+    assert said["clients"] == ["ci", "me"]

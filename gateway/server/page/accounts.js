@@ -1,5 +1,6 @@
 // The accounts: what each authenticates with, whether that works, and what is left of its limits.
 import { button, cell, el, raw, row, show, table } from "./dom.js";
+import { limitUsed, meter } from "./meters.js";
 import { logInButton, owner } from "./remedies.js";
 import { duration, number, parts, said, t, time, who, wordFor } from "./words.js";
 
@@ -25,7 +26,7 @@ function one(account, columns, now) {
     who(account),
     el("th", { scope: "row", role: "rowheader" }, raw(who(account)), el("small", {}, t(`kind.${account.kind}`))),
     cell(columns[1], credential(account, now)),
-    cell(columns[2], account.limits.map((limit) => ours(limit, account))),
+    cell(columns[2], account.limits.map((limit) => limitUsed(limit, who(account)))),
     cell(columns[3], account.remaining.map((left) => theirs(left, account, now))),
     cell(columns[4], actions(account)),
   );
@@ -42,22 +43,6 @@ function credential(account, now) {
   }
   if (account.problem) words.push(el("small", {}, said(account.problem)));
   return words;
-}
-
-function ours(limit, account) {
-  const values = { used: number(limit.used), limit: number(limit.limit) };
-  if (limit.windowSeconds !== null) values.duration = duration(limit.windowSeconds);
-  const more = limit.model ? [raw(limit.model), " "] : [];
-  if (limit.waiting) more.push(...parts("limit.waiting", { n: limit.waiting }));
-  if (limit.nextSlotSeconds > 0) more.push(limit.waiting ? ", " : "", t("limit.next", { duration: duration(limit.nextSlotSeconds) }));
-  const label = `${who(account)} ${limit.model}, ${t("accounts.limits")}`;
-  return el(
-    "div",
-    { class: "quota", "data-key": `${limit.model} ${limit.name}` },
-    meter(limit.used, limit.limit, label, { high: 0.8, optimum: 0 }),
-    el("span", {}, parts(`limit.${limit.name}`, values)),
-    more.length ? el("small", {}, more) : null,
-  );
 }
 
 function theirs(left, account, now) {
@@ -77,14 +62,6 @@ function amount({ remaining, limit }) {
   if (limit === null) return remaining === null ? t("not_known") : number(remaining);
   if (remaining === null) return parts("remaining.unknown", { limit: number(limit) });
   return parts("remaining.value", { remaining: number(remaining), limit: number(limit) });
-}
-
-// The shares at which a reader has to look are of `most`.
-function meter(value, most, label, { low = 0, high = 1, optimum }) {
-  const at = (share) => String(share * most);
-  return el("meter", {
-    min: "0", max: String(most), value: String(Math.min(value, most)), low: at(low), high: at(high), optimum: at(optimum), "aria-label": label,
-  });
 }
 
 function actions(account) {

@@ -6,6 +6,7 @@ import { Help } from "./help.js";
 import { Logins } from "./login.js";
 import { needTitle, showKeyForm, showLink, showNeeds, showPause, showState } from "./state.js";
 import { showAccounts } from "./accounts.js";
+import { showClients } from "./clients.js";
 import { showFacts } from "./facts.js";
 import { showModels } from "./models.js";
 import { language, t, who } from "./words.js";
@@ -76,6 +77,7 @@ class Page {
     this.help.show(status);
     showModels(status);
     showAccounts(status);
+    showClients(status);
     this.charts.show(status);
     this.calls.show(status.now);
     showFacts(status);
