@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.edge import until
 from tests.support.running import alias, chat, provider, running
-from tests.support.upstream_script import Json, Request, ScriptedUpstream, Step, healthy
+from tests.support.upstream_script import Json, Request, ScriptedUpstream, Status, Step, healthy
 
 KEYS = {"work": "canary-key-work", "home": "canary-key-home", "team": "canary-key-team"}
 
@@ -110,3 +110,23 @@ def test_the_ledger_adds_up_by_account(a: ScriptedUpstream, b: ScriptedUpstream)
             return {"acme@work", "other"} <= {row["key"] for row in found["rows"]}
 
         until(both_are_there)
+
+
+def test_a_call_that_reaches_the_second_provider_too_is_told_in_one_header(
+    a: ScriptedUpstream, b: ScriptedUpstream
+) -> None:
+    """The healthy account's key is good, and its server fails: no other account is ready, so it gets the second try,
+    and the provider's turn is over."""
+
+    def failing(request: Request) -> Sequence[Step]:
+        return [Status(503)] if key_of(request) == KEYS["team"] else refusing(request)
+
+    a.answers(failing)
+    b.answers(healthy)
+    with running(config(a, b)) as gateway:
+        answer = gateway.post(chat("best"))
+    assert answer.status_code == 200
+    tries = "acme@work/m=429,acme@home/m=429,acme@team/m=503,acme@team/m=503,other/m=200"
+    assert answer.headers["x-gateway-attempts"] == tries
+    assert "x-gateway-account" not in answer.headers
+    assert [key_of(each) for each in b.requests] == ["canary-key-other"]
