@@ -140,18 +140,27 @@ class Ledger:
     # The thread -----------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        while (batch := self._next()) is not None:
-            try:
-                self._settle(batch)
-            except Exception:
-                logger.exception("The ledger has lost %d %s.", len(batch), plural("call", len(batch)))
-            with self._changed:
-                self._settled += len(batch)
-                self._changed.notify_all()
+        while self._settle_next():  # a function of its own, so that nothing is held while it waits for more
+            pass
         if self.store is not None:
             while self._unwritten and self._written(self.store):
                 pass
             self.store.close()
+
+    def _settle_next(self) -> bool:
+        """Wait for the next records and see to them; False at the end."""
+        if (batch := self._next()) is None:
+            return False
+        try:
+            self._settle(batch)
+        except Exception:
+            logger.exception("The ledger has lost %d %s.", len(batch), plural("call", len(batch)))
+        settled = len(batch)
+        batch.clear()  # before anybody is told
+        with self._changed:
+            self._settled += settled
+            self._changed.notify_all()
+        return True
 
     def _next(self) -> list[CallRecord] | None:
         """The next records; none where only earlier ones are to be tried again. None at the end."""

@@ -15,6 +15,8 @@ LONGEST_ATTEMPTS: Final = 2_000
 LARGEST: Final = 10**12
 """Of a count from outside: SQLite has integers of 64 bits, a provider may write any number, and millions of these can
 be added up."""
+EARLIEST: Final = 86_400.0
+"""Wall seconds: Windows knows no local time before 1970."""
 Row = tuple[object, ...]
 
 
@@ -92,7 +94,7 @@ def day_rows(records: Iterable[CallRecord]) -> list[Row]:
 
 def day_of(at: float) -> str:
     """The local date of a time in wall seconds, as `2026-11-29`."""
-    return time.strftime("%Y-%m-%d", time.localtime(at))
+    return time.strftime("%Y-%m-%d", time.localtime(max(at, EARLIEST)))
 
 
 def _counts(record: CallRecord) -> tuple[int | None, ...]:

@@ -13,6 +13,7 @@ from gateway.observe.metrics import families, process
 from gateway.observe.metrics.families import Labels, Reading, Value
 from gateway.observe.metrics.text import Writer, is_open_metrics
 from tests.support.scrapes import Scrape, read_scrape
+from tests.support.wine import not_under_wine
 
 FORMATS = [False, True]
 PROMETHEUS_2 = (
@@ -124,4 +125,10 @@ def test_our_own_figures_of_the_process_stand_in_for_the_librarys() -> None:
     assert figures["process_cpu_seconds_total"] > 0
     if sys.platform != "linux":  # where they are the only ones
         assert figures["process_resident_memory_bytes"] > 1e6
-        assert figures["process_open_fds"] > 0
+
+
+@pytest.mark.skipif(sys.platform == "linux", reason="the library has it there")
+@not_under_wine("GetProcessHandleCount says that there are none")
+def test_open_handles_are_counted_where_the_library_does_not() -> None:
+    figures = {family.name: value for family, value in process.read(1e9)}
+    assert figures["process_open_fds"] > 0
