@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from gateway import __version__
 from gateway.assembly import Assembly
+from gateway.bindings import logins_of
 from gateway.config.client_rules import needs_key
 from gateway.config.loader import Loaded
 from gateway.core.program import command
@@ -61,7 +62,7 @@ def _exposure_lines(loaded: Loaded) -> Iterator[str]:
 
 def _credential_lines(assembly: Assembly) -> Iterator[str]:
     """Who cannot be called yet, and what mends it."""
-    for name in assembly.bindings:
+    for name in logins_of(assembly.bindings):
         status = assembly.auth.status(name)
         if status.problem is not None:
             remedy = f" Run: {status.remedy}" if status.remedy else ""

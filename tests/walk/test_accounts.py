@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
+from gateway.greeting import greeting
 from tests.support.edge import until
 from tests.support.running import alias, chat, provider, running
 from tests.support.upstream_script import Json, Request, ScriptedUpstream, Status, Step, healthy
@@ -130,3 +131,15 @@ def test_a_call_that_reaches_the_second_provider_too_is_told_in_one_header(
     assert answer.headers["x-gateway-attempts"] == tries
     assert "x-gateway-account" not in answer.headers
     assert [key_of(each) for each in b.requests] == ["canary-key-other"]
+
+
+def test_the_greeting_and_the_page_know_each_account(a: ScriptedUpstream, b: ScriptedUpstream) -> None:
+    settings = config(a, b) | {"rateLimits": [{"provider": "acme", "account": "work", "requestsPerMinute": 5}]}
+    with running(settings) as gateway:
+        told = list(greeting(gateway.gateway.assembly, gateway.url, {}))
+        shown = gateway.get("/gateway/status.json").json()
+    assert not any("Warning" in line for line in told)
+    accounts = {each["account"]: each for each in shown["accounts"] if each["provider"] == "acme"}
+    assert {name: len(each["limits"]) for name, each in accounts.items()} == {"work": 1, "home": 0, "team": 0}
+    [model] = shown["models"]
+    assert [target["account"] for target in model["targets"]] == ["work", "home", "team", ""]
