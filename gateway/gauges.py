@@ -13,6 +13,7 @@ from gateway import __version__
 from gateway.assembly import Assembly
 from gateway.bindings import logins_of
 from gateway.clients.budget import MICROS, BudgetView
+from gateway.core.records import login_parts
 from gateway.dispatch.watchdog import CallWatchdog
 from gateway.limits.slots import SHORT_UNITS
 from gateway.observe.metrics import families
@@ -127,8 +128,7 @@ def _logins(assembly: Assembly) -> Mapping[Labels, Value]:
     for login in logins_of(assembly.bindings):
         expires_at = assembly.auth.status(login, proven=False).expires_at
         if expires_at is not None:
-            provider, _, account = login.partition("@")
-            found[provider, account] = expires_at
+            found[login_parts(login)] = expires_at
     return found
 
 

@@ -16,6 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.auth.oauth.responses import DeviceGrant
+from gateway.core.records import login_parts
 
 MOST_OPEN: Final = 8
 """Logins under way, of all accounts."""
@@ -39,8 +40,7 @@ class AccountName(NamedTuple):
     @classmethod
     def of(cls, name: str) -> "AccountName":
         """The account of a credential, which is `NAME` or `NAME@account`."""
-        provider, _, account = name.partition("@")
-        return cls(provider, account)
+        return cls(*login_parts(name))
 
 
 class Login(Struct, frozen=True):

@@ -26,7 +26,7 @@ from gateway.config.loader import Loaded, resolve
 from gateway.config.token_files import WatchFile
 from gateway.core.clock import Clock
 from gateway.core.program import command
-from gateway.core.records import login_name
+from gateway.core.records import login_name, login_parts
 from gateway.providers import catalog
 
 FETCHED_ON_DEMAND: Final = (AdcSource, CommandSource)
@@ -79,7 +79,7 @@ class Accounts:
 
     def enabled(self, name: str) -> bool:
         """Whether a credential of `names` is used."""
-        provider, _, account = name.partition("@")
+        provider, account = login_parts(name)
         settings = self.providers[provider]
         return settings.enabled and all(each.enabled for each in settings.accounts if each.name == account)
 
@@ -89,7 +89,7 @@ class Accounts:
         Raises:
             CannotResolve: they are incomplete.
         """
-        provider, _, account = name.partition("@")
+        provider, account = login_parts(name)
         settings = self.providers[provider]
         if account:
             only = next(each for each in settings.accounts if each.name == account)
@@ -111,8 +111,7 @@ class Accounts:
         try:
             source = self.source(name)
         except catalog.CannotResolve as fault:
-            provider = name.partition("@")[0]
-            raise CommandFailed(f"providers.{provider}.{fault.key} {fault.message}", 2) from None
+            raise CommandFailed(f"providers.{login_parts(name)[0]}.{fault.key} {fault.message}", 2) from None
         if not isinstance(source, StoredToken):
             raise CommandFailed(f"{name} needs no login. {_what_it_uses(source)}", 2)
         if source.oauth is None:
@@ -131,7 +130,7 @@ class Accounts:
                 f" {command(f'login {name}')}"
             )
         if name in self.providers:
-            logins = ", ".join(each for each in self.names if each.partition("@")[0] == name)
+            logins = ", ".join(each for each in self.names if login_parts(each)[0] == name)
             return f"{name} has several accounts: name one of {logins}."
         near = difflib.get_close_matches(name, self.names, n=1)
         known = ", ".join(self.names) or "none; add one under providers"

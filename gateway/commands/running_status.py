@@ -6,7 +6,7 @@ from gateway.commands.accounts import Accounts
 from gateway.commands.running_gateway import ClientUsed, ask, ask_clients, ask_status
 from gateway.config.limit_rules import row_name, row_text
 from gateway.core.errors import ModelNotFound
-from gateway.core.records import login_name
+from gateway.core.records import login_name, login_parts
 from gateway.dispatch.explain import CandidateView, CredentialView, Explanation
 from gateway.limits.slots import RowStatus
 from gateway.server.account_json import Remaining
@@ -32,7 +32,7 @@ class RunningStatus:
 
     def credential(self, name: str) -> CredentialView | None:
         """What it says of a credential, `NAME` or `NAME@account`."""
-        candidates = self._candidates(name.partition("@")[0], "any")
+        candidates = self._candidates(login_parts(name)[0], "any")
         return next((each.credential for each in candidates if each.login == name), None)
 
     def limits(self) -> Sequence[RowStatus]:

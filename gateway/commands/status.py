@@ -29,6 +29,7 @@ from gateway.config.loader import resolve
 from gateway.core.clock import Clock
 from gateway.core.durations import in_words
 from gateway.core.program import command
+from gateway.core.records import login_parts
 from gateway.core.strict_json import JsonObject
 from gateway.limits.slots import RowStatus
 from gateway.providers.catalog import CannotResolve
@@ -125,7 +126,7 @@ def _status(accounts: Accounts, name: str, watched: WatchedFiles, clock: Clock) 
         if not enabled:
             return ProviderStatus(name, "none", "disabled")
         place = accounts.file.name if accounts.file else "the configuration"
-        action = f"correct providers.{name.partition('@')[0]} in {place}"
+        action = f"correct providers.{login_parts(name)[0]} in {place}"
         return ProviderStatus(name, "none", "misconfigured", problem=f"{fault.key} {fault.message}", action=action)
     source = resolved.source
     blank = ProviderStatus(name, KINDS[type(source)], "ready" if enabled else "disabled", wire=resolved.wire)

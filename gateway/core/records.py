@@ -26,8 +26,14 @@ def login_name(provider: str, account: str) -> str:
     return f"{provider}@{account}" if account else provider
 
 
+def login_parts(login: str) -> tuple[str, str]:
+    """The provider and the account of a `login_name`; no name of a provider has an `@`."""
+    provider, _, account = login.partition("@")
+    return provider, account
+
+
 def is_account(login: str) -> bool:
-    """Whether a login is one of several accounts. No name of a provider has an `@`."""
+    """Whether a login is one of several accounts."""
     return "@" in login
 
 
