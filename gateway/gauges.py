@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from gateway import __version__
 from gateway.assembly import Assembly
 from gateway.bindings import logins_of
-from gateway.clients.budget import MICROS, BudgetView
+from gateway.clients.budget import BudgetView
 from gateway.core.records import login_parts
 from gateway.dispatch.watchdog import CallWatchdog
 from gateway.limits.slots import SHORT_UNITS
@@ -107,9 +107,9 @@ def _clients(runtime: Runtime) -> Sequence[Reading]:
     return [
         (families.CLIENT_USED, used),
         (families.CLIENT_MAX, largest),
-        (families.BUDGET_SPENT, {(name,): view.spent / MICROS for name, view in budgets.items()}),
-        (families.BUDGET_RESERVED, {(name,): view.reserved / MICROS for name, view in budgets.items()}),
-        (families.BUDGET_MAX, {(name,): view.limit / MICROS for name, view in budgets.items()}),
+        (families.BUDGET_SPENT, {(name,): view.spent_usd for name, view in budgets.items()}),
+        (families.BUDGET_RESERVED, {(name,): view.reserved_usd for name, view in budgets.items()}),
+        (families.BUDGET_MAX, {(name,): view.limit_usd for name, view in budgets.items()}),
     ]
 
 

@@ -16,7 +16,7 @@ from gateway.clients.refill import refill_limits, spent_in
 from gateway.clients.share import NO_SHARE, BudgetShare, LimitShare, Share, WholeShare
 from gateway.config.clients import Client as Settings
 from gateway.config.rate_limit import RateLimit
-from gateway.core.answer import Usage
+from gateway.core.answer import PER_MICRO, Usage
 from gateway.core.clock import Clock
 from gateway.core.errors import Limited, PriceUnknown, RequestTooLargeForLimit
 from gateway.core.texts import printable
@@ -30,8 +30,6 @@ from gateway.routing.router import Target
 
 MOST_SAID: Final = 1_000
 """Targets without a price that the log names; callers may name any model of a provider."""
-_TRILLIONTHS: Final = 1_000_000
-"""In a millionth."""
 
 logger = logging.getLogger(__name__)
 
@@ -183,7 +181,7 @@ class ClientAdmission:
             if cost.amount is None:
                 self._say_unpriced(settings.name, target)
             allowed.append(target)
-            most = max(most, -(-(cost.amount or 0) // _TRILLIONTHS))
+            most = max(most, -(-(cost.amount or 0) // PER_MICRO))
             is_free = is_free and cost.source == "local"
         if not allowed:
             raise PriceUnknown(

@@ -5,14 +5,12 @@ before it begins, so that calls that come together do not all see the same rest,
 over. A call belongs to the period in which it came, as in the ledger; its end in a later one changes nothing there.
 """
 
-from typing import Final
+import math
 
 from msgspec import Struct
 
 from gateway.clients.periods import Per, Period, period
-
-MICROS: Final = 1_000_000
-"""In a US dollar."""
+from gateway.core.answer import MICROS
 
 
 class Reservation:
@@ -47,6 +45,23 @@ class BudgetView(Struct, frozen=True):
     spent: int
     reserved: int
     ends: float
+
+    @property
+    def limit_usd(self) -> float:
+        return self.limit / MICROS
+
+    @property
+    def spent_usd(self) -> float:
+        return self.spent / MICROS
+
+    @property
+    def reserved_usd(self) -> float:
+        return self.reserved / MICROS
+
+    @property
+    def ends_at(self) -> float | None:
+        """As `ends`; None where it does not begin anew."""
+        return None if math.isinf(self.ends) else self.ends
 
 
 class Budget:

@@ -7,9 +7,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 
-from gateway.clients.budget import MICROS, Budget, BudgetView, Reservation
+from gateway.clients.budget import Budget, BudgetView, Reservation
 from gateway.clients.periods import period
 from gateway.config.clients import Client as Settings
+from gateway.core.answer import MICROS
 from gateway.core.clock import Clock
 from gateway.core.errors import BudgetExhausted
 

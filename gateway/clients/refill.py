@@ -1,9 +1,9 @@
 """What the ledger knows of clients at a start: their calls of the last 24 hours, and what they have spent."""
 
 import logging
-import time
 from typing import TYPE_CHECKING
 
+from gateway.core.local_days import day_of
 from gateway.limits.rate_limiters import RateLimiters
 from gateway.limits.refill import FLUSH_SECONDS, refill
 from gateway.observe.ledger import Ledger
@@ -38,8 +38,7 @@ def spent_in(ledger: Ledger, client: str, since: float) -> int:
         return 0
 
     def spent(connection: "sqlite3.Connection") -> int:
-        day = time.strftime("%Y-%m-%d", time.localtime(since))
-        rows = connection.execute("SELECT sum(cost) FROM days WHERE client = ? AND day >= ?", (client, day))
+        rows = connection.execute("SELECT sum(cost) FROM days WHERE client = ? AND day >= ?", (client, day_of(since)))
         return rows.fetchone()[0] or 0
 
     ledger.flush(FLUSH_SECONDS)

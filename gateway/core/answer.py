@@ -19,6 +19,10 @@ from gateway.core.strict_json import JsonObject, JsonValue  # noqa: F401 - hypot
 PER_DOLLAR: Final = 10**12
 """The unit of an exact cost is the trillionth of a US dollar: a millionth of the price of a token at one dollar per
 million tokens."""
+MICROS: Final = 1_000_000
+"""Millionths in a US dollar: the unit of a cost that is kept."""
+PER_MICRO: Final = PER_DOLLAR // MICROS
+"""Trillionths in a millionth."""
 
 
 class Usage(Struct, frozen=True):

@@ -16,8 +16,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from gateway.core.local_days import day_of
 from gateway.core.records import CallRecord
-from gateway.observe.ledger_rows import call_row, day_of, day_rows, try_rows
+from gateway.observe.ledger_rows import call_row, day_rows, try_rows
 from gateway.observe.ledger_schema import ADD_TO_DAY, INSERT_CALL, INSERT_TRY, MIGRATIONS, statements
 from gateway.observe.ledger_store import Keep, LedgerFailure
 

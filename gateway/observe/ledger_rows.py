@@ -1,11 +1,11 @@
 """Records of calls as rows of the ledger's tables, and their sums by day. Pure."""
 
-import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
 from msgspec.structs import replace
 
+from gateway.core.local_days import day_of
 from gateway.core.records import CallRecord, TryRecord
 from gateway.observe.ledger_schema import UNPRICED
 
@@ -15,8 +15,6 @@ LONGEST_ATTEMPTS: Final = 2_000
 LARGEST: Final = 10**12
 """Of a count from outside: SQLite has integers of 64 bits, a provider may write any number, and millions of these can
 be added up."""
-EARLIEST: Final = 86_400.0
-"""Wall seconds: Windows knows no local time before 1970."""
 Row = tuple[object, ...]
 
 
@@ -90,11 +88,6 @@ def day_rows(records: Iterable[CallRecord]) -> list[Row]:
         if record.cost is not None:
             costs[key] = costs.get(key, 0) + _bounded(record.cost)
     return [(*key, *found[:-1], costs.get(key), found[-1]) for key, found in sums.items()]
-
-
-def day_of(at: float) -> str:
-    """The local date of a time in wall seconds, as `2026-11-29`."""
-    return time.strftime("%Y-%m-%d", time.localtime(max(at, EARLIEST)))
 
 
 def _counts(record: CallRecord) -> tuple[int | None, ...]:

@@ -20,13 +20,11 @@ from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
-from gateway.core.answer import Usage
+from gateway.core.answer import PER_MICRO, Usage
 from gateway.observe.price_table import PriceTable, Rates, Tiered
 
 LOCAL: Final = frozenset({"ollama", "lmstudio", "vllm", "llamacpp", "demo"})
 """The vendors whose servers people run themselves."""
-_MICRO: Final = 1_000_000
-"""Trillionths in a millionth."""
 Source: TypeAlias = Literal["override", "provider", "table", "local", "unknown"]
 _ORDER: Final[Sequence[Source]] = ("unknown", "table", "override", "provider", "local")
 """Of a call whose tries have several sources, the one that is the least sure is named."""
@@ -50,7 +48,7 @@ class Cost(Struct, frozen=True):
     @property
     def micros(self) -> int | None:
         """Millionths of a US dollar, half up. To be asked of a whole call, for rounding parts adds up to nothing."""
-        return None if self.amount is None else (self.amount + _MICRO // 2) // _MICRO
+        return None if self.amount is None else (self.amount + PER_MICRO // 2) // PER_MICRO
 
     @property
     def label(self) -> str:

@@ -5,13 +5,12 @@ month stay when its calls have gone.
 """
 
 import sqlite3
-import time
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal, get_args
 
 from msgspec import Struct
 
-from gateway.core.local_days import midnight
+from gateway.core.local_days import day_of, midnight
 
 By = Literal["model", "alias", "provider", "account", "client", "endpoint", "day"]
 BY: Final[tuple[By, ...]] = get_args(By)
@@ -131,14 +130,14 @@ def _found(connection: sqlite3.Connection, period: Period, query: _Query) -> Seq
     if period.until is None:
         return [
             *_of_calls(connection, period.since, first, query),
-            *_of_days(connection, _day(first), "9", query),
+            *_of_days(connection, day_of(first), "9", query),
         ]
     last = midnight(period.until)
     if last < first:
         return _of_calls(connection, period.since, period.until, query)
     return [
         *_of_calls(connection, period.since, first, query),
-        *_of_days(connection, _day(first), _day(last), query),
+        *_of_days(connection, day_of(first), day_of(last), query),
         *_of_calls(connection, last, period.until, query),
     ]
 
@@ -152,13 +151,9 @@ def _of_calls(connection: sqlite3.Connection, since: float, until: float, query:
     """Of a part of one day."""
     if since >= until:
         return []
-    key = f"'{_day(since)}'" if query.by == "day" else _KEYS[query.by]
+    key = f"'{day_of(since)}'" if query.by == "day" else _KEYS[query.by]
     text = f"SELECT {key} AS key, {_OF_CALLS}{query.whose} GROUP BY key"
     return [(row[0], Sums(*row[1:])) for row in connection.execute(text, (since, until, *query.arguments))]
-
-
-def _day(at: float) -> str:
-    return time.strftime("%Y-%m-%d", time.localtime(at))
 
 
 def _rank(row: tuple[str, Sums]) -> tuple[int, int, int, str]:

@@ -5,10 +5,10 @@ import io
 from datetime import UTC, datetime
 from typing import Final
 
+from gateway.core.answer import MICROS
 from gateway.core.strict_json import JsonObject
 from gateway.observe.usage import Sums, Usage
 
-MILLION: Final = 1_000_000
 COLUMNS: Final = (
     "calls",
     "failed",
@@ -71,7 +71,7 @@ def _fields(sums: Sums) -> JsonObject:
         "cache_write": sums.cache_write,
         "output": sums.output,
         "reasoning": sums.reasoning,
-        "cost_usd": None if cost is None else cost / MILLION,
+        "cost_usd": None if cost is None else cost / MICROS,
         "unpriced": sums.unpriced,
     }
 

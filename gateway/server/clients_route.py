@@ -1,11 +1,10 @@
 """GET /gateway/clients.json: what clients have used of their limits and budgets. A client that is no admin gets its own
 row."""
 
-import math
 from collections.abc import Sequence
 
 from gateway.clients.admission import ClientStatus, ClientUse
-from gateway.clients.budget import MICROS, BudgetView
+from gateway.clients.budget import BudgetView
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.handler.reply import JSON_TYPE, Reply
 from gateway.limits.slots import RowStatus
@@ -45,8 +44,8 @@ def _budget(view: BudgetView) -> JsonObject:
     """In US dollars; `endsAt` in wall seconds, null where the period has no end."""
     return {
         "per": view.per,
-        "usd": view.limit / MICROS,
-        "spentUsd": view.spent / MICROS,
-        "reservedUsd": view.reserved / MICROS,
-        "endsAt": None if math.isinf(view.ends) else view.ends,
+        "usd": view.limit_usd,
+        "spentUsd": view.spent_usd,
+        "reservedUsd": view.reserved_usd,
+        "endsAt": view.ends_at,
     }

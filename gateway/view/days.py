@@ -1,11 +1,11 @@
 """The last days of the ledger, kept for a moment: reading them opens its file."""
 
 import threading
-import time
 from typing import Final
 
+from gateway.core.answer import MICROS
 from gateway.core.clock import Clock
-from gateway.core.local_days import midnight
+from gateway.core.local_days import day_of, midnight
 from gateway.observe.ledger_store import LedgerStore, NoLedger, UnreadableLedger
 from gateway.server.status_json import DAYS, Day
 
@@ -13,7 +13,6 @@ FRESH_SECONDS: Final = 2.0
 """For which sums are shown again while calls come; the page asks as often."""
 LONGEST_SECONDS: Final = 60.0
 """Likewise while none comes: another process may have written."""
-MICROS: Final = 1_000_000
 
 
 class DaySums:
@@ -53,7 +52,7 @@ def _read(store: LedgerStore, now: float) -> tuple[Day, ...] | None:
     from gateway.observe.usage import Period, Sums, usage  # noqa: PLC0415 - SQLite, which no start needs
     from gateway.observe.usage_forms import known_cost  # noqa: PLC0415
 
-    names = [_name(midnight(now, -back)) for back in reversed(range(DAYS))]
+    names = [day_of(midnight(now, -back)) for back in reversed(range(DAYS))]
     try:
         period = Period(midnight(now, 1 - DAYS), None, now)
         found = dict(store.read(lambda connection: usage(connection, period, "day")).rows)
@@ -67,7 +66,3 @@ def _read(store: LedgerStore, now: float) -> tuple[Day, ...] | None:
         cost = known_cost(sums)
         days.append(Day(name, sums.calls, sums.failed, None if cost is None else cost / MICROS, sums.unpriced))
     return tuple(days)
-
-
-def _name(at: float) -> str:
-    return time.strftime("%Y-%m-%d", time.localtime(at))

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.core.local_days import day_of
 from gateway.observe.ledger_file import STEP_ROWS, LedgerFile
-from gateway.observe.ledger_rows import day_of
 from gateway.observe.ledger_schema import MIGRATIONS
 from gateway.observe.ledger_store import Keep, LedgerFailure
 from tests.support.calls import call

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from gateway.core.answer import MICROS
 from gateway.core.records import ANSWERED, CallRecord, TryRecord
 from gateway.core.texts import printable
 from gateway.observe.ledger_schema import UNPRICED
@@ -22,8 +23,6 @@ from gateway.observe.metrics.labels import (
 )
 from gateway.observe.metrics.series import MAX_IN_ALL, MAX_SERIES, Counters, Histograms, Room
 
-MICRO: Final = 1_000_000
-"""Parts of a US dollar in which a record has a cost."""
 MILLI: Final = 1_000
 TOKEN_TYPES: Final = ("input", "cached_input", "cache_write", "output", "reasoning")
 
@@ -48,7 +47,7 @@ class Sums:
         self._queue_wait = Histograms(families.QUEUE_WAIT, room, max_series)
         self._attempts = Counters(families.ATTEMPTS, room, max_series)
         self._tokens = Counters(families.TOKENS, room, max_series)
-        self._cost = Counters(families.COST, room, max_series, parts=MICRO)
+        self._cost = Counters(families.COST, room, max_series, parts=MICROS)
         self._unpriced = Counters(families.UNPRICED, room, max_series)
         self._gen_ai_duration = Histograms(families.GEN_AI_DURATION, room, max_series)
         self._gen_ai_first = Histograms(families.GEN_AI_FIRST_CHUNK, room, max_series)
