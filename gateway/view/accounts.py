@@ -19,12 +19,14 @@ from gateway.auth.sources import (
 )
 from gateway.bindings import Login, logins_of
 from gateway.core.records import login_name
-from gateway.limits.slots import SHORT_UNITS, UNIT_SECONDS
+from gateway.limits.rate_limiters import RowKey
+from gateway.limits.slots import RowStatus
 from gateway.observe.quota import Key, Quota
 from gateway.routing.cooldowns import CooldownReason
 from gateway.runtime import Runtime
 from gateway.server.account_json import MAX_LIMITS, MAX_REMAINING, Account, AccountState, Kind, LimitNow, Remaining
 from gateway.server.status_json import LONGEST
+from gateway.view.limits import numbers_of
 
 KINDS: Final[Mapping[type[CredentialSource], Kind]] = {
     ApiKey: "api_key",
@@ -48,45 +50,46 @@ def accounts_of(assembly: Assembly, runtime: Runtime, whys: Whys) -> Sequence[Ac
         runtime: what outlives it.
         whys: of targets.
     """
-    now = runtime.clock.wall()
-    remaining = _remaining(runtime.quotas.known(now))
-    return [
-        _account(name, login, assembly, runtime, whys.get(name, frozenset()), remaining.get(name, ()))
-        for name, login in logins_of(assembly.bindings).items()
-    ]
+    view = _Accounts(assembly, runtime, whys)
+    return [view.account(name, login) for name, login in logins_of(assembly.bindings).items()]
 
 
-def _account(  # noqa: PLR0913, PLR0917 - what is known of one account
-    name: str,
-    login: Login,
-    assembly: Assembly,
-    runtime: Runtime,
-    whys: frozenset[CooldownReason | None],
-    remaining: Sequence[Remaining],
-) -> Account:
-    source, (provider, account) = login.source, AccountName.of(name)
-    resolved = assembly.bindings[provider].resolved
-    status = assembly.auth.status(name, proven=False)
-    state = _state(status, whys, runtime.clock.wall())
-    refused = f"{name} has refused {resolved.credential}." if state == "refused" else None
-    problem = refused or (status.problem if state != "renewable" else None)
-    oauth = source.oauth if isinstance(source, StoredToken) else None
-    under_way = runtime.logins.under_way(name) if oauth else None
-    return Account(
-        provider=provider,
-        account=account,
-        kind=EMBEDDED if resolved.type == EMBEDDED else KINDS[type(source)],
-        wire=resolved.wire,
-        state=state,
-        expires_at=status.expires_at,
-        problem=runtime.masker.mask(problem)[:LONGEST] if problem else None,
-        command=status.remedy,
-        can_log_in=oauth is not None and runtime.logins.possible(oauth),
-        can_log_out=isinstance(source, StoredToken) and assembly.token_store.get(name) is not None,
-        login_until_at=under_way.expires_at if under_way else None,
-        limits=tuple(islice(_limits(provider, account, runtime), MAX_LIMITS)),
-        remaining=tuple(remaining[:MAX_REMAINING]),
-    )
+class _Accounts:
+    """What all accounts are shown from, asked for once."""
+
+    def __init__(self, assembly: Assembly, runtime: Runtime, whys: Whys) -> None:
+        self._assembly = assembly
+        self._runtime = runtime
+        self._whys = whys
+        self._now = runtime.clock.wall()
+        self._remaining = _remaining(runtime.quotas.known(self._now))
+        self._rows = runtime.limiters.status()
+
+    def account(self, name: str, login: Login) -> Account:
+        assembly, runtime = self._assembly, self._runtime
+        source, own = login.source, AccountName.of(name)
+        resolved = assembly.bindings[own.provider].resolved
+        status = assembly.auth.status(name, proven=False)
+        state = _state(status, self._whys.get(name, frozenset()), self._now)
+        refused = f"{name} has refused {resolved.credential}." if state == "refused" else None
+        problem = refused or (status.problem if state != "renewable" else None)
+        oauth = source.oauth if isinstance(source, StoredToken) else None
+        under_way = runtime.logins.under_way(name) if oauth else None
+        return Account(
+            provider=own.provider,
+            account=own.account,
+            kind=EMBEDDED if resolved.type == EMBEDDED else KINDS[type(source)],
+            wire=resolved.wire,
+            state=state,
+            expires_at=status.expires_at,
+            problem=runtime.masker.mask(problem)[:LONGEST] if problem else None,
+            command=status.remedy,
+            can_log_in=oauth is not None and runtime.logins.possible(oauth),
+            can_log_out=isinstance(source, StoredToken) and assembly.token_store.get(name) is not None,
+            login_until_at=under_way.expires_at if under_way else None,
+            limits=tuple(islice(_limits(own, self._rows), MAX_LIMITS)),
+            remaining=tuple(self._remaining.get(name, ())[:MAX_REMAINING]),
+        )
 
 
 def _state(status: CredentialStatus, whys: frozenset[CooldownReason | None], now: float) -> AccountState:
@@ -99,18 +102,10 @@ def _state(status: CredentialStatus, whys: frozenset[CooldownReason | None], now
     return "renewable" if status.expires_at is not None and status.expires_at <= now else "ready"
 
 
-def _limits(provider: str, account: str, runtime: Runtime) -> Iterator[LimitNow]:
-    for key, row in runtime.limiters.status().items():
-        for unit in row.units if key.provider == provider and key.account in (None, account) else ():
-            yield LimitNow(
-                SHORT_UNITS[unit.unit],
-                (key.model or "")[:LONGEST],
-                unit.used,
-                unit.limit,
-                UNIT_SECONDS.get(unit.unit),
-                row.waiting,
-                round(row.wait, 3),
-            )
+def _limits(name: AccountName, rows: Mapping[RowKey, RowStatus]) -> Iterator[LimitNow]:
+    for key, row in rows.items():
+        if key.provider == name.provider and key.account in (None, name.account):
+            yield from numbers_of(row, key.model or "")
 
 
 def _remaining(known: Mapping[Key, Quota]) -> Mapping[str, Sequence[Remaining]]:

@@ -1,10 +1,8 @@
 """The aliases of the configuration that is served, with their targets in the order in which they would be asked now."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
-
-from msgspec.structs import replace
 
 from gateway.assembly import Assembly
 from gateway.core.patterns import STAR
@@ -25,19 +23,8 @@ CANNOT_BE_USED: Final = frozenset({"login_needed", "failing"})
 
 def health_of(assembly: Assembly, runtime: Runtime) -> Mapping[Target, TargetStatus]:
     """The health of all targets of aliases, those of patterns too; by each account where there are several."""
-    targets = dict.fromkeys(
-        each
-        for route in assembly.router.routes
-        for target in route.targets
-        for each in (target, *_by_account(assembly, target))
-    )
-    return {target: runtime.health.describe(target) for target in targets}
-
-
-def _by_account(assembly: Assembly, target: Target) -> Iterator[Target]:
-    pool = assembly.pools.get(target.provider)
-    for account in pool.names if pool is not None else ():
-        yield replace(target, account=account)
+    targets = dict.fromkeys(target for route in assembly.router.routes for target in route.targets)
+    return {target: runtime.health.describe(target) for target in assembly.turns.expanded(targets)}
 
 
 def whys_of(health: Mapping[Target, TargetStatus]) -> Whys:
