@@ -1,12 +1,8 @@
 """`health`: whether the gateway answers, for a supervisor or a container that has no curl."""
 
-from typing import Final
-
 from gateway.commands.accounts import CommandFailed
-from gateway.commands.running_gateway import address, ask_health
+from gateway.commands.running_gateway import SERVING, address, ask_health
 from gateway.config import schema
-
-OK: Final = "ok"
 
 
 def health(settings: schema.Gateway) -> str:
@@ -21,6 +17,6 @@ def health(settings: schema.Gateway) -> str:
     status = ask_health(settings)
     if status is None:
         raise CommandFailed(f"no gateway runs at {where}")
-    if status != OK:
+    if status != SERVING:
         raise CommandFailed(f"the gateway at {where} does not serve: {status}")
     return f"ok: {where}"

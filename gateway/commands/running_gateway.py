@@ -31,6 +31,9 @@ MAX_ANSWER: Final = 1 << 20
 """Bytes of that answer."""
 OTHER_VERSION: Final = "what answers there is no gateway of this version"
 
+SERVING, DRAINING = "ok", "draining"
+"""What a gateway says of its health."""
+
 T = TypeVar("T")
 
 
@@ -162,7 +165,7 @@ def ask(model: str, settings: schema.Gateway, endpoint: str = CHAT) -> Explanati
 
 
 def ask_health(settings: schema.Gateway) -> str | None:
-    """What the running gateway says of itself (`ok`, `draining`), or the fault of another answer, or None where there
+    """What the running gateway says of itself (SERVING, DRAINING), or the fault of another answer, or None where there
     was no answer. No key is sent: none is needed.
 
     Args:
@@ -199,12 +202,6 @@ def ask_status(settings: schema.Gateway) -> Status | None:
     """
     answer = _ask(settings, "GET", STATUS, ASK_SECONDS)
     return _read(answer[1], Status) if answer is not None and answer[0] == 200 else None
-
-
-def answers(settings: schema.Gateway) -> bool:
-    """Whether a gateway serves there."""
-    answer = _ask(settings, "GET", HEALTH, ASK_SECONDS)
-    return answer is not None and answer[0] in (200, 503)
 
 
 def _ask(settings: schema.Gateway, method: str, target: str, seconds: float) -> tuple[int, bytes] | None:

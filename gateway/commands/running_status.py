@@ -22,6 +22,7 @@ class RunningStatus:
     def __init__(self, accounts: Accounts) -> None:
         self._accounts = accounts
         self._answers = accounts.file is not None and accounts.gateway.port != 0
+        self._asked: dict[tuple[str, str], Sequence[CandidateView]] = {}
 
     def remaining(self) -> Mapping[str, Sequence[Remaining]]:
         """What it has heard of providers' own limits, by credential."""
@@ -56,7 +57,14 @@ class RunningStatus:
         return ask_clients(self._accounts.gateway) if self._accounts.clients and self._answers else ()
 
     def _candidates(self, provider: str, model: str) -> Sequence[CandidateView]:
-        """What it says of a target, by each account; nothing where it says nothing."""
+        """What it says of a target, by each account; nothing where it says nothing. It is asked once for each target:
+        several accounts and rows are of one."""
+        target = (provider, model)
+        if target not in self._asked:
+            self._asked[target] = self._ask(provider, model)
+        return self._asked[target]
+
+    def _ask(self, provider: str, model: str) -> Sequence[CandidateView]:
         if not self._answers:
             return ()
         try:
