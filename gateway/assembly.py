@@ -31,6 +31,7 @@ from gateway.dispatch.attempt import Attempt, AttemptPolicy
 from gateway.dispatch.explain import Explainer
 from gateway.dispatch.failover import Failover
 from gateway.dispatch.turns import Turns
+from gateway.handler.call_handler import CallServices
 from gateway.handler.passthrough_handler import PassthroughHandler
 from gateway.handler.request_handler import RequestHandler
 from gateway.handler.response_transformer import ResponseTransformer
@@ -206,34 +207,25 @@ class Assembly:
         """Answers the chats of callers of a wire: one for each wire, which share everything but the wire."""
         found = self._handlers.get(wire.name)
         if found is None:  # two threads may make two, which are alike
-            runtime = self._runtime
-            found = self._handlers[wire.name] = RequestHandler(
-                wire=wire,
-                router=self.router,
-                failover=self.failover,
-                transformer=ResponseTransformer(wire, self._config.gateway.response_model),
-                timeouts=self._timeouts,
-                calls=runtime.watchdog,
-                observers=runtime.observers,
-                clients=self._admission,
-                relay=runtime.relay,
-            )
+            transformer = ResponseTransformer(wire, self._config.gateway.response_model)
+            found = self._handlers[wire.name] = RequestHandler(wire, self._services, transformer)
         return found
 
     def passthrough(self, wire: InboundWire) -> PassthroughHandler:
         """Answers requests beside chat, whose errors have this wire's form."""
+        return PassthroughHandler(wire, self._services, self.endpoint_routes, self._config.gateway.response_model)
+
+    @cached_property
+    def _services(self) -> CallServices:
         runtime = self._runtime
-        return PassthroughHandler(
-            wire=wire,
-            router=self.router,
-            endpoints=self.endpoint_routes,
-            failover=self.failover,
-            timeouts=self._timeouts,
-            calls=runtime.watchdog,
-            observers=runtime.observers,
-            clients=self._admission,
-            response_model=self._config.gateway.response_model,
-            relay=runtime.relay,
+        return CallServices(
+            self.router,
+            self.failover,
+            self._timeouts,
+            runtime.watchdog,
+            runtime.observers,
+            self._admission,
+            runtime.relay,
         )
 
     def providers(self) -> Mapping[str, Provider]:

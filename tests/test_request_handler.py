@@ -34,6 +34,7 @@ from gateway.core.secrets import Secret
 from gateway.dispatch.call import Call
 from gateway.dispatch.caller import NoCaller
 from gateway.dispatch.watchdog import CallWatchdog
+from gateway.handler.call_handler import CallServices
 from gateway.handler.reply import Reply
 from gateway.handler.request_handler import RequestHandler
 from gateway.handler.response_transformer import ResponseTransformer
@@ -192,14 +193,10 @@ class Scene:
         )
         self.health = parts.health
         aliases = [schema.Alias(alias="best", providers=targets)] if targets else []
+        router = Router(aliases, {name: schema.Provider() for name in names})
+        services = CallServices(router, parts.failover, times, calls, observers)
         self.handler = RequestHandler(
-            wire=INBOUND,
-            router=Router(aliases, {name: schema.Provider() for name in names}),
-            failover=parts.failover,
-            transformer=ResponseTransformer(INBOUND, "upstream" if own_name else "alias"),
-            timeouts=times,
-            calls=calls,
-            observers=observers,
+            INBOUND, services, ResponseTransformer(INBOUND, "upstream" if own_name else "alias")
         )
 
     def call(self, timeout: float = 600.0) -> Call:

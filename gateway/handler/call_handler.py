@@ -7,7 +7,7 @@ the handlers that are made from this one.
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from gateway.clients.admission import ClientAdmission
@@ -39,11 +39,11 @@ UNPRICED: Final = "unpriced"
 logger = logging.getLogger(__name__)
 
 
-class CallHandler(ABC):
-    """Answers calls.
+@dataclass(frozen=True, slots=True)
+class CallServices:
+    """What answers the calls of one configuration, whatever their wire.
 
-    Args:
-        wire: the callers' wire format.
+    Attributes:
         router: names to targets.
         failover: targets to an answer.
         timeouts: by provider name.
@@ -53,26 +53,32 @@ class CallHandler(ABC):
         relay: takes streams that have begun from their threads; without one each keeps its thread.
     """
 
-    def __init__(  # noqa: PLR0913 - the walk's stations, handed in once
-        self,
-        *,
-        wire: InboundWire,
-        router: Router,
-        failover: Failover,
-        timeouts: Mapping[str, Timeouts],
-        calls: CallWatchdog,
-        observers: Observers,
-        clients: ClientAdmission | None = None,
-        relay: StreamRelay | None = None,
-    ) -> None:
+    router: Router
+    failover: Failover
+    timeouts: Mapping[str, Timeouts]
+    calls: CallWatchdog
+    observers: Observers
+    clients: ClientAdmission | None = None
+    relay: StreamRelay | None = None
+
+
+class CallHandler(ABC):
+    """Answers calls.
+
+    Args:
+        wire: the callers' wire format.
+        services: what answers them.
+    """
+
+    def __init__(self, wire: InboundWire, services: CallServices) -> None:
         self._wire = wire
-        self._router = router
-        self._failover = failover
-        self._timeouts = timeouts
-        self._calls = calls
-        self._observers = observers
-        self._clients = clients
-        self._relay = relay
+        self._router = services.router
+        self._failover = services.failover
+        self._timeouts = services.timeouts
+        self._calls = services.calls
+        self._observers = services.observers
+        self._clients = services.clients
+        self._relay = services.relay
 
     def handle(self, call: Call, body: bytes, context: RequestContext) -> Reply:
         """The reply to a request. Never raises GatewayError: an error is a reply too."""

@@ -4,29 +4,22 @@ It is routed by its model, limited, moved on and recorded as a chat is. What dif
 (gateway.routing.endpoint_routes), and that nothing of it is translated here.
 """
 
-from collections.abc import Mapping
 from functools import partial
 from typing import Literal
 
-from gateway.clients.admission import ClientAdmission
-from gateway.config.schema import Timeouts
 from gateway.core.errors import ModelNotFound
 from gateway.core.json_members import with_member
 from gateway.core.passed import PassedRequest
 from gateway.core.source import RequestContext
 from gateway.dispatch.call import Call
-from gateway.dispatch.failover import Failover
 from gateway.dispatch.operation import Passed
-from gateway.dispatch.watchdog import CallWatchdog
-from gateway.handler.call_handler import AskedStream, CallHandler
+from gateway.handler.call_handler import AskedStream, CallHandler, CallServices
 from gateway.handler.reply import JSON_TYPE, Reply
 from gateway.handler.reply_headers import ESTIMATED_TOKENS, gateway_headers
 from gateway.handler.session_key import of_passed
-from gateway.observe.observers import Observers
 from gateway.providers.base import Forwarded
 from gateway.routing.endpoint_routes import ENDPOINTS, EndpointRoutes
-from gateway.routing.router import Route, Router
-from gateway.streaming.body import StreamRelay
+from gateway.routing.router import Route
 from gateway.wires.base import InboundWire
 from gateway.wires.passed.completions import CompletionEncoder
 from gateway.wires.passed.request import parse
@@ -37,41 +30,19 @@ class PassthroughHandler(CallHandler):
 
     Args:
         wire: the callers' wire format, in which errors are written.
-        router: names to targets.
-        endpoints: which of them may answer.
-        failover: targets to an answer.
-        timeouts: by provider name.
-        calls: the running ones.
-        observers: get a record a call.
-        clients: admit calls; without them every call is.
+        services: what answers them.
+        endpoints: which targets may answer.
         response_model: which name an answer carries: the alias that was asked for, or the provider's own.
-        relay: takes streams that have begun from their threads; without one each keeps its thread.
     """
 
-    def __init__(  # noqa: PLR0913 - the walk's stations, handed in once
+    def __init__(
         self,
-        *,
         wire: InboundWire,
-        router: Router,
+        services: CallServices,
         endpoints: EndpointRoutes,
-        failover: Failover,
-        timeouts: Mapping[str, Timeouts],
-        calls: CallWatchdog,
-        observers: Observers,
         response_model: Literal["alias", "upstream"],
-        clients: ClientAdmission | None = None,
-        relay: StreamRelay | None = None,
     ) -> None:
-        super().__init__(
-            wire=wire,
-            router=router,
-            failover=failover,
-            timeouts=timeouts,
-            calls=calls,
-            observers=observers,
-            clients=clients,
-            relay=relay,
-        )
+        super().__init__(wire, services)
         self._endpoints = endpoints
         self._own_name = response_model == "upstream"
 

@@ -1,24 +1,16 @@
 """The walk of a chat request: parse, route, dispatch, reply, and one record at its end."""
 
-from collections.abc import Mapping
 from functools import partial
 
-from gateway.clients.admission import ClientAdmission
-from gateway.config.schema import Timeouts
 from gateway.core.source import RequestContext
 from gateway.dispatch.call import Call
-from gateway.dispatch.failover import Failover
 from gateway.dispatch.operation import Chat
-from gateway.dispatch.watchdog import CallWatchdog
-from gateway.handler.call_handler import AskedStream, CallHandler
+from gateway.handler.call_handler import AskedStream, CallHandler, CallServices
 from gateway.handler.reply import JSON_TYPE, Reply
 from gateway.handler.reply_headers import gateway_headers
 from gateway.handler.response_transformer import ResponseTransformer
 from gateway.handler.session_key import of_chat
-from gateway.observe.observers import Observers
 from gateway.providers.base import Answer
-from gateway.routing.router import Router
-from gateway.streaming.body import StreamRelay
 from gateway.wires.base import InboundWire
 
 
@@ -27,39 +19,12 @@ class RequestHandler(CallHandler):
 
     Args:
         wire: the callers' wire format.
-        router: names to targets.
-        failover: targets to an answer.
+        services: what answers them.
         transformer: an answer to the callers' wire.
-        timeouts: by provider name.
-        calls: the running ones.
-        observers: get a record a call.
-        clients: admit calls; without them every call is.
-        relay: takes streams that have begun from their threads; without one each keeps its thread.
     """
 
-    def __init__(  # noqa: PLR0913 - the walk's stations, handed in once
-        self,
-        *,
-        wire: InboundWire,
-        router: Router,
-        failover: Failover,
-        transformer: ResponseTransformer,
-        timeouts: Mapping[str, Timeouts],
-        calls: CallWatchdog,
-        observers: Observers,
-        clients: ClientAdmission | None = None,
-        relay: StreamRelay | None = None,
-    ) -> None:
-        super().__init__(
-            wire=wire,
-            router=router,
-            failover=failover,
-            timeouts=timeouts,
-            calls=calls,
-            observers=observers,
-            clients=clients,
-            relay=relay,
-        )
+    def __init__(self, wire: InboundWire, services: CallServices, transformer: ResponseTransformer) -> None:
+        super().__init__(wire, services)
         self._transformer = transformer
 
     def _answer(self, call: Call, body: bytes, context: RequestContext) -> Reply:
