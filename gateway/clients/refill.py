@@ -1,18 +1,14 @@
 """What the ledger knows of clients at a start: their calls of the last 24 hours, and what they have spent."""
 
-import logging
 from typing import TYPE_CHECKING
 
 from gateway.core.local_days import day_of
 from gateway.limits.rate_limiters import RateLimiters
-from gateway.limits.refill import FLUSH_SECONDS, refill
+from gateway.limits.refill import refill, told_by
 from gateway.observe.ledger import Ledger
-from gateway.observe.ledger_store import NoLedger, UnreadableLedger
 
 if TYPE_CHECKING:
     import sqlite3
-
-logger = logging.getLogger(__name__)
 
 
 def refill_limits(limiters: RateLimiters, ledger: Ledger, now: float) -> None:
@@ -34,18 +30,9 @@ def spent_in(ledger: Ledger, client: str, since: float) -> int:
         client: the name.
         since: wall seconds.
     """
-    if ledger.store is None:
-        return 0
 
     def spent(connection: "sqlite3.Connection") -> int:
         rows = connection.execute("SELECT sum(cost) FROM days WHERE client = ? AND day >= ?", (client, day_of(since)))
         return rows.fetchone()[0] or 0
 
-    ledger.flush(FLUSH_SECONDS)
-    try:
-        return ledger.store.read(spent)
-    except NoLedger:
-        return 0
-    except UnreadableLedger as failure:
-        logger.warning("What %s has spent is not known: the ledger %s %s.", client, ledger.store.path, failure)
-        return 0
+    return told_by(ledger, spent, 0, f"What {client} has spent is not known")

@@ -16,9 +16,9 @@ from gateway.core.errors import InvalidRequest
 from gateway.core.passed import EndpointName
 from gateway.core.records import login_name
 from gateway.dispatch.turns import Turns
-from gateway.limits.gauges import MINUTE, RequestsPerMinute
+from gateway.limits.gauges import RequestsPerMinute
 from gateway.limits.rate_limiters import RateLimiters
-from gateway.limits.slots import RowStatus
+from gateway.limits.slots import MINUTE, RowStatus
 from gateway.routing.endpoint_routes import ENDPOINTS, EndpointRoutes, LeftOut
 from gateway.routing.health import Health, TargetStatus
 from gateway.routing.lessons import Lessons

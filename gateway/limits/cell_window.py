@@ -12,6 +12,8 @@ import math
 from array import array
 from typing import Final
 
+from gateway.limits.window import check_window
+
 CELLS: Final = 1_440
 _SIZE: Final = CELLS + 1
 """The cell of now, and those that reach back one window from its begin."""
@@ -35,10 +37,7 @@ class CellWindow:
     """
 
     def __init__(self, limit: int, seconds: float) -> None:
-        if limit < 1:
-            raise ValueError(f"a window needs a limit of at least 1, not {limit}")
-        if not 0 < seconds < math.inf:
-            raise ValueError(f"a window needs a length above 0 and finite, not {seconds}")
+        check_window(limit, seconds)
         self.limit = limit
         self.seconds = seconds
         self._cell = seconds / CELLS

@@ -11,10 +11,9 @@ from types import MappingProxyType
 from typing import Final, Protocol
 
 from gateway.limits.cell_window import CellWindow
+from gateway.limits.slots import DAY, MINUTE
 from gateway.limits.window import SlidingWindow
 
-MINUTE: Final = 60.0
-DAY: Final = 86_400.0
 REQUESTS, TOKENS, PLACES = range(3)
 """The fields of a Need, by position."""
 DURATIONS: Final = 20

@@ -92,6 +92,8 @@ class UnitStatus:
     used: int
 
 
+MINUTE: Final = 60.0
+DAY: Final = 86_400.0
 SHORT_UNITS: Final[Mapping[str, str]] = {
     "requestsPerMinute": "rpm",
     "requestsPerDay": "rpd",
@@ -101,10 +103,10 @@ SHORT_UNITS: Final[Mapping[str, str]] = {
 }
 """The settings' names where there is little room."""
 UNIT_SECONDS: Final[Mapping[str, float]] = {
-    "requestsPerMinute": 60.0,
-    "requestsPerDay": 86_400.0,
-    "tokensPerMinute": 60.0,
-    "tokensPerDay": 86_400.0,
+    "requestsPerMinute": MINUTE,
+    "requestsPerDay": DAY,
+    "tokensPerMinute": MINUTE,
+    "tokensPerDay": DAY,
 }
 """The windows of the units that have one."""
 

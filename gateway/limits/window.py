@@ -28,10 +28,7 @@ class SlidingWindow:
     """
 
     def __init__(self, limit: int, seconds: float) -> None:
-        if limit < 1:
-            raise ValueError(f"a window needs a limit of at least 1, not {limit}")
-        if not 0 < seconds < math.inf:
-            raise ValueError(f"a window needs a length above 0 and finite, not {seconds}")
+        check_window(limit, seconds)
         self.limit = limit
         self.seconds = seconds
         self._sent: deque[float] = deque()  # calls that have left, by the time when they did
@@ -102,3 +99,11 @@ class SlidingWindow:
         windows, place = divmod(counting - over + ahead, self.limit)
         follows = next(islice(merge(self._sent, self._unsent), over + place, None)) if over + place < counting else now
         return follows + windows * self.seconds
+
+
+def check_window(limit: int, seconds: float) -> None:
+    """Raise ValueError unless a window can have this limit and length."""
+    if limit < 1:
+        raise ValueError(f"a window needs a limit of at least 1, not {limit}")
+    if not 0 < seconds < math.inf:
+        raise ValueError(f"a window needs a length above 0 and finite, not {seconds}")

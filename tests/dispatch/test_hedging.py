@@ -29,8 +29,8 @@ from gateway.dispatch.caller import NoCaller
 from gateway.dispatch.hedging import HedgedDispatch
 from gateway.dispatch.operation import Chat
 from gateway.handler.reply_headers import attempts_text
-from gateway.limits.gauges import MINUTE
 from gateway.limits.rate_limiter import LOOK, RateLimiter
+from gateway.limits.slots import MINUTE
 from gateway.providers.base import Answer, AttemptContext, OpenStream
 from gateway.routing.breaker import FIRST_OPENING, IN_A_ROW
 from gateway.routing.latency import ENOUGH, PATIENCE, UNKNOWN

@@ -7,11 +7,11 @@ import pytest
 from gateway.config.rate_limit import RateLimit
 from gateway.core.answer import Usage
 from gateway.core.errors import Limited, RequestTooLargeForLimit
-from gateway.limits.gauges import DAY, FIRST_GUESS, Gauge, MaxConcurrent, RequestsPerMinute, TokensPerMinute
+from gateway.limits.gauges import FIRST_GUESS, Gauge, MaxConcurrent, RequestsPerMinute, TokensPerMinute
 from gateway.limits.permit import Permit
 from gateway.limits.rate_limiter import ONE_REQUEST, RateLimiter
 from gateway.limits.rate_limiters import PastUse, RateLimiters, RowKey
-from gateway.limits.slots import Need, UnitStatus
+from gateway.limits.slots import DAY, Need, UnitStatus
 from tests.support.fakes import FakeClock
 from tests.support.limits import slots, used
 

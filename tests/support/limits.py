@@ -4,10 +4,11 @@ import threading
 from collections.abc import Sequence
 
 from gateway.core.clock import Clock
-from gateway.limits.gauges import MINUTE, Gauge, RequestsPerMinute
+from gateway.limits.gauges import Gauge, RequestsPerMinute
 from gateway.limits.local_slots import LocalSlots
 from gateway.limits.rate_limiter import RateLimiter
 from gateway.limits.row import Row
+from gateway.limits.slots import MINUTE
 
 
 def requests_row(
