@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.auth.auth_manager import AuthManager, Credential, CredentialStatus
+from gateway.auth.auth_manager import AuthManager
 from gateway.auth.cached_source import FETCH_SECONDS, UNKNOWN_SECONDS
+from gateway.auth.credential import Credential, CredentialStatus
 from gateway.auth.oauth.errors import OAuthUnreachable
 from gateway.auth.oauth.settings import OAuthSettings
 from gateway.auth.oauth.token_reply import TokenReply

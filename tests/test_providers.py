@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from gateway.auth.auth_manager import Credential
+from gateway.auth.credential import Credential
 from gateway.auth.tokens.expiry import fingerprint
 from gateway.core.answer import ChatChunk
 from gateway.core.clock import Clock, SystemClock

@@ -11,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from gateway.config.schema import RateLimit
+from gateway.config.rate_limit import RateLimit
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.errors import CallerLeft, DeadlineExceeded, GatewayError, Limited
 from gateway.limits.rate_limiter import RateLimiter

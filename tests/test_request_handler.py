@@ -13,6 +13,7 @@ import pytest
 
 from gateway.auth.sources import ApiKey, CredentialSource, StoredToken
 from gateway.config import schema
+from gateway.config.rate_limit import RateLimit
 from gateway.core.answer import Usage
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.errors import CallerLeft, Draining, GatewayError
@@ -175,7 +176,7 @@ class Scene:
         *,
         clock: Clock | None = None,
         model: str = "m",
-        limits: Sequence[schema.RateLimit] = (),
+        limits: Sequence[RateLimit] = (),
         sources: Mapping[str, CredentialSource] | None = None,
         timeouts: schema.Timeouts | None = None,
         own_name: bool = False,
@@ -336,7 +337,7 @@ def test_failing_over_is_told(tmp_path: Path, calls: CallWatchdog) -> None:
 
 
 def test_time_in_the_queue_is_told(tmp_path: Path, calls: CallWatchdog) -> None:
-    rule = schema.RateLimit(provider="a", requests_per_minute=1, max_wait_seconds=90)
+    rule = RateLimit(provider="a", requests_per_minute=1, max_wait_seconds=90)
     scene = Scene(tmp_path, calls, {"a": FakeProvider()}, limits=[rule])
     scene.ask()
     reply = scene.ask()
@@ -443,7 +444,7 @@ def test_a_long_wait_is_told_in_words(tmp_path: Path, calls: CallWatchdog) -> No
 
 
 def test_where_every_queue_is_full_the_caller_is_told_the_shortest_wait(tmp_path: Path, calls: CallWatchdog) -> None:
-    rules = [schema.RateLimit(provider=name, requests_per_minute=1, max_queue_size=0) for name in "ab"]
+    rules = [RateLimit(provider=name, requests_per_minute=1, max_queue_size=0) for name in "ab"]
     clock = FakeClock()
     scene = Scene(tmp_path, calls, {"a": FakeProvider(), "b": FakeProvider()}, limits=rules, clock=clock)
     scene.ask()

@@ -13,10 +13,10 @@ from gateway.core.request import ChatRequest
 from gateway.core.source import Source
 from gateway.core.sse import DONE, encode
 from gateway.core.strict_json import JsonObject, dumps
-from gateway.dispatch.attempt import TargetAnswer
 from gateway.dispatch.call import Call
 from gateway.dispatch.caller import NoCaller
 from gateway.dispatch.failover import Resumed
+from gateway.dispatch.target_answer import TargetAnswer
 from gateway.handler.response_transformer import ResponseTransformer
 from gateway.providers.base import OpenStream
 from gateway.routing.health import Health

@@ -13,8 +13,7 @@ from functools import partial
 from secrets import SystemRandom
 
 from gateway.auth.cached_source import CachedToken, FileToken
-from gateway.auth.credential import Credential as Credential  # noqa: PLC0414 - also a name of this module
-from gateway.auth.credential import CredentialStatus as CredentialStatus  # noqa: PLC0414 - likewise
+from gateway.auth.credential import Credential, CredentialStatus
 from gateway.auth.renewal import Known, OnUnsaved, Refresher, Renewable, Renewal, RenewalFault
 from gateway.auth.sources import (
     KINDS,

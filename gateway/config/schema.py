@@ -9,13 +9,12 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field, structs
 
-from gateway.config.accounts import Account as Account  # noqa: PLC0414 - also a name of this module
-from gateway.config.accounts import Credentials
+from gateway.config.accounts import Account, Credentials
 from gateway.config.clients import Client
 from gateway.config.ledger import Ledger
 from gateway.config.log_settings import Logging
 from gateway.config.prices import Price
-from gateway.config.rate_limit import RateLimit as RateLimit  # noqa: PLC0414 - also a name of this module
+from gateway.config.rate_limit import RateLimit
 from gateway.config.response_store import ResponseStore
 from gateway.config.setting_types import (
     Address,

@@ -10,7 +10,8 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct
 
-from gateway.auth.auth_manager import AuthManager, Credential
+from gateway.auth.auth_manager import AuthManager
+from gateway.auth.credential import Credential
 from gateway.core.answer import Usage
 from gateway.core.errors import CallerLeft, GatewayError, Limited, LoginRequired
 from gateway.core.provider_failures import CredentialRefused, ProviderFailure, RateLimited, UnsupportedByTarget
@@ -91,7 +92,7 @@ class Admission:
 
     def expected_wait(self, target: Target) -> float:
         """Seconds until the target's rate limit has room."""
-        limiter = self._limiters.of(target.provider, target.model, target.account)
+        limiter = self._limiter(target)
         return limiter.expected_wait() if limiter else 0.0
 
     def admit(self, candidate: Candidate, branch: Branch) -> Admitted:
@@ -145,7 +146,7 @@ class Admission:
         ticket = self._health.enter(target, forced=forced)
         if ticket is None:
             raise failure
-        limiter = self._limiters.of(target.provider, target.model, target.account)
+        limiter = self._limiter(target)
         permit = limiter.try_acquire(*self._need(limiter, candidate)) if limiter else UNLIMITED
         if permit is None:
             ticket.close()
@@ -172,7 +173,7 @@ class Admission:
             Limited: the rate limit has no room in time.
             BranchLost, CallerLeft, Draining, DeadlineExceeded: the answer is not wanted any more.
         """
-        limiter = self._limiters.of(target.provider, target.model, target.account)
+        limiter = self._limiter(target)
         if limiter is None:
             return UNLIMITED
         permit = self._in_line(limiter, FURTHER, None, branch)
@@ -180,6 +181,9 @@ class Admission:
             permit.close()
             branch.check()
         return permit
+
+    def _limiter(self, target: Target) -> RateLimiter | None:
+        return self._limiters.of(target.provider, target.model, target.account)
 
     def _credential(self, candidate: Candidate, branch: Branch) -> Credential:
         try:
@@ -190,7 +194,7 @@ class Admission:
 
     def _permit(self, candidate: Candidate, branch: Branch) -> Permit:
         target = candidate.target
-        limiter = self._limiters.of(target.provider, target.model, target.account)
+        limiter = self._limiter(target)
         if limiter is None:
             return UNLIMITED
         need, learn = self._need(limiter, candidate)

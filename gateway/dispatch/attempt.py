@@ -23,7 +23,7 @@ from gateway.dispatch.admission import Admission, Admitted, Candidate, label
 from gateway.dispatch.branch import Branch, BranchLost
 from gateway.dispatch.call import Call
 from gateway.dispatch.operation import Operation
-from gateway.dispatch.target_answer import TargetAnswer as TargetAnswer  # noqa: PLC0414 - also a name of this module
+from gateway.dispatch.target_answer import TargetAnswer
 from gateway.limits.rate_limiters import RateLimiters
 from gateway.observe.observers import Observers
 from gateway.providers.base import Answer, AttemptContext, Forwarded, OpenStream, Provider

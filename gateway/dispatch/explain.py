@@ -20,9 +20,10 @@ from gateway.limits.gauges import RequestsPerMinute
 from gateway.limits.rate_limiters import RateLimiters
 from gateway.limits.slots import MINUTE, RowStatus
 from gateway.routing.endpoint_routes import ENDPOINTS, EndpointRoutes, LeftOut
-from gateway.routing.health import Health, TargetStatus
+from gateway.routing.health import Health
 from gateway.routing.lessons import Lessons
 from gateway.routing.router import Route, Router, Target
+from gateway.routing.target_health import TargetStatus
 
 CHAT: Final = "chat"
 """The endpoint of every chat, whatever its wire."""

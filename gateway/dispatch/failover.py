@@ -21,10 +21,11 @@ from gateway.core.provider_failures import (
     UnsupportedByTarget,
 )
 from gateway.core.text_end import anchor
-from gateway.dispatch.attempt import Attempt, TargetAnswer
+from gateway.dispatch.attempt import Attempt
 from gateway.dispatch.call import Call
 from gateway.dispatch.hedging import AllFailed, CandidateOrder, HedgedDispatch
 from gateway.dispatch.operation import Operation
+from gateway.dispatch.target_answer import TargetAnswer
 from gateway.dispatch.turns import Turns
 from gateway.routing.health import Health
 from gateway.routing.router import Route, Target

@@ -18,10 +18,11 @@ from gateway.core.errors import GatewayError, InternalFault, Limited, LoginRequi
 from gateway.core.provider_failures import ContentRefused, ProviderFailure
 from gateway.core.records import ANSWERED
 from gateway.dispatch.admission import Candidate, CoolingDown
-from gateway.dispatch.attempt import Attempt, TargetAnswer, TriesSpent
+from gateway.dispatch.attempt import Attempt, TriesSpent
 from gateway.dispatch.branch import LOST, Branch, BranchLost
 from gateway.dispatch.call import Call
 from gateway.dispatch.operation import Operation
+from gateway.dispatch.target_answer import TargetAnswer
 from gateway.routing.account_rests import rests_account
 from gateway.routing.router import Target
 

@@ -16,10 +16,10 @@ from gateway.core.durations import in_words
 from gateway.core.errors import GatewayError, InternalFault, ModelNotFound
 from gateway.core.provider_failures import ProviderFailure
 from gateway.core.source import RequestContext
-from gateway.dispatch.attempt import TargetAnswer
 from gateway.dispatch.call import Call
 from gateway.dispatch.failover import Failover, Resumed
 from gateway.dispatch.operation import Operation
+from gateway.dispatch.target_answer import TargetAnswer
 from gateway.dispatch.watchdog import CallWatchdog
 from gateway.handler.call_record import record_of
 from gateway.handler.reply import EVENT_STREAM, LONGEST_ADVICE, Reply, error_reply

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Final
 
-from gateway.auth.auth_manager import Credential
+from gateway.auth.credential import Credential
 from gateway.core.clock import Clock
 from gateway.providers.http_provider import Api, HttpProvider
 from gateway.providers.token_limits import UNLIMITED, TokenLimits

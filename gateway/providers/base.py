@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
-from gateway.auth.auth_manager import Credential
+from gateway.auth.credential import Credential
 from gateway.core.answer import ChatChunk, ChatResponse, Usage
 from gateway.core.passed import PassedRequest
 from gateway.core.rendered import Adjustments

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
-from gateway.auth.auth_manager import Credential
+from gateway.auth.credential import Credential
 from gateway.core.answer import Usage
 from gateway.core.clock import Clock
 from gateway.core.passed import PassedRequest

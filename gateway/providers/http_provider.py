@@ -10,7 +10,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from gateway.auth.auth_manager import Credential
+from gateway.auth.credential import Credential
 from gateway.core.answer import ChatChunk
 from gateway.core.clock import Clock
 from gateway.core.provider_failures import CredentialRefused, InvalidAnswer, ProviderTimeout

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final
 from urllib.parse import urljoin
 
-from gateway.auth.auth_manager import Credential
+from gateway.auth.credential import Credential
 from gateway.core.clock import Clock
 from gateway.core.passed import PassedRequest
 from gateway.core.provider_failures import UnsupportedByTarget

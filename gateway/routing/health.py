@@ -16,8 +16,7 @@ from gateway.core.clock import Clock
 from gateway.core.provider_failures import ProviderFailure
 from gateway.routing.account_rests import AccountRest
 from gateway.routing.router import Target
-from gateway.routing.target_health import AccountEntry, Entry, TargetHealth
-from gateway.routing.target_health import TargetStatus as TargetStatus  # noqa: PLC0414 - also a name of this module
+from gateway.routing.target_health import AccountEntry, Entry, TargetHealth, TargetStatus
 
 REMEMBERED: Final = 1_000
 """Targets. Callers may name `provider/anything`, and invented names must not fill the memory."""

@@ -14,9 +14,9 @@ from typing import Final, Protocol
 
 from gateway.core.errors import CallerLeft, DeadlineExceeded, Draining, GatewayError, InternalFault
 from gateway.core.provider_failures import NotContinued, ProviderFailure, StreamBroken
-from gateway.dispatch.attempt import TargetAnswer
 from gateway.dispatch.call import Call
 from gateway.dispatch.failover import Resumed
+from gateway.dispatch.target_answer import TargetAnswer
 from gateway.providers.base import OpenStream
 from gateway.streaming.answer_machine import AnswerMachine
 from gateway.streaming.signs_of_life import COMMENT_STALLS, SignsOfLife

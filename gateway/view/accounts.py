@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Final
 
 from gateway.assembly import Assembly
-from gateway.auth.auth_manager import CredentialStatus
+from gateway.auth.credential import CredentialStatus
 from gateway.auth.login_book import AccountName
 from gateway.auth.sources import (
     AdcSource,

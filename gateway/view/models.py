@@ -9,8 +9,8 @@ from gateway.core.patterns import STAR
 from gateway.core.records import login_name
 from gateway.dispatch.explain import HowAsked
 from gateway.routing.cooldowns import CooldownReason
-from gateway.routing.health import TargetStatus
 from gateway.routing.router import Route, Target
+from gateway.routing.target_health import TargetStatus
 from gateway.runtime import Runtime
 from gateway.server.account_json import Account
 from gateway.server.status_json import LONGEST, ModelNow, TargetNow, TurnWord, Why

@@ -13,6 +13,7 @@ from gateway.auth.sources import ApiKey, StoredToken
 from gateway.commands.explain import Explained, as_json, as_text, explain
 from gateway.config import schema
 from gateway.config.loader import Loaded
+from gateway.config.rate_limit import RateLimit
 from gateway.core.clock import SystemClock
 from gateway.core.errors import ModelNotFound
 from gateway.core.provider_failures import QuotaExhausted, UnsupportedByModel
@@ -39,7 +40,7 @@ class Explaining:
         folder: Path,
         names: str,
         *,
-        limits: Mapping[str, schema.RateLimit] | None = None,
+        limits: Mapping[str, RateLimit] | None = None,
         when_limited: Literal["next", "wait"] = "next",
         timeouts: Mapping[str, schema.Timeouts] | None = None,
         strategy: Literal["priority", "weighted"] = "priority",

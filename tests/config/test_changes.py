@@ -8,21 +8,23 @@ import pytest
 from msgspec import Struct, structs
 
 from gateway.config import schema
+from gateway.config.accounts import Account
 from gateway.config.changes import NEEDS_RESTART, Change, compare, keep_fixed, summary
 from gateway.config.clients import Budget, Client
 from gateway.config.loader import parse
 from gateway.config.prices import Price
+from gateway.config.rate_limit import RateLimit
 from gateway.config.schema import Config, sections
 from gateway.config.setting_types import Struct as Section
 from gateway.config.token_files import TokenFile, WatchFile
 from gateway.core.secrets import Secret
 
-ACCOUNT = schema.Account(name="work", token_file=TokenFile(path="t"))
+ACCOUNT = Account(name="work", token_file=TokenFile(path="t"))
 BASE = Config(
     auth=schema.Auth(watch_files=(WatchFile(path="a"),)),
     clients=(Client(name="ci", models=("m",), budget=Budget(usd=5, per="day")),),
     model_aliases=(schema.Alias(alias="best", providers=(schema.Target(provider="acme", model="m"),)),),
-    rate_limits=(schema.RateLimit(provider="acme", requests_per_minute=1),),
+    rate_limits=(RateLimit(provider="acme", requests_per_minute=1),),
     prices=(Price(provider="acme", model="m", input_per_million=1, output_per_million=2),),
     providers={"acme": schema.Provider(token_file=TokenFile(path="t"), accounts=(ACCOUNT,))},
 )

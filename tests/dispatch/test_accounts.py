@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 
 from gateway.auth.sources import ApiKey, CredentialSource, StoredToken
-from gateway.config import schema
+from gateway.config.rate_limit import RateLimit
 from gateway.core.errors import GatewayError
 from gateway.core.provider_failures import CredentialRefused, Evidence, ProviderFailure, QuotaExhausted, RateLimited
 from gateway.core.secrets import Secret
@@ -30,7 +30,7 @@ class Accounts(Scene):
         folder: Path,
         *accounts: Account,
         strategy: Literal["priority", "round-robin", "sticky"] = "priority",
-        limits: dict[str, schema.RateLimit] | None = None,
+        limits: dict[str, RateLimit] | None = None,
         logged_out: str = "",
     ) -> None:
         sources: dict[str, CredentialSource] = {f"a@{each.name}": ApiKey(Secret(each.name)) for each in accounts}

@@ -12,6 +12,7 @@ from gateway.auth.oauth.token_reply import TokenReply, token_from
 from gateway.auth.sources import ApiKey, StoredToken
 from gateway.auth.tokens.token import Token
 from gateway.config import schema
+from gateway.config.rate_limit import RateLimit
 from gateway.core.errors import (
     CallerLeft,
     DeadlineExceeded,
@@ -454,7 +455,7 @@ class FakeLogins:
 class LoginScene(Scene):
     """The provider a has a login that was obtained ten minutes ago."""
 
-    def __init__(self, folder: Path, *, limits: Mapping[str, schema.RateLimit] | None = None) -> None:
+    def __init__(self, folder: Path, *, limits: Mapping[str, RateLimit] | None = None) -> None:
         self.logins = FakeLogins()
         source = StoredToken(OAuthSettings("a", "client-1"))
         super().__init__(folder, sources={"a": source}, limits=limits, logins=self.logins)

@@ -9,6 +9,7 @@ from typing import Literal
 import pytest
 
 from gateway.config import schema
+from gateway.config.rate_limit import RateLimit
 from gateway.core.errors import CallerLeft, DeadlineExceeded, Draining, GatewayError, InternalFault
 from gateway.core.provider_failures import (
     ConnectionFailed,
@@ -23,11 +24,11 @@ from gateway.core.provider_failures import (
 )
 from gateway.core.rendered import Rendered
 from gateway.core.request import ChatRequest
-from gateway.dispatch.attempt import TargetAnswer
 from gateway.dispatch.call import MAX_TRIES, Call
 from gateway.dispatch.caller import NoCaller
 from gateway.dispatch.hedging import HedgedDispatch
 from gateway.dispatch.operation import Chat
+from gateway.dispatch.target_answer import TargetAnswer
 from gateway.handler.reply_headers import attempts_text
 from gateway.limits.rate_limiter import LOOK, RateLimiter
 from gateway.limits.slots import MINUTE
@@ -162,7 +163,7 @@ class Failures(list[GatewayError]):
 class Scene:
     """One call to the providers a, b, c and d, in a thread of its own; what it starts beside runs in further ones."""
 
-    def __init__(self, folder: Path, limits: Sequence[schema.RateLimit], first_token: Literal["auto"] | float) -> None:
+    def __init__(self, folder: Path, limits: Sequence[RateLimit], first_token: Literal["auto"] | float) -> None:
         self.clock = DrivenClock()
         self.providers = {name: FakeProvider(name) for name in "abcd"}
         self.has_left = False
@@ -289,7 +290,7 @@ class Stage:
         self._folder = folder
 
     def scene(self, limited: str = "", first_token: Literal["auto"] | float = "auto") -> Scene:
-        rules = [schema.RateLimit(provider=name, requests_per_minute=1, max_wait_seconds=3_600.0) for name in limited]
+        rules = [RateLimit(provider=name, requests_per_minute=1, max_wait_seconds=3_600.0) for name in limited]
         self.scenes.append(Scene(self._folder, rules, first_token))
         return self.scenes[-1]
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from gateway.config.schema import RateLimit
+from gateway.config.rate_limit import RateLimit
 from gateway.core.errors import Limited
 from gateway.limits.rate_limiter import RateLimiter
 from gateway.limits.rate_limiters import RateLimiters

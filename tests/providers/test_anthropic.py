@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from gateway.auth.auth_manager import Credential
+from gateway.auth.credential import Credential
 from gateway.auth.tokens.expiry import fingerprint
 from gateway.core.clock import SystemClock
 from gateway.core.no_op import no_op

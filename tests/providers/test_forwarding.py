@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.auth.auth_manager import Credential
+from gateway.auth.credential import Credential
 from gateway.config import schema
 from gateway.core.clock import SystemClock
 from gateway.core.no_op import no_op

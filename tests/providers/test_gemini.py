@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 
-from gateway.auth.auth_manager import Credential
+from gateway.auth.credential import Credential
 from gateway.auth.tokens.expiry import fingerprint
 from gateway.core.answer import ChatChunk
 from gateway.core.clock import SystemClock

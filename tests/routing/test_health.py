@@ -27,8 +27,9 @@ from gateway.core.provider_failures import (
     UnsupportedByModel,
     UnsupportedByTarget,
 )
-from gateway.routing.health import REMEMBERED, Health, HealthTicket, TargetStatus
+from gateway.routing.health import REMEMBERED, Health, HealthTicket
 from gateway.routing.router import Target
+from gateway.routing.target_health import TargetStatus
 from tests.support.fakes import FakeClock
 
 A, B, C = Target("a", "m"), Target("b", "m"), Target("c", "m")

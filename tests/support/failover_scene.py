@@ -11,14 +11,15 @@ import pytest
 from gateway.auth.renewal import Refresher
 from gateway.auth.sources import CredentialSource
 from gateway.config import schema
+from gateway.config.rate_limit import RateLimit
 from gateway.core.errors import GatewayError
 from gateway.core.provider_failures import ConnectionFailed, Evidence, ProviderFailure, RateLimited, Unavailable
 from gateway.core.rendered import Rendered
 from gateway.core.request import ChatRequest
-from gateway.dispatch.attempt import TargetAnswer
 from gateway.dispatch.call import Call
 from gateway.dispatch.caller import NoCaller
 from gateway.dispatch.operation import Chat
+from gateway.dispatch.target_answer import TargetAnswer
 from gateway.providers.base import Answer, AttemptContext, OpenStream
 from gateway.routing.accounts import AccountPool
 from gateway.routing.router import Route, Target
@@ -119,7 +120,7 @@ class Scene:
         self,
         folder: Path,
         *,
-        limits: Mapping[str, schema.RateLimit] | None = None,
+        limits: Mapping[str, RateLimit] | None = None,
         sources: Mapping[str, CredentialSource] | None = None,
         timeouts: Mapping[str, schema.Timeouts] | None = None,
         logins: Refresher | None = None,
@@ -209,8 +210,8 @@ def route(names: str, when_limited: Literal["next", "wait"] = "next") -> Route:
 REQUEST = asked("hi")
 
 
-def limit(name: str, per_minute: int = 1, *, queue: int = 50, wait: float = 3_600.0) -> dict[str, schema.RateLimit]:
-    rule = schema.RateLimit(provider=name, requests_per_minute=per_minute, max_queue_size=queue, max_wait_seconds=wait)
+def limit(name: str, per_minute: int = 1, *, queue: int = 50, wait: float = 3_600.0) -> dict[str, RateLimit]:
+    rule = RateLimit(provider=name, requests_per_minute=per_minute, max_queue_size=queue, max_wait_seconds=wait)
     return {name: rule}
 
 

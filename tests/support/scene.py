@@ -9,6 +9,7 @@ from gateway.auth.sources import CredentialSource, NoCredential
 from gateway.auth.tokens.token_store import TokenStore
 from gateway.auth.tokens.watch_files import WatchedFiles
 from gateway.config import schema
+from gateway.config.rate_limit import RateLimit
 from gateway.core.clock import Clock
 from gateway.dispatch.attempt import Attempt, AttemptPolicy
 from gateway.dispatch.failover import Failover
@@ -63,7 +64,7 @@ class Dispatch:
         providers: Mapping[str, Provider],
         clock: Clock,
         *,
-        limits: Sequence[schema.RateLimit] = (),
+        limits: Sequence[RateLimit] = (),
         sources: Mapping[str, CredentialSource] | None = None,
         timeouts: Mapping[str, schema.Timeouts] | None = None,
         logins: Refresher | None = None,
