@@ -84,7 +84,7 @@ def scrape(tmp_path_factory: pytest.TempPathFactory) -> Scrape:
             for model in ("best", "own"):
                 for stream in (True, False):
                     assert gateway.post(chat(model, stream=stream)).status_code == 200
-            assert gateway.gateway.idle(10) and gateway.gateway.runtime.ledger.flush(10)
+            gateway.settle()
             gateway.gateway.runtime.sums.take([COSTLY, replace(COSTLY, cost=None, cost_source=UNPRICED)])
             return read_scrape(gateway.get("/metrics").text)
 

@@ -72,7 +72,7 @@ class Called:
             gateway.post(chat(model, PROMPT))
         gateway.post(chat("fine", PROMPT, stream=True))
         self.count = 8
-        assert gateway.gateway.idle(SECONDS) and gateway.gateway.runtime.ledger.flush(SECONDS)
+        gateway.settle()
 
     def usage(self, by: str) -> dict[str, Any]:
         """`usage --json`."""

@@ -48,6 +48,10 @@ class Running:
         fields = {"content-type": "application/json", **(headers or {})}
         return self._session.post(self.url + path, data=data, headers=fields, timeout=30)
 
+    def settle(self) -> None:
+        """Wait until every call that was answered is recorded and added up, for which no caller waits."""
+        assert self.gateway.idle(30) and self.gateway.runtime.ledger.flush(30)
+
     def get(self, path: str, *, headers: Mapping[str, str] | None = None) -> requests.Response:
         """A GET as curl would send it."""
         return self._session.get(self.url + path, headers=dict(headers or {}), timeout=30)

@@ -27,15 +27,9 @@ PROMPT, SAID = "canary prompt 3605551275", "canary answer 3872983346"
 CANARIES = ("3605551275", "3872983346", "0123456789", "canary")
 
 
-def settle(gateway: Running) -> None:
-    """Wait until every call that was answered is recorded, which its caller does not wait for."""
-    assert gateway.gateway.idle(timeout=10)
-    assert gateway.gateway.runtime.ledger.flush(10)
-
-
 def status_of(gateway: Running) -> Status:
     """What it says when all calls are over."""
-    settle(gateway)
+    gateway.settle()
     return status_now(gateway)
 
 
@@ -49,7 +43,7 @@ def status_now(gateway: Running) -> Status:
 
 
 def calls_of(gateway: Running, query: str = "") -> Calls:
-    settle(gateway)
+    gateway.settle()
     reply = gateway.get(f"/gateway/calls.json{query}")
     assert reply.status_code == 200, reply.text
     return msgspec.json.decode(reply.content, type=Calls)

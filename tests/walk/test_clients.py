@@ -119,7 +119,7 @@ def test_a_client_sees_its_own_calls_only(up: ScriptedUpstream) -> None:
     with running(served(up, client("a"), client("b"), client("boss", admin=True))) as gateway:
         assert [ask(gateway, name).status_code for name in "aab"] == [200] * 3
         assert ask(gateway, "a", "nothing").status_code == 404
-        assert gateway.gateway.runtime.ledger.flush(5)
+        gateway.settle()
 
         def calls(name: str, by: str) -> dict[str, int]:
             shown = gateway.get(f"/gateway/usage.json?by={by}", headers=showing(name)).json()
@@ -302,7 +302,7 @@ def test_no_key_stands_in_the_clear_anywhere(
         answers += [gateway.served.get(path, headers=showing("ci")) for path in ("/gateway/clients.json", "/v1/models")]
         answers.append(gateway.post(**showing("ci")))
         assert {answer.status_code for answer in answers} == {200, 401, 403, 404}
-        assert gateway.served.gateway.runtime.ledger.flush(5)
+        gateway.served.settle()
     kept = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     told = "".join(f"{answer.text}{answer.headers}" for answer in answers) + caplog.text
     for name in ("ci", "old", "nobody"):

@@ -100,8 +100,7 @@ class Asking:
                 assert any(ANSWER.encode() in line for line in reply.iter_lines())
 
     def usage(self, query: str = "since=1d") -> dict[str, object]:
-        assert self._served.gateway.idle(10)
-        assert self._served.gateway.runtime.ledger.flush(30)
+        self._served.settle()
         found: dict[str, object] = self._served.get(
             f"/gateway/usage.json?{query}", headers={"authorization": f"Bearer {KEY}"}
         ).json()
@@ -212,7 +211,7 @@ def test_a_ledger_that_cannot_be_written_costs_no_call_anything(up: ScriptedUpst
         asking = Asking(gateway)
         assert [asking.ask(chat("fine")).status_code for _ in range(3)] == [200] * 3
         ledger = gateway.served.gateway.runtime.ledger
-        assert ledger.flush(30)
+        gateway.served.settle()
         assert ledger.fault is not None
         assert len(asking.sink.records) == 3
 
@@ -234,7 +233,7 @@ def test_where_nothing_is_kept_there_is_nothing_to_show(up: ScriptedUpstream, tm
 def test_without_a_file_the_latest_calls_are_in_memory() -> None:
     with running() as gateway:
         gateway.post(chat("demo"))
-        assert gateway.gateway.idle(10) and gateway.gateway.runtime.ledger.flush(30)
+        gateway.settle()
         total = gateway.get("/gateway/usage.json").json()["total"]
     assert (total["calls"], total["cost_usd"]) == (1, 0.0)
 

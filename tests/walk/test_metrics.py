@@ -43,7 +43,7 @@ VECTORS = Json(200, {"object": "list", "model": "m", "data": [], "usage": {"prom
 
 def scrape(gateway: Running, *, open_metrics: bool = False) -> Scrape:
     """What it says when every call that has ended is counted."""
-    assert gateway.gateway.idle(SECONDS) and gateway.gateway.runtime.ledger.flush(SECONDS)
+    gateway.settle()
     accept = "application/openmetrics-text" if open_metrics else "text/plain"
     answer = gateway.get("/metrics", headers={"Accept": accept, "Authorization": f"Bearer {SCRAPER}"})
     assert answer.status_code == 200, answer.text
@@ -205,7 +205,7 @@ def test_no_secret_and_nothing_that_was_said_is_in_it() -> None:
     with gateway_for_every_kind() as kinds:
         ask_every_kind(kinds)
         kinds.asked(f"acme/{KEY}")
-        assert kinds.gateway.gateway.runtime.ledger.flush(SECONDS)
+        kinds.gateway.settle()
         text = kinds.gateway.get("/metrics", headers={"x-api-key": SCRAPER}).text
         for canary in (CANARY, "2236067977", "3162277660", "3316624790"):
             assert canary not in text
