@@ -41,6 +41,7 @@ from gateway.routing.router import Target
 from gateway.streaming.relay import Relay
 from gateway.upstream.session import SharedTransports
 from gateway.wires.reasoning_memory import ReasoningMemory
+from gateway.workers.siblings import NoSiblings, Siblings
 
 PAGE_TOKEN_BYTES: Final = 16
 
@@ -136,6 +137,7 @@ class Runtime:
         responses: answers of the Responses API, for requests that build on them.
         demo_key: with which the embedded provider is called.
         page_token: stands for a key, for the person who runs the gateway (gateway.server.page_token).
+        siblings: the other workers of the gateway.
 
     Args:
         environ: as above.
@@ -143,9 +145,10 @@ class Runtime:
         clock: the time; the system's by default.
         relayed: whether streams that have begun leave their threads.
         store: where calls are kept; None for nowhere.
+        siblings: as above; None where one process serves alone.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a process is given, by name
         self,
         environ: Mapping[str, str],
         *,
@@ -153,6 +156,7 @@ class Runtime:
         clock: Clock | None = None,
         relayed: bool = True,
         store: LedgerStore | None = None,
+        siblings: Siblings | None = None,
     ) -> None:
         self.clock: Clock = clock or SystemClock()
         self.environ = environ
@@ -176,6 +180,7 @@ class Runtime:
         self.responses = ResponseStore(self.clock.monotonic)
         self.demo_key = Secret(token_urlsafe(32))
         self.page_token = Secret(token_hex(PAGE_TOKEN_BYTES))
+        self.siblings: Siblings = siblings or NoSiblings()
         self._threads = threads
         self._relayed = relayed
         self._stores: dict[Path, TokenStore] = {}
