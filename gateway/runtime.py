@@ -36,6 +36,7 @@ from gateway.observe.quota import Head, Quotas
 from gateway.observe.recent import RecentCalls
 from gateway.routing.health import Health
 from gateway.routing.lessons import Lessons
+from gateway.routing.rest_board import RestBoard
 from gateway.routing.retry_budget import RetryBudgets
 from gateway.routing.router import Target
 from gateway.streaming.relay import Relay
@@ -143,9 +144,10 @@ class Runtime:
         clock: the time; the system's by default.
         relayed: whether streams that have begun leave their threads.
         store: where calls are kept; None for nowhere.
+        rests: what other processes know of targets; None where there are none.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a process has from outside, passed once
         self,
         environ: Mapping[str, str],
         *,
@@ -153,12 +155,13 @@ class Runtime:
         clock: Clock | None = None,
         relayed: bool = True,
         store: LedgerStore | None = None,
+        rests: RestBoard | None = None,
     ) -> None:
         self.clock: Clock = clock or SystemClock()
         self.environ = environ
         self.masker = Masker()
         self.drain_state = DrainState()
-        self.health = Health(self.clock, random)
+        self.health = Health(self.clock, random, rests)
         self.limiters = RateLimiters((), self.clock)
         self.clients = ClientUse(self.clock)
         self.lessons = Lessons(self.clock)
