@@ -37,11 +37,13 @@ from gateway.observe.quota import Head, Quotas
 from gateway.observe.recent import RecentCalls
 from gateway.routing.health import Health
 from gateway.routing.lessons import Lessons
+from gateway.routing.rest_board import RestBoard
 from gateway.routing.retry_budget import RetryBudgets
 from gateway.routing.router import Target
 from gateway.streaming.relay import Relay
 from gateway.upstream.session import SharedTransports
 from gateway.wires.reasoning_memory import ReasoningMemory
+from gateway.workers.siblings import NoSiblings, Siblings
 
 PAGE_TOKEN_BYTES: Final = 16
 
@@ -137,6 +139,7 @@ class Runtime:
         responses: answers of the Responses API, for requests that build on them.
         demo_key: with which the embedded provider is called.
         page_token: stands for a key, for the person who runs the gateway (gateway.server.page_token).
+        siblings: the other workers of the gateway.
 
     Args:
         environ: as above.
@@ -144,10 +147,12 @@ class Runtime:
         clock: the time; the system's by default.
         relayed: whether streams that have begun leave their threads.
         store: where calls are kept; None for nowhere.
+        siblings: as above; None where one process serves alone.
+        rests: what other processes know of targets; None where there are none.
         engines: makes what keeps the use of limits and budgets; by default in this process.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a process is given, by name
         self,
         environ: Mapping[str, str],
         *,
@@ -155,13 +160,15 @@ class Runtime:
         clock: Clock | None = None,
         relayed: bool = True,
         store: LedgerStore | None = None,
+        siblings: Siblings | None = None,
+        rests: RestBoard | None = None,
         engines: Callable[[Clock], Engines] = local_engines,
     ) -> None:
         self.clock: Clock = clock or SystemClock()
         self.environ = environ
         self.masker = Masker()
         self.drain_state = DrainState()
-        self.health = Health(self.clock, random)
+        self.health = Health(self.clock, random, rests)
         kept = engines(self.clock)
         self.limiters = RateLimiters((), kept.providers)
         self.clients = ClientUse(self.clock, kept)
@@ -180,6 +187,7 @@ class Runtime:
         self.responses = ResponseStore(self.clock.monotonic)
         self.demo_key = Secret(token_urlsafe(32))
         self.page_token = Secret(token_hex(PAGE_TOKEN_BYTES))
+        self.siblings: Siblings = siblings or NoSiblings()
         self._threads = threads
         self._relayed = relayed
         self._stores: dict[Path, TokenStore] = {}
