@@ -69,7 +69,8 @@ class Words:
         layout: what stands where, as a text: a file of another layout is made anew.
         size: the words that are needed. A new file is full of zeros.
         entries: words that one step changes at most, each change of a word counted.
-        opened: called in the step that has opened the file, and in the first after another process has replaced it.
+        opened: called with the words in the step that has opened the file, and in the first step after another process
+            has replaced it.
 
     Raises:
         OSError: the file cannot be made, locked or mapped, or its file system is full.
@@ -80,10 +81,10 @@ class Words:
     raw: memoryview
 
     def __init__(
-        self, path: Path, *, layout: str, size: int, entries: int, opened: Callable[[], None] | None = None
+        self, path: Path, *, layout: str, size: int, entries: int, opened: "Callable[[Words], None] | None" = None
     ) -> None:
         self._path = path
-        self._layout = _digest(layout)
+        self._layout = digest(layout)
         self._boot = _boot()
         self._size, self._entries = size, entries
         self._opened = opened
@@ -159,6 +160,10 @@ class Words:
             if self._handle >= 0:
                 os.close(self._handle)
                 self._handle = -1
+
+    def __del__(self) -> None:
+        if hasattr(self, "_handle"):
+            self.close()
 
     def _note(self, place: int) -> None:
         """Write the old value of a word to the journal."""
@@ -257,7 +262,7 @@ class Words:
         self.raw = whole[data * WORD :]
         self.floats = self.raw.cast("d")
         if self._opened is not None:
-            self._opened()
+            self._opened(self)
 
 
 def _length(size: int, entries: int) -> int:
@@ -268,14 +273,14 @@ def _packed(*numbers: int) -> bytes:
     return b"".join(number.to_bytes(WORD, sys.byteorder, signed=True) for number in numbers)
 
 
-def _digest(text: str) -> int:
-    """A number for a text, above 0."""
+def digest(text: str) -> int:
+    """A number for a text, above 0; two texts do not meet."""
     return int.from_bytes(blake2b(text.encode(), digest_size=WORD).digest()) >> 1 or 1
 
 
 def _boot() -> int:
     """A number for this start of the machine; 0 where the system tells none, and whoever made the folder cleans it."""
     try:
-        return _digest(Path("/proc/sys/kernel/random/boot_id").read_text())
+        return digest(Path("/proc/sys/kernel/random/boot_id").read_text())
     except OSError:
         return 0

@@ -20,8 +20,9 @@ from gateway.limits.gauges import (
     TokensPerDay,
     TokensPerMinute,
 )
-from gateway.limits.local_slots import LocalGrant, LocalSlots
+from gateway.limits.local_slots import LocalSlots
 from gateway.limits.row import Row, Ticket
+from gateway.limits.slot_rules import SlotGrant
 from gateway.limits.slots import Need, Refused, Terms, Wait
 from tests.support.fakes import FakeClock
 
@@ -47,7 +48,7 @@ class Caller:
     rows: tuple[int, ...]
     slots: LocalSlots
     ticket: Ticket | None = None
-    grant: LocalGrant | None = None
+    grant: SlotGrant | None = None
     granted: float = 0.0
     sent: float | None = None
     tokens: int = 0
@@ -114,7 +115,7 @@ class EngineMachine(RuleBasedStateMachine):
         surely, perhaps = self.fits(caller, CELL), self.fits(caller)
         answer = caller.slots.ask(caller.ticket, caller.need, terms)
         caller.asked = self.clock.monotonic()
-        if isinstance(answer, LocalGrant):
+        if isinstance(answer, SlotGrant):
             assert perhaps, "a window holds more than its limit, or another one was overtaken to its cost"
             caller.grant, caller.granted, caller.tokens = answer, self.clock.monotonic(), caller.need.tokens
             self.callers.append(caller)

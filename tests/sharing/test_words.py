@@ -169,7 +169,7 @@ def grow(of: Words, size: int) -> None:
 def test_others_go_on_in_the_file_that_has_taken_its_place(path: Path) -> None:
     seen: list[int] = []
     one = words(path)
-    other = Words(path, layout="numbers", size=SIZE, entries=16, opened=lambda: seen.append(1))
+    other = Words(path, layout="numbers", size=SIZE, entries=16, opened=lambda opened: seen.append(1))
     change(one, [(0, 1)])
     grow(one, SIZE + 2)
     with one:
