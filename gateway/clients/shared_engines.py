@@ -52,20 +52,21 @@ def prepare(folder: Path) -> None:
             path.unlink()
 
 
-def forget_worker(folder: Path, number: int) -> None:
+def forget_worker(folder: Path, number: int, clock: Clock | None = None) -> None:
     """A worker has died: its places, its calls in the lines and its reservations are given back. What it had not yet
     reported as sent counts as sent now. Others may run meanwhile.
 
     Args:
         folder: the run directory.
         number: the dead worker's.
+        clock: the time of the workers; the system's by default.
 
     Raises:
         OSError: a file cannot be opened.
     """
     for path in sorted(folder.glob(f"*{shared_forget.SUFFIX}")):
         with _opened(path, shared_forget.LAYOUT, number) as blocks:
-            shared_forget.forget(blocks, number, SystemClock())
+            shared_forget.forget(blocks, number, clock or SystemClock())
     if (budgets := folder / shared_budgets.FILE).exists():
         with _opened(budgets, shared_budgets.LAYOUT, number) as blocks:
             shared_budgets.forget(blocks, number)

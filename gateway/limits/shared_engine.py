@@ -14,7 +14,7 @@ from gateway.core.clock import Clock
 from gateway.limits.engine import PastUse, SlotsOf
 from gateway.limits.row_key import RowKey
 from gateway.limits.shared_forget import LAYOUT, SUFFIX, forget
-from gateway.limits.shared_gauges import DAY_KIND, SHARED_UNITS, SharedCells, SharedGauge
+from gateway.limits.shared_gauges import SHARED_UNITS, SharedCells, SharedGauge
 from gateway.limits.shared_line import SharedLine
 from gateway.limits.shared_row import SharedRow
 from gateway.limits.shared_slots import SharedSlots
@@ -137,7 +137,7 @@ class _Held(NamedTuple):
 
 def _unfilled(held: _Held) -> Sequence[SharedCells]:
     """The windows of a day that do not know what was sent before they began. In a step."""
-    days = (gauge for gauge in held.gauges if isinstance(gauge, SharedCells) and gauge.shape.kind == DAY_KIND)
+    days = (gauge for gauge in held.gauges if isinstance(gauge, SharedCells) and gauge.is_of_day)
     return [gauge for gauge in days if not gauge.is_filled]
 
 

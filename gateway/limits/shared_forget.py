@@ -9,8 +9,8 @@ from types import MappingProxyType
 from typing import Final, Protocol
 
 from gateway.core.clock import Clock
-from gateway.limits.gauges import RequestsPerDay, TokensPerMinute
-from gateway.limits.shared_gauges import DAY_KIND, MINUTE_KIND, PLACES_KIND, SharedCells, SharedPlaces
+from gateway.limits.gauges import TokensPerMinute
+from gateway.limits.shared_gauges import CELLS_KIND, PLACES_KIND, SharedCells, SharedPlaces
 from gateway.limits.shared_line import KIND as LINE_KIND
 from gateway.limits.shared_line import SharedLine
 from gateway.limits.shared_window import KIND as WINDOW_KIND
@@ -33,8 +33,7 @@ class _Part(Protocol):
 _PARTS: Final[Mapping[int, Callable[[], _Part]]] = MappingProxyType(
     {
         WINDOW_KIND: lambda: SharedRequests("", 1, 0),
-        MINUTE_KIND: lambda: SharedCells("", 1, 0, TokensPerMinute),
-        DAY_KIND: lambda: SharedCells("", 1, 0, RequestsPerDay),
+        CELLS_KIND: lambda: SharedCells("", 1, 0, TokensPerMinute),
         PLACES_KIND: lambda: SharedPlaces("", 1, 0),
         LINE_KIND: lambda: SharedLine("", 1, 0),
     }

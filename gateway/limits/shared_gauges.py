@@ -20,16 +20,16 @@ from gateway.limits.gauges import (
     TokensPerMinute,
 )
 from gateway.limits.shared_window import SharedRequests
-from gateway.sharing.blocks import Block, Shape
+from gateway.sharing.blocks import Block, Memory, Shape
+from gateway.sharing.words import Words, bits_of
 from gateway.sharing.workers import MAX_WORKERS
 
-MINUTE_KIND, DAY_KIND, PLACES_KIND = 2, 3, 4
+CELLS_KIND, PLACES_KIND = 2, 3
 _SIZE: Final = CELLS + 1
-_LAST, _SENT, _HELD, _FILLED = range(4)
-_HELD_BY: Final = 4
+_LAST, _SENT, _HELD, _FILLED, _SECONDS, _HELD_BY = range(6)
 _AMOUNTS: Final = _HELD_BY + MAX_WORKERS
-"""The fields of a block of cells: the newest cell, the sum of the cells, what is held, whether the past is known, what
-each worker holds, the cells."""
+"""The fields of a block of cells: the newest cell, the sum of the cells, what is held, whether the past is known, the
+window's length, what each worker holds, the cells."""
 _TAKEN, _ENDED, _SPENT = range(3)
 _TAKEN_BY: Final = _SPENT + DURATIONS
 """The fields of a block of places: places taken, calls that have ended, their last durations, what each worker has."""
@@ -58,6 +58,9 @@ class SharedCells(Block, CellWindow):
         number: this worker's.
         like: the gauge of one process that counts the same.
         seconds: the window's length; that of `like` by default.
+
+    Attributes:
+        is_of_day: its window is one of a day, which is filled at a start.
     """
 
     is_timed = True
@@ -72,11 +75,21 @@ class SharedCells(Block, CellWindow):
     ) -> None:
         local = like(limit) if seconds is None else like(limit, seconds)
         self.unit, self.of, self.is_held = local.unit, local.of, local.is_held
-        self.limit, self.seconds, self._cell = limit, local.seconds, local.seconds / CELLS
+        self.limit = limit
         self._mine = _HELD_BY + number
         self._amounts = _Cells(self)
-        kind = DAY_KIND if local.unit.endswith("Day") else MINUTE_KIND
-        Block.__init__(self, name, Shape(kind, _AMOUNTS + _SIZE, 3 * _SIZE + 64))
+        self.is_of_day = local.unit.endswith("Day")
+        seconds = local.seconds
+
+        def make(new: memoryview) -> None:
+            new[_SECONDS] = bits_of(seconds)
+
+        Block.__init__(self, name, Shape(CELLS_KIND, _AMOUNTS + _SIZE, 3 * _SIZE + 64, make))
+
+    def bind(self, words: Words | Memory, at: int) -> None:
+        super().bind(words, at)
+        self.seconds = self._floats[at + _SECONDS]
+        self._cell = self.seconds / CELLS
 
     @property
     def _last(self) -> int:

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from gateway.limits.slots import Need
 from gateway.sharing.blocks import Block, Shape
 
-KIND: Final = 5
+KIND: Final = 4
 ALIVE: Final = 3.0
 """Seconds without a sign of its owner after which a record falls out; a waiter asks at least every 250 ms."""
 SWEEP: Final = 0.5

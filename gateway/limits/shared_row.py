@@ -53,6 +53,7 @@ class SharedRow(RowRules):
         standing = self._place(ticket)
         if standing is not None:
             self.line.keep_alive(standing, now)
+            self.line.sweep(now)
         elif not self.line.is_full:
             self._standing[ticket] = self.line.join(ticket.need, now)
 

@@ -13,11 +13,13 @@ from typing import Final
 
 from gateway.limits.gauges import RequestsPerMinute
 from gateway.limits.slots import MINUTE
-from gateway.sharing.blocks import Block, Shape
+from gateway.sharing.blocks import Block, Memory, Shape
+from gateway.sharing.words import Words, bits_of
 
 KIND: Final = 1
-_SENT_HEAD, _SENT_TAIL, _HEAD, _TAIL, _LIVE, _SENT_ROOM, _ROOM, _RINGS = range(8)
-"""The fields of the block: begin and end of both rings, grants that have not left, the rings' lengths, the rings."""
+_SENT_HEAD, _SENT_TAIL, _HEAD, _TAIL, _LIVE, _SENT_ROOM, _ROOM, _SECONDS, _RINGS = range(9)
+"""The fields of the block: begin and end of both rings, grants that have not left, the rings' lengths, the
+window's length, the rings."""
 MOST_UNSENT: Final = 1 << 17
 """Grants that may stand in the second ring, the empty places among them; past it there is no room until the oldest
 leaves the window. Calls under way are far fewer."""
@@ -40,11 +42,15 @@ class SharedRequests(Block):
         self.limit = limit
         self.seconds = seconds
         self._worker = number + 1
-        super().__init__(name, _shape(limit))
+        super().__init__(name, _shape(limit, seconds))
+
+    def bind(self, words: Words | Memory, at: int) -> None:
+        super().bind(words, at)
+        self.seconds = self._floats[at + _SECONDS]
 
     def configure(self, limit: int) -> None:
         self.limit = limit
-        self.shape = _shape(limit)
+        self.shape = _shape(limit, self.seconds)
 
     def used(self, now: float) -> int:
         ints, floats, at, seconds = self._ints, self._floats, self._at, self.seconds
@@ -177,12 +183,12 @@ class SharedRequests(Block):
         return max(of_sent, unsent[before - 1]) if before else of_sent
 
 
-def _shape(limit: int) -> Shape:
+def _shape(limit: int, seconds: float) -> Shape:
     room = 1 << (limit - 1).bit_length()
     unsent = min(2 * room, MOST_UNSENT)
 
     def make(new: memoryview) -> None:
-        new[_SENT_ROOM], new[_ROOM] = room, unsent
+        new[_SENT_ROOM], new[_ROOM], new[_SECONDS] = room, unsent, bits_of(seconds)
 
     return Shape(KIND, _RINGS + room + 2 * unsent, 24, make, _grow)
 

@@ -102,7 +102,7 @@ class Blocks:
 
     Attributes:
         words: the file; `with blocks.words:` is a step.
-        places: the blocks by the digests of their names. It belongs to the step.
+        places: the blocks by the digests of their names; who uses them may have changed since. It belongs to the step.
 
     Args:
         path: the file.
@@ -122,11 +122,11 @@ class Blocks:
         """This worker uses these blocks from now on, and no others. In a step that has changed nothing yet."""
         wanted = {digest(each.name): each for each in blocks}
         self._bound.update(blocks)
+        self._opened(self.words)  # others may have come and gone since
         if all(self._has(name, each) for name, each in wanted.items()):
             for entry, place in enumerate(self.places.values()):
                 users = self._users(place, place.name in wanted)
                 self.words.put(DIRECTORY_AT + entry * _FIELDS + _FIELDS - 1, users)
-            self._opened(self.words)
         else:
             self._rebuild(wanted)
 

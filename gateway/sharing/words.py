@@ -20,6 +20,7 @@ killed stays in the mapping. After a crash of the machine the boot is another on
 
 import errno
 import os
+import struct
 import sys
 import threading
 from collections.abc import Callable
@@ -53,6 +54,12 @@ def _lock(handle: int) -> None:
 def _unlock(handle: int) -> None:
     if sys.platform != "win32":
         fcntl.flock(handle, fcntl.LOCK_UN)
+
+
+def _leave(handle: int) -> None:
+    """Close a file whose lock is held. Closing alone does not free it: a mapping has a descriptor of its own."""
+    _unlock(handle)
+    os.close(handle)
 
 
 class Words:
@@ -152,7 +159,7 @@ class Words:
         self._head[_MOVED] = 1
         os.replace(self._unfinished, self._path)
         self._map(handle)
-        os.close(old)
+        _leave(old)
 
     def close(self) -> None:
         """Close the file. Idempotent; no step can begin after it."""
@@ -192,7 +199,7 @@ class Words:
         elif self._head[_MOVED]:
             old = self._handle
             self._open()
-            os.close(old)
+            _leave(old)
 
     @property
     def _unfinished(self) -> Path:
@@ -205,11 +212,11 @@ class Words:
             _lock(handle)
             if self._is_in_place(handle):
                 break
-            os.close(handle)  # it was replaced while we waited for its lock
+            _leave(handle)  # it was replaced while we waited for its lock
         if not self._is_whole(handle):
             made = self._make(self._size, self._entries, lambda new: None)
             os.replace(self._unfinished, self._path)
-            os.close(handle)
+            _leave(handle)
             handle = made
         self._map(handle)
         if self._head[_PENDING]:
@@ -246,7 +253,7 @@ class Words:
             words[:_MOVED] = memoryview(_packed(MAGIC, VERSION, self._layout, self._boot, size, entries)).cast("q")
             fill(words[JOURNAL_AT + 2 * entries :])
         except BaseException:
-            os.close(handle)
+            _leave(handle)
             raise
         return handle
 
@@ -271,6 +278,11 @@ def _length(size: int, entries: int) -> int:
 
 def _packed(*numbers: int) -> bytes:
     return b"".join(number.to_bytes(WORD, sys.byteorder, signed=True) for number in numbers)
+
+
+def bits_of(number: float) -> int:
+    """The word that is a floating-point number, as an integer."""
+    return int.from_bytes(struct.pack("=d", number), sys.byteorder, signed=True)
 
 
 def digest(text: str) -> int:

@@ -181,6 +181,15 @@ def test_others_go_on_in_the_file_that_has_taken_its_place(path: Path) -> None:
     assert values(words(path))[:2] == [1, 4]
 
 
+def test_who_keeps_a_view_of_the_old_file_does_not_keep_its_lock(path: Path) -> None:
+    one, other = words(path), words(path)
+    with one:
+        view = one.ints
+    grow(one, SIZE + 2)
+    assert values(other) == [0] * (SIZE + 2)
+    assert len(view) == SIZE
+
+
 def test_who_dies_between_the_mark_and_the_new_file_leaves_the_old_one(path: Path) -> None:
     one, other = words(path), words(path)
     change(one, [(0, 1)])

@@ -13,7 +13,14 @@ import pytest
 from gateway.core.clock import Clock
 from gateway.limits.cell_window import CellWindow
 from gateway.limits.engine import LimitEngine
-from gateway.limits.gauges import Gauge, RequestsPerMinute
+from gateway.limits.gauges import (
+    Gauge,
+    MaxConcurrent,
+    RequestsPerDay,
+    RequestsPerMinute,
+    TokensPerDay,
+    TokensPerMinute,
+)
 from gateway.limits.local_engine import LocalEngine
 from gateway.limits.local_slots import LocalSlots
 from gateway.limits.rate_limiter import RateLimiter
@@ -31,6 +38,9 @@ from gateway.sharing.blocks import Blocks
 
 ENGINES = ("local", pytest.param("shared", marks=pytest.mark.skipif(sys.platform == "win32", reason="no flock")))
 """The engines over which the same tests run."""
+
+
+CELLS = (RequestsPerDay, TokensPerMinute, TokensPerDay)
 
 
 class Rows(Protocol):
@@ -55,7 +65,7 @@ class SharedRows:
     """Rows in a file that processes share, as worker `number` has them."""
 
     def __init__(self, file: Path, rows: Sequence[Sequence[Gauge]], clock: Clock, number: int, **terms: Any) -> None:
-        self.number, self._clock = number, clock
+        self.number, self._clock, self._file, self._terms = number, clock, file, dict(terms)
         self.blocks = Blocks(file, LAYOUT, number)
         name, queue = terms.pop("name"), terms["max_queue"]
         self.rows, claimed = [], []
@@ -70,9 +80,22 @@ class SharedRows:
     def slots(self, *numbers: int) -> SlotRules:
         return SharedSlots([self.rows[number] for number in numbers], self.blocks.words, self._clock)
 
+    def successor(self, rows: Sequence[Sequence[Gauge]], number: int) -> "SharedRows":
+        """The same rows, as another process has them that has just begun."""
+        return SharedRows(self._file, rows, self._clock, number, **self._terms)
+
     def forget(self, worker: int) -> None:
         """A worker is dead."""
         forget(self.blocks, worker, self._clock)
+
+
+def like(gauge: Any) -> Gauge:
+    """A gauge of this process's memory with the numbers of a shared one."""
+    if isinstance(gauge, SharedRequests):
+        return RequestsPerMinute(gauge.limit, gauge.seconds)
+    if isinstance(gauge, SharedPlaces):
+        return MaxConcurrent(gauge.limit)
+    return next(each(gauge.limit, gauge.seconds) for each in CELLS if each.unit == gauge.unit)
 
 
 def shared(gauge: Gauge, name: str, number: int) -> Any:
@@ -106,11 +129,11 @@ def kept_in(engine: str) -> Iterator[None]:
         yield
         return
     with TemporaryDirectory() as folder:
-        _kept.folder = Path(folder)
+        before, _kept.folder = _kept.folder, Path(folder)
         try:
             yield
         finally:
-            _kept.folder = None
+            _kept.folder = before
 
 
 def engine_of(clock: Clock) -> LimitEngine:
@@ -141,13 +164,13 @@ def rows_of(
     rows: Sequence[Sequence[Gauge]], *, clock: Clock, workers: int = 1, row: Callable[..., Row] = Row, **terms: Any
 ) -> Sequence[Any]:
     """So many rows of these gauges, as each of the workers has them; in memory there is only one."""
+    terms = {"name": "p", "max_queue": 50, "max_wait": 1e6, **terms}
     if _kept.folder is None:
         lock = threading.Lock()
-        terms = {"name": "p", **terms}
         name = terms.pop("name")
         return [LocalRows([row(name, gauges, lock=lock, **terms) for gauges in rows], clock)]
     file = _kept.new_file()
-    return [SharedRows(file, rows, clock, number, **{"name": "p", **terms}) for number in range(workers)]
+    return [SharedRows(file, rows, clock, number, **terms) for number in range(workers)]
 
 
 def used(limiter: RateLimiter) -> int:
