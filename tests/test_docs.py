@@ -9,14 +9,14 @@ import pytest
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
-TEST = re.compile(r"`(tests/[\w/]+\.py)`")
+NAMED = re.compile(r"`((?:gateway|tests|scripts|benchmarks|docs|\.ci)/[\w./-]+)`")
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_its_links_and_the_tests_it_names_exist(document: Path) -> None:
+def test_its_links_and_the_files_it_names_exist(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
     missing = [link for link in LINK.findall(text) if not (document.parent / link).exists()]
-    missing += [name for name in TEST.findall(text) if not (ROOT / name).is_file()]
+    missing += [name for name in NAMED.findall(text) if not (ROOT / name).exists()]
     assert missing == []
 
 
