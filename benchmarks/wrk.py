@@ -54,7 +54,9 @@ def parse(text: str) -> Figures:
     return {"requests": requests, "rate": rate, "p50": float(found[3]), "p99": float(found[4]), "failed": failed}
 
 
-def run(program: str, target: Target, body: bytes, *, path: str, connections: int, seconds: float) -> Figures:
+def run(  # noqa: PLR0913 - what wrk is told, by name
+    program: str, target: Target, body: bytes, *, path: str, connections: int, seconds: float
+) -> Figures:
     """Run wrk once.
 
     Args:
