@@ -36,6 +36,7 @@ from gateway.observe.quota import Head, Quotas
 from gateway.observe.recent import RecentCalls
 from gateway.routing.health import Health
 from gateway.routing.lessons import Lessons
+from gateway.routing.rest_board import RestBoard
 from gateway.routing.retry_budget import RetryBudgets
 from gateway.routing.router import Target
 from gateway.streaming.relay import Relay
@@ -146,6 +147,7 @@ class Runtime:
         relayed: whether streams that have begun leave their threads.
         store: where calls are kept; None for nowhere.
         siblings: as above; None where one process serves alone.
+        rests: what other processes know of targets; None where there are none.
     """
 
     def __init__(  # noqa: PLR0913 - what a process is given, by name
@@ -157,12 +159,13 @@ class Runtime:
         relayed: bool = True,
         store: LedgerStore | None = None,
         siblings: Siblings | None = None,
+        rests: RestBoard | None = None,
     ) -> None:
         self.clock: Clock = clock or SystemClock()
         self.environ = environ
         self.masker = Masker()
         self.drain_state = DrainState()
-        self.health = Health(self.clock, random)
+        self.health = Health(self.clock, random, rests)
         self.limiters = RateLimiters((), self.clock)
         self.clients = ClientUse(self.clock)
         self.lessons = Lessons(self.clock)
