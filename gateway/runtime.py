@@ -18,6 +18,7 @@ from gateway.auth.logins import Logins
 from gateway.auth.tokens.token_store import TokenStore
 from gateway.auth.unsaved_tokens import UnsavedTokens
 from gateway.clients.admission import ClientUse
+from gateway.clients.engines import Engines, local_engines
 from gateway.config.loader import Loaded, resolve
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.response_store import ResponseStore
@@ -36,11 +37,13 @@ from gateway.observe.quota import Head, Quotas
 from gateway.observe.recent import RecentCalls
 from gateway.routing.health import Health
 from gateway.routing.lessons import Lessons
+from gateway.routing.rest_board import RestBoard
 from gateway.routing.retry_budget import RetryBudgets
 from gateway.routing.router import Target
 from gateway.streaming.relay import Relay
 from gateway.upstream.session import SharedTransports
 from gateway.wires.reasoning_memory import ReasoningMemory
+from gateway.workers.siblings import NoSiblings, Siblings
 
 PAGE_TOKEN_BYTES: Final = 16
 
@@ -136,6 +139,7 @@ class Runtime:
         responses: answers of the Responses API, for requests that build on them.
         demo_key: with which the embedded provider is called.
         page_token: stands for a key, for the person who runs the gateway (gateway.server.page_token).
+        siblings: the other workers of the gateway.
 
     Args:
         environ: as above.
@@ -143,9 +147,12 @@ class Runtime:
         clock: the time; the system's by default.
         relayed: whether streams that have begun leave their threads.
         store: where calls are kept; None for nowhere.
+        siblings: as above; None where one process serves alone.
+        rests: what other processes know of targets; None where there are none.
+        engines: makes what keeps the use of limits and budgets; by default in this process.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a process is given, by name
         self,
         environ: Mapping[str, str],
         *,
@@ -153,14 +160,18 @@ class Runtime:
         clock: Clock | None = None,
         relayed: bool = True,
         store: LedgerStore | None = None,
+        siblings: Siblings | None = None,
+        rests: RestBoard | None = None,
+        engines: Callable[[Clock], Engines] = local_engines,
     ) -> None:
         self.clock: Clock = clock or SystemClock()
         self.environ = environ
         self.masker = Masker()
         self.drain_state = DrainState()
-        self.health = Health(self.clock, random)
-        self.limiters = RateLimiters((), self.clock)
-        self.clients = ClientUse(self.clock)
+        self.health = Health(self.clock, random, rests)
+        kept = engines(self.clock)
+        self.limiters = RateLimiters((), kept.providers)
+        self.clients = ClientUse(self.clock, kept)
         self.lessons = Lessons(self.clock)
         self.retry_budgets = RetryBudgets()
         self.transports = SharedTransports()
@@ -176,10 +187,11 @@ class Runtime:
         self.responses = ResponseStore(self.clock.monotonic)
         self.demo_key = Secret(token_urlsafe(32))
         self.page_token = Secret(token_hex(PAGE_TOKEN_BYTES))
+        self.siblings: Siblings = siblings or NoSiblings()
         self._threads = threads
         self._relayed = relayed
         self._stores: dict[Path, TokenStore] = {}
-        self._closing: list[Callable[[], None]] = [self.ledger.close]
+        self._closing: list[Callable[[], None]] = [kept.close, self.ledger.close]
 
     @cached_property
     def watchdog(self) -> CallWatchdog:
