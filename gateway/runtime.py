@@ -42,6 +42,7 @@ from gateway.routing.router import Target
 from gateway.streaming.relay import Relay
 from gateway.upstream.session import SharedTransports
 from gateway.wires.reasoning_memory import ReasoningMemory
+from gateway.workers.siblings import NoSiblings, Siblings
 
 PAGE_TOKEN_BYTES: Final = 16
 
@@ -137,6 +138,7 @@ class Runtime:
         responses: answers of the Responses API, for requests that build on them.
         demo_key: with which the embedded provider is called.
         page_token: stands for a key, for the person who runs the gateway (gateway.server.page_token).
+        siblings: the other workers of the gateway.
 
     Args:
         environ: as above.
@@ -144,10 +146,11 @@ class Runtime:
         clock: the time; the system's by default.
         relayed: whether streams that have begun leave their threads.
         store: where calls are kept; None for nowhere.
+        siblings: as above; None where one process serves alone.
         rests: what other processes know of targets; None where there are none.
     """
 
-    def __init__(  # noqa: PLR0913 - what a process has from outside, passed once
+    def __init__(  # noqa: PLR0913 - what a process is given, by name
         self,
         environ: Mapping[str, str],
         *,
@@ -155,6 +158,7 @@ class Runtime:
         clock: Clock | None = None,
         relayed: bool = True,
         store: LedgerStore | None = None,
+        siblings: Siblings | None = None,
         rests: RestBoard | None = None,
     ) -> None:
         self.clock: Clock = clock or SystemClock()
@@ -179,6 +183,7 @@ class Runtime:
         self.responses = ResponseStore(self.clock.monotonic)
         self.demo_key = Secret(token_urlsafe(32))
         self.page_token = Secret(token_hex(PAGE_TOKEN_BYTES))
+        self.siblings: Siblings = siblings or NoSiblings()
         self._threads = threads
         self._relayed = relayed
         self._stores: dict[Path, TokenStore] = {}
