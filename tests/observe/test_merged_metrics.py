@@ -79,9 +79,8 @@ def test_calls_under_way_are_added_and_what_all_share_is_not() -> None:
         "llm_gateway_active_requests": {(): 5}
     }
     for family in (families.LIMIT_USED, families.BUILD_INFO, families.RELOADS):
-        assert by_name(merged({0: one(family, 2, "x"), 1: one(family, 3, "x")}, workers=2)) == {
-            family.name: {("x",): 3}
-        }
+        found = by_name(merged({0: one(family, 2, "x"), 1: one(family, 3, "x")}, workers=2))
+        assert found == {family.name: {("x",): 3}}
 
 
 def test_one_failed_reload_is_a_failed_reload() -> None:
