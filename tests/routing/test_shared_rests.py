@@ -106,7 +106,7 @@ def test_more_names_than_are_remembered_have_still_their_own_rows(board: SharedR
 
 
 def times(rest: Rest | None) -> tuple[float, float] | None:
-    return rest and (rest.until, rest.probed_until)
+    return (rest.until, rest.probed_until) if rest is not None else None
 
 
 targets = st.sampled_from([Target("a", model) for model in "abcdef"])
