@@ -6,6 +6,8 @@ from typing import Final
 
 import pytest
 
+from tests.support.cases import each_case
+
 ROOT: Final = Path(__file__).parent.parent
 ROW: Final = re.compile(r"^\| ([^|]+) \| `(http://[^`]+)` \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
 BY_HAND, NOT_RUN = "by hand", "not run"
@@ -58,7 +60,7 @@ def test_readme_says_of_the_same_clients_that_they_were_not_run() -> None:
     assert [name for name, *_, run in _rows() if run.startswith(BY_HAND) and _short(name) not in ran] == []
 
 
-@pytest.mark.parametrize(("client", "address"), [(name, address) for name, address, *_ in _rows()])
+@each_case(("client", "address"), [(name, address) for name, address, *_ in _rows()])
 def test_readme_gives_the_same_address(client: str, address: str) -> None:
     """README's line for a client, where it has one, has the address of the row."""
     lines = [line for line in "".join(_readme()).splitlines() if line.startswith(f"| {client} |")]

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-import pytest
+from tests.support.cases import each_case
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -11,7 +11,7 @@ LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
 TEST = re.compile(r"`(tests/[\w/]+\.py)`")
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+@each_case("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_its_links_and_the_tests_it_names_exist(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
     missing = [link for link in LINK.findall(text) if not (document.parent / link).exists()]
