@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.auth.oauth.endpoint import OAuthResponse
 from gateway.auth.oauth.errors import OAuthRefused, OAuthUnreachable
-from gateway.auth.oauth.http import OAuthResponse
 from gateway.auth.oauth.responses import read_device_grant, read_fields, read_token_reply
 from gateway.auth.oauth.token_reply import TokenReply
 from gateway.auth.sources import SourceFailed, TokenFileSource
