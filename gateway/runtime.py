@@ -187,6 +187,8 @@ class Runtime:
         self.demo_key = Secret(token_urlsafe(32))
         self.page_token = Secret(token_hex(PAGE_TOKEN_BYTES))
         self.siblings: Siblings = siblings or NoSiblings()
+        if store is not None:
+            store.prunes = store.path is None or self.siblings.number == 0
         self.responses = _responses(self.clock, self.siblings)
         self._threads = threads
         self._relayed = relayed
