@@ -18,6 +18,10 @@ MMAP_THRESHOLD: Final = 256 * 1024
 """Bytes from which on a block is the system's own, and goes back to it when it is freed."""
 DESCRIPTORS: Final = 4096
 """Two for each connection that the server takes, and plenty for the rest."""
+STOP_SECONDS: Final = 3.5
+"""What the whole stop gets beyond the drain. With FLUSH_SECONDS for each output it stays below five."""
+SIGNAL_SECONDS: Final = 0.05
+"""Between two looks for a second signal: on Windows a thread that waits for another one does not see signals."""
 
 
 class Supervisor(Protocol):

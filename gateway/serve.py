@@ -1,33 +1,21 @@
-"""A gateway that listens: sockets, the configuration behind them, and the way down.
+"""A gateway that listens: sockets, the configuration behind them, and the way down."""
 
-The main thread only waits for a signal; the server's loop has a thread of its own. So a signal handler never runs in
-the middle of the loop's bookkeeping, and it is the same on Windows, where a blocked lock does not see signals.
-"""
-
-import logging
-import sys
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Final
 
 from gateway.assembly import MIB, Assembly, threads_for
 from gateway.config.client_rules import needs_key
 from gateway.config.loader import Loaded, resolve
-from gateway.config.overrides import Overrides
 from gateway.config_file import ConfigFile
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.errors import Draining
 from gateway.core.this_machine import reachable_from_here
-from gateway.greeting import greeting
 from gateway.httpd.listening import bind
 from gateway.httpd.server import HttpServer
 from gateway.observe import logs
-from gateway.observe.output_queue import OutputQueue
 from gateway.own_rows import own_rows
-from gateway.process import StopSignals, Supervisor, freeze_startup_objects, limit_malloc, raise_descriptor_limit
 from gateway.reload import Reloader
 from gateway.runtime import Current, Runtime, ledger_store
 from gateway.server.gateway_proxy import GatewayProxy
@@ -36,14 +24,6 @@ from gateway.server.routes import ENDPOINTS, Row
 
 CUT_SECONDS: Final = 2.0
 """What an answer that is cut at the end of the drain gets to say so."""
-STOP_SECONDS: Final = 3.5
-"""What the whole stop gets beyond the drain. With FLUSH_SECONDS for each output it stays below five."""
-FLUSH_SECONDS: Final = 0.4
-"""What the last lines of an output get whose reader pauses."""
-SIGNAL_SECONDS: Final = 0.05
-"""Between two looks for a second signal: on Windows a thread that waits for another one does not see signals."""
-
-logger = logging.getLogger(__name__)
 
 
 class Gateway:
@@ -200,95 +180,3 @@ def _token_folder(loaded: Loaded) -> Path | None:
     """Where the page's token is kept. Without a configuration file there is no login, and no file is left behind."""
     store = resolve(loaded.config.auth.token_store_path, loaded.path.parent) if loaded.path else None
     return store.parent if store and loaded.config.gateway.page else None
-
-
-def run(
-    loaded: Loaded, environ: Mapping[str, str], overrides: Overrides, supervisors: Sequence[Supervisor] = ()
-) -> int:
-    """Serve until a signal or a supervisor says stop.
-
-    Args:
-        loaded: the configuration.
-        environ: the process's environment.
-        overrides: what the command line and the environment say over the file, at every reload too.
-        supervisors: may ask it to stop too.
-
-    Returns:
-        The process's exit code.
-
-    Raises:
-        BindError: the address cannot be listened on.
-    """
-    limit_malloc()
-    raise_descriptor_limit()
-    file = ConfigFile(loaded.path, environ, overrides) if loaded.path else None
-    settings = loaded.config.logging
-    with closing(StopSignals(terminal=sys.stdin is not None and sys.stdin.isatty())) as signals:
-        gateway = Gateway(loaded, environ, on_death=signals.wake, file=file)
-        said = OutputQueue(sys.stdout, lambda count: f"({count} lines were not shown.)\n")
-        lines = _log_lines(loaded, said)
-        logs.set_up(settings.level, settings.format, gateway.runtime.masker, lines.queue)
-        signals.install()
-        gateway.start()
-        freeze_startup_objects()
-        _say(said, greeting(gateway.assembly, gateway.url, environ))
-        for each in supervisors:
-            each.serving(gateway.port, signals.wake)
-        signals.wait(gateway.reloader.request)
-        _end(gateway, said, supervisors)
-        lines.close(FLUSH_SECONDS)
-        said.close(FLUSH_SECONDS)
-        return 1 if gateway.died else 0
-
-
-def _end(gateway: Gateway, said: OutputQueue, supervisors: Sequence[Supervisor]) -> None:
-    if gateway.died:  # a service manager starts a process again that has ended, and none that serves nothing
-        _say(said, "Stopped by a fault of the gateway; its log has the details.")
-        return
-    drain_seconds = gateway.loaded.config.gateway.drain_seconds
-    for each in supervisors:
-        each.stopping(drain_seconds + STOP_SECONDS + 2 * FLUSH_SECONDS)
-    _say(said, "Stopping: running answers may end, new connections are refused. Once more to leave at once.")
-    _say(said, stop(gateway, drain_seconds))
-
-
-def _log_lines(loaded: Loaded, said: OutputQueue) -> logs.LogLines:
-    """Where log lines go: to standard error, or to the file that is configured. Trouble with the file is said."""
-    settings = loaded.config.logging
-    path = resolve(settings.file, loaded.path.parent if loaded.path else None) if settings.file else None
-    return logs.LogLines(
-        path or sys.stderr, settings.format, lambda fault: _say(said, f"Log lines are lost: {path}: {fault.strerror}.")
-    )
-
-
-def stop(gateway: Gateway, drain_seconds: float, more: float = STOP_SECONDS) -> str:
-    """Drain and close a gateway, on a thread of its own: this one has to see signals, and what hangs there (a name
-    server, a disk) must not keep the process.
-
-    Args:
-        gateway: is not used any more afterwards.
-        drain_seconds: of its settings.
-        more: seconds that everything beyond the drain may take.
-
-    Returns:
-        How it went, for people.
-    """
-    cut: list[int] = []
-
-    def end() -> None:
-        cut.append(gateway.drain())
-        gateway.close()
-
-    stopping = threading.Thread(target=end, name="stopping", daemon=True)
-    stopping.start()
-    deadline = time.monotonic() + drain_seconds + more
-    while stopping.is_alive() and time.monotonic() < deadline:
-        stopping.join(SIGNAL_SECONDS)
-    if stopping.is_alive():
-        logger.warning("Something did not end within %g s after the drain: it ends with the process.", more)
-    return f"Stopped; {cut[0]} answers were cut after {drain_seconds:g} s." if any(cut) else "Stopped."
-
-
-def _say(said: OutputQueue, text: str) -> None:
-    """Print, if anyone reads: neither a closed pipe nor a reader that pauses is a reason to stop serving."""
-    said.write(f"{text}\n")

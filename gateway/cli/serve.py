@@ -50,7 +50,7 @@ def serve(path: Path | None, host: str | None, port: int | None, service: str | 
 
 def _run(path: Path | None, host: str | None, port: int | None, *supervisors: "Supervisor") -> int:
     from gateway.httpd.listening import BindError
-    from gateway.serve import run
+    from gateway.run import run
 
     said = overrides(host, port, create_key=True)
     try:
