@@ -7,7 +7,7 @@ takes its series along; sums of calls are kept elsewhere (gateway.observe.metric
 import platform
 from collections.abc import Mapping, Sequence
 from math import inf
-from typing import Final, Protocol
+from typing import Final
 
 from gateway import __version__
 from gateway.assembly import Assembly
@@ -18,6 +18,7 @@ from gateway.dispatch.watchdog import CallWatchdog
 from gateway.limits.slots import SHORT_UNITS
 from gateway.observe.metrics import families
 from gateway.observe.metrics.families import Labels, Reading, Value
+from gateway.reload_state import Reloaded
 from gateway.runtime import Runtime
 
 REMAINING = frozenset({"requests", "tokens"})
@@ -28,23 +29,7 @@ EVERY_MODEL: Final = ""
 """The pattern of models of a row that counts all of them."""
 
 
-class Reloads(Protocol):
-    """How reloads have ended (gateway.reload.Reloader)."""
-
-    @property
-    def counts(self) -> Mapping[str, int]:
-        """By result, `success` and `failed`: how many."""
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether the latest one was taken over; True before the first."""
-
-    @property
-    def succeeded_at(self) -> float:
-        """Wall seconds of the latest one that was, or of the start."""
-
-
-def read_metrics(assembly: Assembly, runtime: Runtime, reloads: Reloads) -> Sequence[Reading]:
+def read_metrics(assembly: Assembly, runtime: Runtime, reloads: Reloaded) -> Sequence[Reading]:
     """Every metric now: the sums of calls that have ended, and what is read here.
 
     Args:
@@ -60,9 +45,9 @@ def read_metrics(assembly: Assembly, runtime: Runtime, reloads: Reloads) -> Sequ
         *_targets(assembly, runtime),
         (families.PROVIDER_REMAINING, _remaining(assembly, runtime)),
         (families.LOGIN_EXPIRES, _logins(assembly)),
-        (families.RELOAD_SUCCESSFUL, _one(reloads.succeeded)),
-        (families.RELOAD_TIME, _one(reloads.succeeded_at)),
-        (families.RELOADS, {(result,): count for result, count in reloads.counts.items()}),
+        (families.RELOAD_SUCCESSFUL, _one(reloads.state.succeeded)),
+        (families.RELOAD_TIME, _one(reloads.state.succeeded_at)),
+        (families.RELOADS, {(result,): count for result, count in reloads.state.counts.items()}),
         (families.LEDGER_DROPPED, _one(runtime.ledger.dropped)),
         (families.LEDGER_FAILING, _one(runtime.ledger.fault is not None)),
         (families.BUILD_INFO, {(__version__, platform.python_version()): 1}),

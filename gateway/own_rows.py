@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from gateway.assembly import Assembly
 from gateway.gauges import read_metrics
 from gateway.observe.metrics.text import Writer
-from gateway.reload import Reloader
+from gateway.reload import Reloads
 from gateway.runtime import Runtime
 from gateway.server.clients_route import client_rows
 from gateway.server.login_routes import login_rows
@@ -20,7 +20,7 @@ from gateway.server.usage_route import usage_rows
 from gateway.view.status import StatusView
 
 
-def own_rows(runtime: Runtime, assembly: Callable[[], Assembly], reloader: Reloader, url: str) -> Sequence[Row]:
+def own_rows(runtime: Runtime, assembly: Callable[[], Assembly], reloader: Reloads, url: str) -> Sequence[Row]:
     """The rows.
 
     Args:
