@@ -47,10 +47,12 @@ PAGE_TOKEN_BYTES: Final = 16
 
 
 class DrainState:
-    """Whether the gateway drains. Set once, by the thread that stops it."""
+    """Whether the gateway drains (set once, by the thread that stops it), and whether workers of it keep dying (set by
+    the hub's thread)."""
 
     def __init__(self) -> None:
         self.draining = False
+        self.degraded = False
 
 
 class Closable(Protocol):
