@@ -13,6 +13,7 @@ from gateway.observe.output_queue import OutputQueue
 
 FLUSH_SECONDS: Final = 0.4
 """What the last lines of an output get whose reader pauses."""
+STOPPING: Final = "Stopping: running answers may end, new connections are refused. Once more to leave at once."
 
 
 class Outputs:
@@ -43,3 +44,13 @@ class Outputs:
         """Write what is there, and end."""
         self.lines.close(FLUSH_SECONDS)
         self._said.close(FLUSH_SECONDS)
+
+
+def stopped(cut: int, drain_seconds: float) -> str:
+    """How a stop went, for people.
+
+    Args:
+        cut: how many answers were.
+        drain_seconds: that they had.
+    """
+    return f"Stopped; {cut} answers were cut after {drain_seconds:g} s." if cut else "Stopped."

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Final, Protocol
 
+from gateway.core.no_op import no_op
+
 M_MMAP_THRESHOLD: Final = -3
 M_ARENA_MAX: Final = -8
 """Of glibc's malloc.h."""
@@ -49,12 +51,18 @@ class StopSignals:
     A wake-up socket carries a signal to the waiting main thread (signal.set_wakeup_fd), which a lock would not on
     Windows.
 
+    Of a worker SIGTERM alone does so: a terminal sends SIGINT and SIGHUP to its parent as well, which tells it.
+
     Args:
         terminal: whether standard input is a terminal.
+        worker: whether the process is one of several that a parent has started.
+        at_once: is called where a second signal ends the process, in the signal handler.
     """
 
-    def __init__(self, *, terminal: bool = False) -> None:
+    def __init__(self, *, terminal: bool = False, worker: bool = False, at_once: Callable[[], None] = no_op) -> None:
         self._terminal = terminal
+        self._worker = worker
+        self._at_once = at_once
         self._count = 0
         self._hangups = 0
         self._woken = False
@@ -68,11 +76,13 @@ class StopSignals:
             return
         self._installed = True
         signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
-        names = ["SIGINT", "SIGTERM", "SIGBREAK"]
+        names = ["SIGTERM"] if self._worker else ["SIGINT", "SIGTERM", "SIGBREAK"]
+        if self._worker:
+            signal.signal(signal.SIGINT, self._not_ours)
         for number in [getattr(signal, name) for name in names if hasattr(signal, name)]:
             signal.signal(number, self._arrived)
         if sys.platform != "win32" and not (self._terminal and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN):
-            signal.signal(signal.SIGHUP, self._hung_up)
+            signal.signal(signal.SIGHUP, self._not_ours if self._worker else self._hung_up)
 
     def wait(self, on_hangup: Callable[[], None]) -> None:
         """Return when the first has come, or `wake` was called.
@@ -104,7 +114,11 @@ class StopSignals:
     def _arrived(self, number: int, frame: FrameType | None) -> None:
         self._count += 1
         if self._count > 1:
+            self._at_once()
             os._exit(1)
+
+    def _not_ours(self, number: int, frame: FrameType | None) -> None:
+        """A handler, where programs that the process starts are not to ignore the signal as well."""
 
     def _hung_up(self, number: int, frame: FrameType | None) -> None:
         if self._terminal:

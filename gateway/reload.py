@@ -27,6 +27,8 @@ from gateway.reload_state import ReloadState
 
 PATIENCE_SECONDS: Final = 3.0
 """What a reload that was asked for waits at most for a file that is being written."""
+RELOAD_TOPIC: Final = "reload"
+"""By which a worker asks its parent to reload (gateway.workers)."""
 STOP_SECONDS: Final = 1.0
 """What the thread gets to end; a share that hangs may keep it for longer."""
 

@@ -10,14 +10,13 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from typing import Final
 
 from gateway.config.loader import Loaded
 from gateway.config.overrides import Overrides
 from gateway.config_file import ConfigFile
 from gateway.greeting import greeting
 from gateway.observe import logs
-from gateway.outputs import FLUSH_SECONDS, Outputs
+from gateway.outputs import FLUSH_SECONDS, STOPPING, Outputs, stopped
 from gateway.process import (
     SIGNAL_SECONDS,
     STOP_SECONDS,
@@ -28,8 +27,6 @@ from gateway.process import (
     raise_descriptor_limit,
 )
 from gateway.serve import Gateway
-
-STOPPING: Final = "Stopping: running answers may end, new connections are refused. Once more to leave at once."
 
 logger = logging.getLogger(__name__)
 
@@ -80,16 +77,6 @@ def _end(gateway: Gateway, outputs: Outputs, supervisors: Sequence[Supervisor]) 
         each.stopping(drain_seconds + STOP_SECONDS + 2 * FLUSH_SECONDS)
     outputs.say(STOPPING)
     outputs.say(stopped(stop(gateway, drain_seconds), drain_seconds))
-
-
-def stopped(cut: int, drain_seconds: float) -> str:
-    """How a stop went, for people.
-
-    Args:
-        cut: how many answers were.
-        drain_seconds: that they had.
-    """
-    return f"Stopped; {cut} answers were cut after {drain_seconds:g} s." if cut else "Stopped."
 
 
 def stop(gateway: Gateway, drain_seconds: float, more: float = STOP_SECONDS) -> int:

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from random import random
-from secrets import token_hex, token_urlsafe
-from typing import Final, Generic, Protocol, TypeVar
+from secrets import token_urlsafe
+from typing import Generic, Protocol, TypeVar
 
 from gateway.auth.logins import Logins
 from gateway.auth.tokens.token_store import TokenStore
@@ -20,6 +20,7 @@ from gateway.auth.unsaved_tokens import UnsavedTokens
 from gateway.clients.admission import ClientUse
 from gateway.clients.engines import Engines, local_engines
 from gateway.config.loader import Loaded, resolve
+from gateway.core.client_key import new_page_token
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.response_store import ResponseStore
 from gateway.core.secrets import Secret
@@ -44,8 +45,6 @@ from gateway.streaming.relay import Relay
 from gateway.upstream.session import SharedTransports
 from gateway.wires.reasoning_memory import ReasoningMemory
 from gateway.workers.siblings import NoSiblings, Siblings
-
-PAGE_TOKEN_BYTES: Final = 16
 
 
 class DrainState:
@@ -150,6 +149,7 @@ class Runtime:
         relayed: whether streams that have begun leave their threads.
         store: where calls are kept; None for nowhere.
         siblings: as above; None where one process serves alone.
+        page_token: as above; by default a new one.
         rests: what other processes know of targets; None where there are none.
         engines: makes what keeps the use of limits and budgets; by default in this process.
     """
@@ -163,6 +163,7 @@ class Runtime:
         relayed: bool = True,
         store: LedgerStore | None = None,
         siblings: Siblings | None = None,
+        page_token: Secret | None = None,
         rests: RestBoard | None = None,
         engines: Callable[[Clock], Engines] = local_engines,
     ) -> None:
@@ -188,7 +189,7 @@ class Runtime:
         self.price_table = PriceTable()
         self.responses = ResponseStore(self.clock.monotonic)
         self.demo_key = Secret(token_urlsafe(32))
-        self.page_token = Secret(token_hex(PAGE_TOKEN_BYTES))
+        self.page_token = page_token or new_page_token()
         self.siblings: Siblings = siblings or NoSiblings()
         self._threads = threads
         self._relayed = relayed
@@ -248,17 +249,18 @@ class Runtime:
             self._closing.pop()()
 
 
-def ledger_store(loaded: Loaded, clock: Clock | None = None) -> LedgerStore | None:
+def ledger_store(loaded: Loaded, clock: Clock | None = None, *, prunes: bool = True) -> LedgerStore | None:
     """Where the calls of a gateway are kept: a file beside its configuration, or memory where there is none; None where
     it keeps nothing.
 
     Args:
         loaded: the configuration that it starts with.
         clock: the time of calls; the system's by default.
+        prunes: whether what is too old is dropped by this process.
     """
     settings = loaded.config.ledger
     if not settings.enabled:
         return None
     path = resolve(settings.path, loaded.path.parent) if loaded.path else None
     disk = SystemClock()
-    return LedgerStore(path, disk, (clock or disk).wall)
+    return LedgerStore(path, disk, (clock or disk).wall, prunes=prunes)

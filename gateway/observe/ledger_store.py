@@ -70,10 +70,12 @@ class LedgerStore:
         path: as above.
         clock: of the disk.
         now: the time of calls, in wall seconds.
+        prunes: whether it drops what is too old; of several processes that write a file one does.
     """
 
-    def __init__(self, path: Path | None, clock: Clock, now: Callable[[], float]) -> None:
+    def __init__(self, path: Path | None, clock: Clock, now: Callable[[], float], *, prunes: bool = True) -> None:
         self.path = path
+        self._prunes = prunes
         self.fault: str | None = None
         self._clock = clock
         self._now = now
@@ -137,7 +139,7 @@ class LedgerStore:
                 self._file = LedgerFile(self.path)
             self._file.write(records)
             now = self._clock.monotonic()
-            if now >= self._prune_at:
+            if self._prunes and now >= self._prune_at:
                 more = self._file.prune(self._keep, self._now())
                 self._prune_at = now if more else now + PRUNE_SECONDS
 

@@ -7,6 +7,7 @@ over; replies that come later are for nobody. Handlers and callbacks run on the 
 """
 
 import logging
+import select
 import selectors
 import socket
 import threading
@@ -14,12 +15,15 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Final
 
+import msgspec
+
 from gateway.core.clock import Clock
 from gateway.core.no_op import no_op
 from gateway.net.self_pipe import SelfPipe
 from gateway.workers.channel import Channel, Ended
 from gateway.workers.messages import ALL, PARENT, Broken, Kind, Message, unfolded
 from gateway.workers.siblings import MAX_BODY, Fold, Handler
+from gateway.workers.start import Start
 
 GRACE_SECONDS: Final = 0.2
 """What an answer gets beyond the time of its question, which the parent measures."""
@@ -40,18 +44,18 @@ class Hub:
     """The siblings of a worker (gateway.workers.siblings.Siblings), and the parent.
 
     Attributes:
-        number, count: as there.
+        number, count: as there; the count is known with `wait_for_start`.
 
     Args:
         end: the worker's of the socket pair. It is closed with this.
         number: as above.
-        count: as above.
         clock: the time.
     """
 
-    def __init__(self, end: socket.socket, number: int, count: int, clock: Clock) -> None:
+    def __init__(self, end: socket.socket, number: int, clock: Clock) -> None:
         self.number = number
-        self.count = count
+        self.count = number + 1
+        self._early: list[Message] = []  # what has come before the thread was there
         self._channel = Channel(end)
         self._clock = clock
         self._handlers: dict[str, Handler] = {}
@@ -69,6 +73,18 @@ class Hub:
     def on(self, kind: Kind, callback: Callable[[Message], None]) -> None:
         """Call this for the parent's messages of a kind. Before `start`."""
         self._callbacks[kind] = callback
+
+    def wait_for_start(self) -> Start:
+        """What this worker is to serve. Before `start`. Raises OSError: the parent is gone."""
+        while not self._early:
+            select.select([self._channel], [], [])
+            try:
+                self._early += self._channel.receive()
+            except (Ended, Broken) as fault:
+                raise OSError(f"the parent does not say what to serve: {fault}") from None
+        start = msgspec.json.decode(self._early.pop(0).body, type=Start)
+        self.count = start.count
+        return start
 
     def start(self, on_gone: Callable[[], None]) -> None:
         """Read and write from now on.
@@ -145,6 +161,8 @@ class Hub:
         selector.register(self._wakeup.reader, selectors.EVENT_READ)
         selector.register(self._channel, selectors.EVENT_READ)
         try:
+            for message in self._early:
+                self._take(message)
             while self._turn(selector):
                 pass
         except (Ended, Broken) as fault:
