@@ -18,10 +18,10 @@ from gateway.core.secrets import Secret
 from gateway.core.this_machine import reachable_from_here
 from gateway.httpd.listening import bind
 from gateway.httpd.server import HttpServer
+from gateway.knowledge import ALONE, Knowledge
 from gateway.observe import logs
 from gateway.own_rows import own_rows
 from gateway.reload import Reloader, Reloads
-from gateway.routing.rest_board import RestBoard
 from gateway.runtime import Current, Runtime, ledger_store
 from gateway.server.gateway_proxy import GatewayProxy
 from gateway.server.page_token import PageTokenFile, token_folder
@@ -42,7 +42,7 @@ class WorkerPlace:
         page_token: the same for all of them; its file is the parent's.
         generation: of the configuration.
         reloads: by the parent.
-        rests, engines: what is known together of targets and limits, as the runtime takes them.
+        knowledge, engines: what workers know together, of targets and of limits, as the runtime takes them.
     """
 
     sockets: Sequence[socket]
@@ -50,7 +50,7 @@ class WorkerPlace:
     page_token: Secret
     generation: int
     reloads: Reloads
-    rests: RestBoard | None = None
+    knowledge: Knowledge = ALONE
     engines: Callable[[Clock], Engines] = local_engines
 
 
@@ -97,7 +97,7 @@ class Gateway:
             store=ledger_store(loaded, clock, prunes=place is None or place.siblings.number == 0),
             siblings=place.siblings if place else None,
             page_token=place.page_token if place else None,
-            rests=place.rests if place else None,
+            knowledge=place.knowledge if place else ALONE,
             engines=place.engines if place else local_engines,
         )
         self.current: Current[Assembly] = Current()

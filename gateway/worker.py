@@ -28,6 +28,7 @@ from gateway.core.errors import Draining
 from gateway.core.no_op import no_op
 from gateway.core.secrets import Secret
 from gateway.greeting import greeting
+from gateway.knowledge import shared_knowledge
 from gateway.observe import logs
 from gateway.outputs import Outputs
 from gateway.process import StopSignals, freeze_startup_objects, limit_malloc, raise_descriptor_limit
@@ -109,6 +110,7 @@ class Worker:
             page_token=Secret(start.page_token),
             generation=start.generation,
             reloads=self._reloads,
+            knowledge=shared_knowledge(Path(start.folder), hub.number, SystemClock.wall),
         )
         self.gateway = Gateway(loaded, environ, on_death=signals.wake, place=place)
         self._know(start.known)
