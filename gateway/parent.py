@@ -7,7 +7,7 @@ the hub's thread looks after the workers, and the reloader's after the file.
 
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from itertools import chain
 from socket import socket
 from typing import Final
@@ -178,12 +178,21 @@ def run_parent(loaded: Loaded, environ: Mapping[str, str], overrides: Overrides)
     if loaded.path is None:
         raise TypeError("workers are a setting of a file")
     raise_descriptor_limit()
-    gateway, log = loaded.config.gateway, loaded.config.logging
+    gateway = loaded.config.gateway
     exposed = gateway.exposed and needs_key(loaded.config)
     sockets = bind_shared(gateway.host, gateway.port, worker_count(gateway), exposed=exposed)
-    folder = RunDirectory.open(sockets[0][0].getsockname()[1], environ)
-    file = ConfigFile(loaded.path, environ, overrides)
-    terminal = sys.stdin is not None and sys.stdin.isatty()
+    with ExitStack() as closing_all:
+        for each in chain.from_iterable(sockets):
+            closing_all.enter_context(each)
+        folder = RunDirectory.open(sockets[0][0].getsockname()[1], environ)
+        closing_all.callback(folder.remove)
+        file = ConfigFile(loaded.path, environ, overrides)
+        return _serve(loaded, file, sockets, folder)
+
+
+def _serve(loaded: Loaded, file: ConfigFile, sockets: Sequence[Sequence[socket]], folder: RunDirectory) -> int:
+    """Returns the exit code."""
+    log = loaded.config.logging
     parent: Parent | None = None
 
     def at_once() -> None:
@@ -191,6 +200,7 @@ def run_parent(loaded: Loaded, environ: Mapping[str, str], overrides: Overrides)
             parent.hub.kill_all()
         folder.remove()
 
+    terminal = sys.stdin is not None and sys.stdin.isatty()
     with closing(StopSignals(terminal=terminal, at_once=at_once)) as signals:
         outputs = Outputs(loaded)
         parent = Parent(loaded, file, sockets=sockets, folder=folder, outputs=outputs, signals=signals)
@@ -198,10 +208,9 @@ def run_parent(loaded: Loaded, environ: Mapping[str, str], overrides: Overrides)
         signals.install()
         parent.start()
         signals.wait(parent.reloader.request)
-        worst = _end(parent, outputs)
-        folder.remove()
+        code = _end(parent, outputs)
         outputs.close()
-        return worst
+        return code
 
 
 def _end(parent: Parent, outputs: Outputs) -> int:
