@@ -28,7 +28,7 @@ from gateway.httpd.listening import bind_shared
 from gateway.observe import logs
 from gateway.observe.masking import Masker
 from gateway.outputs import FLUSH_SECONDS, STOPPING, Outputs, stopped
-from gateway.process import STOP_SECONDS, StopSignals, raise_descriptor_limit
+from gateway.process import STOP_SECONDS, StopSignals, freeze_startup_objects, raise_descriptor_limit
 from gateway.reload import RELOAD_TOPIC, Reloader
 from gateway.server.page_token import PageTokenFile, token_folder
 from gateway.workers.launch import Process, launch, own_door
@@ -207,6 +207,7 @@ def _serve(loaded: Loaded, file: ConfigFile, sockets: Sequence[Sequence[socket]]
         logs.set_up(log.level, log.format, parent.masker, outputs.lines.queue)
         signals.install()
         parent.start()
+        freeze_startup_objects()
         signals.wait(parent.reloader.request)
         code = _end(parent, outputs)
         outputs.close()

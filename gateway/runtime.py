@@ -187,10 +187,12 @@ class Runtime:
         self.observers = Observers([CallLog(), self.ledger])
         self.memory = ReasoningMemory(log=knowledge.calls)
         self.price_table = PriceTable()
-        self.responses = ResponseStore(self.clock.monotonic)
         self.demo_key = Secret(token_urlsafe(32))
         self.page_token = page_token or new_page_token()
         self.siblings: Siblings = siblings or NoSiblings()
+        if store is not None:
+            store.prunes = store.path is None or self.siblings.number == 0
+        self.responses = _responses(self.clock, self.siblings)
         self._threads = threads
         self._relayed = relayed
         self._stores: dict[Path, TokenStore] = {}
@@ -249,18 +251,25 @@ class Runtime:
             self._closing.pop()()
 
 
-def ledger_store(loaded: Loaded, clock: Clock | None = None, *, prunes: bool = True) -> LedgerStore | None:
+def _responses(clock: Clock, siblings: Siblings) -> ResponseStore:
+    if siblings.count == 1:
+        return ResponseStore(clock.monotonic)
+    from gateway.workers.shared_responses import SharedResponses  # noqa: PLC0415 - several workers only
+
+    return SharedResponses(clock.monotonic, siblings)
+
+
+def ledger_store(loaded: Loaded, clock: Clock | None = None) -> LedgerStore | None:
     """Where the calls of a gateway are kept: a file beside its configuration, or memory where there is none; None where
     it keeps nothing.
 
     Args:
         loaded: the configuration that it starts with.
         clock: the time of calls; the system's by default.
-        prunes: whether what is too old is dropped by this process.
     """
     settings = loaded.config.ledger
     if not settings.enabled:
         return None
     path = resolve(settings.path, loaded.path.parent) if loaded.path else None
     disk = SystemClock()
-    return LedgerStore(path, disk, (clock or disk).wall, prunes=prunes)
+    return LedgerStore(path, disk, (clock or disk).wall)

@@ -94,7 +94,7 @@ class Gateway:
             threads=settings.threads,
             clock=clock,
             relayed=relayed,
-            store=ledger_store(loaded, clock, prunes=place is None or place.siblings.number == 0),
+            store=ledger_store(loaded, clock),
             siblings=place.siblings if place else None,
             page_token=place.page_token if place else None,
             knowledge=place.knowledge if place else ALONE,

@@ -1,5 +1,6 @@
 """The verb that serves: from a terminal, as a program without one, or as a Windows service."""
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -65,19 +66,23 @@ def serve(  # noqa: PLR0913 - the options of one command
 
 
 def _run(path: Path | None, host: str | None, port: int | None, *supervisors: "Supervisor") -> int:
-    from gateway.config.workers import worker_count
-    from gateway.httpd.listening import BindError
-
-    said = overrides(host, port, create_key=True)
-    loaded = configuration(path, said)
+    gc.disable()  # until it serves: what a start imports and makes stays, and looking through it takes a tenth of it
     try:
-        if worker_count(loaded.config.gateway) > 1:
-            return _run_workers(loaded, said)
-        from gateway.run import run
+        from gateway.config.workers import worker_count
+        from gateway.httpd.listening import BindError
 
-        return run(loaded, os.environ, said, supervisors)
-    except BindError as fault:
-        raise Failed(str(fault)) from None
+        said = overrides(host, port, create_key=True)
+        loaded = configuration(path, said)
+        try:
+            if worker_count(loaded.config.gateway) > 1:
+                return _run_workers(loaded, said)
+            from gateway.run import run
+
+            return run(loaded, os.environ, said, supervisors)
+        except BindError as fault:
+            raise Failed(str(fault)) from None
+    finally:
+        gc.enable()
 
 
 def _run_workers(loaded: "Loaded", said: "Overrides") -> int:
@@ -91,6 +96,7 @@ def _run_workers(loaded: "Loaded", said: "Overrides") -> int:
 
 
 def _be_worker(number: int, hub: int | None) -> int:
+    gc.disable()  # as above
     from gateway.worker import run_worker
 
     try:
@@ -98,6 +104,8 @@ def _be_worker(number: int, hub: int | None) -> int:
             return run_worker(number, -1 if hub is None else hub, os.environ)
     except OSError as fault:
         raise Failed(f"Only a gateway starts its workers: {fault.strerror or fault}.") from None
+    finally:
+        gc.enable()
 
 
 def _exit_code(path: Path | None, host: str | None, port: int | None, control: "Supervisor") -> int:

@@ -133,7 +133,9 @@ class Workers:
 
 def processes_of(parent: int) -> Mapping[int, int]:
     """The workers of a parent that run, by their number."""
-    listed = subprocess.run(["ps", "-A", "-ww", "-o", "pid=,ppid=,stat=,args="], capture_output=True, text=True, check=True)
+    listed = subprocess.run(
+        ["ps", "-A", "-ww", "-o", "pid=,ppid=,stat=,args="], capture_output=True, text=True, check=True
+    )
     found = {}
     for line in listed.stdout.splitlines():
         pid, ppid, state, *words = line.split()

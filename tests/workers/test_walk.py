@@ -47,7 +47,7 @@ def test_two_workers_serve_die_reload_and_end(upstream: ScriptedUpstream, tmp_pa
         assert [gateway.call() for _ in range(10)] == [200] * 10, "the other one accepts what would be its"
         until(lambda: gateway.processes.get(0, before[0]) != before[0])
         assert gateway.processes[1] == before[1]
-        assert gateway.events("ended") == ["Worker 0 has ended by signal 9."]
+        until(lambda: gateway.events("ended") == ["Worker 0 has ended by signal 9."])
 
         aliases = [alias("best", "a/m"), alias("fast", "a/m")]
         gateway.write({**content, "modelAliases": aliases})
