@@ -58,6 +58,10 @@ class DrainStateLike(Protocol):
     def draining(self) -> bool:
         """Whether it does."""
 
+    @property
+    def degraded(self) -> bool:
+        """Whether fewer workers serve than are to, because they keep dying."""
+
 
 class GatewayProxy:
     """The WSGI application; `application` is what a server serves.
@@ -197,6 +201,7 @@ class GatewayProxy:
                 g.client,
                 arguments=arguments,
                 query=request.args.to_dict(),
+                degraded=self._drain_state.degraded,
             )
             return _response(route.answer(asked))
 
