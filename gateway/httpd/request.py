@@ -6,6 +6,7 @@ connection is read, because where the next request begins is not certain.
 """
 
 import contextlib
+from collections.abc import Callable
 from io import BytesIO
 from typing import Final, TypeAlias
 
@@ -13,7 +14,7 @@ from waitress.buffers import OverflowableBuffer
 
 from gateway.core.errors import BodyTooLarge, GatewayError, Overloaded
 from gateway.http1.request_body import ChunkedBody, CountedBody, StoredBody
-from gateway.http1.request_reader import HeadReader, RequestHead
+from gateway.http1.request_reader import HeadReader, RequestHead, parse
 
 MIB: Final = 1 << 20
 READ_SIZE: Final = 65_536
@@ -76,9 +77,10 @@ class RequestParser:
 
     Args:
         largest: bytes a body may have.
+        read_head: reads its head, as `parse` does.
     """
 
-    def __init__(self, largest: int) -> None:
+    def __init__(self, largest: int, read_head: Callable[[str], RequestHead] = parse) -> None:
         self.head: RequestHead | None = None
         self.body: _Body | None = None
         self.completed = False
@@ -88,7 +90,7 @@ class RequestParser:
         self._largest = largest
         self._fault: GatewayError | None = None  # known before its body is passed over
         self._spool: Spool | None = None
-        self._reader = HeadReader()
+        self._reader = HeadReader(read_head)
 
     @property
     def wanted(self) -> int:
