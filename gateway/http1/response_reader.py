@@ -10,6 +10,7 @@ Where a body ends is next door, in response_body. Source: RFC 9112; sections are
 
 import re
 from collections.abc import ItemsView, Iterator, Mapping
+from operator import methodcaller
 from typing import Any, Final
 
 from gateway.http1.response_body import Body, Counted, ProtocolError, body_of, listed
@@ -34,6 +35,7 @@ _HEAD: Final = re.compile(
     rf"(?P<fields>(?:{_WORD}:[^\r\n\0]*+\r?\n)*)\r?\n"
 )
 _FIELD: Final = re.compile(r"([^:]++):[ \t]*+([^\r\n]*+)\r?\n")  # of lines that _HEAD has found to be fields
+_without_blanks: Final = methodcaller("rstrip", " \t")
 
 
 class Headers(Mapping[str, str]):
@@ -159,8 +161,11 @@ class ResponseReader:
 def _values(fields: list[tuple[str, str]]) -> dict[str, str]:
     if len(fields) > MAX_FIELDS:
         raise ProtocolError("the head of its answer has too many fields")
-    values: dict[str, str] = {}
-    for name, text in fields:
-        key, value = name.lower(), text.rstrip(" \t")
-        values[key] = f"{values[key]}, {value}" if key in values else value
-    return values
+    if not fields:
+        return {}
+    names, texts = zip(*fields, strict=True)
+    keys, values = list(map(str.lower, names)), list(map(_without_blanks, texts))
+    found = dict(zip(keys, values, strict=True))
+    if len(found) < len(fields):  # one is repeated
+        return {name: ", ".join(value for key, value in zip(keys, values, strict=True) if key == name) for name in found}
+    return found

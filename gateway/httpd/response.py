@@ -250,17 +250,13 @@ class Response:
 
     def _begin(self, status: str, headers: list[tuple[str, str]]) -> None:
         self._status = status
-        self.length = None
-        self.streams = False
-        self._headers = fields = []
-        for name, value in headers:
-            known = spelled(name)
-            if known == "Content-Length":
-                self.length = int(value)
-                continue
-            if known == "Content-Type":
-                self.streams = value.startswith("text/event-stream")
-            fields.append((known, value))
+        self._headers = fields = [(spelled(name), value) for name, value in headers]
+        known = dict(fields)
+        length = known.get("Content-Length")
+        self.length = None if length is None else int(length)
+        if length is not None:
+            fields.remove(("Content-Length", length))  # `_head` says it, where it is said
+        self.streams = known.get("Content-Type", "").startswith("text/event-stream")
         head = self._request.head
         self._has_body = not status.startswith(WITHOUT_BODY) and (head is None or head.method != "HEAD")
 
