@@ -244,7 +244,7 @@ class Call:
             return self._ended
         if self.caller.left:
             return CallerLeft("The caller closed its side of the connection.")
-        if self.remaining() <= 0:
+        if self._clock.monotonic() >= self.deadline:
             return DeadlineExceeded("No answer within gateway.requestTimeoutSeconds.")
         return None
 

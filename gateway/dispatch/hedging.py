@@ -9,7 +9,6 @@ answer. Why a target failed does not matter here beyond whether others may be as
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from functools import cache
 
 from msgspec import Struct
 
@@ -23,6 +22,7 @@ from gateway.dispatch.branch import LOST, Branch, BranchLost
 from gateway.dispatch.call import Call
 from gateway.dispatch.operation import Operation
 from gateway.dispatch.target_answer import TargetAnswer
+from gateway.limits.token_reserves import RequestSize
 from gateway.routing.account_rests import rests_account
 from gateway.routing.router import Target
 
@@ -68,7 +68,7 @@ class HedgedDispatch:
         self._has_several = len(order.ready) + len(order.cooling_down) > 1
         self._lock = threading.Lock()  # guards the lists, the winner and the final error
         self._waiting: threading.Condition | None = None  # the caller's thread, for other branches; made when it waits
-        self._size = cache(operation.size)
+        self._size: RequestSize | None = None  # found when the first limit asks
         self._ready = [self._candidate(target, wait=order.queue) for target in order.ready]
         self._rate_limited: list[Target] = []
         self._cooling_down = list(order.cooling_down)
@@ -86,7 +86,7 @@ class HedgedDispatch:
             AllFailed: every candidate failed; `failures` has the reasons.
             GatewayError: a failure that ends the call, or the answer is not wanted any more.
         """
-        while self._has_candidates() and (own := self._new_branch()) is not None:
+        while (own := self._new_branch()) is not None:
             self._work(own)
             if self._is_decided():
                 break
@@ -119,13 +119,13 @@ class HedgedDispatch:
             self._remove(hedge)
 
     def _new_branch(self) -> Branch | None:
-        """A new branch of the call; None where the call needs none any more."""
+        """A new branch of the call; None where the call needs none any more, or has no candidate for it."""
         if self._call.reason_to_stop() is not None:
             return None
-        branch = Branch(self._call, self._clock)
         with self._lock:
-            if self._is_decided():
+            if self._is_decided() or not self._has_candidates():
                 return None
+            branch = Branch(self._call, self._clock)
             self._branches.append(branch)
         return branch
 
@@ -153,8 +153,8 @@ class HedgedDispatch:
     def _work(self, branch: Branch) -> None:
         """Ask one candidate after the other until one answers or none is left."""
         try:
-            while not branch.is_over() and (candidate := self._next(branch)) is not None:
-                if not self._try(candidate, branch):
+            while (candidate := self._next(branch)) is not None:
+                if not self._try(candidate, branch) or branch.is_over():
                     return
         finally:
             self._remove(branch)
@@ -185,8 +185,13 @@ class HedgedDispatch:
 
     def _candidate(self, target: Target, *, wait: bool, forced: bool = False) -> Candidate:
         if not target.account:
-            return Candidate(target, wait, forced, self._size)
-        return Candidate(target, wait, forced, self._size, self._other_account)
+            return Candidate(target, wait, forced, self._request_size)
+        return Candidate(target, wait, forced, self._request_size, self._other_account)
+
+    def _request_size(self) -> RequestSize:
+        if self._size is None:  # two branches may both find it, and it is the same
+            self._size = self._operation.size()
+        return self._size
 
     def _other_account(self, target: Target) -> Candidate | None:
         """Take the next ready account of a target out of the order."""
@@ -233,9 +238,8 @@ class HedgedDispatch:
         return next((at for at, each in places if not each.target.account or each.target.shared not in others), None)
 
     def _has_candidates(self) -> bool:
-        with self._lock:
-            candidates = self._ready or self._rate_limited or self._cooling_down
-            return bool(candidates) and self._call.has_tries and not self._is_decided()
+        """Under the lock."""
+        return bool(self._ready or self._rate_limited or self._cooling_down) and self._call.has_tries
 
     def _add_cooling_down(self, target: Target) -> None:
         """The target has started to cool down since the order was made, or another call probes it."""

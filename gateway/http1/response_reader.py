@@ -166,6 +166,7 @@ def _values(fields: list[tuple[str, str]]) -> dict[str, str]:
     names, texts = zip(*fields, strict=True)
     keys, values = list(map(str.lower, names)), list(map(_without_blanks, texts))
     found = dict(zip(keys, values, strict=True))
-    if len(found) < len(fields):  # one is repeated
-        return {name: ", ".join(value for key, value in zip(keys, values, strict=True) if key == name) for name in found}
-    return found
+    if len(found) == len(fields):
+        return found
+    pairs = list(zip(keys, values, strict=True))  # one is repeated
+    return {name: ", ".join(value for key, value in pairs if key == name) for name in found}
