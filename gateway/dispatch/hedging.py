@@ -49,6 +49,25 @@ class CandidateOrder(Struct, frozen=True):
     due: Callable[[Target], float]
 
 
+class _SizeOnce:
+    """The size of an operation, found when a limit asks first. Two branches may both find it, and it is the same.
+
+    A class, because functools.cache takes 2.5 us to make a function of this; and no method of the dispatch, whose
+    candidates hold it: a call leaves no cycle for the garbage collector.
+    """
+
+    __slots__ = ("_found", "_operation")
+
+    def __init__(self, operation: Operation) -> None:
+        self._operation = operation
+        self._found: RequestSize | None = None
+
+    def __call__(self) -> RequestSize:
+        if self._found is None:
+            self._found = self._operation.size()
+        return self._found
+
+
 class HedgedDispatch:
     """Asks the candidates of one call.
 
@@ -68,7 +87,7 @@ class HedgedDispatch:
         self._has_several = len(order.ready) + len(order.cooling_down) > 1
         self._lock = threading.Lock()  # guards the lists, the winner and the final error
         self._waiting: threading.Condition | None = None  # the caller's thread, for other branches; made when it waits
-        self._size: RequestSize | None = None  # found when the first limit asks
+        self._size = _SizeOnce(operation)
         self._ready = [self._candidate(target, wait=order.queue) for target in order.ready]
         self._rate_limited: list[Target] = []
         self._cooling_down = list(order.cooling_down)
@@ -185,13 +204,8 @@ class HedgedDispatch:
 
     def _candidate(self, target: Target, *, wait: bool, forced: bool = False) -> Candidate:
         if not target.account:
-            return Candidate(target, wait, forced, self._request_size)
-        return Candidate(target, wait, forced, self._request_size, self._other_account)
-
-    def _request_size(self) -> RequestSize:
-        if self._size is None:  # two branches may both find it, and it is the same
-            self._size = self._operation.size()
-        return self._size
+            return Candidate(target, wait, forced, self._size)
+        return Candidate(target, wait, forced, self._size, self._other_account)
 
     def _other_account(self, target: Target) -> Candidate | None:
         """Take the next ready account of a target out of the order."""
