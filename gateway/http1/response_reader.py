@@ -150,7 +150,7 @@ class ResponseReader:
             return
         values = _values(_FIELD.findall(found["fields"]))
         connection = values.get("connection")
-        close = connection is not None and "close" in listed(connection)
+        close = connection is not None and "close" in connection.lower() and "close" in listed(connection)
         # what has both framings is not to be trusted in where it ends (section 6.3, number 3)
         both = "transfer-encoding" in values and "content-length" in values
         self._persists = found["minor"] != "0" and not close and not both

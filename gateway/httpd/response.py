@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from waitress.channel import ClientDisconnected
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from _typeshed import OptExcInfo
 
 LAST_CHUNK: Final = b"0\r\n\r\n"
+_NAME, _VALUE = itemgetter(0), itemgetter(1)
 
 logger = logging.getLogger(__name__)
 
@@ -250,7 +252,8 @@ class Response:
 
     def _begin(self, status: str, headers: list[tuple[str, str]]) -> None:
         self._status = status
-        self._headers = fields = [(spelled(name), value) for name, value in headers]
+        names, values = map(_NAME, headers), map(_VALUE, headers)
+        self._headers = fields = list(zip(map(spelled, names), values, strict=True))
         known = dict(fields)
         length = known.get("Content-Length")
         self.length = None if length is None else int(length)

@@ -94,6 +94,8 @@ class LocalSlots:
             grant.is_open = is_held
 
     def settle(self, grant: LocalGrant, tokens: int) -> None:
+        if not grant.is_open:  # mostly nothing of it is counted in tokens, and this saves the lock
+            return
         with self._lock:
             if not grant.is_open or grant.sent_at is None:
                 return
