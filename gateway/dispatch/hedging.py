@@ -94,6 +94,7 @@ class HedgedDispatch:
         self._due = order.due
         self._branches: list[Branch] = []
         self._asked: dict[Branch, Target] = {}  # by whom each target was asked last
+        self._decided = False  # by a winner or a final error
         self._winner: TargetAnswer | None = None
         self._final_error: GatewayError | None = None
         self.failures: list[GatewayError] = []
@@ -107,7 +108,7 @@ class HedgedDispatch:
         """
         while (own := self._new_branch()) is not None:
             self._work(own)
-            if self._is_decided():
+            if self._decided:
                 break
             self._wait_for_others()
         if (reason := self._call.reason_to_stop()) is not None:
@@ -128,7 +129,7 @@ class HedgedDispatch:
             spawn: runs a function in a thread of its own and returns whether it found one.
         """
         with self._lock:
-            if not self._ready or self._is_decided() or not self._call.has_tries:
+            if not self._ready or self._decided or not self._call.has_tries:
                 return
             slow = next((branch for branch in self._branches if branch.turned_slow()), None)
         if slow is None or (hedge := self._new_branch()) is None:
@@ -142,7 +143,7 @@ class HedgedDispatch:
         if self._call.reason_to_stop() is not None:
             return None
         with self._lock:
-            if self._is_decided() or not self._has_candidates():
+            if self._decided or not self._has_candidates():
                 return None
             branch = Branch(self._call, self._clock)
             self._branches.append(branch)
@@ -157,7 +158,7 @@ class HedgedDispatch:
     def _wait_for_others(self) -> None:
         """Wait until a branch has decided the call or none works any more. The end of the call ends all branches."""
         with self._lock:
-            while self._branches and not self._is_decided():
+            while self._branches and not self._decided:
                 self._waiting = self._waiting or threading.Condition(self._lock)
                 self._waiting.wait()
 
@@ -165,9 +166,6 @@ class HedgedDispatch:
         """Wake the caller's thread if it waits. Under the lock."""
         if self._waiting is not None:
             self._waiting.notify_all()
-
-    def _is_decided(self) -> bool:
-        return self._winner is not None or self._final_error is not None
 
     def _work(self, branch: Branch) -> None:
         """Ask one candidate after the other until one answers or none is left."""
@@ -223,7 +221,7 @@ class HedgedDispatch:
         soonest first, rather than failing without having asked.
         """
         with self._lock:
-            if self._is_decided() or not self._call.has_tries:
+            if self._decided or not self._call.has_tries:
                 return None
             if (place := self._next_ready(branch)) is not None:
                 candidate = self._ready.pop(place)
@@ -293,9 +291,9 @@ class HedgedDispatch:
     def _fail(self, error: GatewayError) -> None:
         """End the call with an error, unless it is decided already."""
         with self._lock:
-            if self._is_decided():
+            if self._decided:
                 return  # the other branches were cancelled by that decision; a second time would cancel the winner
-            self._final_error = error
+            self._decided, self._final_error = True, error
             others = list(self._branches)
             self._wake()
         for other in others:
@@ -304,9 +302,9 @@ class HedgedDispatch:
     def _win(self, answer: TargetAnswer, branch: Branch) -> None:
         """End the call with an answer, unless it is decided already: then discard the answer."""
         with self._lock:
-            is_first = not self._is_decided()
+            is_first = not self._decided
             if is_first:
-                self._winner = answer
+                self._decided, self._winner = True, answer
             others = [other for other in self._branches if other is not branch]
         if not is_first:
             self._call.attempts.append(answer.as_try(LOST))

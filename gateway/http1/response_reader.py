@@ -62,6 +62,11 @@ class Headers(Mapping[str, str]):
         return self._values.items()
 
 
+_NO_HEADERS: Final = Headers({})
+_NO_BODY: Final = Counted(0)
+"""What a response has whose head has not come; nothing is fed to them."""
+
+
 class ResponseReader:
     """One response to a POST, however its bytes are cut.
 
@@ -74,14 +79,14 @@ class ResponseReader:
 
     def __init__(self) -> None:
         self.status: int | None = None
-        self.headers = Headers({})
+        self.headers = _NO_HEADERS
         self.ended = False
         self.fault: ProtocolError | None = None
         self._head = b""  # what has come of it
         self._searched = 0  # bytes of it in which no end begins
         self._interim = 0
         self._persists = False
-        self._body: Body = Counted(0)
+        self._body: Body = _NO_BODY
 
     @property
     def reusable(self) -> bool:

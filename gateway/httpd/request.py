@@ -163,6 +163,15 @@ class RequestParser:
     def _feed_body(self, body: _Body, data: bytes) -> int:
         taken = body.received(data)
         self.body_bytes += taken
+        if not isinstance(body, CountedBody):  # its length was in the head, and it fits into memory
+            self._check_stored(body)
+        if body.completed:
+            self.completed = True
+            self.awaits_continue = False
+        return taken
+
+    def _check_stored(self, body: StoredBody | ChunkedBody) -> None:
+        """Raise where more has come than may, or what came could not be stored; the former only once it has passed."""
         to_come = body.remaining if isinstance(body, ChunkedBody) else 0
         if self._fault is None:
             if self._spool is not None and self._spool.lost:
@@ -172,10 +181,6 @@ class RequestParser:
                 body.close()
         if self.body_bytes + to_come > self._patience or (self._fault is not None and body.completed):
             raise self._fault or self._too_large()
-        if body.completed:
-            self.completed = True
-            self.awaits_continue = False
-        return taken
 
     def _new_spool(self) -> Spool:
         self._spool = spool = Spool()

@@ -187,6 +187,8 @@ class HttpProvider:
     def _past_blanks(self, body: ByteStream, data: bytes, timeouts: Iterator[float]) -> bytes:
         """Read a whole answer up to its first bytes that are more than blanks. Some providers send those meanwhile, and
         they are no begin of an answer."""
+        if not data.isspace():
+            return data
         parts = [data]
         size = len(data)
         while parts[-1].isspace() and size <= MAX_ANSWER:

@@ -209,7 +209,7 @@ class Guard:
             return NOBODY
         if self._has_page_token(environ):
             return ANYONE
-        shown = [key_digest(text) for text in _keys_shown(environ)]
+        shown = list(map(key_digest, _keys_shown(environ)))
         known = self._known(shown)
         found = None if known is None else self.clients[known]
         if found is None and opens_metrics and self.metrics_digest in shown:
@@ -233,12 +233,16 @@ class Guard:
 
     def _known(self, shown: Iterable[bytes]) -> bytes | None:
         """The first of the digests that is a client's."""
-        return next((digest for digest in shown if digest in self.clients), None)
+        for digest in shown:
+            if digest in self.clients:
+                return digest
+        return None
 
     def _has_page_token(self, environ: Environ) -> bool:
         token = environ.get(PAGE_HEADER)
-        digest = key_digest(token.encode("latin-1", "backslashreplace")) if token else b""
-        return self.page_digest is not None and hmac.compare_digest(self.page_digest, digest)
+        if not token or self.page_digest is None:
+            return False
+        return hmac.compare_digest(self.page_digest, key_digest(token.encode("latin-1", "backslashreplace")))
 
     def _is_metrics(self, environ: Environ) -> bool:
         """Whether the metrics are asked for. A slash at the end is theirs too, as for every route."""
@@ -282,13 +286,11 @@ def _is_preflight(environ: Environ) -> bool:
     )
 
 
-def _keys_shown(environ: Environ) -> Iterable[bytes]:
+def _keys_shown(environ: Environ) -> list[bytes]:
     """What the caller offers as a key, in the bytes that came; never empty ones."""
     scheme, _, token = (environ.get("HTTP_AUTHORIZATION") or "").partition(" ")
     bearer = token.strip(" \t") if scheme.lower() == "bearer" else ""  # no more: 0xA0 ends characters in UTF-8
-    for text in (bearer, environ.get("HTTP_X_API_KEY")):
-        if text:
-            yield text.encode("latin-1", "backslashreplace")
+    return [text.encode("latin-1", "backslashreplace") for text in (bearer, environ.get("HTTP_X_API_KEY")) if text]
 
 
 def _normal_origin(origin: str) -> str:
