@@ -18,12 +18,14 @@ from gateway.auth.logins import Logins
 from gateway.auth.tokens.token_store import TokenStore
 from gateway.auth.unsaved_tokens import UnsavedTokens
 from gateway.clients.admission import ClientUse
+from gateway.clients.engines import Engines, local_engines
 from gateway.config.loader import Loaded, resolve
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.response_store import ResponseStore
 from gateway.core.secrets import Secret
 from gateway.demo import DemoProvider
 from gateway.dispatch.watchdog import CallWatchdog
+from gateway.knowledge import ALONE, Knowledge
 from gateway.limits.rate_limiters import RateLimiters
 from gateway.observe.ledger import Ledger
 from gateway.observe.ledger_store import LedgerStore
@@ -41,6 +43,7 @@ from gateway.routing.router import Target
 from gateway.streaming.relay import Relay
 from gateway.upstream.session import SharedTransports
 from gateway.wires.reasoning_memory import ReasoningMemory
+from gateway.workers.siblings import NoSiblings, Siblings
 
 PAGE_TOKEN_BYTES: Final = 16
 
@@ -136,6 +139,7 @@ class Runtime:
         responses: answers of the Responses API, for requests that build on them.
         demo_key: with which the embedded provider is called.
         page_token: stands for a key, for the person who runs the gateway (gateway.server.page_token).
+        siblings: the other workers of the gateway.
 
     Args:
         environ: as above.
@@ -143,9 +147,12 @@ class Runtime:
         clock: the time; the system's by default.
         relayed: whether streams that have begun leave their threads.
         store: where calls are kept; None for nowhere.
+        siblings: as above; None where one process serves alone.
+        knowledge: what this process knows together with others; it is closed with the rest.
+        engines: makes what keeps the use of limits and budgets; by default in this process.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a process is given, by name
         self,
         environ: Mapping[str, str],
         *,
@@ -153,33 +160,38 @@ class Runtime:
         clock: Clock | None = None,
         relayed: bool = True,
         store: LedgerStore | None = None,
+        siblings: Siblings | None = None,
+        knowledge: Knowledge = ALONE,
+        engines: Callable[[Clock], Engines] = local_engines,
     ) -> None:
         self.clock: Clock = clock or SystemClock()
         self.environ = environ
         self.masker = Masker()
         self.drain_state = DrainState()
-        self.health = Health(self.clock, random)
-        self.limiters = RateLimiters((), self.clock)
-        self.clients = ClientUse(self.clock)
+        self.health = Health(self.clock, random, knowledge.rests)
+        kept = engines(self.clock)
+        self.limiters = RateLimiters((), kept.providers)
+        self.clients = ClientUse(self.clock, kept)
         self.lessons = Lessons(self.clock)
         self.retry_budgets = RetryBudgets()
         self.transports = SharedTransports()
         self.sums = Sums()
         self.ledger = Ledger(SystemClock(), self.masker.mask, store)  # a disk's time is the real one
-        self.recent = RecentCalls(self.clock.wall)
+        self.recent = RecentCalls(self.clock.wall, knowledge.numbers)
         self.quotas = Quotas()
         for sink in (self.sums, self.recent, self.quotas):
             self.ledger.add_sink(sink)
         self.observers = Observers([CallLog(), self.ledger])
-        self.memory = ReasoningMemory()
+        self.memory = ReasoningMemory(log=knowledge.calls)
         self.price_table = PriceTable()
         self.responses = ResponseStore(self.clock.monotonic)
         self.demo_key = Secret(token_urlsafe(32))
         self.page_token = Secret(token_hex(PAGE_TOKEN_BYTES))
+        self.siblings: Siblings = siblings or NoSiblings()
         self._threads = threads
         self._relayed = relayed
         self._stores: dict[Path, TokenStore] = {}
-        self._closing: list[Callable[[], None]] = [self.ledger.close]
+        self._closing: list[Callable[[], None]] = [kept.close, knowledge.close, self.ledger.close]
 
     @cached_property
     def watchdog(self) -> CallWatchdog:

@@ -72,9 +72,10 @@ class LedgerFile:
         with _transaction(self._connection) as connection:
             found = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'calls'").fetchone()
             numbered = list(enumerate(records, start=(found[0] if found else 0) + 1))
-            connection.executemany(INSERT_CALL, (call_row(*each) for each in numbered))
+            rows = [call_row(*each) for each in numbered]
+            connection.executemany(INSERT_CALL, rows)
             connection.executemany(INSERT_TRY, (row for each in numbered for row in try_rows(*each)))
-            connection.executemany(ADD_TO_DAY, day_rows(records))
+            connection.executemany(ADD_TO_DAY, day_rows(rows))
 
     def prune(self, keep: Keep, now: float) -> bool:
         """Forget some of what is too old or too much; a call takes 130 bytes.

@@ -1,7 +1,7 @@
 """Records of calls as rows of the ledger's tables, and their sums by day. Pure."""
 
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, cast
 
 from msgspec.structs import replace
 
@@ -16,6 +16,14 @@ LARGEST: Final = 10**12
 """Of a count from outside: SQLite has integers of 64 bits, a provider may write any number, and millions of these can
 be added up."""
 Row = tuple[object, ...]
+_AT: Final = 1
+_KEY: Final = slice(3, 9)
+_ERROR: Final = 10
+_COUNTS: Final = slice(15, 20)
+_COST: Final = 20
+_COST_SOURCE: Final = 21
+_QUARTER: Final = 900.0
+"""Seconds. Days begin at quarters of an hour, in every time zone of today."""
 
 
 def without_secrets(record: CallRecord, mask: Callable[[str], str]) -> CallRecord:
@@ -46,7 +54,7 @@ def _try_without_secrets(each: TryRecord, mask: Callable[[str], str]) -> TryReco
 
 
 def call_row(id: int, record: CallRecord) -> Row:
-    """The row of a call in `calls`."""
+    """The row of a call in `calls`; the places below are those of this tuple."""
     return (
         id,
         record.at,
@@ -75,37 +83,44 @@ def try_rows(id: int, record: CallRecord) -> Iterable[Row]:
         yield (id, number, *target, _text(each.outcome), each.ms, theirs)
 
 
-def day_rows(records: Iterable[CallRecord]) -> list[Row]:
-    """What the calls add to `days`."""
+def day_rows(rows: Iterable[Row]) -> list[Row]:
+    """What the rows of calls add to `days`."""
     sums: dict[Row, list[int]] = {}
     costs: dict[Row, int] = {}
-    for record in records:
-        key = (day_of(record.at), *_key(record))
-        found = sums.setdefault(key, [0] * 8)
-        unpriced = record.cost_source == UNPRICED
-        for place, value in enumerate((1, record.error is not None, *_counts(record), unpriced)):
-            found[place] += value or 0
-        if record.cost is not None:
-            costs[key] = costs.get(key, 0) + _bounded(record.cost)
+    days: dict[float, str] = {}
+    for row in rows:
+        at = cast("float", row[_AT])
+        quarter = at // _QUARTER
+        day = days.get(quarter) or days.setdefault(quarter, day_of(at))
+        key = (day, *row[_KEY])
+        found = sums.get(key) or sums.setdefault(key, [0] * 8)
+        found[0] += 1
+        found[1] += row[_ERROR] is not None
+        for place, count in enumerate(row[_COUNTS], start=2):
+            if count:
+                found[place] += cast("int", count)
+        found[-1] += row[_COST_SOURCE] == UNPRICED
+        if (cost := row[_COST]) is not None:
+            costs[key] = costs.get(key, 0) + cast("int", cost)
     return [(*key, *found[:-1], costs.get(key), found[-1]) for key, found in sums.items()]
 
 
 def _counts(record: CallRecord) -> tuple[int | None, ...]:
     """Its tokens: input, cached, cache_write, output, reasoning."""
     counts = (record.input, record.cached, record.cache_write, record.output, record.reasoning)
-    return tuple(None if count is None else _bounded(count) for count in counts)
+    return tuple([None if count is None else _bounded(count) for count in counts])
 
 
 def _bounded(count: int) -> int:
-    return max(-LARGEST, min(count, LARGEST))
+    return count if -LARGEST <= count <= LARGEST else LARGEST if count > 0 else -LARGEST
 
 
 def _key(record: CallRecord) -> tuple[str, ...]:
     names = (record.client, record.alias, record.provider, record.account, record.model, record.endpoint)
-    return tuple(map(_text, names))
+    return tuple([_text(name) for name in names])
 
 
 def _text(text: str, longest: int = LONGEST) -> str:
     """A text that SQLite takes: short, and without halves of surrogate pairs."""
-    cut = text[:longest]
+    cut = text if len(text) <= longest else text[:longest]
     return cut if cut.isascii() else cut.encode("utf-8", "replace").decode()

@@ -42,6 +42,8 @@ class Tiered(Struct, frozen=True):
 
     def at(self, prompt: int) -> int:
         """The price in a call with so many tokens of input."""
+        if not self.steps:
+            return self.base
         return next((price for start, price in self.steps if prompt > start), self.base)
 
 
@@ -79,6 +81,10 @@ class Row(Struct, frozen=True, array_like=True):
     rule: Any
     prices: Amounts | list[Dated]
     tiers: dict[str, list[Dated]] = {}
+
+    def lasting_rates(self, tier: str) -> Rates | None:
+        """The prices where they are the same at all times and for every call of the tier; else None."""
+        return _rates(self.prices) if tier in STANDARD and not isinstance(self.prices, list) else None
 
     def rates(self, at: float, tier: str) -> tuple[Rates, bool]:
         """The prices at a time in seconds since the epoch, and whether they are those of the tier."""

@@ -21,7 +21,7 @@ from typing import Final, Literal, TypeAlias
 from msgspec import Struct
 
 from gateway.core.answer import PER_MICRO, Usage
-from gateway.observe.price_table import PriceTable, Rates, Tiered
+from gateway.observe.price_table import STANDARD, PriceTable, Rates, Tiered
 
 LOCAL: Final = frozenset({"ollama", "lmstudio", "vllm", "llamacpp", "demo"})
 """The vendors whose servers people run themselves."""
@@ -58,6 +58,9 @@ class Cost(Struct, frozen=True):
 
 
 UNKNOWN: Final = Cost(None, "unknown")
+REMEMBERED: Final = 1_000
+"""Models whose prices are not looked up anew."""
+_NONE: Final = (None, False)
 
 
 class Override(Struct, frozen=True):
@@ -85,6 +88,7 @@ class Prices:
     def __init__(self, overrides: Iterable[Override], table: PriceTable) -> None:
         self._overrides = tuple(overrides)
         self._table = table
+        self._lasting: dict[tuple[str, str], Rates] = {}  # by vendor and model: most prices never change
 
     def cost(self, vendor: str | None, provider: str, model: str, usage: Usage, at: float) -> Cost:
         """What a try costs whose provider has counted tokens.
@@ -103,17 +107,32 @@ class Prices:
             return Cost(usage.reported_cost, "provider")
         if vendor in LOCAL:
             return Cost(0, "local")
-        row = self._table.find(vendor, model) if vendor else None
-        if row is None:
-            return UNKNOWN
-        rates, is_of_tier = row.rates(at, (usage.service_tier or "").lower())
-        found = amount(usage, rates)
+        rates, is_of_tier = self._rates(vendor, model, (usage.service_tier or "").lower(), at) if vendor else _NONE
+        found = amount(usage, rates) if rates else None
         return UNKNOWN if found is None else Cost(found, "table", self._table.date, approximate=not is_of_tier)
+
+    def _rates(self, vendor: str, model: str, tier: str, at: float) -> tuple[Rates | None, bool]:
+        """The table's prices for a model, and whether they are those of the tier."""
+        known = self._lasting.get((vendor, model)) if tier in STANDARD else None
+        if known is not None:
+            return known, True
+        row = self._table.find(vendor, model)
+        if row is None:
+            return _NONE
+        lasting = row.lasting_rates(tier)
+        if lasting is None:
+            return row.rates(at, tier)
+        if len(self._lasting) >= REMEMBERED:  # callers may name any model of a provider
+            self._lasting.clear()
+        self._lasting[vendor, model] = lasting
+        return lasting, True
 
 
 def total(costs: Iterable[Cost]) -> Cost:
     """What a call costs whose tries cost this; nothing is known of a call of which one part is not."""
     parts = tuple(costs)
+    if len(parts) == 1:
+        return parts[0]
     if not parts or any(part.amount is None for part in parts):
         return UNKNOWN
     source = min((part.source for part in parts), key=_ORDER.index)
@@ -128,6 +147,8 @@ def amount(usage: Usage, rates: Rates) -> int | None:
         if usage.completion:
             return None
         output = Tiered(0)
+    if not (usage.cached or usage.cache_write or usage.reasoning):  # most calls
+        return prompt * rates.input.at(prompt) + usage.completion * output.at(prompt)
     cached = min(usage.cached, prompt)
     written = min(usage.cache_write, prompt - cached)
     lasting = min(usage.cache_write_1h, written)

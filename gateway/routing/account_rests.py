@@ -19,6 +19,7 @@ from gateway.core.provider_failures import (
 )
 from gateway.routing.breaker import LOOK_AGAIN, BreakerEntry
 from gateway.routing.cooldowns import COOLDOWNS, DAY, CooldownPolicy, CooldownReason, Cooldowns
+from gateway.routing.rest_board import Rest
 
 OF_MODEL: Final[tuple[tuple[type[ProviderFailure], CooldownReason], ...]] = (
     (RateLimited, "rate_limited"),
@@ -45,13 +46,18 @@ def rests_account(failure: ProviderFailure) -> bool:
 class AccountRest:
     """The rests of one account, for a model or for all.
 
+    Attributes:
+        serial, others_wait: see gateway.routing.known_rests.
+
     Args:
         probed: whether one call alone asks again when a rest is over.
     """
 
-    __slots__ = ("_entered", "_probe", "_probed", "cooldowns")
+    __slots__ = ("_entered", "_probe", "_probed", "cooldowns", "others_wait", "serial")
 
     def __init__(self, *, probed: bool) -> None:
+        self.serial = 0
+        self.others_wait = probed
         self.cooldowns = Cooldowns(ACCOUNT_COOLDOWNS)
         self._probed = probed
         self._entered = 0
@@ -60,6 +66,22 @@ class AccountRest:
     def due(self, now: float) -> float:
         """Seconds until a call may ask; 0 where one may now."""
         return self.cooldowns.due(now) or (LOOK_AGAIN if self._probe else 0.0)
+
+    def adopt(self, rest: Rest) -> None:
+        """Take over what other processes know."""
+        if rest.lifted:
+            self.cooldowns.clear()
+        elif rest.why != "opened":
+            self.cooldowns.adopt(rest.why, rest.until, rest.times, entered=self._entered)
+
+    def binding(self, now: float) -> Rest | None:
+        """The rest that binds; None where none does."""
+        found = self.cooldowns.binding(now)
+        return found and Rest(found[1], found[0], found[2])
+
+    def is_clear(self) -> bool:
+        """Whether nothing is left of earlier rests."""
+        return self.cooldowns.is_clear()
 
     def enter(self, now: float) -> BreakerEntry:
         """A call asks."""

@@ -91,6 +91,24 @@ class Breaker:
             return self._until - now
         return LOOK_AGAIN if self._probe else 0.0
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it waits for a probe to have content, or for the time of one."""
+        return self._phase == "open"
+
+    def opening(self, now: float) -> tuple[float, int] | None:
+        """Until when it lets no call in, and which opening in a row this is; None where it does."""
+        return (self._until, self._openings) if self._phase == "open" and now < self._until else None
+
+    def adopt(self, until: float, openings: int) -> None:
+        """It has opened elsewhere. Calls under way are no evidence about the time since, as after an opening here."""
+        self._start(until, openings)
+
+    def adopt_success(self) -> None:
+        """A probe elsewhere has had content: a breaker that is open closes."""
+        if self._phase == "open":
+            self._close()
+
     def enter(self, now: float) -> BreakerEntry:
         """A call goes in. The caller asks `due` first; a forced call goes in although the breaker is open."""
         self._entered += 1
@@ -138,8 +156,11 @@ class Breaker:
 
     def _open(self, now: float) -> None:
         length = min(FIRST_OPENING * 2.0 ** min(self._openings, 10), LONGEST_OPENING)
-        self._until = now + length * (1.0 - JITTER * self._random())
-        self._openings += 1
+        self._start(now + length * (1.0 - JITTER * self._random()), self._openings + 1)
+
+    def _start(self, until: float, openings: int) -> None:
+        self._until = until
+        self._openings = openings
         self._phase = "open"
         self._probe = 0
         self._since = self._entered

@@ -92,6 +92,30 @@ class Cooldowns:
         binding = {reason: each.until for reason, each in self._cooldowns.items() if each.until > now}
         return max(binding, key=binding.__getitem__, default=None)
 
+    def binding(self, now: float) -> tuple[CooldownReason, float, int] | None:
+        """The reason of the cooldown that binds, until when it does, and how often in a row; None where none does."""
+        reason = self.reason(now) if self._cooldowns else None
+        return (reason, self._cooldowns[reason].until, self._cooldowns[reason].times) if reason else None
+
+    def is_clear(self) -> bool:
+        """Whether none is left, nor one that makes the next one longer."""
+        return not self._cooldowns
+
+    def adopt(self, reason: CooldownReason, until: float, times: int, *, entered: int) -> None:
+        """One began elsewhere.
+
+        Args:
+            reason: why.
+            until: when it is over.
+            times: how often in a row.
+            entered: the number of the latest call that went in here.
+        """
+        self._cooldowns[reason] = _Cooldown(times, until, entered)
+
+    def clear(self) -> None:
+        """A call elsewhere has ended well: every cooldown is over, and so is its doubling."""
+        self._cooldowns = {}
+
     def start(
         self, reason: CooldownReason, now: float, advised_seconds: float | None, *, entry: BreakerEntry, entered: int
     ) -> None:

@@ -7,7 +7,7 @@ rather than fail unasked.
 """
 
 import threading
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Final
@@ -15,6 +15,8 @@ from typing import Final
 from gateway.core.clock import Clock
 from gateway.core.provider_failures import ProviderFailure
 from gateway.routing.account_rests import AccountRest
+from gateway.routing.known_rests import KnownRests, adopt
+from gateway.routing.rest_board import RestBoard
 from gateway.routing.router import Target
 from gateway.routing.target_health import AccountEntry, Entry, TargetHealth, TargetStatus
 
@@ -33,10 +35,13 @@ class HealthTicket:
         probing: whether this call is the probe of an open breaker.
     """
 
-    def __init__(self, target: Target, entry: Entry, lock: threading.Lock, clock: Clock) -> None:
+    def __init__(
+        self, target: Target, entry: Entry, lock: threading.Lock, clock: Clock, known: KnownRests | None = None
+    ) -> None:
         self.target = target
         self.probing = entry.number.probing
         self._entry = entry
+        self._known = known
         self._lock = lock
         self._clock = clock
         self._has_content = False
@@ -58,24 +63,34 @@ class HealthTicket:
             self._has_content = True
             self._entry.record.first_content(streamed=streamed).add(seconds)
             self._entry.record.breaker.first_content(self._entry.number)
+            if self._known is not None:
+                self._known.first_content()
 
     def answered(self) -> None:
         """The call ended well: the target works, and cooldowns from before this call went in are over."""
         with self._lock:
             if self._take_verdict():
-                self._entry.answered(self._clock.monotonic())
+                now = self._clock.monotonic()
+                self._settle(lambda: self._entry.answered(now), now)
 
     def failed(self, failure: ProviderFailure) -> None:
         """The call failed. The kind of failure decides what that means for the target."""
         with self._lock:
             if self._take_verdict():
-                self._entry.failed(failure, self._clock.monotonic())
+                now = self._clock.monotonic()
+                self._settle(lambda: self._entry.failed(failure, now), now)
 
     def close(self) -> None:
         """The call ended without a verdict: the caller left, another target was faster, or the gateway is to blame."""
         with self._lock:
             if self._take_verdict():
-                self._entry.release()
+                self._settle(self._entry.release, self._clock.monotonic())
+
+    def _settle(self, event: Callable[[], None], now: float) -> None:
+        if self._known is None:
+            event()
+        else:
+            self._known.settle(event, now)
 
     def _take_verdict(self) -> bool:
         """Whether this verdict is the first, which counts."""
@@ -94,11 +109,13 @@ class Health:
     Args:
         clock: the time.
         random: returns a value from 0 to 1, so that gateways that saw the same failure do not come back in step.
+        board: what other processes know; None where there are none.
     """
 
-    def __init__(self, clock: Clock, random: Callable[[], float]) -> None:
+    def __init__(self, clock: Clock, random: Callable[[], float], board: RestBoard | None = None) -> None:
         self._clock = clock
         self._random = random
+        self._board = board
         self._lock = threading.Lock()
         self._records: dict[Target, TargetHealth] = {}  # of all accounts; the least recently asked first
         self._rests: dict[Target, AccountRest] = {}  # of an account and a model, "" for all its models; likewise
@@ -137,17 +154,26 @@ class Health:
             now = self._clock.monotonic()
             if not forced and self._due(target, now) > 0:
                 return None
-            entry = self._latest(target.shared if target.account else target).enter(now)
-            if target.account:
-                entry = AccountEntry(entry, self._rest(target), self._rest(_whole_account(target)), now)
-            return HealthTicket(target, entry, self._lock, self._clock)
+            record = self._latest(target.shared if target.account else target)
+            rests = (self._rest(target), self._rest(_whole_account(target))) if target.account else ()
+            known = None
+            if self._board is not None:
+                known = KnownRests(self._board, tuple(zip(_keys(target), (record, *rests), strict=True)))
+                if not known.enter(now, forced=forced):
+                    return None
+            entry = record.enter(now)
+            if rests:
+                entry = AccountEntry(entry, *rests, now)
+            return HealthTicket(target, entry, self._lock, self._clock, known)
 
-    def forget(self, providers: Container[str]) -> None:
+    def forget(self, providers: Collection[str]) -> None:
         """Forget the targets of providers that are asked elsewhere, or by another credential, from now on. Calls under
         way report to what is forgotten."""
         with self._lock:
             self._records = {each: known for each, known in self._records.items() if each.provider not in providers}
             self._rests = {each: known for each, known in self._rests.items() if each.provider not in providers}
+            if self._board is not None:
+                self._board.forget(providers)
 
     def limit(self, target: Target, *, streamed: bool) -> float:
         """Seconds that the target gets for its first content, from its own past."""
@@ -173,20 +199,42 @@ class Health:
             return status
 
     def _due(self, target: Target, now: float) -> float:
+        if self._board is not None:
+            own = self._due_of_all(target.shared, now, self._board)
+            if not target.account:
+                return own
+            return max(own, *(self._due_of_all(key, now, self._board) for key in (target, _whole_account(target))))
         if not target.account:
             record = self._records.get(target)
             return record.due(now) if record else 0.0
         return max(self._due(target.shared, now), *(rest.due(now) for rest in self._rests_of(target)), 0.0)
 
+    def _due_of_all(self, key: Target, now: float, board: RestBoard) -> float:
+        """What stands on the board wins: what this process knows itself may be over, or lifted by another."""
+        rest = board.find(key)
+        if rest is not None:
+            return rest.due(now)
+        record = self._rests.get(key) if key.account else self._records.get(key)
+        return record.due(now) if record else 0.0
+
     def _known(self, target: Target) -> TargetHealth:
         """A record to read only: looking at a target does not make it remembered."""
-        return self._records.get(target.shared if target.account else target) or TargetHealth(self._random)
+        key = target.shared if target.account else target
+        record = self._records.get(key) or TargetHealth(self._random)
+        if self._board is not None:
+            adopt(self._board, key, record)
+        return record
 
     def _rests_of(self, target: Target) -> Iterator[AccountRest]:
-        if target.account and self._rests:
-            for key in (target, _whole_account(target)):
-                if (rest := self._rests.get(key)) is not None:
-                    yield rest
+        if not target.account:
+            return
+        for key in (target, _whole_account(target)):
+            rest = self._rests.get(key)
+            if self._board is not None:
+                rest = rest or AccountRest(probed=not key.model)
+                adopt(self._board, key, rest)
+            if rest is not None:
+                yield rest
 
     def _rest(self, target: Target) -> AccountRest:
         """The rests of an account for a model, or for all where that is "", now the latest of those remembered."""
@@ -206,6 +254,11 @@ class Health:
                 del self._records[each]
         self._records[target] = record
         return record
+
+
+def _keys(target: Target) -> tuple[Target, ...]:
+    """Of the entries that a call to a target asks through: the server's, and with an account the account's own."""
+    return (target.shared, target, _whole_account(target)) if target.account else (target,)
 
 
 def _whole_account(target: Target) -> Target:

@@ -20,6 +20,7 @@ from gateway.routing.account_rests import OF_ACCOUNT, OF_MODEL, AccountRest
 from gateway.routing.breaker import Breaker, BreakerEntry, BreakerState
 from gateway.routing.cooldowns import CooldownReason, Cooldowns
 from gateway.routing.latency import FirstContent
+from gateway.routing.rest_board import Rest
 
 REJECTIONS: Final[tuple[tuple[type[ProviderFailure], CooldownReason], ...]] = (
     (RateLimited, "rate_limited"),
@@ -56,11 +57,18 @@ class TargetStatus:
 
 
 class TargetHealth:
-    """What is known of one target."""
+    """What is known of one target.
 
-    __slots__ = ("breaker", "cannot", "cooldowns", "streams", "under_way", "wholes")
+    Attributes:
+        serial, others_wait: see gateway.routing.known_rests.
+    """
+
+    __slots__ = ("breaker", "cannot", "cooldowns", "serial", "streams", "under_way", "wholes")
+
+    others_wait: Final = False
 
     def __init__(self, random: Callable[[], float]) -> None:
+        self.serial = 0
         self.breaker = Breaker(random)
         self.cooldowns = Cooldowns()
         self.streams = FirstContent()
@@ -70,6 +78,28 @@ class TargetHealth:
 
     def due(self, now: float) -> float:
         return max(self.cooldowns.due(now), self.breaker.due(now))
+
+    def adopt(self, rest: Rest) -> None:
+        """Take over what other processes know."""
+        if rest.lifted:
+            self.cooldowns.clear()
+            self.breaker.adopt_success()
+        elif rest.why == "opened":
+            self.breaker.adopt(rest.until, rest.times)
+        else:
+            self.cooldowns.adopt(rest.why, rest.until, rest.times, entered=self.breaker.entered)
+
+    def binding(self, now: float) -> Rest | None:
+        """The rest that binds: of cooldowns and an opening the longest; None where none does."""
+        found = self.cooldowns.binding(now)
+        opening = self.breaker.opening(now)
+        if opening is not None and (found is None or opening[0] > found[1]):
+            return Rest(opening[0], "opened", opening[1])
+        return found and Rest(found[1], found[0], found[2])
+
+    def is_clear(self) -> bool:
+        """Whether nothing is left of earlier rests."""
+        return self.cooldowns.is_clear() and not self.breaker.is_open
 
     def first_content(self, *, streamed: bool) -> FirstContent:
         return self.streams if streamed else self.wholes
