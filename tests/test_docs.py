@@ -8,6 +8,7 @@ from tests.support.cases import each_case
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+ANCHOR = re.compile(r"\]\((?!https?://)([^)#]*)#([^)]+)\)")
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
 NAMED = re.compile(r"`((?:gateway|tests|scripts|benchmarks|docs|\.ci)/[\w./-]+)`")
 
@@ -18,6 +19,26 @@ def test_its_links_and_the_files_it_names_exist(document: Path) -> None:
     missing = [link for link in LINK.findall(text) if not (document.parent / link).exists()]
     missing += [name for name in NAMED.findall(text) if not (ROOT / name).exists()]
     assert missing == []
+
+
+@each_case("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_its_links_to_sections_find_them(document: Path) -> None:
+    linked = [
+        (document.parent / name if name else document, anchor)
+        for name, anchor in ANCHOR.findall(document.read_text("utf-8"))
+    ]
+    assert [(page.name, anchor) for page, anchor in linked if anchor not in _anchors(page)] == []
+
+
+def _anchors(page: Path) -> set[str]:
+    """Those of its headings, as forges make them: small letters, no signs, hyphens for spaces."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_readme_links_to_every_page() -> None:
+    linked = set(LINK.findall((ROOT / "README.md").read_text("utf-8")))
+    assert [page.name for page in sorted(ROOT.glob("docs/*.md")) if f"docs/{page.name}" not in linked] == []
 
 
 @each_case("picture", sorted(ROOT.glob("docs/**/*.svg")), ids=lambda path: path.name)

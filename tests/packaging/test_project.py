@@ -98,6 +98,12 @@ def test_the_door_itself_imports_nothing_that_takes_a_moment(tmp_path: Path) -> 
     assert done.stdout == "[]\n"
 
 
+def test_the_version_is_the_newest_of_the_changelog() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    newest, *_ = re.findall(r"^## \[([\d.]+)\] - \d{4}-\d\d-\d\d$", text, re.MULTILINE)
+    assert newest == gateway.__version__
+
+
 def test_a_gateway_that_needs_no_proxy_and_no_login_starts_without_their_libraries(tmp_path: Path) -> None:
     code = (
         "import sys\n"
@@ -117,9 +123,3 @@ def test_a_gateway_that_needs_no_proxy_and_no_login_starts_without_their_librari
         check=False,
     )
     assert (done.stdout, done.stderr) == ("[]\n", "")
-
-
-def test_the_version_is_the_newest_of_the_changelog() -> None:
-    text = (ROOT / "CHANGELOG.md").read_text("utf-8")
-    newest, *_ = re.findall(r"^## \[([\d.]+)\] - \d{4}-\d\d-\d\d$", text, re.MULTILINE)
-    assert newest == gateway.__version__
