@@ -101,6 +101,8 @@ class SlotRules(ABC):
             grant.is_open = is_held
 
     def settle(self, grant: SlotGrant, tokens: int) -> None:
+        if not grant.is_open:  # mostly nothing of it is counted in tokens, and this saves the lock
+            return
         with self._lock:
             if not grant.is_open or grant.sent_at is None:
                 return

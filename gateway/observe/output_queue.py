@@ -21,7 +21,7 @@ MAX_CHARACTERS: Final = 1 << 20
 """Characters that wait at most; tracebacks are long."""
 MAX_PIECE: Final = 4_096
 """Bytes that are written together: PIPE_BUF of Linux."""
-GATHER_SECONDS: Final = 0.01
+GATHER_SECONDS: Final = 0.05
 """Seconds in which texts gather before they are written together. A busy gateway wakes the thread once for many."""
 RETRY_SECONDS: Final = 0.05
 """Seconds until the next try where a non-blocking output takes nothing now."""
@@ -50,7 +50,8 @@ class OutputQueue:
         self._encoding = getattr(stream, "encoding", None) or "utf-8"
         self._dropped_line = dropped_line
         self._clock: Clock = clock or SystemClock()
-        self._changed = threading.Condition()  # guards all below
+        self._lock = threading.RLock()  # guards all below
+        self._changed = threading.Condition(self._lock)
         self._texts: deque[str] = deque()
         self._characters = 0
         self._dropped = 0
@@ -63,7 +64,7 @@ class OutputQueue:
         """Have a text written. Where the queue is full, the oldest texts make room."""
         if self._output is None:
             return len(text)
-        with self._changed:
+        with self._lock:
             self._texts.append(text)
             self._characters += len(text)
             while len(self._texts) > MAX_TEXTS or (self._characters > MAX_CHARACTERS and len(self._texts) > 1):
