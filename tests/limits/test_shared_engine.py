@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from gateway.clients.shared_engines import forget_worker, prepare, shared_engines
 from gateway.config.rate_limit import RateLimit
 from gateway.core.clock import SystemClock
+from gateway.limits import shared_window
 from gateway.limits.engine import PastUse
 from gateway.limits.gauges import Gauge, MaxConcurrent, RequestsPerDay, RequestsPerMinute, TokensPerMinute
 from gateway.limits.permit import Permit
@@ -319,6 +320,24 @@ def test_the_parent_removes_what_an_earlier_run_left(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 3
     prepare(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["lock"]
+
+
+def test_a_ring_full_of_gaps_has_no_room_until_its_oldest_leaves(
+    clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_window, "MOST_UNSENT", 4)
+    slots: Any = rows_of([[RequestsPerMinute(9)]], clock=clock)[0].slots(0)
+    oldest = slots.ask(None, Need(), Terms())
+    clock.advance(1)
+    for _ in range(3):
+        slots.release(slots.ask(None, Need(), Terms()))
+    refused = slots.ask(None, Need(), Terms())
+    assert isinstance(refused, Refused)
+    clock.advance(59)
+    granted = slots.ask(None, Need(), Terms())
+    slots.sent(oldest)
+    slots.sent(granted)
+    assert slots.status()[0].units[0].used == 1
 
 
 def test_a_number_of_all_workers_may_be_as_large_as_the_settings_allow(workers: Workers) -> None:
