@@ -32,8 +32,8 @@ class TwoWorkers:
             worker.settle()
 
 
-def _runtime(siblings: Siblings, knowledge: Knowledge, environ: Mapping[str, str], **given: Any) -> Runtime:
-    return Runtime(environ, **{**given, "siblings": siblings, "knowledge": knowledge})
+def _runtime(worker: Siblings, known: Knowledge, environ: Mapping[str, str], **given: Any) -> Runtime:
+    return Runtime(environ, **{**given, "siblings": worker, "knowledge": known})
 
 
 @contextmanager
