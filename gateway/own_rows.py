@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from gateway.assembly import Assembly
 from gateway.gauges import Metrics
 from gateway.observe.metrics.text import Writer
-from gateway.reload import Reloader
+from gateway.reload import Reloads
 from gateway.runtime import Runtime
 from gateway.server.clients_route import client_rows
 from gateway.server.explain_route import explain_rows
@@ -22,7 +22,7 @@ from gateway.view.explanations import Explanations
 from gateway.view.status import StatusView
 
 
-def own_rows(runtime: Runtime, assembly: Callable[[], Assembly], reloader: Reloader, url: str) -> Sequence[Row]:
+def own_rows(runtime: Runtime, assembly: Callable[[], Assembly], reloader: Reloads, url: str) -> Sequence[Row]:
     """The rows.
 
     Args:

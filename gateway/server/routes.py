@@ -79,6 +79,7 @@ class Asked(msgspec.Struct, frozen=True):
         query: the first value of each query argument.
         call: of a model call: what the handlers know of it.
         body: of a model call: the request's.
+        degraded: whether fewer workers serve than are to, because they keep dying.
     """
 
     environ: "WSGIEnvironment"
@@ -90,6 +91,7 @@ class Asked(msgspec.Struct, frozen=True):
     query: Mapping[str, str] = NOTHING
     call: Call | None = None
     body: bytes = b""
+    degraded: bool = False
 
     @property
     def model_call(self) -> Call:
@@ -210,7 +212,9 @@ def model(asked: Asked, _: CallerWire) -> Reply:
 
 def health(asked: Asked, _: CallerWire) -> Reply:
     """GET /health."""
-    return _json({"status": "draining"}, 503) if asked.draining else _json({"status": "ok"})
+    if asked.draining:
+        return _json({"status": "draining"}, 503)
+    return _json({"status": "degraded" if asked.degraded else "ok"})
 
 
 ENDPOINTS: Final[Sequence[Row]] = (

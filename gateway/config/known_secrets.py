@@ -1,0 +1,16 @@
+"""The secrets that stand in a configuration, for masking."""
+
+from collections.abc import Sequence
+
+from gateway.config.account_rules import holders
+from gateway.config.schema import Config
+from gateway.core.secrets import Secret
+
+
+def known_secrets(config: Config) -> Sequence[Secret]:
+    """All of them: keys of callers, of scrapers and of providers, and the secrets of logins."""
+    found: list[Secret | None] = [*config.gateway.api_keys, config.gateway.metrics_key]
+    found += [client.key for client in config.clients]
+    for _, each in holders(config):
+        found += (each.api_key, each.client_secret)
+    return tuple(secret for secret in found if secret)
