@@ -70,7 +70,7 @@ def test_no_sum_goes_down_where_a_worker_is_killed_under_load(
                 scrapes = 0
                 while scrapes < 12 or gateway.processes.get(0, killed) == killed or requests(before) < 60:
                     if scrapes == 4:
-                        os.kill(killed, signal.SIGKILL)
+                        os.kill(killed, signal.Signals["SIGKILL"])
                     now = sums(gateway)
                     fallen = {key: (value, now.get(key)) for key, value in before.items() if now.get(key, -1) < value}
                     assert not fallen, f"scrape {scrapes}"
