@@ -226,6 +226,7 @@ class Assembly:
             runtime.observers,
             self._admission,
             runtime.relay,
+            runtime.session_key,
         )
 
     def providers(self) -> Mapping[str, Provider]:

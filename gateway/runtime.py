@@ -138,6 +138,7 @@ class Runtime:
         transports: connections to providers.
         memory: signatures of calls, for clients that drop them.
         responses: answers of the Responses API, for requests that build on them.
+        session_key: see gateway.handler.session_key.
         demo_key: with which the embedded provider is called.
         page_token: stands for a key, for the person who runs the gateway (gateway.server.page_token).
         siblings: the other workers of the gateway.
@@ -192,6 +193,7 @@ class Runtime:
         self.siblings: Siblings = siblings or NoSiblings()
         if store is not None:
             store.prunes = store.path is None or self.siblings.number == 0
+        self.session_key = knowledge.session_key
         self.responses = _responses(self.clock, self.siblings)
         self._threads = threads
         self._relayed = relayed

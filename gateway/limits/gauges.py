@@ -5,7 +5,7 @@ gauges of all rows before it takes anything of any of them.
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from statistics import median
 from types import MappingProxyType
 from typing import Final, Protocol
@@ -140,6 +140,16 @@ class TokensPerDay(TokensPerMinute):
         super().__init__(limit, seconds)
 
 
+class Durations(Protocol):
+    """Seconds that the last calls took."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[float]: ...
+
+    def append(self, seconds: float, /) -> None: ...
+
+
 class MaxConcurrent:
     """Requests under way at once: from before they leave until the last byte of their answer.
 
@@ -154,7 +164,7 @@ class MaxConcurrent:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._taken = 0
-        self._durations: deque[float] = deque(maxlen=DURATIONS)
+        self._durations: Durations = deque(maxlen=DURATIONS)
 
     def configure(self, limit: int) -> None:
         self.limit = limit

@@ -8,6 +8,7 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from flask import Response, abort, g, request
@@ -156,7 +157,7 @@ class GatewayProxy:
                 caller=caller,
                 endpoint=route.endpoint.name,
                 client=client,
-                release=lambda: self._current.leave(served),
+                release=partial(self._current.leave, served),
             )
             caller.allow_heartbeats(lambda: (*EVENT_STREAM, *always), call.make_heartbeat, self._clock.monotonic)
             asked = Asked(environ, served, self._drain_state.draining, self._created, client, call=call, body=body)
