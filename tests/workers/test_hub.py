@@ -77,6 +77,7 @@ class Family:
         self.all: list[Inside] = []
         self.greeting: bytes | None = None
         self.has_failed = threading.Event()
+        self.freed: list[int] = []
         topics: Mapping[str, Callable[[bytes], bytes]] = {"upper": bytes.upper, "fails": self._fails}
         self.count = count
         self.parent = ParentHub(count, self, topics, SystemClock())
@@ -102,6 +103,10 @@ class Family:
         self.all.append(worker)
         threading.Thread(target=worker.begin).start()
         return worker
+
+    def ended(self, number: int) -> None:
+        self.freed.append(number)
+        raise OSError("made to fail")
 
     def opened(self, greeting: bytes) -> None:
         self.greeting = greeting
@@ -209,6 +214,7 @@ def test_a_dead_worker_is_started_with_what_is_served_and_others_know_that_it_is
     until(lambda: len(family.all) == 4 and "go" in family.all[3].done)
     until(lambda: all(family.latest(number).told.absent == () for number in range(3)))
     assert not family.has_failed.is_set()
+    assert family.freed == [2]
 
 
 def test_all_know_how_reloads_have_ended(family: Family) -> None:

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -138,6 +139,21 @@ def test_under_load_a_kill_costs_the_calls_of_one_worker_and_no_counter_goes_dow
         assert len(failed) <= 3 * len(callers), "each caller had one call under way when a worker was killed"
         assert sums == sorted(sums)
         assert gateway.stop() == 0
+
+
+def test_a_limit_is_that_of_all_workers_and_outlives_them(
+    upstream: ScriptedUpstream, streams: Streams, tmp_path: Path
+) -> None:
+    limit = {"provider": "a", "requestsPerMinute": 20, "maxQueueSize": 0}
+    with workers(tmp_path, {**configuration(upstream.base_url), "rateLimits": [limit]}) as gateway:
+        with ThreadPoolExecutor(8) as pool:
+            statuses = list(pool.map(lambda _: gateway.call(), range(40)))
+        assert statuses.count(200) == 20
+        for number, process in gateway.processes.items():
+            os.kill(process, KILL)
+            until(lambda: gateway.processes.get(number) not in (None, process))  # noqa: B023 - it is over before
+        assert {gateway.call() for _ in range(20)} == {429}
+        assert len(upstream.requests) == 20
 
 
 def test_connections_that_wait_at_a_dead_worker_are_answered(
