@@ -1,0 +1,1 @@
+"""What several processes or machines have in common, and the ways to it."""
