@@ -14,6 +14,7 @@ from typing import Final
 from gateway.config.rate_limit import RateLimit
 from gateway.core.answer import Usage
 from gateway.core.clock import SystemClock
+from gateway.limits.local_engine import LocalEngine
 from gateway.limits.rate_limiters import RateLimiters
 from gateway.limits.slots import Need
 
@@ -64,7 +65,7 @@ def _full(model: str | None) -> RateLimit:
 
 def _timed(limits: list[RateLimit], *, whole: bool) -> float:
     """Microseconds an admission: its question alone, or all of it."""
-    limiters = RateLimiters(limits, SystemClock())
+    limiters = RateLimiters(limits, LocalEngine(SystemClock()))
     permits = []
     began = time.thread_time()
     for _ in range(ADMISSIONS):

@@ -97,12 +97,27 @@ class Gateway:
         config.write_text(json.dumps(settings), encoding="utf-8")
         port = free_port()
         command = [sys.executable, *self._program, "-c", str(config), "--port", str(port)]
-        return Served(Target(port, MODEL, bearer()), Child(command, place.folder / "log"))
+        return Served(Target(port, MODEL, bearer(), translated=MODEL), Child(command, place.folder / "log"))
+
+
+class Before(Gateway):
+    """Another checkout of this project, such as one of an earlier commit, with the same configuration."""
+
+    def __init__(self) -> None:
+        super().__init__(name="before")
+
+    def missing(self, options: Options) -> str | None:
+        return None if options.before and (options.before / "app.py").is_file() else "no other checkout; see --before"
+
+    def start(self, place: Place) -> Served:
+        folder = place.options.before or ROOT
+        return Gateway((str(folder / "app.py"),)).start(place)
 
 
 def gateway_config(upstream: int, threads: int, *, recorded: bool = True) -> dict[str, object]:
     """A key for callers, an alias with two targets, a limit that counts and never binds, JSON logs, and the ledger and
-    metrics, or neither."""
+    metrics, or neither. An earlier version has no settings for these two, so that they are not written where they are
+    the usual ones."""
     endpoint = f"http://127.0.0.1:{upstream}/v1"
     provider = {"type": "openai", "apiEndpoint": endpoint, "apiKey": "sk-upstream-0123456789"}
     targets = [
@@ -110,8 +125,8 @@ def gateway_config(upstream: int, threads: int, *, recorded: bool = True) -> dic
         {"provider": "second", "model": "gpt-4o-mini", "priority": 2},
     ]
     return {
-        "gateway": {"apiKeys": [KEY], "threads": threads, "metrics": recorded},
-        "ledger": {"enabled": recorded},
+        "gateway": {"apiKeys": [KEY], "threads": threads, **({} if recorded else {"metrics": False})},
+        **({} if recorded else {"ledger": {"enabled": False}}),
         "modelAliases": [{"alias": MODEL, "providers": targets}],
         "rateLimits": [{"provider": "first", "requestsPerMinute": NO_LIMIT}],
         "providers": {"first": provider, "second": provider},

@@ -27,6 +27,7 @@ class Options:
         quick: run few scenarios with small numbers, which shows whether they work and not how fast.
         threads: the gateway's `gateway.threads`.
         json: a file for the figures of every round.
+        before: another checkout of this project.
         litellm: LiteLLM's program.
         portkey: the folder of Portkey's package, or the folder in which it is installed.
         tensorzero: a Python that has TensorZero's package.
@@ -40,6 +41,7 @@ class Options:
     quick: bool = False
     threads: int = 64
     json: Path | None = None
+    before: Path | None = None
     litellm: Path | None = None
     portkey: Path | None = None
     tensorzero: Path | None = None
@@ -58,6 +60,7 @@ def read(arguments: Sequence[str]) -> Options:
         quick=quick,
         threads=given.threads,
         json=given.json,
+        before=given.before,
         litellm=given.litellm,
         portkey=given.portkey,
         tensorzero=given.tensorzero,
@@ -76,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--threads", type=_threads, default=64, metavar="N", help="gateway.threads (default 64)")
     add("--json", type=Path, metavar="FILE", help="write every round's figures there, too")
     add("--list", action="store_true", help="say which contenders and scenarios there are")
+    add("--before", type=Path, metavar="PATH", help="another checkout of this project, to be measured beside this one")
     add("--litellm", type=Path, metavar="PATH", help="LiteLLM's program, where it is not on PATH")
     add("--portkey", type=Path, metavar="PATH", help="the folder that @portkey-ai/gateway is installed in")
     add("--tensorzero", type=Path, metavar="PATH", help="a Python that has the package tensorzero")

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from benchmarks.contenders import KEY, MODEL, Contender, Direct, Gateway, Place, Served, bearer
+from benchmarks.contenders import KEY, MODEL, Before, Contender, Direct, Gateway, Place, Served, bearer
 from benchmarks.options import Options
 from benchmarks.processes import Child, free_port
 from benchmarks.traffic import CHAT_PATH, Target
@@ -107,17 +107,20 @@ class LiteLLM:
         command = [program, "--config", str(config), "--host", "127.0.0.1", "--port", str(port), "--num_workers", "1"]
         # Without this LiteLLM fetches a price list from the network at its start.
         child = Child(command, place.folder / "log", {"LITELLM_LOCAL_MODEL_COST_MAP": "True"})
-        return Served(Target(port, MODEL, bearer(), health="/health/liveliness"), child)
+        return Served(Target(port, MODEL, bearer(), health="/health/liveliness", translated=_TRANSLATED), child)
+
+
+_TRANSLATED: Final = "bench-chat"
+"""Asked for by other APIs, LiteLLM passes them on to a provider of the type `openai`; to this type it sends a chat."""
 
 
 def _litellm_config(upstream: int) -> dict[str, object]:
-    params = {
-        "model": "openai/gpt-4o",
-        "api_base": f"http://127.0.0.1:{upstream}/v1",
-        "api_key": "sk-upstream-0123456789",
-    }
+    server = {"api_base": f"http://127.0.0.1:{upstream}/v1", "api_key": "sk-upstream-0123456789"}
     return {
-        "model_list": [{"model_name": MODEL, "litellm_params": params}],
+        "model_list": [
+            {"model_name": MODEL, "litellm_params": {"model": "openai/gpt-4o", **server}},
+            {"model_name": _TRANSLATED, "litellm_params": {"model": "lm_studio/gpt-4o", **server}},
+        ],
         "litellm_settings": {"telemetry": False},
         "general_settings": {"master_key": KEY},
     }
@@ -228,6 +231,7 @@ ALL: Final[tuple[Contender, ...]] = (
     Direct(),
     Gateway(),
     Gateway(name="unrecorded", recorded=False),
+    Before(),
     Nginx(),
     HAProxy(),
     TensorZero(),

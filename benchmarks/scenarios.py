@@ -15,7 +15,15 @@ from benchmarks.contenders import Contender, Place, Served
 from benchmarks.faults import Unmeasurable
 from benchmarks.figures import Figures, percentile
 from benchmarks.processes import healthy
-from benchmarks.traffic import large_chat, slow_chat, small_chat
+from benchmarks.traffic import (
+    MESSAGES_PATH,
+    RESPONSES_PATH,
+    large_chat,
+    slow_chat,
+    small_chat,
+    small_message,
+    small_response,
+)
 from benchmarks.whole_load import Load
 
 Kind = Literal["whole", "streams", "bulk", "health", "start"]
@@ -78,13 +86,42 @@ class Whole:
 
     def measure(self, served: Served, tools: Tools) -> Figures:
         make = large_chat if self.large else small_chat
-        body = make(served.target.model)
-        before = cpu(served)
-        if tools.wrk:
-            figures = wrk.run(tools.wrk, served.target, body, self.connections, tools.seconds)
-        else:
-            figures = Load(served.target.port, served.target.post(body), self.connections).run(tools.seconds)
-        return {**figures, **used(served, before, figures["requests"])}
+        return _whole(served, tools, self.connections, make(served.target.model), served.target.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Translated:
+    """Whole answers of a chat provider, asked for by another API."""
+
+    api: Literal["messages", "responses"]
+    connections: int = 8
+    kind: Kind = "whole"
+
+    @property
+    def name(self) -> str:
+        return f"{self.api}-{self.connections}"
+
+    @property
+    def title(self) -> str:
+        return f"small whole answers of a chat provider by the {self.api.title()} API, {self.connections} connections"
+
+    def measure(self, served: Served, tools: Tools) -> Figures:
+        model = served.target.translated
+        if not model:
+            raise Unmeasurable(f"it does not speak {self.api.title()}")
+        body, path = (
+            (small_message(model), MESSAGES_PATH) if self.api == "messages" else (small_response(model), RESPONSES_PATH)
+        )
+        return _whole(served, tools, self.connections, body, path)
+
+
+def _whole(served: Served, tools: Tools, connections: int, body: bytes, path: str) -> Figures:
+    before = cpu(served)
+    if tools.wrk:
+        figures = wrk.run(tools.wrk, served.target, body, path=path, connections=connections, seconds=tools.seconds)
+    else:
+        figures = Load(served.target.port, served.target.post(body, path), connections).run(tools.seconds)
+    return {**figures, **used(served, before, figures["requests"])}
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,4 +260,5 @@ def plan(*, quick: bool, threads: int) -> tuple[Scenario, ...]:
         return Whole(4), Whole(2, large=True), Streams(10, 50), Bulk(), Health(8), ColdStart()
     whole = [Whole(connections) for connections in (1, 8, 32, 64)]
     streams = [Streams(10, 50), Streams(100, 50), Streams(500, 50), Streams(1000, 10)]
-    return (*whole, Whole(8, large=True), *streams, Bulk(), Health(threads + BUSY_CALLS), ColdStart())
+    translated = [Translated("messages"), Translated("responses")]
+    return (*whole, Whole(8, large=True), *translated, *streams, Bulk(), Health(threads + BUSY_CALLS), ColdStart())

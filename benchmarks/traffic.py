@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 CHAT_PATH: Final = "/v1/chat/completions"
+MESSAGES_PATH: Final = "/v1/messages"
+RESPONSES_PATH: Final = "/v1/responses"
 HEALTH_PATH: Final = "/health"
 SPEECH: Final = "Hello! How can I help you today?"
 
@@ -52,6 +54,7 @@ PROVIDER_HEADERS: Final = (
 )
 """The headers of a provider behind a content network; Content-Type and the framing of the body are added."""
 
+_SYSTEM: Final = "You are a helpful assistant."
 STAMP: Final = re.compile(rb"@(\d{19})@")
 """A chunk's content: the time of its send by `time.perf_counter_ns`, which all processes of a machine share."""
 STREAM_WISH: Final = re.compile(rb"stream (\d+) chunks at (\d+)/s")
@@ -68,6 +71,7 @@ class Target:
         headers: the contender's own headers, besides those of every client.
         health: the path of its health check; empty if it has none.
         path: the path of chats.
+        translated: the model to ask for by Messages and Responses, which becomes a chat; empty if it cannot.
     """
 
     port: int
@@ -75,15 +79,16 @@ class Target:
     headers: tuple[tuple[str, str], ...]
     health: str = HEALTH_PATH
     path: str = CHAT_PATH
+    translated: str = ""
 
     @property
     def client_headers(self) -> tuple[tuple[str, str], ...]:
         return (*CLIENT_HEADERS, *self.headers)
 
-    def post(self, body: bytes) -> bytes:
-        """A whole HTTP request with this body."""
+    def post(self, body: bytes, path: str = "") -> bytes:
+        """A whole HTTP request with this body, to the path of chats or another one."""
         fields = (("Host", f"127.0.0.1:{self.port}"), *self.client_headers, ("Content-Length", str(len(body))))
-        return head(f"POST {self.path} HTTP/1.1", fields) + body
+        return head(f"POST {path or self.path} HTTP/1.1", fields) + body
 
 
 def head(first_line: str, fields: tuple[tuple[str, str], ...]) -> bytes:
@@ -94,6 +99,20 @@ def head(first_line: str, fields: tuple[tuple[str, str], ...]) -> bytes:
 def small_chat(model: str) -> bytes:
     """A short question."""
     return _chat(model, "Say hello in one short sentence.")
+
+
+def small_message(model: str) -> bytes:
+    """The same question in Anthropic's Messages API."""
+    asked = {"role": "user", "content": "Say hello in one short sentence."}
+    fields = {"model": model, "max_tokens": 64, "system": _SYSTEM, "messages": [asked], "temperature": 0.7}
+    return json.dumps(fields).encode()
+
+
+def small_response(model: str) -> bytes:
+    """The same question in OpenAI's Responses API, of which nothing is kept."""
+    asked = "Say hello in one short sentence."
+    fields = {"model": model, "input": asked, "instructions": _SYSTEM, "temperature": 0.7, "store": False}
+    return json.dumps(fields).encode()
 
 
 def large_chat(model: str, size: int = 120_000) -> bytes:
@@ -116,7 +135,7 @@ def slow_chat(model: str, milliseconds: int) -> bytes:
 
 
 def _chat(model: str, text: str, **fields: object) -> bytes:
-    system = {"role": "system", "content": "You are a helpful assistant."}
+    system = {"role": "system", "content": _SYSTEM}
     messages = [system, {"role": "user", "content": text}]
     return json.dumps({"model": model, "messages": messages, "temperature": 0.7, **fields}).encode()
 

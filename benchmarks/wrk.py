@@ -54,13 +54,16 @@ def parse(text: str) -> Figures:
     return {"requests": requests, "rate": rate, "p50": float(found[3]), "p99": float(found[4]), "failed": failed}
 
 
-def run(program: str, target: Target, body: bytes, connections: int, seconds: float) -> Figures:
+def run(  # noqa: PLR0913 - what wrk is told, by name
+    program: str, target: Target, body: bytes, *, path: str, connections: int, seconds: float
+) -> Figures:
     """Run wrk once.
 
     Args:
         program: wrk's path.
         target: the contender.
         body: the body of every request.
+        path: where it is sent.
         connections: the number of connections at the same time.
         seconds: the length of the run; wrk takes only whole seconds.
 
@@ -69,10 +72,10 @@ def run(program: str, target: Target, body: bytes, connections: int, seconds: fl
     """
     whole = max(1, round(seconds))
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "request.lua")
-        path.write_text(script(target, body), encoding="ascii")
-        command = [program, "-t1", f"-c{connections}", f"-d{whole}s", "--timeout", "10s", "-s", str(path)]
-        command.append(f"http://127.0.0.1:{target.port}{target.path}")
+        lua = Path(folder, "request.lua")
+        lua.write_text(script(target, body), encoding="ascii")
+        command = [program, "-t1", f"-c{connections}", f"-d{whole}s", "--timeout", "10s", "-s", str(lua)]
+        command.append(f"http://127.0.0.1:{target.port}{path}")
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=whole + GRACE_SECONDS, check=False)
         except subprocess.TimeoutExpired:

@@ -18,6 +18,7 @@ from gateway.auth.logins import Logins
 from gateway.auth.tokens.token_store import TokenStore
 from gateway.auth.unsaved_tokens import UnsavedTokens
 from gateway.clients.admission import ClientUse
+from gateway.clients.engines import Engines, local_engines
 from gateway.config.loader import Loaded, resolve
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.response_store import ResponseStore
@@ -148,6 +149,7 @@ class Runtime:
         store: where calls are kept; None for nowhere.
         siblings: as above; None where one process serves alone.
         rests: what other processes know of targets; None where there are none.
+        engines: makes what keeps the use of limits and budgets; by default in this process.
     """
 
     def __init__(  # noqa: PLR0913 - what a process is given, by name
@@ -160,14 +162,16 @@ class Runtime:
         store: LedgerStore | None = None,
         siblings: Siblings | None = None,
         rests: RestBoard | None = None,
+        engines: Callable[[Clock], Engines] = local_engines,
     ) -> None:
         self.clock: Clock = clock or SystemClock()
         self.environ = environ
         self.masker = Masker()
         self.drain_state = DrainState()
         self.health = Health(self.clock, random, rests)
-        self.limiters = RateLimiters((), self.clock)
-        self.clients = ClientUse(self.clock)
+        kept = engines(self.clock)
+        self.limiters = RateLimiters((), kept.providers)
+        self.clients = ClientUse(self.clock, kept)
         self.lessons = Lessons(self.clock)
         self.retry_budgets = RetryBudgets()
         self.transports = SharedTransports()
@@ -187,7 +191,7 @@ class Runtime:
         self._threads = threads
         self._relayed = relayed
         self._stores: dict[Path, TokenStore] = {}
-        self._closing: list[Callable[[], None]] = [self.ledger.close]
+        self._closing: list[Callable[[], None]] = [kept.close, self.ledger.close]
 
     @cached_property
     def watchdog(self) -> CallWatchdog:

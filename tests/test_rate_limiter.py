@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from gateway.config.rate_limit import RateLimit
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.errors import CallerLeft, DeadlineExceeded, GatewayError, Limited
+from gateway.limits.local_engine import LocalEngine
 from gateway.limits.rate_limiter import RateLimiter
 from gateway.limits.rate_limiters import RateLimiters
 from tests.support.fakes import DrivenClock, FakeClock
@@ -593,7 +594,7 @@ def test_each_provider_has_the_limit_that_is_configured_or_none() -> None:
             RateLimit(provider="openai", requests_per_minute=2, max_queue_size=0),
             RateLimit(provider="groq", requests_per_minute=1, max_wait_seconds=59),
         ],
-        clock,
+        LocalEngine(clock),
     )
     openai, groq = limits.of("openai"), limits.of("groq")
     assert openai is not None and groq is not None

@@ -37,7 +37,7 @@ def is_account(login: str) -> bool:
     return "@" in login
 
 
-class TryRecord(Struct, frozen=True):
+class TryRecord(Struct, frozen=True, gc=False):
     """One target's turn in a call: a request to it, or why it got none.
 
     Attributes:
@@ -62,7 +62,7 @@ class TryRecord(Struct, frozen=True):
     cost: int | None = None
 
 
-class CallRecord(Struct, frozen=True):
+class CallRecord(Struct, frozen=True, gc=False):
     """One call. Durations are in milliseconds since it came; None where it never got that far.
 
     Attributes:
@@ -134,7 +134,7 @@ class RecordSink(Protocol):
         """The calls that have ended since the last time, in that order and with their costs. One thread calls this."""
 
 
-class AttemptRecord(Struct, frozen=True):
+class AttemptRecord(Struct, frozen=True, gc=False):
     """One failed attempt.
 
     Attributes:

@@ -10,7 +10,7 @@ Where a body ends is next door, in response_body. Source: RFC 9112; sections are
 
 import re
 from collections.abc import ItemsView, Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
 from gateway.http1.response_body import Body, Counted, ProtocolError, body_of, listed
 
@@ -46,6 +46,9 @@ class Headers(Mapping[str, str]):
 
     def __getitem__(self, name: str) -> str:
         return self._values[name.lower()]
+
+    def get(self, name: str, default: Any = None) -> Any:  # noqa: ANN401 - as Mapping has it, which takes an exception
+        return self._values.get(name.lower(), default)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)

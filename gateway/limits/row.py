@@ -74,11 +74,6 @@ class Row:
         self.waiting_needs = [0, 0, 0]
         self.is_lifted = False
 
-    @property
-    def counts_tokens(self) -> bool:
-        """Whether it has a number of tokens."""
-        return any(gauge.unit.startswith("tokens") for gauge in self.gauges)
-
     def join(self, ticket: Ticket) -> None:
         """Stand at the end of the line."""
         self.line.append(ticket)

@@ -21,7 +21,7 @@ MAX_CHARACTERS: Final = 1 << 20
 """Characters that wait at most; tracebacks are long."""
 MAX_PIECE: Final = 4_096
 """Bytes that are written together: PIPE_BUF of Linux."""
-GATHER_SECONDS: Final = 0.01
+GATHER_SECONDS: Final = 0.05
 """Seconds in which texts gather before they are written together. A busy gateway wakes the thread once for many."""
 RETRY_SECONDS: Final = 0.05
 """Seconds until the next try where a non-blocking output takes nothing now."""

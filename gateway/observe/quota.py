@@ -21,6 +21,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from operator import attrgetter
 from typing import Final
 
 from msgspec import Struct
@@ -31,7 +32,9 @@ from gateway.core.spans import span
 MAX_ENTRIES: Final = 1_000
 """Limits that are known at once; beyond it the one that was learned first goes."""
 MAX_HEADS: Final = 1_000
-"""Heads that wait to be read; beyond it the oldest goes, which a later one of the same provider replaces anyway."""
+"""Heads that wait to be read: of refusals the latest ones; of answers those of the first targets."""
+_REFUSAL: Final = 400
+"""From this status on an answer is one."""
 MAX_COUNT: Final = 10**15
 ALL_MODELS: Final = ""
 PERCENT: Final = 100
@@ -148,16 +151,26 @@ def read(head: Head) -> Iterator[tuple[Key, Quota]]:
 
 
 class Quotas:
-    """What is left at all providers, as far as they say it. Safe to use from many threads."""
+    """What is left at all providers, as far as they say it. Safe to use from many threads.
+
+    A head takes 50 us to read, so that of a target's answers which wait together the latest alone is read: it says what
+    is left now. Refusals say it in different ways, and all of them are read.
+    """
 
     def __init__(self) -> None:
-        self._heads: deque[Head] = deque(maxlen=MAX_HEADS)
+        self._refusals: deque[Head] = deque(maxlen=MAX_HEADS)
+        self._answers: dict[tuple[str, str, str], Head] = {}  # any thread adds, and each step on it is one of Python's
         self._lock = threading.Lock()  # guards the entries
         self._known: dict[Key, Quota] = {}  # what was learned first comes first
 
     def learn(self, head: Head) -> None:
         """An answer has begun. Never blocks: the head is read later."""
-        self._heads.append(head)
+        if head.status >= _REFUSAL:
+            self._refusals.append(head)
+            return
+        target = (head.provider, head.account, head.model)
+        if len(self._answers) < MAX_HEADS or target in self._answers:
+            self._answers[target] = head
 
     def take(self, records: list[CallRecord]) -> None:
         """Read the heads that wait. The ledger's thread calls this, so that they do not pile up."""
@@ -183,8 +196,10 @@ class Quotas:
             self._known = {key: quota for key, quota in self._known.items() if key.provider not in gone}
 
     def _read(self) -> None:
-        while self._heads:
-            for key, quota in read(self._heads.popleft()):
+        heads = [self._answers.popitem()[1] for _ in range(len(self._answers))]
+        heads += [self._refusals.popleft() for _ in range(len(self._refusals))]
+        for head in sorted(heads, key=attrgetter("at")):
+            for key, quota in read(head):
                 self._known.pop(key, None)
                 self._known[key] = quota
         while len(self._known) > MAX_ENTRIES:

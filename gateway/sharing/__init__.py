@@ -1,1 +1,1 @@
-"""What several processes or machines have in common, and the ways to it."""
+"""What processes and machines share: files in the run directory, mapped as numbers, and a server."""

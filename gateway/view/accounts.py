@@ -19,7 +19,7 @@ from gateway.auth.sources import (
 )
 from gateway.bindings import Login, logins_of
 from gateway.core.records import login_name
-from gateway.limits.rate_limiters import RowKey
+from gateway.limits.row_key import RowKey
 from gateway.limits.slots import RowStatus
 from gateway.observe.quota import Key, Quota
 from gateway.routing.cooldowns import CooldownReason

@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from gateway.clients.budget import Budget, Reservation
 from gateway.clients.budgets import Budgets, dollars
+from gateway.clients.local_budgets import LocalBudgets
 from gateway.clients.periods import Per, period
 from gateway.config.clients import Budget as BudgetSettings
 from gateway.config.clients import Client
@@ -154,7 +155,7 @@ def test_a_reload_asks_the_ledger_only_about_what_is_new() -> None:
         asked.append((client, since))
         return 7
 
-    budgets = Budgets(clock := FakeClock())
+    budgets = Budgets(LocalBudgets(clock := FakeClock()))
     budgets.configure([of(1)], spent_since)
     reservation = budgets.reserve("ci", clock.wall(), 100, is_free=False)
     budgets.settle("ci", reservation, 50)
@@ -171,7 +172,7 @@ def test_a_reload_asks_the_ledger_only_about_what_is_new() -> None:
 
 def test_fifty_calls_at_once_do_not_see_the_same_rest() -> None:
     clock = FakeClock()
-    budgets = Budgets(clock)
+    budgets = Budgets(LocalBudgets(clock))
     budgets.configure([of(3)], lambda client, since: 0)
     passed, barrier = [], threading.Barrier(50)
 
@@ -195,7 +196,7 @@ def test_fifty_calls_at_once_do_not_see_the_same_rest() -> None:
 
 
 def test_the_refusal_says_what_is_left_and_when_it_begins_anew() -> None:
-    budgets = Budgets(clock := FakeClock())
+    budgets = Budgets(LocalBudgets(clock := FakeClock()))
     budgets.configure([of(0.05)], lambda client, since: 40_000)
     with pytest.raises(BudgetExhausted) as refused:
         budgets.reserve("ci", clock.wall(), 12_345, is_free=False)

@@ -7,6 +7,7 @@ import pytest
 
 from gateway.config.rate_limit import RateLimit
 from gateway.core.errors import Limited
+from gateway.limits.local_engine import LocalEngine
 from gateway.limits.rate_limiter import RateLimiter
 from gateway.limits.rate_limiters import RateLimiters
 from tests.support.edge import LIMIT, until
@@ -54,7 +55,7 @@ def limit(number: int) -> RateLimit:
 
 
 def full(clock: DrivenClock) -> tuple[RateLimiters, RateLimiter]:
-    limiters = RateLimiters([limit(2)], clock)
+    limiters = RateLimiters([limit(2)], LocalEngine(clock))
     limiter = limiters.of("acme")
     assert limiter is not None
     for _ in range(2):

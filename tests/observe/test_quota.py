@@ -132,10 +132,26 @@ def test_the_latest_word_counts_for_each_limit_by_itself() -> None:
     quotas = Quotas()
     quotas.learn(head(OPENAI))
     quotas.learn(head({**OPENAI, "x-ratelimit-remaining-tokens": "7"}, at=NOW + 1))
+    quotas.take([])
     quotas.learn(head({"x-ratelimit-remaining-requests": "3"}, at=NOW + 2))
     known = quotas.known(NOW)
     assert known[Key("p", "", "m", "tokens")].remaining == 7
     assert known[Key("p", "", "m", "requests")] == Quota(None, 3, None, NOW + 2)
+
+
+def test_of_the_answers_of_a_target_that_wait_together_the_latest_is_read_and_of_refusals_all() -> None:
+    quotas = Quotas()
+    quotas.learn(head({"retry-after": "20"}, 429))
+    quotas.learn(head({}, 429, at=NOW + 2))
+    for remaining in "54":
+        quotas.learn(head({"x-ratelimit-remaining-tokens": remaining}, at=NOW + 1))
+    quotas.learn(head({"x-ratelimit-remaining-tokens": "9"}, model="other"))
+    known = quotas.known(NOW)
+    assert {(key.model, key.kind): quota.remaining for key, quota in known.items()} == {
+        ("m", "retry_after"): 0,
+        ("m", "tokens"): 4,
+        ("other", "tokens"): 9,
+    }
 
 
 def test_what_is_known_and_what_waits_has_an_end() -> None:
@@ -149,7 +165,7 @@ def test_what_is_known_and_what_waits_has_an_end() -> None:
     assert Key("p", "", f"m{MAX_ENTRIES + 49}", "tokens") in known, "the latest stay"
     for number in range(MAX_HEADS + 7):
         quotas.learn(head({"x-ratelimit-remaining-tokens": "2"}, provider="q", model=f"m{number}"))
-    assert Key("q", "", "m6", "tokens") not in quotas.known(NOW)
+    assert Key("q", "", f"m{MAX_HEADS}", "tokens") not in quotas.known(NOW)
 
 
 def test_a_provider_that_is_asked_elsewhere_is_forgotten() -> None:

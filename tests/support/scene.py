@@ -14,6 +14,7 @@ from gateway.core.clock import Clock
 from gateway.dispatch.attempt import Attempt, AttemptPolicy
 from gateway.dispatch.failover import Failover
 from gateway.dispatch.turns import Turns
+from gateway.limits.local_engine import LocalEngine
 from gateway.limits.rate_limiters import RateLimiters
 from gateway.observe.logs import CallLog
 from gateway.observe.observers import Observers
@@ -73,7 +74,7 @@ class Dispatch:
     ) -> None:
         self.health = WatchedHealth(clock)
         self.budgets = RetryBudgets()
-        self.limiters = RateLimiters((), clock)
+        self.limiters = RateLimiters((), LocalEngine(clock))
         self.limiters.configure(limits, accounts={name: pool.names for name, pool in (pools or {}).items()})
         self.lessons = Lessons(clock)
         self.store = TokenStore(folder / "tokens.json", clock)
