@@ -12,11 +12,11 @@ sent to closed, each once.
 
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from gateway.core.clock import Clock
 from gateway.core.durations import in_words
-from gateway.limits.gauges import TOKENS, Gauge
+from gateway.limits.gauges import TOKENS, Gauge, Uses
 from gateway.limits.row import Row, Ticket
 from gateway.limits.slots import Need, Refused, RowStatus, Terms, Wait
 
@@ -121,6 +121,21 @@ class LocalSlots:
                     frees = frees or not gauge.is_timed
             if frees:
                 self._call_firsts()
+
+    def count(self, need: Need) -> LocalGrant:
+        """Count what another engine has granted, whether there is room or not."""
+        with self._lock:
+            now = self._clock.monotonic()
+            gauges = [gauge for row in self._rows if not row.is_lifted for gauge in row.gauges if need[gauge.of]]
+            for gauge in gauges:
+                gauge.count_in(now, need[gauge.of])
+            return LocalGrant(now, 0.0, need, gauges)
+
+    def uses(self) -> Sequence[Mapping[str, Uses]]:
+        """What has left and counts, by the unit, for each row."""
+        with self._lock:
+            now = self._clock.monotonic()
+            return [{gauge.unit: gauge.uses(now) for gauge in row.gauges} for row in self._rows]
 
     def expected_wait(self) -> float:
         with self._lock:

@@ -1,21 +1,10 @@
-"""What one gateway has of a provider's rows that stand in a server: rows, tickets, grants, and who owns them.
+"""Rows that stand in a server, and what calls of one gateway have of them: tickets and grants.
 
-A provider's rows are in the server as of an epoch: the generation of the connection in which this gateway has written
-there what is its own. Three places hold what is its own, all under the provider's lock: `own` engine (a local one, in
-which every grant counts too, so that it can go on alone), `open` grants, `waiting` tickets in the order in which they
-came. A ticket stands in one line:
-
-    server ---- the server is away -----------------> own (all of the provider in their order, by whoever sees it first)
-    own ------- the server is back, and restored ---> server (the same)
-    either ---- granted, refused, left, gone -------> over
-
-A grant counts in `own` from the beginning. What it reports to the server leaves only while the provider's epoch is the
-server's; else `restore` carries it.
+They are values; who owns them, and how a ticket goes from line to line, is said in gateway.limits.redis_provider.
 """
 
 import threading
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 from gateway.config.rate_limit import RateLimit
 from gateway.limits.gauges import UNITS
@@ -26,9 +15,6 @@ from gateway.limits.slots_commands import RowTerms
 
 if TYPE_CHECKING:
     from gateway.limits.redis_slots import RedisSlots
-
-NO_EPOCH: Final = 0
-
 
 class RedisRow:
     """A row. It outlives a configuration.
@@ -58,17 +44,19 @@ class RedisRow:
 
 
 class RedisTicket(threading.Condition):
-    """The place of a waiting call. All but `call` belongs to its provider's lock, or to its own thread.
+    """One call that asks, and its place in the lines where it waits. All but `call` belongs to its provider's lock, or
+    to its own thread.
 
     Attributes:
-        id: in the server.
-        slots: of the rows that it waits for.
-        need, terms: what it asks for.
-        since: monotonic seconds at which it joined.
+        id: in the server, also of its grant.
+        slots: of the rows that it asks for.
+        need, terms: what it asks.
+        since: monotonic seconds at which it came.
         state: `waiting`, `gone` (its provider is not served any more) or `over`.
         next_ask: monotonic seconds; before it the server is not asked unless it was called.
-        own: the answer of the local engine, while it stands there.
-        refusal: why it had no room when it asked last.
+        own: what the local engine has answered, while the server is away.
+        has_waited: it has stood in a line.
+        is_called: something has changed for it since it asked last. Under its own lock.
     """
 
     def __init__(self, name: str, slots: "RedisSlots", need: Need, terms: Terms, since: float) -> None:
@@ -80,26 +68,21 @@ class RedisTicket(threading.Condition):
         self.since = since
         self.state: Literal["waiting", "gone", "over"] = "waiting"
         self.next_ask = since
-        self.own: LocalGrant | Wait | Refused | None = None
-        self.refusal: Refused | None = None
-        self._is_called = False
+        self.own: RedisGrant | Wait | Refused | None = None
+        self.is_called = False
+        self.has_waited = False
 
     def call(self) -> None:
         """Something has changed for it: it asks now."""
         with self:
-            self._is_called = True
+            self.is_called = True
             self.notify()
 
     def was_called(self) -> bool:
         """Whether it was called since it was asked this last."""
         with self:
-            called, self._is_called = self._is_called, False
+            called, self.is_called = self.is_called, False
             return called
-
-    @property
-    def is_called(self) -> bool:
-        """As `was_called`, and it stays so. Under its own lock."""
-        return self._is_called
 
 
 class RedisGrant:
@@ -123,57 +106,15 @@ class RedisGrant:
         "at", "granted_at", "id", "is_open", "need", "own", "sent_at", "slots", "tokens", "waited", "was_sent",
     )  # fmt: skip
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what it consists of
-        self, name: str, slots: "RedisSlots", need: Need, own: LocalGrant, at: float, granted_at: int, waited: float
-    ) -> None:
-        self.id = name
-        self.slots = slots
-        self.need = need
+    def __init__(self, ticket: RedisTicket, own: LocalGrant, at: float, granted_at: int, now: float) -> None:
+        self.id = ticket.id
+        self.slots = ticket.slots
+        self.need = ticket.need
         self.own = own
         self.at = at
         self.granted_at = granted_at
-        self.waited = waited
+        self.waited = now - ticket.since if ticket.has_waited else 0.0
         self.sent_at = 0
         self.was_sent = False
-        self.tokens = need.tokens
+        self.tokens = ticket.need.tokens
         self.is_open = True
-
-
-class ProviderRows:
-    """All rows of one provider.
-
-    Attributes:
-        base: of its keys in the server.
-        lock: guards all but `rows`, which are changed by a configuration only.
-        rows: in the configuration's order.
-        version: counts configurations, so that who has built something of the rows builds it anew.
-        epoch: as above; NO_EPOCH where nothing of this gateway is there.
-        is_new: nothing was ever written there.
-        open: grants that are not over, in their order.
-        waiting: tickets in their order.
-        is_alone: waiting tickets stand in the local lines.
-    """
-
-    def __init__(self, base: str) -> None:
-        self.base = base
-        self.lock = threading.RLock()
-        self.rows: dict[RowKey, RedisRow] = {}
-        self.version = 0
-        self.epoch = NO_EPOCH
-        self.is_new = True
-        self.open: dict[RedisGrant, None] = {}
-        self.waiting: dict[RedisTicket, None] = {}
-        self.is_alone = False
-
-    def served_rows(self) -> Sequence[RedisRow]:
-        """The rows that are in the configuration."""
-        return [row for row in self.rows.values() if not row.is_lifted]
-
-    def dismiss(self) -> None:
-        """The provider has gone from the configuration: who waits fails, now."""
-        with self.lock:
-            waiting, self.waiting = self.waiting, {}
-            for ticket in waiting:
-                ticket.state = "gone"
-        for ticket in waiting:
-            ticket.call()

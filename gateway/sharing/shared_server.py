@@ -102,6 +102,7 @@ class SharedServer:
         self._followers: tuple[Follower, ...] = ()
         self._returned: float | None = None
         self._closed = False
+        self._gathers = False  # a report has woken the keeper, and no other needs to
         self._thread: threading.Thread | None = None
         self._next_beat = self._next_renewal = clock.monotonic()
 
@@ -124,6 +125,8 @@ class SharedServer:
         if not self.is_up:
             raise RedisAway(self._why)
         told = self._take_told()
+        if not told and not commands:
+            return []
         try:
             return self._link.ask([*told, *commands])[len(told) :]
         except RedisAway as failure:
@@ -137,7 +140,8 @@ class SharedServer:
         with self._wakeup:
             self._told.append(command)
             count = len(self._told)
-            if count == 1:
+            if not self._gathers:
+                self._gathers = True
                 self._wakeup.notify()
         if count > MOST_TOLD:
             self.fail(self.generation, "it takes no more reports")
@@ -168,6 +172,12 @@ class SharedServer:
             return False
         passed = self._clock.monotonic() - self._returned
         return passed < GUARD or (passed < window and not self.members.all_are_back)
+
+    def forgotten(self) -> None:
+        """The server answers, and does not know what this gateway has written: others may not have noticed yet."""
+        self._returned = self._clock.monotonic()
+        for each in self._followers:
+            each.beat()
 
     def view(self) -> SharingView:
         """The sharing now."""
@@ -211,14 +221,14 @@ class SharedServer:
                 self._clock.wait(self._wakeup, self._pause())
                 if self._closed:
                     return
-                is_told = bool(self._told)
-            if is_told:
+                gathers = self._gathers
+            if gathers:
                 self._let_gather()
             self.look()
 
     def _pause(self) -> float:
         """Seconds until something is due. Under the lock."""
-        if self._told:
+        if self._gathers:
             return 0.0
         due = min(self._next_beat, self._next_renewal) if self.is_up else self._circuit.next_try
         return max(0.0, due - self._clock.monotonic())
@@ -227,8 +237,9 @@ class SharedServer:
         """Leave time for more reports, or for a question that takes them along."""
         with self._wakeup:
             end = self._clock.monotonic() + TOLD_WITHIN
-            while self._told and not self._closed and (rest := end - self._clock.monotonic()) > 0:
+            while not self._closed and (rest := end - self._clock.monotonic()) > 0:
                 self._clock.wait(self._wakeup, rest)
+            self._gathers = False
 
     def look(self) -> None:
         """Do what is due; the keeper's step."""
