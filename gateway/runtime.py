@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from random import random
 from secrets import token_hex, token_urlsafe
-from typing import Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 from gateway.auth.logins import Logins
 from gateway.auth.tokens.token_store import TokenStore
@@ -44,6 +44,9 @@ from gateway.streaming.relay import Relay
 from gateway.upstream.session import SharedTransports
 from gateway.wires.reasoning_memory import ReasoningMemory
 from gateway.workers.siblings import NoSiblings, Siblings
+
+if TYPE_CHECKING:
+    from gateway.sharing.shared_server import SharedServer
 
 PAGE_TOKEN_BYTES: Final = 16
 
@@ -140,6 +143,7 @@ class Runtime:
         demo_key: with which the embedded provider is called.
         page_token: stands for a key, for the person who runs the gateway (gateway.server.page_token).
         siblings: the other workers of the gateway.
+        sharing: the server that it shares with other gateways; None where it does not.
 
     Args:
         environ: as above.
@@ -150,6 +154,7 @@ class Runtime:
         siblings: as above; None where one process serves alone.
         rests: what other processes know of targets; None where there are none.
         engines: makes what keeps the use of limits and budgets; by default in this process.
+        sharing: as above.
     """
 
     def __init__(  # noqa: PLR0913 - what a process is given, by name
@@ -163,6 +168,7 @@ class Runtime:
         siblings: Siblings | None = None,
         rests: RestBoard | None = None,
         engines: Callable[[Clock], Engines] = local_engines,
+        sharing: "SharedServer | None" = None,
     ) -> None:
         self.clock: Clock = clock or SystemClock()
         self.environ = environ
@@ -188,6 +194,7 @@ class Runtime:
         self.demo_key = Secret(token_urlsafe(32))
         self.page_token = Secret(token_hex(PAGE_TOKEN_BYTES))
         self.siblings: Siblings = siblings or NoSiblings()
+        self.sharing = sharing
         self._threads = threads
         self._relayed = relayed
         self._stores: dict[Path, TokenStore] = {}

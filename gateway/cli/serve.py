@@ -51,11 +51,12 @@ def serve(path: Path | None, host: str | None, port: int | None, service: str | 
 def _run(path: Path | None, host: str | None, port: int | None, *supervisors: "Supervisor") -> int:
     from gateway.httpd.listening import BindError
     from gateway.serve import run
+    from gateway.sharing.faults import UnusableServer
 
     said = overrides(host, port, create_key=True)
     try:
         return run(configuration(path, said), os.environ, said, supervisors)
-    except BindError as fault:
+    except (BindError, UnusableServer) as fault:
         raise Failed(str(fault)) from None
 
 

@@ -137,6 +137,15 @@ class RedisEngine:
     def renewals(self) -> Sequence[Command]:
         return [command for provider in self._providers.values() for command in provider.renewals()]
 
+    def call(self, name: str) -> None:
+        """Call the ticket of this name, where it waits here: it may have room now."""
+        for provider in self._providers.values():
+            with provider.lock:
+                found = next((ticket for ticket in provider.waiting if ticket.id == name), None)
+            if found is not None:
+                found.call()
+                return
+
     def _binding(self) -> tuple[int, bool, bool]:
         """How many share, and whether the shares bind in windows of a minute, and of a day."""
         is_away = not self.server.is_up

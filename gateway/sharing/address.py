@@ -61,6 +61,11 @@ class RedisAddress:
             if value
         }
 
+    @property
+    def secrets(self) -> Sequence[str]:
+        """What must not be shown."""
+        return [self._login["password"]] if "password" in self._login else []
+
     def __str__(self) -> str:
         """Without user and password."""
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -71,11 +76,12 @@ class RedisAddress:
         """Whether it is on this machine."""
         return is_this_machine(self.host)
 
-    def connection(self, timeout: float) -> Connection:
+    def connection(self, timeout: float, *, connecting: float | None = None) -> Connection:
         """A connection that is not open yet, with retries off.
 
         Args:
-            timeout: seconds that connecting and each answer may take.
+            timeout: seconds that an answer may take.
+            connecting: seconds that each step of connecting may; None for the same.
         """
         from redis import connection as made_by  # noqa: PLC0415 - 21 MB that only a gateway with Redis loads
         from redis.backoff import NoBackoff  # noqa: PLC0415 - the same
@@ -86,7 +92,7 @@ class RedisAddress:
             "port": self.port,
             "db": self.database,
             "socket_timeout": timeout,
-            "socket_connect_timeout": timeout,
+            "socket_connect_timeout": timeout if connecting is None else connecting,
             "socket_keepalive": True,
             "retry": Retry(NoBackoff(), 0),
             "driver_info": None,

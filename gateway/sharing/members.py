@@ -27,6 +27,7 @@ class Members:
 
     Attributes:
         count: those that are there, this one included, or were there last.
+        channel: where each of them is heard.
 
     Args:
         group: its name.
@@ -38,6 +39,7 @@ class Members:
         self.count = 1
         self._gateway = gateway
         self._name = name
+        self.channel = f"gw:{group}:members"
         self._keys = (f"gw:{{{group}}}:members", f"gw:{{{group}}}:limits")
         self._script = Script(files("gateway.sharing").joinpath("members.lua").read_text(encoding="utf-8"))
         self._limits: Mapping[str, Mapping[str, int]] = {}
@@ -62,7 +64,7 @@ class Members:
     def beat(self) -> Command:
         """Say that this gateway is there."""
         text = f"{self._name}\n{json.dumps(self._limits, sort_keys=True)}"
-        return self._script.command(self._keys, self._gateway, text, int(GONE * 1_000_000))
+        return self._script.command(self._keys, self._gateway, text, int(GONE * 1_000_000), self.channel)
 
     def goodbye(self) -> Command:
         """This gateway ends."""

@@ -72,13 +72,16 @@ class RedisLink:
             self._room.release()
         return answers
 
-    def subscription(self) -> Connection:
+    def subscription(self, silence: float) -> Connection:
         """A connection of its own, for messages. The caller disconnects it.
+
+        Args:
+            silence: seconds for which nothing may come.
 
         Raises:
             RedisAway: it could not be made.
         """
-        connection = self._address.connection(self._timeout)
+        connection = self._address.connection(silence, connecting=self._timeout)
         try:
             connection.connect()
         except (self._errors.RedisError, OSError) as error:
@@ -86,13 +89,31 @@ class RedisLink:
             raise RedisAway(_words(error)) from None
         return connection
 
+    def send(self, connection: Connection, command: Command) -> None:
+        """Send a command on such a connection. Raises RedisAway."""
+        try:
+            connection.send_packed_command([command.short], check_health=False)
+        except (self._errors.RedisError, OSError) as error:
+            raise RedisAway(_words(error)) from None
+
+    def read(self, connection: Connection) -> Any:  # noqa: ANN401 - whatever the server says
+        """What comes next on such a connection. Raises RedisAway."""
+        try:
+            return connection.read_response()
+        except (self._errors.RedisError, OSError) as error:
+            raise RedisAway(_words(error)) from None
+
+    def interrupt(self, connection: Connection) -> None:
+        """Have whoever reads of a connection read no longer."""
+        if (sock := connection._sock) is not None:
+            _shut_down(sock)
+
     def abandon(self) -> None:
         """Have everyone who waits for an answer wait no longer, and use no connection again that was made before."""
         with self._lock:
             idle, self._idle = self._idle, []
             for each in self._busy:
-                if (sock := each._sock) is not None:
-                    _shut_down(sock)
+                self.interrupt(each)
         for each in idle:
             each.disconnect()
 
