@@ -5,7 +5,7 @@ takes its series along; sums of calls are kept elsewhere (gateway.observe.metric
 """
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from typing import Final, Protocol
 
@@ -16,10 +16,14 @@ from gateway.clients.budget import BudgetView
 from gateway.core.records import login_parts
 from gateway.dispatch.watchdog import CallWatchdog
 from gateway.limits.slots import SHORT_UNITS
-from gateway.observe.metrics import families
+from gateway.observe.metrics import families, process
 from gateway.observe.metrics.families import Labels, Reading, Value
+from gateway.observe.metrics.merged import encoded, folded, merged
 from gateway.runtime import Runtime
 
+TOPIC: Final = "metrics"
+ANSWER_SECONDS: Final = 0.3
+"""What other workers get to answer."""
 REMAINING = frozenset({"requests", "tokens"})
 """The kinds of limits that are shown."""
 ONLY_ACCOUNT = ""
@@ -44,13 +48,35 @@ class Reloads(Protocol):
         """Wall seconds of the latest one that was, or of the start."""
 
 
-def read_metrics(assembly: Assembly, runtime: Runtime, reloads: Reloads) -> Sequence[Reading]:
-    """Every metric now: the sums of calls that have ended, and what is read here.
+class Metrics:
+    """Every metric of all workers. Safe to use from many threads.
+
+    Args:
+        runtime: what outlives a configuration.
+        assembly: gives the configuration that is served.
+        reloads: of the configuration.
+    """
+
+    def __init__(self, runtime: Runtime, assembly: Callable[[], Assembly], reloads: Reloads) -> None:
+        started = runtime.clock.wall()
+        self._siblings = runtime.siblings
+        self._siblings.answer(TOPIC, lambda _: encoded(read_metrics(assembly(), runtime, reloads, started)))
+        self._siblings.keep(TOPIC, folded)
+
+    def read(self) -> Sequence[Reading]:
+        """Every metric now; of a worker that does not answer, what it has said last."""
+        answers = self._siblings.ask(TOPIC, b"", within=ANSWER_SECONDS)
+        return merged(answers, workers=self._siblings.count)
+
+
+def read_metrics(assembly: Assembly, runtime: Runtime, reloads: Reloads, started: float) -> Sequence[Reading]:
+    """Every metric of this process now: the sums of calls that have ended, and what is read here.
 
     Args:
         assembly: the configuration that is served.
         runtime: what outlives it.
         reloads: of the configuration.
+        started: wall seconds when the gateway was started.
     """
     return [
         *runtime.sums.read(),
@@ -66,6 +92,7 @@ def read_metrics(assembly: Assembly, runtime: Runtime, reloads: Reloads) -> Sequ
         (families.LEDGER_DROPPED, _one(runtime.ledger.dropped)),
         (families.LEDGER_FAILING, _one(runtime.ledger.fault is not None)),
         (families.BUILD_INFO, {(__version__, platform.python_version()): 1}),
+        *process.readings(started),
     ]
 
 

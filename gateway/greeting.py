@@ -44,6 +44,8 @@ def greeting(assembly: Assembly, url: str, environ: Mapping[str, str]) -> str:
     lines.extend(f"Warning: {warning}" for warning in loaded.warnings)
     lines.extend(_credential_lines(assembly))
     lines.extend(_connection_lines(assembly.endpoints, environ))
+    if loaded.config.gateway.page:
+        lines.append(f"Page: {url}/")
     if names:
         lines.append(f"Try: curl {url}/v1/chat/completions {_curl_data(names[0], keyed=needs_key(loaded.config))}")
     return "\n".join(lines)

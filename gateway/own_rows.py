@@ -4,7 +4,7 @@ gateway.server.routes."""
 from collections.abc import Callable, Sequence
 
 from gateway.assembly import Assembly
-from gateway.gauges import read_metrics
+from gateway.gauges import Metrics
 from gateway.observe.metrics.text import Writer
 from gateway.reload import Reloader
 from gateway.runtime import Runtime
@@ -35,7 +35,7 @@ def own_rows(runtime: Runtime, assembly: Callable[[], Assembly], reloader: Reloa
         *reload_rows(reloader),
         *client_rows(runtime.clients),
         *usage_rows(runtime.ledger, wall),
-        *metrics_rows(lambda: read_metrics(assembly(), runtime, reloader), Writer(wall())),
+        *metrics_rows(Metrics(runtime, assembly, reloader).read, Writer()),
         *status_rows(StatusView(runtime, assembly, reloader, url)),
         *login_rows(runtime.logins, assembly, runtime.masker.mask),
         *page_rows(PageFiles()),

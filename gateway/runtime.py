@@ -25,6 +25,7 @@ from gateway.core.response_store import ResponseStore
 from gateway.core.secrets import Secret
 from gateway.demo import DemoProvider
 from gateway.dispatch.watchdog import CallWatchdog
+from gateway.knowledge import ALONE, Knowledge
 from gateway.limits.rate_limiters import RateLimiters
 from gateway.observe.ledger import Ledger
 from gateway.observe.ledger_store import LedgerStore
@@ -37,7 +38,6 @@ from gateway.observe.quota import Head, Quotas
 from gateway.observe.recent import RecentCalls
 from gateway.routing.health import Health
 from gateway.routing.lessons import Lessons
-from gateway.routing.rest_board import RestBoard
 from gateway.routing.retry_budget import RetryBudgets
 from gateway.routing.router import Target
 from gateway.streaming.relay import Relay
@@ -152,7 +152,7 @@ class Runtime:
         relayed: whether streams that have begun leave their threads.
         store: where calls are kept; None for nowhere.
         siblings: as above; None where one process serves alone.
-        rests: what other processes know of targets; None where there are none.
+        knowledge: what this process knows together with others; it is closed with the rest.
         engines: makes what keeps the use of limits and budgets; by default in this process.
         sharing: as above.
     """
@@ -166,7 +166,7 @@ class Runtime:
         relayed: bool = True,
         store: LedgerStore | None = None,
         siblings: Siblings | None = None,
-        rests: RestBoard | None = None,
+        knowledge: Knowledge = ALONE,
         engines: Callable[[Clock], Engines] = local_engines,
         sharing: "SharedServer | None" = None,
     ) -> None:
@@ -174,7 +174,7 @@ class Runtime:
         self.environ = environ
         self.masker = Masker()
         self.drain_state = DrainState()
-        self.health = Health(self.clock, random, rests)
+        self.health = Health(self.clock, random, knowledge.rests)
         kept = engines(self.clock)
         self.limiters = RateLimiters((), kept.providers)
         self.clients = ClientUse(self.clock, kept)
@@ -183,12 +183,12 @@ class Runtime:
         self.transports = SharedTransports()
         self.sums = Sums()
         self.ledger = Ledger(SystemClock(), self.masker.mask, store)  # a disk's time is the real one
-        self.recent = RecentCalls(self.clock.wall)
+        self.recent = RecentCalls(self.clock.wall, knowledge.numbers)
         self.quotas = Quotas()
         for sink in (self.sums, self.recent, self.quotas):
             self.ledger.add_sink(sink)
         self.observers = Observers([CallLog(), self.ledger])
-        self.memory = ReasoningMemory()
+        self.memory = ReasoningMemory(log=knowledge.calls)
         self.price_table = PriceTable()
         self.responses = ResponseStore(self.clock.monotonic)
         self.demo_key = Secret(token_urlsafe(32))
@@ -198,7 +198,7 @@ class Runtime:
         self._threads = threads
         self._relayed = relayed
         self._stores: dict[Path, TokenStore] = {}
-        self._closing: list[Callable[[], None]] = [kept.close, self.ledger.close]
+        self._closing: list[Callable[[], None]] = [kept.close, knowledge.close, self.ledger.close]
 
     @cached_property
     def watchdog(self) -> CallWatchdog:

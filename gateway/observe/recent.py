@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from gateway.core.percentiles import percentile
 from gateway.core.records import CallRecord
+from gateway.observe.call_numbers import CallNumbers, OwnNumbers
 
 MINUTE: Final = 60
 MINUTES: Final = 60
@@ -60,23 +61,26 @@ class Minute(Struct, frozen=True):
 class RecentCalls:
     """The last MAX_CALLS calls and the last MINUTES minutes. Safe to use from many threads.
 
+    Attributes:
+        numbers: of the calls, those of other workers among them.
+
     Args:
         now: wall seconds.
+        numbers: as above; own ones where one process serves alone.
     """
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    def __init__(self, now: Callable[[], float], numbers: CallNumbers | None = None) -> None:
+        self.numbers: CallNumbers = numbers or OwnNumbers(now)
         self._now = now
         self._lock = threading.Lock()  # guards all below
         self._calls: deque[Numbered] = deque(maxlen=MAX_CALLS)
-        self._last = 0
         self._minutes: dict[int, _Counting] = {}
 
     def take(self, records: list[CallRecord]) -> None:
         """Calls that have ended. The ledger's thread calls this."""
         with self._lock:
-            for record in records:
-                self._last += 1
-                self._calls.append(Numbered(self._last, record))
+            for id, record in enumerate(records, start=self.numbers.take(len(records))):
+                self._calls.append(Numbered(id, record))
                 number = math.floor((record.at + record.total_ms / 1000) / MINUTE)
                 self._minutes.setdefault(number, _Counting(number)).add(record)
             first = max(self._minutes, default=0) - MINUTES
@@ -85,13 +89,13 @@ class RecentCalls:
     @property
     def last(self) -> int:
         """The number of the latest call; 0 before the first."""
-        return self._last
+        return self.numbers.last
 
     def calls(self, after: int, limit: int) -> Sequence[Numbered]:
         """The latest calls with a number above `after`, the newest first. A number that is not given yet counts as 0:
         it is from before a restart."""
         with self._lock:
-            known, after = list(self._calls), after if after <= self._last else 0
+            known, after = list(self._calls), after if after <= self.last else 0
         return [each for each in reversed(known) if each.id > after][:limit]
 
     def minutes(self) -> Sequence[Minute]:

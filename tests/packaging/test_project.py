@@ -95,3 +95,9 @@ def test_the_door_itself_imports_nothing_that_takes_a_moment(tmp_path: Path) -> 
         check=False,
     )
     assert done.stdout == "[]\n"
+
+
+def test_the_version_is_the_newest_of_the_changelog() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    newest, *_ = re.findall(r"^## \[([\d.]+)\] - \d{4}-\d\d-\d\d$", text, re.MULTILINE)
+    assert newest == gateway.__version__
