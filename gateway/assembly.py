@@ -24,6 +24,7 @@ from gateway.clients.client import may_ask
 from gateway.config import schema
 from gateway.config.account_rules import holders
 from gateway.config.loader import Loaded, resolve
+from gateway.config.sharing_rules import shared_secrets
 from gateway.config.token_files import WatchFile
 from gateway.core.response_store import Limits
 from gateway.core.secrets import Secret
@@ -150,6 +151,7 @@ class Assembly:
             wires={name: each.resolved.wire for name, each in self.bindings.items()},
             turns=self.turns,
             clients=partial(may_ask, config.clients),
+            sharing=runtime.shared,
         )
 
     def apply(self) -> None:
@@ -251,6 +253,7 @@ class Assembly:
         config = self._config
         found: list[Secret | None] = [self._runtime.page_token, *config.gateway.api_keys, config.gateway.metrics_key]
         found += [client.key for client in config.clients]
+        found += shared_secrets(config.sharing)
         for _, each in holders(config):
             found += (each.api_key, each.client_secret)
         for name, source in self._sources.items():

@@ -7,14 +7,16 @@ import logging
 import socket
 from collections.abc import Callable, Sequence
 
+from msgspec.structs import replace
+
 from gateway.clients.engines import Engines
 from gateway.clients.redis_engines import redis_engines
 from gateway.config.sharing import RedisServer
 from gateway.core.clock import Clock
-from gateway.core.secrets import Secret
+from gateway.knowledge import Knowledge
 from gateway.limits.redis_engine import RedisEngine
 from gateway.routing.redis_rests import RedisRests
-from gateway.routing.rest_board import MemoryBoard, RestBoard
+from gateway.routing.rest_board import MemoryBoard
 from gateway.sharing.address import RedisAddress
 from gateway.sharing.redis_link import RedisAway, RedisLink
 from gateway.sharing.server_check import check_server
@@ -29,23 +31,18 @@ class RedisSharing:
 
     Attributes:
         server: the server.
-        rests: the board of rests, which others hear of.
-        secrets: what of the address must not be shown.
 
     Args:
         settings: of the server.
         group: whose gateways share.
         port: of this gateway, for its name.
         clock: the time.
-        board: the rests that this machine knows; its workers may have one together.
 
     Raises:
         UnusableServer: the server refuses this gateway, or is too old.
     """
 
-    def __init__(
-        self, settings: RedisServer, group: str, port: int, clock: Clock, board: RestBoard | None = None
-    ) -> None:
+    def __init__(self, settings: RedisServer, group: str, port: int, clock: Clock) -> None:
         address = RedisAddress(settings.url.reveal())
         self._clock = clock
         self._link = RedisLink(address, settings.timeout_milliseconds / 1000)
@@ -57,19 +54,22 @@ class RedisSharing:
             name=f"{socket.gethostname()}:{port}",
             clock=clock,
         )
-        self.rests = RedisRests(board or MemoryBoard(), self.server, clock)
         self._engines: Engines | None = None
         self._messages: Subscription | None = None
-        self.secrets = [Secret(text) for text in address.secrets]
+        self._rests: RedisRests | None = None
         self._failure: str | None = None
         self._warnings: Sequence[str] = ()
         try:
             self._warnings = check_server(self._link, str(address))
         except RedisAway as failure:
             self._failure = str(failure)
-        except BaseException:
-            self._link.close()
-            raise
+        finally:
+            self._link.abandon()  # nothing is open before the start
+
+    def known(self, knowledge: Knowledge) -> Knowledge:
+        """What this machine knows of targets, which others hear of from now on, and the other way round."""
+        self._rests = RedisRests(knowledge.rests or MemoryBoard(), self.server, self._clock)
+        return replace(knowledge, rests=self._rests)
 
     def engines(self, clock: Clock) -> Engines:
         """The engines of limits and budgets; one set a process."""
@@ -79,11 +79,12 @@ class RedisSharing:
     def start(self) -> None:
         """Begin to listen and to keep alive, and say what the start has found."""
         channels: dict[str, Callable[[bytes], None]] = {
-            self.rests.channel: self.rests.hear,
             f"gw:{self.server.group}:wake": self._wake,
             self.server.members.channel: lambda body: None,
         }
-        self._messages = Subscription(self._link, channels, self.rests.catch_up, self._clock)
+        if self._rests is not None:
+            channels[self._rests.channel] = self._rests.hear
+        self._messages = Subscription(self._link, channels, self._catch_up, self._clock)
         for each in self._warnings:
             logger.warning("%s", each)
         if self._failure is not None:
@@ -96,6 +97,10 @@ class RedisSharing:
         if self._messages is not None:
             self._messages.close()
         self.server.close()
+
+    def _catch_up(self) -> None:
+        if self._rests is not None:
+            self._rests.catch_up()
 
     def _wake(self, body: bytes) -> None:
         """Call the ticket of this process that may have room now."""

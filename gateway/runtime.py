@@ -46,6 +46,7 @@ from gateway.wires.reasoning_memory import ReasoningMemory
 from gateway.workers.siblings import NoSiblings, Siblings
 
 if TYPE_CHECKING:
+    from gateway.sharing.follower import SharingView
     from gateway.sharing.shared_server import SharedServer
 
 PAGE_TOKEN_BYTES: Final = 16
@@ -237,6 +238,10 @@ class Runtime:
         unsaved = UnsavedTokens(SystemClock())  # a disk's time is the real one
         self._closing.append(unsaved.close)
         return unsaved
+
+    def shared(self) -> "SharingView | None":
+        """What is shared with other gateways through a server now; None where nothing is."""
+        return self.sharing.view() if self.sharing is not None else None
 
     def heard(self, target: Target, status: int, headers: Mapping[str, str]) -> None:
         """An answer has begun: what it says about limits is learned later. Never blocks."""

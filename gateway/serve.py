@@ -11,14 +11,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from gateway.assembly import MIB, Assembly, threads_for
 from gateway.config.client_rules import needs_key
 from gateway.config.loader import Loaded, resolve
 from gateway.config.overrides import Overrides
 from gateway.config_file import ConfigFile
-from gateway.clients.engines import local_engines
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.errors import Draining
 from gateway.core.this_machine import reachable_from_here
@@ -30,14 +29,11 @@ from gateway.observe.output_queue import OutputQueue
 from gateway.own_rows import own_rows
 from gateway.process import StopSignals, Supervisor, freeze_startup_objects, limit_malloc, raise_descriptor_limit
 from gateway.reload import Reloader
-from gateway.runtime import Current, Runtime, ledger_store
+from gateway.runtime import Current
 from gateway.server.gateway_proxy import GatewayProxy
 from gateway.server.page_token import PageTokenFile
 from gateway.server.routes import ENDPOINTS, Row
-from gateway.sharing.faults import UnusableServer
-
-if TYPE_CHECKING:
-    from gateway.redis_sharing import RedisSharing
+from gateway.together import runtime_of, together
 
 CUT_SECONDS: Final = 2.0
 """What an answer that is cut at the end of the drain gets to say so."""
@@ -80,24 +76,13 @@ class Gateway:
         file: ConfigFile | None = None,
     ) -> None:
         settings = loaded.config.gateway
+        self._together = together(loaded)
         self._sockets = bind(settings.host, settings.port, exposed=settings.exposed and needs_key(loaded.config))
         address, self.port = self._sockets[0].getsockname()[:2]
         address = reachable_from_here(address)
         self.url = f"http://[{address}]:{self.port}" if ":" in address else f"http://{address}:{self.port}"
         self.threads = threads_for(loaded.config)
-        self._sharing = self._share(loaded)
-        self.runtime = Runtime(
-            environ,
-            threads=settings.threads,
-            clock=clock,
-            relayed=relayed,
-            store=ledger_store(loaded, clock),
-            engines=self._sharing.engines if self._sharing else local_engines,
-            rests=self._sharing.rests if self._sharing else None,
-            sharing=self._sharing.server if self._sharing else None,
-        )
-        for secret in self._sharing.secrets if self._sharing else ():
-            self.runtime.masker.add(secret)
+        self.runtime = runtime_of(loaded, environ, self._together, clock, relayed=relayed)
         self.current: Current[Assembly] = Current()
         self._serving = threading.Lock()
         self._closed = False
@@ -166,8 +151,7 @@ class Gateway:
     def start(self) -> None:
         """Accept connections, and watch the configuration file."""
         self._page_token.publish()
-        if self._sharing is not None:
-            self._sharing.start()
+        self._together.start()
         self._server.start()
         self.reloader.start()
 
@@ -212,22 +196,7 @@ class Gateway:
         self.reloader.close()
         self._page_token.close()
         self.runtime.close()
-        if self._sharing is not None:
-            self._sharing.close()
-
-    def _share(self, loaded: Loaded) -> "RedisSharing | None":
-        """What it shares with other gateways through a server, where it does."""
-        settings = loaded.config.sharing
-        if settings.engine != "redis" or settings.redis is None:
-            return None
-        from gateway.redis_sharing import RedisSharing  # noqa: PLC0415 - the client library alone takes 21 MB
-
-        try:
-            return RedisSharing(settings.redis, settings.group, self.port, SystemClock())
-        except UnusableServer:
-            for each in self._sockets:
-                each.close()
-            raise
+        self._together.close()
 
 
 def _token_folder(loaded: Loaded) -> Path | None:

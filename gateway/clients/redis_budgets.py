@@ -139,9 +139,7 @@ class RedisBudgets:
         except RedisAway:
             return {name: own.view() for name, own in known.items()}
         return {
-            name: BudgetView(own.per, own.limit, spent, reserved, own.present.ends)
-            if own.epoch
-            else own.view()
+            name: BudgetView(own.per, own.limit, spent, reserved, own.present.ends) if own.epoch else own.view()
             for (name, own), (_, spent, reserved) in zip(known.items(), answers, strict=True)
         }
 
@@ -157,8 +155,8 @@ class RedisBudgets:
                     said = (own.spent, own.reserved, own.before)
                     self._server.ask(self._command(client, own, "restore", *said, epoch=generation))
                     own.epoch = generation
-        said = (own.limit, micros, "1" if is_free else "")
-        answer: list[int] = self._server.ask(self._command(client, own, "reserve", *said))[0]
+        command = self._command(client, own, "reserve", own.limit, micros, "1" if is_free else "")
+        answer: list[int] = self._server.ask(command)[0]
         return answer
 
     def _alone(self, own: _Own, at: float, micros: int, *, is_free: bool) -> Reservation | BudgetView:

@@ -39,7 +39,7 @@ class Sharing(Struct, frozen=True):
         Literal["local", "redis"],
         Meta(description="local: this gateway alone; redis: the gateways of a group through a server."),
     ] = "local"
-    group: Annotated[Name, Meta(description="Gateways of one group share; another one on the same server does not.")] = (
-        "default"
-    )
+    group: Annotated[
+        Name, Meta(description="Gateways of one group share; another one on the same server does not.")
+    ] = "default"
     redis: Annotated[RedisServer, Meta(description="The server, where the engine is redis.")] | None = None

@@ -1,11 +1,13 @@
 """The rules of `sharing` that the schema cannot say. Nothing of the address is quoted: it may hold a password."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from typing import Final
 
 from gateway.config.faults import KeyPath, Problem
 from gateway.config.schema import Config
+from gateway.config.sharing import Sharing
+from gateway.core.secrets import Secret
 from gateway.sharing.address import RedisAddress
 
 INSTALL: Final = "pip install -r requirements-redis.txt, or pip install 'llm-local-gateway[redis]'"
@@ -37,6 +39,14 @@ def sound_sharing(config: Config) -> Iterator[Problem]:
     if address.has_password and sharing.redis.url.is_written:
         message = "has a password in clear: put it into an environment variable and write ${NAME} in its place"
         yield Problem(_URL, message, fatal=False)
+
+
+def shared_secrets(sharing: Sharing) -> Sequence[Secret]:
+    """What of a usable section must not be shown."""
+    if sharing.redis is None:
+        return ()
+    url = sharing.redis.url
+    return (url, *map(Secret, RedisAddress(url.reveal()).secrets))
 
 
 SHARING_RULES: Final = (sound_sharing,)

@@ -27,8 +27,9 @@ from gateway.limits.redis_provider import ProviderRows
 from gateway.limits.redis_rows import RedisRow
 from gateway.limits.redis_slots import RedisSlots
 from gateway.limits.row_key import RowKey
-from gateway.limits.slots import DAY, MINUTE, RowStatus, UnitStatus
-from gateway.limits.slots_commands import MICROS, UNITS as UNIT_NAMES, WORDS_OF_STATUS, SlotsCommands, script_text
+from gateway.limits.slots import DAY, MINUTE, RowStatus, Slots, UnitStatus
+from gateway.limits.slots_commands import MICROS, WORDS_OF_STATUS, SlotsCommands, script_text
+from gateway.limits.slots_commands import UNITS as UNIT_NAMES
 from gateway.sharing.redis_link import RedisAway
 from gateway.sharing.script import Command, Script
 from gateway.sharing.shared_server import SharedServer
@@ -80,10 +81,11 @@ class RedisEngine:
         self.server.members.describe(self._kind, numbers)
 
         def slots_of(keys: Sequence[RowKey]) -> RedisSlots:
-            provider = self._providers[keys[0].provider]
+            name = keys[0].provider
+            own = _local(own_slots(keys))
             return RedisSlots(
-                self, provider, [rows[key] for key in keys], own_slots(keys), lambda: self._statuses(keys[0].provider)
-            )  # type: ignore[return-value] # what LocalEngine gives are LocalSlots
+                self, self._providers[name], [rows[key] for key in keys], own, lambda: self._statuses(name)
+            )
 
         return slots_of
 
@@ -99,10 +101,7 @@ class RedisEngine:
 
     def own_slots(self, key: RowKey) -> LocalSlots:
         """One row in the local engine."""
-        slots = self._own_slots([key])
-        if not isinstance(slots, LocalSlots):
-            raise TypeError("the local engine gives LocalSlots")
-        return slots
+        return _local(self._own_slots([key]))
 
     def next_name(self) -> str:
         """A name for a ticket and its grant that no other has."""
@@ -125,11 +124,10 @@ class RedisEngine:
     def back(self) -> None:
         self.hold_to_shares()
         for provider in self._providers.values():
-            if provider.epoch:
-                try:
-                    provider.restore()
-                except RedisAway:
-                    return  # it is said where it happened, and the next question restores
+            try:
+                provider.restore()
+            except RedisAway:
+                return  # it is said where it happened, and the next question restores
 
     def beat(self) -> None:
         self.hold_to_shares()
@@ -155,7 +153,9 @@ class RedisEngine:
     def _configure_own(self) -> SlotsOf:
         """Under the lock."""
         count, minute, day = self._bound
-        shares = {key: _shared(limit, count if minute else 1, count if day else 1) for key, limit in self._limits.items()}
+        shares = {
+            key: _shared(limit, count if minute else 1, count if day else 1) for key, limit in self._limits.items()
+        }
         return self._own.configure(shares, self._served)
 
     def _configured(self, key: RowKey, limit: RateLimit) -> RedisRow:
@@ -184,7 +184,9 @@ class RedisEngine:
 
     def _ask_statuses(self) -> Mapping[str, dict[str, RowStatus]]:
         """All rows of all providers, in one round trip."""
-        asked = {name: [row for row in each.rows.values() if not row.is_lifted] for name, each in self._providers.items()}
+        asked = {
+            name: [row for row in each.rows.values() if not row.is_lifted] for name, each in self._providers.items()
+        }
         asked = {name: rows for name, rows in asked.items() if rows}
         answers = self.server.ask(
             *(
@@ -198,6 +200,13 @@ class RedisEngine:
             name: {row.name: _status(row, answer[place * WORDS_OF_STATUS :]) for place, row in enumerate(rows)}
             for (name, rows), answer in zip(asked.items(), answers, strict=True)
         }
+
+
+def _local(slots: Slots) -> LocalSlots:
+    """What a local engine gives."""
+    if not isinstance(slots, LocalSlots):
+        raise TypeError("a local engine gives LocalSlots")
+    return slots
 
 
 def _status(row: RedisRow, found: Sequence[int]) -> RowStatus:

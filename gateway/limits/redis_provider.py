@@ -5,9 +5,9 @@ gateway has written there what is its own. All of it is here too, under the prov
 `own` (a local one, which counts every grant, so that it can go on alone), those that are open, and the waiting tickets
 in the order in which they came. A ticket stands in one line:
 
-    the server's --- the server is away ------------------> the local one (all of the provider, by whoever sees it first)
-    the local one -- it is back, and all is restored -----> the server's (likewise)
-    either --------- granted, refused, left, dismissed ---> over
+    the server's --- the server is away ----------------> the local one (all of the provider, by whoever sees it first)
+    the local one -- it is back, and all is restored ---> the server's (likewise)
+    either --------- granted, refused, left, dismissed -> over
 
 What a grant reports leaves for the server only while the epoch is the server's generation; else `restore` carries it.
 `restore` is the one question that is asked under the lock: no grant may come between what it has read and its answer.
@@ -23,10 +23,10 @@ from gateway.limits.gauges import Uses
 from gateway.limits.local_slots import LocalGrant, LocalSlots
 from gateway.limits.redis_rows import RedisGrant, RedisRow, RedisTicket
 from gateway.limits.row_key import RowKey
-from gateway.limits.slots import Wait
+from gateway.limits.slots import DAY, Wait
 from gateway.limits.slots_commands import MICROS, UNITS, Holding, SlotsCommands, Standing
 from gateway.sharing.redis_link import RedisAway
-from gateway.sharing.script import Argument, Command, Script, plain
+from gateway.sharing.script import Argument, Command, Script
 from gateway.sharing.shared_server import SharedServer
 
 NO_EPOCH: Final = 0
@@ -87,6 +87,7 @@ class ProviderRows:
         self._sharing = sharing
         self._server = sharing.server
         self._is_alone = False
+        self._asked = 0.0
 
     @property
     def is_there(self) -> bool:
@@ -102,6 +103,10 @@ class ProviderRows:
         Raises:
             RedisAway: the server does not answer.
         """
+        now = self._sharing.clock.monotonic()
+        if now - self._asked > DAY:
+            self.epoch = NO_EPOCH  # the server has forgotten it, as nothing of it counts any more
+        self._asked = now
         for _ in range(2):
             if self.epoch != self._server.generation:
                 self.restore()
@@ -109,10 +114,7 @@ class ProviderRows:
             answer: Sequence[Any] = self._server.ask(command(epoch))[0]
             if answer[0] != FORGOTTEN:
                 return answer
-            with self.lock:
-                if self.epoch == epoch:
-                    self.epoch = NO_EPOCH
-                    self._server.forgotten()
+            self._server.forgotten(epoch)
         raise RedisAway("it forgets what is written there")
 
     def turn_alone(self) -> bool:
@@ -158,12 +160,12 @@ class ProviderRows:
             if self.epoch == generation:
                 return
             asked = self._sharing.clock.monotonic()
-            seconds, micros = self._server.ask(plain("TIME"))[0]
-            offset = int(seconds) * MICROS + int(micros) - asked * MICROS
             rows = [(key, row) for key, row in self.rows.items() if not row.is_lifted]
+            commands = self._commands([row for _, row in rows])
+            offset = self._server.ask(commands.time())[0][0] - asked * MICROS
             standing = [ticket for ticket in self.waiting if ticket.own is None or isinstance(ticket.own, Wait)]
             self._date(offset)
-            command = self._commands([row for _, row in rows]).restore(
+            command = commands.restore(
                 generation,
                 [self._holding(key, row, offset) for key, row in rows],
                 [Standing(each.id, each.need, _marks(each, rows)) for each in standing],

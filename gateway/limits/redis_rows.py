@@ -16,6 +16,7 @@ from gateway.limits.slots_commands import RowTerms
 if TYPE_CHECKING:
     from gateway.limits.redis_slots import RedisSlots
 
+
 class RedisRow:
     """A row. It outlives a configuration.
 

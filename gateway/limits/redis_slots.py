@@ -38,7 +38,7 @@ class RedisSlots:
         statuses: the rows of the provider as the server has them, by name; None where it is away.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what it is given
+    def __init__(
         self,
         sharing: Sharing,
         provider: ProviderRows,
@@ -208,7 +208,7 @@ class RedisSlots:
             if isinstance(answer, LocalGrant) and before:
                 self.own.release(answer)
                 return Refused("full", "calls wait before it.", KEEP_ALIVE)
-        return answer if isinstance(answer, LocalGrant) else Refused("full", answer.why, answer.seconds)
+        return Refused("full") if isinstance(answer, Wait) else answer
 
     def _give_back(self, own: LocalGrant | Refused | None) -> None:
         if isinstance(own, LocalGrant):

@@ -287,6 +287,7 @@ local function restore()
   return 1
 end
 
+if operation == 'time' then return { now } end
 if operation == 'restore' then return restore() end
 if operation == 'status' then return status() end
 if call('HGET', base .. ':e', gateway) ~= epoch then return { -2 } end

@@ -88,7 +88,7 @@ class SlotsCommands:
         self._numbers = [number for row in rows for number in row.numbers]
         self.has = "".join(row.has for row in rows)
 
-    def ask(self, epoch: int, ticket: str, need: Need, mode: Mode, remaining: float) -> Command:  # noqa: PLR0913, PLR0917 - the script's arguments
+    def ask(self, epoch: int, ticket: str, need: Need, mode: Mode, remaining: float) -> Command:
         """Take a need, or stand in line for it.
 
         Args:
@@ -103,7 +103,7 @@ class SlotsCommands:
         count = 3 + len(need) + 3 + 7 * self._count
         return self._command(said + self._terms, count)
 
-    def sent(self, epoch: int, grant: str, need: Need, granted: int, at: int) -> Command:  # noqa: PLR0913, PLR0917 - the same
+    def sent(self, epoch: int, grant: str, need: Need, granted: int, at: int) -> Command:
         """A request has left at a time of the server's clock, in microseconds, as `granted` is."""
         return self._said("sent", epoch, self.has, grant, need.requests, need.tokens, granted, at)
 
@@ -122,7 +122,14 @@ class SlotsCommands:
 
     def renew(self, epoch: int, grants: Sequence[Sequence[str]]) -> Command:
         """The grants of each row that still have their places."""
-        return self._said("renew", epoch, *(text for row in grants for text in (len(row), *row)))
+        said: list[Argument] = []
+        for row in grants:
+            said += (len(row), *row)
+        return self._said("renew", epoch, *said)
+
+    def time(self) -> Command:
+        """The server's time, in microseconds."""
+        return self._said("time", 0)
 
     def status(self) -> Command:
         """What the rows have used, who waits, and how long."""

@@ -97,5 +97,3 @@ class RedisRests:
 def _target(key: str) -> Target | None:
     parts: Sequence[Any] = key.split("\t", 2)
     return Target(parts[0], parts[2], parts[1]) if len(parts) == 3 else None
-
-

@@ -18,7 +18,8 @@ from gateway.core.source import NOTHING, RequestContext
 from gateway.core.strict_json import JsonObject, dumps
 from gateway.core.token_estimate import estimate_tokens
 from gateway.dispatch.call import Call
-from gateway.dispatch.explain import CHAT, Explainer
+from gateway.dispatch.explain import Explainer
+from gateway.dispatch.explanation import CHAT
 from gateway.handler.passthrough_handler import PassthroughHandler
 from gateway.handler.reply import JSON_TYPE, Reply
 from gateway.handler.reply_headers import ESTIMATED_TOKENS

@@ -45,6 +45,7 @@ class Members:
         self._limits: Mapping[str, Mapping[str, int]] = {}
         self._seen: frozenset[str] = frozenset({gateway})
         self._missed: frozenset[str] = frozenset()
+        self._is_known = False
         self._warned: set[tuple[str, str]] = set()
 
     @property
@@ -73,11 +74,12 @@ class Members:
         )
 
     def away(self) -> None:
-        """The server is away: those that were seen are missed until they are seen again."""
+        """The server is away or has forgotten all: those that were seen are missed until they are seen again."""
+        self._is_known = False
         self._missed |= self._seen - {self._gateway}
 
-    def hear(self, answer: Sequence[Any], *, keeps: bool) -> None:
-        """Take an answer to `beat`.
+    def hear(self, answer: Sequence[Any], *, keeps: bool) -> bool:
+        """Take an answer to `beat`. Returns whether the server had forgotten this gateway.
 
         Args:
             answer: of the script.
@@ -88,6 +90,8 @@ class Members:
         self.count = max(self.count, len(self._seen)) if keeps else max(1, len(self._seen))
         for text in answer[2]:
             self._compare(text.decode(errors="replace"))
+        was_known, self._is_known = self._is_known, True
+        return was_known and answer[0] == 1
 
     def _compare(self, text: str) -> None:
         """Warn, once each, of limits of another gateway that are not this one's."""

@@ -12,6 +12,7 @@ leaves closing to them.
 import socket
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from gateway.sharing.address import Connection, RedisAddress
@@ -105,7 +106,7 @@ class RedisLink:
 
     def interrupt(self, connection: Connection) -> None:
         """Have whoever reads of a connection read no longer."""
-        if (sock := connection._sock) is not None:
+        if (sock := connection._sock) is not None:  # noqa: SLF001 - the library has no public name for it
             _shut_down(sock)
 
     def abandon(self) -> None:
@@ -167,10 +168,8 @@ class RedisLink:
 
 
 def _shut_down(sock: socket.socket) -> None:
-    try:
+    with suppress(OSError):  # its owner has closed it meanwhile, or it was never connected
         sock.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass  # its owner has closed it meanwhile, or it was never connected
 
 
 def _words(error: Exception) -> str:

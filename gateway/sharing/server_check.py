@@ -9,6 +9,7 @@ from gateway.sharing.script import plain
 
 OLDEST: Final = 5
 
+
 def check_server(link: RedisLink, shown: str) -> Sequence[str]:
     """Look at the server once, before anything is served. Returns what to warn of.
 
@@ -29,13 +30,13 @@ def check_server(link: RedisLink, shown: str) -> Sequence[str]:
     version = facts.get("redis_version", "")
     major = version.split(".")[0]
     if major.isdecimal() and int(major) < OLDEST:
-        raise UnusableServer(f"sharing.redis.url: the server {shown} is Redis {version}: it has to be {OLDEST} or later.")
+        raise UnusableServer(
+            f"sharing.redis.url: the server {shown} is Redis {version}: it has to be {OLDEST} or later."
+        )
     policy = facts.get("maxmemory_policy", "noeviction")
     if policy != "noeviction":
-        return [
-            f"Redis at {shown} drops what it keeps when its memory is full (maxmemory-policy {policy}), and limits "
-            "with it: set noeviction."
-        ]
+        drops = f"Redis at {shown} drops what it keeps when its memory is full (maxmemory-policy {policy})"
+        return [f"{drops}, and limits with it: set noeviction."]
     return ()
 
 

@@ -13,14 +13,14 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from secrets import token_hex
-from typing import Any, Final, Protocol
-
-from msgspec import Struct
+from typing import Any, Final
 
 from gateway.core.clock import Clock
 from gateway.core.durations import in_words
 from gateway.sharing.circuit import Circuit
+from gateway.sharing.follower import Follower, SharingView
 from gateway.sharing.members import BEAT, Members
 from gateway.sharing.redis_link import RedisAway, RedisLink
 from gateway.sharing.script import Command, plain
@@ -33,34 +33,6 @@ GUARD: Final = 60.0
 """Seconds after a return for which the number of gateways does not fall, and both rules hold."""
 
 logger = logging.getLogger(__name__)
-
-
-class Follower(Protocol):
-    """What shares something through the server."""
-
-    def away(self) -> None:
-        """The server is away. Idempotent."""
-
-    def back(self) -> None:
-        """It answers again, in a new generation."""
-
-    def beat(self) -> None:
-        """Some seconds have passed, and the number of gateways may be another."""
-
-    def renewals(self) -> Sequence[Command]:
-        """What is told every 20 s, so that it does not expire."""
-
-
-class SharingView(Struct, frozen=True):
-    """The sharing now, for people. The names of the attributes are keys in JSON."""
-
-    group: str
-    server: str
-    state: str
-    seconds: float
-    gateways: int
-    on_failure: str
-    why: str
 
 
 class SharedServer:
@@ -157,7 +129,7 @@ class SharedServer:
             self.members.away()
             self._wakeup.notify()
         self._link.abandon()
-        logger.warning("%s", self._in_words(f"cannot be asked ({why})"))
+        logger.warning("%s", self.view().in_words())
         for each in self._followers:
             each.away()
 
@@ -173,20 +145,28 @@ class SharedServer:
         passed = self._clock.monotonic() - self._returned
         return passed < GUARD or (passed < window and not self.members.all_are_back)
 
-    def forgotten(self) -> None:
-        """The server answers, and does not know what this gateway has written: others may not have noticed yet."""
-        self._returned = self._clock.monotonic()
+    def forgotten(self, generation: int) -> None:
+        """The server does not know what this gateway wrote in a generation: another begins, as after a return."""
+        with self._wakeup:
+            if generation != self.generation or not self.is_up:
+                return
+            self.members.away()
+            self._begin(self._clock.monotonic())
+        logger.warning("Redis at %s was emptied: this gateway writes again what is its own.", self._shown)
         for each in self._followers:
-            each.beat()
+            each.back()
 
     def view(self) -> SharingView:
         """The sharing now."""
         with self._wakeup:
-            seconds = self._clock.monotonic() - self._circuit.since
-            why = "" if self.is_up else self._why
-            on_failure = "refuse" if self.refuses else "share"
             return SharingView(
-                self.group, self._shown, self._circuit.state, seconds, self.members.count, on_failure, why
+                self.group,
+                self._shown,
+                self._circuit.state,
+                self._clock.monotonic() - self._circuit.since,
+                self.members.count,
+                "refuse" if self.refuses else "share",
+                "" if self.is_up else self._why,
             )
 
     def close(self) -> None:
@@ -199,10 +179,8 @@ class SharedServer:
         if self._thread is not None:
             self._thread.join()
         if self.is_up:
-            try:
+            with suppress(RedisAway):  # it forgets this gateway by itself
                 self._link.ask([*self._take_told(), self.members.goodbye()])
-            except RedisAway:
-                pass  # it forgets this gateway by itself
         self.is_up = False
         self._link.close()
 
@@ -261,7 +239,9 @@ class SharedServer:
             pass  # said and handled where it happened
 
     def _hear(self, answer: Sequence[Any]) -> None:
-        self.members.hear(answer, keeps=self.guards(GUARD))
+        generation = self.generation
+        if self.members.hear(answer, keeps=self.guards(GUARD)):
+            self.forgotten(generation)
         for each in self._followers:
             each.beat()
 
@@ -276,17 +256,15 @@ class SharedServer:
         with self._wakeup:
             now = self._clock.monotonic()
             away = now - self._circuit.since
-            self._circuit.answered(now)
-            self._returned = self._next_beat = self._next_renewal = now
-            self.generation = self._circuit.generation
-            self.is_up = True
+            self._begin(now)
         logger.warning("%s", f"Redis at {self._shown} answers again, after {in_words(away)}.")
         for each in self._followers:
             each.back()
         self.look()
 
-    def _in_words(self, what: str) -> str:
-        count = self.members.count
-        share = f"each of {count} gateways holds to its share of the limits" if count > 1 else "this gateway goes by itself"
-        follows = "calls with a limit are refused" if self.refuses else share
-        return f"Redis at {self._shown} {what}: {follows} until it answers."
+    def _begin(self, now: float) -> None:
+        """Begin a generation. Under the lock."""
+        self._circuit.answered(now)
+        self._returned = self._next_beat = self._next_renewal = now
+        self.generation = self._circuit.generation
+        self.is_up = True

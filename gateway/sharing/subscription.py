@@ -6,6 +6,7 @@ gateway's sign of life is a message too, so a connection that is silent for long
 
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Final
 
 from gateway.core.clock import Clock
@@ -62,10 +63,8 @@ class Subscription:
 
     def _run(self) -> None:
         while not self._stopped:
-            try:
+            with suppress(RedisAway):  # whoever asks or beats has said so
                 self._listen()
-            except RedisAway:
-                pass  # whoever asks or beats has said so
             with self._stopping:
                 if not self._stopped:
                     self._clock.wait(self._stopping, AGAIN)

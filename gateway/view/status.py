@@ -43,7 +43,7 @@ from gateway.view.calls import call_of
 from gateway.view.clients import clients_of
 from gateway.view.days import DaySums
 from gateway.view.models import health_of, models_of, whys_of
-from gateway.view.needs import needs_of
+from gateway.view.needs import needs_of, needs_of_sharing
 
 OLD_PRICES_SECONDS: Final = 120 * 86_400
 
@@ -98,7 +98,9 @@ class StatusView:
         models = models_of(assembly, runtime, health, accounts)
         clients = clients_of(runtime.clients.status())
         configuration, ledger = self._configuration(assembly), self._ledger()
-        needs = [self._masked(each) for each in needs_of(accounts, models, configuration, ledger)]
+        sharing = runtime.shared()
+        found = (*needs_of(accounts, models, configuration, ledger), *needs_of_sharing(sharing))
+        needs = [self._masked(each) for each in found]
         last = runtime.recent.last
         days = self._days.days(last)
         running, streams = runtime.watchdog.counts()
@@ -127,6 +129,7 @@ class StatusView:
             configuration=configuration,
             ledger=ledger,
             prices=self._prices(),
+            sharing=sharing,
         )
 
     def _masked(self, need: Need) -> Need:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.limits.slots import Need
-from gateway.limits.slots_commands import Holding, RowTerms, SlotsCommands, Standing, script_text
+from gateway.limits.slots_commands import Holding, RowTerms, SlotsCommands, script_text
 from gateway.sharing.script import Script
 from tests.support.redis_server import Asking, RedisServer, needs_redis
 
@@ -104,7 +104,9 @@ class Model:
         for row in self.rows:
             amounts = [need.places, need.requests, need.tokens, need.requests, need.tokens]
             ahead = [len(before), len(before), sum(each.tokens for each in before)] * 2
-            for limit, used, amount, others in zip(row, self.used(now), amounts, ahead[:2] + ahead[2:3] + ahead[3:4] + ahead[2:3], strict=True):
+            for limit, used, amount, others in zip(
+                row, self.used(now), amounts, ahead[:2] + ahead[2:3] + ahead[3:4] + ahead[2:3], strict=True
+            ):
                 if limit and amount and limit - used - min(amount, limit) < others:
                     return False
         return True
@@ -132,12 +134,11 @@ STEPS = st.lists(
 @settings(max_examples=60)
 @given(rows=st.lists(LIMITS, min_size=1, max_size=2), steps=STEPS)
 def test_it_grants_what_a_model_grants(server: Asking, rows: list[tuple[int, ...]], steps: list[Any]) -> None:
-    told, model, now, name = Told(server, rows), Model(rows), START, 0
-    for kind, gateway, which, need, later in steps:
+    told, model, now = Told(server, rows), Model(rows), START
+    for name, (kind, gateway, which, need, later) in enumerate(steps):
         now += later
         told.at(now)
         model.prune(now)
-        name += 1
         open_grants = [each for each in model.grants if not each.is_over]
         if kind in {"ask", "queue"}:
             room = model.has_room(now, need, [each for _, each in model.line])
