@@ -373,6 +373,7 @@ def test_the_settings_that_the_example_comments_out_load_as_well() -> None:
         "COMPANY_CLIENT_SECRET": "e",
         "AZURE_OPENAI_API_KEY": "f",
         "ANTHROPIC_API_KEY": "g",
+        "REDIS_PASSWORD": "i",
         "MY_KEY": "a key of twenty characters",
     }
     loaded = parse(text.encode(), "config.yaml", env=env, checks=(catalog.check(env),))
