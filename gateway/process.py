@@ -145,3 +145,4 @@ def freeze_startup_objects() -> None:
     failed calls, whose tracebacks hold circles, took 17 MB more.
     """
     gc.freeze()
+    gc.enable()

@@ -191,11 +191,13 @@ class Runtime:
         self.observers = Observers([CallLog(), self.ledger])
         self.memory = ReasoningMemory(log=knowledge.calls)
         self.price_table = PriceTable()
-        self.responses = ResponseStore(self.clock.monotonic)
         self.demo_key = Secret(token_urlsafe(32))
         self.page_token = Secret(token_hex(PAGE_TOKEN_BYTES))
         self.siblings: Siblings = siblings or NoSiblings()
         self.sharing = sharing
+        if store is not None:
+            store.prunes = store.path is None or self.siblings.number == 0
+        self.responses = _responses(self.clock, self.siblings)
         self._threads = threads
         self._relayed = relayed
         self._stores: dict[Path, TokenStore] = {}
@@ -256,6 +258,14 @@ class Runtime:
         """End every thread and socket. Idempotent."""
         while self._closing:
             self._closing.pop()()
+
+
+def _responses(clock: Clock, siblings: Siblings) -> ResponseStore:
+    if siblings.count == 1:
+        return ResponseStore(clock.monotonic)
+    from gateway.workers.shared_responses import SharedResponses  # noqa: PLC0415 - several workers only
+
+    return SharedResponses(clock.monotonic, siblings)
 
 
 def ledger_store(loaded: Loaded, clock: Clock | None = None) -> LedgerStore | None:

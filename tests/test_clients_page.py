@@ -6,6 +6,8 @@ from typing import Final
 
 import pytest
 
+from tests.support.cases import each_case
+
 ROOT: Final = Path(__file__).parent.parent
 ROW: Final = re.compile(r"^\| ([^|]+) \| `(http://[^`]+)` \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
 BY_HAND, NOT_RUN = "by hand", "not run"
@@ -59,7 +61,7 @@ def test_the_tests_that_a_row_names_run_that_client(client: str, tests: str) -> 
         assert runs_page or any(name in text for name in NAMES[client]), path
 
 
-@pytest.mark.parametrize(("client", "address", "run"), [(name, address, run) for name, address, _, run in _rows()])
+@each_case(("client", "address", "run"), [(name, address, run) for name, address, _, run in _rows()])
 def test_readme_says_the_same_of_it(client: str, address: str, run: str) -> None:
     """The address, and how it is known. README has one row for some clients together, and none for a few."""
     name = IN_README.get(client, _short(client))

@@ -4,15 +4,16 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree
 
-import pytest
+from tests.support.cases import each_case
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+ANCHOR = re.compile(r"\]\((?!https?://)([^)#]*)#([^)]+)\)")
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
 NAMED = re.compile(r"`((?:gateway|tests|scripts|benchmarks|docs|\.ci)/[\w./-]+)`")
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+@each_case("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_its_links_and_the_files_it_names_exist(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
     missing = [link for link in LINK.findall(text) if not (document.parent / link).exists()]
@@ -20,7 +21,27 @@ def test_its_links_and_the_files_it_names_exist(document: Path) -> None:
     assert missing == []
 
 
-@pytest.mark.parametrize("picture", sorted(ROOT.glob("docs/**/*.svg")), ids=lambda path: path.name)
+@each_case("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_its_links_to_sections_find_them(document: Path) -> None:
+    linked = [
+        (document.parent / name if name else document, anchor)
+        for name, anchor in ANCHOR.findall(document.read_text("utf-8"))
+    ]
+    assert [(page.name, anchor) for page, anchor in linked if anchor not in _anchors(page)] == []
+
+
+def _anchors(page: Path) -> set[str]:
+    """Those of its headings, as forges make them: small letters, no signs, hyphens for spaces."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_readme_links_to_every_page() -> None:
+    linked = set(LINK.findall((ROOT / "README.md").read_text("utf-8")))
+    assert [page.name for page in sorted(ROOT.glob("docs/*.md")) if f"docs/{page.name}" not in linked] == []
+
+
+@each_case("picture", sorted(ROOT.glob("docs/**/*.svg")), ids=lambda path: path.name)
 def test_a_picture_has_words_both_schemes_and_nothing_from_elsewhere(picture: Path) -> None:
     text = picture.read_text(encoding="utf-8")
     root = ElementTree.fromstring(text)
@@ -40,7 +61,7 @@ DECISIONS = sorted(ROOT.glob("docs/decisions/*.md"))
 PARTS = ("Context", "Decision", "Consequences", "Figures")
 
 
-@pytest.mark.parametrize("decision", DECISIONS, ids=lambda path: path.stem)
+@each_case("decision", DECISIONS, ids=lambda path: path.stem)
 def test_a_decision_has_the_form_of_all(decision: Path) -> None:
     """Number, subject, status and date, then four parts in one order."""
     lines = decision.read_text(encoding="utf-8").splitlines()

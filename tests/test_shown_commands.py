@@ -24,6 +24,7 @@ from typing import Final
 import pytest
 
 from tests.support import npm, pypi
+from tests.support.cases import each_case
 from tests.support.running import Running, running
 
 ROOT: Final = Path(__file__).parent.parent
@@ -92,7 +93,7 @@ def test_every_comment_about_a_block_stands_before_a_block() -> None:
     assert written == len([block for block in BLOCKS if block.mark])
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@each_case("page", PAGES, ids=lambda page: page.name)
 def test_no_command_stands_outside_a_fence(page: Path) -> None:
     """Where it would not be run. A synopsis, with what may be left out in brackets, is no command."""
     prose = BLOCK.sub("", page.read_text(encoding="utf-8"))

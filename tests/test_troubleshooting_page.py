@@ -68,7 +68,7 @@ def _texts() -> Iterator[tuple[str, str]]:
                 said = _said(call)
                 text = _literal(said, function) if said is not None else None
                 if text and list(_pieces(text)):
-                    yield f"{path.relative_to(ROOT)}:{call.lineno}", text
+                    yield f"{path.relative_to(ROOT).as_posix()}:{call.lineno}", text
 
 
 def _pieces(text: str) -> Iterator[str]:

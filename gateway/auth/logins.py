@@ -16,9 +16,9 @@ from gateway.auth.login_book import AccountName, Ending, Login, LoginBook
 from gateway.auth.oauth.client import OAuthClient
 from gateway.auth.oauth.device_flow import Cancelled, CodeExpired, run_device_flow
 from gateway.auth.oauth.discovery import discover
+from gateway.auth.oauth.endpoint import trusted_address
 from gateway.auth.oauth.errors import OAuthError, OAuthRefused
 from gateway.auth.oauth.flow_choice import MissingEndpoint, choose
-from gateway.auth.oauth.http import trusted_address
 from gateway.auth.oauth.interruptible_wait import Stop
 from gateway.auth.oauth.login_texts import NO_DEVICE, failure_text, is_denial, refusal_text
 from gateway.auth.oauth.responses import DeviceGrant

@@ -1,5 +1,6 @@
 """The verb that serves: from a terminal, as a program without one, or as a Windows service."""
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -49,15 +50,19 @@ def serve(path: Path | None, host: str | None, port: int | None, service: str | 
 
 
 def _run(path: Path | None, host: str | None, port: int | None, *supervisors: "Supervisor") -> int:
-    from gateway.httpd.listening import BindError
-    from gateway.serve import run
-    from gateway.sharing.faults import UnusableServer
-
-    said = overrides(host, port, create_key=True)
+    gc.disable()  # until it serves: what a start imports and makes stays, and looking through it takes a tenth of it
     try:
-        return run(configuration(path, said), os.environ, said, supervisors)
-    except (BindError, UnusableServer) as fault:
-        raise Failed(str(fault)) from None
+        from gateway.httpd.listening import BindError
+        from gateway.serve import run
+        from gateway.sharing.faults import UnusableServer
+
+        said = overrides(host, port, create_key=True)
+        try:
+            return run(configuration(path, said), os.environ, said, supervisors)
+        except (BindError, UnusableServer) as fault:
+            raise Failed(str(fault)) from None
+    finally:
+        gc.enable()
 
 
 def _exit_code(path: Path | None, host: str | None, port: int | None, control: "Supervisor") -> int:

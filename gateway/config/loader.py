@@ -7,6 +7,7 @@ more, such as which vendors exist. They pass their checks in, so that this packa
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -138,7 +139,7 @@ def parse(  # noqa: PLR0913 - what a file is read with, by name
         ConfigError: the configuration cannot be used.
     """
     faults = Faults(name)
-    whole = msgspec.inspect.type_info(Config)
+    whole = _schema()
     root, findings = renew(compose(text, faults), whole, renamed)
     for each in findings:
         if each.fatal:
@@ -168,6 +169,12 @@ def without_file(config: Config, warnings: Sequence[Fault], overrides: Overrides
         faults.add(WHOLE_FILE, problem.path, problem.message)
     faults.raise_any()
     return Loaded(said, None, tuple(warnings), key_file=overrides.key_file_of(config, said))
+
+
+@cache
+def _schema() -> msgspec.inspect.Type:
+    """The schema's types, which take msgspec longer to tell than a file of usual length takes to read."""
+    return msgspec.inspect.type_info(Config)
 
 
 def _converted(data: object, faults: Faults) -> Config:

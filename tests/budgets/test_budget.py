@@ -18,6 +18,7 @@ from gateway.clients.periods import Per, period
 from gateway.config.clients import Budget as BudgetSettings
 from gateway.config.clients import Client
 from gateway.core.errors import BudgetExhausted
+from tests.support.examples import examples
 from tests.support.fakes import FakeClock
 
 PERS: tuple[Per, ...] = ("day", "week", "month", "total")
@@ -100,7 +101,7 @@ class BudgetMachine(RuleBasedStateMachine):
 
 
 TestBudget = BudgetMachine.TestCase
-TestBudget.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestBudget.settings = settings(max_examples=examples(150), stateful_step_count=40, deadline=None)
 
 
 @pytest.fixture(params=["UTC", "Europe/Berlin", "Asia/Seoul", "America/Los_Angeles"])

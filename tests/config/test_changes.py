@@ -4,7 +4,6 @@ import types
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-import pytest
 from msgspec import Struct, structs
 
 from gateway.config import schema
@@ -19,6 +18,7 @@ from gateway.config.setting_types import Struct as Section
 from gateway.config.sharing import RedisServer, Sharing
 from gateway.config.token_files import TokenFile, WatchFile
 from gateway.core.secrets import Secret
+from tests.support.cases import each_case
 
 ACCOUNT = Account(name="work", token_file=TokenFile(path="t"))
 BASE = Config(
@@ -82,7 +82,7 @@ def edits(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, .
 EDITS = list(edits(BASE))
 
 
-@pytest.mark.parametrize(("path", "after"), EDITS, ids=[".".join(path) for path, _ in EDITS])
+@each_case(("path", "after"), EDITS, ids=[".".join(path) for path, _ in EDITS])
 def test_every_setting_of_the_schema_is_taken_over_or_named(path: tuple[str, ...], after: Config) -> None:
     changes, name = compare(BASE, after), ".".join(path)
     if any(f"{name}.".startswith(f"{each}.") for each in needing_restart()):
