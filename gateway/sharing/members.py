@@ -22,12 +22,18 @@ MOST_WARNINGS: Final = 100
 logger = logging.getLogger(__name__)
 
 
+def members_script() -> str:
+    """The script in Lua."""
+    return files("gateway.sharing").joinpath("members.lua").read_text(encoding="utf-8")
+
+
 class Members:
     """The gateways of one group.
 
     Attributes:
         count: those that are there, this one included, or were there last.
         channel: where each of them is heard.
+        script: with which it is.
 
     Args:
         group: its name.
@@ -41,7 +47,7 @@ class Members:
         self._name = name
         self.channel = f"gw:{group}:members"
         self._keys = (f"gw:{{{group}}}:members", f"gw:{{{group}}}:limits")
-        self._script = Script(files("gateway.sharing").joinpath("members.lua").read_text(encoding="utf-8"))
+        self.script = Script(members_script())
         self._limits: Mapping[str, Mapping[str, int]] = {}
         self._seen: frozenset[str] = frozenset({gateway})
         self._missed: frozenset[str] = frozenset()
@@ -65,7 +71,7 @@ class Members:
     def beat(self) -> Command:
         """Say that this gateway is there."""
         text = f"{self._name}\n{json.dumps(self._limits, sort_keys=True)}"
-        return self._script.command(self._keys, self._gateway, text, int(GONE * 1_000_000), self.channel)
+        return self.script.command(self._keys, self._gateway, text, int(GONE * 1_000_000), self.channel)
 
     def goodbye(self) -> Command:
         """This gateway ends."""

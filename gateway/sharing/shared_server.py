@@ -21,7 +21,7 @@ from gateway.core.clock import Clock
 from gateway.core.durations import in_words
 from gateway.sharing.circuit import Circuit
 from gateway.sharing.follower import Follower, SharingView
-from gateway.sharing.members import BEAT, Members
+from gateway.sharing.members import BEAT, GONE, Members
 from gateway.sharing.redis_link import RedisAway, RedisLink
 from gateway.sharing.script import Command, plain
 
@@ -76,7 +76,7 @@ class SharedServer:
         self._closed = False
         self._gathers = False  # a report has woken the keeper, and no other needs to
         self._thread: threading.Thread | None = None
-        self._next_beat = self._next_renewal = clock.monotonic()
+        self._next_beat = self._next_renewal = self._heard = clock.monotonic()
 
     def follow(self, follower: Follower) -> None:
         """Tell someone of changes from now on."""
@@ -239,8 +239,9 @@ class SharedServer:
             pass  # said and handled where it happened
 
     def _hear(self, answer: Sequence[Any]) -> None:
-        generation = self.generation
-        if self.members.hear(answer, keeps=self.guards(GUARD)):
+        generation, now = self.generation, self._clock.monotonic()
+        was_seen_lately, self._heard = now - self._heard < GONE, now
+        if self.members.hear(answer, keeps=self.guards(GUARD)) and was_seen_lately:
             self.forgotten(generation)
         for each in self._followers:
             each.beat()

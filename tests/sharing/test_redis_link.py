@@ -62,8 +62,10 @@ def test_a_server_that_is_not_there_says_so_at_once() -> None:
 def test_a_word_after_a_wrong_answer_is_not_read_by_the_next_one(redis: RedisServer) -> None:
     """A connection on which an answer is still to come is never used again."""
     with closing(linked(redis, 0.2)) as link:
-        slow = Script("local from = redis.call('TIME') while true do local now = redis.call('TIME') "
-                      "if (now[1] - from[1]) * 1000000 + now[2] - from[2] > 400000 then return 'late' end end")
+        slow = Script(
+            "local from = redis.call('TIME') while true do local now = redis.call('TIME') "
+            "if (now[1] - from[1]) * 1000000 + now[2] - from[2] > 400000 then return 'late' end end"
+        )
         with pytest.raises(RedisAway):
             link.ask([slow.command([])])
         deadline = time.monotonic() + PATIENT

@@ -8,6 +8,7 @@ from gateway.limits.rate_limiters import RateLimiters
 from gateway.limits.redis_engine import RedisEngine
 from gateway.limits.slots_commands import script_text
 from gateway.sharing.address import RedisAddress
+from gateway.sharing.members import members_script
 from gateway.sharing.redis_link import RedisAway, RedisLink
 from gateway.sharing.script import Command, Script
 from gateway.sharing.shared_server import SharedServer
@@ -18,6 +19,7 @@ SERVER_AHEAD = 1_700_000_000.25
 """Seconds by which the server's clock is ahead of the gateways' monotonic one."""
 MADE_UP_TIME = "redis.call('HMGET', '{clock}', 'seconds', 'micros')"
 IN_MADE_UP_TIME = Script(script_text().replace("redis.call('TIME')", MADE_UP_TIME))
+MEMBERS_IN_MADE_UP_TIME = Script(members_script().replace("redis.call('TIME')", MADE_UP_TIME))
 
 
 class CutLink(RedisLink):
@@ -60,6 +62,7 @@ class SharingGateway:
     ) -> None:
         self.link = CutLink(redis)
         self.server = SharedServer(self.link, group="g", shown="redis://here", refuses=refuses, name=name, clock=clock)
+        self.server.members.script = MEMBERS_IN_MADE_UP_TIME
         self.engine = RedisEngine(self.server, clock, script=IN_MADE_UP_TIME)
         self.limiters = RateLimiters(limits, self.engine)
         self.server.look()
