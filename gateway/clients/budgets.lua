@@ -33,6 +33,6 @@ elseif operation == 'reserve' then -- ARGV[5..7]: the budget, the estimate, `1` 
   call('HINCRBY', key, 'r:' .. gateway, ARGV[6])
   return { 1, spent, reserved }
 end
-call('HINCRBY', key, 'r:' .. gateway, string.format('%.0f', -ARGV[5])) -- ARGV[5..6]: what was reserved, and what it has cost
+call('HINCRBY', key, 'r:' .. gateway, string.format('%.0f', 0 - ARGV[5])) -- ARGV[5..6]: what was reserved, and what it has cost
 call('HINCRBY', key, 's:' .. gateway, ARGV[6])
 return { 1 }

@@ -89,6 +89,16 @@ def test_alone_each_has_its_share_of_what_was_left_and_writes_it_again(redis: Re
         assert view(first) == (15, 22)
 
 
+def test_a_call_that_costs_nothing_settles(redis: RedisServer) -> None:
+    with closing(Fleet(redis, [], 1)) as fleet:
+        (engine,) = engines(fleet, 100)
+        held = reserve(engine, 0)
+        assert held is not None
+        engine.settle("ci", held, 0)
+        fleet.gateways[0].server.ask()
+        assert view(engine) == (0, 0) and fleet.gateways[0].server.is_up
+
+
 def test_refusing_is_an_error_of_its_own(redis: RedisServer) -> None:
     with closing(Fleet(redis, [], 1, refuses=True)) as fleet:
         (engine,) = engines(fleet, 100)

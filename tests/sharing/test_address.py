@@ -24,7 +24,7 @@ def test_an_address_is_shown_without_its_login(url: str) -> None:
     "url", ["http://localhost", "localhost:6379", "redis://", "redis://h:x/0", "redis://h/zero", "redis://h?db=1"]
 )
 def test_what_is_no_address_is_told_without_it(url: str) -> None:
-    with pytest.raises(ValueError, match="[a-z]") as told:
+    with pytest.raises(ValueError, match=r"[a-z]") as told:
         RedisAddress(url)
     assert url not in str(told.value)
 

@@ -1,7 +1,6 @@
 """A real Redis or Valkey server on a loopback port, for the tests that need one; skipped with the reason elsewhere."""
 
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ import pytest
 from gateway.sharing.address import RedisAddress
 from gateway.sharing.redis_link import RedisAway, RedisLink
 from gateway.sharing.script import Command, plain
+from tests.support.served import free_port
 
 PROGRAM = shutil.which("redis-server") or shutil.which("valkey-server")
 try:
@@ -72,12 +72,6 @@ class RedisServer:
         self._folder.cleanup()
 
 
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
-
-
 class Asking:
     """One round trip after the other, for a test that asks the server itself."""
 
@@ -89,6 +83,9 @@ class Asking:
 
     def plain(self, *arguments: str | int) -> Any:
         return self(plain(*arguments))
+
+    def close(self) -> None:
+        self.link.close()
 
     def is_there(self) -> bool:
         try:
