@@ -7,7 +7,7 @@ takes its series along; sums of calls are kept elsewhere (gateway.observe.metric
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from math import inf
-from typing import Final, Protocol
+from typing import Final
 
 from gateway import __version__
 from gateway.assembly import Assembly
@@ -19,6 +19,7 @@ from gateway.limits.slots import SHORT_UNITS
 from gateway.observe.metrics import families, process
 from gateway.observe.metrics.families import Labels, Reading, Value
 from gateway.observe.metrics.merged import encoded, folded, merged
+from gateway.reload_state import Reloaded
 from gateway.runtime import Runtime
 
 TOPIC: Final = "metrics"
@@ -32,22 +33,6 @@ EVERY_MODEL: Final = ""
 """The pattern of models of a row that counts all of them."""
 
 
-class Reloads(Protocol):
-    """How reloads have ended (gateway.reload.Reloader)."""
-
-    @property
-    def counts(self) -> Mapping[str, int]:
-        """By result, `success` and `failed`: how many."""
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether the latest one was taken over; True before the first."""
-
-    @property
-    def succeeded_at(self) -> float:
-        """Wall seconds of the latest one that was, or of the start."""
-
-
 class Metrics:
     """Every metric of all workers. Safe to use from many threads.
 
@@ -57,7 +42,7 @@ class Metrics:
         reloads: of the configuration.
     """
 
-    def __init__(self, runtime: Runtime, assembly: Callable[[], Assembly], reloads: Reloads) -> None:
+    def __init__(self, runtime: Runtime, assembly: Callable[[], Assembly], reloads: Reloaded) -> None:
         started = runtime.clock.wall()
         self._siblings = runtime.siblings
         self._siblings.answer(TOPIC, lambda _: encoded(read_metrics(assembly(), runtime, reloads, started)))
@@ -69,7 +54,7 @@ class Metrics:
         return merged(answers, workers=self._siblings.count)
 
 
-def read_metrics(assembly: Assembly, runtime: Runtime, reloads: Reloads, started: float) -> Sequence[Reading]:
+def read_metrics(assembly: Assembly, runtime: Runtime, reloads: Reloaded, started: float) -> Sequence[Reading]:
     """Every metric of this process now: the sums of calls that have ended, and what is read here.
 
     Args:
@@ -86,9 +71,9 @@ def read_metrics(assembly: Assembly, runtime: Runtime, reloads: Reloads, started
         *_targets(assembly, runtime),
         (families.PROVIDER_REMAINING, _remaining(assembly, runtime)),
         (families.LOGIN_EXPIRES, _logins(assembly)),
-        (families.RELOAD_SUCCESSFUL, _one(reloads.succeeded)),
-        (families.RELOAD_TIME, _one(reloads.succeeded_at)),
-        (families.RELOADS, {(result,): count for result, count in reloads.counts.items()}),
+        (families.RELOAD_SUCCESSFUL, _one(reloads.state.succeeded)),
+        (families.RELOAD_TIME, _one(reloads.state.succeeded_at)),
+        (families.RELOADS, {(result,): count for result, count in reloads.state.counts.items()}),
         (families.LEDGER_DROPPED, _one(runtime.ledger.dropped)),
         (families.LEDGER_FAILING, _one(runtime.ledger.fault is not None)),
         (families.SHARING_UP, _one(runtime.sharing.is_up) if runtime.sharing else {}),

@@ -10,6 +10,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from gateway.handler.session_key import OWN_KEY
 from gateway.observe.call_numbers import CallNumbers
 from gateway.routing.rest_board import RestBoard
 from gateway.wires.reasoning_memory import ToolCallLog
@@ -26,12 +27,14 @@ class Knowledge(Struct, frozen=True):
         rests: targets and accounts that are not to be asked now.
         calls: what vendors need back of tool calls.
         numbers: of calls that have ended.
+        session_key: by which conversations are told apart (gateway.handler.session_key).
         close: closes what is open. Idempotent.
     """
 
     rests: RestBoard | None = None
     calls: ToolCallLog | None = None
     numbers: CallNumbers | None = None
+    session_key: bytes = OWN_KEY
     close: Callable[[], None] = _nothing
 
 
@@ -52,6 +55,7 @@ def shared_knowledge(folder: Path, number: int, now: Callable[[], float]) -> Kno
     """
     from gateway.observe.shared_numbers import SharedNumbers  # noqa: PLC0415 - mmap, which one process does not need
     from gateway.routing.shared_rests import SharedRests  # noqa: PLC0415
+    from gateway.sharing.chance import shared_bytes  # noqa: PLC0415
     from gateway.wires.shared_calls import SharedCalls  # noqa: PLC0415
 
     rests, calls = SharedRests(folder / "rests", number), SharedCalls(folder / "calls")
@@ -61,4 +65,4 @@ def shared_knowledge(folder: Path, number: int, now: Callable[[], float]) -> Kno
         for part in (rests, calls, numbers):
             part.close()
 
-    return Knowledge(rests, calls, numbers, close)
+    return Knowledge(rests, calls, numbers, shared_bytes(folder / "session-key"), close)

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from random import random
-from secrets import token_hex, token_urlsafe
-from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
+from secrets import token_urlsafe
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from gateway.auth.logins import Logins
 from gateway.auth.tokens.token_store import TokenStore
@@ -20,6 +20,7 @@ from gateway.auth.unsaved_tokens import UnsavedTokens
 from gateway.clients.admission import ClientUse
 from gateway.clients.engines import Engines, local_engines
 from gateway.config.loader import Loaded, resolve
+from gateway.core.client_key import new_page_token
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.response_store import ResponseStore
 from gateway.core.secrets import Secret
@@ -49,14 +50,14 @@ if TYPE_CHECKING:
     from gateway.sharing.follower import SharingView
     from gateway.sharing.shared_server import SharedServer
 
-PAGE_TOKEN_BYTES: Final = 16
-
 
 class DrainState:
-    """Whether the gateway drains. Set once, by the thread that stops it."""
+    """Whether the gateway drains (set once, by the thread that stops it), and whether workers of it keep dying (set by
+    the hub's thread)."""
 
     def __init__(self) -> None:
         self.draining = False
+        self.degraded = False
 
 
 class Closable(Protocol):
@@ -141,6 +142,7 @@ class Runtime:
         transports: connections to providers.
         memory: signatures of calls, for clients that drop them.
         responses: answers of the Responses API, for requests that build on them.
+        session_key: see gateway.handler.session_key.
         demo_key: with which the embedded provider is called.
         page_token: stands for a key, for the person who runs the gateway (gateway.server.page_token).
         siblings: the other workers of the gateway.
@@ -153,6 +155,7 @@ class Runtime:
         relayed: whether streams that have begun leave their threads.
         store: where calls are kept; None for nowhere.
         siblings: as above; None where one process serves alone.
+        page_token: as above; by default a new one.
         knowledge: what this process knows together with others; it is closed with the rest.
         engines: makes what keeps the use of limits and budgets; by default in this process.
         sharing: as above.
@@ -167,6 +170,7 @@ class Runtime:
         relayed: bool = True,
         store: LedgerStore | None = None,
         siblings: Siblings | None = None,
+        page_token: Secret | None = None,
         knowledge: Knowledge = ALONE,
         engines: Callable[[Clock], Engines] = local_engines,
         sharing: "SharedServer | None" = None,
@@ -192,11 +196,12 @@ class Runtime:
         self.memory = ReasoningMemory(log=knowledge.calls)
         self.price_table = PriceTable()
         self.demo_key = Secret(token_urlsafe(32))
-        self.page_token = Secret(token_hex(PAGE_TOKEN_BYTES))
+        self.page_token = page_token or new_page_token()
         self.siblings: Siblings = siblings or NoSiblings()
         self.sharing = sharing
         if store is not None:
             store.prunes = store.path is None or self.siblings.number == 0
+        self.session_key = knowledge.session_key
         self.responses = _responses(self.clock, self.siblings)
         self._threads = threads
         self._relayed = relayed

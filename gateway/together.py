@@ -1,6 +1,6 @@
 """What a gateway has together with others, by its configuration: with nobody, or through a server."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -9,7 +9,6 @@ from gateway.clients.engines import Engines, local_engines
 from gateway.config.loader import Loaded
 from gateway.core.clock import Clock, SystemClock
 from gateway.knowledge import ALONE, Knowledge
-from gateway.runtime import Runtime, ledger_store
 
 if TYPE_CHECKING:
     from gateway.sharing.shared_server import SharedServer
@@ -57,27 +56,3 @@ def together(
 
     sharing = RedisSharing(config.sharing.redis, config.sharing.group, config.gateway.port, SystemClock())
     return Together(sharing.engines, sharing.known(knowledge), sharing.server, sharing.start, sharing.close)
-
-
-def runtime_of(
-    loaded: Loaded, environ: Mapping[str, str], parts: Together, clock: Clock | None = None, *, relayed: bool = True
-) -> Runtime:
-    """The runtime of a gateway that serves.
-
-    Args:
-        loaded: the configuration that it starts with.
-        environ: the process's environment, for keys.
-        parts: what it has together with others.
-        clock: the time; the system's by default.
-        relayed: whether streams that have begun leave their threads.
-    """
-    return Runtime(
-        environ,
-        threads=loaded.config.gateway.threads,
-        clock=clock,
-        relayed=relayed,
-        store=ledger_store(loaded, clock),
-        engines=parts.engines,
-        knowledge=parts.knowledge,
-        sharing=parts.server,
-    )

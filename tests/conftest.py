@@ -16,6 +16,7 @@ from tests.httpd import checked_owner
 from tests.support import running
 from tests.support.edge import App
 from tests.support.examples import FULL
+from tests.support.limits import ENGINES, kept_in
 from tests.support.transports import BOTH, Opening
 from tests.support.upstream_script import ScriptedUpstream
 
@@ -34,6 +35,13 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.enable()
         gc.freeze()
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def both_engines(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Limits that a test makes are in this process's memory, and then in a file that processes share."""
+    with kept_in(request.param):
+        yield request.param
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -23,6 +23,7 @@ NEEDS_RESTART: Final[tuple[tuple[str, str], ...]] = (
     ("gateway", "exposed"),
     ("gateway", "port"),
     ("gateway", "threads"),
+    ("gateway", "workers"),
     ("gateway", "max_body_mib"),
     ("auth", "token_store_path"),
     ("logging", "file"),

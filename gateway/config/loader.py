@@ -6,7 +6,7 @@ more, such as which vendors exist. They pass their checks in, so that this packa
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -55,6 +55,7 @@ class Loaded:
         warnings: probable mistakes, in the order of the file.
         digest: SHA-256 of the file's bytes; empty if the text did not come from a file.
         key_file: of the key that callers need, where the configuration has none and the gateway made one.
+        text: the file's bytes, for other processes that serve the same; empty if the text did not come from a file.
     """
 
     config: Config
@@ -62,6 +63,7 @@ class Loaded:
     warnings: tuple[Fault, ...]
     digest: bytes = b""
     key_file: Path | None = None
+    text: bytes = field(default=b"", repr=False)  # with the secrets in it
 
 
 def load(path: Path, *, env: Mapping[str, str], checks: Sequence[Check] = (), overrides: Overrides = NOTHING) -> Loaded:
@@ -113,7 +115,7 @@ def load_text(
     absolute = path.absolute()
     checks = [*checks, watched_files_exist(absolute.parent), log_folder_exists(absolute.parent)]
     loaded = parse(text, str(path), env=env, checks=checks, overrides=overrides)
-    return replace(loaded, path=absolute, digest=sha256(text).digest())
+    return replace(loaded, path=absolute, digest=sha256(text).digest(), text=text)
 
 
 def parse(  # noqa: PLR0913 - what a file is read with, by name

@@ -19,6 +19,7 @@ from gateway.config.limit_rules import LIMIT_RULES
 from gateway.config.schema import Config, Provider
 from gateway.config.sharing_rules import SHARING_RULES
 from gateway.config.token_files import WatchFile
+from gateway.config.workers import served_by_several
 from gateway.core.this_machine import is_this_machine
 
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
@@ -252,6 +253,7 @@ RULES: Final[tuple[Check, ...]] = (
     unique_aliases,
     sound_patterns,
     mixed_vectors,
+    served_by_several,
     *LIMIT_RULES,
     *CLIENT_RULES,
     *ACCOUNT_RULES,

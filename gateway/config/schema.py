@@ -43,6 +43,10 @@ class Gateway(Struct, frozen=True):
     threads: Annotated[
         int, Meta(ge=4, le=1024, description="One a request until its stream has begun; a few stay for /health.")
     ] = 64
+    workers: Annotated[
+        Literal["auto"] | Annotated[int, Meta(ge=1, le=16)],
+        Meta(description="Processes that serve; auto: one a core, 8 at most. Above 1: Linux and macOS."),
+    ] = 1
     max_body_mib: Annotated[int, Meta(ge=1, le=1024, description="Largest request body, in MiB.")] = field(
         default=32, name="maxBodyMiB"
     )

@@ -205,9 +205,10 @@ class Attempt:
         branch.end_try()
         self._policy.budgets.succeeded(target.provider)
         ticket, elapsed = admitted.ticket, branch.elapsed()
-        ticket.first_content(elapsed, streamed=operation.streams)
-        if not isinstance(answer, OpenStream):
-            ticket.answered()
+        if isinstance(answer, OpenStream):
+            ticket.first_content(elapsed, streamed=True)
+        else:
+            ticket.answered(elapsed)
             if (usage := _usage(answer)) is not None:
                 admitted.permit.settle(usage)
             admitted.permit.close()

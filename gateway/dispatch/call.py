@@ -68,6 +68,7 @@ class Call:
         invented: the names of its targets are the caller's own, and stand in no configuration.
         came: wall seconds when it came.
         attempts: the turns of its targets that have ended.
+        attempts_shown: how many of them are in the text of a header, and that text, which the record has as well.
         share: what it holds of the limits and the budget of its client.
         session: gives what tells the sessions of a provider with `sticky` accounts apart.
         turn: the order of its targets, where a strategy decides that; it counts what is sent.
@@ -87,6 +88,7 @@ class Call:
     model = ""
     alias = UNKNOWN
     invented = True
+    attempts_shown: tuple[int, str] = (0, "")
     streamed = False
     target: Target | None = None
     queued = 0.0
@@ -244,7 +246,7 @@ class Call:
             return self._ended
         if self.caller.left:
             return CallerLeft("The caller closed its side of the connection.")
-        if self.remaining() <= 0:
+        if self._clock.monotonic() >= self.deadline:
             return DeadlineExceeded("No answer within gateway.requestTimeoutSeconds.")
         return None
 

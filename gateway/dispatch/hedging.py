@@ -9,7 +9,6 @@ answer. Why a target failed does not matter here beyond whether others may be as
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from functools import cache
 
 from msgspec import Struct
 
@@ -23,6 +22,7 @@ from gateway.dispatch.branch import LOST, Branch, BranchLost
 from gateway.dispatch.call import Call
 from gateway.dispatch.operation import Operation
 from gateway.dispatch.target_answer import TargetAnswer
+from gateway.limits.token_reserves import RequestSize
 from gateway.routing.account_rests import rests_account
 from gateway.routing.router import Target
 
@@ -49,6 +49,25 @@ class CandidateOrder(Struct, frozen=True):
     due: Callable[[Target], float]
 
 
+class _SizeOnce:
+    """The size of an operation, found when a limit asks first. Two branches may both find it, and it is the same.
+
+    A class, because functools.cache takes 2.5 us to make a function of this; and no method of the dispatch, whose
+    candidates hold it: a call leaves no cycle for the garbage collector.
+    """
+
+    __slots__ = ("_found", "_operation")
+
+    def __init__(self, operation: Operation) -> None:
+        self._operation = operation
+        self._found: RequestSize | None = None
+
+    def __call__(self) -> RequestSize:
+        if self._found is None:
+            self._found = self._operation.size()
+        return self._found
+
+
 class HedgedDispatch:
     """Asks the candidates of one call.
 
@@ -68,13 +87,14 @@ class HedgedDispatch:
         self._has_several = len(order.ready) + len(order.cooling_down) > 1
         self._lock = threading.Lock()  # guards the lists, the winner and the final error
         self._waiting: threading.Condition | None = None  # the caller's thread, for other branches; made when it waits
-        self._size = cache(operation.size)
+        self._size = _SizeOnce(operation)
         self._ready = [self._candidate(target, wait=order.queue) for target in order.ready]
         self._rate_limited: list[Target] = []
         self._cooling_down = list(order.cooling_down)
         self._due = order.due
         self._branches: list[Branch] = []
         self._asked: dict[Branch, Target] = {}  # by whom each target was asked last
+        self._decided = False  # by a winner or a final error
         self._winner: TargetAnswer | None = None
         self._final_error: GatewayError | None = None
         self.failures: list[GatewayError] = []
@@ -86,9 +106,9 @@ class HedgedDispatch:
             AllFailed: every candidate failed; `failures` has the reasons.
             GatewayError: a failure that ends the call, or the answer is not wanted any more.
         """
-        while self._has_candidates() and (own := self._new_branch()) is not None:
+        while (own := self._new_branch()) is not None:
             self._work(own)
-            if self._is_decided():
+            if self._decided:
                 break
             self._wait_for_others()
         if (reason := self._call.reason_to_stop()) is not None:
@@ -109,7 +129,7 @@ class HedgedDispatch:
             spawn: runs a function in a thread of its own and returns whether it found one.
         """
         with self._lock:
-            if not self._ready or self._is_decided() or not self._call.has_tries:
+            if not self._ready or self._decided or not self._call.has_tries:
                 return
             slow = next((branch for branch in self._branches if branch.turned_slow()), None)
         if slow is None or (hedge := self._new_branch()) is None:
@@ -119,13 +139,13 @@ class HedgedDispatch:
             self._remove(hedge)
 
     def _new_branch(self) -> Branch | None:
-        """A new branch of the call; None where the call needs none any more."""
+        """A new branch of the call; None where the call needs none any more, or has no candidate for it."""
         if self._call.reason_to_stop() is not None:
             return None
-        branch = Branch(self._call, self._clock)
         with self._lock:
-            if self._is_decided():
+            if self._decided or not self._has_candidates():
                 return None
+            branch = Branch(self._call, self._clock)
             self._branches.append(branch)
         return branch
 
@@ -138,7 +158,7 @@ class HedgedDispatch:
     def _wait_for_others(self) -> None:
         """Wait until a branch has decided the call or none works any more. The end of the call ends all branches."""
         with self._lock:
-            while self._branches and not self._is_decided():
+            while self._branches and not self._decided:
                 self._waiting = self._waiting or threading.Condition(self._lock)
                 self._waiting.wait()
 
@@ -147,14 +167,11 @@ class HedgedDispatch:
         if self._waiting is not None:
             self._waiting.notify_all()
 
-    def _is_decided(self) -> bool:
-        return self._winner is not None or self._final_error is not None
-
     def _work(self, branch: Branch) -> None:
         """Ask one candidate after the other until one answers or none is left."""
         try:
-            while not branch.is_over() and (candidate := self._next(branch)) is not None:
-                if not self._try(candidate, branch):
+            while (candidate := self._next(branch)) is not None:
+                if not self._try(candidate, branch) or branch.is_over():
                     return
         finally:
             self._remove(branch)
@@ -204,7 +221,7 @@ class HedgedDispatch:
         soonest first, rather than failing without having asked.
         """
         with self._lock:
-            if self._is_decided() or not self._call.has_tries:
+            if self._decided or not self._call.has_tries:
                 return None
             if (place := self._next_ready(branch)) is not None:
                 candidate = self._ready.pop(place)
@@ -233,9 +250,8 @@ class HedgedDispatch:
         return next((at for at, each in places if not each.target.account or each.target.shared not in others), None)
 
     def _has_candidates(self) -> bool:
-        with self._lock:
-            candidates = self._ready or self._rate_limited or self._cooling_down
-            return bool(candidates) and self._call.has_tries and not self._is_decided()
+        """Under the lock."""
+        return bool(self._ready or self._rate_limited or self._cooling_down) and self._call.has_tries
 
     def _add_cooling_down(self, target: Target) -> None:
         """The target has started to cool down since the order was made, or another call probes it."""
@@ -275,9 +291,9 @@ class HedgedDispatch:
     def _fail(self, error: GatewayError) -> None:
         """End the call with an error, unless it is decided already."""
         with self._lock:
-            if self._is_decided():
+            if self._decided:
                 return  # the other branches were cancelled by that decision; a second time would cancel the winner
-            self._final_error = error
+            self._decided, self._final_error = True, error
             others = list(self._branches)
             self._wake()
         for other in others:
@@ -286,9 +302,9 @@ class HedgedDispatch:
     def _win(self, answer: TargetAnswer, branch: Branch) -> None:
         """End the call with an answer, unless it is decided already: then discard the answer."""
         with self._lock:
-            is_first = not self._is_decided()
+            is_first = not self._decided
             if is_first:
-                self._winner = answer
+                self._decided, self._winner = True, answer
             others = [other for other in self._branches if other is not branch]
         if not is_first:
             self._call.attempts.append(answer.as_try(LOST))

@@ -5,7 +5,7 @@ carries it out, and how an answer that broke off is continued. It chooses no tar
 """
 
 from collections.abc import Callable
-from typing import Final, Protocol, Self
+from typing import ClassVar, Final, Protocol, Self
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -66,18 +66,12 @@ class Chat(Struct, frozen=True):
     write: Callable[[ChatResponse, ChatRequest], bytes]
     continue_request: Callable[[ChatRequest, str], ChatRequest]
     continues: bool = False
+    hedged: ClassVar[bool] = True
+    longest_wait: ClassVar[float | None] = None
 
     @property
     def streams(self) -> bool:
         return self.request.stream
-
-    @property
-    def hedged(self) -> bool:
-        return True
-
-    @property
-    def longest_wait(self) -> float | None:
-        return None
 
     def ask(self, provider: Provider, context: AttemptContext) -> Answer | OpenStream:
         """A whole answer is written at once: where the caller's wire cannot express it, another target may answer."""
@@ -109,6 +103,7 @@ class Passed(Struct, frozen=True):
     """
 
     request: PassedRequest
+    longest_wait: ClassVar[float | None] = FIRST_BYTE
 
     @property
     def streams(self) -> bool:
@@ -117,10 +112,6 @@ class Passed(Struct, frozen=True):
     @property
     def hedged(self) -> bool:
         return len(self.request.body) <= LARGEST_HEDGED
-
-    @property
-    def longest_wait(self) -> float | None:
-        return FIRST_BYTE
 
     def ask(self, provider: Provider, context: AttemptContext) -> Forwarded | OpenStream:
         if not isinstance(provider, Forwarder):

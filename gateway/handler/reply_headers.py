@@ -22,12 +22,17 @@ def error_code(error: GatewayError) -> str:
 
 def attempts_text(call: Call) -> str:
     """`openai@work/gpt-4=503,gemini/gemini-2.5-pro=200`; what would break the list is percent-encoded."""
+    known, text = call.attempts_shown
+    if known == len(call.attempts):
+        return text
     entries = [
         f"{_header_safe(login_name(each.provider, each.account))}/{_header_safe(each.model)}"
         f"={_header_safe(each.outcome)}"
         for each in call.attempts
     ]
-    return ",".join(entries)
+    text = ",".join(entries)
+    call.attempts_shown = len(entries), text
+    return text
 
 
 def gateway_headers(call: Call) -> Headers:

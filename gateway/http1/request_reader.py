@@ -10,8 +10,11 @@ Sources: RFC 9112 sections 2.2 (lines), 3 (request line), 5 (fields), 6 (body le
 """
 
 import re
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
 
 from gateway.core.errors import (
     BadHttp,
@@ -56,10 +59,12 @@ UNSAFE: Final = ""
 """Stands for all names that WSGI could not tell from others."""
 USUAL_NAME: Final = 64
 """Characters of a name whose spelling is remembered; what is remembered stays small."""
-_ONCE: Final = frozenset({"HOST", "CONTENT_LENGTH", "TRANSFER_ENCODING"})
+WITHOUT_PREFIX: Final = frozenset({"CONTENT_LENGTH", "CONTENT_TYPE"})
+"""Fields that WSGI names without HTTP_."""
+_ONCE: Final = frozenset({"HTTP_HOST", "CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING"})
 
 
-class RequestHead(NamedTuple):
+class RequestHead(Struct, frozen=True):
     """What the head says.
 
     Attributes:
@@ -69,8 +74,9 @@ class RequestHead(NamedTuple):
         query: of the target, without the question mark.
         authority: of a target in absolute form, None for the other forms.
         version: `1.0` or `1.1`.
-        fields: by name as WSGI has it without its prefix (`CONTENT_TYPE`), values of a repeated one joined by a comma.
-            A name with an underscore is left out: WSGI could not tell it from the one with a hyphen.
+        fields: by name as WSGI has it (`CONTENT_TYPE`, `HTTP_HOST`), values of a repeated one joined by a comma. A name
+            with an underscore is left out: WSGI could not tell it from the one with a hyphen. Not to be changed:
+            requests with the same head share them.
         length: bytes of the body; 0 where it comes in chunks.
         chunked: whether it comes in chunks.
         persistent: whether the connection may serve another request (RFC 9112 section 9.3).
@@ -90,79 +96,6 @@ class RequestHead(NamedTuple):
     expects_continue: bool
 
 
-class HeadReader:
-    """Collects the bytes of one head. How they are cut makes no difference to what comes out."""
-
-    def __init__(self) -> None:
-        self._held = bytearray()
-        self._searched = 0
-        self._empty_lines = 0
-
-    @property
-    def has_request_line(self) -> bool:
-        """Whether that much has come."""
-        return b"\r\n" in self._held
-
-    @property
-    def is_head_request(self) -> bool:
-        """Whether the method is HEAD, also where the rest was refused: its answer has no body."""
-        return self._held.startswith(b"HEAD ")
-
-    def feed(self, data: bytes) -> tuple[RequestHead, int] | None:
-        """Take what came.
-
-        Args:
-            data: the next bytes.
-
-        Returns:
-            The head and how many bytes of `data` belong to it; None where it is not complete.
-
-        Raises:
-            BadHttp, TargetTooLong, HeadersTooLarge, NotImplementedHttp, HttpVersionRefused: as soon as it is clear.
-        """
-        held = self._held
-        held += data
-        if held.startswith(b"\r"):
-            self._skip_empty_lines()
-        end = held.find(_END, max(0, self._searched - 3)) + len(_END)
-        if end < len(_END):
-            self._check_unfinished()
-            return None
-        if end > MAX_HEAD:
-            raise self._too_large()
-        try:
-            head = parse(str(memoryview(held)[:end], "latin-1"))
-        except GatewayError:
-            self._check_octets(0, end)  # the reason that is told however the bytes are cut
-            raise
-        self._held = bytearray()  # what came behind the head belongs to the body
-        return head, len(data) - (len(held) - end)
-
-    def _skip_empty_lines(self) -> None:
-        while self._held.startswith(b"\r\n"):
-            del self._held[:2]
-            self._searched = 0
-            self._empty_lines += 1
-            if self._empty_lines > MAX_EMPTY_LINES:
-                raise BadHttp(_not_valid("there are too many empty lines before it"))
-
-    def _check_unfinished(self) -> None:
-        self._check_octets(max(0, self._searched - 1), MAX_HEAD)
-        if len(self._held) > MAX_HEAD:
-            raise self._too_large()
-        self._searched = len(self._held)
-
-    def _check_octets(self, start: int, end: int) -> None:
-        if _STRAY.search(self._held, start, end):
-            raise BadHttp(_not_valid("there is a control character or half a line ending in its head"))
-
-    def _too_large(self) -> GatewayError:
-        self._check_octets(0, MAX_HEAD)
-        if self._held.find(b"\r\n", 0, 2 * MAX_TARGET) < 0:
-            return TargetTooLong(f"The request target is longer than {MAX_TARGET // 1024} KiB.")
-        return HeadersTooLarge(f"The request line and headers are larger than {MAX_HEAD // 1024} KiB.")
-
-
 def parse(text: str) -> RequestHead:
     """Read a head.
 
@@ -180,11 +113,11 @@ def parse(text: str) -> RequestHead:
         raise HttpVersionRefused("Only HTTP/1.1 and HTTP/1.0 are spoken here.")
     path, query, authority = _read_target(method, target)
     fields = _read_fields(text, line.end())
-    if version == "1.1" and "HOST" not in fields:
+    if version == "1.1" and "HTTP_HOST" not in fields:
         raise BadHttp("The request has no Host header.")
-    if not _AUTHORITY.fullmatch(fields.get("HOST", "")):
+    if not _AUTHORITY.fullmatch(fields.get("HTTP_HOST", "")):
         raise BadHttp("The Host header is malformed.")
-    coding = fields.pop("TRANSFER_ENCODING", None)
+    coding = fields.pop("HTTP_TRANSFER_ENCODING", None)
     if coding is not None:
         _check_coding(coding, version, fields)
     return RequestHead(
@@ -195,10 +128,10 @@ def parse(text: str) -> RequestHead:
         authority,
         version,
         fields,
-        _body_length(fields),
+        body_length(fields),
         coding is not None,
-        _is_persistent(fields.get("CONNECTION", ""), version),
-        version == "1.1" and fields.get("EXPECT", "").lower() == "100-continue",
+        _is_persistent(fields.get("HTTP_CONNECTION", ""), version),
+        version == "1.1" and fields.get("HTTP_EXPECT", "").lower() == "100-continue",
     )
 
 
@@ -236,7 +169,7 @@ def _read_fields(text: str, start: int) -> dict[str, str]:
         if key not in fields:
             fields[key] = value.strip(" \t")
         elif key in _ONCE:
-            raise BadHttp(_not_valid(f"there is more than one {key.title().replace('_', '-')}"))
+            raise BadHttp(_not_valid(f"there is more than one {name.title()}"))
         else:
             fields[key] += ", " + value.strip(" \t")
     fields.pop(UNSAFE, None)
@@ -244,7 +177,10 @@ def _read_fields(text: str, start: int) -> dict[str, str]:
 
 
 def _spelled(name: str) -> str:
-    return UNSAFE if "_" in name else name.upper().replace("-", "_")
+    if "_" in name:
+        return UNSAFE
+    spelled = name.upper().replace("-", "_")
+    return spelled if spelled in WITHOUT_PREFIX else f"HTTP_{spelled}"
 
 
 _key = lru_cache(maxsize=256)(_spelled)
@@ -264,7 +200,8 @@ def _check_coding(coding: str, version: str, fields: dict[str, str]) -> None:
         raise NotImplementedHttp("Transfer-Encoding other than chunked is not supported.")
 
 
-def _body_length(fields: dict[str, str]) -> int:
+def body_length(fields: Mapping[str, str]) -> int:
+    """What Content-Length says, 0 without one. Raises BadHttp."""
     digits = fields.get("CONTENT_LENGTH")
     if digits is None:
         return 0
@@ -283,3 +220,81 @@ def _is_persistent(connection: str, version: str) -> bool:
 
 def _not_valid(why: str) -> str:
     return f"The request is not valid HTTP/1.1: {why}."
+
+
+class HeadReader:
+    """Collects the bytes of one head. How they are cut makes no difference to what comes out.
+
+    Args:
+        read: reads the head, as `parse` does.
+    """
+
+    def __init__(self, read: Callable[[str], RequestHead] = parse) -> None:
+        self._read = read
+        self._held = bytearray()
+        self._searched = 0
+        self._empty_lines = 0
+
+    @property
+    def has_request_line(self) -> bool:
+        """Whether that much has come."""
+        return b"\r\n" in self._held
+
+    @property
+    def is_head_request(self) -> bool:
+        """Whether the method is HEAD, also where the rest was refused: its answer has no body."""
+        return self._held.startswith(b"HEAD ")
+
+    def feed(self, data: bytes) -> tuple[RequestHead, int] | None:
+        """Take what came.
+
+        Args:
+            data: the next bytes.
+
+        Returns:
+            The head and how many bytes of `data` belong to it; None where it is not complete.
+
+        Raises:
+            BadHttp, TargetTooLong, HeadersTooLarge, NotImplementedHttp, HttpVersionRefused: as soon as it is clear.
+        """
+        held = self._held
+        held += data
+        if held.startswith(b"\r"):
+            self._skip_empty_lines()
+        end = held.find(_END, max(0, self._searched - 3)) + len(_END)
+        if end < len(_END):
+            self._check_unfinished()
+            return None
+        if end > MAX_HEAD:
+            raise self._too_large()
+        try:
+            head = self._read(str(memoryview(held)[:end], "latin-1"))
+        except GatewayError:
+            self._check_octets(0, end)  # the reason that is told however the bytes are cut
+            raise
+        self._held = bytearray()  # what came behind the head belongs to the body
+        return head, len(data) - (len(held) - end)
+
+    def _skip_empty_lines(self) -> None:
+        while self._held.startswith(b"\r\n"):
+            del self._held[:2]
+            self._searched = 0
+            self._empty_lines += 1
+            if self._empty_lines > MAX_EMPTY_LINES:
+                raise BadHttp(_not_valid("there are too many empty lines before it"))
+
+    def _check_unfinished(self) -> None:
+        self._check_octets(max(0, self._searched - 1), MAX_HEAD)
+        if len(self._held) > MAX_HEAD:
+            raise self._too_large()
+        self._searched = len(self._held)
+
+    def _check_octets(self, start: int, end: int) -> None:
+        if _STRAY.search(self._held, start, end):
+            raise BadHttp(_not_valid("there is a control character or half a line ending in its head"))
+
+    def _too_large(self) -> GatewayError:
+        self._check_octets(0, MAX_HEAD)
+        if self._held.find(b"\r\n", 0, 2 * MAX_TARGET) < 0:
+            return TargetTooLong(f"The request target is longer than {MAX_TARGET // 1024} KiB.")
+        return HeadersTooLarge(f"The request line and headers are larger than {MAX_HEAD // 1024} KiB.")

@@ -54,7 +54,9 @@ def body_of(status: int, values: Mapping[str, str]) -> Body:
     length = values.get("content-length")
     if length is None:
         return UntilClose()
-    lengths = listed(length)
+    if _DIGITS.fullmatch(length):
+        return Counted(int(length))
+    lengths = listed(length)  # the same one, repeated
     said = lengths.pop()
     if lengths or not _DIGITS.fullmatch(said):
         raise ProtocolError("its answer has no clear length")

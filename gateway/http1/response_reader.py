@@ -10,6 +10,7 @@ Where a body ends is next door, in response_body. Source: RFC 9112; sections are
 
 import re
 from collections.abc import ItemsView, Iterator, Mapping
+from operator import methodcaller
 from typing import Any, Final
 
 from gateway.http1.response_body import Body, Counted, ProtocolError, body_of, listed
@@ -34,6 +35,7 @@ _HEAD: Final = re.compile(
     rf"(?P<fields>(?:{_WORD}:[^\r\n\0]*+\r?\n)*)\r?\n"
 )
 _FIELD: Final = re.compile(r"([^:]++):[ \t]*+([^\r\n]*+)\r?\n")  # of lines that _HEAD has found to be fields
+_without_blanks: Final = methodcaller("rstrip", " \t")
 
 
 class Headers(Mapping[str, str]):
@@ -60,6 +62,11 @@ class Headers(Mapping[str, str]):
         return self._values.items()
 
 
+_NO_HEADERS: Final = Headers({})
+_NO_BODY: Final = Counted(0)
+"""What a response has whose head has not come; nothing is fed to them."""
+
+
 class ResponseReader:
     """One response to a POST, however its bytes are cut.
 
@@ -72,14 +79,14 @@ class ResponseReader:
 
     def __init__(self) -> None:
         self.status: int | None = None
-        self.headers = Headers({})
+        self.headers = _NO_HEADERS
         self.ended = False
         self.fault: ProtocolError | None = None
         self._head = b""  # what has come of it
         self._searched = 0  # bytes of it in which no end begins
         self._interim = 0
         self._persists = False
-        self._body: Body = Counted(0)
+        self._body: Body = _NO_BODY
 
     @property
     def reusable(self) -> bool:
@@ -148,7 +155,7 @@ class ResponseReader:
             return
         values = _values(_FIELD.findall(found["fields"]))
         connection = values.get("connection")
-        close = connection is not None and "close" in listed(connection)
+        close = connection is not None and "close" in connection.lower() and "close" in listed(connection)
         # what has both framings is not to be trusted in where it ends (section 6.3, number 3)
         both = "transfer-encoding" in values and "content-length" in values
         self._persists = found["minor"] != "0" and not close and not both
@@ -159,8 +166,12 @@ class ResponseReader:
 def _values(fields: list[tuple[str, str]]) -> dict[str, str]:
     if len(fields) > MAX_FIELDS:
         raise ProtocolError("the head of its answer has too many fields")
-    values: dict[str, str] = {}
-    for name, text in fields:
-        key, value = name.lower(), text.rstrip(" \t")
-        values[key] = f"{values[key]}, {value}" if key in values else value
-    return values
+    if not fields:
+        return {}
+    names, texts = zip(*fields, strict=True)
+    keys, values = list(map(str.lower, names)), list(map(_without_blanks, texts))
+    found = dict(zip(keys, values, strict=True))
+    if len(found) == len(fields):
+        return found
+    pairs = list(zip(keys, values, strict=True))  # one is repeated
+    return {name: ", ".join(value for key, value in pairs if key == name) for name in found}

@@ -14,6 +14,7 @@ from typing import Final
 
 from waitress.channel import ClientDisconnected
 
+from gateway.http1.head_memory import HeadMemory
 from gateway.httpd.event_loop import READ
 from gateway.httpd.interfaces import ListenerLike
 from gateway.httpd.output import Output
@@ -79,6 +80,7 @@ class Connection:
         self.address = address
         self.look = look
         self.output = Output(connection, listener.clock, look)
+        self._heads = HeadMemory()
         self.active_at = listener.clock.monotonic()
 
     # Any thread -----------------------------------------------------------------------------------------------------
@@ -125,7 +127,7 @@ class Connection:
         """Take bytes of the next request; those behind it are kept."""
         request = self.receiving
         if request is None:
-            request = self.receiving = RequestParser(self.listener.max_body)
+            request = self.receiving = RequestParser(self.listener.max_body, self._heads.read)
             self.receiving_since = self.active_at
         taken = request.feed(data)
         while taken < len(data) and not request.completed:

@@ -6,6 +6,7 @@ connection is read, because where the next request begins is not certain.
 """
 
 import contextlib
+from collections.abc import Callable
 from io import BytesIO
 from typing import Final, TypeAlias
 
@@ -13,7 +14,7 @@ from waitress.buffers import OverflowableBuffer
 
 from gateway.core.errors import BodyTooLarge, GatewayError, Overloaded
 from gateway.http1.request_body import ChunkedBody, CountedBody, StoredBody
-from gateway.http1.request_reader import HeadReader, RequestHead
+from gateway.http1.request_reader import HeadReader, RequestHead, parse
 
 MIB: Final = 1 << 20
 READ_SIZE: Final = 65_536
@@ -76,9 +77,10 @@ class RequestParser:
 
     Args:
         largest: bytes a body may have.
+        read_head: reads its head, as `parse` does.
     """
 
-    def __init__(self, largest: int) -> None:
+    def __init__(self, largest: int, read_head: Callable[[str], RequestHead] = parse) -> None:
         self.head: RequestHead | None = None
         self.body: _Body | None = None
         self.completed = False
@@ -88,7 +90,7 @@ class RequestParser:
         self._largest = largest
         self._fault: GatewayError | None = None  # known before its body is passed over
         self._spool: Spool | None = None
-        self._reader = HeadReader()
+        self._reader = HeadReader(read_head)
 
     @property
     def wanted(self) -> int:
@@ -161,6 +163,15 @@ class RequestParser:
     def _feed_body(self, body: _Body, data: bytes) -> int:
         taken = body.received(data)
         self.body_bytes += taken
+        if not isinstance(body, CountedBody):  # its length was in the head, and it fits into memory
+            self._check_stored(body)
+        if body.completed:
+            self.completed = True
+            self.awaits_continue = False
+        return taken
+
+    def _check_stored(self, body: StoredBody | ChunkedBody) -> None:
+        """Raise where more has come than may, or what came could not be stored; the former only once it has passed."""
         to_come = body.remaining if isinstance(body, ChunkedBody) else 0
         if self._fault is None:
             if self._spool is not None and self._spool.lost:
@@ -170,10 +181,6 @@ class RequestParser:
                 body.close()
         if self.body_bytes + to_come > self._patience or (self._fault is not None and body.completed):
             raise self._fault or self._too_large()
-        if body.completed:
-            self.completed = True
-            self.awaits_continue = False
-        return taken
 
     def _new_spool(self) -> Spool:
         self._spool = spool = Spool()

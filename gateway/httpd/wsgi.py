@@ -9,7 +9,7 @@ Source: PEP 3333.
 import logging
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import unquote
 
 from waitress.channel import ClientDisconnected
@@ -22,9 +22,6 @@ from gateway.httpd.response import Response
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
-
-WITHOUT_PREFIX: Final = frozenset({"CONTENT_LENGTH", "CONTENT_TYPE"})
-"""Fields that WSGI names without HTTP_."""
 
 Detached: TypeAlias = Callable[[Response], object]
 """Takes the rest of an answer: called with its response once the thread has nothing more to do with it."""
@@ -96,6 +93,7 @@ def environment(
     path = unquote(head.path, "latin-1") if "%" in head.path else head.path
     environ = {
         **connection.listener.environ,
+        **head.fields,
         "REMOTE_ADDR": connection.address[0],
         "REMOTE_PORT": str(connection.address[1]),
         "REQUEST_METHOD": head.method,
@@ -109,8 +107,6 @@ def environment(
         CALLER: response,
         OVERLOADED: connection.overloaded,
     }
-    for name, value in head.fields.items():
-        environ[name if name in WITHOUT_PREFIX else "HTTP_" + name] = value
     if head.chunked:  # the application sees a body of known length, as with waitress
         environ["CONTENT_LENGTH"] = str(0 if request.body is None else len(request.body))
     if head.authority is not None:

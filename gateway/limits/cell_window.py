@@ -11,13 +11,21 @@ back, however long that takes.
 import math
 from array import array
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from gateway.limits.window import check_window
 
 CELLS: Final = 1_440
 _SIZE: Final = CELLS + 1
 """The cell of now, and those that reach back one window from its begin."""
+
+
+class Amounts(Protocol):
+    """The amounts of all cells."""
+
+    def __getitem__(self, place: int, /) -> int: ...
+
+    def __setitem__(self, place: int, amount: int, /) -> None: ...
 
 
 class CellWindow:
@@ -42,7 +50,7 @@ class CellWindow:
         self.limit = limit
         self.seconds = seconds
         self._cell = seconds / CELLS
-        self._amounts = array("q", bytes(8 * _SIZE))
+        self._amounts: Amounts = array("q", bytes(8 * _SIZE))
         self._last = -1  # the number of the newest cell
         self._sent = 0  # the sum of the cells
         self._held = 0  # what was taken and is not sent yet
@@ -123,7 +131,7 @@ class CellWindow:
         """Empty the cells that have left the window."""
         gap = cell - self._last
         if gap >= _SIZE and self._sent:
-            self._amounts = array("q", bytes(8 * _SIZE))
+            self._clear()
             self._sent = 0
         elif self._sent:  # else every cell is 0
             for number in range(self._last + 1, cell + 1):
@@ -132,3 +140,6 @@ class CellWindow:
                     self._sent -= self._amounts[place]
                     self._amounts[place] = 0
         self._last = cell
+
+    def _clear(self) -> None:
+        self._amounts = array("q", bytes(8 * _SIZE))

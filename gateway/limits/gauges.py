@@ -5,7 +5,7 @@ gauges of all rows before it takes anything of any of them.
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import median
 from types import MappingProxyType
 from typing import Final, Protocol, TypeAlias
@@ -52,12 +52,6 @@ class Gauge(Protocol):
     def take(self, now: float, amount: int) -> None:
         """Take an amount, which has room."""
 
-    def count_in(self, now: float, amount: int) -> None:
-        """Take an amount that another engine has granted, whether there is room or not."""
-
-    def uses(self, now: float) -> Uses:
-        """What counts, the earliest first; of requests of a minute those that have left."""
-
     def sent(self, now: float, granted: float, amount: int) -> None:
         """What was taken at `granted` has left."""
 
@@ -72,6 +66,16 @@ class Gauge(Protocol):
 
     def due(self, now: float, ahead: int, amount: int) -> float:
         """When there is room for an amount behind so much in the line."""
+
+
+class CountedGauge(Gauge, Protocol):
+    """One whose grants another engine may give, and which tells what it counts."""
+
+    def count_in(self, now: float, amount: int) -> None:
+        """Take an amount that another engine has granted, whether there is room or not."""
+
+    def uses(self, now: float) -> Uses:
+        """What counts, the earliest first; of requests of a minute those that have left."""
 
 
 class RequestsPerMinute:
@@ -156,6 +160,16 @@ class TokensPerDay(TokensPerMinute):
         super().__init__(limit, seconds)
 
 
+class Durations(Protocol):
+    """Seconds that the last calls took."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[float]: ...
+
+    def append(self, seconds: float, /) -> None: ...
+
+
 class MaxConcurrent:
     """Requests under way at once: from before they leave until the last byte of their answer.
 
@@ -170,7 +184,7 @@ class MaxConcurrent:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._taken = 0
-        self._durations: deque[float] = deque(maxlen=DURATIONS)
+        self._durations: Durations = deque(maxlen=DURATIONS)
 
     def configure(self, limit: int) -> None:
         self.limit = limit

@@ -20,9 +20,10 @@ from typing import Any, Final, Protocol
 
 from gateway.core.clock import Clock
 from gateway.limits.gauges import Uses
-from gateway.limits.local_slots import LocalGrant, LocalSlots
+from gateway.limits.local_slots import LocalSlots
 from gateway.limits.redis_rows import RedisGrant, RedisRow, RedisTicket
 from gateway.limits.row_key import RowKey
+from gateway.limits.slot_rules import SlotGrant
 from gateway.limits.slots import DAY, Wait
 from gateway.limits.slots_commands import MICROS, UNITS, Holding, SlotsCommands, Standing
 from gateway.sharing.redis_link import RedisAway
@@ -130,11 +131,11 @@ class ProviderRows:
             self._sharing.hold_to_shares()
             for ticket in self.waiting:
                 answer = ticket.slots.own.ask(None, ticket.need, ticket.terms)
-                ticket.own = self.keep(ticket, answer) if isinstance(answer, LocalGrant) else answer
+                ticket.own = self.keep(ticket, answer) if isinstance(answer, SlotGrant) else answer
                 ticket.call()
         return True
 
-    def keep(self, ticket: RedisTicket, own: LocalGrant, at: float | None = None, granted_at: int = 0) -> RedisGrant:
+    def keep(self, ticket: RedisTicket, own: SlotGrant, at: float | None = None, granted_at: int = 0) -> RedisGrant:
         """Have a grant for a call. Under the lock.
 
         Args:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 from gateway.config.rate_limit import RateLimit
 from gateway.limits.gauges import UNITS
-from gateway.limits.local_slots import LocalGrant
 from gateway.limits.row_key import RowKey
+from gateway.limits.slot_rules import SlotGrant
 from gateway.limits.slots import Need, Refused, Terms, Wait
 from gateway.limits.slots_commands import RowTerms
 
@@ -107,7 +107,7 @@ class RedisGrant:
         "at", "granted_at", "id", "is_open", "need", "own", "sent_at", "slots", "tokens", "waited", "was_sent",
     )  # fmt: skip
 
-    def __init__(self, ticket: RedisTicket, own: LocalGrant, at: float, granted_at: int, now: float) -> None:
+    def __init__(self, ticket: RedisTicket, own: SlotGrant, at: float, granted_at: int, now: float) -> None:
         self.id = ticket.id
         self.slots = ticket.slots
         self.need = ticket.need

@@ -11,10 +11,11 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from gateway.limits.local_slots import LocalGrant, LocalSlots
+from gateway.limits.local_slots import LocalSlots
 from gateway.limits.redis_provider import ProviderRows, Sharing
 from gateway.limits.redis_rows import RedisGrant, RedisRow, RedisTicket
 from gateway.limits.redis_words import AWAY, refusal, too_large
+from gateway.limits.slot_rules import SlotGrant
 from gateway.limits.slots import Need, Refused, RowStatus, Terms, Wait
 from gateway.limits.slots_commands import MICROS, Mode, SlotsCommands
 from gateway.sharing.redis_link import RedisAway
@@ -190,7 +191,7 @@ class RedisSlots:
             raise
         if answer[0] == GRANTED:
             with self._provider.lock:
-                counted = own if isinstance(own, LocalGrant) else self.own.count(ticket.need)
+                counted = own if isinstance(own, SlotGrant) else self.own.count(ticket.need)
                 return self._over(ticket, self._provider.keep(ticket, counted, now, answer[1]))
         self._give_back(own)
         if answer[0] == REFUSED:
@@ -200,18 +201,18 @@ class RedisSlots:
     def _is_due(self, now: float, ticket: RedisTicket) -> bool:
         return ticket.was_called() or now >= ticket.next_ask or ticket.own is not None
 
-    def _own_share(self, ticket: RedisTicket) -> LocalGrant | Refused:
+    def _own_share(self, ticket: RedisTicket) -> SlotGrant | Refused:
         """What this gateway's share has for a call, when those that have waited longer have taken theirs."""
         with self._provider.lock:
             before = sum(each is not ticket and each.since < ticket.since for each in self._provider.waiting)
             answer = self.own.ask(None, ticket.need, TRY)
-            if isinstance(answer, LocalGrant) and before:
+            if isinstance(answer, SlotGrant) and before:
                 self.own.release(answer)
                 return Refused("full", "calls wait before it.", KEEP_ALIVE)
         return Refused("full") if isinstance(answer, Wait) else answer
 
-    def _give_back(self, own: LocalGrant | Refused | None) -> None:
-        if isinstance(own, LocalGrant):
+    def _give_back(self, own: SlotGrant | Refused | None) -> None:
+        if isinstance(own, SlotGrant):
             with self._provider.lock:
                 self.own.release(own)
 
@@ -222,7 +223,7 @@ class RedisSlots:
         return any(len(self._provider.waiting) >= row.terms.max_queue for row in self.served)
 
     def _wait(
-        self, now: float, ticket: RedisTicket, answer: Sequence[int], own: LocalGrant | Refused | None
+        self, now: float, ticket: RedisTicket, answer: Sequence[int], own: SlotGrant | Refused | None
     ) -> Wait | Refused:
         """Stay in the lines, unless the call has waited for as long as it may."""
         _, _, _, row, unit, _, _, wait = answer
@@ -248,7 +249,7 @@ class RedisSlots:
             before = own.ticket if isinstance(own, Wait) else None
             terms = ticket.terms._replace(oversized=True)  # what fits the limit may be more than a share of it
             found = self.own.ask(before, ticket.need, terms)
-            own = ticket.own = self._provider.keep(ticket, found) if isinstance(found, LocalGrant) else found
+            own = ticket.own = self._provider.keep(ticket, found) if isinstance(found, SlotGrant) else found
         if not isinstance(own, Wait):
             return self._over(ticket, own)
         self._provider.waiting.setdefault(ticket)

@@ -57,7 +57,7 @@ class SlidingWindow:
         sent, unsent = self._sent, self._unsent
         if not math.isfinite(now) or (sent and now < sent[-1]) or (unsent and now < unsent[-1]):
             raise ValueError(f"{now} is not a time after the last grant")
-        if not self.has_room(now):
+        if len(sent) + len(unsent) >= self.limit and not self.has_room(now):
             raise ValueError("the window has no room")
         self._unsent.append(now)
 

@@ -56,7 +56,8 @@ class Ledger:
         self._clock = clock
         self._records = _Records(mask)
         self._sinks: tuple[RecordSink, ...] = ()
-        self._changed = threading.Condition()  # guards all below
+        self._lock = threading.RLock()  # guards all below
+        self._changed = threading.Condition(self._lock)
         self._waiting: deque[CallRecord] = deque()
         self._handed = 0
         self._settled = 0
@@ -74,7 +75,7 @@ class Ledger:
 
     def finished(self, record: CallRecord) -> None:
         """A call has ended. Never blocks: 10 us at most."""
-        with self._changed:
+        with self._lock:
             waiting = self._waiting
             waiting.append(record)
             self._handed += 1

@@ -42,25 +42,23 @@ class Observers:
 
     def finished(self, record: CallRecord) -> None:
         """See Observer."""
-        for observe in self._finished:
-            _guarded(observe, record)
+        _tell(self._finished, record)
 
     def refused(self, record: CallRecord) -> None:
         """See Observer."""
-        for observe in self._refused:
-            _guarded(observe, record)
+        _tell(self._refused, record)
 
     def attempt_failed(self, record: AttemptRecord) -> None:
         """See Observer."""
-        for observe in self._attempt_failed:
-            _guarded(observe, record)
+        _tell(self._attempt_failed, record)
 
 
 NO_OBSERVERS: Final = Observers(())
 
 
-def _guarded(observe: Callable[[_Record], None], record: _Record) -> None:
-    try:
-        observe(record)
-    except Exception:
-        logger.exception("an observer of calls failed")
+def _tell(observers: Sequence[Callable[[_Record], None]], record: _Record) -> None:
+    for observe in observers:
+        try:
+            observe(record)
+        except Exception:
+            logger.exception("an observer of calls failed")

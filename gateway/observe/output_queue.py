@@ -50,7 +50,8 @@ class OutputQueue:
         self._encoding = getattr(stream, "encoding", None) or "utf-8"
         self._dropped_line = dropped_line
         self._clock: Clock = clock or SystemClock()
-        self._changed = threading.Condition()  # guards all below
+        self._lock = threading.RLock()  # guards all below
+        self._changed = threading.Condition(self._lock)
         self._texts: deque[str] = deque()
         self._characters = 0
         self._dropped = 0
@@ -63,7 +64,7 @@ class OutputQueue:
         """Have a text written. Where the queue is full, the oldest texts make room."""
         if self._output is None:
             return len(text)
-        with self._changed:
+        with self._lock:
             self._texts.append(text)
             self._characters += len(text)
             while len(self._texts) > MAX_TEXTS or (self._characters > MAX_CHARACTERS and len(self._texts) > 1):

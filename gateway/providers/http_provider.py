@@ -187,6 +187,8 @@ class HttpProvider:
     def _past_blanks(self, body: ByteStream, data: bytes, timeouts: Iterator[float]) -> bytes:
         """Read a whole answer up to its first bytes that are more than blanks. Some providers send those meanwhile, and
         they are no begin of an answer."""
+        if not data.isspace():
+            return data
         parts = [data]
         size = len(data)
         while parts[-1].isspace() and size <= MAX_ANSWER:
@@ -240,7 +242,9 @@ class HttpProvider:
         return int(self._clock.wall())
 
 
-def _joined(of_request: Mapping[str, str], of_credential: Mapping[str, str]) -> dict[str, str]:
+def _joined(of_request: Mapping[str, str], of_credential: Mapping[str, str]) -> Mapping[str, str]:
     """The headers of both; a name that both have is a list (RFC 9110 section 5.3)."""
+    if not of_request:
+        return of_credential
     both = {name: f"{value},{of_credential[name]}" for name, value in of_request.items() if name in of_credential}
     return {**of_request, **of_credential, **both}

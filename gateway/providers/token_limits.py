@@ -30,6 +30,8 @@ class TokenLimits(Struct, frozen=True):
 
     def of(self, model: str) -> int | None:
         """The largest limit for a model; None lets every limit pass."""
+        if not self.models:
+            return self.provider
         found = self.models.get(model)
         if found is None:
             matching = [limit for name, limit in self.models.items() if STAR in name and matches(name, model)]

@@ -58,20 +58,23 @@ class HealthTicket:
             streamed: whether the answer is a stream.
         """
         with self._lock:
-            if self._over or self._has_content:
-                return
-            self._has_content = True
-            self._entry.record.first_content(streamed=streamed).add(seconds)
-            self._entry.record.breaker.first_content(self._entry.number)
-            if self._known is not None:
-                self._known.first_content()
+            self._take_content(seconds, streamed=streamed)
 
-    def answered(self) -> None:
-        """The call ended well: the target works, and cooldowns from before this call went in are over."""
+    def answered(self, seconds: float | None = None) -> None:
+        """The call ended well: the target works, and cooldowns from before this call went in are over.
+
+        Args:
+            seconds: of a whole answer, whose first content is its end, those from sending the request to it.
+        """
         with self._lock:
+            if seconds is not None:
+                self._take_content(seconds, streamed=False)
             if self._take_verdict():
                 now = self._clock.monotonic()
-                self._settle(lambda: self._entry.answered(now), now)
+                if self._known is None:
+                    self._entry.answered(now)
+                else:
+                    self._known.settle(lambda: self._entry.answered(now), now)
 
     def failed(self, failure: ProviderFailure) -> None:
         """The call failed. The kind of failure decides what that means for the target."""
@@ -85,6 +88,15 @@ class HealthTicket:
         with self._lock:
             if self._take_verdict():
                 self._settle(self._entry.release, self._clock.monotonic())
+
+    def _take_content(self, seconds: float, *, streamed: bool) -> None:
+        if self._over or self._has_content:
+            return
+        self._has_content = True
+        self._entry.record.first_content(streamed=streamed).add(seconds)
+        self._entry.record.breaker.first_content(self._entry.number)
+        if self._known is not None:
+            self._known.first_content()
 
     def _settle(self, event: Callable[[], None], now: float) -> None:
         if self._known is None:

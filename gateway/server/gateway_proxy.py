@@ -8,6 +8,7 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from flask import Response, abort, g, request
@@ -57,6 +58,10 @@ class DrainStateLike(Protocol):
     @property
     def draining(self) -> bool:
         """Whether it does."""
+
+    @property
+    def degraded(self) -> bool:
+        """Whether fewer workers serve than are to, because they keep dying."""
 
 
 class GatewayProxy:
@@ -152,7 +157,7 @@ class GatewayProxy:
                 caller=caller,
                 endpoint=route.endpoint.name,
                 client=client,
-                release=lambda: self._current.leave(served),
+                release=partial(self._current.leave, served),
             )
             caller.allow_heartbeats(lambda: (*EVENT_STREAM, *always), call.make_heartbeat, self._clock.monotonic)
             asked = Asked(environ, served, self._drain_state.draining, self._created, client, call=call, body=body)
@@ -197,6 +202,7 @@ class GatewayProxy:
                 g.client,
                 arguments=arguments,
                 query=request.args.to_dict(),
+                degraded=self._drain_state.degraded,
             )
             return _response(route.answer(asked))
 

@@ -13,7 +13,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from gateway.clients.client import ANYONE, NOBODY, Client, clients_by_digest
 from gateway.config import schema
@@ -43,7 +43,8 @@ _CLIENT: Final = 16
 _SHOWN: Final = 100
 """Characters of a Host that a message repeats."""
 
-Environ = Mapping[str, object]
+Environ = Mapping[str, Any]
+"""WSGI's, in which the values of all fields are strings."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,7 @@ class Guard:
         """Headers that let an allowed page read the reply, refused ones included; none for anyone else."""
         if not self.allowed_origins:
             return []
-        origin = _text(environ, "HTTP_ORIGIN")
+        origin = environ.get("HTTP_ORIGIN")
         if origin not in self.allowed_origins or origin is None or _is_own(environ):
             return [("Vary", "Origin")]
         headers = [("Access-Control-Allow-Origin", origin), ("Vary", "Origin")]
@@ -168,10 +169,10 @@ class Guard:
         return [*headers, ("Access-Control-Expose-Headers", EXPOSED_HEADERS)]
 
     def _check_host(self, environ: Environ) -> None:
-        host = _text(environ, "HTTP_HOST")
+        host = environ.get("HTTP_HOST")
         if not host:
             raise BadHttp("The request has no Host header.")
-        authority = _text(environ, "gateway.authority")
+        authority = environ.get("gateway.authority")
         if authority is None and host.lower() in self._authorities:
             return
         normal = normal_authority(host)  # even where the target's authority replaces it (RFC 9112 section 3.2.2)
@@ -189,7 +190,7 @@ class Guard:
         return not name.endswith(".") and is_this_machine(name)  # one dot is gone already
 
     def _check_page(self, environ: Environ) -> None:
-        origin = _text(environ, "HTTP_ORIGIN")
+        origin = environ.get("HTTP_ORIGIN")
         if origin is None or origin == _own_origin(environ):
             if environ.get("HTTP_SEC_FETCH_SITE", "none") not in OWN_PAGES:
                 raise OriginRefused("A web page of another site may not call; see gateway.allowedOrigins.")
@@ -200,7 +201,7 @@ class Guard:
                 raise OriginRefused("Web pages of this origin may not call; see gateway.allowedOrigins.")
 
     def _check_key(self, environ: Environ) -> Client:
-        path = _text(environ, "PATH_INFO") or ""
+        path = environ.get("PATH_INFO") or ""
         opens_metrics = self.metrics_digest is not None and self._is_metrics(environ)
         if not acts(path) and not (self.keyed or opens_metrics):
             return ANYONE
@@ -208,7 +209,7 @@ class Guard:
             return NOBODY
         if self._has_page_token(environ):
             return ANYONE
-        shown = [key_digest(text) for text in _keys_shown(environ)]
+        shown = list(map(key_digest, _keys_shown(environ)))
         known = self._known(shown)
         found = None if known is None else self.clients[known]
         if found is None and opens_metrics and self.metrics_digest in shown:
@@ -232,41 +233,45 @@ class Guard:
 
     def _known(self, shown: Iterable[bytes]) -> bytes | None:
         """The first of the digests that is a client's."""
-        return next((digest for digest in shown if digest in self.clients), None)
+        for digest in shown:
+            if digest in self.clients:
+                return digest
+        return None
 
     def _has_page_token(self, environ: Environ) -> bool:
-        token = _text(environ, PAGE_HEADER)
-        digest = key_digest(token.encode("latin-1", "backslashreplace")) if token else b""
-        return self.page_digest is not None and hmac.compare_digest(self.page_digest, digest)
+        token = environ.get(PAGE_HEADER)
+        if not token or self.page_digest is None:
+            return False
+        return hmac.compare_digest(self.page_digest, key_digest(token.encode("latin-1", "backslashreplace")))
 
     def _is_metrics(self, environ: Environ) -> bool:
         """Whether the metrics are asked for. A slash at the end is theirs too, as for every route."""
-        return self.metrics and (_text(environ, "PATH_INFO") or "").rstrip("/") == METRICS
+        return self.metrics and (environ.get("PATH_INFO") or "").rstrip("/") == METRICS
 
 
 def _own_origin(environ: Environ) -> str:
     """The origin of a page of ours: the host by which it is asked, which was accepted. A browser sends it with a POST
     of our own page too. TLS is nothing that we speak."""
-    host = _text(environ, "gateway.authority") or _text(environ, "HTTP_HOST") or ""
+    host = environ.get("gateway.authority") or environ.get("HTTP_HOST") or ""
     return f"http://{host.lower()}"
 
 
 def _is_own(environ: Environ) -> bool:
     """Whether the page, its data, or the metrics are asked for, which no other page may have."""
-    path = _text(environ, "PATH_INFO") or "/"
+    path = environ.get("PATH_INFO") or "/"
     return path == "/" or path.startswith(OWN)
 
 
 def _check_content(environ: Environ, content_types: Sequence[str]) -> None:
     if environ.get("REQUEST_METHOD") in WITH_BODY:
-        kind = _text(environ, "CONTENT_TYPE") or ""
+        kind = environ.get("CONTENT_TYPE") or ""
         # A comma joins repeated headers; whatever the first says, a browser may have put it there unasked.
         if "," in kind or kind.partition(";")[0].strip().lower() not in content_types:
             raise NotJsonContent(
                 "The body must be JSON and say so: Content-Type: application/json "
                 '(for curl: -H "Content-Type: application/json").'
             )
-    if (_text(environ, "HTTP_CONTENT_ENCODING") or "identity").lower() != "identity":
+    if (environ.get("HTTP_CONTENT_ENCODING") or "identity").lower() != "identity":
         raise NotJsonContent(
             "A compressed body is not accepted; send it without Content-Encoding "
             "(Codex: features.enable_request_compression = false)."
@@ -281,19 +286,12 @@ def _is_preflight(environ: Environ) -> bool:
     )
 
 
-def _keys_shown(environ: Environ) -> Iterable[bytes]:
+def _keys_shown(environ: Environ) -> list[bytes]:
     """What the caller offers as a key, in the bytes that came; never empty ones."""
-    scheme, _, token = (_text(environ, "HTTP_AUTHORIZATION") or "").partition(" ")
+    scheme, _, token = (environ.get("HTTP_AUTHORIZATION") or "").partition(" ")
     bearer = token.strip(" \t") if scheme.lower() == "bearer" else ""  # no more: 0xA0 ends characters in UTF-8
-    for text in (bearer, _text(environ, "HTTP_X_API_KEY")):
-        if text:
-            yield text.encode("latin-1", "backslashreplace")
+    return [text.encode("latin-1", "backslashreplace") for text in (bearer, environ.get("HTTP_X_API_KEY")) if text]
 
 
 def _normal_origin(origin: str) -> str:
     return origin.strip().rstrip("/").lower()
-
-
-def _text(environ: Environ, key: str) -> str | None:
-    value = environ.get(key)
-    return value if isinstance(value, str) else None

@@ -19,6 +19,7 @@ class Routes:
         self._default = self.all[0].wire
         rows = [(path, route) for route in self.all for path in route.endpoint.paths]
         self._exact = {path: route for path, route in rows if "<" not in path}
+        self._calls = {path: route for path, route in self._exact.items() if route.endpoint.model_call}
         self._below = [(path.partition("<")[0], route) for path, route in rows if "<" in path]
 
     def find(self, path: str) -> Route | None:
@@ -40,5 +41,5 @@ class Routes:
 
     def model_call(self, method: str, path: str) -> Route | None:
         """The row that answers this as a model call, if it is one."""
-        route = self.find(path)
-        return route if route is not None and route.endpoint.model_call and method in route.endpoint.methods else None
+        route = self._calls.get(path) or (self._calls.get(path.rstrip("/")) if path.endswith("/") else None)
+        return route if route is not None and method in route.endpoint.methods else None

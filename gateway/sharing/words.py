@@ -20,6 +20,7 @@ killed stays in the mapping. After a crash of the machine the boot is another on
 
 import errno
 import os
+import struct
 import sys
 import threading
 from collections.abc import Callable
@@ -55,6 +56,12 @@ def _unlock(handle: int) -> None:
         fcntl.flock(handle, fcntl.LOCK_UN)
 
 
+def _leave(handle: int) -> None:
+    """Close a file whose lock is held. Closing alone does not free it: a mapping has a descriptor of its own."""
+    _unlock(handle)
+    os.close(handle)
+
+
 class Words:
     """The words of one file. One object a file and process; safe to use from many threads.
 
@@ -69,7 +76,8 @@ class Words:
         layout: what stands where, as a text: a file of another layout is made anew.
         size: the words that are needed. A new file is full of zeros.
         entries: words that one step changes at most, each change of a word counted.
-        opened: called in the step that has opened the file, and in the first after another process has replaced it.
+        opened: called with the words in the step that has opened the file, and in the first step after another process
+            has replaced it.
 
     Raises:
         OSError: the file cannot be made, locked or mapped, or its file system is full.
@@ -80,10 +88,10 @@ class Words:
     raw: memoryview
 
     def __init__(
-        self, path: Path, *, layout: str, size: int, entries: int, opened: Callable[[], None] | None = None
+        self, path: Path, *, layout: str, size: int, entries: int, opened: "Callable[[Words], None] | None" = None
     ) -> None:
         self._path = path
-        self._layout = _digest(layout)
+        self._layout = digest(layout)
         self._boot = _boot()
         self._size, self._entries = size, entries
         self._opened = opened
@@ -151,7 +159,7 @@ class Words:
         self._head[_MOVED] = 1
         os.replace(self._unfinished, self._path)
         self._map(handle)
-        os.close(old)
+        _leave(old)
 
     def close(self) -> None:
         """Close the file. Idempotent; no step can begin after it."""
@@ -159,6 +167,10 @@ class Words:
             if self._handle >= 0:
                 os.close(self._handle)
                 self._handle = -1
+
+    def __del__(self) -> None:
+        if hasattr(self, "_handle"):
+            self.close()
 
     def _note(self, place: int) -> None:
         """Write the old value of a word to the journal."""
@@ -187,7 +199,7 @@ class Words:
         elif self._head[_MOVED]:
             old = self._handle
             self._open()
-            os.close(old)
+            _leave(old)
 
     @property
     def _unfinished(self) -> Path:
@@ -200,11 +212,11 @@ class Words:
             _lock(handle)
             if self._is_in_place(handle):
                 break
-            os.close(handle)  # it was replaced while we waited for its lock
+            _leave(handle)  # it was replaced while we waited for its lock
         if not self._is_whole(handle):
             made = self._make(self._size, self._entries, lambda new: None)
             os.replace(self._unfinished, self._path)
-            os.close(handle)
+            _leave(handle)
             handle = made
         self._map(handle)
         if self._head[_PENDING]:
@@ -241,7 +253,7 @@ class Words:
             words[:_MOVED] = memoryview(_packed(MAGIC, VERSION, self._layout, self._boot, size, entries)).cast("q")
             fill(words[JOURNAL_AT + 2 * entries :])
         except BaseException:
-            os.close(handle)
+            _leave(handle)
             raise
         return handle
 
@@ -257,7 +269,7 @@ class Words:
         self.raw = whole[data * WORD :]
         self.floats = self.raw.cast("d")
         if self._opened is not None:
-            self._opened()
+            self._opened(self)
 
 
 def _length(size: int, entries: int) -> int:
@@ -268,14 +280,19 @@ def _packed(*numbers: int) -> bytes:
     return b"".join(number.to_bytes(WORD, sys.byteorder, signed=True) for number in numbers)
 
 
-def _digest(text: str) -> int:
-    """A number for a text, above 0."""
+def bits_of(number: float) -> int:
+    """The word that is a floating-point number, as an integer."""
+    return int.from_bytes(struct.pack("=d", number), sys.byteorder, signed=True)
+
+
+def digest(text: str) -> int:
+    """A number for a text, above 0; two texts do not meet."""
     return int.from_bytes(blake2b(text.encode(), digest_size=WORD).digest()) >> 1 or 1
 
 
 def _boot() -> int:
     """A number for this start of the machine; 0 where the system tells none, and whoever made the folder cleans it."""
     try:
-        return _digest(Path("/proc/sys/kernel/random/boot_id").read_text())
+        return digest(Path("/proc/sys/kernel/random/boot_id").read_text())
     except OSError:
         return 0

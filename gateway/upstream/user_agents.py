@@ -33,6 +33,8 @@ class UserAgentPool:
 
     def pick(self, fingerprint: str) -> str:
         """The text for one call made with the credential of this hexadecimal `fingerprint` ('' for none)."""
+        if len(self._agents) == 1:
+            return self._agents[0]
         if self._sticky:
             return self._agents[int(fingerprint or "0", 16) % len(self._agents)]
         with self._lock:

@@ -7,15 +7,15 @@ ledger's file, are kept for a moment. It asks no provider.
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 
 import msgspec
 from msgspec.structs import replace
 
 from gateway import __version__
 from gateway.assembly import Assembly
-from gateway.config.changes import ReloadOutcome
 from gateway.observe.recent import MINUTE, MinuteCounts, minutes_of
+from gateway.reload_state import Reloaded
 from gateway.runtime import Runtime
 from gateway.server.calls_json import Calls
 from gateway.server.status_json import (
@@ -51,18 +51,6 @@ ANSWER_SECONDS: Final = 0.3
 OLD_PRICES_SECONDS: Final = 120 * 86_400
 
 
-class Reloads(Protocol):
-    """How reloads have ended (gateway.reload.Reloader)."""
-
-    @property
-    def latest(self) -> tuple[float, ReloadOutcome] | None:
-        """When the latest one ended, and how; None before the first."""
-
-    @property
-    def needs_restart(self) -> Sequence[str]:
-        """The settings whose old value stays until the process is started anew."""
-
-
 class StatusView:
     """The two answers. Safe to use from many threads.
 
@@ -73,7 +61,7 @@ class StatusView:
         url: where the gateway listens.
     """
 
-    def __init__(self, runtime: Runtime, assembly: Callable[[], Assembly], reloads: Reloads, url: str) -> None:
+    def __init__(self, runtime: Runtime, assembly: Callable[[], Assembly], reloads: Reloaded, url: str) -> None:
         self._runtime = runtime
         self._assembly = assembly
         self._reloads = reloads
@@ -151,13 +139,13 @@ class StatusView:
             generation=assembly.generation or 1,
             reload=assembly.loaded.config.gateway.reload,
             last_reload=self._reload(),
-            needs_restart=tuple(self._reloads.needs_restart[:MAX_SETTINGS]),
+            needs_restart=tuple(self._reloads.state.needs_restart[:MAX_SETTINGS]),
         )
 
     def _reload(self) -> Reload | None:
-        if self._reloads.latest is None:
+        if self._reloads.state.latest is None:
             return None
-        at, outcome = self._reloads.latest
+        at, outcome = self._reloads.state.latest
         mask = self._runtime.masker.mask
         faults = tuple(
             FaultNow(each.path[:LONGEST], each.line, each.column, mask(each.message)[:LONGEST])

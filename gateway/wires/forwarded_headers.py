@@ -25,8 +25,9 @@ def forwarded(headers: Mapping[str, str], names: re.Pattern[str]) -> Headers:
         names: matches a whole line that is the name of such a header.
     """
     found = names.findall("\n".join(headers))  # all at once: most names of a head are others
-    return tuple([(name.lower(), value) for name in found if _can_stand(value := headers[name])][:MOST])
-
-
-def _can_stand(value: str) -> bool:
-    return len(value) <= LONGEST and value.isascii() and value.isprintable()
+    passed = [
+        (name.lower(), value)
+        for name in found
+        if len(value := headers[name]) <= LONGEST and value.isascii() and value.isprintable()
+    ]
+    return tuple(passed[:MOST])

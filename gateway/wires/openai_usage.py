@@ -24,6 +24,8 @@ MOST_DOLLARS: Final = 1_000_000
 """A cost above it is none: no call costs that much."""
 _TICKS: Final = 10_000_000_000
 """xAI's ticks in a dollar."""
+_HITS: Final = frozenset({"prompt_cache_hit_tokens", "prompt_cache_miss_tokens", "cached_tokens"})
+_COSTS: Final = frozenset({"cost_in_usd_ticks", "cost"})
 _PLAIN: Final = frozenset({"prompt_tokens", "completion_tokens", "input_tokens", "output_tokens", "total_tokens"})
 """Counts without parts, as most servers give them."""
 
@@ -56,8 +58,10 @@ def read_usage(counts: JsonObject, names: Names, service_tier: JsonValue = None)
     if counts.keys() <= _PLAIN:
         return Usage(prompt, completion, service_tier=tier)
     of_prompt, of_completion = an_object(counts.get(names.of_prompt)), an_object(counts.get(names.of_completion))
-    hits = count(counts.get("prompt_cache_hit_tokens")) or count(counts.get("cached_tokens"))
-    prompt = prompt or hits + count(counts.get("prompt_cache_miss_tokens"))
+    hits = 0
+    if not _HITS.isdisjoint(counts):
+        hits = count(counts.get("prompt_cache_hit_tokens")) or count(counts.get("cached_tokens"))
+        prompt = prompt or hits + count(counts.get("prompt_cache_miss_tokens"))
     reasoning = count(of_completion.get("reasoning_tokens"))
     if reasoning and count(counts.get("total_tokens")) == prompt + completion + reasoning:
         completion += reasoning
@@ -68,7 +72,7 @@ def read_usage(counts: JsonObject, names: Names, service_tier: JsonValue = None)
         cached=cached,
         reasoning=min(reasoning, completion),
         cache_write=min(count(of_prompt.get("cache_write_tokens")), prompt - cached),
-        reported_cost=_cost(counts),
+        reported_cost=None if _COSTS.isdisjoint(counts) else _cost(counts),
         service_tier=tier,
     )
 

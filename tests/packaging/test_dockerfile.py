@@ -10,7 +10,7 @@ import yaml
 from gateway.cli import commands
 from gateway.config import overrides, schema
 from gateway.config.key_file import VARIABLE
-from gateway.serve import STOP_SECONDS
+from gateway.process import STOP_SECONDS
 from tests.packaging.dockerfile import ENVIRONMENT, ROOT, environment, named, stages
 
 BUILD, FINAL = stages()

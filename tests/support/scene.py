@@ -14,7 +14,6 @@ from gateway.core.clock import Clock
 from gateway.dispatch.attempt import Attempt, AttemptPolicy
 from gateway.dispatch.failover import Failover
 from gateway.dispatch.turns import Turns
-from gateway.limits.local_engine import LocalEngine
 from gateway.limits.rate_limiters import RateLimiters
 from gateway.observe.logs import CallLog
 from gateway.observe.observers import Observers
@@ -24,6 +23,7 @@ from gateway.routing.health import Health, HealthTicket
 from gateway.routing.lessons import Lessons
 from gateway.routing.retry_budget import RetryBudgets
 from gateway.routing.router import Target
+from tests.support.limits import engine_of
 
 
 class WatchedHealth(Health):
@@ -74,7 +74,7 @@ class Dispatch:
     ) -> None:
         self.health = WatchedHealth(clock)
         self.budgets = RetryBudgets()
-        self.limiters = RateLimiters((), LocalEngine(clock))
+        self.limiters = RateLimiters((), engine_of(clock))
         self.limiters.configure(limits, accounts={name: pool.names for name, pool in (pools or {}).items()})
         self.lessons = Lessons(clock)
         self.store = TokenStore(folder / "tokens.json", clock)

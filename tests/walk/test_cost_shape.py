@@ -213,6 +213,23 @@ def test_a_request_leaves_nothing_behind() -> None:
         assert blocks[1] - blocks[0] < 250, "500 requests have left memory behind"
 
 
+def test_a_request_leaves_no_cycle_for_the_garbage_collector() -> None:
+    with gateway(aliases=2, providers=2) as served:
+        for _ in range(5):
+            served.ask()
+        served.settle()
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(20):
+                served.ask()
+            served.settle()
+            left = gc.collect()
+        finally:
+            gc.enable()
+        assert left < 20, "each request has left something that only the garbage collector frees"
+
+
 @pytest.mark.parametrize(("few", "many"), [((10, 1), (300, 1)), ((10, 2), (10, 100))], ids=["aliases", "providers"])
 def test_a_request_costs_the_same_however_much_is_configured(few: tuple[int, int], many: tuple[int, int]) -> None:
     costs = []

@@ -190,3 +190,20 @@ def test_a_conversation_goes_on_at_the_other_worker(scene: Scene) -> None:
     assert scene.one.get(f"/v1/responses/{made['id']}").status_code == 404
     refused = scene.two.post({**more}, path="/v1/responses")
     assert (refused.status_code, refused.json()["error"]["code"]) == (400, "previous_response_not_found")
+
+
+def test_explain_tells_of_what_both_have_seen(scene: Scene) -> None:
+    for worker, times in ((scene.one, 2), (scene.two, 1)):
+        for _ in range(times):
+            for _ in range(2):  # a call's two tries
+                scene.first.plays(Json(500, {}))
+            scene.call(worker)
+    scene.first.plays(json_answer("x"))
+    scene.call(scene.two)
+    for worker in scene.workers.both:
+        first, second = worker.get("/gateway/explain?model=best").json()["candidates"]
+        assert (first["health"]["failures"], first["health"]["whole_samples"]) == (4, 1)
+        assert second["health"]["whole_samples"] == 2
+    assert scene.one.get("/gateway/explain?model=nobody").status_code == 404
+    scene.workers.hub.silent.add(0)
+    assert scene.two.get("/gateway/explain?model=best").json()["candidates"][0]["health"]["failures"] == 0

@@ -18,7 +18,8 @@ import pytest
 from gateway.__main__ import main as door
 from gateway.default_config import without_file
 from gateway.greeting import greeting
-from gateway.serve import Gateway, stop
+from gateway.run import stop
+from gateway.serve import Gateway
 from tests.support.running import alias, chat, loaded, on_port, provider
 from tests.support.served import HANG, ROOT, Served, environment, posix_only, run, run_here, serving
 from tests.support.upstream_script import Done, ScriptedUpstream, Sse, Stall, WaitFor, sse_events
@@ -167,7 +168,7 @@ class TestAStopThatHangs:
         gateway, hangs = Gateway(on_port(without_file({}), 0), {}), threading.Event()
         with monkeypatch.context() as patch:
             patch.setattr(gateway, part, lambda: hangs.wait(HANG))
-            assert stop(gateway, drain_seconds=0.0, more=0.1) == "Stopped."
+            assert stop(gateway, drain_seconds=0.0, more=0.1) == 0
         assert "Something did not end" in caplog.text
         [stopping] = [thread for thread in threading.enumerate() if thread.name == "stopping"]
         hangs.set()
@@ -177,7 +178,7 @@ class TestAStopThatHangs:
     def test_one_that_does_not_hang_says_nothing_of_it(self, caplog: pytest.LogCaptureFixture) -> None:
         gateway = Gateway(on_port(without_file({}), 0), {})
         gateway.start()
-        assert stop(gateway, drain_seconds=HANG) == "Stopped."
+        assert stop(gateway, drain_seconds=HANG) == 0
         assert caplog.text == ""
 
 

@@ -79,6 +79,9 @@ _MESSAGE_FIELDS: Final[dict[str, Kind]] = {
     "refusal": STRING,
 }
 _LISTS: Final = ("content", "tool_calls")
+_PLAIN: Final = frozenset({"role", "content"})
+_PLAIN_ROLES: Final = ("user", "assistant", "system", "developer")
+"""Who says a text and nothing else: most messages, which need no further check."""
 _CONTENT_REQUIRED: Final = frozenset({"system", "developer", "user", "tool"})
 
 
@@ -118,7 +121,8 @@ def _check_messages(messages: JsonValue) -> None:
     for index, message in enumerate(messages):
         if not isinstance(message, dict):
             raise wrong_type(f"messages[{index}]", "an object", message)
-        _check_message(message, f"messages[{index}]")
+        if message.keys() != _PLAIN or type(message["content"]) is not str or message["role"] not in _PLAIN_ROLES:
+            _check_message(message, f"messages[{index}]")
 
 
 def _check_message(message: JsonObject, path: str) -> None:

@@ -68,8 +68,7 @@ def repair_usage(body: JsonObject) -> None:
     if not isinstance(usage, dict):
         return
     for name in ("prompt_tokens", "completion_tokens"):
-        value = usage.get(name)
-        if type(value) is not int:
+        if type(value := usage.get(name)) is not int:
             usage[name] = int(value) if isinstance(value, float) and abs(value) < _LARGEST else 0
     if type(usage.get("total_tokens")) is not int:
         usage["total_tokens"] = _int(usage["prompt_tokens"]) + _int(usage["completion_tokens"])

@@ -47,7 +47,8 @@ def parse(body: bytes, now: int, asked: Rendered) -> ChatResponse:
     choices = fields.get("choices")
     if not isinstance(choices, list) or not choices:
         raise InvalidAnswer("The provider's answer has no choices.")
-    mended += sum(_repair_choice(index, choice, asked) for index, choice in enumerate(choices))
+    for index, choice in enumerate(choices):
+        mended += _repair_choice(index, choice, asked)
     if not any(map(_says_something, objects(choices))):
         raise InvalidAnswer(NOTHING)
     if not has_envelope(fields, ANSWER_OBJECT):
