@@ -48,7 +48,7 @@ def test_a_wrong_password_ends_the_start_in_words(tmp_path: Path) -> None:
 
 def test_two_gateways_share_and_say_so(redis: RedisServer) -> None:
     headers = {"authorization": "Bearer a-key-of-twenty-letters"}
-    with running(shared(redis.url)) as first, running(shared(redis.url)) as second:
+    with running(shared(redis.url)) as first, running(shared(redis.url), alone=False) as second:
         assert isinstance(first.gateway.runtime.limiters._engine, RedisEngine)
         statuses = [each.post(chat("demo/demo"), headers=headers).status_code for each in (first, second, first)]
         assert statuses == [200, 200, 429]
