@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.clients.shared_engines import forget_worker, prepare, shared_engines
+from gateway.clients.shared_engines import forget_worker, shared_engines
 from gateway.config.rate_limit import RateLimit
-from gateway.core.clock import SystemClock
 from gateway.limits import shared_window
 from gateway.limits.engine import PastUse
 from gateway.limits.gauges import Gauge, MaxConcurrent, RequestsPerDay, RequestsPerMinute, TokensPerMinute
@@ -311,15 +310,13 @@ def test_the_line_is_all_workers_together(workers: Workers) -> None:
     assert refused.why.startswith("requestsPerMinute of acme: 1 of 1 used, 1 waiting; 1 requests wait already; free in")
 
 
-def test_the_parent_removes_what_an_earlier_run_left(tmp_path: Path) -> None:
-    engines = shared_engines(tmp_path, 3, SystemClock())
-    engines.providers.configure({KEY: limit(3)}, None)
-    (tmp_path / "lock").touch()
+def test_closing_is_idempotent_and_leaves_what_others_share(tmp_path: Path, workers: Workers) -> None:
+    engines = shared_engines(tmp_path, 3, workers.clock)
+    limiters = RateLimiters([limit(3)], engines.providers)
+    taken(limiters)
     engines.close()
     engines.close()
-    assert len(list(tmp_path.iterdir())) == 3
-    prepare(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["lock"]
+    assert used(of(workers.start(1, limit(3)))) == 1
 
 
 def test_a_ring_full_of_gaps_has_no_room_until_its_oldest_leaves(
