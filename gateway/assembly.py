@@ -150,6 +150,7 @@ class Assembly:
             wires={name: each.resolved.wire for name, each in self.bindings.items()},
             turns=self.turns,
             clients=partial(may_ask, config.clients),
+            sharing=runtime.shared,
         )
 
     def apply(self) -> None:

@@ -76,6 +76,7 @@ def read_metrics(assembly: Assembly, runtime: Runtime, reloads: Reloaded, starte
         (families.RELOADS, {(result,): count for result, count in reloads.state.counts.items()}),
         (families.LEDGER_DROPPED, _one(runtime.ledger.dropped)),
         (families.LEDGER_FAILING, _one(runtime.ledger.fault is not None)),
+        (families.SHARING_UP, _one(runtime.sharing.is_up) if runtime.sharing else {}),
         (families.BUILD_INFO, {(__version__, platform.python_version()): 1}),
         *process.readings(started),
     ]

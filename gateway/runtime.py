@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from random import random
 from secrets import token_urlsafe
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from gateway.auth.logins import Logins
 from gateway.auth.tokens.token_store import TokenStore
@@ -45,6 +45,10 @@ from gateway.streaming.relay import Relay
 from gateway.upstream.session import SharedTransports
 from gateway.wires.reasoning_memory import ReasoningMemory
 from gateway.workers.siblings import NoSiblings, Siblings
+
+if TYPE_CHECKING:
+    from gateway.sharing.follower import SharingView
+    from gateway.sharing.shared_server import SharedServer
 
 
 class DrainState:
@@ -142,6 +146,7 @@ class Runtime:
         demo_key: with which the embedded provider is called.
         page_token: stands for a key, for the person who runs the gateway (gateway.server.page_token).
         siblings: the other workers of the gateway.
+        sharing: the server that it shares with other gateways; None where it does not.
 
     Args:
         environ: as above.
@@ -153,6 +158,7 @@ class Runtime:
         page_token: as above; by default a new one.
         knowledge: what this process knows together with others; it is closed with the rest.
         engines: makes what keeps the use of limits and budgets; by default in this process.
+        sharing: as above.
     """
 
     def __init__(  # noqa: PLR0913 - what a process is given, by name
@@ -167,6 +173,7 @@ class Runtime:
         page_token: Secret | None = None,
         knowledge: Knowledge = ALONE,
         engines: Callable[[Clock], Engines] = local_engines,
+        sharing: "SharedServer | None" = None,
     ) -> None:
         self.clock: Clock = clock or SystemClock()
         self.environ = environ
@@ -191,6 +198,7 @@ class Runtime:
         self.demo_key = Secret(token_urlsafe(32))
         self.page_token = page_token or new_page_token()
         self.siblings: Siblings = siblings or NoSiblings()
+        self.sharing = sharing
         if store is not None:
             store.prunes = store.path is None or self.siblings.number == 0
         self.session_key = knowledge.session_key
@@ -239,6 +247,10 @@ class Runtime:
         unsaved = UnsavedTokens(SystemClock())  # a disk's time is the real one
         self._closing.append(unsaved.close)
         return unsaved
+
+    def shared(self) -> "SharingView | None":
+        """What is shared with other gateways through a server now; None where nothing is."""
+        return self.sharing.view() if self.sharing is not None else None
 
     def heard(self, target: Target, status: int, headers: Mapping[str, str]) -> None:
         """An answer has begun: what it says about limits is learned later. Never blocks."""

@@ -26,6 +26,7 @@ from gateway.runtime import Current, Runtime, ledger_store
 from gateway.server.gateway_proxy import GatewayProxy
 from gateway.server.page_token import PageTokenFile, token_folder
 from gateway.server.routes import ENDPOINTS, Row
+from gateway.together import together
 from gateway.workers.siblings import Siblings
 
 CUT_SECONDS: Final = 2.0
@@ -69,6 +70,7 @@ class Gateway:
 
     Raises:
         BindError: the address cannot be listened on.
+        UnusableServer: the server that gateways share refuses this one.
     """
 
     def __init__(  # noqa: PLR0913 - what a gateway is given, by name
@@ -84,6 +86,8 @@ class Gateway:
         place: WorkerPlace | None = None,
     ) -> None:
         settings = loaded.config.gateway
+        knowledge, engines = (place.knowledge, place.engines) if place else (ALONE, local_engines)
+        parts = self._together = together(loaded, knowledge, engines)
         self._sockets = place.sockets if place else listening_sockets(loaded.config)
         address, self.port = self._sockets[0].getsockname()[:2]
         address = reachable_from_here(address)
@@ -97,8 +101,9 @@ class Gateway:
             store=ledger_store(loaded, clock),
             siblings=place.siblings if place else None,
             page_token=place.page_token if place else None,
-            knowledge=place.knowledge if place else ALONE,
-            engines=place.engines if place else local_engines,
+            knowledge=parts.knowledge,
+            engines=parts.engines,
+            sharing=parts.server,
         )
         self.current: Current[Assembly] = Current()
         self._serving = threading.Lock()
@@ -190,6 +195,7 @@ class Gateway:
     def start(self) -> None:
         """Accept connections, and watch the configuration file."""
         self._page_token.publish()
+        self._together.start()
         self._server.start()
         self.reloader.start()
 
@@ -234,6 +240,7 @@ class Gateway:
         self.reloader.close()
         self._page_token.close()
         self.runtime.close()
+        self._together.close()
 
 
 def listening_sockets(config: Config) -> list[socket]:

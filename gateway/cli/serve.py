@@ -70,6 +70,7 @@ def _run(path: Path | None, host: str | None, port: int | None, *supervisors: "S
     try:
         from gateway.config.workers import worker_count
         from gateway.httpd.listening import BindError
+        from gateway.sharing.faults import UnusableServer
 
         said = overrides(host, port, create_key=True)
         loaded = configuration(path, said)
@@ -79,7 +80,7 @@ def _run(path: Path | None, host: str | None, port: int | None, *supervisors: "S
             from gateway.run import run
 
             return run(loaded, os.environ, said, supervisors)
-        except BindError as fault:
+        except (BindError, UnusableServer) as fault:
             raise Failed(str(fault)) from None
     finally:
         gc.enable()
@@ -87,8 +88,10 @@ def _run(path: Path | None, host: str | None, port: int | None, *supervisors: "S
 
 def _run_workers(loaded: "Loaded", said: "Overrides") -> int:
     from gateway.parent import run_parent
+    from gateway.together import together
     from gateway.workers.run_directory import NoRunDirectory
 
+    together(loaded)  # a server that refuses this gateway is found before there are workers
     try:
         return run_parent(loaded, os.environ, said)
     except NoRunDirectory as fault:

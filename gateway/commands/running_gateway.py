@@ -17,7 +17,7 @@ from gateway.commands.console import one_line
 from gateway.config import schema
 from gateway.core.errors import InvalidConfiguration, ModelNotFound
 from gateway.core.this_machine import reachable_from_here
-from gateway.dispatch.explain import CHAT, Explanation
+from gateway.dispatch.explanation import CHAT, Explanation
 from gateway.server.paths import CLIENTS, EXPLAIN, HEALTH, RELOAD, STATUS
 from gateway.server.status_json import Status
 

@@ -29,6 +29,9 @@ NEEDS_RESTART: Final[tuple[tuple[str, str], ...]] = (
     ("logging", "file"),
     ("ledger", "enabled"),
     ("ledger", "path"),
+    ("sharing", "engine"),
+    ("sharing", "group"),
+    ("sharing", "redis"),
 )
 """Section and setting, as attributes: what sockets, threads, token store, log and ledger are made of at the start."""
 

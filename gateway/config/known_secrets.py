@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from gateway.config.account_rules import holders
 from gateway.config.schema import Config
+from gateway.config.sharing_rules import shared_secrets
 from gateway.core.secrets import Secret
 
 
@@ -13,4 +14,5 @@ def known_secrets(config: Config) -> Sequence[Secret]:
     found += [client.key for client in config.clients]
     for _, each in holders(config):
         found += (each.api_key, each.client_secret)
+    found += shared_secrets(config.sharing)
     return tuple(secret for secret in found if secret)

@@ -17,6 +17,7 @@ from gateway.config.exposure import guarded_host
 from gateway.config.faults import Check, KeyPath, Problem, named, nearest
 from gateway.config.limit_rules import LIMIT_RULES
 from gateway.config.schema import Config, Provider
+from gateway.config.sharing_rules import SHARING_RULES
 from gateway.config.token_files import WatchFile
 from gateway.config.workers import served_by_several
 from gateway.core.this_machine import is_this_machine
@@ -256,6 +257,7 @@ RULES: Final[tuple[Check, ...]] = (
     *LIMIT_RULES,
     *CLIENT_RULES,
     *ACCOUNT_RULES,
+    *SHARING_RULES,
     known_providers,
     guarded_host,
     answered_aliases,

@@ -27,6 +27,7 @@ from gateway.config.setting_types import (
     Tokens,
     Weight,
 )
+from gateway.config.sharing import Sharing
 from gateway.config.token_files import WatchFile
 from gateway.core.secrets import Secret
 
@@ -244,6 +245,7 @@ class Config(Struct, frozen=True):
     ] = ()
     logging: Logging = Logging()
     ledger: Ledger = Ledger()
+    sharing: Sharing = Sharing()
 
 
 def sections(base: type[Struct] = Struct) -> tuple[type[Struct], ...]:

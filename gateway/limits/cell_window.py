@@ -10,6 +10,7 @@ back, however long that takes.
 
 import math
 from array import array
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 from gateway.limits.window import check_window
@@ -68,6 +69,15 @@ class CellWindow:
     def take(self, now: float, amount: int) -> None:
         """Hold an amount until it is sent or given back."""
         self._held += amount
+
+    count_in = take
+
+    def uses(self, now: float) -> Sequence[tuple[float, int]]:
+        """What counts: the begin of each cell and its amount, the earliest first. What is held counts in the last."""
+        self.used(now)
+        cells = range(self._last - CELLS, self._last + 1)
+        found = [(self._begin(cell), self._amounts[cell % _SIZE]) for cell in cells]
+        return [each for each in (*found, (now, self._held)) if each[1]]
 
     def give_back(self, now: float, granted: float, amount: int) -> None:
         """What was taken will never be sent."""

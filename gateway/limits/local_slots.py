@@ -6,11 +6,13 @@ when it becomes the first.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import cast
 
 from gateway.core.clock import Clock
+from gateway.limits.gauges import CountedGauge, Uses
 from gateway.limits.row import Row, Ticket
-from gateway.limits.slot_rules import SlotRules
+from gateway.limits.slot_rules import SlotGrant, SlotRules
 from gateway.limits.slots import Need
 
 
@@ -31,6 +33,21 @@ class LocalSlots(SlotRules):
         with self._lock:
             if ticket.state == "waiting" and not ticket.is_called:
                 self._clock.wait(ticket, seconds)
+
+    def count(self, need: Need) -> SlotGrant:
+        """Count what another engine has granted, whether there is room or not."""
+        with self._lock:
+            now = self._clock.monotonic()
+            gauges = [gauge for row in self._rows if not row.is_lifted for gauge in row.gauges if need[gauge.of]]
+            for gauge in gauges:
+                cast(CountedGauge, gauge).count_in(now, need[gauge.of])
+            return SlotGrant(now, 0.0, need, gauges)
+
+    def uses(self) -> Sequence[Mapping[str, Uses]]:
+        """What has left and counts, by the unit, for each row."""
+        with self._lock:
+            now = self._clock.monotonic()
+            return [{each.unit: cast(CountedGauge, each).uses(now) for each in row.gauges} for row in self._rows]
 
     def _new_ticket(self, need: Need, now: float) -> Ticket:
         return Ticket(self._mutex, need, now)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from gateway.core.errors import InvalidRequest
-from gateway.dispatch.explain import CHAT, Explanation
+from gateway.dispatch.explanation import CHAT, Explanation
 from gateway.handler.reply import JSON_TYPE, Reply
 from gateway.server.paths import EXPLAIN
 from gateway.server.routes import Asked, Endpoint, Row

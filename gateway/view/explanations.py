@@ -13,7 +13,7 @@ import msgspec
 
 from gateway.assembly import Assembly
 from gateway.core.errors import GatewayError
-from gateway.dispatch.explain import CandidateView, Explanation
+from gateway.dispatch.explanation import CandidateView, Explanation
 from gateway.routing.target_health import TargetStatus
 from gateway.workers.siblings import Siblings
 

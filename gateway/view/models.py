@@ -7,7 +7,7 @@ from typing import Final
 from gateway.assembly import Assembly
 from gateway.core.patterns import STAR
 from gateway.core.records import login_name
-from gateway.dispatch.explain import HowAsked
+from gateway.dispatch.explanation import HowAsked
 from gateway.routing.cooldowns import CooldownReason
 from gateway.routing.router import Route, Target
 from gateway.routing.target_health import TargetStatus

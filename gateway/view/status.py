@@ -43,7 +43,7 @@ from gateway.view.activity import Activity, activity_of, encoded, folded, merged
 from gateway.view.clients import clients_of
 from gateway.view.days import DaySums
 from gateway.view.models import health_of, models_of, whys_of
-from gateway.view.needs import needs_of
+from gateway.view.needs import needs_of, needs_of_sharing
 
 TOPIC: Final = "activity"
 ANSWER_SECONDS: Final = 0.3
@@ -97,7 +97,9 @@ class StatusView:
         models = models_of(assembly, runtime, health, accounts, activity.seen())
         clients = clients_of(runtime.clients.status())
         configuration, ledger = self._configuration(assembly), self._ledger(activity)
-        needs = [self._masked(each) for each in needs_of(accounts, models, configuration, ledger)]
+        sharing = runtime.shared()
+        found = (*needs_of(accounts, models, configuration, ledger), *needs_of_sharing(sharing))
+        needs = [self._masked(each) for each in found]
         days = self._days.days(last)
         return Status(
             now=round(runtime.clock.wall(), 3),
@@ -124,6 +126,7 @@ class StatusView:
             configuration=configuration,
             ledger=ledger,
             prices=self._prices(),
+            sharing=sharing,
         )
 
     def _masked(self, need: Need) -> Need:

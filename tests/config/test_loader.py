@@ -374,12 +374,13 @@ def test_the_settings_that_the_example_comments_out_load_as_well() -> None:
         "COMPANY_CLIENT_SECRET": "e",
         "AZURE_OPENAI_API_KEY": "f",
         "ANTHROPIC_API_KEY": "g",
+        "REDIS_PASSWORD": "i",
         "MY_KEY": "a key of twenty characters",
     }
     loaded = parse(text.encode(), "config.yaml", env=env, checks=(catalog.check(env),))
     config = loaded.config
     assert loaded.warnings == ()
-    assert count == 93
+    assert count == 98
     assert [(each.name, each.admin, each.models) for each in config.clients] == [
         ("ci", False, ("my-best-model", "openai/gpt-4o*")),
         ("me", True, None),

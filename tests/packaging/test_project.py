@@ -123,3 +123,8 @@ def test_a_gateway_that_needs_no_proxy_and_no_login_starts_without_their_librari
         check=False,
     )
     assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_the_extra_for_redis_takes_the_version_that_is_tested() -> None:
+    (needed,) = [Requirement(each) for each in PROJECT["optional-dependencies"]["redis"]]
+    assert pins("requirements-redis.txt")[canonicalize_name(needed.name)] in needed.specifier

@@ -227,6 +227,9 @@ LEDGER_DROPPED: Final = Family(
     "Calls that are missing in the ledger, because more waited for it than it holds.",
 )
 LEDGER_FAILING: Final = Family("llm_gateway_ledger_failing", "gauge", "1 while the ledger cannot be written.")
+SHARING_UP: Final = Family(
+    "llm_gateway_sharing_up", "gauge", "1 while the server that gateways share answers, 0 while it does not."
+)
 BUILD_INFO: Final = Family(
     "llm_gateway_build_info", "gauge", "Always 1; the labels say what runs.", ("version", "python")
 )
@@ -251,5 +254,6 @@ READ: Final[Sequence[Family]] = (
     RELOADS,
     LEDGER_DROPPED,
     LEDGER_FAILING,
+    SHARING_UP,
     BUILD_INFO,
 )
