@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from socket import socket
 from typing import Final
@@ -101,14 +102,15 @@ class Worker:
         self._signals = signals
         overrides = from_environment(environ, start.host, start.port)
         self._file = ConfigFile(Path(start.path), environ, overrides)
-        self._sockets = [[_listening(each) for each in sockets] for sockets in start.sockets]
+        handles = {each: _listening(each) for each in set(chain.from_iterable(start.sockets))}
+        self._sockets = [[handles[each] for each in sockets] for sockets in start.sockets]
         self._prepared: tuple[int, Assembly] | None = None  # the thread that builds hands it to the hub's
         first = self._file.parse(start.first)
         loaded = self._kept(first, start.text) if start.text != start.first else first
         self._reloads = FollowedReloads(hub, msgspec.json.decode(start.known.reloads, type=ReloadState))
         folder = Path(start.folder)
         place = WorkerPlace(
-            sockets=[each for sockets in self._sockets for each in sockets],
+            sockets=list(handles.values()),
             siblings=hub,
             page_token=Secret(start.page_token),
             generation=start.generation,
@@ -130,7 +132,7 @@ class Worker:
     def _know(self, known: Known) -> None:
         """Accept the connections of siblings that do not serve."""
         numbers = {self._hub.number, *known.absent}
-        self.gateway.accept_on([each for number in numbers for each in self._sockets[number]])
+        self.gateway.accept_on({each for number in numbers for each in self._sockets[number]})
         self.gateway.runtime.drain_state.degraded = known.degraded
         self._reloads.state = msgspec.json.decode(known.reloads, type=ReloadState)
 
