@@ -49,6 +49,10 @@ RELOAD_SECONDS: Final = 60.0
 logger = logging.getLogger(__name__)
 
 
+class NoParent(Exception):
+    """This process was not started by a gateway, or its parent is gone. The text is one line for people."""
+
+
 class FollowedReloads:
     """The parent's reloads, as a worker knows them (gateway.reload.Reloads).
 
@@ -191,12 +195,15 @@ def run_worker(number: int, handle: int, environ: Mapping[str, str]) -> int:
 
     Raises:
         ConfigError: the configuration cannot be used.
-        OSError: the descriptor is no such end, or the parent is gone.
+        NoParent: the descriptor is no such end, or the parent is gone.
     """
     limit_malloc()
     raise_descriptor_limit()
     with closing(StopSignals(worker=True)) as signals, closing(_hub(number, handle)) as hub:
-        start = hub.wait_for_start()
+        try:
+            start = hub.wait_for_start()
+        except OSError as fault:
+            raise NoParent(f"Only a gateway starts its workers: {fault}.") from None
         worker = Worker(hub, start, environ, signals)
         gateway = worker.gateway
         outputs = Outputs(gateway.loaded)
@@ -216,8 +223,11 @@ def run_worker(number: int, handle: int, environ: Mapping[str, str]) -> int:
 
 
 def _hub(number: int, handle: int) -> Hub:
-    os.set_inheritable(handle, False)
-    return Hub(socket(fileno=handle), number, SystemClock())
+    try:
+        os.set_inheritable(handle, False)
+        return Hub(socket(fileno=handle), number, SystemClock())
+    except OSError as fault:
+        raise NoParent(f"Only a gateway starts its workers: {fault.strerror}.") from None
 
 
 def _listening(handle: int) -> socket:

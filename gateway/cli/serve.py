@@ -103,15 +103,13 @@ def _run_workers(loaded: "Loaded", said: "Overrides") -> int:
 def _be_worker(number: int, hub: int | None) -> int:
     gc.disable()  # as above
     from gateway.sharing.faults import UnusableServer
-    from gateway.worker import run_worker
+    from gateway.worker import NoParent, run_worker
 
     try:
         with bad_config():
             return run_worker(number, -1 if hub is None else hub, os.environ)
-    except UnusableServer as fault:
+    except (NoParent, UnusableServer) as fault:
         raise Failed(str(fault)) from None
-    except OSError as fault:
-        raise Failed(f"Only a gateway starts its workers: {fault.strerror or fault}.") from None
     finally:
         gc.enable()
 
