@@ -1,6 +1,5 @@
 """Connections to a real server, one that is not there, one that stops, and one that asks for a password."""
 
-import signal
 import sys
 import threading
 import time
@@ -83,7 +82,7 @@ def test_a_word_after_a_wrong_answer_is_not_read_by_the_next_one(redis: RedisSer
 def test_who_waits_for_a_stopped_server_waits_no_longer_when_it_is_given_up() -> None:
     with closing(RedisServer()) as server, closing(linked(server, 30.0)) as link:
         assert link.ask([plain("PING")]) == [b"PONG"]
-        server.signal(signal.SIGSTOP)
+        server.pause()
         failed = threading.Event()
 
         def ask() -> None:
@@ -99,7 +98,7 @@ def test_who_waits_for_a_stopped_server_waits_no_longer_when_it_is_given_up() ->
         while any(each.is_alive() for each in waiting) and time.monotonic() < deadline:
             link.abandon()
             waiting[0].join(0.01)
-        server.signal(signal.SIGCONT)
+        server.resume()
         assert failed.is_set() and not any(each.is_alive() for each in waiting)
 
 
