@@ -40,6 +40,6 @@ def own_rows(runtime: Runtime, assembly: Callable[[], Assembly], reloader: Reloa
         *explain_rows(Explanations(runtime.siblings, assembly).explain),
         *metrics_rows(Metrics(runtime, assembly, reloader).read, Writer()),
         *status_rows(StatusView(runtime, assembly, reloader, url)),
-        *login_rows(runtime.logins, assembly, runtime.masker.mask),
+        *login_rows(runtime.logins, runtime.siblings, assembly, runtime.masker.mask),
         *page_rows(PageFiles()),
     )

@@ -149,6 +149,11 @@ class Parent:
         process.channel.send(Message("start", body=msgspec.json.encode(start)))
         return process
 
+    def ended(self, number: int) -> None:
+        from gateway.clients.shared_engines import forget_worker  # noqa: PLC0415 - few gateways ever need it
+
+        forget_worker(self._folder.path, number)
+
     def opened(self, greeting: bytes) -> None:
         self._outputs.say(greeting.decode())
         self.reloader.start()

@@ -235,7 +235,9 @@ class Runtime:
     @cached_property
     def logins(self) -> Logins:
         """Logins by code, each on a thread of its own."""
-        logins = Logins(self.environ, SystemClock(), self.masker.add, self.masker.mask)  # a person's time is real
+        prefix = f"{self.siblings.number}." if self.siblings.count > 1 else ""
+        real = SystemClock()  # a person's time is
+        logins = Logins(self.environ, real, self.masker.add, self.masker.mask, prefix)
         self._closing.append(logins.close)
         return logins
 

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from socket import socket
 from typing import Final
@@ -18,6 +19,7 @@ from typing import Final
 import msgspec
 
 from gateway.assembly import Assembly
+from gateway.clients.shared_engines import shared_engines
 from gateway.config.changes import ReloadOutcome, keep_fixed
 from gateway.config.faults import ConfigError
 from gateway.config.loader import Loaded
@@ -104,13 +106,15 @@ class Worker:
         first = self._file.parse(start.first)
         loaded = self._kept(first, start.text) if start.text != start.first else first
         self._reloads = FollowedReloads(hub, msgspec.json.decode(start.known.reloads, type=ReloadState))
+        folder = Path(start.folder)
         place = WorkerPlace(
             sockets=[each for sockets in self._sockets for each in sockets],
             siblings=hub,
             page_token=Secret(start.page_token),
             generation=start.generation,
             reloads=self._reloads,
-            knowledge=shared_knowledge(Path(start.folder), hub.number, SystemClock.wall),
+            knowledge=shared_knowledge(folder, hub.number, SystemClock.wall),
+            engines=partial(shared_engines, folder, hub.number),
         )
         self.gateway = Gateway(loaded, environ, on_death=signals.wake, place=place)
         self._know(start.known)

@@ -15,7 +15,7 @@ import pytest
 
 ROOT: Final = Path(__file__).parent.parent
 LEVELS: Final = frozenset({"warning", "error", "exception", "critical"})
-FAILURES: Final = frozenset({"CommandFailed", "BindError", "_PortTaken"})
+FAILURES: Final = frozenset({"CommandFailed", "BindError", "_PortTaken", "NoRunDirectory"})
 IN_A_ROW: Final = 4
 """Words of a text, as many as have to stand on the page side by side."""
 PLACEHOLDER: Final = re.compile(r"%[sdg]|%\.\w+|\0")

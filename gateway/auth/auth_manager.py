@@ -116,14 +116,14 @@ class AuthManager:
             LoginRequired: the provider needs a token, and there is none that is valid and not refused.
             RenewalFailed: the same, and a later renewal may succeed without a login.
         """
+        if (key := self._keys.get(provider)) is not None:
+            return key  # the configuration's, which is masked from its beginning
         credential = self._choose(provider)
         if self._on_secret is not None and credential.secret is not None:
             self._on_secret(credential.secret)
         return credential
 
     def _choose(self, provider: str) -> Credential:
-        if (key := self._keys.get(provider)) is not None:
-            return key
         source = self._sources[provider]
         if isinstance(source, NoCredential):
             return Credential("none", None, "")

@@ -84,7 +84,8 @@ class Call:
         release: called once, when the call is over.
     """
 
-    # class attributes: what most calls never set then costs nothing when a call is made
+    # class attributes: what most calls never set then costs nothing when a call is made. What each call reads several
+    # times is set in `__init__`, because Python looks longest for what it finds in the class.
     model = ""
     alias = UNKNOWN
     invented = True
@@ -102,13 +103,11 @@ class Call:
     hedging: Hedging | None = None
     heartbeats: Heartbeats | None = None
     stream: RunningStream | None = None
-    share: Share = NO_SHARE
     session: Callable[[], str] = staticmethod(no_session)
     turn: Turn | None = None
     _tries = 0
     _being_asked = 0
     _queueing = 0
-    _ended: GatewayError | None = None
 
     def __init__(  # noqa: PLR0913 - what a call is made of, by keyword
         self,
@@ -129,6 +128,8 @@ class Call:
         self.came = clock.wall()
         self.started = clock.monotonic()
         self.deadline = self.started + timeout
+        self.share: Share = NO_SHARE
+        self._ended: GatewayError | None = None
         self.attempts: list[TryRecord] = []
         self.broken_targets: list[Target] = []
         self._clock = clock

@@ -59,8 +59,8 @@ class Connection:
     owner: Owner = LOOP
     registered = 0
     watch_leaving = True
-    left = False
-    closing = False
+    left: bool
+    closing: bool
     serving: RequestParser | None = None
     receiving: RequestParser | None = None
     calls = 0
@@ -80,6 +80,7 @@ class Connection:
         self.address = address
         self.look = look
         self.output = Output(connection, listener.clock, look)
+        self.left = self.closing = False
         self._heads = HeadMemory()
         self.active_at = listener.clock.monotonic()
 

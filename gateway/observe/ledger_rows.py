@@ -1,6 +1,7 @@
 """Records of calls as rows of the ledger's tables, and their sums by day. Pure."""
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Final, cast
 
 from msgspec.structs import replace
@@ -59,7 +60,7 @@ def call_row(id: int, record: CallRecord) -> Row:
         id,
         record.at,
         _text(record.request_id),
-        *_key(record),
+        *_names(record.client, record.alias, record.provider, record.account, record.model, record.endpoint),
         record.status,
         None if record.error is None else _text(record.error),
         int(record.streamed),
@@ -115,9 +116,10 @@ def _bounded(count: int) -> int:
     return count if -LARGEST <= count <= LARGEST else LARGEST if count > 0 else -LARGEST
 
 
-def _key(record: CallRecord) -> tuple[str, ...]:
-    names = (record.client, record.alias, record.provider, record.account, record.model, record.endpoint)
-    return tuple([_text(name) for name in names])
+@lru_cache(maxsize=256)
+def _names(*names: str) -> tuple[str, ...]:
+    """By what calls are added up: the same few names again and again."""
+    return tuple(map(_text, names))
 
 
 def _text(text: str, longest: int = LONGEST) -> str:

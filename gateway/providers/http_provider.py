@@ -99,7 +99,7 @@ class HttpProvider:
         self._session.close()
 
     def _check(self, credential: Credential) -> None:
-        value = credential.secret.reveal() if credential.secret else ""
+        value = "" if credential.secret is None else credential.secret.reveal()
         if not (value.isascii() and value.isprintable()):  # an ellipsis or a line end that was copied along
             raise CredentialRefused(f"{self.name} was not asked: {self._credential} has a character that no key has.")
 

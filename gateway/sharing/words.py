@@ -41,24 +41,17 @@ _MAGIC, _VERSION, _LAYOUT, _BOOT, _SIZE, _ENTRIES, _MOVED, _PENDING = range(8)
 """The fields of the header. The last one is the number of entries in the journal."""
 
 if sys.platform != "win32":
-    import fcntl
+    from fcntl import LOCK_EX, LOCK_UN, flock
+else:
+    LOCK_EX, LOCK_UN = 2, 8
 
-
-def _lock(handle: int) -> None:
-    if sys.platform != "win32":
-        fcntl.flock(handle, fcntl.LOCK_EX)
-    else:
-        raise OSError(errno.ENOSYS, "files are not shared between processes on Windows", handle)
-
-
-def _unlock(handle: int) -> None:
-    if sys.platform != "win32":
-        fcntl.flock(handle, fcntl.LOCK_UN)
+    def flock(handle: int, operation: int) -> None:
+        raise OSError(errno.ENOSYS, f"no operation {operation} on {handle}: files are not shared on Windows")
 
 
 def _leave(handle: int) -> None:
     """Close a file whose lock is held. Closing alone does not free it: a mapping has a descriptor of its own."""
-    _unlock(handle)
+    flock(handle, LOCK_UN)
     os.close(handle)
 
 
@@ -100,13 +93,13 @@ class Words:
         self._used = 0  # entries of the present step
         with self._mutex:
             self._open()
-            _unlock(self._handle)
+            flock(self._handle, LOCK_UN)
 
     def __enter__(self) -> None:
         """Begin a step."""
         self._mutex.acquire()
         try:
-            _lock(self._handle)
+            flock(self._handle, LOCK_EX)
             if self._head[_PENDING] or self._head[_MOVED]:
                 self._mend()
         except BaseException:
@@ -124,7 +117,7 @@ class Words:
                 else:
                     self._undo()
                 self._used = 0
-            _unlock(self._handle)
+            flock(self._handle, LOCK_UN)
         finally:
             self._mutex.release()
 
@@ -134,12 +127,24 @@ class Words:
         Raises:
             RuntimeError: the step changes more words than it may.
         """
-        self._note(place)
-        self.ints[place] = value
+        used = self._used
+        if used >= self._room:
+            raise RuntimeError(f"a step in {self._path.name} changes more than {self._room} words")
+        head, ints, entry = self._head, self.ints, JOURNAL_AT + 2 * used
+        head[entry] = place
+        head[entry + 1] = ints[place]
+        self._used = head[_PENDING] = used + 1
+        ints[place] = value
 
     def put_float(self, place: int, value: float) -> None:
-        """As `put`."""
-        self._note(place)
+        """As `put`, with the same words written out: a call more would be felt in every step."""
+        used = self._used
+        if used >= self._room:
+            raise RuntimeError(f"a step in {self._path.name} changes more than {self._room} words")
+        head, entry = self._head, JOURNAL_AT + 2 * used
+        head[entry] = place
+        head[entry + 1] = self.ints[place]
+        self._used = head[_PENDING] = used + 1
         self.floats[place] = value
 
     def commit(self) -> None:
@@ -172,18 +177,6 @@ class Words:
         if hasattr(self, "_handle"):
             self.close()
 
-    def _note(self, place: int) -> None:
-        """Write the old value of a word to the journal."""
-        used = self._used
-        if used >= self._room:
-            raise RuntimeError(f"a step in {self._path.name} changes more than {self._room} words")
-        entry = JOURNAL_AT + 2 * used
-        head = self._head
-        head[entry] = place
-        head[entry + 1] = self.ints[place]
-        self._used = used + 1
-        head[_PENDING] = used + 1
-
     def _undo(self) -> None:
         head, ints = self._head, self.ints
         for entry in range(JOURNAL_AT + 2 * head[_PENDING] - 2, JOURNAL_AT - 1, -2):
@@ -209,7 +202,7 @@ class Words:
         """Open the file that is in its place, or make it; afterwards its lock is held."""
         while True:
             handle = os.open(self._path, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o600)
-            _lock(handle)
+            flock(handle, LOCK_EX)
             if self._is_in_place(handle):
                 break
             _leave(handle)  # it was replaced while we waited for its lock
@@ -244,7 +237,7 @@ class Words:
         """Make a whole file under another name. Returns its descriptor, which holds its lock."""
         handle = os.open(self._unfinished, os.O_RDWR | os.O_CREAT | os.O_TRUNC | _NO_LINK, 0o600)
         try:
-            _lock(handle)
+            flock(handle, LOCK_EX)
             length = _length(size, entries)
             os.ftruncate(handle, length)
             if sys.platform == "linux":

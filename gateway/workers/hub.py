@@ -105,9 +105,11 @@ class Hub:
         """Say what is still to be said, and end. Idempotent; not from the hub's thread."""
         with self._changed:
             self._closed = True
+        if self._thread.ident is None:
+            self._release()
+            return
         self._wakeup.wake()
-        if self._thread.ident is not None:
-            self._thread.join(STOP_SECONDS)
+        self._thread.join(STOP_SECONDS)
 
     # The siblings -----------------------------------------------------------------------------------------------------
 
@@ -174,8 +176,7 @@ class Hub:
                 self._closed = True
                 self._changed.notify_all()
             selector.close()
-            self._channel.close()
-            self._wakeup.close()
+            self._release()
 
     def _turn(self, selector: selectors.BaseSelector) -> bool:
         """One round; whether there is to be another."""
@@ -194,6 +195,10 @@ class Hub:
         for message in said:
             self._channel.send(message)
         return not (closed and not self._channel.unsent)
+
+    def _release(self) -> None:
+        self._channel.close()
+        self._wakeup.close()
 
     def _gone(self) -> None:
         with self._changed:

@@ -35,6 +35,10 @@ class Owner(Protocol):
     def launch(self, number: int, generation: int, known: Known) -> ProcessLike:
         """Start the process of a worker, with the configuration of this generation. Raises OSError."""
 
+    def ended(self, number: int) -> None:
+        """The process of a worker has died, and none has taken its place yet: what it held of what workers share is
+        free."""
+
     def opened(self, greeting: bytes) -> None:
         """All were built, and serve. `greeting`: what one of them would say at its start."""
 
@@ -185,6 +189,8 @@ class ParentHub:
             self._worst = max(self._worst, code if code >= 0 else 128 - code)
         was_degraded = fleet.degraded
         commands = fleet.ended(number, now)
+        if not fleet.stopping:
+            self._free(number)
         if unasked:
             logger.error("Worker %d has ended %s.", number, exit_text(code), extra={"fields": {"died": number}})
         if fleet.degraded and not was_degraded:
@@ -194,6 +200,12 @@ class ParentHub:
         self._do(commands)
         if unasked and not fleet.opened:
             self._fail()
+
+    def _free(self, number: int) -> None:
+        try:
+            self._owner.ended(number)
+        except Exception:  # the next process of its number tries again
+            logger.exception("What worker %d has held could not be freed.", number)
 
     def _fail(self) -> None:
         self.died = self._fleet.stopping = True

@@ -44,7 +44,7 @@ class Processes:
     def __init__(self, selector: selectors.BaseSelector) -> None:
         self._selector = selector
         self._running: dict[int, ProcessLike] = {}
-        self._ending: dict[int, float] = {}  # until when they may take, in monotonic seconds; None is not known yet
+        self._ending: dict[int, float] = {}  # until when those that are closed may take, in monotonic seconds
         self._closed: set[int] = set()
 
     def __len__(self) -> int:
@@ -96,8 +96,7 @@ class Processes:
             try:
                 process.channel.send(message)
             except Ended:
-                process.kill()  # it is dead already, or takes nothing any more
-                self._lost(number)
+                self._lost(number)  # and not killed yet: it may be writing its last lines
 
     def send_all(self, message: Message) -> None:
         """Send it to everybody."""

@@ -3,11 +3,12 @@
 Messages in, messages out, by worker; no socket, no thread and no clock is known here.
 
     asked -> each other worker that serves is asked; each answer is a reply at once
-          -> all have answered, or the time is over: of a topic that is kept, the last answers of those that are
-             missing and of dead workers are replies too; then `done`
+          -> all have answered, or the time is over: of a topic that is kept, the last answers of all that have not
+             answered, dead workers too, are replies as well; then `done`
 
 A worker's last answer to a topic that is kept is replaced by its next one. When it dies, the answer is kept under a
-negative number of its own; a worker makes one of two of those, so that there are few however many die.
+negative number of its own; a worker makes one of two of those, so that there are few however many die. An answer is a
+reply to a question once, whatever its number has become meanwhile: sums are made of them.
 """
 
 from collections.abc import Collection, Iterator
@@ -29,6 +30,7 @@ class _Question(Struct):
     Attributes:
         asker: who has asked; its `own_id` tells its questions apart.
         waiting: who has not answered.
+        answered: the numbers of those that have, and of those among them that have died since.
         everybody: whether all were asked.
         deadline: monotonic seconds.
     """
@@ -39,6 +41,7 @@ class _Question(Struct):
     waiting: set[int]
     everybody: bool
     deadline: float
+    answered: set[int]
 
 
 class _Fold(Struct):
@@ -80,7 +83,7 @@ class Switchboard:
         """
         everybody = message.worker == ALL
         asked = {each for each in serving if each != asker and (everybody or each == message.worker)}
-        question = _Question(asker, message.id, message.topic, asked, everybody, now + message.within)
+        question = _Question(asker, message.id, message.topic, asked, everybody, now + message.within, set())
         if not asked or len(self._open) >= MAX_OPEN:
             yield from self._done(question)
             return
@@ -99,6 +102,7 @@ class Switchboard:
             return
         question.waiting.discard(worker)
         if message.kind == "answer":
+            question.answered.add(worker)
             self.own(worker, question.topic, message.body)
             yield question.asker, Message("reply", question.own_id, worker=worker, body=message.body)
         if not question.waiting:
@@ -119,15 +123,18 @@ class Switchboard:
         """A worker has died: nobody waits for it, and its last answers stay."""
         for id in [id for id, each in self._folds.items() if each.folder == worker]:
             del self._folds[id]
+        self._last_dead -= 1
+        for answers in self._kept.values():
+            if worker in answers:
+                answers[self._last_dead] = answers.pop(worker)
+        for question in self._open.values():
+            if worker in question.answered:
+                question.answered.add(self._last_dead)
         for id, question in list(self._open.items()):
             if question.asker == worker:
                 del self._open[id]
             elif worker in question.waiting:
                 yield from self.answer(worker, Message("unanswered", id), serving)
-        self._last_dead -= 1
-        for answers in self._kept.values():
-            if worker in answers:
-                answers[self._last_dead] = answers.pop(worker)
         yield from self._fold(serving)
 
     def expire(self, now: float) -> Iterator[To]:
@@ -138,7 +145,7 @@ class Switchboard:
     def _done(self, question: _Question) -> Iterator[To]:
         kept = self._kept.get(question.topic, {}) if question.everybody else {}
         for worker, body in kept.items():
-            if worker < 0 or worker in question.waiting:
+            if worker != question.asker and worker not in question.answered:
                 yield question.asker, Message("reply", question.own_id, worker=worker, body=body)
         yield question.asker, Message("done", question.own_id)
 
@@ -156,7 +163,9 @@ class Switchboard:
 
     def _folded(self, message: Message, serving: Collection[int]) -> Iterator[To]:
         fold = self._folds.pop(message.id)
-        if message.kind != "answer":
+        one, two = fold.numbers
+        mixed = any((one in each.answered) != (two in each.answered) for each in self._open.values())
+        if message.kind != "answer" or mixed:
             return  # as long as it cannot be done they stay apart
         answers = self._kept[fold.topic]
         for each in fold.numbers:

@@ -211,6 +211,7 @@ class EngineMachine(RuleBasedStateMachine):
             changed = worker.rows[row]
             with self.lock(worker):
                 changed.gauges[place].configure(limit)
+                worker.claim()
                 changed.configure(changed.gauges, max_queue=9, max_wait=1e9)
 
     @invariant()

@@ -5,6 +5,7 @@ import math
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -97,14 +98,14 @@ class Play:
     """Steps of the calls of one worker."""
 
     def __init__(self, rows: SharedRows) -> None:
-        self.slots = rows.slots(0, 1)
-        self.grants: list[object] = []
-        self.tickets: list[object] = []
+        self.slots: Any = rows.slots(0, 1)
+        self.grants: list[Any] = []
+        self.tickets: list[Any] = []
 
     def step(self, what: str, which: int) -> None:
         if what == "a":
             ticket = self.tickets[which % len(self.tickets)] if self.tickets and which % 2 else None
-            answer = self.slots.ask(ticket, ONE, QUEUE)  # type: ignore[arg-type]
+            answer = self.slots.ask(ticket, ONE, QUEUE)
             if ticket is not None and not isinstance(answer, Wait):
                 self.tickets.remove(ticket)
             if isinstance(answer, Wait) and ticket is None:
@@ -112,13 +113,13 @@ class Play:
             elif not isinstance(answer, (Wait, Refused)):
                 self.grants.append(answer)
         elif what == "l" and self.tickets:
-            self.slots.leave(self.tickets.pop(which % len(self.tickets)))  # type: ignore[arg-type]
+            self.slots.leave(self.tickets.pop(which % len(self.tickets)))
         elif what in "tsr" and self.grants:
             grant = self.grants[which % len(self.grants)]
             if what == "t":
-                self.slots.settle(grant, which * 7)  # type: ignore[arg-type]
+                self.slots.settle(grant, which * 7)
             else:
-                (self.slots.sent if what == "s" else self.slots.release)(grant)  # type: ignore[arg-type]
+                (self.slots.sent if what == "s" else self.slots.release)(grant)
 
 
 def seen(rows: SharedRows) -> object:
@@ -130,8 +131,8 @@ def seen(rows: SharedRows) -> object:
 # Workers that die -------------------------------------------------------------------------------------------------
 
 
-def limit(requests: int | None = None, **others: int) -> RateLimit:
-    return RateLimit(provider="acme", requests_per_minute=requests, max_wait_seconds=1_000, **others)  # type: ignore[arg-type]
+def limit(requests: int | None = None, **others: Any) -> RateLimit:
+    return RateLimit(provider="acme", requests_per_minute=requests, max_wait_seconds=1_000, **others)
 
 
 def test_the_places_of_a_dead_worker_come_back_and_its_windows_stay(workers: Workers) -> None:
@@ -201,8 +202,8 @@ def test_who_does_not_ask_for_three_seconds_falls_out_of_the_line(clock: FakeClo
     assert not isinstance(silent.ask(first.ticket, ONE, QUEUE), (Wait, Refused))
 
 
-def rows_status(slots: object) -> list[int]:
-    return [row.waiting for row in slots.status()]  # type: ignore[attr-defined]
+def rows_status(slots: Any) -> list[int]:
+    return [row.waiting for row in slots.status()]
 
 
 def test_a_machine_that_stood_still_keeps_its_line_in_order(clock: FakeClock) -> None:

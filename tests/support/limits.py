@@ -60,6 +60,9 @@ class LocalRows:
     def slots(self, *numbers: int) -> LocalSlots:
         return LocalSlots([self.rows[number] for number in numbers], self._clock)
 
+    def claim(self) -> None:
+        """Limits may change at any time."""
+
 
 class SharedRows:
     """Rows in a file that processes share, as worker `number` has them."""
@@ -68,14 +71,18 @@ class SharedRows:
         self.number, self._clock, self._file, self._terms = number, clock, file, dict(terms)
         self.blocks = Blocks(file, LAYOUT, number)
         name, queue = terms.pop("name"), terms["max_queue"]
-        self.rows, claimed = [], []
+        self.rows, self._claimed = [], []
         for place, gauges in enumerate(rows):
             made = [shared(gauge, f"{place} {gauge.unit}", number) for gauge in gauges]
             line = SharedLine(f"{place} line", queue, number)
             self.rows.append(SharedRow(name, made, line, **terms))
-            claimed += [line, *made]
+            self._claimed += [line, *made]
         with self.blocks.words:
-            self.blocks.claim(claimed)
+            self.claim()
+
+    def claim(self) -> None:
+        """Have blocks that are large enough for the limits now."""
+        self.blocks.claim(self._claimed)
 
     def slots(self, *numbers: int) -> SlotRules:
         return SharedSlots([self.rows[number] for number in numbers], self.blocks.words, self._clock)

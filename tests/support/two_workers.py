@@ -5,13 +5,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import gateway.serve
 from gateway.core.clock import Clock, SystemClock
-from gateway.knowledge import shared_knowledge
+from gateway.knowledge import Knowledge, shared_knowledge
 from gateway.runtime import Runtime
+from gateway.workers.siblings import Siblings
 from tests.support.running import Running, running
 from tests.support.siblings import Hub
 
@@ -28,6 +30,10 @@ class TwoWorkers:
         """Wait until the calls of both are recorded."""
         for worker in self.both:
             worker.settle()
+
+
+def _runtime(worker: Siblings, known: Knowledge, environ: Mapping[str, str], **given: Any) -> Runtime:
+    return Runtime(environ, **{**given, "siblings": worker, "knowledge": known})
 
 
 @contextmanager
@@ -48,8 +54,7 @@ def two_workers(
         found = []
         for worker in hub.workers:
             knowledge = shared_knowledge(folder, worker.number, (clock or SystemClock()).wall)
-            runtime = partial(Runtime, siblings=worker, knowledge=knowledge)
-            monkeypatch.setattr(gateway.serve, "Runtime", runtime)
+            monkeypatch.setattr(gateway.serve, "Runtime", partial(_runtime, worker, knowledge))
             found.append(closing.enter_context(running(config, clock=clock, alone=False)))
         yield TwoWorkers(hub, *found)
     left = [thread for thread in set(threading.enumerate()) - before if not thread.name.startswith("upstream")]

@@ -659,3 +659,28 @@ def test_one_thread_can_carry_many_streams(secure: bool) -> None:
         assert up.connections == 8
         everything(open_stream(session, up))
         assert up.connections == 8
+
+
+class Counting(socket.socket):
+    """Counts how often a limit is set."""
+
+    limits_set = 0
+
+    def settimeout(self, value: float | None, /) -> None:
+        self.limits_set += 1
+        super().settimeout(value)
+
+
+def test_a_limit_that_a_connection_has_is_not_set_again() -> None:
+    ours, theirs = socket.socketpair()
+    with Counting(fileno=ours.detach()) as counting, theirs:
+        connection = Connection(counting)
+        for seconds, limits_set in ((10.0, 1), (10.0, 1), (2.0, 2)):
+            connection.send(b"head", b"body", seconds)
+            theirs.sendall(b"answer")
+            assert connection.receive(seconds) == b"answer"
+            assert (counting.gettimeout(), counting.limits_set) == (seconds, limits_set)
+        counting.setblocking(False)  # as for a relay
+        theirs.sendall(b"answer")
+        assert connection.receive(2.0) == b"answer"
+        assert counting.gettimeout() == 2.0, "it waits again"

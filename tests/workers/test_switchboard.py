@@ -80,6 +80,53 @@ def test_a_dead_worker_is_told_apart_from_the_one_in_its_place() -> None:
     assert last == [(0, "reply", 1, b"anew"), (0, "reply", -1, b"before"), (0, "done", ALL, b"")]
 
 
+def test_a_worker_that_dies_while_it_is_asked_counts_with_its_last_answer() -> None:
+    board = Switchboard()
+    board.keep("calls")
+    board.own(1, "calls", b"one")
+    id = ask(board)[0][1].id
+    list(board.answer(2, Message("answer", id, body=b"two"), ALL_THREE))
+    assert said(board.gone(1, (0, 2))) == [(0, "reply", -1, b"one"), (0, "done", ALL, b"")]
+
+
+def test_a_worker_that_dies_when_it_has_answered_counts_once() -> None:
+    board = Switchboard()
+    board.keep("calls")
+    id = ask(board)[0][1].id
+    assert said(board.answer(1, Message("answer", id, body=b"one"), ALL_THREE)) == [(0, "reply", 1, b"one")]
+    assert said(board.gone(1, (0, 2))) == []
+    last = said(board.answer(2, Message("answer", id, body=b"two"), (0, 2)))
+    assert last == [(0, "reply", 2, b"two"), (0, "done", ALL, b"")]
+    ask(board)
+    assert said(board.expire(1.0)) == [(0, "reply", -1, b"one"), (0, "reply", 2, b"two"), (0, "done", ALL, b"")]
+
+
+def test_answers_of_the_dead_are_not_made_one_while_a_question_knows_one_of_them() -> None:
+    board = Switchboard()
+    board.keep("calls")
+    board.own(1, "calls", b"1")
+    list(board.gone(1, (0, 2)))
+    id = ask(board)[0][1].id
+    list(board.answer(1, Message("answer", id, body=b"2"), ALL_THREE))
+    [(folder, fold)] = board.gone(1, (0, 2))
+    assert said(board.answer(folder, Message("answer", fold.id, body=b"3"), (0, 2))) == []
+    assert said(board.expire(1.0)) == [(0, "reply", -1, b"1"), (0, "done", ALL, b"")]
+    ask(board)
+    assert sorted(each.body for _, each in board.expire(9.0) if each.kind == "reply") == [b"1", b"2"]
+
+
+def test_of_one_that_has_no_answer_now_the_last_one_stands() -> None:
+    board = Switchboard()
+    board.keep("calls")
+    board.own(1, "calls", b"one")
+    id = ask(board)[0][1].id
+    list(board.answer(2, Message("unanswered", id), ALL_THREE))
+    assert said(board.answer(1, Message("unanswered", id), ALL_THREE)) == [
+        (0, "reply", 1, b"one"),
+        (0, "done", ALL, b""),
+    ]
+
+
 def test_however_many_die_few_answers_are_kept_and_nothing_is_lost() -> None:
     board = Switchboard()
     board.keep("calls")

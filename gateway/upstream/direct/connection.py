@@ -91,7 +91,7 @@ class Connection:
         Raises:
             OSError: TimeoutError if a piece took longer.
         """
-        self.socket.settimeout(seconds)
+        self._limit(seconds)
         if len(body) <= SMALL:
             self._send(head + body)
             return
@@ -102,7 +102,7 @@ class Connection:
 
     def receive(self, seconds: float) -> bytes:
         """The next bytes, as soon as some have come; b"" at the connection's end. Raises OSError."""
-        self.socket.settimeout(seconds)
+        self._limit(seconds)
         return self.socket.recv(READ_SIZE)
 
     def is_dead(self) -> bool:
@@ -135,6 +135,12 @@ class Connection:
         shut_down(self.socket)
         with contextlib.suppress(OSError):  # a fault of the other side was reported before
             self.socket.close()
+
+    def _limit(self, seconds: float) -> None:
+        """Limit the next call on the socket. Mostly it has that limit; to set one is a system call that lets go of the
+        interpreter's lock, for which all threads that answer stand in line."""
+        if self.socket.gettimeout() != seconds:
+            self.socket.settimeout(seconds)
 
     def _send_begin(self, head: bytes, begin: memoryview) -> int:
         """Send the head together with the first bytes of the body; returns how many of those the system took. So the
