@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class RedisRow:
-    """A row. It outlives a configuration.
+    """A row. It outlives a configuration; `configure` gives it its settings first.
 
     Attributes:
         name: for people.
@@ -28,20 +28,19 @@ class RedisRow:
     Args:
         key: what it is known by.
         base: of its provider's keys in the server.
-        limit: its settings.
     """
 
-    def __init__(self, key: RowKey, base: str, limit: RateLimit) -> None:
+    terms: RowTerms
+
+    def __init__(self, key: RowKey, base: str) -> None:
         self.name = str(key)
         self._key = f"{base}:{self.name}{'' if key.is_own else '+'}"
         self.is_lifted = False
-        self.configure(limit)
 
     def configure(self, limit: RateLimit) -> None:
         """Have other settings."""
         numbers = tuple(getattr(limit, setting) or 0 for setting in UNITS)
         self.terms = RowTerms(self._key, limit.max_queue_size, limit.max_wait_seconds, numbers)
-        self.is_lifted = False
 
 
 class RedisTicket(threading.Condition):
