@@ -115,11 +115,14 @@ class ProviderRows:
         """Whether what is this gateway's own is in the server, so that reports may follow it."""
         return self._server.is_up and self.epoch == self._server.generation
 
-    def question(self, command: Callable[[int], Command]) -> Sequence[Any]:
+    def question(self, command: Callable[[int], Command]) -> int | Sequence[int]:
         """Ask the server; before the first question in its generation write there what is this gateway's own.
 
         Args:
             command: makes the question, of an epoch.
+
+        Returns:
+            The script's answer: when a grant was given, or what is in the way.
 
         Raises:
             RedisAway: the server does not answer.
@@ -132,8 +135,8 @@ class ProviderRows:
             if self.epoch != self._server.generation:
                 self.restore()
             epoch = self.epoch
-            answer: Sequence[Any] = self._server.ask(command(epoch))[0]
-            if answer[0] != FORGOTTEN:
+            answer: int | Sequence[int] = self._server.ask(command(epoch))[0]
+            if answer != FORGOTTEN:
                 return answer
             self._server.forgotten(epoch)
         raise RedisAway("it forgets what is written there")
@@ -183,7 +186,7 @@ class ProviderRows:
             asked = self._sharing.clock.monotonic()
             rows = list(self.rows.items())
             commands = self._commands([row for _, row in rows])
-            offset = self._server.ask(commands.time())[0][0] - asked * MICROS
+            offset = self._server.ask(commands.time())[0] - asked * MICROS
             standing = [ticket for ticket in self.waiting if ticket.own is None or isinstance(ticket.own, Wait)]
             self._date(offset)
             command = commands.restore(
