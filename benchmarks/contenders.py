@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
+from benchmarks.machine import spread
 from benchmarks.options import Options
 from benchmarks.processes import ROOT, Child, free_port
 from benchmarks.traffic import Target
@@ -93,11 +94,33 @@ class Gateway:
 
     def start(self, place: Place) -> Served:
         config = place.folder / "config.yaml"
-        settings = gateway_config(place.upstream, place.options.threads, recorded=self._recorded)
-        config.write_text(json.dumps(settings), encoding="utf-8")
+        config.write_text(json.dumps(self._settings(place)), encoding="utf-8")
         port = free_port()
         command = [sys.executable, *self._program, "-c", str(config), "--port", str(port)]
         return Served(Target(port, MODEL, bearer(), translated=MODEL), Child(command, place.folder / "log"))
+
+    def _settings(self, place: Place) -> dict[str, object]:
+        return gateway_config(place.upstream, place.options.threads, recorded=self._recorded)
+
+
+class Workers(Gateway):
+    """This project with two workers. They may use every core, the load's too: on one core they would only be in each
+    other's way. So on two cores the ratio to the gateway is that of a machine which is full."""
+
+    def __init__(self) -> None:
+        super().__init__(name="workers")
+
+    def missing(self, options: Options) -> str | None:
+        return "several workers need Linux or macOS" if sys.platform == "win32" else None
+
+    def start(self, place: Place) -> Served:
+        served = super().start(place)
+        if served.child is not None:
+            spread(served.child.pid)
+        return served
+
+    def _settings(self, place: Place) -> dict[str, object]:
+        return gateway_config(place.upstream, place.options.threads, workers=2)
 
 
 class Before(Gateway):
@@ -114,10 +137,10 @@ class Before(Gateway):
         return Gateway((str(folder / "app.py"),)).start(place)
 
 
-def gateway_config(upstream: int, threads: int, *, recorded: bool = True) -> dict[str, object]:
+def gateway_config(upstream: int, threads: int, *, recorded: bool = True, workers: int = 1) -> dict[str, object]:
     """A key for callers, an alias with two targets, a limit that counts and never binds, JSON logs, and the ledger and
-    metrics, or neither. An earlier version has no settings for these two, so that they are not written where they are
-    the usual ones."""
+    metrics, or neither. An earlier version has no settings for these two, nor for workers, so that they are not written
+    where they are the usual ones."""
     endpoint = f"http://127.0.0.1:{upstream}/v1"
     provider = {"type": "openai", "apiEndpoint": endpoint, "apiKey": "sk-upstream-0123456789"}
     targets = [
@@ -125,7 +148,12 @@ def gateway_config(upstream: int, threads: int, *, recorded: bool = True) -> dic
         {"provider": "second", "model": "gpt-4o-mini", "priority": 2},
     ]
     return {
-        "gateway": {"apiKeys": [KEY], "threads": threads, **({} if recorded else {"metrics": False})},
+        "gateway": {
+            "apiKeys": [KEY],
+            "threads": threads,
+            **({} if recorded else {"metrics": False}),
+            **({} if workers == 1 else {"workers": workers}),
+        },
         **({} if recorded else {"ledger": {"enabled": False}}),
         "modelAliases": [{"alias": MODEL, "providers": targets}],
         "rateLimits": [{"provider": "first", "requestsPerMinute": NO_LIMIT}],

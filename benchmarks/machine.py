@@ -84,6 +84,12 @@ class Cores:
             os.sched_setaffinity(0, before)
 
 
+def spread(pid: int) -> None:
+    """Let a process that was pinned use every core, and with it the processes that it starts from now on."""
+    if sys.platform == "linux":
+        os.sched_setaffinity(pid, range(os.cpu_count() or 1))
+
+
 def _allowed() -> list[int]:
     if sys.platform != "linux":
         return []

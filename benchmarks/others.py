@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from benchmarks.contenders import KEY, MODEL, Before, Contender, Direct, Gateway, Place, Served, bearer
+from benchmarks.contenders import KEY, MODEL, Before, Contender, Direct, Gateway, Place, Served, Workers, bearer
 from benchmarks.options import Options
 from benchmarks.processes import Child, free_port
 from benchmarks.traffic import CHAT_PATH, Target
@@ -231,6 +231,7 @@ ALL: Final[tuple[Contender, ...]] = (
     Direct(),
     Gateway(),
     Gateway(name="unrecorded", recorded=False),
+    Workers(),
     Before(),
     Nginx(),
     HAProxy(),

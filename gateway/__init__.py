@@ -4,4 +4,4 @@ The tree is the architecture: `core` knows nothing of anyone, and each folder im
 (pyproject.toml holds the order, import-linter enforces it).
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

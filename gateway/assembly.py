@@ -22,7 +22,7 @@ from gateway.bindings import ProviderBinding, bind, logins_of, replaced
 from gateway.clients.admission import ClientAdmission
 from gateway.clients.client import may_ask
 from gateway.config import schema
-from gateway.config.account_rules import holders
+from gateway.config.known_secrets import known_secrets
 from gateway.config.loader import Loaded, resolve
 from gateway.config.token_files import WatchFile
 from gateway.core.response_store import Limits
@@ -150,6 +150,7 @@ class Assembly:
             wires={name: each.resolved.wire for name, each in self.bindings.items()},
             turns=self.turns,
             clients=partial(may_ask, config.clients),
+            sharing=runtime.shared,
         )
 
     def apply(self) -> None:
@@ -226,6 +227,7 @@ class Assembly:
             runtime.observers,
             self._admission,
             runtime.relay,
+            runtime.session_key,
         )
 
     def providers(self) -> Mapping[str, Provider]:
@@ -248,11 +250,7 @@ class Assembly:
 
     def secrets(self) -> tuple[Secret, ...]:
         """The secrets known by value now, for masking; those that come later are added as they come."""
-        config = self._config
-        found: list[Secret | None] = [self._runtime.page_token, *config.gateway.api_keys, config.gateway.metrics_key]
-        found += [client.key for client in config.clients]
-        for _, each in holders(config):
-            found += (each.api_key, each.client_secret)
+        found: list[Secret | None] = [self._runtime.page_token, *known_secrets(self._config)]
         for name, source in self._sources.items():
             if isinstance(source, ApiKey):
                 found.append(source.secret)

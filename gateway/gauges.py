@@ -5,9 +5,9 @@ takes its series along; sums of calls are kept elsewhere (gateway.observe.metric
 """
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import inf
-from typing import Final, Protocol
+from typing import Final
 
 from gateway import __version__
 from gateway.assembly import Assembly
@@ -16,10 +16,15 @@ from gateway.clients.budget import BudgetView
 from gateway.core.records import login_parts
 from gateway.dispatch.watchdog import CallWatchdog
 from gateway.limits.slots import SHORT_UNITS
-from gateway.observe.metrics import families
+from gateway.observe.metrics import families, process
 from gateway.observe.metrics.families import Labels, Reading, Value
+from gateway.observe.metrics.merged import encoded, folded, merged
+from gateway.reload_state import Reloaded
 from gateway.runtime import Runtime
 
+TOPIC: Final = "metrics"
+ANSWER_SECONDS: Final = 0.3
+"""What other workers get to answer."""
 REMAINING = frozenset({"requests", "tokens"})
 """The kinds of limits that are shown."""
 ONLY_ACCOUNT = ""
@@ -28,29 +33,35 @@ EVERY_MODEL: Final = ""
 """The pattern of models of a row that counts all of them."""
 
 
-class Reloads(Protocol):
-    """How reloads have ended (gateway.reload.Reloader)."""
+class Metrics:
+    """Every metric of all workers. Safe to use from many threads.
 
-    @property
-    def counts(self) -> Mapping[str, int]:
-        """By result, `success` and `failed`: how many."""
+    Args:
+        runtime: what outlives a configuration.
+        assembly: gives the configuration that is served.
+        reloads: of the configuration.
+    """
 
-    @property
-    def succeeded(self) -> bool:
-        """Whether the latest one was taken over; True before the first."""
+    def __init__(self, runtime: Runtime, assembly: Callable[[], Assembly], reloads: Reloaded) -> None:
+        started = runtime.clock.wall()
+        self._siblings = runtime.siblings
+        self._siblings.answer(TOPIC, lambda _: encoded(read_metrics(assembly(), runtime, reloads, started)))
+        self._siblings.keep(TOPIC, folded)
 
-    @property
-    def succeeded_at(self) -> float:
-        """Wall seconds of the latest one that was, or of the start."""
+    def read(self) -> Sequence[Reading]:
+        """Every metric now; of a worker that does not answer, what it has said last."""
+        answers = self._siblings.ask(TOPIC, b"", within=ANSWER_SECONDS)
+        return merged(answers, workers=self._siblings.count)
 
 
-def read_metrics(assembly: Assembly, runtime: Runtime, reloads: Reloads) -> Sequence[Reading]:
-    """Every metric now: the sums of calls that have ended, and what is read here.
+def read_metrics(assembly: Assembly, runtime: Runtime, reloads: Reloaded, started: float) -> Sequence[Reading]:
+    """Every metric of this process now: the sums of calls that have ended, and what is read here.
 
     Args:
         assembly: the configuration that is served.
         runtime: what outlives it.
         reloads: of the configuration.
+        started: wall seconds when the gateway was started.
     """
     return [
         *runtime.sums.read(),
@@ -60,12 +71,14 @@ def read_metrics(assembly: Assembly, runtime: Runtime, reloads: Reloads) -> Sequ
         *_targets(assembly, runtime),
         (families.PROVIDER_REMAINING, _remaining(assembly, runtime)),
         (families.LOGIN_EXPIRES, _logins(assembly)),
-        (families.RELOAD_SUCCESSFUL, _one(reloads.succeeded)),
-        (families.RELOAD_TIME, _one(reloads.succeeded_at)),
-        (families.RELOADS, {(result,): count for result, count in reloads.counts.items()}),
+        (families.RELOAD_SUCCESSFUL, _one(reloads.state.succeeded)),
+        (families.RELOAD_TIME, _one(reloads.state.succeeded_at)),
+        (families.RELOADS, {(result,): count for result, count in reloads.state.counts.items()}),
         (families.LEDGER_DROPPED, _one(runtime.ledger.dropped)),
         (families.LEDGER_FAILING, _one(runtime.ledger.fault is not None)),
+        (families.SHARING_UP, _one(runtime.sharing.is_up) if runtime.sharing else {}),
         (families.BUILD_INFO, {(__version__, platform.python_version()): 1}),
+        *process.readings(started),
     ]
 
 

@@ -15,18 +15,20 @@ from gateway.upstream.certificates import TrustStore
 from gateway.upstream.surroundings import connection_notes, connection_warnings, proxies_of
 
 
-def greeting(assembly: Assembly, url: str, environ: Mapping[str, str]) -> str:
+def greeting(assembly: Assembly, url: str, environ: Mapping[str, str], workers: int = 1) -> str:
     """What is said at the start: where, with what, and a first thing to try.
 
     Args:
         assembly: what is served.
         url: where.
         environ: what it says about connections.
+        workers: how many processes serve.
     """
     loaded = assembly.loaded
     names = [alias.alias for alias in loaded.config.model_aliases]
     others = [name for name in assembly.bindings if name != "demo"]
-    lines = [f"LLM Gateway {__version__} on {url}/v1 (Ctrl-C stops it)"]
+    several = f", {workers} workers" if workers > 1 else ""
+    lines = [f"LLM Gateway {__version__} on {url}/v1{several} (Ctrl-C stops it)"]
     if loaded.path is None:
         joined = (
             f", and {', '.join(others)} (key found in the environment; model names: {others[0]}/MODEL)"
@@ -44,6 +46,8 @@ def greeting(assembly: Assembly, url: str, environ: Mapping[str, str]) -> str:
     lines.extend(f"Warning: {warning}" for warning in loaded.warnings)
     lines.extend(_credential_lines(assembly))
     lines.extend(_connection_lines(assembly.endpoints, environ))
+    if loaded.config.gateway.page:
+        lines.append(f"Page: {url}/")
     if names:
         lines.append(f"Try: curl {url}/v1/chat/completions {_curl_data(names[0], keyed=needs_key(loaded.config))}")
     return "\n".join(lines)

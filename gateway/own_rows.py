@@ -4,11 +4,12 @@ gateway.server.routes."""
 from collections.abc import Callable, Sequence
 
 from gateway.assembly import Assembly
-from gateway.gauges import read_metrics
+from gateway.gauges import Metrics
 from gateway.observe.metrics.text import Writer
-from gateway.reload import Reloader
+from gateway.reload import Reloads
 from gateway.runtime import Runtime
 from gateway.server.clients_route import client_rows
+from gateway.server.explain_route import explain_rows
 from gateway.server.login_routes import login_rows
 from gateway.server.metrics_route import metrics_rows
 from gateway.server.page_route import PageFiles, page_rows
@@ -17,10 +18,11 @@ from gateway.server.response_routes import response_rows
 from gateway.server.routes import Row
 from gateway.server.status_route import status_rows
 from gateway.server.usage_route import usage_rows
+from gateway.view.explanations import Explanations
 from gateway.view.status import StatusView
 
 
-def own_rows(runtime: Runtime, assembly: Callable[[], Assembly], reloader: Reloader, url: str) -> Sequence[Row]:
+def own_rows(runtime: Runtime, assembly: Callable[[], Assembly], reloader: Reloads, url: str) -> Sequence[Row]:
     """The rows.
 
     Args:
@@ -35,8 +37,9 @@ def own_rows(runtime: Runtime, assembly: Callable[[], Assembly], reloader: Reloa
         *reload_rows(reloader),
         *client_rows(runtime.clients),
         *usage_rows(runtime.ledger, wall),
-        *metrics_rows(lambda: read_metrics(assembly(), runtime, reloader), Writer(wall())),
+        *explain_rows(Explanations(runtime.siblings, assembly).explain),
+        *metrics_rows(Metrics(runtime, assembly, reloader).read, Writer()),
         *status_rows(StatusView(runtime, assembly, reloader, url)),
-        *login_rows(runtime.logins, assembly, runtime.masker.mask),
+        *login_rows(runtime.logins, runtime.siblings, assembly, runtime.masker.mask),
         *page_rows(PageFiles()),
     )

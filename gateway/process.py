@@ -11,6 +11,8 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Final, Protocol
 
+from gateway.core.no_op import no_op
+
 M_MMAP_THRESHOLD: Final = -3
 M_ARENA_MAX: Final = -8
 """Of glibc's malloc.h."""
@@ -18,6 +20,10 @@ MMAP_THRESHOLD: Final = 256 * 1024
 """Bytes from which on a block is the system's own, and goes back to it when it is freed."""
 DESCRIPTORS: Final = 4096
 """Two for each connection that the server takes, and plenty for the rest."""
+STOP_SECONDS: Final = 3.5
+"""What the whole stop gets beyond the drain. With FLUSH_SECONDS for each output it stays below five."""
+SIGNAL_SECONDS: Final = 0.05
+"""Between two looks for a second signal: on Windows a thread that waits for another one does not see signals."""
 
 
 class Supervisor(Protocol):
@@ -45,12 +51,18 @@ class StopSignals:
     A wake-up socket carries a signal to the waiting main thread (signal.set_wakeup_fd), which a lock would not on
     Windows.
 
+    Of a worker SIGTERM alone does so: a terminal sends SIGINT and SIGHUP to its parent as well, which tells it.
+
     Args:
         terminal: whether standard input is a terminal.
+        worker: whether the process is one of several that a parent has started.
+        at_once: is called where a second signal ends the process, in the signal handler.
     """
 
-    def __init__(self, *, terminal: bool = False) -> None:
+    def __init__(self, *, terminal: bool = False, worker: bool = False, at_once: Callable[[], None] = no_op) -> None:
         self._terminal = terminal
+        self._worker = worker
+        self._at_once = at_once
         self._count = 0
         self._hangups = 0
         self._woken = False
@@ -64,11 +76,13 @@ class StopSignals:
             return
         self._installed = True
         signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
-        names = ["SIGINT", "SIGTERM", "SIGBREAK"]
+        names = ["SIGTERM"] if self._worker else ["SIGINT", "SIGTERM", "SIGBREAK"]
+        if self._worker:
+            signal.signal(signal.SIGINT, self._not_ours)
         for number in [getattr(signal, name) for name in names if hasattr(signal, name)]:
             signal.signal(number, self._arrived)
         if sys.platform != "win32" and not (self._terminal and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN):
-            signal.signal(signal.SIGHUP, self._hung_up)
+            signal.signal(signal.SIGHUP, self._not_ours if self._worker else self._hung_up)
 
     def wait(self, on_hangup: Callable[[], None]) -> None:
         """Return when the first has come, or `wake` was called.
@@ -100,7 +114,11 @@ class StopSignals:
     def _arrived(self, number: int, frame: FrameType | None) -> None:
         self._count += 1
         if self._count > 1:
+            self._at_once()
             os._exit(1)
+
+    def _not_ours(self, number: int, frame: FrameType | None) -> None:
+        """A handler, where programs that the process starts are not to ignore the signal as well."""
 
     def _hung_up(self, number: int, frame: FrameType | None) -> None:
         if self._terminal:
@@ -145,3 +163,4 @@ def freeze_startup_objects() -> None:
     failed calls, whose tracebacks hold circles, took 17 MB more.
     """
     gc.freeze()
+    gc.enable()

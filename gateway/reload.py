@@ -9,7 +9,7 @@ This module knows neither sockets nor what a configuration is put together of.
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from typing import Final, Protocol
@@ -23,9 +23,12 @@ from gateway.config_file import GONE, LOOK_SECONDS, STILL_SECONDS, ConfigFile, F
 from gateway.core.clock import Clock
 from gateway.core.durations import plural
 from gateway.core.errors import Draining
+from gateway.reload_state import ReloadState
 
 PATIENCE_SECONDS: Final = 3.0
 """What a reload that was asked for waits at most for a file that is being written."""
+RELOAD_TOPIC: Final = "reload"
+"""By which a worker asks its parent to reload (gateway.workers)."""
 STOP_SECONDS: Final = 1.0
 """What the thread gets to end; a share that hangs may keep it for longer."""
 
@@ -47,16 +50,51 @@ class Server(Protocol):
         """Serve this from now on; where that raises, nothing has changed."""
 
 
+class Reloads(Protocol):
+    """What a gateway asks of its reloads: whether this process reads the file (Reloader) or another one does."""
+
+    @property
+    def state(self) -> ReloadState:
+        """How the reloads have ended."""
+
+    def start(self) -> None:
+        """Watch the file, where there is one. Once."""
+
+    def request(self) -> None:
+        """Have the file read soon, whether it has changed or not. Returns at once."""
+
+    def reload(self) -> ReloadOutcome:
+        """Read the file now, whether it has changed or not. Raises Draining: the gateway stops."""
+
+    def stop(self) -> None:
+        """Reload no more. Idempotent."""
+
+    def close(self) -> None:
+        """Likewise, and end what watches. Idempotent."""
+
+
 class Reloader:
     """Reloads the configuration, one reload after the other. Safe to use from many threads.
+
+    Attributes:
+        state: how the reloads have ended.
 
     Args:
         server: what serves it.
         file: where it is read; None where the gateway was started without a file.
         clock: the time of files, which is the real one.
+        on_state: is called with each new state.
     """
 
-    def __init__(self, server: Server, file: ConfigFile | None, clock: Clock) -> None:
+    def __init__(
+        self,
+        server: Server,
+        file: ConfigFile | None,
+        clock: Clock,
+        on_state: Callable[[ReloadState], None] | None = None,
+    ) -> None:
+        self.state = ReloadState(clock.wall())
+        self._on_state = on_state
         self._server = server
         self._file = file
         self._clock = clock
@@ -65,10 +103,6 @@ class Reloader:
         self._requested = False
         self._closing = False
         self._tried = server.loaded.digest  # of the content that was tried last
-        self._counts = {"success": 0, "failed": 0}
-        self._latest: tuple[float, ReloadOutcome] | None = None
-        self._needs_restart: tuple[str, ...] = ()
-        self._succeeded_at = clock.wall()
         self._watch = FileWatch(file.path, clock) if file else None
         self._thread = threading.Thread(target=self._run, name="gateway-reload", daemon=True)
 
@@ -98,32 +132,6 @@ class Reloader:
                 return ReloadOutcome(self._server.generation, faults=(Fault("", 0, 0, message, ""),))
             self._wait_until_still(self._watch)
             return self._take(self._file, *_content(self._file))
-
-    @property
-    def counts(self) -> Mapping[str, int]:
-        """How many reloads have ended in `success`, with or without a change, and in `failed`."""
-        return dict(self._counts)
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether the latest one was taken over; True before the first."""
-        return self._latest is None or not self._latest[1].faults
-
-    @property
-    def latest(self) -> tuple[float, ReloadOutcome] | None:
-        """When the latest one ended, in wall seconds, and how; None before the first."""
-        return self._latest
-
-    @property
-    def needs_restart(self) -> Sequence[str]:
-        """The settings of the file, as it was last taken over, whose old value stays until the process is started
-        anew."""
-        return self._needs_restart
-
-    @property
-    def succeeded_at(self) -> float:
-        """Wall seconds of the latest one that was, or of the start."""
-        return self._succeeded_at
 
     def stop(self) -> None:
         """Reload no more. Idempotent."""
@@ -195,11 +203,9 @@ class Reloader:
     def _take(self, file: ConfigFile, digest: bytes, text: bytes | ConfigError) -> ReloadOutcome:
         self._tried = digest
         outcome = self._outcome(file, text)
-        now = self._clock.wall()
-        self._counts["failed" if outcome.faults else "success"] += 1
-        if not outcome.faults:
-            self._succeeded_at, self._needs_restart = now, outcome.needs_restart
-        self._latest = (now, outcome)
+        self.state = self.state.after(outcome, self._clock.wall())
+        if self._on_state is not None:
+            self._on_state(self.state)
         return outcome
 
     def _outcome(self, file: ConfigFile, text: bytes | ConfigError) -> ReloadOutcome:

@@ -11,19 +11,22 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from random import random
-from secrets import token_hex, token_urlsafe
-from typing import Final, Generic, Protocol, TypeVar
+from secrets import token_urlsafe
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from gateway.auth.logins import Logins
 from gateway.auth.tokens.token_store import TokenStore
 from gateway.auth.unsaved_tokens import UnsavedTokens
 from gateway.clients.admission import ClientUse
+from gateway.clients.engines import Engines, local_engines
 from gateway.config.loader import Loaded, resolve
+from gateway.core.client_key import new_page_token
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.response_store import ResponseStore
 from gateway.core.secrets import Secret
 from gateway.demo import DemoProvider
 from gateway.dispatch.watchdog import CallWatchdog
+from gateway.knowledge import ALONE, Knowledge
 from gateway.limits.rate_limiters import RateLimiters
 from gateway.observe.ledger import Ledger
 from gateway.observe.ledger_store import LedgerStore
@@ -36,7 +39,6 @@ from gateway.observe.quota import Head, Quotas
 from gateway.observe.recent import RecentCalls
 from gateway.routing.health import Health
 from gateway.routing.lessons import Lessons
-from gateway.routing.rest_board import RestBoard
 from gateway.routing.retry_budget import RetryBudgets
 from gateway.routing.router import Target
 from gateway.streaming.relay import Relay
@@ -44,14 +46,18 @@ from gateway.upstream.session import SharedTransports
 from gateway.wires.reasoning_memory import ReasoningMemory
 from gateway.workers.siblings import NoSiblings, Siblings
 
-PAGE_TOKEN_BYTES: Final = 16
+if TYPE_CHECKING:
+    from gateway.sharing.follower import SharingView
+    from gateway.sharing.shared_server import SharedServer
 
 
 class DrainState:
-    """Whether the gateway drains. Set once, by the thread that stops it."""
+    """Whether the gateway drains (set once, by the thread that stops it), and whether workers of it keep dying (set by
+    the hub's thread)."""
 
     def __init__(self) -> None:
         self.draining = False
+        self.degraded = False
 
 
 class Closable(Protocol):
@@ -136,9 +142,11 @@ class Runtime:
         transports: connections to providers.
         memory: signatures of calls, for clients that drop them.
         responses: answers of the Responses API, for requests that build on them.
+        session_key: see gateway.handler.session_key.
         demo_key: with which the embedded provider is called.
         page_token: stands for a key, for the person who runs the gateway (gateway.server.page_token).
         siblings: the other workers of the gateway.
+        sharing: the server that it shares with other gateways; None where it does not.
 
     Args:
         environ: as above.
@@ -147,7 +155,10 @@ class Runtime:
         relayed: whether streams that have begun leave their threads.
         store: where calls are kept; None for nowhere.
         siblings: as above; None where one process serves alone.
-        rests: what other processes know of targets; None where there are none.
+        page_token: as above; by default a new one.
+        knowledge: what this process knows together with others; it is closed with the rest.
+        engines: makes what keeps the use of limits and budgets; by default in this process.
+        sharing: as above.
     """
 
     def __init__(  # noqa: PLR0913 - what a process is given, by name
@@ -159,35 +170,43 @@ class Runtime:
         relayed: bool = True,
         store: LedgerStore | None = None,
         siblings: Siblings | None = None,
-        rests: RestBoard | None = None,
+        page_token: Secret | None = None,
+        knowledge: Knowledge = ALONE,
+        engines: Callable[[Clock], Engines] = local_engines,
+        sharing: "SharedServer | None" = None,
     ) -> None:
         self.clock: Clock = clock or SystemClock()
         self.environ = environ
         self.masker = Masker()
         self.drain_state = DrainState()
-        self.health = Health(self.clock, random, rests)
-        self.limiters = RateLimiters((), self.clock)
-        self.clients = ClientUse(self.clock)
+        self.health = Health(self.clock, random, knowledge.rests)
+        kept = engines(self.clock)
+        self.limiters = RateLimiters((), kept.providers)
+        self.clients = ClientUse(self.clock, kept)
         self.lessons = Lessons(self.clock)
         self.retry_budgets = RetryBudgets()
         self.transports = SharedTransports()
         self.sums = Sums()
         self.ledger = Ledger(SystemClock(), self.masker.mask, store)  # a disk's time is the real one
-        self.recent = RecentCalls(self.clock.wall)
+        self.recent = RecentCalls(self.clock.wall, knowledge.numbers)
         self.quotas = Quotas()
         for sink in (self.sums, self.recent, self.quotas):
             self.ledger.add_sink(sink)
         self.observers = Observers([CallLog(), self.ledger])
-        self.memory = ReasoningMemory()
+        self.memory = ReasoningMemory(log=knowledge.calls)
         self.price_table = PriceTable()
-        self.responses = ResponseStore(self.clock.monotonic)
         self.demo_key = Secret(token_urlsafe(32))
-        self.page_token = Secret(token_hex(PAGE_TOKEN_BYTES))
+        self.page_token = page_token or new_page_token()
         self.siblings: Siblings = siblings or NoSiblings()
+        self.sharing = sharing
+        if store is not None:
+            store.prunes = store.path is None or self.siblings.number == 0
+        self.session_key = knowledge.session_key
+        self.responses = _responses(self.clock, self.siblings)
         self._threads = threads
         self._relayed = relayed
         self._stores: dict[Path, TokenStore] = {}
-        self._closing: list[Callable[[], None]] = [self.ledger.close]
+        self._closing: list[Callable[[], None]] = [kept.close, knowledge.close, self.ledger.close]
 
     @cached_property
     def watchdog(self) -> CallWatchdog:
@@ -216,7 +235,9 @@ class Runtime:
     @cached_property
     def logins(self) -> Logins:
         """Logins by code, each on a thread of its own."""
-        logins = Logins(self.environ, SystemClock(), self.masker.add, self.masker.mask)  # a person's time is real
+        prefix = f"{self.siblings.number}." if self.siblings.count > 1 else ""
+        real = SystemClock()  # a person's time is
+        logins = Logins(self.environ, real, self.masker.add, self.masker.mask, prefix)
         self._closing.append(logins.close)
         return logins
 
@@ -226,6 +247,10 @@ class Runtime:
         unsaved = UnsavedTokens(SystemClock())  # a disk's time is the real one
         self._closing.append(unsaved.close)
         return unsaved
+
+    def shared(self) -> "SharingView | None":
+        """What is shared with other gateways through a server now; None where nothing is."""
+        return self.sharing.view() if self.sharing is not None else None
 
     def heard(self, target: Target, status: int, headers: Mapping[str, str]) -> None:
         """An answer has begun: what it says about limits is learned later. Never blocks."""
@@ -240,6 +265,14 @@ class Runtime:
         """End every thread and socket. Idempotent."""
         while self._closing:
             self._closing.pop()()
+
+
+def _responses(clock: Clock, siblings: Siblings) -> ResponseStore:
+    if siblings.count == 1:
+        return ResponseStore(clock.monotonic)
+    from gateway.workers.shared_responses import SharedResponses  # noqa: PLC0415 - several workers only
+
+    return SharedResponses(clock.monotonic, siblings)
 
 
 def ledger_store(loaded: Loaded, clock: Clock | None = None) -> LedgerStore | None:

@@ -1,7 +1,8 @@
 """What every test may use.
 
-How properties are looked for: fewer examples than Hypothesis's own, so that the suite stays quick; `pytest
---hypothesis-profile=thorough` takes its time. No deadline, because a busy machine is no fault of the code.
+How properties are looked for: fewer examples than Hypothesis's own, so that the suite stays quick; CI asks for the
+profile `full`, and `pytest --hypothesis-profile=thorough` takes its time. No deadline, because a busy machine is no
+fault of the code.
 """
 
 import gc
@@ -14,10 +15,13 @@ from gateway.dispatch.watchdog import CallWatchdog
 from tests.httpd import checked_owner
 from tests.support import running
 from tests.support.edge import App
+from tests.support.examples import FULL
+from tests.support.limits import ENGINES, kept_in
 from tests.support.transports import BOTH, Opening
 from tests.support.upstream_script import ScriptedUpstream
 
-settings.register_profile("quick", max_examples=25, deadline=None)
+settings.register_profile("quick", max_examples=20, deadline=None)
+settings.register_profile("full", max_examples=FULL, deadline=None)
 settings.register_profile("thorough", max_examples=1000, deadline=None)
 settings.load_profile("quick")
 
@@ -31,6 +35,13 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.enable()
         gc.freeze()
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def both_engines(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Limits that a test makes are in this process's memory, and then in a file that processes share."""
+    with kept_in(request.param):
+        yield request.param
 
 
 @pytest.fixture(autouse=True, scope="session")

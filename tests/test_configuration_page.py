@@ -40,3 +40,10 @@ def test_an_example_is_a_file_without_a_fault(section: str, tmp_path: Path) -> N
     surprising = [str(each) for each in loaded.warnings if not re.search(EXPECTED, str(each))]
     assert surprising == []
     assert f"```yaml\n{EXAMPLES[section].strip()}\n```" in page()
+
+
+def test_readmes_example_is_a_file_without_a_fault(tmp_path: Path) -> None:
+    text = (TARGET.parents[1] / "README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```yaml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    loaded = load_text(example.encode(), tmp_path / "config.yaml", env=KEYS, checks=[catalog.check(KEYS)])
+    assert loaded.warnings == () and len(loaded.config.model_aliases) == 2

@@ -4,6 +4,7 @@ import ast
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -79,11 +80,12 @@ def _errors() -> Iterator[GatewayError]:
     yield from _raised()
 
 
-def _raised() -> Iterator[GatewayError]:
+@cache
+def _raised() -> tuple[GatewayError, ...]:
     """The errors that are raised with a code in place of their class's. The demo provider's are a provider's."""
-    for path in sorted(ROOT.glob("gateway/**/*.py")):
-        if "demo" not in path.relative_to(ROOT).parts:
-            yield from _raised_in(ast.parse(path.read_text(encoding="utf-8")))
+    paths = [path for path in sorted(ROOT.glob("gateway/**/*.py")) if "demo" not in path.relative_to(ROOT).parts]
+    texts = [text for path in paths if "code=" in (text := path.read_text(encoding="utf-8"))]
+    return tuple(error for text in texts for error in _raised_in(ast.parse(text)))
 
 
 def _raised_in(tree: ast.Module) -> Iterator[GatewayError]:

@@ -30,7 +30,7 @@ CANARY = "canary-prompt-4711"
 
 @pytest.fixture(scope="module")
 def gateway() -> Iterator[Running]:
-    with running() as served:
+    with running(alone=False) as served:  # beside the one that is locked
         yield served
 
 
@@ -215,7 +215,7 @@ def locked() -> Iterator[Running]:
             "providers": {"a": provider(up.base_url)},
             "modelAliases": [alias("best", "a/m")],
         }
-        with running(config) as served:
+        with running(config, alone=False) as served:
             yield served
 
 

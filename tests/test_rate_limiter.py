@@ -9,7 +9,13 @@ from contextlib import contextmanager
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 
 from gateway.config.rate_limit import RateLimit
 from gateway.core.clock import Clock, SystemClock
@@ -17,7 +23,9 @@ from gateway.core.errors import CallerLeft, DeadlineExceeded, GatewayError, Limi
 from gateway.limits.rate_limiter import RateLimiter
 from gateway.limits.rate_limiters import RateLimiters
 from tests.support.fakes import DrivenClock, FakeClock
-from tests.support.limits import requests_row
+from tests.support.limits import engine_of, requests_row
+
+pytestmark = pytest.mark.usefixtures("both_engines")
 
 HANG = 30.0
 """Seconds after which a thread that has not come back has hung."""
@@ -316,8 +324,8 @@ class LimiterMachine(RuleBasedStateMachine):
         assert self.limited.waiting == 0
 
 
-TestLimiterMachine = LimiterMachine.TestCase
-TestLimiterMachine.settings = settings(stateful_step_count=25)
+def test_a_limiter_tells_the_truth_and_keeps_the_limit_in_any_order() -> None:
+    run_state_machine_as_test(LimiterMachine, settings=settings(stateful_step_count=25))
 
 
 # A line of threads, time driven by the test -----------------------------------------------------------------------
@@ -593,7 +601,7 @@ def test_each_provider_has_the_limit_that_is_configured_or_none() -> None:
             RateLimit(provider="openai", requests_per_minute=2, max_queue_size=0),
             RateLimit(provider="groq", requests_per_minute=1, max_wait_seconds=59),
         ],
-        clock,
+        engine_of(clock),
     )
     openai, groq = limits.of("openai"), limits.of("groq")
     assert openai is not None and groq is not None

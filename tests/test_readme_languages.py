@@ -98,5 +98,12 @@ def test_each_section_has_the_same(
     assert differences == {}
 
 
+def test_what_exists_in_english_only_is_marked_so_in_korean() -> None:
+    text = (ROOT / KOREAN).read_text(encoding="utf-8")
+    unmarked = re.findall(r"(?<!!)\[[^]]+\]\(([^)]+)\)(?!\(영어\))", text)
+    assert unmarked == [ENGLISH]
+    assert [each.name for each in ROOT.glob("docs/**/*.ko.md")] == []
+
+
 def _unexpected(words: Counter[str], what: str) -> list[str]:
     return sorted(word for word in words.elements() if word not in ALLOWED[what])

@@ -1,7 +1,7 @@
 """The commands of README and of the pages in docs are run as they stand there.
 
 Before a block of commands may stand one comment:
-- `<!-- ci: NAME -->`: `.ci/run` runs README's block of this name, in a fresh copy.
+- `<!-- ci: NAME -->`: `.ci/run` runs the block of this name, in a fresh copy; it is the same on every page.
 - `<!-- in: FILE -->`: each of its lines stands in that script of CI.
 - `<!-- run by: TEST, ... -->`: tests of their own run the program, which needs more than a line.
 - `<!-- not run: REASON -->`: it is not run. NOT_RUN counts these.
@@ -24,13 +24,14 @@ from typing import Final
 import pytest
 
 from tests.support import npm, pypi
+from tests.support.cases import each_case
 from tests.support.running import Running, running
 
 ROOT: Final = Path(__file__).parent.parent
 PAGES: Final = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md")))
 SHELLS: Final = frozenset({"sh", "powershell"})
-NOT_RUN: Final = Counter({"README.md": 4, "docs/install.md": 1})
-"""In README PowerShell twice, Docker and a login; Docker once more."""
+NOT_RUN: Final = Counter({"README.md": 2, "docs/install.md": 1})
+"""In README PowerShell and a login; Docker where the gateway is installed."""
 
 BLOCK: Final = re.compile(r"(?:^<!-- ([\w ]+): ([^\n]+) -->\n)?^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ADDRESS: Final = re.compile(r"http://(?:localhost|127\.0\.0\.1):8080")
@@ -75,7 +76,8 @@ def _blocks() -> Iterator[Block]:
 
 BLOCKS: Final = tuple(_blocks())
 COMMANDS: Final = tuple(block for block in BLOCKS if block.language in SHELLS)
-PROGRAMS: Final = tuple(block for block in BLOCKS if block.page == "README.md" and block.language in ("python", "js"))
+WITH_PROGRAMS: Final = ("README.md", "docs/clients.md")
+PROGRAMS: Final = tuple(block for block in BLOCKS if block.page in WITH_PROGRAMS and block.language in ("python", "js"))
 
 
 def test_what_is_not_run_is_marked_and_counted() -> None:
@@ -91,7 +93,7 @@ def test_every_comment_about_a_block_stands_before_a_block() -> None:
     assert written == len([block for block in BLOCKS if block.mark])
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@each_case("page", PAGES, ids=lambda page: page.name)
 def test_no_command_stands_outside_a_fence(page: Path) -> None:
     """Where it would not be run. A synopsis, with what may be left out in brackets, is no command."""
     prose = BLOCK.sub("", page.read_text(encoding="utf-8"))
@@ -103,10 +105,9 @@ def test_no_command_stands_outside_a_fence(page: Path) -> None:
     "block", [block for block in COMMANDS if block.mark == "ci"], ids=lambda block: f"{block.page}: {block.value}"
 )
 def test_the_continuous_integration_runs_what_says_so(block: Block) -> None:
-    (readme,) = [each for each in COMMANDS if (each.page, each.value) == ("README.md", block.value)]
-    assert block.text == readme.text
+    assert {each.text for each in COMMANDS if (each.mark, each.value) == ("ci", block.value)} == {block.text}
     script = (ROOT / ".ci/run").read_text(encoding="utf-8")
-    (variable,) = re.findall(rf"^(\w+)=\$\(readme_command {re.escape(block.value)}\)$", script, re.MULTILINE)
+    (variable,) = re.findall(rf"^(\w+)=\$\(shown_command {re.escape(block.value)}\)$", script, re.MULTILINE)
     assert re.search(rf'^step .* "\${variable}"$', script, re.MULTILINE)
 
 
@@ -166,8 +167,8 @@ def test_every_other_block_runs(folder: Path, gateway: Running) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("block", PROGRAMS, ids=lambda block: block.text.splitlines()[0])
-def test_readmes_programs_print_an_answer(
+@pytest.mark.parametrize("block", PROGRAMS, ids=lambda block: f"{block.page}: {block.text.splitlines()[0]}")
+def test_each_program_prints_an_answer(
     block: Block, gateway: Running, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
     program = ["node", "chat.mjs"] if block.language == "js" else [sys.executable, "chat.mjs"]

@@ -17,8 +17,8 @@ from datetime import UTC
 from pathlib import Path
 from typing import Final, Protocol, TypeAlias
 
+from gateway.auth.oauth.endpoint import trusted_address
 from gateway.auth.oauth.errors import OAuthError, OAuthRefused
-from gateway.auth.oauth.http import trusted_address
 from gateway.auth.oauth.settings import OAuthSettings
 from gateway.auth.oauth.token_reply import TokenReply, token_from
 from gateway.auth.sources import AdcSource, SourceFailed

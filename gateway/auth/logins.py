@@ -16,9 +16,9 @@ from gateway.auth.login_book import AccountName, Ending, Login, LoginBook
 from gateway.auth.oauth.client import OAuthClient
 from gateway.auth.oauth.device_flow import Cancelled, CodeExpired, run_device_flow
 from gateway.auth.oauth.discovery import discover
+from gateway.auth.oauth.endpoint import trusted_address
 from gateway.auth.oauth.errors import OAuthError, OAuthRefused
 from gateway.auth.oauth.flow_choice import MissingEndpoint, choose
-from gateway.auth.oauth.http import trusted_address
 from gateway.auth.oauth.interruptible_wait import Stop
 from gateway.auth.oauth.login_texts import NO_DEVICE, failure_text, is_denial, refusal_text
 from gateway.auth.oauth.responses import DeviceGrant
@@ -53,6 +53,7 @@ class Logins:
         clock: the time.
         on_secret: called with every secret before a log line could contain it.
         mask: takes secrets out of a server's text.
+        prefix: of the ids, by which those of several workers are told apart.
     """
 
     def __init__(
@@ -61,7 +62,9 @@ class Logins:
         clock: Clock,
         on_secret: Callable[[Secret], None],
         mask: Callable[[str], str],
+        prefix: str = "",
     ) -> None:
+        self._prefix = prefix
         self._environ = environ
         self._clock = clock
         self._on_secret = on_secret
@@ -90,7 +93,7 @@ class Logins:
             if self._closed:
                 raise Draining("The gateway is shutting down.")
             login, is_new = self._book.begin(
-                AccountName.of(settings.provider), token_urlsafe(16), self._clock.monotonic()
+                AccountName.of(settings.provider), self._prefix + token_urlsafe(16), self._clock.monotonic()
             )
             if is_new:
                 self._start(login.id, settings, store)

@@ -1,5 +1,6 @@
 """The verb that serves: from a terminal, as a program without one, or as a Windows service."""
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import click
 from gateway.cli.shared import (
     BadConfig,
     Failed,
+    bad_config,
     chosen_file,
     config_option,
     configuration,
@@ -21,6 +23,8 @@ from gateway.cli.shared import (
 )
 
 if TYPE_CHECKING:
+    from gateway.config.loader import Loaded
+    from gateway.config.overrides import Overrides
     from gateway.process import Supervisor
 
 
@@ -29,9 +33,22 @@ if TYPE_CHECKING:
 @host_option
 @port_option
 @click.option("--windows-service", "service", metavar="NAME", hidden=True, help="Be the Windows service NAME.")
+@click.option("--worker", type=click.IntRange(min=0), hidden=True, help="Be this worker of the process that starts it.")
+@click.option("--hub", type=click.IntRange(min=0), hidden=True, help="Its connection with that process.")
 @click.option("--managed", is_flag=True, hidden=True, help="A bad configuration ends with 0, once it is told.")
-def serve(path: Path | None, host: str | None, port: int | None, service: str | None, *, managed: bool) -> None:
+def serve(  # noqa: PLR0913 - the options of one command
+    path: Path | None,
+    host: str | None,
+    port: int | None,
+    service: str | None,
+    *,
+    worker: int | None,
+    hub: int | None,
+    managed: bool,
+) -> None:
     """Serve until Ctrl-C (the default command)."""
+    if worker is not None:
+        sys.exit(_be_worker(worker, hub))
     if service is not None:
         from gateway.service.windows_service import run_dispatcher
 
@@ -49,14 +66,49 @@ def serve(path: Path | None, host: str | None, port: int | None, service: str | 
 
 
 def _run(path: Path | None, host: str | None, port: int | None, *supervisors: "Supervisor") -> int:
-    from gateway.httpd.listening import BindError
-    from gateway.serve import run
-
-    said = overrides(host, port, create_key=True)
+    gc.disable()  # until it serves: what a start imports and makes stays, and looking through it takes a tenth of it
     try:
-        return run(configuration(path, said), os.environ, said, supervisors)
-    except BindError as fault:
+        from gateway.config.workers import worker_count
+        from gateway.httpd.listening import BindError
+        from gateway.sharing.faults import UnusableServer
+
+        said = overrides(host, port, create_key=True)
+        loaded = configuration(path, said)
+        try:
+            if worker_count(loaded.config.gateway) > 1:
+                return _run_workers(loaded, said)
+            from gateway.run import run
+
+            return run(loaded, os.environ, said, supervisors)
+        except (BindError, UnusableServer) as fault:
+            raise Failed(str(fault)) from None
+    finally:
+        gc.enable()
+
+
+def _run_workers(loaded: "Loaded", said: "Overrides") -> int:
+    from gateway.parent import run_parent
+    from gateway.together import together
+    from gateway.workers.run_directory import NoRunDirectory
+
+    together(loaded)  # a server that refuses this gateway is found before there are workers
+    try:
+        return run_parent(loaded, os.environ, said)
+    except NoRunDirectory as fault:
         raise Failed(str(fault)) from None
+
+
+def _be_worker(number: int, hub: int | None) -> int:
+    gc.disable()  # as above
+    from gateway.worker import run_worker
+
+    try:
+        with bad_config():
+            return run_worker(number, -1 if hub is None else hub, os.environ)
+    except OSError as fault:
+        raise Failed(f"Only a gateway starts its workers: {fault.strerror or fault}.") from None
+    finally:
+        gc.enable()
 
 
 def _exit_code(path: Path | None, host: str | None, port: int | None, control: "Supervisor") -> int:

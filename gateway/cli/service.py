@@ -102,7 +102,7 @@ def status(path: Path | None, system: bool) -> None:
 
     The system's service manager is asked, and the gateway. Exit code 1: no gateway answers.
     """
-    from gateway.commands.running_gateway import SERVING, address, ask_health
+    from gateway.commands.running_gateway import DEGRADED, SERVING, address, ask_health
     from gateway.service.manager import ServiceFailed
 
     with _in_words():
@@ -114,7 +114,7 @@ def status(path: Path | None, system: bool) -> None:
         settings = _served(path, manager).config.gateway
     health = ask_health(settings)
     _say([f"{address(settings)}: {health or 'nobody answers'}"])
-    sys.exit(0 if health == SERVING else 1)
+    sys.exit(0 if health in (SERVING, DEGRADED) else 1)
 
 
 @service.command()

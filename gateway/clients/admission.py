@@ -12,6 +12,7 @@ from msgspec import Struct
 from gateway.clients.budget import BudgetView, Reservation
 from gateway.clients.budgets import Budgets
 from gateway.clients.client import Client, has_limits
+from gateway.clients.engines import Engines
 from gateway.clients.refill import refill_limits, spent_in
 from gateway.clients.share import NO_SHARE, BudgetShare, LimitShare, Share, WholeShare
 from gateway.config.clients import Client as Settings
@@ -47,11 +48,12 @@ class ClientUse:
 
     Args:
         clock: the time.
+        engines: keep it.
     """
 
-    def __init__(self, clock: Clock) -> None:
-        self.limiters = RateLimiters((), clock)
-        self.budgets = Budgets(clock)
+    def __init__(self, clock: Clock, engines: Engines) -> None:
+        self.limiters = RateLimiters((), engines.clients)
+        self.budgets = Budgets(engines.budgets)
         self._clock = clock
         self._settings: Mapping[str, Settings] = {}
 

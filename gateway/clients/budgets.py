@@ -1,17 +1,16 @@
 """The budgets of all clients, by name. They outlive a configuration: a reload changes limits, and never what was spent.
 
-Who touches what: every budget belongs to whoever holds the lock. The ledger is read outside it.
+What keeps them is an engine; here are the settings, and what a refusal says.
 """
 
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
-from gateway.clients.budget import Budget, BudgetView, Reservation
-from gateway.clients.periods import period
+from gateway.clients.budget import BudgetView, Reservation
+from gateway.clients.budget_engine import BudgetEngine
 from gateway.config.clients import Client as Settings
 from gateway.core.answer import MICROS
-from gateway.core.clock import Clock
 from gateway.core.errors import BudgetExhausted
 
 SpentSince = Callable[[str, float], int]
@@ -22,13 +21,11 @@ class Budgets:
     """The budgets. Safe to use from many threads.
 
     Args:
-        clock: the time.
+        engine: keeps them.
     """
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._budgets: dict[str, Budget] = {}
+    def __init__(self, engine: BudgetEngine) -> None:
+        self._engine = engine
 
     def configure(self, clients: Iterable[Settings], spent_since: SpentSince) -> None:
         """Take new settings over. Those of clients that are gone stay, for their calls and for a client of that name.
@@ -38,22 +35,9 @@ class Budgets:
             spent_since: is asked about a budget that is new, or has another period.
         """
         for client in clients:
-            settings = client.budget
-            if settings is None:
-                continue
-            limit, now = round(settings.usd * MICROS), self._clock.wall()
-            with self._lock:
-                known = self._budgets.get(client.name)
-                if known is not None:
-                    known.configure(limit)
-                if known is not None and known.per == settings.per:
-                    continue
-            spent = spent_since(client.name, period(settings.per, now).begins)
-            with self._lock:
-                if known is None:
-                    self._budgets[client.name] = Budget(settings.per, limit, spent, now)
-                else:
-                    known.change(settings.per, spent, now)
+            if (settings := client.budget) is not None:
+                limit = round(settings.usd * MICROS)
+                self._engine.configure(client.name, settings.per, limit, partial(spent_since, client.name))
 
     def reserve(self, client: str, at: float, micros: int, *, is_free: bool) -> Reservation:
         """Reserve what a call will cost about.
@@ -67,25 +51,18 @@ class Budgets:
         Raises:
             BudgetExhausted: not that much is left.
         """
-        with self._lock:
-            budget = self._budgets[client]
-            reservation = budget.reserve(at, micros, is_free=is_free)
-            if reservation is not None:
-                return reservation
-            view = budget.view(at)
-        raise BudgetExhausted(_exhausted(client, view, micros))
+        found = self._engine.reserve(client, at, micros, is_free=is_free)
+        if isinstance(found, BudgetView):
+            raise BudgetExhausted(_exhausted(client, found, micros))
+        return found
 
     def settle(self, client: str, reservation: Reservation, micros: int) -> None:
         """A call has cost so much; 0: it was refused after all. Only the first report counts."""
-        if reservation.is_open:
-            with self._lock:
-                self._budgets[client].settle(reservation, micros)
+        self._engine.settle(client, reservation, micros)
 
     def views(self) -> Mapping[str, BudgetView]:
         """All of them now."""
-        with self._lock:
-            now = self._clock.wall()
-            return {name: budget.view(now) for name, budget in self._budgets.items()}
+        return self._engine.views()
 
 
 def dollars(micros: int) -> str:

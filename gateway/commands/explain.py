@@ -21,7 +21,7 @@ from gateway.core.clock import Clock
 from gateway.core.durations import in_words, plural
 from gateway.core.errors import ModelNotFound
 from gateway.core.program import command
-from gateway.dispatch.explain import CHAT, CandidateView, CredentialView, Explanation, HowAsked
+from gateway.dispatch.explanation import CHAT, CandidateView, CredentialView, Explanation, HowAsked
 from gateway.limits.slots import RowStatus
 from gateway.routing.router import ROUTE_HINT
 from gateway.runtime import Runtime
@@ -108,6 +108,8 @@ def as_text(shown: Explained, settings: schema.Gateway, now: float) -> str:
     for number, candidate in enumerate(explanation.candidates, start=1):
         lines.append(f"{number}. {candidate.login}/{candidate.model}: {_turn(candidate, number)}")
         lines.extend(f"   {each}" for each in _details(candidate, now))
+    if explanation.sharing is not None:
+        lines.append(f"limits: {one_line(explanation.sharing.in_words())}")
     if explanation.clients:
         lines.append(f"clients that may ask for it: {', '.join(map(one_line, explanation.clients))}")
     lines.extend(f"not asked: {each.provider}/{each.model}: {each.why}" for each in explanation.left_out)

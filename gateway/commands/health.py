@@ -1,7 +1,7 @@
 """`health`: whether the gateway answers, for a supervisor or a container that has no curl."""
 
 from gateway.commands.accounts import CommandFailed
-from gateway.commands.running_gateway import SERVING, address, ask_health
+from gateway.commands.running_gateway import DEGRADED, SERVING, address, ask_health
 from gateway.config import schema
 
 
@@ -17,6 +17,8 @@ def health(settings: schema.Gateway) -> str:
     status = ask_health(settings)
     if status is None:
         raise CommandFailed(f"no gateway runs at {where}")
+    if status == DEGRADED:
+        return f"degraded: {where}: workers keep dying, and the others serve; its log has the details"
     if status != SERVING:
         raise CommandFailed(f"the gateway at {where} does not serve: {status}")
     return f"ok: {where}"

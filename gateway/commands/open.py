@@ -6,7 +6,7 @@ the address.
 
 from gateway.commands.accounts import CommandFailed
 from gateway.commands.console import Console
-from gateway.commands.running_gateway import DRAINING, SERVING, address, ask_health
+from gateway.commands.running_gateway import DEGRADED, DRAINING, SERVING, address, ask_health
 from gateway.config.loader import Loaded, resolve
 from gateway.core.program import program
 from gateway.server.page_token import read_token
@@ -22,7 +22,7 @@ def open_page(loaded: Loaded, console: Console) -> None:
     if not settings.page:
         raise CommandFailed("There is no page: gateway.page is false.")
     url = address(settings)
-    if not settings.port or ask_health(settings) not in (SERVING, DRAINING):
+    if not settings.port or ask_health(settings) not in (SERVING, DEGRADED, DRAINING):
         raise CommandFailed(f"No gateway runs at {url}. Start it: {program()}")
     store = resolve(loaded.config.auth.token_store_path, loaded.path.parent) if loaded.path else None
     token = read_token(store.parent) if store else None

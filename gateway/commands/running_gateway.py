@@ -17,7 +17,7 @@ from gateway.commands.console import one_line
 from gateway.config import schema
 from gateway.core.errors import InvalidConfiguration, ModelNotFound
 from gateway.core.this_machine import reachable_from_here
-from gateway.dispatch.explain import CHAT, Explanation
+from gateway.dispatch.explanation import CHAT, Explanation
 from gateway.server.paths import CLIENTS, EXPLAIN, HEALTH, RELOAD, STATUS
 from gateway.server.status_json import Status
 
@@ -31,7 +31,7 @@ MAX_ANSWER: Final = 1 << 20
 """Bytes of that answer."""
 OTHER_VERSION: Final = "what answers there is no gateway of this version"
 
-SERVING, DRAINING = "ok", "draining"
+SERVING, DEGRADED, DRAINING = "ok", "degraded", "draining"
 """What a gateway says of its health."""
 
 T = TypeVar("T")
@@ -165,8 +165,8 @@ def ask(model: str, settings: schema.Gateway, endpoint: str = CHAT) -> Explanati
 
 
 def ask_health(settings: schema.Gateway) -> str | None:
-    """What the running gateway says of itself (SERVING, DRAINING), or the fault of another answer, or None where there
-    was no answer. No key is sent: none is needed.
+    """What the running gateway says of itself (SERVING, DEGRADED, DRAINING), or the fault of another answer, or None
+    where there was no answer. No key is sent: none is needed.
 
     Args:
         settings: where the gateway would run.

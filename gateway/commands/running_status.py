@@ -7,7 +7,7 @@ from gateway.commands.running_gateway import ClientUsed, ask, ask_clients, ask_s
 from gateway.config.limit_rules import row_name, row_text
 from gateway.core.errors import ModelNotFound
 from gateway.core.records import login_name, login_parts
-from gateway.dispatch.explain import CandidateView, CredentialView, Explanation
+from gateway.dispatch.explanation import CandidateView, CredentialView, Explanation
 from gateway.limits.slots import RowStatus
 from gateway.server.account_json import Remaining
 

@@ -23,11 +23,15 @@ NEEDS_RESTART: Final[tuple[tuple[str, str], ...]] = (
     ("gateway", "exposed"),
     ("gateway", "port"),
     ("gateway", "threads"),
+    ("gateway", "workers"),
     ("gateway", "max_body_mib"),
     ("auth", "token_store_path"),
     ("logging", "file"),
     ("ledger", "enabled"),
     ("ledger", "path"),
+    ("sharing", "engine"),
+    ("sharing", "group"),
+    ("sharing", "redis"),
 )
 """Section and setting, as attributes: what sockets, threads, token store, log and ledger are made of at the start."""
 

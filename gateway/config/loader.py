@@ -6,7 +6,8 @@ more, such as which vendors exist. They pass their checks in, so that this packa
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -54,6 +55,7 @@ class Loaded:
         warnings: probable mistakes, in the order of the file.
         digest: SHA-256 of the file's bytes; empty if the text did not come from a file.
         key_file: of the key that callers need, where the configuration has none and the gateway made one.
+        text: the file's bytes, for other processes that serve the same; empty if the text did not come from a file.
     """
 
     config: Config
@@ -61,6 +63,7 @@ class Loaded:
     warnings: tuple[Fault, ...]
     digest: bytes = b""
     key_file: Path | None = None
+    text: bytes = field(default=b"", repr=False)  # with the secrets in it
 
 
 def load(path: Path, *, env: Mapping[str, str], checks: Sequence[Check] = (), overrides: Overrides = NOTHING) -> Loaded:
@@ -112,7 +115,7 @@ def load_text(
     absolute = path.absolute()
     checks = [*checks, watched_files_exist(absolute.parent), log_folder_exists(absolute.parent)]
     loaded = parse(text, str(path), env=env, checks=checks, overrides=overrides)
-    return replace(loaded, path=absolute, digest=sha256(text).digest())
+    return replace(loaded, path=absolute, digest=sha256(text).digest(), text=text)
 
 
 def parse(  # noqa: PLR0913 - what a file is read with, by name
@@ -138,7 +141,7 @@ def parse(  # noqa: PLR0913 - what a file is read with, by name
         ConfigError: the configuration cannot be used.
     """
     faults = Faults(name)
-    whole = msgspec.inspect.type_info(Config)
+    whole = _schema()
     root, findings = renew(compose(text, faults), whole, renamed)
     for each in findings:
         if each.fatal:
@@ -168,6 +171,12 @@ def without_file(config: Config, warnings: Sequence[Fault], overrides: Overrides
         faults.add(WHOLE_FILE, problem.path, problem.message)
     faults.raise_any()
     return Loaded(said, None, tuple(warnings), key_file=overrides.key_file_of(config, said))
+
+
+@cache
+def _schema() -> msgspec.inspect.Type:
+    """The schema's types, which take msgspec longer to tell than a file of usual length takes to read."""
+    return msgspec.inspect.type_info(Config)
 
 
 def _converted(data: object, faults: Faults) -> Config:

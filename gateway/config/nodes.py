@@ -237,11 +237,17 @@ def _unquoted(text: str) -> str:
     return re.sub(r"\b(alias|handle|anchor) (['\"]).*\2", r"\1", text, flags=re.DOTALL)
 
 
+_ADVICE: Final = {
+    "escape": "a backslash in double quotes starts an escape, so put the text in single quotes",
+    "alias": "a text that starts with `*` needs quotes",
+    r"'\t'": "indent with spaces, not tabs",
+    "cannot start any token": "a text that starts with it needs quotes",
+    "block end": "the entries of a section or list begin in one column",
+    "quoted scalar": "a quote is opened and not closed",
+    "mapping values": "a text with a colon and a space in it needs quotes",
+}
+"""What helps, by words of the parser's text; the first that is found counts."""
+
+
 def _advice(problem: str) -> str:
-    if "escape" in problem:
-        return "; a backslash in double quotes starts an escape, so put the text in single quotes"
-    if "alias" in problem:
-        return "; a text that starts with `*` needs quotes"
-    if r"'\t'" in problem:
-        return "; indent with spaces, not tabs"
-    return ""
+    return next((f"; {advice}" for words, advice in _ADVICE.items() if words in problem), "")

@@ -17,7 +17,9 @@ from gateway.config.exposure import guarded_host
 from gateway.config.faults import Check, KeyPath, Problem, named, nearest
 from gateway.config.limit_rules import LIMIT_RULES
 from gateway.config.schema import Config, Provider
+from gateway.config.sharing_rules import SHARING_RULES
 from gateway.config.token_files import WatchFile
+from gateway.config.workers import served_by_several
 from gateway.core.this_machine import is_this_machine
 
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
@@ -251,9 +253,11 @@ RULES: Final[tuple[Check, ...]] = (
     unique_aliases,
     sound_patterns,
     mixed_vectors,
+    served_by_several,
     *LIMIT_RULES,
     *CLIENT_RULES,
     *ACCOUNT_RULES,
+    *SHARING_RULES,
     known_providers,
     guarded_host,
     answered_aliases,

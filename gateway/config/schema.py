@@ -27,6 +27,7 @@ from gateway.config.setting_types import (
     Tokens,
     Weight,
 )
+from gateway.config.sharing import Sharing
 from gateway.config.token_files import WatchFile
 from gateway.core.secrets import Secret
 
@@ -42,6 +43,10 @@ class Gateway(Struct, frozen=True):
     threads: Annotated[
         int, Meta(ge=4, le=1024, description="One a request until its stream has begun; a few stay for /health.")
     ] = 64
+    workers: Annotated[
+        Literal["auto"] | Annotated[int, Meta(ge=1, le=16)],
+        Meta(description="Processes that serve; auto: one a core, 8 at most. Above 1: Linux and macOS."),
+    ] = 1
     max_body_mib: Annotated[int, Meta(ge=1, le=1024, description="Largest request body, in MiB.")] = field(
         default=32, name="maxBodyMiB"
     )
@@ -240,6 +245,7 @@ class Config(Struct, frozen=True):
     ] = ()
     logging: Logging = Logging()
     ledger: Ledger = Ledger()
+    sharing: Sharing = Sharing()
 
 
 def sections(base: type[Struct] = Struct) -> tuple[type[Struct], ...]:

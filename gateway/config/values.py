@@ -234,7 +234,7 @@ class ValueReader:
             return self._fault(place, "must be one line of printable ASCII characters")
         if fault := secret_fault(text, variables_in(node.text), spaces=place.path[-1] != API_KEY):
             return self._fault(place, fault)
-        return Secret(text)
+        return Secret(text, is_written=not expansion[1])
 
     def _expand(self, place: Place, node: Scalar) -> tuple[str, bool] | NoValue:
         """The expanded text, and whether it names a variable."""

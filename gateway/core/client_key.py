@@ -14,6 +14,7 @@ from gateway.core.secrets import Secret
 PREFIX: Final = "lgw_"
 """By which scanners for secrets, and people, know what it is."""
 RANDOM_BYTES: Final = 32
+PAGE_TOKEN_BYTES: Final = 16
 DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 LENGTH: Final = 43
 """Digits that 256 bits need in base 62; shorter numbers get zeros in front."""
@@ -55,3 +56,8 @@ def new_key(random_bytes: Callable[[int], bytes] = secrets.token_bytes) -> str:
         number, digit = divmod(number, len(DIGITS))
         digits.append(DIGITS[digit])
     return PREFIX + "".join(reversed(digits))
+
+
+def new_page_token() -> Secret:
+    """A token for the page (gateway.server.page_token), which lives as long as the gateway."""
+    return Secret(secrets.token_hex(PAGE_TOKEN_BYTES))

@@ -224,6 +224,12 @@ class Limited(GatewayError):
     status, type, code = 429, "rate_limit_error", "rate_limit_exceeded"
 
 
+class LimitsUnavailable(Limited):
+    """The server that gateways share their limits in does not answer, and `onFailure: refuse` says to refuse then."""
+
+    status, type, code = 503, SERVER, "limits_unavailable"
+
+
 class BudgetExhausted(GatewayError):
     """The client has not that much left of its budget. It is not to ask again before the next one begins."""
 

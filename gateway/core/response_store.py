@@ -8,7 +8,7 @@ a conversation it knows no field but their id. This module knows no wire format,
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from msgspec import Struct
@@ -103,10 +103,15 @@ class Conversation(Struct, frozen=True):
 class ResponseStore:
     """The answers of this process. Threads may share it.
 
+    Attributes:
+        mark: stands in the ids of answers that are made here, behind their prefix.
+
     Args:
         now: monotonic seconds.
         limits: how much is kept; those of Limits by default. `configure` changes them.
     """
+
+    mark: str = ""
 
     def __init__(self, now: Callable[[], float], limits: Limits | None = None) -> None:
         self._now = now
@@ -170,14 +175,9 @@ class ResponseStore:
             return None
         return {**_object(kept.fields), **_object(kept.repeated), "output": _list(kept.output)}
 
-    def entry(self, id: str, client: str) -> JsonObject | None:
-        """One entry of a conversation by its id; None where the client has no such entry."""
-        with self._lock:
-            kept = self._by_entry.get(id)
-            if kept is None or self._find(kept.id, client) is None:
-                return None
-        found = (each for text in (kept.output, kept.input) for each in _list(text))
-        return next((each for each in found if isinstance(each, dict) and _id(each) == id), None)
+    def entries(self, ids: Iterable[str], client: str) -> dict[str, JsonObject]:
+        """Entries of conversations by their ids, those that the client has."""
+        return {id: found for id in ids if (found := self._entry(id, client)) is not None}
 
     def delete(self, id: str, client: str) -> bool:
         """Forget an answer; those that build on it stay whole. Returns whether it was there for the client."""
@@ -186,6 +186,14 @@ class ResponseStore:
                 return False
             self._forget(id)
             return True
+
+    def _entry(self, id: str, client: str) -> JsonObject | None:
+        with self._lock:
+            kept = self._by_entry.get(id)
+            if kept is None or self._find(kept.id, client) is None:
+                return None
+        found = (each for text in (kept.output, kept.input) for each in _list(text))
+        return next((each for each in found if isinstance(each, dict) and _id(each) == id), None)
 
     def _chain(self, id: str, client: str) -> list[_Kept] | None:
         with self._lock:

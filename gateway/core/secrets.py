@@ -10,12 +10,17 @@ MASK: Final = "***"
 
 
 class Secret:
-    """A text that must not be shown."""
+    """A text that must not be shown.
 
-    __slots__ = ("_text",)
+    Attributes:
+        is_written: it stands in a file as it is, and came from no variable.
+    """
 
-    def __init__(self, text: str) -> None:
+    __slots__ = ("_text", "is_written")
+
+    def __init__(self, text: str, *, is_written: bool = False) -> None:
         self._text = text
+        self.is_written = is_written
 
     def reveal(self) -> str:
         """The text itself. Call this only where the text is sent to the provider."""

@@ -1,20 +1,27 @@
 """Explains how a model name would be routed now, without asking a provider.
 
 It asks the same parts as a call does (router, health, limits, credentials), in the same order, so that the explanation
-is what would happen. The names of the values' attributes are keys in the JSON of `explain`; the command line makes text
-of them. They hold no secret and nothing of any request.
+is what would happen.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
-from typing import Final, Literal
+from dataclasses import replace
+from typing import Final
 
 from gateway.auth.auth_manager import AuthManager
 from gateway.config.schema import Timeouts
 from gateway.core.errors import InvalidRequest
 from gateway.core.passed import EndpointName
-from gateway.core.records import login_name
+from gateway.dispatch.explanation import (
+    CHAT,
+    CandidateView,
+    CredentialView,
+    Explanation,
+    HowAsked,
+    LeftOutView,
+    LimitStatus,
+)
 from gateway.dispatch.turns import Turns
 from gateway.limits.gauges import RequestsPerMinute
 from gateway.limits.rate_limiters import RateLimiters
@@ -23,10 +30,8 @@ from gateway.routing.endpoint_routes import ENDPOINTS, EndpointRoutes, LeftOut
 from gateway.routing.health import Health
 from gateway.routing.lessons import Lessons
 from gateway.routing.router import Route, Router, Target
-from gateway.routing.target_health import TargetStatus
+from gateway.sharing.follower import SharingView
 
-CHAT: Final = "chat"
-"""The endpoint of every chat, whatever its wire."""
 CHAT_WIRES: Final[Mapping[str, str]] = {
     CHAT: "openai_chat",
     "responses": "openai_responses",
@@ -35,123 +40,6 @@ CHAT_WIRES: Final[Mapping[str, str]] = {
 """The endpoints of chats, and the wires that their callers speak."""
 PASSING: Final = frozenset({"openai_chat", "openai_responses"})
 """The wires of APIs whose endpoints beside chat have the form that callers use."""
-HowAsked = Literal["in order", "in line", "forced"]
-"""How a candidate is asked: after those before it have failed; after them in the queue of its rate limit; although it
-cools down, because no other target is left."""
-
-
-@dataclass(frozen=True, slots=True)
-class CredentialView:
-    """The credential of a candidate.
-
-    Attributes:
-        kind: "api_key", "token" or "none".
-        expires_at: wall seconds; None where it is not known.
-        problem: what is wrong, in a sentence; None where no fault is known.
-        remedy: the command that helps; None where no command does.
-        source: what the provider authenticates with, for people; empty where an older gateway answered.
-    """
-
-    kind: str
-    expires_at: float | None
-    problem: str | None
-    remedy: str | None
-    source: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class LimitStatus:
-    """The requests a minute of a candidate, from before rows had other numbers.
-
-    Attributes:
-        requests: calls allowed in any window of `seconds`.
-        seconds: the window's length.
-        used: calls that count now.
-        waiting: callers in the line of the row.
-        wait: seconds that a caller would wait now.
-    """
-
-    requests: int
-    seconds: float
-    used: int
-    waiting: int
-    wait: float
-
-
-@dataclass(frozen=True, slots=True)
-class CandidateView:
-    """One target.
-
-    Attributes:
-        place: its rank in the configuration, from 1.
-        turn: how it is asked.
-        health: its status; its time limits apply where `first_content` is "auto".
-        first_content: seconds that it gets for its first content, or "auto".
-        limit: the requests a minute of the first row that counts them; None where no row does.
-        proxy: through which proxy its provider is asked; None where there is none.
-        left_out: what it has refused by name and is not sent.
-        wire: in which it is asked.
-        passes: whether that is the caller's, so that requests and answers pass as they came; else they are translated.
-        limits: all rows of `rateLimits` that fit it.
-        account: of the provider; "" where that has one without a name.
-        order: why it stands where it stands, where a strategy decides that; else "".
-    """
-
-    provider: str
-    model: str
-    place: int
-    turn: HowAsked
-    health: TargetStatus
-    first_content: float | Literal["auto"]
-    limit: LimitStatus | None
-    credential: CredentialView
-    proxy: str | None = None
-    left_out: tuple[str, ...] = ()
-    wire: str = ""
-    passes: bool = False
-    limits: tuple[RowStatus, ...] = ()
-    account: str = ""
-    order: str = ""
-
-    @property
-    def login(self) -> str:
-        """`openai`, `openai@work`."""
-        return login_name(self.provider, self.account)
-
-
-@dataclass(frozen=True, slots=True)
-class LeftOutView:
-    """A target that is not asked at the endpoint. `why` goes on from its name."""
-
-    provider: str
-    model: str
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """How a name would be routed.
-
-    Attributes:
-        configuration: the file's path; None where there is none.
-        candidates: in the order of asking.
-        endpoint: for what: an endpoint of chats, or one beside them.
-        left_out: the alias's targets that cannot answer there.
-        generation: counts the configurations that the gateway has served; None where none runs.
-        strategy: of the alias, among targets of equal priority.
-        clients: who may ask for it, of the section `clients`.
-    """
-
-    model: str
-    when_limited: str
-    stream_recovery: str
-    configuration: str | None
-    candidates: tuple[CandidateView, ...]
-    endpoint: str = CHAT
-    left_out: tuple[LeftOutView, ...] = ()
-    generation: int | None = None
-    strategy: str = "priority"
-    clients: tuple[str, ...] = ()
 
 
 def _nobody(_: str) -> tuple[str, ...]:
@@ -175,6 +63,7 @@ class Explainer:
         turns: the order of targets, where a strategy decides it.
         generation: of the configuration.
         clients: names those that may ask for a model.
+        sharing: what is shared with other gateways now.
     """
 
     def __init__(  # noqa: PLR0913 - the parts that a call uses, passed once
@@ -193,6 +82,7 @@ class Explainer:
         turns: Turns,
         generation: int | None = None,
         clients: Callable[[str], tuple[str, ...]] = _nobody,
+        sharing: Callable[[], SharingView | None] = lambda: None,
     ) -> None:
         self._router = router
         self._health = health
@@ -207,6 +97,7 @@ class Explainer:
         self._turns = turns
         self._generation = generation
         self._clients = clients
+        self._sharing = sharing
 
     def explain(self, model: str, endpoint: str = CHAT) -> Explanation:
         """How `model`, an alias or `provider/model`, would be routed now at an endpoint.
@@ -240,6 +131,7 @@ class Explainer:
             generation=self._generation,
             strategy="weighted" if route.shares else "priority",
             clients=self._clients(model),
+            sharing=self._sharing(),
         )
 
     def how_asked(self, route: Route) -> dict[Target, HowAsked]:

@@ -24,6 +24,7 @@ from gateway.dispatch.watchdog import CallWatchdog
 from gateway.handler.call_record import record_of
 from gateway.handler.reply import EVENT_STREAM, LONGEST_ADVICE, Reply, error_reply
 from gateway.handler.reply_headers import gateway_headers
+from gateway.handler.session_key import OWN_KEY
 from gateway.observe.observers import Observers
 from gateway.routing.router import Route, Router, Target
 from gateway.streaming.answer_machine import AnswerMachine, Stall
@@ -51,6 +52,7 @@ class CallServices:
         observers: get a record a call.
         clients: admit calls; without them every call is.
         relay: takes streams that have begun from their threads; without one each keeps its thread.
+        session_key: see gateway.handler.session_key.
     """
 
     router: Router
@@ -60,6 +62,7 @@ class CallServices:
     observers: Observers
     clients: ClientAdmission | None = None
     relay: StreamRelay | None = None
+    session_key: bytes = OWN_KEY
 
 
 class CallHandler(ABC):

@@ -26,11 +26,12 @@ class RequestHandler(CallHandler):
     def __init__(self, wire: InboundWire, services: CallServices, transformer: ResponseTransformer) -> None:
         super().__init__(wire, services)
         self._transformer = transformer
+        self._session_key = services.session_key
 
     def _answer(self, call: Call, body: bytes, context: RequestContext) -> Reply:
         request = self._wire.parse_request(body, context)
         call.model, call.streamed = request.model, request.stream
-        call.session = partial(of_chat, request, context.session)
+        call.session = partial(of_chat, request, context.session, self._session_key)
         chat = Chat(request, self._transformer.whole, self._wire.resume_request)
         if request.stream:
             return self._stream(chat, call)

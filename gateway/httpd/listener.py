@@ -112,6 +112,7 @@ class Listener:
 
     Attributes:
         registered: events that the selector watches.
+        accepting: whether its connections are ours to accept; else they are another process's, which shares the socket.
         socket: as it was bound.
 
     Args:
@@ -120,6 +121,7 @@ class Listener:
     """
 
     registered = 0
+    accepting = True
     draining = False
     ending = False
 
@@ -168,7 +170,7 @@ class Listener:
     def settle(self) -> None:
         """Accept while there is room; before every wait, because other connections decide it."""
         if self._open:
-            self._loop.watch(self, READ if self._crowd.has_room() else 0)
+            self._loop.watch(self, READ if self.accepting and self._crowd.has_room() else 0)
 
     def ready(self, events: int) -> None:
         """Connections wait to be accepted."""

@@ -63,6 +63,63 @@ def bind(
     return _listen_on(addresses, port)
 
 
+def bind_shared(
+    host: str, port: int, count: int, *, exposed: bool = False, resolve_localhost: Callable[[], list[str]] = _localhost
+) -> list[list[socket.socket]]:
+    """Listening sockets for several processes, a list for each, of `bind`'s addresses.
+
+    On Linux each process has sockets of its own (SO_REUSEPORT), among which the system spreads connections. Any process
+    of this user could join such a port, so it is probed first: what `bind` refuses is refused. Elsewhere all processes
+    share the sockets of the first list, because there the system would give every connection to one of them.
+
+    Args:
+        host, port, exposed, resolve_localhost: as for `bind`.
+        count: of processes.
+
+    Raises:
+        BindError: as for `bind`.
+    """
+    for _ in range(0 if port else PORT_TRIES - 1):
+        try:
+            return _bind_shared(bind(host, 0, exposed=exposed, resolve_localhost=resolve_localhost), count)
+        except _PortTaken:
+            continue  # by another program, since the probe has let it go
+    return _bind_shared(bind(host, port, exposed=exposed, resolve_localhost=resolve_localhost), count)
+
+
+def _bind_shared(probe: list[socket.socket], count: int) -> list[list[socket.socket]]:
+    if sys.platform != "linux":
+        return [probe, *([] for _ in range(count - 1))]
+    names = [each.getsockname()[:2] for each in probe]
+    for each in probe:
+        each.close()
+    bound: list[list[socket.socket]] = []
+    try:
+        for _ in range(count):
+            bound.append([])
+            for address, port in names:
+                bound[-1].append(_bound_beside(address, port))
+    except BaseException:
+        for sock in [each for sockets in bound for each in sockets]:
+            sock.close()
+        raise
+    return bound
+
+
+def _bound_beside(address: str, port: int) -> socket.socket:
+    """A listening socket beside others of ours on the same port. Raises BindError."""
+    try:
+        sock = _open(address, port, beside=True)
+    except OSError as error:
+        raise _refusal(address, port, error) from None
+    try:
+        _listen(sock)
+    except BindError:
+        sock.close()
+        raise
+    return sock
+
+
 def _addresses(host: str, resolve_localhost: Callable[[], list[str]]) -> list[str]:
     if host.lower().rstrip(".") != "localhost":
         addresses = [host[1:-1] if host.startswith("[") and host.endswith("]") else host]
@@ -150,13 +207,15 @@ def _refusal(address: str, port: int, error: OSError) -> BindError:
     return BindError(f"{where} cannot be listened on: {error.strerror or error}.")
 
 
-def _open(address: str, port: int) -> socket.socket:
+def _open(address: str, port: int, *, beside: bool = False) -> socket.socket:
     sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
     try:
         if sys.platform == "win32":
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)  # SO_REUSEADDR would share the port
         else:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if sys.platform == "linux" and beside:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if ":" in address:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind((address, port))

@@ -8,7 +8,7 @@ nothing of the gateway's routes.
 import logging
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 from gateway.core.clock import Clock, SystemClock
@@ -106,6 +106,10 @@ class HttpServer:
             self._count = count
             self._pools.set_thread_count(count)
 
+    def accept_on(self, sockets: Collection[socket.socket]) -> None:
+        """Accept on these of its sockets from now on, and leave the others to the processes that share them."""
+        self.run_in_loop(lambda: self._accept_on(sockets))
+
     def stop_accepting(self) -> None:
         """Refuse new connections and close idle ones, now; those with an answer under way close after it."""
         self.run_in_loop(self._drain)
@@ -193,6 +197,10 @@ class HttpServer:
             self._crowd.reset_limit()
             for connection in self.connections:
                 connection.enforce_timeouts(now)
+
+    def _accept_on(self, sockets: Collection[socket.socket]) -> None:
+        for listener in self.listeners:
+            listener.accepting = listener.socket in sockets
 
     def _drain(self) -> None:
         for listener in self.listeners:

@@ -10,13 +10,22 @@ back, however long that takes.
 
 import math
 from array import array
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, Protocol
 
 from gateway.limits.window import check_window
 
 CELLS: Final = 1_440
 _SIZE: Final = CELLS + 1
 """The cell of now, and those that reach back one window from its begin."""
+
+
+class Amounts(Protocol):
+    """The amounts of all cells."""
+
+    def __getitem__(self, place: int, /) -> int: ...
+
+    def __setitem__(self, place: int, amount: int, /) -> None: ...
 
 
 class CellWindow:
@@ -41,7 +50,7 @@ class CellWindow:
         self.limit = limit
         self.seconds = seconds
         self._cell = seconds / CELLS
-        self._amounts = array("q", bytes(8 * _SIZE))
+        self._amounts: Amounts = array("q", bytes(8 * _SIZE))
         self._last = -1  # the number of the newest cell
         self._sent = 0  # the sum of the cells
         self._held = 0  # what was taken and is not sent yet
@@ -60,6 +69,15 @@ class CellWindow:
     def take(self, now: float, amount: int) -> None:
         """Hold an amount until it is sent or given back."""
         self._held += amount
+
+    count_in = take
+
+    def uses(self, now: float) -> Sequence[tuple[float, int]]:
+        """What counts: the begin of each cell and its amount, the earliest first. What is held counts in the last."""
+        self.used(now)
+        cells = range(self._last - CELLS, self._last + 1)
+        found = [(self._begin(cell), self._amounts[cell % _SIZE]) for cell in cells]
+        return [each for each in (*found, (now, self._held)) if each[1]]
 
     def give_back(self, now: float, granted: float, amount: int) -> None:
         """What was taken will never be sent."""
@@ -113,7 +131,7 @@ class CellWindow:
         """Empty the cells that have left the window."""
         gap = cell - self._last
         if gap >= _SIZE and self._sent:
-            self._amounts = array("q", bytes(8 * _SIZE))
+            self._clear()
             self._sent = 0
         elif self._sent:  # else every cell is 0
             for number in range(self._last + 1, cell + 1):
@@ -122,3 +140,6 @@ class CellWindow:
                     self._sent -= self._amounts[place]
                     self._amounts[place] = 0
         self._last = cell
+
+    def _clear(self) -> None:
+        self._amounts = array("q", bytes(8 * _SIZE))

@@ -5,10 +5,10 @@ gauges of all rows before it takes anything of any of them.
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import median
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from gateway.limits.cell_window import CellWindow
 from gateway.limits.slots import DAY, MINUTE
@@ -20,6 +20,10 @@ DURATIONS: Final = 20
 """Calls whose median duration tells how long a place is taken."""
 FIRST_GUESS: Final = 1.0
 """Seconds that a place is taken, where no call has ended yet."""
+
+
+Uses: TypeAlias = Sequence[tuple[float, int]]
+"""When something was used, and how much."""
 
 
 class Gauge(Protocol):
@@ -64,6 +68,16 @@ class Gauge(Protocol):
         """When there is room for an amount behind so much in the line."""
 
 
+class CountedGauge(Gauge, Protocol):
+    """One whose grants another engine may give, and which tells what it counts."""
+
+    def count_in(self, now: float, amount: int) -> None:
+        """Take an amount that another engine has granted, whether there is room or not."""
+
+    def uses(self, now: float) -> Uses:
+        """What counts, the earliest first; of requests of a minute those that have left."""
+
+
 class RequestsPerMinute:
     """Requests in any minute, each at its own time.
 
@@ -86,6 +100,12 @@ class RequestsPerMinute:
 
     def take(self, now: float, amount: int) -> None:
         self._window.take(now)
+
+    def count_in(self, now: float, amount: int) -> None:
+        self._window.count_in(now)
+
+    def uses(self, now: float) -> Uses:
+        return [(at, 1) for at in self._window.times(now)]
 
     def sent(self, now: float, granted: float, amount: int) -> None:
         self._window.sent(now, granted)
@@ -140,6 +160,16 @@ class TokensPerDay(TokensPerMinute):
         super().__init__(limit, seconds)
 
 
+class Durations(Protocol):
+    """Seconds that the last calls took."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[float]: ...
+
+    def append(self, seconds: float, /) -> None: ...
+
+
 class MaxConcurrent:
     """Requests under way at once: from before they leave until the last byte of their answer.
 
@@ -154,7 +184,7 @@ class MaxConcurrent:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._taken = 0
-        self._durations: deque[float] = deque(maxlen=DURATIONS)
+        self._durations: Durations = deque(maxlen=DURATIONS)
 
     def configure(self, limit: int) -> None:
         self.limit = limit
@@ -164,6 +194,12 @@ class MaxConcurrent:
 
     def take(self, now: float, amount: int) -> None:
         self._taken += amount
+
+    count_in = take
+
+    def uses(self, now: float) -> Uses:
+        """Those under way are known by their grants."""
+        return ()
 
     def sent(self, now: float, granted: float, amount: int) -> None:
         """The place was taken before."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
 from gateway.core.answer import Usage
-from gateway.core.errors import CallerLeft, DeadlineExceeded, Limited, RequestTooLargeForLimit
+from gateway.core.errors import CallerLeft, DeadlineExceeded, Limited, LimitsUnavailable, RequestTooLargeForLimit
 from gateway.limits.permit import Permit, SlotPermit
 from gateway.limits.slots import Need, Refused, RowStatus, Slots, Terms, Wait
 
@@ -131,6 +131,8 @@ class RateLimiter:
             raise DeadlineExceeded(f"The request's time was over before the rate limit of {self.name} had room.")
         if refused.kind == "too_large":
             raise RequestTooLargeForLimit(refused.why)
+        if refused.kind == "away":
+            raise LimitsUnavailable(refused.why, retry_after=refused.seconds)
         raise Limited(refused.why, retry_after=refused.seconds)
 
 

@@ -3,7 +3,8 @@
 import logging
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from gateway.limits.rate_limiters import PastUse, RateLimiters
+from gateway.limits.engine import PastUse
+from gateway.limits.rate_limiters import RateLimiters
 from gateway.limits.slots import DAY
 from gateway.observe.ledger import Ledger
 from gateway.observe.ledger_store import NoLedger, UnreadableLedger

@@ -45,12 +45,13 @@ class Refused(Struct, frozen=True):
 
     Attributes:
         kind: `full`: there is no room, and it does not wait; `too_large`: there never is; `late`: its deadline has
-            passed; `gone`: the rows' provider is not called any more.
+            passed; `gone`: the rows' provider is not called any more; `away`: nobody can say, because the server that
+            keeps the rows does not answer.
         why: which limit, what of it is used, and when it is free again.
         seconds: until it would have had room; 0 where that is not known.
     """
 
-    kind: Literal["full", "too_large", "late", "gone"]
+    kind: Literal["full", "too_large", "late", "gone", "away"]
     why: str = ""
     seconds: float = 0.0
 

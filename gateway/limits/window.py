@@ -7,6 +7,7 @@ nothing of threads, so that a test can compare it with a brute-force model; the 
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from heapq import merge
 from itertools import islice
 
@@ -59,6 +60,15 @@ class SlidingWindow:
         if len(sent) + len(unsent) >= self.limit and not self.has_room(now):
             raise ValueError("the window has no room")
         self._unsent.append(now)
+
+    def count_in(self, now: float) -> None:
+        """Count a call that was granted elsewhere, whether there is room or not."""
+        self._unsent.append(now)
+
+    def times(self, now: float) -> Sequence[float]:
+        """When those that have left and still count did so, the earliest first."""
+        self.count(now)
+        return tuple(self._sent)
 
     def sent(self, now: float, granted: float) -> None:
         """The call that was granted at `granted` has left: it counts as made now, not when it was granted.

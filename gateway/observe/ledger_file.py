@@ -135,12 +135,15 @@ class LedgerFile:
         except sqlite3.DatabaseError as error:
             if self._path is None or not _is_damaged(error):
                 raise
-            _set_aside(self._path)
+            if self._is_in_place():
+                _set_aside(self._path)
             return self._opened()
 
     def _opened(self) -> sqlite3.Connection:
         if self._path is not None:  # made by us, so that nobody else may read it from its first byte on
-            os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
+            handle = os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600)
+            self._there = os.fstat(handle)
+            os.close(handle)
         name = ":memory:" if self._path is None else str(self._path)
         connection = sqlite3.connect(name, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         try:
@@ -150,10 +153,19 @@ class LedgerFile:
             raise
         return connection
 
+    def _is_in_place(self) -> bool:
+        """Whether the file that was opened is still there: another process may have set it aside and begun a new one,
+        which is not damaged."""
+        with contextlib.suppress(FileNotFoundError):
+            return self._path is not None and os.path.samestat(self._there, os.stat(self._path))
+        return False
+
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        version = _version(connection)
+        with _transaction(connection, "DEFERRED"):  # both from one moment: another process may be making the tables
+            version = _version(connection)
+            tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if version == 0:
-            if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            if tables:
                 raise LedgerFailure("it is a database of something else: name another file in ledger.path")
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         if version > len(self._migrations):
@@ -236,8 +248,8 @@ def _failures() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    connection.execute("BEGIN IMMEDIATE")
+def _transaction(connection: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iterator[sqlite3.Connection]:
+    connection.execute(f"BEGIN {kind}")
     try:
         yield connection
         connection.execute("COMMIT")

@@ -65,6 +65,7 @@ class LedgerStore:
     Attributes:
         path: the file; None for memory.
         fault: why it cannot be written now and what to do; None where it can.
+        prunes: whether it forgets what is too old or too much; of several processes that write a file one does.
 
     Args:
         path: as above.
@@ -75,6 +76,7 @@ class LedgerStore:
     def __init__(self, path: Path | None, clock: Clock, now: Callable[[], float]) -> None:
         self.path = path
         self.fault: str | None = None
+        self.prunes = True
         self._clock = clock
         self._now = now
         self.configure(Keep())
@@ -137,7 +139,7 @@ class LedgerStore:
                 self._file = LedgerFile(self.path)
             self._file.write(records)
             now = self._clock.monotonic()
-            if now >= self._prune_at:
+            if self.prunes and now >= self._prune_at:
                 more = self._file.prune(self._keep, self._now())
                 self._prune_at = now if more else now + PRUNE_SECONDS
 

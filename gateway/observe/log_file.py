@@ -4,6 +4,11 @@ It is written by the thread of an OutputQueue, so a disk that fails or hangs sto
 lost and counted there. A file that somebody moves or deletes is made anew. `logging.handlers.RotatingFileHandler` is
 not used, because it makes files that others may read, and writes no line any more where it cannot rename (on Windows,
 while somebody looks at the file).
+
+The workers of a gateway write the same file, each line by one appending write. Its size is asked of the system, since
+others make it grow. Whoever finds it too large rotates it under a lock on the file itself, unless another one has done
+so meanwhile; the others see that it was moved, and open the new one. A line that is written in that moment stands in
+the rotated file.
 """
 
 import errno
@@ -18,6 +23,9 @@ from typing import Final
 
 from gateway.core.clock import Clock, SystemClock
 from gateway.files import replace_file
+
+if sys.platform != "win32":
+    import fcntl
 
 MAX_BYTES: Final = 10 << 20
 """Of a log file; then it is rotated."""
@@ -87,7 +95,6 @@ class LogFile:
             os.write(handle, b"\n")
             self._torn = self._mid_line = False
         count = os.write(handle, content)
-        self._size += count
         self._mid_line = content[count - 1] != ord("\n")
         return count
 
@@ -96,17 +103,37 @@ class LogFile:
         if self._handle is not None and self._was_moved(self._handle):
             self.close()
         handle = self._handle if self._handle is not None else self._open()
-        if self._size and self._size + length > self._rotate_at and not self._mid_line:
-            self.close()
+        if self._is_full(length) and self._may_rotate(handle):
+            if sys.platform == "win32":
+                self.close()  # it renames no open file
             self._rotate()
+            self.close()  # and with it goes the lock
             handle = self._open()
         return handle
 
+    def _is_full(self, length: int) -> bool:
+        return bool(self._size) and self._size + length > self._rotate_at and not self._mid_line
+
+    def _may_rotate(self, handle: int) -> bool:
+        """Take the lock on the file; whether it is this process that rotates."""
+        if sys.platform != "win32":
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False  # another process rotates it: this line goes where it is moved to
+            except OSError:
+                return True  # a network folder without locks
+        return not self._was_moved(handle)
+
     def _was_moved(self, handle: int) -> bool:
+        """Whether the file is another one by now. Else its size is known after this."""
         try:
-            return not os.path.samestat(os.stat(self._path), os.fstat(handle))
+            found = os.stat(self._path)
+            moved = not os.path.samestat(found, os.fstat(handle))
         except OSError:
             return True
+        self._size = found.st_size
+        return moved
 
     def _open(self) -> int:
         handle = self._handle = os.open(self._path, _FLAGS, 0o600)

@@ -83,10 +83,17 @@ _ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tup
 
 
 class _Formatter(logging.Formatter):
-    """Masks secrets, and formats exceptions without their text."""
+    """Masks secrets, and formats exceptions without their text.
 
-    def __init__(self, masker: Masker) -> None:
-        super().__init__("%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S")
+    Args:
+        masker: knows the secrets.
+        worker: whose lines they are; None where one process serves alone, and for the parent of workers.
+    """
+
+    def __init__(self, masker: Masker, worker: int | None = None) -> None:
+        self.worker = worker
+        self._label = self._labelled(worker)
+        super().__init__(f"%(asctime)s %(levelname)-7s {self._label}%(message)s", datefmt="%H:%M:%S")
         self.masker = masker
         self._second = (-1, "")  # the latest second, and its text
 
@@ -102,6 +109,10 @@ class _Formatter(logging.Formatter):
 
     def formatException(self, ei: _ExcInfo) -> str:  # noqa: N802 - logging's name
         return "\n".join(_traceback_lines(ei[1])) if ei[1] is not None else ""
+
+    def _labelled(self, worker: int | None) -> str:
+        """What tells a worker's lines from those of others."""
+        return "" if worker is None else f"[{worker}] "
 
     def _time(self, second: int) -> str:
         """The text of a second. It is made once, because many lines share one second."""
@@ -130,8 +141,8 @@ class PrettyFormatter(_Formatter):
         return super().formatMessage(record).replace("\n", "\\x0a")  # a message is one line; only tracebacks have more
 
     def call(self, level: str, created: float, record: CallRecord) -> str:
-        text = f"{self._time(int(created))} {level:<7} {pretty(CallLine.of(record))}".replace("\n", "\\x0a")
-        return _escape(self.masker.mask(text))
+        text = f"{self._time(int(created))} {level:<7} {self._label}{pretty(CallLine.of(record))}"
+        return _escape(self.masker.mask(text.replace("\n", "\\x0a")))
 
 
 class JsonFormatter(_Formatter):
@@ -140,7 +151,7 @@ class JsonFormatter(_Formatter):
     def format(self, record: logging.LogRecord) -> str:
         if isinstance(call := getattr(record, "call", None), CallRecord):
             return self.call(record.levelname, record.created, call)
-        fields = _head(self._when(record.created), record.levelname.lower(), record.getMessage())
+        fields = self._head(self._when(record.created), record.levelname.lower(), record.getMessage())
         fields |= {name: self._masked(value) for name, value in getattr(record, "fields", {}).items()}
         if record.exc_info:
             fields["traceback"] = self.formatException(record.exc_info)
@@ -150,13 +161,20 @@ class JsonFormatter(_Formatter):
         line, when, level = CallLine.of(record), self._when(created), level.lower()
         texts = (line.request_id, line.model, line.target or "", line.attempts, line.error or "", *line.dropped)
         if self.masker.finds("\n".join((when, level, *texts))):  # one search, because most lines contain no secret
-            fields = _head(when, level, "call") | msgspec.to_builtins(line)
+            fields = self._head(when, level, "call") | msgspec.to_builtins(line)
             return _json({name: self._masked(value) for name, value in fields.items()})
         try:
             own = msgspec.json.encode(line)
         except UnicodeEncodeError:
             own = dumps(msgspec.to_builtins(line))
-        return _escape_json(f'{{"time":"{when}","level":"{level}","event":"call",{own[1:].decode()}')
+        return _escape_json(f'{{"time":"{when}","level":"{level}","event":"call",{self._label}{own[1:].decode()}')
+
+    def _labelled(self, worker: int | None) -> str:
+        return "" if worker is None else f'"worker":{worker},'
+
+    def _head(self, when: str, level: str, event: str) -> JsonObject:
+        head: JsonObject = {"time": when, "level": level, "event": event}
+        return head if self.worker is None else {**head, "worker": self.worker}
 
     def _when(self, created: float) -> str:
         micro = round(created * 1_000_000)
@@ -185,10 +203,6 @@ def _traceback_lines(fault: BaseException) -> Iterator[str]:
         yield f"{type(earlier).__module__}.{type(earlier).__qualname__}{reason}".removeprefix("builtins.")
         seen.append(earlier)
         earlier = earlier.__cause__ or (None if earlier.__suppress_context__ else earlier.__context__)
-
-
-def _head(when: str, level: str, event: str) -> JsonObject:
-    return {"time": when, "level": level, "event": event}
 
 
 def _json(fields: JsonObject) -> str:

@@ -80,7 +80,7 @@ class LogHandler(logging.StreamHandler[TextIO | OutputQueue]):
 
     def use(self, form: Literal["pretty", "json"]) -> None:
         """Write further lines in this form. Any thread: no line is lost and none is written twice."""
-        self._formatter = _formatter(form, self._formatter.masker)
+        self._formatter = _formatter(form, self._formatter.masker, self._formatter.worker)
         self.setFormatter(self._formatter)
 
     def call(self, level: int, line: CallRecord) -> None:
@@ -104,6 +104,7 @@ def set_up(
     form: Literal["pretty", "json"],
     secrets: Iterable[Secret] | Masker,
     stream: TextIO | OutputQueue | None = None,
+    worker: int | None = None,
 ) -> logging.Handler:
     """Send the gateway's log lines to a stream from now on.
 
@@ -112,12 +113,13 @@ def set_up(
         form: pretty for people, json for machines.
         secrets: masked in all lines. A Masker may get further secrets later.
         stream: the output; by default standard error.
+        worker: whose lines they are, for them to say so.
 
     Returns:
         The handler, to be removed by the caller.
     """
     masker = secrets if isinstance(secrets, Masker) else Masker(secrets)
-    handler = LogHandler(stream or sys.stderr, _formatter(form, masker))
+    handler = LogHandler(stream or sys.stderr, _formatter(form, masker, worker))
     root = logging.getLogger()
     for earlier in [each for each in root.handlers if isinstance(each.formatter, (PrettyFormatter, JsonFormatter))]:
         root.removeHandler(earlier)
@@ -190,5 +192,7 @@ class LogLines:
             self._file.close()
 
 
-def _formatter(form: Literal["pretty", "json"], masker: Masker) -> PrettyFormatter | JsonFormatter:
-    return JsonFormatter(masker) if form == "json" else PrettyFormatter(masker)
+def _formatter(
+    form: Literal["pretty", "json"], masker: Masker, worker: int | None = None
+) -> PrettyFormatter | JsonFormatter:
+    return JsonFormatter(masker, worker) if form == "json" else PrettyFormatter(masker, worker)

@@ -6,13 +6,14 @@ The ledger's thread fills it with records as every sink gets them: priced, witho
 import math
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
 from gateway.core.percentiles import percentile
 from gateway.core.records import CallRecord
+from gateway.observe.call_numbers import CallNumbers, OwnNumbers
 
 MINUTE: Final = 60
 MINUTES: Final = 60
@@ -42,6 +43,20 @@ class Numbered(Struct, frozen=True):
     record: CallRecord
 
 
+class MinuteCounts(Struct, frozen=True):
+    """What ended in one minute, as it can be added. `number`: minutes since 1970. `first_ms`: milliseconds until the
+    first content of its streams, of at most MAX_SAMPLES of each worker."""
+
+    number: int
+    answered: int
+    failed: int
+    refused: int
+    cancelled: int
+    input: int
+    output: int
+    first_ms: tuple[int, ...]
+
+
 class Minute(Struct, frozen=True):
     """What ended in one minute. `number`: minutes since 1970. The percentiles are milliseconds until the first content
     of its streams; None where it had none."""
@@ -60,23 +75,26 @@ class Minute(Struct, frozen=True):
 class RecentCalls:
     """The last MAX_CALLS calls and the last MINUTES minutes. Safe to use from many threads.
 
+    Attributes:
+        numbers: of the calls, those of other workers among them.
+
     Args:
         now: wall seconds.
+        numbers: as above; own ones where one process serves alone.
     """
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    def __init__(self, now: Callable[[], float], numbers: CallNumbers | None = None) -> None:
+        self.numbers: CallNumbers = numbers or OwnNumbers(now)
         self._now = now
         self._lock = threading.Lock()  # guards all below
         self._calls: deque[Numbered] = deque(maxlen=MAX_CALLS)
-        self._last = 0
         self._minutes: dict[int, _Counting] = {}
 
     def take(self, records: list[CallRecord]) -> None:
         """Calls that have ended. The ledger's thread calls this."""
         with self._lock:
-            for record in records:
-                self._last += 1
-                self._calls.append(Numbered(self._last, record))
+            for id, record in enumerate(records, start=self.numbers.take(len(records))):
+                self._calls.append(Numbered(id, record))
                 number = math.floor((record.at + record.total_ms / 1000) / MINUTE)
                 self._minutes.setdefault(number, _Counting(number)).add(record)
             first = max(self._minutes, default=0) - MINUTES
@@ -85,21 +103,19 @@ class RecentCalls:
     @property
     def last(self) -> int:
         """The number of the latest call; 0 before the first."""
-        return self._last
+        return self.numbers.last
 
     def calls(self, after: int, limit: int) -> Sequence[Numbered]:
         """The latest calls with a number above `after`, the newest first. A number that is not given yet counts as 0:
         it is from before a restart."""
         with self._lock:
-            known, after = list(self._calls), after if after <= self._last else 0
+            known, after = list(self._calls), after if after <= self.last else 0
         return [each for each in reversed(known) if each.id > after][:limit]
 
-    def minutes(self) -> Sequence[Minute]:
-        """The last MINUTES minutes, the oldest first; the last one is not over."""
-        last = math.floor(self._now() / MINUTE)
+    def counts(self) -> list[MinuteCounts]:
+        """Of the last MINUTES minutes those in which calls ended."""
         with self._lock:
-            found = {number: each.minute() for number, each in self._minutes.items()}
-        return [found.get(number) or Minute(number) for number in range(last - MINUTES + 1, last + 1)]
+            return [each.counts() for each in self._minutes.values()]
 
 
 class _Counting:
@@ -110,29 +126,73 @@ class _Counting:
         self._outcomes: Counter[Outcome] = Counter()
         self._input = self._output = 0
         self._first_ms: deque[int] = deque(maxlen=MAX_SAMPLES)
-        self._minute: Minute | None = None  # made when it is asked for: percentiles need sorting
 
     def add(self, record: CallRecord) -> None:
-        self._minute = None
         self._outcomes[outcome_of(record)] += 1
         self._input += record.input or 0
         self._output += record.output or 0
         if record.streamed and record.first_ms is not None:
             self._first_ms.append(record.first_ms)
 
-    def minute(self) -> Minute:
-        if self._minute is None:
-            ranked, outcomes = sorted(self._first_ms), self._outcomes
-            p50, p95 = (percentile(ranked, 50), percentile(ranked, 95)) if ranked else (None, None)
-            self._minute = Minute(
-                self._number,
-                outcomes["answered"],
-                outcomes["failed"],
-                outcomes["refused"],
-                outcomes["cancelled"],
-                self._input,
-                self._output,
-                p50,
-                p95,
-            )
-        return self._minute
+    def counts(self) -> MinuteCounts:
+        outcomes = self._outcomes
+        return MinuteCounts(
+            self._number,
+            outcomes["answered"],
+            outcomes["failed"],
+            outcomes["refused"],
+            outcomes["cancelled"],
+            self._input,
+            self._output,
+            tuple(self._first_ms),
+        )
+
+
+def added(counts: Iterable[MinuteCounts]) -> list[MinuteCounts]:
+    """The counts of several workers as one has them: of the latest MINUTES minutes, in their order."""
+    found: dict[int, MinuteCounts] = {}
+    for each in counts:
+        before = found.get(each.number)
+        found[each.number] = each if before is None else _sum(before, each)
+    first = max(found, default=0) - MINUTES
+    return [found[number] for number in sorted(found) if number > first]
+
+
+def minutes_of(counts: Iterable[MinuteCounts], now: float) -> Sequence[Minute]:
+    """The last MINUTES minutes, the oldest first; the last one is not over.
+
+    Args:
+        counts: at most one of each minute.
+        now: wall seconds.
+    """
+    last = math.floor(now / MINUTE)
+    found = {each.number: _minute(each) for each in counts}
+    return [found.get(number) or Minute(number) for number in range(last - MINUTES + 1, last + 1)]
+
+
+def _sum(one: MinuteCounts, other: MinuteCounts) -> MinuteCounts:
+    return MinuteCounts(
+        one.number,
+        one.answered + other.answered,
+        one.failed + other.failed,
+        one.refused + other.refused,
+        one.cancelled + other.cancelled,
+        one.input + other.input,
+        one.output + other.output,
+        one.first_ms + other.first_ms,
+    )
+
+
+def _minute(counts: MinuteCounts) -> Minute:
+    ranked = sorted(counts.first_ms)
+    return Minute(
+        counts.number,
+        counts.answered,
+        counts.failed,
+        counts.refused,
+        counts.cancelled,
+        counts.input,
+        counts.output,
+        percentile(ranked, 50) if ranked else None,
+        percentile(ranked, 95) if ranked else None,
+    )

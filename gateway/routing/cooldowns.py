@@ -94,7 +94,7 @@ class Cooldowns:
 
     def binding(self, now: float) -> tuple[CooldownReason, float, int] | None:
         """The reason of the cooldown that binds, until when it does, and how often in a row; None where none does."""
-        reason = self.reason(now)
+        reason = self.reason(now) if self._cooldowns else None
         return (reason, self._cooldowns[reason].until, self._cooldowns[reason].times) if reason else None
 
     def is_clear(self) -> bool:

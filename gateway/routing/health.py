@@ -212,7 +212,10 @@ class Health:
 
     def _due(self, target: Target, now: float) -> float:
         if self._board is not None:
-            return max(self._due_of_all(key, now, self._board) for key in _keys(target))
+            own = self._due_of_all(target.shared, now, self._board)
+            if not target.account:
+                return own
+            return max(own, *(self._due_of_all(key, now, self._board) for key in (target, _whole_account(target))))
         if not target.account:
             record = self._records.get(target)
             return record.due(now) if record else 0.0

@@ -79,7 +79,7 @@ class KnownRests:
 
     def first_content(self) -> None:
         """A probe that has content has shown enough, except where its end is waited for."""
-        for key, record in self._records:
+        for key, record in self._records if self._probes else ():
             if key in self._probes and not record.others_wait:
                 self._lift(key, record)
 
@@ -90,10 +90,10 @@ class KnownRests:
             event: does to the records what it does.
             now: the time.
         """
-        before = {key: adopt(self._board, key, record) for key, record in self._records}
+        before = [adopt(self._board, key, record) for key, record in self._records]
         event()
-        for key, record in self._records:
-            self._write(key, record, before[key], now)
+        for (key, record), rest in zip(self._records, before, strict=True):
+            self._write(key, record, rest, now)
 
     def _write(self, key: Target, record: Record, before: Rest | None, now: float) -> None:
         """Write what the event has changed."""

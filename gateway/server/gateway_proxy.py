@@ -1,5 +1,4 @@
-"""The HTTP surface: access, routes, errors in the wire of the path, and the headers every reply carries. The only
-importer of Flask.
+"""The HTTP surface: access, routes, errors in the wire of the path, and the headers every reply carries.
 
 Every request passes the guard before anything is looked at, every reply is JSON or an event stream, and every failure,
 foreseen or not, is an error object of the path's wire with a request id. What a path does is in routes.
@@ -12,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
-from flask import Flask, Response, abort, g, request
+from flask import Response, abort, g, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import MethodNotAllowed as FlaskMethodNotAllowed
 from werkzeug.http import HTTP_STATUS_CODES
@@ -26,6 +25,7 @@ from gateway.handler.reply import EVENT_STREAM, Reply, error_reply
 from gateway.httpd.interfaces import CALLER, LEFT, OVERLOADED, Application
 from gateway.observe.observers import NO_OBSERVERS, Observers
 from gateway.server.errors import crash, path_of, render_engine_error, shown, translated
+from gateway.server.flask_app import flask_app
 from gateway.server.guard import Guard
 from gateway.server.headers import ALWAYS, new_request_id
 from gateway.server.paths import plain_path
@@ -59,6 +59,10 @@ class DrainStateLike(Protocol):
     def draining(self) -> bool:
         """Whether it does."""
 
+    @property
+    def degraded(self) -> bool:
+        """Whether fewer workers serve than are to, because they keep dying."""
+
 
 class GatewayProxy:
     """The WSGI application; `application` is what a server serves.
@@ -88,9 +92,7 @@ class GatewayProxy:
         self._observers = observers
         self._routes = Routes(endpoints, mask)
         self._created = int(clock.wall())
-        self._app = Flask("gateway", static_folder=None)
-        self._app.url_map.strict_slashes = False
-        self._app.url_map.merge_slashes = False
+        self._app = flask_app()
         self._register()
 
     @property
@@ -200,6 +202,7 @@ class GatewayProxy:
                 g.client,
                 arguments=arguments,
                 query=request.args.to_dict(),
+                degraded=self._drain_state.degraded,
             )
             return _response(route.answer(asked))
 

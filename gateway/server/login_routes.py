@@ -10,7 +10,7 @@ from typing import Final, Protocol
 import msgspec
 from msgspec import Struct
 
-from gateway.auth.login_book import MOST_OPEN, Login, TooManyLogins
+from gateway.auth.login_book import MOST_OPEN, TooManyLogins
 from gateway.auth.logins import Logins
 from gateway.auth.oauth.settings import OAuthSettings
 from gateway.auth.tokens.token_store import TokenStore, cannot_write
@@ -18,12 +18,14 @@ from gateway.core.errors import InvalidRequest, Overloaded, RouteNotFound
 from gateway.core.records import login_name
 from gateway.core.texts import printable
 from gateway.handler.reply import JSON_TYPE, Reply
+from gateway.server.login_books import LoginBooks
 from gateway.server.login_json import LoggedOut, LoginNow
 from gateway.server.paths import LOGIN, LOGOUT
 from gateway.server.routes import Asked, Endpoint, Mask, Row
 from gateway.server.wsgi_body import read_body
 from gateway.wires.base import CallerWire
 from gateway.wires.openai_chat.inbound import OpenAIChatCallers
+from gateway.workers.siblings import Siblings
 
 NAMES: Final = frozenset({"login", "login_state", "login_cancel", "logout"})
 """Of the rows."""
@@ -52,14 +54,16 @@ class Providers(Protocol):
         KeyError: there is none of this name, or it needs no login."""
 
 
-def login_rows(logins: Logins, providers: Callable[[], Providers], mask: Mask) -> Sequence[Row]:
+def login_rows(logins: Logins, siblings: Siblings, providers: Callable[[], Providers], mask: Mask) -> Sequence[Row]:
     """The rows.
 
     Args:
         logins: makes the logins.
+        siblings: have others.
         providers: gives those that are served now.
         mask: takes secrets out of a text.
     """
+    books = LoginBooks(logins, siblings)
 
     def begin(asked: Asked, _: CallerWire) -> Reply:
         served, which = providers(), _which(asked)
@@ -71,16 +75,16 @@ def login_rows(logins: Logins, providers: Callable[[], Providers], mask: Mask) -
                 param="provider",
             )
         try:
-            login = logins.begin(settings, served.token_store)
+            login = books.begin(settings, served.token_store)
         except TooManyLogins:
             raise Overloaded(f"{MOST_OPEN} logins are under way. End one of them first.", retry_after=5.0) from None
-        return _login(login, 202 if login.ended is None else 200)
+        return _json(202 if login.state == "pending" else 200, login)
 
     def look(asked: Asked, _: CallerWire) -> Reply:
-        return _login(_known(logins.get(asked.arguments["id"])))
+        return _json(200, _known(books.look(asked.arguments["id"])))
 
     def cancel(asked: Asked, _: CallerWire) -> Reply:
-        return _login(_known(logins.cancel(asked.arguments["id"])))
+        return _json(200, _known(books.cancel(asked.arguments["id"])))
 
     def log_out(asked: Asked, _: CallerWire) -> Reply:
         served, which = providers(), _which(asked)
@@ -119,27 +123,10 @@ def _settings(providers: Providers, which: Which) -> OAuthSettings | None:
         ) from None
 
 
-def _known(login: Login | None) -> Login:
+def _known(login: LoginNow | None) -> LoginNow:
     if login is None:
         raise RouteNotFound("There is no such login, or none any more.")
     return login
-
-
-def _login(login: Login, status: int = 200) -> Reply:
-    grant = login.grant
-    shown = LoginNow(
-        id=login.id,
-        provider=login.account.provider,
-        account=login.account.account,
-        state=login.state,
-        user_code=grant.user_code if grant else None,
-        verification_uri=grant.verification_uri if grant else None,
-        verification_uri_complete=grant.verification_uri_complete if grant else None,
-        expires_at=login.expires_at if grant else None,
-        message=login.message,
-        command=login.command,
-    )
-    return _json(status, shown)
 
 
 def _json(status: int, value: LoginNow | LoggedOut) -> Reply:

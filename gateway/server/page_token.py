@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.auth.tokens.file_writer import FileWriter
+from gateway.config.loader import Loaded, resolve
 from gateway.core.clock import Clock
 from gateway.core.secrets import Secret
 
@@ -69,3 +70,9 @@ def read_token(folder: Path) -> Secret | None:
     except (OSError, UnicodeDecodeError):
         return None
     return Secret(text.strip()) if 0 < len(text) <= MAX_BYTES else None
+
+
+def token_folder(loaded: Loaded) -> Path | None:
+    """Where the page's token is kept. Without a configuration file there is no login, and no file is left behind."""
+    store = resolve(loaded.config.auth.token_store_path, loaded.path.parent) if loaded.path else None
+    return store.parent if store and loaded.config.gateway.page else None

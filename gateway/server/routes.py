@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeAlias, TypeVar
 import msgspec
 
 from gateway.clients.client import ANYONE, Client
-from gateway.core.errors import InvalidRequest
 from gateway.core.passed import PASSED
 from gateway.core.source import NOTHING, RequestContext
 from gateway.core.strict_json import JsonObject, dumps
 from gateway.core.token_estimate import estimate_tokens
 from gateway.dispatch.call import Call
-from gateway.dispatch.explain import CHAT, Explainer
 from gateway.handler.passthrough_handler import PassthroughHandler
 from gateway.handler.reply import JSON_TYPE, Reply
 from gateway.handler.reply_headers import ESTIMATED_TOKENS
@@ -26,7 +24,7 @@ from gateway.handler.request_handler import RequestHandler
 from gateway.routing.router import Router
 from gateway.server.guard import Guard
 from gateway.server.model_list import shape_for
-from gateway.server.paths import EXPLAIN, HEALTH
+from gateway.server.paths import HEALTH
 from gateway.wires.anthropic_messages.inbound import AnthropicMessagesCallers
 from gateway.wires.base import CallerWire, CountingWire, InboundWire
 from gateway.wires.openai_chat.inbound import OpenAIChatCallers
@@ -61,10 +59,6 @@ class Served(Protocol):
         """Knows the model names."""
 
     @property
-    def explainer(self) -> Explainer:
-        """How a name would be routed now."""
-
-    @property
     def guard(self) -> Guard:
         """Decides who may ask."""
 
@@ -85,6 +79,7 @@ class Asked(msgspec.Struct, frozen=True):
         query: the first value of each query argument.
         call: of a model call: what the handlers know of it.
         body: of a model call: the request's.
+        degraded: whether fewer workers serve than are to, because they keep dying.
     """
 
     environ: "WSGIEnvironment"
@@ -96,6 +91,7 @@ class Asked(msgspec.Struct, frozen=True):
     query: Mapping[str, str] = NOTHING
     call: Call | None = None
     body: bytes = b""
+    degraded: bool = False
 
     @property
     def model_call(self) -> Call:
@@ -214,17 +210,11 @@ def model(asked: Asked, _: CallerWire) -> Reply:
     return _json(shape_for(asked.environ).describe(name, asked.started))
 
 
-def explain(asked: Asked, _: CallerWire) -> Reply:
-    """GET /gateway/explain: what `python app.py explain` asks of a gateway that runs."""
-    name = asked.query.get("model")
-    if not name:
-        raise InvalidRequest(f"Which model? Ask {EXPLAIN}?model=NAME.", param="model")
-    return _reply(msgspec.json.encode(asked.served.explainer.explain(name, asked.query.get("endpoint", CHAT))))
-
-
 def health(asked: Asked, _: CallerWire) -> Reply:
     """GET /health."""
-    return _json({"status": "draining"}, 503) if asked.draining else _json({"status": "ok"})
+    if asked.draining:
+        return _json({"status": "draining"}, 503)
+    return _json({"status": "degraded" if asked.degraded else "ok"})
 
 
 ENDPOINTS: Final[Sequence[Row]] = (
@@ -242,7 +232,6 @@ ENDPOINTS: Final[Sequence[Row]] = (
     Endpoint("rerank", "/v2/rerank", ("POST",), OpenAIChatCallers, passed, model_call=True),  # Cohere's clients
     Endpoint("models", "/v1/models", ("GET",), OpenAIChatCallers, models),
     Endpoint("model", "/v1/models/<path:name>", ("GET",), OpenAIChatCallers, model),
-    Endpoint("explain", EXPLAIN, ("GET",), OpenAIChatCallers, explain, admin=True),
     Endpoint("health", HEALTH, ("GET",), OpenAIChatCallers, health),
 )
 """All of them. A path that no row has answers in the wire of the row above it, or else in the first one's."""

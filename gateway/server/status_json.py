@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from gateway.server.account_json import Account
 from gateway.server.client_json import ClientNow
+from gateway.sharing.follower import SharingView
 
 MAX_STATUS: Final = 65_536
 """Bytes."""
@@ -35,7 +36,7 @@ TurnWord = Literal["first", "next", "in line", "forced"]
 """How a target would be asked now: before all others; if those before it fail; after them, in the queue of its rate
 limit; although it rests, because no other is left."""
 Why = Literal["rate_limited", "quota", "model_missing", "key_refused", "failures", "no_room", "login_needed"]
-NeedKind = Literal["login", "key", "quota", "token", "reload", "restart", "ledger"]
+NeedKind = Literal["login", "key", "quota", "token", "reload", "restart", "ledger", "sharing"]
 
 
 class Need(Struct, frozen=True, rename="camel"):
@@ -45,7 +46,7 @@ class Need(Struct, frozen=True, rename="camel"):
         kind: `login`: at the provider. `key`: the provider has refused its key. `quota`: nothing is left there until
             somebody pays or `until`. `token`: another tool's token, or a renewal that fails. `reload`: the
             configuration file has faults (`configuration.lastReload`). `restart`: settings wait for a restart.
-            `ledger`: it cannot be written.
+            `ledger`: it cannot be written. `sharing`: the server that gateways share does not answer.
         provider, account: whose; "" where it is nobody's.
         message: what is wrong, in an English sentence.
         command: the command that helps; null where none does.
@@ -243,6 +244,7 @@ class Status(Struct, frozen=True, rename="camel"):
         models, accounts, clients: `modelCount`, `accountCount` and `clientCount` in all.
         series: the last hour.
         days: the last DAYS days with today as the last, the oldest first; null where no ledger can be read.
+        sharing: what is shared with other gateways through a server; null where nothing is.
     """
 
     now: float
@@ -269,3 +271,4 @@ class Status(Struct, frozen=True, rename="camel"):
     configuration: ConfigurationNow
     ledger: LedgerNow
     prices: PricesNow
+    sharing: SharingView | None = None

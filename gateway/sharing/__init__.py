@@ -1,1 +1,1 @@
-"""What processes of one machine share: files in the run directory, mapped as numbers."""
+"""What processes and machines share: files in the run directory, mapped as numbers, and a server."""

@@ -20,6 +20,7 @@ killed stays in the mapping. After a crash of the machine the boot is another on
 
 import errno
 import os
+import struct
 import sys
 import threading
 from collections.abc import Callable
@@ -40,19 +41,18 @@ _MAGIC, _VERSION, _LAYOUT, _BOOT, _SIZE, _ENTRIES, _MOVED, _PENDING = range(8)
 """The fields of the header. The last one is the number of entries in the journal."""
 
 if sys.platform != "win32":
-    import fcntl
+    from fcntl import LOCK_EX, LOCK_UN, flock
+else:
+    LOCK_EX, LOCK_UN = 2, 8
+
+    def flock(handle: int, operation: int) -> None:
+        raise OSError(errno.ENOSYS, f"no operation {operation} on {handle}: files are not shared on Windows")
 
 
-def _lock(handle: int) -> None:
-    if sys.platform != "win32":
-        fcntl.flock(handle, fcntl.LOCK_EX)
-    else:
-        raise OSError(errno.ENOSYS, "files are not shared between processes on Windows", handle)
-
-
-def _unlock(handle: int) -> None:
-    if sys.platform != "win32":
-        fcntl.flock(handle, fcntl.LOCK_UN)
+def _leave(handle: int) -> None:
+    """Close a file whose lock is held. Closing alone does not free it: a mapping has a descriptor of its own."""
+    flock(handle, LOCK_UN)
+    os.close(handle)
 
 
 class Words:
@@ -69,7 +69,8 @@ class Words:
         layout: what stands where, as a text: a file of another layout is made anew.
         size: the words that are needed. A new file is full of zeros.
         entries: words that one step changes at most, each change of a word counted.
-        opened: called in the step that has opened the file, and in the first after another process has replaced it.
+        opened: called with the words in the step that has opened the file, and in the first step after another process
+            has replaced it.
 
     Raises:
         OSError: the file cannot be made, locked or mapped, or its file system is full.
@@ -80,10 +81,10 @@ class Words:
     raw: memoryview
 
     def __init__(
-        self, path: Path, *, layout: str, size: int, entries: int, opened: Callable[[], None] | None = None
+        self, path: Path, *, layout: str, size: int, entries: int, opened: "Callable[[Words], None] | None" = None
     ) -> None:
         self._path = path
-        self._layout = _digest(layout)
+        self._layout = digest(layout)
         self._boot = _boot()
         self._size, self._entries = size, entries
         self._opened = opened
@@ -92,13 +93,13 @@ class Words:
         self._used = 0  # entries of the present step
         with self._mutex:
             self._open()
-            _unlock(self._handle)
+            flock(self._handle, LOCK_UN)
 
     def __enter__(self) -> None:
         """Begin a step."""
         self._mutex.acquire()
         try:
-            _lock(self._handle)
+            flock(self._handle, LOCK_EX)
             if self._head[_PENDING] or self._head[_MOVED]:
                 self._mend()
         except BaseException:
@@ -116,7 +117,7 @@ class Words:
                 else:
                     self._undo()
                 self._used = 0
-            _unlock(self._handle)
+            flock(self._handle, LOCK_UN)
         finally:
             self._mutex.release()
 
@@ -126,12 +127,24 @@ class Words:
         Raises:
             RuntimeError: the step changes more words than it may.
         """
-        self._note(place)
-        self.ints[place] = value
+        used = self._used
+        if used >= self._room:
+            raise RuntimeError(f"a step in {self._path.name} changes more than {self._room} words")
+        head, ints, entry = self._head, self.ints, JOURNAL_AT + 2 * used
+        head[entry] = place
+        head[entry + 1] = ints[place]
+        self._used = head[_PENDING] = used + 1
+        ints[place] = value
 
     def put_float(self, place: int, value: float) -> None:
-        """As `put`."""
-        self._note(place)
+        """As `put`, with the same words written out: a call more would be felt in every step."""
+        used = self._used
+        if used >= self._room:
+            raise RuntimeError(f"a step in {self._path.name} changes more than {self._room} words")
+        head, entry = self._head, JOURNAL_AT + 2 * used
+        head[entry] = place
+        head[entry + 1] = self.ints[place]
+        self._used = head[_PENDING] = used + 1
         self.floats[place] = value
 
     def commit(self) -> None:
@@ -151,7 +164,7 @@ class Words:
         self._head[_MOVED] = 1
         os.replace(self._unfinished, self._path)
         self._map(handle)
-        os.close(old)
+        _leave(old)
 
     def close(self) -> None:
         """Close the file. Idempotent; no step can begin after it."""
@@ -160,17 +173,9 @@ class Words:
                 os.close(self._handle)
                 self._handle = -1
 
-    def _note(self, place: int) -> None:
-        """Write the old value of a word to the journal."""
-        used = self._used
-        if used >= self._room:
-            raise RuntimeError(f"a step in {self._path.name} changes more than {self._room} words")
-        entry = JOURNAL_AT + 2 * used
-        head = self._head
-        head[entry] = place
-        head[entry + 1] = self.ints[place]
-        self._used = used + 1
-        head[_PENDING] = used + 1
+    def __del__(self) -> None:
+        if hasattr(self, "_handle"):
+            self.close()
 
     def _undo(self) -> None:
         head, ints = self._head, self.ints
@@ -187,7 +192,7 @@ class Words:
         elif self._head[_MOVED]:
             old = self._handle
             self._open()
-            os.close(old)
+            _leave(old)
 
     @property
     def _unfinished(self) -> Path:
@@ -197,14 +202,14 @@ class Words:
         """Open the file that is in its place, or make it; afterwards its lock is held."""
         while True:
             handle = os.open(self._path, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o600)
-            _lock(handle)
+            flock(handle, LOCK_EX)
             if self._is_in_place(handle):
                 break
-            os.close(handle)  # it was replaced while we waited for its lock
+            _leave(handle)  # it was replaced while we waited for its lock
         if not self._is_whole(handle):
             made = self._make(self._size, self._entries, lambda new: None)
             os.replace(self._unfinished, self._path)
-            os.close(handle)
+            _leave(handle)
             handle = made
         self._map(handle)
         if self._head[_PENDING]:
@@ -232,7 +237,7 @@ class Words:
         """Make a whole file under another name. Returns its descriptor, which holds its lock."""
         handle = os.open(self._unfinished, os.O_RDWR | os.O_CREAT | os.O_TRUNC | _NO_LINK, 0o600)
         try:
-            _lock(handle)
+            flock(handle, LOCK_EX)
             length = _length(size, entries)
             os.ftruncate(handle, length)
             if sys.platform == "linux":
@@ -241,7 +246,7 @@ class Words:
             words[:_MOVED] = memoryview(_packed(MAGIC, VERSION, self._layout, self._boot, size, entries)).cast("q")
             fill(words[JOURNAL_AT + 2 * entries :])
         except BaseException:
-            os.close(handle)
+            _leave(handle)
             raise
         return handle
 
@@ -257,7 +262,7 @@ class Words:
         self.raw = whole[data * WORD :]
         self.floats = self.raw.cast("d")
         if self._opened is not None:
-            self._opened()
+            self._opened(self)
 
 
 def _length(size: int, entries: int) -> int:
@@ -268,14 +273,19 @@ def _packed(*numbers: int) -> bytes:
     return b"".join(number.to_bytes(WORD, sys.byteorder, signed=True) for number in numbers)
 
 
-def _digest(text: str) -> int:
-    """A number for a text, above 0."""
+def bits_of(number: float) -> int:
+    """The word that is a floating-point number, as an integer."""
+    return int.from_bytes(struct.pack("=d", number), sys.byteorder, signed=True)
+
+
+def digest(text: str) -> int:
+    """A number for a text, above 0; two texts do not meet."""
     return int.from_bytes(blake2b(text.encode(), digest_size=WORD).digest()) >> 1 or 1
 
 
 def _boot() -> int:
     """A number for this start of the machine; 0 where the system tells none, and whoever made the folder cleans it."""
     try:
-        return _digest(Path("/proc/sys/kernel/random/boot_id").read_text())
+        return digest(Path("/proc/sys/kernel/random/boot_id").read_text())
     except OSError:
         return 0

@@ -6,6 +6,7 @@ costs far more time than requests does.
 
 import threading
 from collections.abc import Callable, Hashable, Mapping
+from typing import TYPE_CHECKING
 
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.no_op import no_op
@@ -14,8 +15,10 @@ from gateway.upstream.cancellation import PendingResponse
 from gateway.upstream.certificates import TrustStore
 from gateway.upstream.direct.transport import DirectTransport
 from gateway.upstream.proxied.proxies import is_proxied, proxy_of
-from gateway.upstream.proxied.transport import RequestsTransport
 from gateway.upstream.transport import HttpRequest, Transport
+
+if TYPE_CHECKING:
+    from gateway.upstream.proxied.transport import RequestsTransport
 
 
 class UpstreamSession:
@@ -47,7 +50,7 @@ class UpstreamSession:
         shared: "SharedTransports | None" = None,
     ) -> None:
         def made() -> Transport:
-            kind = RequestsTransport if is_proxied(endpoint) else DirectTransport
+            kind = _proxied() if is_proxied(endpoint) else DirectTransport
             return kind(
                 provider,
                 endpoint,
@@ -75,6 +78,12 @@ class UpstreamSession:
     def close(self) -> None:
         """Close the idle connections, unless another session shares them. Idempotent."""
         self._lease.close()
+
+
+def _proxied() -> "type[RequestsTransport]":
+    from gateway.upstream.proxied.transport import RequestsTransport  # noqa: PLC0415 - takes 40 ms, mostly for nothing
+
+    return RequestsTransport
 
 
 class SharedTransports:

@@ -19,7 +19,7 @@ from gateway.auth.sources import (
 )
 from gateway.bindings import Login, logins_of
 from gateway.core.records import login_name
-from gateway.limits.rate_limiters import RowKey
+from gateway.limits.row_key import RowKey
 from gateway.limits.slots import RowStatus
 from gateway.observe.quota import Key, Quota
 from gateway.routing.cooldowns import CooldownReason
@@ -42,27 +42,28 @@ Whys = Mapping[str, frozenset[CooldownReason | None]]
 """By provider, why its targets are not asked now."""
 
 
-def accounts_of(assembly: Assembly, runtime: Runtime, whys: Whys) -> Sequence[Account]:
+def accounts_of(assembly: Assembly, runtime: Runtime, whys: Whys, said: Mapping[Key, Quota]) -> Sequence[Account]:
     """Every account, in the order of the configuration.
 
     Args:
         assembly: what is served.
         runtime: what outlives it.
         whys: of targets.
+        said: what providers say of their own limits.
     """
-    view = _Accounts(assembly, runtime, whys)
+    view = _Accounts(assembly, runtime, whys, said)
     return [view.account(name, login) for name, login in logins_of(assembly.bindings).items()]
 
 
 class _Accounts:
     """What all accounts are shown from, asked for once."""
 
-    def __init__(self, assembly: Assembly, runtime: Runtime, whys: Whys) -> None:
+    def __init__(self, assembly: Assembly, runtime: Runtime, whys: Whys, said: Mapping[Key, Quota]) -> None:
         self._assembly = assembly
         self._runtime = runtime
         self._whys = whys
         self._now = runtime.clock.wall()
-        self._remaining = _remaining(runtime.quotas.known(self._now))
+        self._remaining = _remaining(said)
         self._rows = runtime.limiters.status()
 
     def account(self, name: str, login: Login) -> Account:

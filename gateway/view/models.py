@@ -7,7 +7,7 @@ from typing import Final
 from gateway.assembly import Assembly
 from gateway.core.patterns import STAR
 from gateway.core.records import login_name
-from gateway.dispatch.explain import HowAsked
+from gateway.dispatch.explanation import HowAsked
 from gateway.routing.cooldowns import CooldownReason
 from gateway.routing.router import Route, Target
 from gateway.routing.target_health import TargetStatus
@@ -15,6 +15,7 @@ from gateway.runtime import Runtime
 from gateway.server.account_json import Account
 from gateway.server.status_json import LONGEST, ModelNow, TargetNow, TurnWord, Why
 from gateway.view.accounts import Whys
+from gateway.view.activity import Seen
 
 MILLI: Final = 1_000
 CANNOT_BE_USED: Final = frozenset({"login_needed", "failing"})
@@ -36,7 +37,11 @@ def whys_of(health: Mapping[Target, TargetStatus]) -> Whys:
 
 
 def models_of(
-    assembly: Assembly, runtime: Runtime, health: Mapping[Target, TargetStatus], accounts: Sequence[Account]
+    assembly: Assembly,
+    runtime: Runtime,
+    health: Mapping[Target, TargetStatus],
+    accounts: Sequence[Account],
+    seen: Mapping[Target, Seen],
 ) -> Sequence[ModelNow]:
     """Every alias, the patterns last.
 
@@ -45,9 +50,10 @@ def models_of(
         runtime: what outlives it.
         health: of all targets.
         accounts: of the configuration.
+        seen: of targets, by all workers.
     """
     without = frozenset(login_name(each.provider, each.account) for each in accounts if each.state in CANNOT_BE_USED)
-    view = _Targets(assembly, runtime, health, without)
+    view = _Targets(assembly, runtime, health, without, seen)
     return [view.model(route) for route in assembly.router.routes]
 
 
@@ -58,10 +64,11 @@ class _Targets:
         runtime: Runtime,
         health: Mapping[Target, TargetStatus],
         without: frozenset[str],
+        seen: Mapping[Target, Seen],
     ) -> None:
         self._assembly = assembly
-        self._runtime = runtime
         self._health = health
+        self._seen = seen
         self._without = without
         self._now = runtime.clock.wall()
 
@@ -75,8 +82,8 @@ class _Targets:
 
     def _target(self, target: Target, place: int, how: HowAsked, *, is_first: bool) -> TargetNow:
         status = self._health[target]
-        first = self._runtime.health.first_content(target)
-        p50, p95, samples = first or (None, None, 0)
+        seen = self._seen.get(target)
+        p50, p95, samples = (seen.p50, seen.p95, seen.samples) if seen else (None, None, 0)
         turn: TurnWord = "next" if how == "in order" else how
         return TargetNow(
             provider=target.provider,
@@ -87,7 +94,7 @@ class _Targets:
             state=status.state,
             why=self._why(target, status, how),
             resting_until_at=round(self._now + status.due, 3) if status.due > 0 else None,
-            failures=status.failures,
+            failures=seen.failures if seen else status.failures,
             wire=self._assembly.bindings[target.provider].resolved.wire,
             first_p50_ms=None if p50 is None else round(p50 * MILLI),
             first_p95_ms=None if p95 is None else round(p95 * MILLI),

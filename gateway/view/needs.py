@@ -6,6 +6,7 @@ from gateway.core.durations import plural
 from gateway.core.program import command
 from gateway.server.account_json import Account
 from gateway.server.status_json import ConfigurationNow, LedgerNow, ModelNow, Need
+from gateway.sharing.follower import SharingView
 
 
 def needs_of(
@@ -51,3 +52,9 @@ def _of_configuration(configuration: ConfigurationNow) -> Iterator[Need]:
 def _of_ledger(ledger: LedgerNow) -> Iterator[Need]:
     if ledger.state == "failing":
         yield Need("ledger", f"The ledger cannot be written: {ledger.problem}. Calls go on and wait to be written.")
+
+
+def needs_of_sharing(sharing: SharingView | None) -> Iterator[Need]:
+    """What the server that gateways share needs."""
+    if sharing is not None and sharing.state == "away":
+        yield Need("sharing", sharing.in_words())

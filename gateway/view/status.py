@@ -7,15 +7,15 @@ ledger's file, are kept for a moment. It asks no provider.
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 
 import msgspec
 from msgspec.structs import replace
 
 from gateway import __version__
 from gateway.assembly import Assembly
-from gateway.config.changes import ReloadOutcome
-from gateway.observe.recent import MINUTE, RecentCalls
+from gateway.observe.recent import MINUTE, MinuteCounts, minutes_of
+from gateway.reload_state import Reloaded
 from gateway.runtime import Runtime
 from gateway.server.calls_json import Calls
 from gateway.server.status_json import (
@@ -39,25 +39,16 @@ from gateway.server.status_json import (
     Status,
 )
 from gateway.view.accounts import accounts_of
-from gateway.view.calls import call_of
+from gateway.view.activity import Activity, activity_of, encoded, folded, merged
 from gateway.view.clients import clients_of
 from gateway.view.days import DaySums
 from gateway.view.models import health_of, models_of, whys_of
-from gateway.view.needs import needs_of
+from gateway.view.needs import needs_of, needs_of_sharing
 
+TOPIC: Final = "activity"
+ANSWER_SECONDS: Final = 0.3
+"""What other workers get to answer."""
 OLD_PRICES_SECONDS: Final = 120 * 86_400
-
-
-class Reloads(Protocol):
-    """How reloads have ended (gateway.reload.Reloader)."""
-
-    @property
-    def latest(self) -> tuple[float, ReloadOutcome] | None:
-        """When the latest one ended, and how; None before the first."""
-
-    @property
-    def needs_restart(self) -> Sequence[str]:
-        """The settings whose old value stays until the process is started anew."""
 
 
 class StatusView:
@@ -70,12 +61,14 @@ class StatusView:
         url: where the gateway listens.
     """
 
-    def __init__(self, runtime: Runtime, assembly: Callable[[], Assembly], reloads: Reloads, url: str) -> None:
+    def __init__(self, runtime: Runtime, assembly: Callable[[], Assembly], reloads: Reloaded, url: str) -> None:
         self._runtime = runtime
         self._assembly = assembly
         self._reloads = reloads
         self._url = url
-        self._started = runtime.clock.wall()
+        self._siblings = runtime.siblings
+        self._siblings.answer(TOPIC, lambda _: encoded(activity_of(assembly(), runtime)))
+        self._siblings.keep(TOPIC, folded)
         self._days = DaySums(runtime.ledger.store, runtime.clock)
 
     def status(self) -> bytes:
@@ -87,31 +80,37 @@ class StatusView:
 
     def calls(self, after: int, limit: int) -> bytes:
         """The latest calls with an id above `after`, at most `limit`, as JSON."""
-        recent = self._runtime.recent
-        found = recent.calls(after, limit)
-        return msgspec.json.encode(Calls(self._started, recent.last, tuple(map(call_of, found))))
+        last = self._runtime.recent.last  # before the workers are asked, who have told their calls up to it then
+        after = after if after <= last else 0  # the number of a call from before a restart
+        found = [each for each in self._activity().calls if after < each.id <= last]
+        return msgspec.json.encode(Calls(self._runtime.recent.numbers.started_at, last, tuple(found[:limit])))
+
+    def _activity(self) -> Activity:
+        """Of all workers; of one that does not answer, what it has said last."""
+        return merged(self._siblings.ask(TOPIC, b"", within=ANSWER_SECONDS))
 
     def _status(self) -> Status:
         runtime, assembly = self._runtime, self._assembly()
+        last, activity = runtime.recent.last, self._activity()
         health = health_of(assembly, runtime)
-        accounts = accounts_of(assembly, runtime, whys_of(health))
-        models = models_of(assembly, runtime, health, accounts)
+        accounts = accounts_of(assembly, runtime, whys_of(health), dict(activity.said))
+        models = models_of(assembly, runtime, health, accounts, activity.seen())
         clients = clients_of(runtime.clients.status())
-        configuration, ledger = self._configuration(assembly), self._ledger()
-        needs = [self._masked(each) for each in needs_of(accounts, models, configuration, ledger)]
-        last = runtime.recent.last
+        configuration, ledger = self._configuration(assembly), self._ledger(activity)
+        sharing = runtime.shared()
+        found = (*needs_of(accounts, models, configuration, ledger), *needs_of_sharing(sharing))
+        needs = [self._masked(each) for each in found]
         days = self._days.days(last)
-        running, streams = runtime.watchdog.counts()
         return Status(
             now=round(runtime.clock.wall(), 3),
-            started_at=self._started,
+            started_at=runtime.recent.numbers.started_at,
             version=__version__,
             state="draining" if runtime.drain_state.draining else "serving",
             base_url=f"{self._url}/v1",
             key_needed=assembly.guard.keyed,
             first_run=not last and not any(day.calls for day in days or ()),
-            running_calls=running,
-            running_streams=streams,
+            running_calls=activity.running,
+            running_streams=activity.streams,
             waiting_calls=sum(max((limit.waiting for limit in each.limits), default=0) for each in accounts),
             last_call=last,
             needs=tuple(needs),
@@ -122,11 +121,12 @@ class StatusView:
             account_count=len(accounts),
             clients=tuple(clients),
             client_count=len(clients),
-            series=series_of(runtime.recent),
+            series=series_of(activity.minutes, runtime.clock.wall()),
             days=days,
             configuration=configuration,
             ledger=ledger,
             prices=self._prices(),
+            sharing=sharing,
         )
 
     def _masked(self, need: Need) -> Need:
@@ -139,13 +139,13 @@ class StatusView:
             generation=assembly.generation or 1,
             reload=assembly.loaded.config.gateway.reload,
             last_reload=self._reload(),
-            needs_restart=tuple(self._reloads.needs_restart[:MAX_SETTINGS]),
+            needs_restart=tuple(self._reloads.state.needs_restart[:MAX_SETTINGS]),
         )
 
     def _reload(self) -> Reload | None:
-        if self._reloads.latest is None:
+        if self._reloads.state.latest is None:
             return None
-        at, outcome = self._reloads.latest
+        at, outcome = self._reloads.state.latest
         mask = self._runtime.masker.mask
         faults = tuple(
             FaultNow(each.path[:LONGEST], each.line, each.column, mask(each.message)[:LONGEST])
@@ -154,15 +154,14 @@ class StatusView:
         result: Literal["success", "failed"] = "failed" if outcome.faults else "success"
         return Reload(at, result, tuple(outcome.changed[:MAX_SETTINGS]), faults, len(outcome.faults))
 
-    def _ledger(self) -> LedgerNow:
-        ledger = self._runtime.ledger
-        store, fault = ledger.store, ledger.fault
+    def _ledger(self, activity: Activity) -> LedgerNow:
+        store, fault, dropped = self._runtime.ledger.store, activity.fault, activity.dropped
         if store is None:
-            return LedgerNow("off", None, None, None, ledger.dropped)
+            return LedgerNow("off", None, None, None, dropped)
         if store.path is None:
-            return LedgerNow("memory", None, None, None, ledger.dropped)
+            return LedgerNow("memory", None, None, None, dropped)
         state: Literal["failing", "ok"] = "failing" if fault else "ok"
-        return LedgerNow(state, str(store.path), _size(store.path), fault and fault[:LONGEST], ledger.dropped)
+        return LedgerNow(state, str(store.path), _size(store.path), fault and fault[:LONGEST], dropped)
 
     def _prices(self) -> PricesNow:
         known = self._runtime.price_table.known_date
@@ -172,9 +171,9 @@ class StatusView:
         return PricesNow(known, old=self._runtime.clock.wall() - since > OLD_PRICES_SECONDS)
 
 
-def series_of(recent: RecentCalls) -> Series:
+def series_of(counts: Sequence[MinuteCounts], now: float) -> Series:
     """The last hour by minute."""
-    minutes = recent.minutes()
+    minutes = minutes_of(counts, now)
     return Series(
         from_at=float(minutes[0].number * MINUTE),
         answered=tuple(each.answered for each in minutes),

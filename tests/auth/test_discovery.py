@@ -14,6 +14,7 @@ from gateway.auth.oauth.client import OAuthClient
 from gateway.auth.oauth.discovery import discover, document_addresses, endpoints_in
 from gateway.auth.oauth.settings import Endpoints, OAuthSettings, with_endpoints
 from tests.support.auth_server import DOCUMENTS, AuthServer
+from tests.support.cases import each_case
 from tests.support.upstream_script import Json, Request, ScriptedUpstream, Status, Step
 
 NOTHING = Endpoints()
@@ -178,7 +179,7 @@ def test_an_authorization_endpoint_that_is_no_address_is_nowhere_to_ask(endpoint
     assert discover(OAuthSettings("acme", "id", authorization_endpoint=endpoint), {}) == NOTHING
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("issuer", "endpoint", "taken"),
     [
         ("https://auth.x.ai", "https://auth.x.ai/token", True),

@@ -11,6 +11,7 @@ from gateway.auth.tokens.file_formats import MAX_JWT, FileFormat, TokenPaths, re
 from gateway.auth.tokens.token import Token
 from gateway.core.secrets import Secret
 from gateway.core.strict_json import JsonFault, JsonValue
+from tests.support.cases import each_case
 
 NEW_YEAR = 1_767_225_600.0  # 2026-01-01T00:00:00Z
 WRITTEN = NEW_YEAR - 3600
@@ -103,8 +104,8 @@ def test_a_tool_that_tells_a_lifetime_is_counted_from_when_it_wrote() -> None:
     assert read_tokens({"access_token": "a", "expires_in": 3600}, "p")["p"].expires_at is None
 
 
-@pytest.mark.parametrize("access", ["accessToken", "access_token", "token", "apiKey", "api_key"])
-@pytest.mark.parametrize(
+@each_case("access", ["accessToken", "access_token", "token", "apiKey", "api_key"])
+@each_case(
     ("expiry", "value"),
     [
         ("expiresAt", "2026-01-01T00:00:00Z"),
@@ -177,10 +178,8 @@ def test_a_configured_place_with_nothing_there_is_told(place: str) -> None:
 # What is no token --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "value", [[], "sk-SECRET", 1, None, {}, {"type": []}, {"x": "sk-SECRET"}, {"x": {"accessToken": "a\r\nb"}}]
-)
-@pytest.mark.parametrize("form", ["auto", "plain", "codex", "gemini-cli", "gcloud"])
+@each_case("value", [[], "sk-SECRET", 1, None, {}, {"type": []}, {"x": "sk-SECRET"}, {"x": {"accessToken": "a\r\nb"}}])
+@each_case("form", ["auto", "plain", "codex", "gemini-cli", "gcloud"])
 def test_a_file_without_a_token_is_a_fault_that_quotes_nothing(value: JsonValue, form: FileFormat) -> None:
     assert "SECRET" not in fault(value, form)
 

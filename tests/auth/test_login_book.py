@@ -8,6 +8,7 @@ from msgspec.structs import asdict
 from gateway.auth.login_book import KEPT_SECONDS, MOST_ENDED, MOST_OPEN, AccountName, Login, LoginBook, TooManyLogins
 from gateway.auth.oauth.responses import DeviceGrant
 from gateway.core.secrets import Secret
+from tests.support.examples import examples
 
 NAMES = [AccountName(f"p{number}") for number in range(MOST_OPEN + 2)]
 GRANT = DeviceGrant(Secret("device"), "ABCD", "https://login.example", None, 600.0, 5.0)
@@ -118,7 +119,7 @@ class Logins(RuleBasedStateMachine):
 
 
 TestLogins = Logins.TestCase
-TestLogins.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestLogins.settings = settings(max_examples=examples(150), stateful_step_count=40, deadline=None)
 
 
 def test_a_login_is_forgotten_some_minutes_after_its_end() -> None:

@@ -20,6 +20,7 @@ from gateway.auth.oauth.token_reply import TokenReply
 from gateway.core.secrets import Secret
 from tests.support.auth_server import AuthServer
 from tests.support.auth_sockets import Fault, Raw
+from tests.support.cases import each_case
 from tests.support.fakes import FakeClock
 from tests.support.upstream_script import Body, Cut, Head, Json, ScriptedUpstream, Send, Stall
 
@@ -133,9 +134,9 @@ def test_revoking_an_unknown_token_is_a_success(client: OAuthClient) -> None:
     client.revoke(Secret("at-unknown"), "access_token")
 
 
-@pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
-@pytest.mark.parametrize("format", ["form", "json"])
-@pytest.mark.parametrize("secret", [*":/+%&=ü \"'\\~*?#@", SPECIAL, "a:b:c", "%2B", "x" * 500])
+@each_case("method", ["client_secret_basic", "client_secret_post"])
+@each_case("format", ["form", "json"])
+@each_case("secret", [*":/+%&=ü \"'\\~*?#@", SPECIAL, "a:b:c", "%2B", "x" * 500])
 def test_a_client_secret_may_have_any_character(method: AuthMethod, format: str, secret: str) -> None:
     with AuthServer("id:with/+ %ü", secret) as server:
         settings = replace(server.settings(method), request_format="json" if format == "json" else "form")

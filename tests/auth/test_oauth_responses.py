@@ -6,8 +6,8 @@ import math
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from gateway.auth.oauth.endpoint import OAuthResponse, trusted_address
 from gateway.auth.oauth.errors import OAuthRefused, OAuthUnreachable
-from gateway.auth.oauth.http import OAuthResponse, trusted_address
 from gateway.auth.oauth.responses import read_device_grant, read_fields, read_token_reply
 from gateway.core.secrets import Secret
 

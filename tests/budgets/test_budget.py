@@ -3,8 +3,10 @@
 import math
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -12,15 +14,22 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from gateway.clients.budget import Budget, Reservation
+from gateway.clients.budget_engine import BudgetEngine
 from gateway.clients.budgets import Budgets, dollars
+from gateway.clients.local_budgets import LocalBudgets
 from gateway.clients.periods import Per, period
+from gateway.clients.shared_budgets import SharedBudgets
 from gateway.config.clients import Budget as BudgetSettings
 from gateway.config.clients import Client
+from gateway.core.clock import Clock
 from gateway.core.errors import BudgetExhausted
+from tests.support.examples import examples
 from tests.support.fakes import FakeClock
+from tests.support.limits import ENGINES
 
 PERS: tuple[Per, ...] = ("day", "week", "month", "total")
 START = 1_764_000_000.0
+Made = Callable[[Clock], BudgetEngine]
 
 
 class Call:
@@ -99,7 +108,7 @@ class BudgetMachine(RuleBasedStateMachine):
 
 
 TestBudget = BudgetMachine.TestCase
-TestBudget.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestBudget.settings = settings(max_examples=examples(150), stateful_step_count=40, deadline=None)
 
 
 @pytest.fixture(params=["UTC", "Europe/Berlin", "Asia/Seoul", "America/Los_Angeles"])
@@ -147,14 +156,20 @@ def of(usd: float, per: Per = "day") -> Client:
     return Client(name="ci", key_hash="sha256:" + "0" * 64, budget=BudgetSettings(usd=usd, per=per))
 
 
-def test_a_reload_asks_the_ledger_only_about_what_is_new() -> None:
+@pytest.fixture(params=ENGINES)
+def made(request: pytest.FixtureRequest, tmp_path: Path) -> Made:
+    """Makes an engine."""
+    return LocalBudgets if request.param == "local" else partial(SharedBudgets, tmp_path, 0)
+
+
+def test_a_reload_asks_the_ledger_only_about_what_is_new(made: Made) -> None:
     asked: list[tuple[str, float]] = []
 
     def spent_since(client: str, since: float) -> int:
         asked.append((client, since))
         return 7
 
-    budgets = Budgets(clock := FakeClock())
+    budgets = Budgets(made(clock := FakeClock()))
     budgets.configure([of(1)], spent_since)
     reservation = budgets.reserve("ci", clock.wall(), 100, is_free=False)
     budgets.settle("ci", reservation, 50)
@@ -169,9 +184,9 @@ def test_a_reload_asks_the_ledger_only_about_what_is_new() -> None:
     assert budgets.views()["ci"].spent == 7
 
 
-def test_fifty_calls_at_once_do_not_see_the_same_rest() -> None:
+def test_fifty_calls_at_once_do_not_see_the_same_rest(made: Made) -> None:
     clock = FakeClock()
-    budgets = Budgets(clock)
+    budgets = Budgets(made(clock))
     budgets.configure([of(3)], lambda client, since: 0)
     passed, barrier = [], threading.Barrier(50)
 
@@ -194,8 +209,8 @@ def test_fifty_calls_at_once_do_not_see_the_same_rest() -> None:
     assert budgets.views()["ci"].reserved == 0
 
 
-def test_the_refusal_says_what_is_left_and_when_it_begins_anew() -> None:
-    budgets = Budgets(clock := FakeClock())
+def test_the_refusal_says_what_is_left_and_when_it_begins_anew(made: Made) -> None:
+    budgets = Budgets(made(clock := FakeClock()))
     budgets.configure([of(0.05)], lambda client, since: 40_000)
     with pytest.raises(BudgetExhausted) as refused:
         budgets.reserve("ci", clock.wall(), 12_345, is_free=False)

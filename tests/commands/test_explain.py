@@ -18,7 +18,8 @@ from gateway.core.clock import SystemClock
 from gateway.core.errors import ModelNotFound
 from gateway.core.provider_failures import QuotaExhausted, UnsupportedByModel
 from gateway.core.secrets import Secret
-from gateway.dispatch.explain import Explainer, Explanation
+from gateway.dispatch.explain import Explainer
+from gateway.dispatch.explanation import Explanation
 from gateway.handler.reply_headers import attempts_text
 from gateway.routing.endpoint_routes import EndpointRoutes
 from gateway.routing.lessons import Lessons

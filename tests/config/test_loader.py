@@ -22,6 +22,7 @@ from gateway.config.token_files import TokenFile, WatchFile
 from gateway.core.secrets import Secret
 from gateway.providers import catalog
 from gateway.providers.vendors import VENDORS
+from tests.support.cases import each_case
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "config.example.yaml"
@@ -170,12 +171,12 @@ def test_the_space_around_a_secret_is_not_part_of_it() -> None:
 # What is refused, in which words ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+@each_case("path", GOLDEN, ids=lambda path: path.stem)
 def test_a_bad_file_is_refused_in_exactly_these_words(path: Path) -> None:
     assert refusal(path.read_bytes()) + "\n" == path.with_suffix(".txt").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+@each_case("path", GOLDEN, ids=lambda path: path.stem)
 def test_no_refusal_shows_a_secret_or_a_value_from_the_environment(path: Path) -> None:
     shown = refusal(path.read_bytes()).replace("${CANARY}", "")
     assert "CANARY" not in shown
@@ -373,12 +374,13 @@ def test_the_settings_that_the_example_comments_out_load_as_well() -> None:
         "COMPANY_CLIENT_SECRET": "e",
         "AZURE_OPENAI_API_KEY": "f",
         "ANTHROPIC_API_KEY": "g",
+        "REDIS_PASSWORD": "i",
         "MY_KEY": "a key of twenty characters",
     }
     loaded = parse(text.encode(), "config.yaml", env=env, checks=(catalog.check(env),))
     config = loaded.config
     assert loaded.warnings == ()
-    assert count == 93
+    assert count == 98
     assert [(each.name, each.admin, each.models) for each in config.clients] == [
         ("ci", False, ("my-best-model", "openai/gpt-4o*")),
         ("me", True, None),
@@ -619,7 +621,7 @@ PLACES = [
 ]
 
 
-@pytest.mark.parametrize("place", PLACES)
+@each_case("place", PLACES)
 def test_a_secret_is_not_shown_wherever_it_was_put_by_mistake(place: str) -> None:
     assert CANARY not in refusal(place.replace("KEY", CANARY))
     assert "CANARY" not in refusal(place.replace("KEY", CANARY))

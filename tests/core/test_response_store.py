@@ -68,9 +68,9 @@ def test_an_answer_comes_back_as_it_was(store: ResponseStore) -> None:
         "output": [entry("out_a")],
     }
     assert store.input("a", "") == [entry("in_a")]
-    assert store.entry("out_a", "") == entry("out_a")
-    assert store.entry("in_a", "") == entry("in_a")
-    assert store.entry("out_b", "") is None
+    assert store.entries(["out_a"], "") == {"out_a": entry("out_a")}
+    assert store.entries(["in_a"], "") == {"in_a": entry("in_a")}
+    assert not store.entries(["out_b"], "")
 
 
 def test_a_conversation_is_all_that_was_said(store: ResponseStore) -> None:
@@ -85,7 +85,7 @@ def test_another_client_sees_nothing(store: ResponseStore) -> None:
     assert store.response("a", "two") is None
     assert store.conversation("a", "two") is None
     assert store.input("a", "two") is None
-    assert store.entry("out_a", "two") is None
+    assert not store.entries(["out_a"], "two")
     assert not store.delete("a", "two")
     assert knows(store, "a", "one")
 
@@ -177,4 +177,4 @@ def test_all_bytes_are_given_back(store: ResponseStore) -> None:
     for number in (2, 4, 0, 1, 3):
         assert store.delete(str(number), "")
     assert store.bytes == 0
-    assert store.entry("out_0", "") is None
+    assert not store.entries(["out_0"], "")

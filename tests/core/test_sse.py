@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.sse import DONE, Event, SseDecoder, SseTooLarge, StrayLine, encode
+from tests.support.cases import each_case
 
 PIECES = [
     b"data:",
@@ -68,7 +69,7 @@ def cut(stream: bytes, places: list[int]) -> list[bytes]:
     return [stream[start:end] for start, end in pairwise(edges)]
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("stream", "events"),
     [
         (b"data: YHOO\ndata: +2\ndata: 10\n\n", [Event(b"YHOO\n+2\n10")]),
@@ -91,7 +92,7 @@ def cut(stream: bytes, places: list[int]) -> list[bytes]:
         (b"data: x\n\n" + BOM + b"data: y\n\n", [Event(b"x")]),
     ],
 )
-@pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"])
+@each_case("end", [b"\n", b"\r", b"\r\n"])
 def test_a_stream_means_the_same_whole_and_byte_by_byte_with_any_line_end(
     stream: bytes, events: list[Event], end: bytes
 ) -> None:

@@ -9,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.core.strict_json import MAX_CONTAINERS, SHORT, JsonFault, JsonObject, JsonValue, as_object, dumps, loads
+from tests.support.cases import each_case
 
 SMALLEST, LARGEST = -(2**63), 2**64 - 1
 
@@ -128,8 +129,8 @@ def test_the_first_integers_beyond_64_bits_are_refused() -> None:
             loads(b"%d" % number)
 
 
-@pytest.mark.parametrize("before", range(12))
-@pytest.mark.parametrize("number", [SMALLEST - 1, LARGEST + 1])
+@each_case("before", range(12))
+@each_case("number", [SMALLEST - 1, LARGEST + 1])
 def test_a_long_integer_is_found_wherever_it_stands(before: int, number: int) -> None:
     text = b'{"%b":[0,%d]}' % (b"x" * before, number)
     with pytest.raises(JsonFault, match="64 bits"):

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.text_end import ANCHOR_LENGTHS, MIN_ANCHOR, anchor, ends_whole
+from tests.support.cases import each_case
 
 PROSE = "The quick brown fox jumps over the lazy dog, and the dog does not mind that at all"
 PHRASE = "it was the best of times, it was the worst of times, "
@@ -102,11 +103,11 @@ BROKEN_OFF = [
 ]
 
 
-@pytest.mark.parametrize("text", WHOLE)
+@each_case("text", WHOLE)
 def test_a_whole_text_may_end(text: str) -> None:
     assert ends_whole(text)
 
 
-@pytest.mark.parametrize("text", BROKEN_OFF)
+@each_case("text", BROKEN_OFF)
 def test_a_text_was_broken_off(text: str) -> None:
     assert not ends_whole(text)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.demo.filling import fill
+from tests.support.cases import each_case
 
 REFERRING = {
     "$defs": {"a/b": {"type": "integer", "minimum": 3}, "alias": {"$ref": "#/$defs/a~1b"}},
@@ -21,7 +22,7 @@ ALL_OF = {
 }
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("schema", "instance"),
     [
         ({}, "text"),

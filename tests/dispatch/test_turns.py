@@ -13,6 +13,7 @@ from gateway.core.secrets import Secret
 from gateway.dispatch.turns import no_session
 from gateway.routing.accounts import Account, AccountPool
 from gateway.routing.router import Target
+from tests.support.examples import examples
 from tests.support.failover_scene import Scene, route
 
 NAMES = ("k1", "k2", "k3")
@@ -82,5 +83,5 @@ class Choosing(RuleBasedStateMachine):
         self.folder.cleanup()
 
 
-Choosing.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+Choosing.TestCase.settings = settings(max_examples=examples(60), stateful_step_count=30, deadline=None)
 TestChoosing = Choosing.TestCase

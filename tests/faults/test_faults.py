@@ -22,6 +22,7 @@ from tests.faults import (
     refusal_rows,
 )
 from tests.faults.table import ERROR, SECOND, Fault, Reply, Says
+from tests.support.cases import each_case
 from tests.support.continuations import answer_to, is_continuation
 from tests.support.fakes import FastClock
 from tests.support.running import Running, alias, events, provider, running
@@ -51,7 +52,7 @@ BEGUN: Final = 200
 """The status of a stream that has begun before its provider has answered. A slow one begins so."""
 QUESTION: Final = "Which are the capitals of France and Italy?"
 RUNS: Final = [
-    pytest.param(number, way, behind, id=f"{fault.name} [{way}, {'two' if behind else 'alone'}]")
+    (number, way, behind)
     for number, fault in enumerate(FAULTS)
     for way in ("whole", "stream")
     for behind in (False, True)
@@ -102,10 +103,8 @@ class Scene:
         self.sound.answers(answer_soundly)
         providers: dict[str, object] = {"sound": provider(self.sound.base_url, apiKey="k")}
         aliases = []
-        for run in RUNS:
-            number, way, behind = run.values
-            assert isinstance(number, int) and isinstance(way, str)
-            name = name_of(number, way, behind=bool(behind))
+        for number, way, behind in RUNS:
+            name = name_of(number, way, behind=behind)
             base = f"{self.faulty.url}/v1beta"
             is_gemini = FAULTS[number].wire == "gemini"
             providers[name] = (
@@ -190,9 +189,13 @@ def told(found: Heard, way: str) -> tuple[int, str | None]:
     return found.status, found.error["code"]
 
 
-@pytest.mark.parametrize(("number", "way", "behind"), RUNS)
+@pytest.mark.parametrize("behind", [False, True], ids=["alone", "two"])
+@pytest.mark.parametrize("way", ["whole", "stream"])
+@each_case("number", range(len(FAULTS)), ids=lambda number: FAULTS[number].name)
 def test_a_fault_comes_to_what_the_table_says(scene: Scene, number: int, way: str, behind: bool) -> None:
     fault = FAULTS[number]
+    if getattr(fault, way) is None:
+        return
     found = scene.ask(fault, name_of(number, way, behind=behind), streamed=way == "stream")
     expected = fault.two if behind else fault.alone
     asked = scene.sound.requests

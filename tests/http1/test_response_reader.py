@@ -17,6 +17,7 @@ from gateway.http1.response_reader import (
     Headers,
     ResponseReader,
 )
+from tests.support.cases import each_case
 
 HEAD = HeadWriter("api.acme.example", {"Accept-Encoding": "identity"})
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -298,7 +299,7 @@ def test_a_body_without_framing_ends_with_the_connection() -> None:
     assert not read([OK + b"\r\none"], closed=False).ended
 
 
-@pytest.mark.parametrize(
+@each_case(
     "body",
     [
         chunked(b"hello"),
@@ -310,7 +311,7 @@ def test_a_body_without_framing_ends_with_the_connection() -> None:
         chunked(b"hello", end=b"0\r\nX-Trailer: 1\n\n"),
     ],
 )
-@pytest.mark.parametrize("coding", [b"chunked", b"Chunked", b" CHUNKED\t"])
+@each_case("coding", [b"chunked", b"Chunked", b" CHUNKED\t"])
 def test_a_chunked_body_is_put_together(coding: bytes, body: bytes) -> None:
     assert body_of(OK + b"Transfer-Encoding: " + coding + b"\r\n\r\n" + body) == b"hello"
 

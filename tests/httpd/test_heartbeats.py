@@ -21,7 +21,6 @@ from gateway.core.sse import encode
 from gateway.dispatch.call import Call
 from gateway.dispatch.caller import Caller as CallerOfCall
 from gateway.dispatch.caller import NoCaller
-from gateway.dispatch.explain import Explainer
 from gateway.handler.passthrough_handler import PassthroughHandler
 from gateway.handler.reply import EVENT_STREAM, JSON_TYPE, Reply, error_reply
 from gateway.handler.request_handler import RequestHandler
@@ -188,7 +187,6 @@ class Configuration:
     unserved: Collection[str] = ()
     sticky = False
     router: Router = field(default_factory=lambda: Router((), {}))
-    explainer: Explainer = field(default_factory=lambda: cast(Explainer, None))
 
     def handler(self, wire: InboundWire) -> RequestHandler:
         return self.answers

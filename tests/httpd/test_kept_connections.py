@@ -19,6 +19,7 @@ from gateway.httpd.supervision import IDLE_SECONDS, RECEIVE_SECONDS
 from gateway.httpd.thread_pools import KEEP_TURN_SECONDS, ThreadPools
 from tests.httpd.test_thread_pools import Caller
 from tests.support.edge import LIMIT, Served, get, post, read_answer, received, until
+from tests.support.examples import examples
 from tests.support.fakes import FakeClock
 
 if TYPE_CHECKING:
@@ -224,7 +225,7 @@ def test_a_caller_who_goes_on_and_on_is_kept_for_its_turn_only() -> None:
 REQUESTS = st.lists(st.tuples(st.booleans(), st.integers(0, 300)), min_size=1, max_size=6)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(asked=REQUESTS, cuts=st.lists(st.integers(1, 400), max_size=12))
 def test_answers_stand_in_the_order_of_requests_however_these_are_cut(
     asked: list[tuple[bool, int]], cuts: list[int]

@@ -22,6 +22,7 @@ from gateway.httpd.response import Response
 from gateway.httpd.supervision import IDLE_SECONDS, RECEIVE_SECONDS, STALL_SECONDS, SupervisedConnection
 from tests.httpd.checked_owner import CHECK
 from tests.support.edge import MIB, application, get, post
+from tests.support.examples import examples
 from tests.support.fakes import FakeClock
 
 if TYPE_CHECKING:
@@ -283,4 +284,4 @@ class OneConnection(RuleBasedStateMachine):
 
 
 TestOneConnection = OneConnection.TestCase
-TestOneConnection.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestOneConnection.settings = settings(max_examples=examples(60), stateful_step_count=40, deadline=None)

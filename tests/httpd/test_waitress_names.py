@@ -28,7 +28,8 @@ USED = {
 def imported() -> Iterator[tuple[str, str]]:
     """Every name of waitress that the gateway imports, and where."""
     for path in sorted(GATEWAY.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        text = path.read_text("utf-8")
+        for node in ast.walk(ast.parse(text)) if "waitress" in text else ():
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("waitress"):
                 for each in node.names:
                     yield f"{node.module}.{each.name}", path.parent.name

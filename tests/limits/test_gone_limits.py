@@ -11,7 +11,9 @@ from gateway.limits.rate_limiter import RateLimiter
 from gateway.limits.rate_limiters import RateLimiters
 from tests.support.edge import LIMIT, until
 from tests.support.fakes import DrivenClock
-from tests.support.limits import used
+from tests.support.limits import engine_of, used
+
+pytestmark = pytest.mark.usefixtures("both_engines")
 
 LONG = 3600.0
 
@@ -54,7 +56,7 @@ def limit(number: int) -> RateLimit:
 
 
 def full(clock: DrivenClock) -> tuple[RateLimiters, RateLimiter]:
-    limiters = RateLimiters([limit(2)], clock)
+    limiters = RateLimiters([limit(2)], engine_of(clock))
     limiter = limiters.of("acme")
     assert limiter is not None
     for _ in range(2):

@@ -12,8 +12,9 @@ from typing import Final
 import pytest
 
 from gateway.limits.gauges import Gauge, MaxConcurrent, RequestsPerMinute, TokensPerMinute
-from gateway.limits.local_slots import LocalGrant, LocalSlots
+from gateway.limits.local_slots import LocalSlots
 from gateway.limits.row import Row, Ticket
+from gateway.limits.slot_rules import SlotGrant
 from gateway.limits.slots import Need, Refused, Terms, Wait
 from tests.support.fakes import FakeClock
 
@@ -44,7 +45,7 @@ class Caller:
         self.slots, self.need, self.used, self.sends, self.leaves = slots, need, used, sends, leaves
         self.at = "ask"
         self.ticket: Ticket | None = None
-        self.grant: LocalGrant | None = None
+        self.grant: SlotGrant | None = None
 
     def can_step(self, clock: Sleepers) -> bool:
         if self.at == "asleep" and self.ticket is not None:
@@ -74,7 +75,7 @@ class Caller:
                 self.slots.release(self._held())
                 self.at = "over"
 
-    def _held(self) -> LocalGrant:
+    def _held(self) -> SlotGrant:
         assert self.grant is not None
         return self.grant
 
@@ -155,7 +156,7 @@ class Scene:
         callers = tuple((each.at, each.ticket is not None and each.ticket.is_called) for each in self.callers)
         line = tuple(
             number
-            for ticket in self.callers[0].slots._rows[0].line
+            for ticket in self.callers[0].slots._rows[0].tickets()
             for number, each in enumerate(self.callers)
             if each.ticket is ticket
         )

@@ -7,7 +7,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from gateway.core.answer import Usage
 from gateway.core.errors import Limited
@@ -15,6 +22,8 @@ from gateway.limits.permit import UNLIMITED, Permit
 from gateway.limits.rate_limiter import RateLimiter
 from tests.support.fakes import DrivenClock, FakeClock
 from tests.support.limits import requests_row, used
+
+pytestmark = pytest.mark.usefixtures("both_engines")
 
 WINDOW = 10.0
 HANG = 30.0
@@ -105,8 +114,8 @@ class PermitMachine(RuleBasedStateMachine):
             assert one_too_many >= first + WINDOW
 
 
-TestPermitMachine = PermitMachine.TestCase
-TestPermitMachine.settings = settings(stateful_step_count=40)
+def test_permits_in_any_order_count_what_the_model_counts() -> None:
+    run_state_machine_as_test(PermitMachine, settings=settings(stateful_step_count=40))
 
 
 def test_a_request_counts_from_when_it_leaves() -> None:

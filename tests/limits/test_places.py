@@ -4,6 +4,7 @@ import threading
 from pathlib import Path
 from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,6 +26,8 @@ from tests.support.failover_scene import ANSWER, OUTBOUND, NoBody, asked, chat_o
 from tests.support.fakes import FakeClock
 from tests.support.limits import slots, used
 from tests.support.scene import Dispatch
+
+pytestmark = pytest.mark.usefixtures("both_engines")
 
 LIMIT = 4
 THREADS = 10

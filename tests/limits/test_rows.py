@@ -7,17 +7,21 @@ import pytest
 from gateway.config.rate_limit import RateLimit
 from gateway.core.answer import Usage
 from gateway.core.errors import Limited, RequestTooLargeForLimit
+from gateway.limits.engine import PastUse
 from gateway.limits.gauges import FIRST_GUESS, Gauge, MaxConcurrent, RequestsPerMinute, TokensPerMinute
 from gateway.limits.permit import Permit
 from gateway.limits.rate_limiter import ONE_REQUEST, RateLimiter
-from gateway.limits.rate_limiters import PastUse, RateLimiters, RowKey
+from gateway.limits.rate_limiters import RateLimiters
+from gateway.limits.row_key import RowKey
 from gateway.limits.slots import DAY, Need, UnitStatus
 from tests.support.fakes import FakeClock
-from tests.support.limits import slots, used
+from tests.support.limits import engine_of, slots, used
+
+pytestmark = pytest.mark.usefixtures("both_engines")
 
 
 def rows(clock: FakeClock, *limits: RateLimit) -> RateLimiters:
-    return RateLimiters(limits, clock)
+    return RateLimiters(limits, engine_of(clock))
 
 
 def of(limiters: RateLimiters, model: str = "m", provider: str = "acme") -> RateLimiter:

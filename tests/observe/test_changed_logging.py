@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from gateway.core.secrets import Secret
-from gateway.observe import logs
-from gateway.observe.masking import MAX_ADDED, Masker
+from gateway.observe import logs, masking
+from gateway.observe.masking import Masker
 
 logger = logging.getLogger("gateway.test")
 
@@ -48,14 +48,18 @@ def secret(number: int) -> Secret:
     return Secret(f"a-secret-of-number-{number:04}")
 
 
-def test_secrets_that_were_replaced_are_masked_on_for_a_while_and_those_that_stand_for_ever() -> None:
+def test_secrets_that_were_replaced_are_masked_on_for_a_while_and_those_that_stand_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    most = 20
+    monkeypatch.setattr(masking, "MAX_ADDED", most)  # each change makes a pattern of all of them
     masker = Masker()
-    for number in range(MAX_ADDED + 5):
+    for number in range(most + 5):
         masker.keep([secret(9000), secret(number)])
     assert masker.mask(secret(9000).reveal()) == "***"
-    assert masker.mask(secret(MAX_ADDED + 4).reveal()) == "***"
-    assert masker.mask(secret(MAX_ADDED).reveal()) == "***", "of a configuration that was replaced"
+    assert masker.mask(secret(most + 4).reveal()) == "***"
+    assert masker.mask(secret(most).reveal()) == "***", "of a configuration that was replaced"
     assert masker.mask(secret(0).reveal()) != "***", "the oldest are forgotten, or the pattern would grow for ever"
-    for number in range(1000, 1000 + 2 * MAX_ADDED):
+    for number in range(1000, 1000 + 2 * most):
         masker.add(secret(number))
     assert masker.mask(secret(9000).reveal()) == "***", "tokens that come do not push out what is configured"

@@ -17,6 +17,7 @@ from gateway.observe.ledger_file import STEP_ROWS, LedgerFile
 from gateway.observe.ledger_schema import MIGRATIONS
 from gateway.observe.ledger_store import Keep, LedgerFailure
 from tests.support.calls import call
+from tests.support.examples import examples
 
 ROOT = Path(__file__).parents[2]
 DAY = 86_400.0
@@ -231,7 +232,7 @@ def test_killed_at_any_moment_it_is_whole_and_its_sums_are_those_of_its_rows(pat
     write(path, call())
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(
     st.lists(
         st.builds(

@@ -5,6 +5,7 @@ import os
 import stat
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,9 @@ from gateway.observe.log_file import KEPT, MAX_BYTES, LogFile
 from gateway.observe.logs import queue_for
 from gateway.observe.output_queue import OutputQueue
 from tests.support.fakes import FakeClock
+
+if sys.platform != "win32":
+    import fcntl
 
 HANG = 30.0
 SIZE = 100
@@ -188,3 +192,35 @@ class TestADiskInTrouble:
         dropped, kept = (tmp_path / "later" / "log").read_text().splitlines()
         assert '"1 log line dropped: the log file could not be written.","dropped_lines":1' in dropped
         assert kept == "kept"
+
+
+@posix_only
+class TestSeveralProcesses:
+    """Each has a LogFile of its own, as the workers of a gateway have."""
+
+    def test_only_one_of_them_rotates_and_no_line_is_lost(self, tmp_path: Path) -> None:
+        one, other = Disk(tmp_path / "log"), Disk(tmp_path / "log")
+        for letter in "abcdef":
+            (one if letter in "ace" else other).write(line(letter))
+        assert one.lines() == {"log": ["e", "f"], "log.1": ["c", "d"], "log.2": ["a", "b"]}
+        assert one.told == other.told == []
+
+    def test_one_that_finds_another_rotating_writes_on(self, tmp_path: Path) -> None:
+        one, other = Disk(tmp_path / "log"), Disk(tmp_path / "log")
+        one.write(line("a"), line("b"))
+        with (tmp_path / "log").open() as held:
+            if sys.platform != "win32":
+                fcntl.flock(held, fcntl.LOCK_EX)
+            other.write(line("c"))
+        assert one.lines() == {"log": ["a", "b", "c"]}
+        other.write(line("d"))
+        assert one.lines() == {"log": ["d"], "log.1": ["a", "b", "c"]}
+
+    def test_the_lines_of_many_writers_stay_whole(self, tmp_path: Path) -> None:
+        disks = [Disk(tmp_path / "log") for _ in range(4)]
+        with ThreadPoolExecutor(len(disks)) as pool:
+            list(pool.map(lambda disk: [disk.write(line("x")) for _ in range(50)], disks))
+        written = [each for path in tmp_path.iterdir() for each in path.read_bytes().splitlines(keepends=True)]
+        assert set(written) == {line("x")}
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["log", "log.1", "log.2", "log.3"]
+        assert [disk.told for disk in disks] == [[]] * 4

@@ -35,7 +35,8 @@ def written(writer: Writer, *readings: Reading, open_metrics: bool) -> Scrape:
 @pytest.mark.parametrize("open_metrics", FORMATS)
 def test_every_metric_is_there_with_its_kind_before_anything_has_happened(open_metrics: bool) -> None:
     empty: list[Reading] = [(family, {}) for family in (*families.SUMMED, *families.READ)]
-    scrape = written(Writer(1e9), *empty, open_metrics=open_metrics)
+    empty += process.readings(1e9)
+    scrape = written(Writer(), *empty, open_metrics=open_metrics)
     kinds = {family.name.removesuffix("_total"): family.kind for family in (*families.SUMMED, *families.READ)}
     assert scrape.kinds.items() >= kinds.items()
     assert scrape.of("process_resident_memory_bytes") > 1e6 and scrape.of("process_cpu_seconds_total") > 0
@@ -46,7 +47,7 @@ def test_a_histogram_says_for_each_bound_how_many_values_are_not_above_it(open_m
     cells = (1, 0, 2, *[0] * 10, 1, 700.5)
     reading: Reading = (families.FIRST_CONTENT, {("best",): cells})
     name = "llm_gateway_first_content_seconds"
-    scrape = written(Writer(1e9), reading, open_metrics=open_metrics)
+    scrape = written(Writer(), reading, open_metrics=open_metrics)
     found = [scrape.of(f"{name}_bucket", model="best", le=le) for le in ("0.05", "0.1", "0.25", "600.0", "+Inf")]
     assert found == [1, 1, 3, 3, 4]
     assert (scrape.of(f"{name}_count"), scrape.of(f"{name}_sum")) == (4, 700.5)
@@ -61,11 +62,11 @@ def test_a_writer_that_has_written_before_writes_what_a_new_one_would(
     scrapes: list[dict[Labels, Value]], open_metrics: bool
 ) -> None:
     """Whatever labels come, go and come again, and whatever stands in them."""
-    writer = Writer(1e9)
+    writer = Writer()
     for series in scrapes:
         reading: Reading = (families.COST, _encodable(series))
         again = written(writer, reading, open_metrics=open_metrics)
-        assert again.sums == written(Writer(1e9), reading, open_metrics=open_metrics).sums
+        assert again.sums == written(Writer(), reading, open_metrics=open_metrics).sums
         assert sorted(again.each("llm_gateway_cost_usd_total")) == sorted(reading[1].values())
 
 
@@ -77,7 +78,7 @@ def test_a_histograms_lines_are_those_that_the_library_would_write(given_labels:
     theirs.add_metric(key, [(bound, 3) for bound in bounds], 0.75)
     generate = open_metrics_exposition.generate_latest if open_metrics else exposition.generate_latest
     expected = read_scrape(generate(Collected([theirs])).decode(), open_metrics=open_metrics)
-    ours = written(Writer(1e9), (families.DURATION, {key: (3, *[0] * 13, 0.75)}), open_metrics=open_metrics)
+    ours = written(Writer(), (families.DURATION, {key: (3, *[0] * 13, 0.75)}), open_metrics=open_metrics)
     assert ours.sums == expected.sums
 
 

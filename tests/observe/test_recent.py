@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.core.records import CallRecord
-from gateway.observe.recent import MAX_CALLS, MINUTES, RecentCalls, outcome_of
+from gateway.observe.recent import MAX_CALLS, MINUTES, RecentCalls, minutes_of, outcome_of
 
 NOW = 1_764_428_430.0  # half a minute after a whole one
 CALL = CallRecord(NOW, "r", "a", "a", "p", "m", "chat", 200, None, True, 0, 100, 1_000, input=5, output=7)
@@ -49,16 +49,16 @@ def test_the_last_hour_is_counted_by_the_minute_in_which_calls_ended() -> None:
     recent = RecentCalls(lambda: now)
     slow = replace(CALL, at=NOW - 120.0, total_ms=61_000, first_ms=300)
     recent.take([CALL, replace(CALL, first_ms=500), replace(CALL, status=404, error="model_not_found"), slow])
-    minutes = recent.minutes()
+    minutes = minutes_of(recent.counts(), now)
     assert len(minutes) == MINUTES
     assert (minutes[-1].answered, minutes[-1].refused, minutes[-1].input, minutes[-1].output) == (2, 1, 15, 21)
     assert (minutes[-1].first_p50_ms, minutes[-1].first_p95_ms) == (100, 500)
     assert (minutes[-2].answered, minutes[-2].first_p50_ms) == (1, 300)
     assert (minutes[-3].answered, minutes[-3].first_p50_ms) == (0, None)
     now = NOW + 60 * (MINUTES - 1)
-    assert recent.minutes()[0].answered == 2
+    assert minutes_of(recent.counts(), now)[0].answered == 2
     now = NOW + 60 * MINUTES
-    assert not any(each.answered for each in recent.minutes())
+    assert not any(each.answered for each in minutes_of(recent.counts(), now))
 
 
 def test_minutes_that_have_gone_are_forgotten() -> None:

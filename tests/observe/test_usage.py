@@ -16,6 +16,7 @@ from gateway.observe.usage import BY, By, Period, Sums, Usage, usage
 from gateway.observe.usage_forms import as_csv, as_json, dollars
 from gateway.observe.usage_period import BadPeriod, period
 from tests.support.calls import call
+from tests.support.examples import examples
 
 HOUR, DAY = 3_600.0, 86_400.0
 NOON = midnight(1_764_000_000.0) + 12 * HOUR
@@ -63,7 +64,7 @@ def test_the_sums_of_whole_days_stay_when_their_calls_have_gone() -> None:
     assert summed(calls, "model", NOON - 11 * DAY, prune=True).total.calls == 2
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     st.lists(
         st.builds(

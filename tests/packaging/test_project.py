@@ -15,6 +15,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 import gateway
+from gateway.upstream.proxied.proxies import VARIABLES
 from tests.support.served import HANG, ROOT, environment
 
 WHOLE: Mapping[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -95,3 +96,35 @@ def test_the_door_itself_imports_nothing_that_takes_a_moment(tmp_path: Path) -> 
         check=False,
     )
     assert done.stdout == "[]\n"
+
+
+def test_the_version_is_the_newest_of_the_changelog() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    newest, *_ = re.findall(r"^## \[([\d.]+)\] - \d{4}-\d\d-\d\d$", text, re.MULTILINE)
+    assert newest == gateway.__version__
+
+
+def test_a_gateway_that_needs_no_proxy_and_no_login_starts_without_their_libraries(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "from gateway.default_config import without_file\n"
+        "from gateway.serve import Gateway\n"
+        "Gateway(without_file({}), {}).close()\n"
+        "print(sorted({'mmap', 'multiprocessing', 'redis', 'requests', 'urllib3'} & set(sys.modules)))"
+    )
+    proxies = dict.fromkeys(VARIABLES, "")
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=environment(PYTHONPATH=str(ROOT), **proxies),
+        capture_output=True,
+        text=True,
+        timeout=HANG,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_the_extra_for_redis_takes_the_version_that_is_tested() -> None:
+    (needed,) = [Requirement(each) for each in PROJECT["optional-dependencies"]["redis"]]
+    assert pins("requirements-redis.txt")[canonicalize_name(needed.name)] in needed.specifier

@@ -5,9 +5,8 @@ import re
 from html.parser import HTMLParser
 from typing import Any
 
-import pytest
-
 from tests.page.stage import FILES
+from tests.support.cases import each_case
 
 LANGUAGES = ("en", "ko")
 MOST_BYTES = 120_000
@@ -32,7 +31,7 @@ def test_both_languages_have_the_same_keys_in_the_same_order() -> None:
     assert list(words("en")) == list(words("ko"))
 
 
-@pytest.mark.parametrize("key", words("en"))
+@each_case("key", words("en"))
 def test_both_languages_put_the_same_values_in(key: str) -> None:
     used = [{name for form in forms(words(each)[key]) for name in re.findall(r"\{(\w+)\}", form)} for each in LANGUAGES]
     assert used[0] == used[1]

@@ -25,6 +25,7 @@ from gateway.core.secrets import Secret
 from gateway.providers.catalog import CannotResolve, Resolved, check, from_environment, resolve
 from gateway.providers.vendors import VENDORS, Vendor
 from gateway.wires.openai_chat.outbound.dialect import Dialect
+from tests.support.cases import each_case
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "providers.md").read_text(encoding="utf-8")
 WITH_KEY = {name: vendor for name, vendor in VENDORS.items() if vendor.key_env}
@@ -74,8 +75,8 @@ def test_every_row_is_well_formed(name: str, vendor: Vendor) -> None:
     assert name == name.lower()
 
 
-@pytest.mark.parametrize("name", WITH_KEY)
-@pytest.mark.parametrize("value", [None, "", " ", "\t\n"])
+@each_case("name", WITH_KEY)
+@each_case("value", [None, "", " ", "\t\n"])
 def test_an_empty_variable_counts_as_absent(name: str, value: str | None) -> None:
     variable = WITH_KEY[name].key_env or ""
     environ = {} if value is None else {variable: value}
@@ -154,8 +155,8 @@ def test_a_compatible_server_at_another_address_keeps_what_it_wrote() -> None:
     assert found("mine", type="openai", api_endpoint="http://127.0.0.1:9/v1").dialect == Dialect()
 
 
-@pytest.mark.parametrize("host", ["https://generativelanguage.googleapis.com", "http://127.0.0.1:9"])
-@pytest.mark.parametrize(
+@each_case("host", ["https://generativelanguage.googleapis.com", "http://127.0.0.1:9"])
+@each_case(
     ("given", "api", "wire", "used"),
     [
         ("/v1beta", None, "gemini", "/v1beta"),
@@ -287,8 +288,8 @@ def test_v1_is_right_for_every_other_vendor() -> None:
     assert problems({}, mine=schema.Provider(type="openai", api_endpoint="https://proxy.example/v1")) == []
 
 
-@pytest.mark.parametrize("name", sorted(VENDORS.keys() - {"gemini", "openai"}))
-@pytest.mark.parametrize("api", ["native", "openai", "chat", "responses"])
+@each_case("name", sorted(VENDORS.keys() - {"gemini", "openai"}))
+@each_case("api", ["native", "openai", "chat", "responses"])
 def test_who_has_one_api_gives_no_choice(name: str, api: str) -> None:
     (problem,) = problems(EVERY_KEY, port=1, **{name: schema.Provider(api=api)})  # type: ignore[arg-type]
     assert (problem.path, problem.fatal) == (("providers", name, "api"), True)

@@ -1,6 +1,8 @@
 """The board of rests, and what several processes that share one know of each other's targets."""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -19,6 +21,7 @@ from gateway.routing.breaker import FIRST_OPENING, IN_A_ROW, LOOK_AGAIN
 from gateway.routing.health import Health, HealthTicket
 from gateway.routing.rest_board import PROBE_SECONDS, MemoryBoard, Rest, RestBoard
 from gateway.routing.router import Target
+from gateway.routing.shared_rests import SharedRests
 from tests.support.fakes import FakeClock
 
 A, B = Target("a", "m"), Target("b", "m")
@@ -38,12 +41,16 @@ class FasterOthers(MemoryBoard):
 
 
 class Processes:
-    """Two processes with a board between them, and the time of both."""
+    """Two processes with a board between them, and the time of both.
 
-    def __init__(self, board: RestBoard | None = None) -> None:
+    Args:
+        boards: the one board as each sees it.
+    """
+
+    def __init__(self, *boards: RestBoard) -> None:
         self.clock = FakeClock()
-        self.board = board or MemoryBoard()
-        self.one, self.two = (Health(self.clock, lambda: 0.0, self.board) for _ in range(2))
+        self.board = boards[0]
+        self.one, self.two = (Health(self.clock, lambda: 0.0, board) for board in boards)
 
     def enter(self, health: Health, target: Target = A, *, forced: bool = False) -> HealthTicket:
         ticket = health.enter(target, forced=forced)
@@ -61,9 +68,17 @@ class Processes:
         return self.one.due([target]), self.two.due([target])
 
 
-@pytest.fixture
-def both() -> Processes:
-    return Processes()
+@pytest.fixture(params=["memory", "shared"])
+def both(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Processes]:
+    if request.param == "memory":
+        yield Processes(*[MemoryBoard()] * 2)
+        return
+    if sys.platform == "win32":
+        pytest.skip("files are not shared between processes on Windows")
+    boards = [SharedRests(tmp_path / "rests", number) for number in range(2)]
+    yield Processes(*boards)
+    for board in boards:
+        board.close()
 
 
 class TestRests:
@@ -135,7 +150,8 @@ class TestRests:
     def test_a_provider_that_is_asked_elsewhere_is_known_to_nobody(self, both: Processes) -> None:
         both.fail(both.one, limited())
         both.one.forget({"a"})
-        assert both.due() == (30, 0) or both.due() == (0, 0)
+        assert both.one.due([A]) == 0
+        assert both.board.find(A) is None
 
 
 class TestOpenings:
@@ -205,7 +221,7 @@ class TestAccounts:
         assert both.due(WORK) == (0, 0)
 
     def test_a_call_that_may_not_probe_the_account_keeps_no_probe_of_the_server(self) -> None:
-        both = Processes(FasterOthers())
+        both = Processes(*[FasterOthers()] * 2)
         both.fail(both.one, QuotaExhausted("used up"), WORK)
         both.later(55)
         both.fail(both.one, DOWN, A, times=IN_A_ROW)
@@ -218,7 +234,7 @@ def a_rest(until: float) -> Rest:
     return Rest(until, "rate_limited", 1)
 
 
-class TestMemoryBoard:
+class TestBoards:
     def test_of_two_times_the_longer_stands(self) -> None:
         board = MemoryBoard()
         board.rest(A, a_rest(30), now=0)
@@ -251,7 +267,7 @@ EVENTS = ("answered", "limited", "down", "closed", "content")
 @given(st.lists(st.tuples(st.booleans(), st.sampled_from(EVENTS), st.sampled_from([0, 1, 5, 30])), max_size=60))
 def test_one_call_probes_and_both_know_the_same(steps: list[tuple[bool, str, int]]) -> None:
     """Calls of two processes, one after the other and overlapping, against one target."""
-    both = Processes()
+    both = Processes(*[MemoryBoard()] * 2)
     under_way: list[HealthTicket] = []
     for first, event, seconds in steps:
         mine, other = (both.one, both.two) if first else (both.two, both.one)

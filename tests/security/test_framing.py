@@ -10,6 +10,7 @@ import pytest
 
 from gateway.core.errors import GatewayError
 from gateway.httpd.request import RequestParser
+from tests.support.cases import each_case
 from tests.support.edge import HEAD, MIB, Answer, App, Served, chunked, get, post, read_all, read_answer, statuses
 
 HIDDEN = b"GET /hidden HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -122,7 +123,7 @@ def test_what_could_be_read_in_two_ways_gets_one_refusal_and_a_close(app: App, a
     assert not app.overloaded, "the application was asked"
 
 
-@pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
+@each_case("attack", ATTACKS.values(), ids=ATTACKS)
 def test_it_is_refused_for_the_same_reason_when_it_comes_byte_by_byte(attack: bytes) -> None:
     assert str(outcome([attack + HIDDEN])) == str(outcome(bytes([each]) for each in attack + HIDDEN))
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.auth.oauth.endpoint import OAuthResponse
 from gateway.auth.oauth.errors import OAuthRefused, OAuthUnreachable
-from gateway.auth.oauth.http import OAuthResponse
 from gateway.auth.oauth.responses import read_device_grant, read_fields, read_token_reply
 from gateway.auth.oauth.token_reply import TokenReply
 from gateway.auth.sources import SourceFailed, TokenFileSource
@@ -22,6 +22,7 @@ from gateway.auth.tokens.watch_files import WatchedFiles
 from gateway.config.token_files import WatchFile
 from gateway.core.secrets import Secret
 from tests.security.substitutions import substituted
+from tests.support.cases import each_case
 from tests.support.fakes import FakeClock
 
 CANARY = "ya29.canary-0123456789"
@@ -159,8 +160,8 @@ def test_any_value_in_any_place_of_a_servers_answer_is_sound_or_a_refusal(answer
             raise AssertionError(where) from fault
 
 
-@pytest.mark.parametrize("name", HOSTILE)
-@pytest.mark.parametrize("kind", ["application/json", "application/x-www-form-urlencoded", "text/html", ""])
+@each_case("name", HOSTILE)
+@each_case("kind", ["application/json", "application/x-www-form-urlencoded", "text/html", ""])
 def test_an_answer_that_is_none_is_a_refusal(name: str, kind: str) -> None:
     judge(OAuthResponse(200, kind, HOSTILE[name]))
 

@@ -11,6 +11,7 @@ import pytest
 from werkzeug.test import Client, TestResponse
 
 from tests.support.application import application_of
+from tests.support.cases import each_case
 from tests.support.running import alias, chat, loaded, provider
 from tests.support.upstream_script import ScriptedUpstream
 
@@ -103,8 +104,8 @@ HOSTS = [
 ]
 
 
-@pytest.mark.parametrize(("host", "ours"), HOSTS)
-@pytest.mark.parametrize(("method", "path"), ROUTES)
+@each_case(("host", "ours"), HOSTS)
+@each_case(("method", "path"), ROUTES)
 def test_a_foreign_host_reaches_no_route(shut: Gateway, host: str, ours: bool, method: str, path: str) -> None:
     shut.upstream.forget()
     body = json.dumps(chat("best")).encode() if method == "POST" else None
@@ -138,9 +139,9 @@ def expected(origin: str | None, site: str | None, kind: str | None) -> int:
     return 200 if kind == "application/json" else 415
 
 
-@pytest.mark.parametrize("origin", ORIGINS)
-@pytest.mark.parametrize("site", SITES)
-@pytest.mark.parametrize("kind", KINDS)
+@each_case("origin", ORIGINS)
+@each_case("site", SITES)
+@each_case("kind", KINDS)
 def test_only_an_allowed_page_or_no_page_reaches_a_provider_and_only_with_json(
     open_to_a_page: Gateway, origin: str | None, site: str | None, kind: str | None
 ) -> None:
@@ -156,9 +157,9 @@ def test_only_an_allowed_page_or_no_page_reaches_a_provider_and_only_with_json(
     assert_fit_for_browsers(reply)
 
 
-@pytest.mark.parametrize("origin", ORIGINS)
-@pytest.mark.parametrize("site", SITES)
-@pytest.mark.parametrize("path", ["/health", "/v1/models", "/nowhere"])
+@each_case("origin", ORIGINS)
+@each_case("site", SITES)
+@each_case("path", ["/health", "/v1/models", "/nowhere"])
 def test_where_no_page_is_allowed_none_reads_anything(
     shut: Gateway, origin: str | None, site: str | None, path: str
 ) -> None:
@@ -170,8 +171,8 @@ def test_where_no_page_is_allowed_none_reads_anything(
     assert_fit_for_browsers(reply)
 
 
-@pytest.mark.parametrize("origin", [each for each in ORIGINS if each is not None])
-@pytest.mark.parametrize("path", ["/v1/chat/completions", "/health", "/nowhere"])
+@each_case("origin", [each for each in ORIGINS if each is not None])
+@each_case("path", ["/v1/chat/completions", "/health", "/nowhere"])
 def test_a_preflight_is_answered_for_an_allowed_page_alone(open_to_a_page: Gateway, origin: str, path: str) -> None:
     asked = {"Origin": origin, "Access-Control-Request-Method": "POST", "Sec-Fetch-Site": "cross-site"}
     reply = open_to_a_page.ask("OPTIONS", path, asked)

@@ -8,6 +8,7 @@ from gateway.config import schema
 from gateway.core.errors import BadHttp, GatewayError, HostRefused, KeyRefused, NotJsonContent, OriginRefused
 from gateway.core.secrets import Secret
 from gateway.server.guard import Guard
+from tests.support.cases import each_case
 
 PORT = 8080
 PAGE = "https://chat.example"
@@ -266,7 +267,7 @@ def test_json_is_taken_with_parameters(kind: str, method: str) -> None:
     OPEN.check(post(REQUEST_METHOD=method, CONTENT_TYPE=kind))
 
 
-@pytest.mark.parametrize(
+@each_case(
     "kind",
     [
         "",
@@ -282,7 +283,7 @@ def test_json_is_taken_with_parameters(kind: str, method: str) -> None:
         "application/json; a=b, text/plain",
     ],
 )
-@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
+@each_case("method", ["POST", "PUT", "PATCH"])
 def test_whatever_a_page_could_send_unasked_is_refused(kind: str, method: str) -> None:
     with pytest.raises(NotJsonContent, match="curl"):
         OPEN.check(post(REQUEST_METHOD=method, CONTENT_TYPE=kind))

@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from gateway.config.overrides import NOTHING
-from gateway.serve import FLUSH_SECONDS, STOP_SECONDS, run
+from gateway.outputs import FLUSH_SECONDS
+from gateway.process import STOP_SECONDS
+from gateway.run import run
 from tests.support.running import alias, chat, loaded, on_port, provider
 from tests.support.upstream_script import Done, ScriptedUpstream, Sse, WaitFor, sse_events
 

@@ -169,7 +169,7 @@ def grow(of: Words, size: int) -> None:
 def test_others_go_on_in_the_file_that_has_taken_its_place(path: Path) -> None:
     seen: list[int] = []
     one = words(path)
-    other = Words(path, layout="numbers", size=SIZE, entries=16, opened=lambda: seen.append(1))
+    other = Words(path, layout="numbers", size=SIZE, entries=16, opened=lambda opened: seen.append(1))
     change(one, [(0, 1)])
     grow(one, SIZE + 2)
     with one:
@@ -179,6 +179,15 @@ def test_others_go_on_in_the_file_that_has_taken_its_place(path: Path) -> None:
     change(other, [(1, 4)])
     assert values(one)[:2] == [1, 4]
     assert values(words(path))[:2] == [1, 4]
+
+
+def test_who_keeps_a_view_of_the_old_file_does_not_keep_its_lock(path: Path) -> None:
+    one, other = words(path), words(path)
+    with one:
+        view = one.ints
+    grow(one, SIZE + 2)
+    assert values(other) == [0] * (SIZE + 2)
+    assert len(view) == SIZE
 
 
 def test_who_dies_between_the_mark_and_the_new_file_leaves_the_old_one(path: Path) -> None:

@@ -22,9 +22,10 @@ from gateway.wires.base import Decoder, Naming
 from gateway.wires.openai_chat.inbound import OpenAIChatCallers
 from gateway.wires.openai_chat.outbound import OpenAIChatProvider
 from tests.support.chats import ASKED
+from tests.support.examples import examples
 from tests.support.running import events
 
-EXAMPLES = 2_000
+EXAMPLES = examples(2_000)
 SHORTEST = 40
 """Characters that a continuation is asked to begin with, where the text has so many."""
 

@@ -23,6 +23,7 @@ from gateway.routing.health import Health, HealthTicket
 from gateway.routing.lessons import Lessons
 from gateway.routing.retry_budget import RetryBudgets
 from gateway.routing.router import Target
+from tests.support.limits import engine_of
 
 
 class WatchedHealth(Health):
@@ -73,7 +74,7 @@ class Dispatch:
     ) -> None:
         self.health = WatchedHealth(clock)
         self.budgets = RetryBudgets()
-        self.limiters = RateLimiters((), clock)
+        self.limiters = RateLimiters((), engine_of(clock))
         self.limiters.configure(limits, accounts={name: pool.names for name, pool in (pools or {}).items()})
         self.lessons = Lessons(clock)
         self.store = TokenStore(folder / "tokens.json", clock)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.http1.response_body import ProtocolError
 from gateway.upstream.content_coding import PORTION, Decompressor
+from tests.support.cases import each_case
 
 
 def bare(data: bytes) -> bytes:
@@ -67,9 +68,9 @@ def test_members_of_gzip_follow_one_another(members: list[bytes], size: int) -> 
     assert decompressor.whole
 
 
-@pytest.mark.parametrize("coding", ["gzip", "deflate"])
-@pytest.mark.parametrize("size", [1 << 30, 1])
-@pytest.mark.parametrize("rest", [b"\0", b"\0\0\0", b"rest", b"\x1f", b"\x1f\x8c"])
+@each_case("coding", ["gzip", "deflate"])
+@each_case("size", [1 << 30, 1])
+@each_case("rest", [b"\0", b"\0\0\0", b"rest", b"\x1f", b"\x1f\x8c"])
 def test_what_follows_the_end_is_passed_over(coding: str, size: int, rest: bytes) -> None:
     decompressor = Decompressor(coding)
     assert unpacked(decompressor, PACKED[coding](b"hello") + rest, size) == b"hello"

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from tests.support.gemini_answers import call, said, stream, text
 from tests.support.messages import WEATHER, calls, chunk
-from tests.support.running import Running, alias, provider, running
+from tests.support.running import NO_AUTHORITIES, Running, alias, provider, running
 from tests.support.upstream_script import (
     Cut,
     Done,
@@ -55,7 +55,8 @@ def gateway(up: ScriptedUpstream, google: ScriptedUpstream) -> Iterator[Running]
 
 @pytest.fixture
 def client(gateway: Running) -> Iterator[anthropic.Anthropic]:
-    with anthropic.Anthropic(base_url=gateway.url, api_key="none", max_retries=0, timeout=30) as api:
+    http = anthropic.DefaultHttpxClient(verify=NO_AUTHORITIES)
+    with anthropic.Anthropic(base_url=gateway.url, api_key="none", max_retries=0, timeout=30, http_client=http) as api:
         yield api
 
 

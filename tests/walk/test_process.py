@@ -1,5 +1,6 @@
 """`python app.py` as a process: what it says, how it stops, and how it fails before it serves."""
 
+import ast
 import json
 import os
 import re
@@ -14,9 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from gateway.__main__ import main as door
 from gateway.default_config import without_file
 from gateway.greeting import greeting
-from gateway.serve import Gateway, stop
+from gateway.run import stop
+from gateway.serve import Gateway
 from tests.support.running import alias, chat, loaded, on_port, provider
 from tests.support.served import HANG, ROOT, Served, environment, posix_only, run, run_here, serving
 from tests.support.upstream_script import Done, ScriptedUpstream, Sse, Stall, WaitFor, sse_events
@@ -165,7 +168,7 @@ class TestAStopThatHangs:
         gateway, hangs = Gateway(on_port(without_file({}), 0), {}), threading.Event()
         with monkeypatch.context() as patch:
             patch.setattr(gateway, part, lambda: hangs.wait(HANG))
-            assert stop(gateway, drain_seconds=0.0, more=0.1) == "Stopped."
+            assert stop(gateway, drain_seconds=0.0, more=0.1) == 0
         assert "Something did not end" in caplog.text
         [stopping] = [thread for thread in threading.enumerate() if thread.name == "stopping"]
         hangs.set()
@@ -175,7 +178,7 @@ class TestAStopThatHangs:
     def test_one_that_does_not_hang_says_nothing_of_it(self, caplog: pytest.LogCaptureFixture) -> None:
         gateway = Gateway(on_port(without_file({}), 0), {})
         gateway.start()
-        assert stop(gateway, drain_seconds=HANG) == "Stopped."
+        assert stop(gateway, drain_seconds=HANG) == 0
         assert caplog.text == ""
 
 
@@ -417,3 +420,36 @@ def test_a_reader_of_stdout_that_is_gone_stops_nothing(
     finally:
         process.kill()
         process.wait(HANG)
+
+
+def test_a_python_without_the_packages_is_told_so_in_a_line(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-S", str(ROOT / "app.py")],  # -S: without the folder that packages are installed in
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=HANG,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.fullmatch(r"\w+ is not installed here \(.+\)\. README says under Start .+ app\.py\n", done.stderr)
+
+
+def test_an_older_python_is_told_so_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "version_info", (3, 10, 13))
+    with pytest.raises(SystemExit, match=r"needs Python 3\.11 or newer; this is 3\.10 \("):
+        door()
+
+
+def test_an_older_python_can_read_the_door() -> None:
+    for name in ("app.py", "gateway/__init__.py", "gateway/__main__.py"):
+        ast.parse((ROOT / name).read_text(encoding="utf-8"), name, feature_version=(3, 7))
+
+
+@pytest.mark.parametrize("served", [True, False])
+def test_the_greeting_names_the_page_where_it_is_served(served: bool) -> None:
+    config = loaded({"gateway": {"page": served}, "providers": {"acme": provider("http://127.0.0.1:9/v1")}})
+    with closing(Gateway(on_port(config, 0), {})) as gateway:
+        shown = [line for line in greeting(gateway.assembly, gateway.url, {}).splitlines() if "Page" in line]
+        assert shown == ([f"Page: {gateway.url}/"] if served else [])

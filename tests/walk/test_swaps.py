@@ -26,7 +26,6 @@ from tests.support.upstream_script import (
     sse_events,
 )
 
-SWAPS = 200
 CALLERS = 4
 POOLS = ("gateway-model", "gateway-other", "gateway-resume")
 TEXT = "one two three"
@@ -95,7 +94,8 @@ def swap(gateway: Running, configuration: Loaded) -> None:
     gateway.gateway.serve(on_port(configuration, gateway.gateway.port))
 
 
-def test_two_hundred_swaps_under_load() -> None:
+@pytest.mark.parametrize("swaps", [40, pytest.param(200, marks=pytest.mark.slow)])
+def test_swaps_under_load(swaps: int) -> None:
     with ScriptedUpstream() as one, ScriptedUpstream() as two:
         for up in (one, two):
             up.answers(answer)
@@ -103,7 +103,7 @@ def test_two_hundred_swaps_under_load() -> None:
         with running(config("one", one)) as gateway:
             load = Load(gateway)
             after_five = (0, 0)
-            for number in range(SWAPS):
+            for number in range(swaps):
                 before = load.answered
                 swap(gateway, configurations[number % 2])
                 until(lambda before=before: load.answered > before or bool(load.wrong))  # type: ignore[misc]

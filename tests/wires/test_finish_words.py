@@ -7,6 +7,7 @@ import pytest
 from gateway.wires.finish_words import breaks_off, folded, warn_unknown
 from gateway.wires.gemini.finish import read_finish as read_gemini
 from gateway.wires.openai_chat.outbound.finish_words import read_finish
+from tests.support.cases import each_case
 
 MEANINGS = {
     "stop": [
@@ -84,13 +85,13 @@ BROKEN = [
 NONE = ["", "null", "NULL", "None", "none", "undefined", "not_finished", "FINISH_REASON_UNSPECIFIED"]
 
 
-@pytest.mark.parametrize(("word", "reason"), [(word, reason) for reason, words in MEANINGS.items() for word in words])
+@each_case(("word", "reason"), [(word, reason) for reason, words in MEANINGS.items() for word in words])
 def test_a_word_of_the_list_has_its_meaning(word: str, reason: str) -> None:
     found = read_finish(word)
     assert (found.reason, found.broken, found.known) == (reason, False, True)
 
 
-@pytest.mark.parametrize("word", BROKEN)
+@each_case("word", BROKEN)
 def test_a_word_for_breaking_off_is_a_failure_on_both_wires(word: str) -> None:
     assert read_finish(word).broken and read_finish(word).reason is None
     assert read_gemini(word, spoke=True, called=False).broken

@@ -17,6 +17,7 @@ from gateway.wires.base import Naming, OutboundWire
 from gateway.wires.gemini import Gemini
 from gateway.wires.openai_chat.outbound import OpenAIChatProvider
 from gateway.wires.reasoning_memory import ReasoningMemory
+from tests.support.cases import each_case
 from tests.support.gemini_transcripts import read_all
 from tests.validators import anthropic_answers as validate
 from tests.wires.test_golden_table import ANSWERS, GOLDEN, NOW, TARGETS, check, gemini_requests, pretty
@@ -45,8 +46,8 @@ def check_row(name: str, found: str) -> None:
     check(name, found, TABLE)
 
 
-@pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("name", REQUESTS)
+@each_case("target", TARGETS)
+@each_case("name", REQUESTS)
 def test_a_request_becomes_this(name: str, target: str) -> None:
     make, model = TARGETS[target]
     row = f"requests/{name}.{target}.json"
@@ -74,7 +75,7 @@ def test_an_answer_of_gemini_reads_so(name: str) -> None:
     check_row(f"answers/{name}.gemini.json", whole(Gemini(ReasoningMemory()), row.sent.encode(), row.asked))
 
 
-@pytest.mark.parametrize("name", read_all("streams"))
+@each_case("name", read_all("streams"))
 def test_a_stream_of_gemini_reads_so(name: str) -> None:
     row = read_all("streams")[name]
     streamed = stream(Gemini(ReasoningMemory()), (one.data for one in row.events), row.asked)

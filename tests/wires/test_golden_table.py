@@ -28,6 +28,7 @@ from gateway.wires.openai_chat.outbound.dialect import Dialect
 from gateway.wires.reasoning_memory import ReasoningMemory
 from tests.support.anthropic_answers import events as anthropic_events
 from tests.support.anthropic_server import vendor_fault
+from tests.support.cases import each_case
 from tests.support.chats import ASKED
 from tests.support.gemini_transcripts import TOOLS, read_all
 
@@ -71,8 +72,8 @@ def pretty(value: object) -> str:
     return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
 
 
-@pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("name", REQUESTS)
+@each_case("target", TARGETS)
+@each_case("name", REQUESTS)
 def test_a_request_becomes_this(name: str, target: str) -> None:
     make, model = TARGETS[target]
     try:
@@ -135,14 +136,14 @@ def test_an_answer_of_gemini_reads_so(name: str) -> None:
     check(f"answers/{name}.gemini.json", whole(Gemini(ReasoningMemory()), row.sent.encode(), row.asked))
 
 
-@pytest.mark.parametrize("name", read_all("streams"))
+@each_case("name", read_all("streams"))
 def test_a_stream_of_gemini_reads_so(name: str) -> None:
     row = read_all("streams")[name]
     wire = Gemini(ReasoningMemory())
     check(f"streams/{name}.gemini.txt", streamed(wire, [one.data for one in row.events], row.asked))
 
 
-@pytest.mark.parametrize("name", read_all("streams"))
+@each_case("name", read_all("streams"))
 def test_the_events_of_a_stream_in_one_answer_read_so(name: str) -> None:
     """Whole: Google sends the same events as an array, where nobody asks for server-sent ones."""
     row = read_all("streams")[name]

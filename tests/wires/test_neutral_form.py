@@ -32,6 +32,7 @@ from gateway.wires.openai_chat.outbound import OpenAIChatProvider
 from gateway.wires.openai_chat.outbound.dialect import Dialect
 from gateway.wires.reasoning_memory import ReasoningMemory
 from tests.support.chats import ASKED
+from tests.support.examples import examples
 from tests.support.neutral import AnswerPlan, answer_plans, check_calls, prompts, words
 
 NOW = 1_700_000_000
@@ -77,7 +78,7 @@ def foreign(value: ChatResponse) -> ChatResponse:
 # Answers ---------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(answer_plans, cuts)
 def test_calls_come_in_pieces_and_a_finish_comes_last(plan: AnswerPlan, lengths: list[int]) -> None:
     chunks = heard(stream_of(plan), lengths)
@@ -87,7 +88,7 @@ def test_calls_come_in_pieces_and_a_finish_comes_last(plan: AnswerPlan, lengths:
     assert ["".join(call.pieces) for call in plan.calls] == [call.arguments for delta in found for call in delta.calls]
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(answer_plans, cuts)
 def test_the_deltas_of_a_stream_add_up_to_the_whole_answer(plan: AnswerPlan, lengths: list[int]) -> None:
     summed = assemble(heard(stream_of(plan), lengths), Source("openai_chat", {}))
@@ -106,7 +107,7 @@ def test_a_stream_that_breaks_has_no_finish(plan: AnswerPlan, cut: int) -> None:
     assert not decoder.done
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(answer_plans)
 def test_a_whole_answer_of_openai_is_the_same_through_the_neutral_form(plan: AnswerPlan) -> None:
     naming, callers = Naming(None, usage=True), OpenAIChatCallers()
@@ -115,7 +116,7 @@ def test_a_whole_answer_of_openai_is_the_same_through_the_neutral_form(plan: Ans
     )
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(200), suppress_health_check=[HealthCheck.too_slow])
 @given(answer_plans.filter(lambda plan: not any(call.custom for call in plan.calls)), cuts)
 def test_a_stream_of_openai_adds_up_to_the_same_through_the_neutral_form(plan: AnswerPlan, lengths: list[int]) -> None:
     """The real client's own accumulator does the sums; it knows no custom tools."""
@@ -241,7 +242,7 @@ def request_of(prompt: Prompt) -> ChatRequest:
     return ChatRequest("alias", False, True, Source("another", {}), lambda: prompt)
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(300), suppress_health_check=[HealthCheck.too_slow])
 @given(prompts)
 def test_every_prompt_becomes_a_valid_request_or_a_refusal(prompt: Prompt) -> None:
     targets: list[tuple[OutboundWire, str, jsonschema.Draft202012Validator]] = [
@@ -260,7 +261,7 @@ def test_every_prompt_becomes_a_valid_request_or_a_refusal(prompt: Prompt) -> No
         valid.validate(json.loads(rendered.body))
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(300), suppress_health_check=[HealthCheck.too_slow])
 @given(prompts)
 def test_a_prompt_is_the_same_after_a_way_through_this_wire(prompt: Prompt) -> None:
     try:

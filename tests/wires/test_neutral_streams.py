@@ -6,8 +6,6 @@ The streams are the golden ones of OpenAI's wire, whole, broken and odd, and tho
 import json
 from typing import Any
 
-import pytest
-
 from gateway.core.answer import ChatChunk
 from gateway.core.provider_failures import StreamBroken
 from gateway.core.rendered import Rendered
@@ -18,6 +16,7 @@ from gateway.wires.gemini import Gemini
 from gateway.wires.openai_chat.inbound import OpenAIChatCallers
 from gateway.wires.openai_chat.outbound import OpenAIChatProvider
 from gateway.wires.reasoning_memory import ReasoningMemory
+from tests.support.cases import each_case
 from tests.support.chats import ASKED
 from tests.support.gemini_transcripts import read_all
 from tests.support.neutral import check_calls
@@ -108,7 +107,7 @@ def _add(own: dict[str, Any], choice: dict[str, Any]) -> None:
         call["arguments"] += detail.get("arguments") or detail.get("input") or ""
 
 
-@pytest.mark.parametrize("name", TRANSCRIPTS)
+@each_case("name", TRANSCRIPTS)
 def test_a_stream_of_openai_adds_up_to_the_same_through_the_neutral_form(name: str) -> None:
     foreign = Foreign(callers_encoder(name))
     through = added_up(played(name, foreign, neutral=True))
@@ -121,7 +120,7 @@ def test_a_stream_of_openai_adds_up_to_the_same_through_the_neutral_form(name: s
     check_calls(foreign.chunks)
 
 
-@pytest.mark.parametrize("name", read_all("streams"))
+@each_case("name", read_all("streams"))
 def test_a_stream_of_gemini_has_whole_calls_in_their_order(name: str) -> None:
     row = read_all("streams")[name]
     decoder = Gemini(ReasoningMemory()).decoder(NOW, row.asked)

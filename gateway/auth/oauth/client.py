@@ -14,7 +14,6 @@ from typing import Final, Literal
 from urllib.parse import quote, quote_plus, urlencode
 
 from gateway.auth.oauth.errors import OAuthRefused
-from gateway.auth.oauth.http import OAuthHttp
 from gateway.auth.oauth.responses import DeviceGrant, read_device_grant, read_fields, read_token_reply
 from gateway.auth.oauth.settings import OAuthSettings
 from gateway.auth.oauth.token_reply import TokenReply
@@ -48,6 +47,8 @@ class OAuthClient:
 
     def __init__(self, settings: OAuthSettings, environ: Mapping[str, str], clock: Clock | None = None) -> None:
         self._settings = settings
+        from gateway.auth.oauth.http import OAuthHttp  # noqa: PLC0415 - takes 50 ms, and most logins need no renewal
+
         self._http = OAuthHttp(environ, clock=clock)
 
     def start_device(self, code_challenge: str | None = None) -> DeviceGrant:

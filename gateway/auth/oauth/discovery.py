@@ -10,13 +10,16 @@ Sources: RFC 8414 (section 3 for the place, 3.3 for the issuer), OpenID Connect 
 import ipaddress
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from gateway.auth.oauth.endpoint import trusted_address
 from gateway.auth.oauth.errors import OAuthError
-from gateway.auth.oauth.http import OAuthHttp, trusted_address
 from gateway.auth.oauth.settings import Endpoints, OAuthSettings
 from gateway.core.strict_json import JsonFault, JsonObject, as_object, loads
+
+if TYPE_CHECKING:
+    from gateway.auth.oauth.http import OAuthHttp
 
 READ_SECONDS: Final = 10.0
 """Short, because a person waits for the login to begin, and it can begin without a document."""
@@ -35,6 +38,8 @@ def discover(settings: OAuthSettings, environ: Mapping[str, str]) -> Endpoints:
     issuer = settings.issuer or _origin(settings.authorization_endpoint) or _origin(settings.token_endpoint)
     if issuer is None or not trusted_address(issuer) or urlsplit(issuer).query:
         return Endpoints()
+    from gateway.auth.oauth.http import OAuthHttp  # noqa: PLC0415 - takes 50 ms, and most servers are not asked
+
     with closing(OAuthHttp(environ, READ_SECONDS)) as http:
         for url in document_addresses(issuer):
             document = _fetched(http, url)
@@ -53,7 +58,7 @@ def document_addresses(issuer: str) -> Iterator[str]:
         yield f"{origin}{_OIDC}{path}"
 
 
-def _fetched(http: OAuthHttp, url: str) -> JsonObject | None:
+def _fetched(http: "OAuthHttp", url: str) -> JsonObject | None:
     try:
         answer = http.get(url)
         return as_object(loads(answer.body)) if answer.status == 200 else None

@@ -9,17 +9,16 @@ because they contain addresses and may contain a header. It knows no field of OA
 import ssl
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
 import requests
 from urllib3.exceptions import HTTPError
 
+from gateway.auth.oauth.endpoint import OAuthResponse, trusted_address
 from gateway.auth.oauth.errors import OAuthRefused, OAuthUnreachable
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.provider_failures import ProviderFailure, ProviderTimeout
-from gateway.core.this_machine import is_this_machine
 from gateway.upstream.byte_stream import ByteStream
 from gateway.upstream.certificates import TrustStore, handshake_fault
 from gateway.upstream.proxied.proxies import proxy_of
@@ -31,28 +30,6 @@ CONNECT_SECONDS: Final = 5.0
 READ_SECONDS: Final = 30.0
 MAX_RESPONSE: Final = 65_536
 """Bytes. A token response has a few KB, a discovery document under 20."""
-
-
-@dataclass(frozen=True, slots=True)
-class OAuthResponse:
-    """A response with any status but a redirect. Its body may contain a token, so the repr omits it."""
-
-    status: int
-    content_type: str
-    body: bytes = field(repr=False)
-
-
-def trusted_address(url: str) -> bool:
-    """Whether secrets may be sent to an address: https, or http on this machine; no user name, no fragment."""
-    try:
-        address = urlsplit(url)
-        host, _ = address.hostname, address.port
-    except ValueError:
-        return False
-    plain = url.isascii() and url.isprintable() and not any(mark in url for mark in ' \\"<>')
-    if not host or not plain or "@" in address.netloc or address.fragment:
-        return False
-    return address.scheme == "https" or (address.scheme == "http" and is_this_machine(host))
 
 
 class OAuthHttp:

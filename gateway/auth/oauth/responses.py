@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
+from gateway.auth.oauth.endpoint import OAuthResponse
 from gateway.auth.oauth.errors import OAuthRefused, OAuthUnreachable
-from gateway.auth.oauth.http import OAuthResponse
 from gateway.auth.oauth.token_reply import TokenReply
 from gateway.core.secrets import Secret
 from gateway.core.strict_json import JsonFault, JsonObject, JsonValue, as_object, loads

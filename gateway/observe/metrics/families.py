@@ -9,12 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
+from gateway.core.answer import MICROS
+
 Labels: TypeAlias = tuple[str, ...]
 """The values of a metric's labels, in the order of their names."""
 Histogram: TypeAlias = tuple[float, ...]
 """How many values went into each bucket, the one without a bound last, and behind them their sum."""
 Value: TypeAlias = float | Histogram
 """Of one series."""
+Merge: TypeAlias = Literal["add", "most", "least", "worker"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,6 +29,9 @@ class Family:
         text: what it says, for people.
         labels: the names of its labels.
         buckets: the upper bounds of a histogram's buckets.
+        parts: of its unit, in which its sums are whole numbers.
+        merge: what makes one value of those of several workers, where it is not their sum, or of a gauge the largest;
+            `worker`: nothing, each has a series of its own.
     """
 
     name: str
@@ -33,12 +39,21 @@ class Family:
     text: str
     labels: Labels = ()
     buckets: tuple[float, ...] = ()
+    parts: int = 1
+    merge: Merge | None = None
+
+    @property
+    def merged_by(self) -> Merge:
+        """What makes one value of those of several workers."""
+        return self.merge or ("most" if self.kind == "gauge" else "add")
 
 
 Reading: TypeAlias = tuple[Family, Mapping[Labels, Value]]
 """A metric and its series now."""
 
 SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
+MILLI: Final = 1_000
+"""Parts of a second."""
 GEN_AI_SECONDS: Final = tuple(0.01 * 2**n for n in range(14))
 GEN_AI_TOKENS: Final = tuple(float(4**n) for n in range(14))
 """The bounds that OpenTelemetry's conventions name."""
@@ -60,6 +75,7 @@ DURATION: Final = Family(
     "From a call's arrival to the last byte of its reply.",
     ("model", "endpoint", "stream"),
     SECONDS,
+    MILLI,
 )
 FIRST_CONTENT: Final = Family(
     "llm_gateway_first_content_seconds",
@@ -67,6 +83,7 @@ FIRST_CONTENT: Final = Family(
     "From the arrival of a call for a stream to its first content.",
     ("model",),
     SECONDS,
+    MILLI,
 )
 QUEUE_WAIT: Final = Family(
     "llm_gateway_queue_wait_seconds",
@@ -74,6 +91,7 @@ QUEUE_WAIT: Final = Family(
     "What a call has waited for rate limits, by the provider that was asked last.",
     ("provider",),
     SECONDS,
+    MILLI,
 )
 ATTEMPTS: Final = Family(
     "llm_gateway_attempts_total",
@@ -92,6 +110,7 @@ COST: Final = Family(
     "counter",
     "What calls have cost, in US dollars, as far as prices are known.",
     _TARGET,
+    parts=MICROS,
 )
 UNPRICED: Final = Family(
     "llm_gateway_unpriced_requests_total",
@@ -105,6 +124,7 @@ GEN_AI_DURATION: Final = Family(
     "One request to a provider, from its start to its end.",
     (*_GEN_AI, "error_type"),
     GEN_AI_SECONDS,
+    MILLI,
 )
 GEN_AI_FIRST_CHUNK: Final = Family(
     "gen_ai_client_operation_time_to_first_chunk_seconds",
@@ -112,6 +132,7 @@ GEN_AI_FIRST_CHUNK: Final = Family(
     "One request for a stream to a provider, from its start to its first content.",
     _GEN_AI,
     GEN_AI_SECONDS,
+    MILLI,
 )
 GEN_AI_TOKENS_USED: Final = Family(
     "gen_ai_client_token_usage",
@@ -137,8 +158,8 @@ SUMMED: Final[Sequence[Family]] = (
 
 # What is read at a scrape ------------------------------------------------------------------------------------------
 
-ACTIVE_REQUESTS: Final = Family("llm_gateway_active_requests", "gauge", "Calls that are under way.")
-ACTIVE_STREAMS: Final = Family("llm_gateway_active_streams", "gauge", "Of these, streams that have begun.")
+ACTIVE_REQUESTS: Final = Family("llm_gateway_active_requests", "gauge", "Calls that are under way.", merge="add")
+ACTIVE_STREAMS: Final = Family("llm_gateway_active_streams", "gauge", "Of these, streams that have begun.", merge="add")
 QUEUE_WAITING: Final = Family(
     "llm_gateway_queue_waiting", "gauge", "Calls that wait for a provider's rate limit.", ("provider",)
 )
@@ -178,6 +199,7 @@ PROVIDER_REMAINING: Final = Family(
     "gauge",
     "What a provider says that is left of its own limit.",
     ("provider", "account", "kind"),
+    merge="least",
 )
 LOGIN_EXPIRES: Final = Family(
     "llm_gateway_login_expires_timestamp_seconds",
@@ -186,7 +208,10 @@ LOGIN_EXPIRES: Final = Family(
     ("provider", "account"),
 )
 RELOAD_SUCCESSFUL: Final = Family(
-    "llm_gateway_config_last_reload_successful", "gauge", "1 where the latest reading of the configuration was taken."
+    "llm_gateway_config_last_reload_successful",
+    "gauge",
+    "1 where the latest reading of the configuration was taken.",
+    merge="least",
 )
 RELOAD_TIME: Final = Family(
     "llm_gateway_config_last_reload_timestamp_seconds",
@@ -194,7 +219,7 @@ RELOAD_TIME: Final = Family(
     "When a configuration was taken over for the last time, in seconds since 1970.",
 )
 RELOADS: Final = Family(
-    "llm_gateway_config_reloads_total", "counter", "Readings of a changed configuration.", ("result",)
+    "llm_gateway_config_reloads_total", "counter", "Readings of a changed configuration.", ("result",), merge="most"
 )
 LEDGER_DROPPED: Final = Family(
     "llm_gateway_ledger_dropped_total",
@@ -202,6 +227,9 @@ LEDGER_DROPPED: Final = Family(
     "Calls that are missing in the ledger, because more waited for it than it holds.",
 )
 LEDGER_FAILING: Final = Family("llm_gateway_ledger_failing", "gauge", "1 while the ledger cannot be written.")
+SHARING_UP: Final = Family(
+    "llm_gateway_sharing_up", "gauge", "1 while the server that gateways share answers, 0 while it does not."
+)
 BUILD_INFO: Final = Family(
     "llm_gateway_build_info", "gauge", "Always 1; the labels say what runs.", ("version", "python")
 )
@@ -226,5 +254,6 @@ READ: Final[Sequence[Family]] = (
     RELOADS,
     LEDGER_DROPPED,
     LEDGER_FAILING,
+    SHARING_UP,
     BUILD_INFO,
 )

@@ -1,7 +1,8 @@
-"""What the system says of this process, where prometheus-client's own collector has nothing: it reads Linux's /proc.
+"""What the system says of this process.
 
-The names are those of https://prometheus.io/docs/instrumenting/writing_clientlibs/#process-metrics (2026-11). Memory is
-read by ctypes, from kernel32 on Windows and from libproc on macOS; what cannot be read is left out.
+On Linux prometheus-client's own collector reads it from /proc, and finds nothing elsewhere. The names are those of
+https://prometheus.io/docs/instrumenting/writing_clientlibs/#process-metrics (2026-11). Memory is read by ctypes, from
+kernel32 on Windows and from libproc on macOS; what cannot be read is left out.
 """
 
 import os
@@ -11,21 +12,44 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Final
 
-from gateway.observe.metrics.families import Family
+from gateway.core.answer import MICROS
+from gateway.observe.metrics.families import Family, Reading
 
-CPU: Final = Family("process_cpu_seconds_total", "counter", "Total user and system CPU time spent in seconds.")
-START: Final = Family("process_start_time_seconds", "gauge", "Start time of the process since unix epoch in seconds.")
-RESIDENT: Final = Family("process_resident_memory_bytes", "gauge", "Resident memory size in bytes.")
-VIRTUAL: Final = Family("process_virtual_memory_bytes", "gauge", "Virtual memory size in bytes.")
-OPEN: Final = Family("process_open_fds", "gauge", "Number of open file descriptors; on Windows, of handles.")
+CPU: Final = Family(
+    "process_cpu_seconds_total", "counter", "Total user and system CPU time spent in seconds.", parts=MICROS
+)
+START: Final = Family(
+    "process_start_time_seconds", "gauge", "Start time of the process since unix epoch in seconds.", merge="least"
+)
+RESIDENT: Final = Family("process_resident_memory_bytes", "gauge", "Resident memory size in bytes.", merge="worker")
+VIRTUAL: Final = Family("process_virtual_memory_bytes", "gauge", "Virtual memory size in bytes.", merge="worker")
+OPEN: Final = Family(
+    "process_open_fds", "gauge", "Number of open file descriptors; on Windows, of handles.", merge="worker"
+)
+MAX_OPEN: Final = Family("process_max_fds", "gauge", "Maximum number of open file descriptors.", merge="worker")
+FAMILIES: Final = (VIRTUAL, RESIDENT, START, CPU, OPEN, MAX_OPEN)
 
 PROC_PIDTASKINFO: Final = 4
 """Of macOS's sys/proc_info.h: a struct that begins with the virtual and the resident size, 96 bytes in all."""
 TASKINFO_BYTES: Final = 96
 
 
-def read(started: float) -> Sequence[tuple[Family, float]]:
+def readings(started: float) -> Sequence[Reading]:
     """The figures now.
+
+    Args:
+        started: wall seconds when the gateway was started.
+    """
+    from prometheus_client.process_collector import ProcessCollector  # noqa: PLC0415 - at the first scrape only
+
+    by_name = {family.name: family for family in FAMILIES}
+    samples = (sample for metric in ProcessCollector(registry=None).collect() for sample in metric.samples)
+    known = [(by_name[each.name], each.value) for each in samples if each.name in by_name]
+    return [(family, {(): value}) for family, value in known or read(started)]
+
+
+def read(started: float) -> Sequence[tuple[Family, float]]:
+    """The figures without the library.
 
     Args:
         started: wall seconds when the gateway was started.

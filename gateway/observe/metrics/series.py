@@ -76,20 +76,14 @@ class _Series:
 
 
 class Counters(_Series):
-    """The series of a counter. It counts whole numbers, which add up without an error.
+    """The series of a counter. It counts whole parts of the metric's unit, which add up without an error."""
 
-    Args:
-        family, room, limit: see above.
-        parts: of the metric's unit, which are counted.
-    """
-
-    def __init__(self, family: Family, room: Room, limit: int = MAX_SERIES, *, parts: int = 1) -> None:
+    def __init__(self, family: Family, room: Room, limit: int = MAX_SERIES) -> None:
         super().__init__(family, room, limit)
-        self._parts = parts
         self._sums: dict[Labels, list[int]] = {}  # a list of one, so that a call looks a series up once
 
     def add(self, labels: Labels, amount: int = 1) -> None:
-        """Add to one series."""
+        """Add to one series, in parts of the unit."""
         cell = self._sums.get(labels)
         if cell is None:
             cell = self._sums.setdefault(self._place(labels), [0])
@@ -97,25 +91,26 @@ class Counters(_Series):
 
     def read(self) -> Mapping[Labels, float]:
         """The sums now."""
-        return {labels: cell[0] / self._parts for labels, cell in self._sums.items()}
+        return {labels: cell[0] / self.family.parts for labels, cell in self._sums.items()}
 
 
 class Histograms(_Series):
-    """The series of a histogram."""
+    """The series of a histogram. Its sums are whole parts of the metric's unit, too."""
 
     def __init__(self, family: Family, room: Room, limit: int = MAX_SERIES) -> None:
         super().__init__(family, room, limit)
-        self._cells: dict[Labels, list[float]] = {}
+        self._cells: dict[Labels, list[int]] = {}
         self._bounds = family.buckets
+        self._parts = family.parts
 
-    def observe(self, labels: Labels, value: float) -> None:
-        """Count a value in one series."""
+    def observe(self, labels: Labels, value: int) -> None:
+        """Count a value in one series, in parts of the unit."""
         cell = self._cells.get(labels)
         if cell is None:
             cell = self._cells.setdefault(self._place(labels), [0] * (len(self._bounds) + 2))
-        cell[bisect_left(self._bounds, value)] += 1
+        cell[bisect_left(self._bounds, value / self._parts)] += 1
         cell[-1] += value
 
     def read(self) -> Mapping[Labels, Histogram]:
         """The counts and sums now."""
-        return {labels: tuple(cell) for labels, cell in self._cells.items()}
+        return {labels: (*cell[:-1], cell[-1] / self._parts) for labels, cell in self._cells.items()}

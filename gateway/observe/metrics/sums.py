@@ -8,7 +8,6 @@ import threading
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from gateway.core.answer import MICROS
 from gateway.core.records import ANSWERED, CallRecord, TryRecord
 from gateway.core.texts import printable
 from gateway.observe.ledger_schema import UNPRICED
@@ -23,7 +22,6 @@ from gateway.observe.metrics.labels import (
 )
 from gateway.observe.metrics.series import MAX_IN_ALL, MAX_SERIES, Counters, Histograms, Room
 
-MILLI: Final = 1_000
 TOKEN_TYPES: Final = ("input", "cached_input", "cache_write", "output", "reasoning")
 
 
@@ -47,7 +45,7 @@ class Sums:
         self._queue_wait = Histograms(families.QUEUE_WAIT, room, max_series)
         self._attempts = Counters(families.ATTEMPTS, room, max_series)
         self._tokens = Counters(families.TOKENS, room, max_series)
-        self._cost = Counters(families.COST, room, max_series, parts=MICROS)
+        self._cost = Counters(families.COST, room, max_series)
         self._unpriced = Counters(families.UNPRICED, room, max_series)
         self._gen_ai_duration = Histograms(families.GEN_AI_DURATION, room, max_series)
         self._gen_ai_first = Histograms(families.GEN_AI_FIRST_CHUNK, room, max_series)
@@ -96,13 +94,13 @@ class Sums:
     def _add(self, record: CallRecord) -> None:
         alias, stream = printable(record.alias), "true" if record.streamed else "false"
         self._requests.add((alias, record.endpoint, str(record.status), record.client))
-        self._duration.observe((alias, record.endpoint, stream), record.total_ms / MILLI)
+        self._duration.observe((alias, record.endpoint, stream), record.total_ms)
         if record.streamed and record.first_ms is not None:
-            self._first_content.observe((alias,), record.first_ms / MILLI)
+            self._first_content.observe((alias,), record.first_ms)
         for each in record.tries:
             self._add_try(each, record)
         if record.provider:
-            self._queue_wait.observe((record.provider,), record.queue_ms / MILLI)
+            self._queue_wait.observe((record.provider,), record.queue_ms)
             self._add_answer(record)
 
     def _add_answer(self, record: CallRecord) -> None:
@@ -125,9 +123,9 @@ class Sums:
             return  # no request was made
         operation = GEN_AI_OPERATIONS.get(record.endpoint, record.endpoint)
         labels: Labels = (operation, gen_ai_provider(each.provider, self._vendors), model)
-        self._gen_ai_duration.observe((*labels, "" if each.outcome == ANSWERED else each.outcome), each.ms / MILLI)
+        self._gen_ai_duration.observe((*labels, "" if each.outcome == ANSWERED else each.outcome), each.ms)
         if each.first_ms is not None:
-            self._gen_ai_first.observe(labels, each.first_ms / MILLI)
+            self._gen_ai_first.observe(labels, each.first_ms)
         if each.usage is not None:
             self._gen_ai_tokens.observe((*labels, "input"), each.usage.prompt)
             self._gen_ai_tokens.observe((*labels, "output"), each.usage.completion)

@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
-from gateway.observe.metrics import process
 from gateway.observe.metrics.families import Family, Labels, Reading, Value
 
 if TYPE_CHECKING:
@@ -61,19 +60,14 @@ class _Collector:
 
 
 class Writer:
-    """Writes what is read at each scrape. Safe to use from many threads; they come one after the other.
+    """Writes what is read at each scrape. Safe to use from many threads; they come one after the other."""
 
-    Args:
-        started: wall seconds when the gateway was started.
-    """
-
-    def __init__(self, started: float) -> None:
-        self._started = started
+    def __init__(self) -> None:
         self._lock = threading.Lock()  # guards the kept lines
         self._kept: dict[tuple[str, bool], tuple[str, dict[Labels, _Lines]]] = {}
 
     def text(self, readings: Iterable[Reading], *, open_metrics: bool) -> bytes:
-        """All metrics, and those of the process behind them.
+        """All metrics.
 
         Args:
             readings: each metric once.
@@ -81,8 +75,7 @@ class Writer:
         """
         with self._lock:
             parts = [self._family(family, series, open_metrics) for family, series in readings]
-        parts += [self._of_process(open_metrics), EOF if open_metrics else ""]
-        return "".join(parts).encode()
+        return "".join([*parts, EOF if open_metrics else ""]).encode()
 
     def _family(self, family: Family, series: Mapping[Labels, Value], open_metrics: bool) -> str:
         head, before = self._kept.get((family.name, open_metrics), ("", {}))
@@ -93,14 +86,6 @@ class Writer:
         now = {labels: _with(before[labels], value) for labels, value in series.items()}
         self._kept[family.name, open_metrics] = head, now
         return head + "".join(each.text for each in now.values())
-
-    def _of_process(self, open_metrics: bool) -> str:
-        from prometheus_client.process_collector import ProcessCollector  # noqa: PLC0415 - see above
-
-        metrics = list(ProcessCollector(registry=None).collect())
-        if not metrics:
-            metrics = [_metric(family, {(): value}) for family, value in process.read(self._started)]
-        return _text(metrics, _generator(open_metrics))
 
 
 def _with(lines: _Lines, value: Value) -> _Lines:

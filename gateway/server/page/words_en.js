@@ -42,6 +42,7 @@ export const words = {
   "need.reload": "Correct the configuration file",
   "need.restart": "Restart the gateway",
   "need.ledger": "Repair the ledger",
+  "need.sharing": "Bring the shared server back",
   "need.until": "Ends by itself at {time}.",
   "need.new": "Something needs you: {what}.",
 

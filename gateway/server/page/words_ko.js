@@ -41,6 +41,7 @@ export const words = {
   "need.reload": "설정 파일 고치기",
   "need.restart": "게이트웨이 다시 시작하기",
   "need.ledger": "기록 파일 고치기",
+  "need.sharing": "공유 서버 되살리기",
   "need.until": "{time}에 저절로 끝납니다.",
   "need.new": "하실 일이 생겼습니다: {what}.",
 

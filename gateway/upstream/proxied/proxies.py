@@ -9,8 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
-
-from requests.utils import get_environ_proxies, select_proxy
+from urllib.request import getproxies
 
 from gateway.core.this_machine import is_this_machine
 
@@ -53,14 +52,20 @@ class Proxy:
 
 def proxies_for(endpoint: str) -> dict[str, str]:
     """The proxies by scheme, as requests takes them. Addresses of this machine have none."""
-    if is_this_machine(urlsplit(endpoint).hostname):
+    if is_this_machine(urlsplit(endpoint).hostname) or getproxies().keys() <= {"no"}:
         return {}
+    from requests.utils import get_environ_proxies  # noqa: PLC0415 - takes 40 ms, and most have no proxy
+
     return dict(get_environ_proxies(endpoint))
 
 
 def proxy_of(endpoint: str) -> Proxy | None:
     """The proxy before an address; None if there is none."""
     proxies = proxies_for(endpoint)
+    if not proxies:
+        return None
+    from requests.utils import select_proxy  # noqa: PLC0415 - as above
+
     url = select_proxy(endpoint, proxies)
     if url is None:
         return None

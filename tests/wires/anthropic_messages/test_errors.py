@@ -9,6 +9,7 @@ from gateway.core import errors, provider_failures
 from gateway.core.errors import GatewayError
 from gateway.core.provider_failures import ContextTooLong, Evidence, ProviderFailure
 from gateway.wires.anthropic_messages.inbound import AnthropicMessagesCallers
+from tests.support.cases import each_case
 from tests.validators import anthropic_answers as validate
 
 CALLERS = AnthropicMessagesCallers()
@@ -31,15 +32,13 @@ ELSEWHERE = {426, 499}
 """Statuses of another route's, and of a caller who has left."""
 
 
-@pytest.mark.parametrize(
-    "kind", [kind for kind in every_error() if kind.status not in ELSEWHERE], ids=lambda kind: kind.__name__
-)
+@each_case("kind", [kind for kind in every_error() if kind.status not in ELSEWHERE], ids=lambda kind: kind.__name__)
 def test_every_error_is_one_that_clients_know(kind: type[GatewayError]) -> None:
     error = kind("It is so.")
     assert validate.of_error(json.loads(CALLERS.render_error(error)), CALLERS.error_status(error)) == []
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("error", "status", "kind"),
     [
         (errors.KeyRefused("x"), 401, "authentication_error"),

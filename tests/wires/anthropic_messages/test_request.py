@@ -15,6 +15,7 @@ from gateway.core.strict_json import dumps
 from gateway.wires.anthropic_messages import WIRE
 from gateway.wires.anthropic_messages.inbound import AnthropicMessagesCallers
 from gateway.wires.anthropic_messages.inbound.request import FIELDS
+from tests.support.cases import each_case
 
 CALLERS = AnthropicMessagesCallers()
 ASKED: dict[str, Any] = {"model": "claude-x", "max_tokens": 100, "messages": [{"role": "user", "content": "Hi"}]}
@@ -39,7 +40,7 @@ def test_a_request_passes_as_it_came_with_what_belongs_to_its_wire() -> None:
     assert (source.wire, source.body, source.headers, source.query) == (WIRE, body, context.headers, "beta=true")
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("fields", "says"),
     [
         ({"model": None}, "model: Field required"),

@@ -23,6 +23,7 @@ from gateway.core.provider_failures import (
 from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.wires.failure_classes import MESSAGE_SHOWN
 from gateway.wires.gemini.errors import holds_error, parse, parse_in_stream
+from tests.support.cases import each_case
 
 NONE: Mapping[str, str] = {}
 TYPE = "type.googleapis.com/google.rpc."
@@ -108,7 +109,7 @@ def test_a_key_that_is_not_valid_is_a_400_of_googles_and_a_401_of_ours(message: 
     assert type(parse_in_stream(error(400, "INVALID_ARGUMENT", message, *details))) is CredentialRefused
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("word", "message", "failure"),
     [
         ("FAILED_PRECONDITION", "User location is not supported for the API use.", Unavailable),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from gateway.core.strict_json import JsonObject, JsonValue, dumps, loads
 from gateway.wires.gemini.json_schema import MAX_DEFINITIONS, MAX_DEPTH, MAX_SCHEMAS, clean, cleaned
+from tests.support.cases import each_case
 
 KEYWORDS = frozenset(
     (
@@ -219,7 +220,7 @@ SAME: list[tuple[JsonObject, JsonObject]] = [
 ]
 
 
-@pytest.mark.parametrize(("schema", "expected"), SAME)
+@each_case(("schema", "expected"), SAME)
 def test_what_can_be_said_in_other_words_is(schema: JsonObject, expected: JsonObject) -> None:
     assert cleaned(schema) == (expected, False)
 

@@ -9,6 +9,7 @@ from gateway.core.request import Params, Prompt
 from gateway.core.strict_json import JsonObject, JsonValue
 from gateway.wires.gemini import thinking
 from gateway.wires.gemini.models import Traits, traits
+from tests.support.cases import each_case
 
 ALL = ("MINIMAL", "LOW", "MEDIUM", "HIGH")
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
@@ -26,7 +27,7 @@ def rendered(model: str, effort: str | None = None, config: JsonValue = None) ->
     return thinking.render(prompt, traits(model), dropped.append), dropped
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("model", "expected"),
     [
         ("gemini-2.5-pro", Traits(2, (), 128, 32_768)),

@@ -14,6 +14,7 @@ from gateway.core.request import JsonOutput, Params, Prompt, Tool
 from gateway.core.strict_json import JsonObject
 from gateway.wires.gemini import params
 from gateway.wires.gemini.models import traits
+from tests.support.cases import each_case
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "gemini.json").read_text(encoding="utf-8"))
 OLD, NEW, PLAIN = "gemini-2.5-flash", "gemini-3-pro-preview", "gemini-2.0-flash"
@@ -34,7 +35,7 @@ def test_nothing_asked_is_nothing_said(model: str) -> None:
     assert rendered(Params(), model) == ({}, [])
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("asked", "expected"),
     [
         (Params(temperature=0), {"temperature": 0}),
@@ -115,7 +116,7 @@ def test_several_answers_are_candidates() -> None:
     assert refused.value.param == "n"
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("asked", "param"),
     [
         (Params(temperature=2.1), "temperature"),
@@ -132,7 +133,7 @@ def test_several_answers_are_candidates() -> None:
         (Params(effort="enormous"), "reasoning_effort"),
     ],
 )
-@pytest.mark.parametrize("model", [OLD, NEW, PLAIN])
+@each_case("model", [OLD, NEW, PLAIN])
 def test_what_no_provider_takes_is_refused_by_openais_name(asked: Params, param: str, model: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
         rendered(asked, model)

@@ -24,12 +24,13 @@ from gateway.wires.gemini.finish import FAILED
 from gateway.wires.gemini.response import parse
 from gateway.wires.gemini.signatures import CallData
 from gateway.wires.reasoning_memory import ReasoningMemory
+from tests.support.cases import each_case
 from tests.support.gemini_transcripts import NOW, TOOLS, Transcript, decoder, fault, outcome, read_all, total
 
 TRANSCRIPTS = read_all("streams")
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "gemini.json").read_text("utf-8"))
 PLAIN = Rendered(b"", tools=TOOLS)
-each_transcript = pytest.mark.parametrize("name", TRANSCRIPTS)
+each_transcript = each_case("name", TRANSCRIPTS)
 
 
 def bytes_of(transcript: Transcript, line_end: bytes = b"\r\n", noise: bytes = b"") -> bytes:
@@ -69,7 +70,7 @@ def test_what_a_server_sends_adds_up_to_that(name: str) -> None:
 
 
 @each_transcript
-@pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
+@each_case("line_end", [b"\n", b"\r\n", b"\r"])
 def test_neither_cuts_nor_line_ends_nor_comments_change_the_sum(name: str, line_end: bytes) -> None:
     transcript = TRANSCRIPTS[name]
     for size, noise in itertools.product([1, 3, 64], [b"", b": keep-alive\n\nid: 7\n\n"]):
@@ -107,7 +108,7 @@ def merged(events: Any) -> JsonObject:
     return {**answer, "candidates": list(candidates.values())} if candidates else answer
 
 
-@pytest.mark.parametrize("name", sorted(TRANSCRIPTS.keys() - {"wrong_shapes", "blocked_midway", "error_in_an_array"}))
+@each_case("name", sorted(TRANSCRIPTS.keys() - {"wrong_shapes", "blocked_midway", "error_in_an_array"}))
 def test_a_whole_answer_is_the_sum_of_its_stream(name: str) -> None:
     transcript = TRANSCRIPTS[name]
     if transcript.sum[-1] != "unfinished":

@@ -27,6 +27,7 @@ from gateway.wires.failure_classes import MESSAGE_SHOWN
 from gateway.wires.openai_chat.inbound import OpenAIChatCallers
 from gateway.wires.openai_chat.outbound import OpenAIChatProvider
 from gateway.wires.openai_chat.outbound.errors import holds_error, parse_in_stream
+from tests.support.cases import each_case
 
 NONE: Mapping[str, str] = {}
 DATE = "Tue, 15 Nov 1994 08:12:31 GMT"
@@ -133,7 +134,7 @@ def test_a_long_message_is_cut() -> None:
     assert parse_in_stream(body).message == "a" * (MESSAGE_SHOWN - 5)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("status", "code", "text", "failure"),
     [
         # the code is surest
@@ -237,7 +238,7 @@ def test_a_type_that_stands_for_another_status_is_not_told() -> None:
     assert said(parse(400, {"error": {"message": "No tools.", "type": "api_error"}}))["type"] == "api_error"
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("headers", "seconds"),
     [
         ({}, None),
@@ -400,7 +401,7 @@ def test_an_error_is_known_for_one_in_every_shape(value: JsonValue) -> None:
     assert holds_error(value)
 
 
-@pytest.mark.parametrize(
+@each_case(
     "value",
     [
         {"choices": [{"index": 0, "delta": {"content": "error"}, "finish_reason": None}]},
@@ -438,7 +439,7 @@ FAMILY = sorted(
 )
 
 
-@pytest.mark.parametrize("kind", FAMILY)
+@each_case("kind", FAMILY)
 def test_every_error_of_ours_has_all_four_keys(kind: type[GatewayError]) -> None:
     assert said(kind("No.")) == {"message": "No.", "type": kind.type, "param": None, "code": kind.code}
 

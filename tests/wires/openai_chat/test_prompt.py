@@ -28,6 +28,7 @@ from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.wires.openai_chat.inbound import OpenAIChatCallers
 from gateway.wires.openai_chat.inbound.prompt import MAX_UNMAPPED, read_prompt
 from gateway.wires.openai_chat.inbound.request import FIELDS
+from tests.support.cases import each_case
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "openai" / "requests"
 SECRET = "my-private-prompt"
@@ -71,7 +72,7 @@ def call(**fields: JsonValue) -> JsonObject:
 PNG = Media("image", "image/png", "iVBORw0KGgo=")
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("message", "ours"),
     [
         ({"role": "system", "content": "s"}, Message("system", (Text("s"),))),
@@ -165,7 +166,7 @@ def test_a_message_is_said_in_our_words(message: JsonObject, ours: Message) -> N
     assert prompt.unmapped == ()
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("sent", "ours"),
     [
         (image("data:image/png;base64,iVBORw0KGgo="), PNG),
@@ -342,7 +343,7 @@ def test_tools_that_nobody_else_can_run_are_not_allowed_tools_either() -> None:
     assert prompt.unmapped == ("tool_choice",)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("fields", "name", "ours"),
     [
         ({"temperature": 0}, "temperature", 0),
@@ -492,7 +493,7 @@ CALL = "messages[1].tool_calls[0]"
 CHOICE = "tool_choice.allowed_tools"
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("body", "param"),
     [
         (ask(messages=[{"role": "critic", "content": SECRET}]), "messages[0].role"),
@@ -594,8 +595,8 @@ def test_a_mistake_is_named_where_it_is(body: JsonObject, param: str) -> None:
     assert refusal(body).param == param
 
 
-@pytest.mark.parametrize("wrong", [SECRET, True, 7.5, [[]], {SECRET: 1}])
-@pytest.mark.parametrize("name", sorted(WORDED - {"n", "stream", "stream_options", "functions", "tools"}))
+@each_case("wrong", [SECRET, True, 7.5, [[]], {SECRET: 1}])
+@each_case("name", sorted(WORDED - {"n", "stream", "stream_options", "functions", "tools"}))
 def test_reading_does_not_lean_on_the_check_of_the_fields(name: str, wrong: JsonValue) -> None:
     try:
         read_prompt(ask(**{name: wrong}))

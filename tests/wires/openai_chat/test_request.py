@@ -17,6 +17,7 @@ from gateway.wires.openai_chat.inbound import OpenAIChatCallers
 from gateway.wires.openai_chat.inbound.request import FIELDS
 from gateway.wires.openai_chat.outbound import OpenAIChatProvider
 from gateway.wires.request_fields import MAX_MODEL
+from tests.support.cases import each_case
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "openai" / "requests"
 SECRET = "my-private-prompt"
@@ -159,7 +160,7 @@ def test_usage_is_wanted_where_include_usage_says_so(options: JsonValue, wants: 
     assert parse(ask(stream=True, stream_options=options)).wants_usage is wants
 
 
-@pytest.mark.parametrize("name", FIELDS)
+@each_case("name", FIELDS)
 def test_null_is_absent_for_every_optional_field(name: str) -> None:
     assert parse(ask(**{name: None})).source.body[name] is None
 
@@ -169,7 +170,7 @@ def test_every_field_that_the_real_client_knows_is_checked() -> None:
     assert known - FIELDS.keys() == {"model", "messages"}
 
 
-@pytest.mark.parametrize("name", FIELDS)
+@each_case("name", FIELDS)
 def test_every_documented_type_of_a_field_is_taken(name: str) -> None:
     for kind in FIELDS[name][1]:
         value = [] if name == "tools" else {} if name == "stream_options" else wrong[kind]
@@ -229,7 +230,7 @@ MESSAGE_FIELDS: dict[str, tuple[type, ...]] = {
 }
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("name", "value"),
     [(name, value) for name, kinds in MESSAGE_FIELDS.items() for kind, value in wrong.items() if kind not in kinds],
 )
@@ -237,7 +238,7 @@ def test_a_message_field_of_another_type_is_named_with_its_message(name: str, va
     assert refusal(with_message(**{name: value})).param == f"messages[1].{name}"
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("body", "param"),
     [
         (ask(model=None), "model"),
@@ -303,7 +304,7 @@ def test_a_mistake_says_what_is_there_instead(value: JsonValue, found: str) -> N
     assert refusal(ask(model=value)).message == f"model must be a string that names a model, but it is {found}."
 
 
-@pytest.mark.parametrize(
+@each_case(
     "body",
     [
         b"",

@@ -23,6 +23,7 @@ from gateway.core.strict_json import JsonObject, JsonValue, dumps, loads
 from gateway.wires.base import Naming
 from gateway.wires.openai_chat.inbound import OpenAIChatCallers
 from gateway.wires.openai_chat.outbound import OpenAIChatProvider
+from tests.support.cases import each_case
 from tests.support.chats import ASKED
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "openai" / "answers"
@@ -276,7 +277,7 @@ def test_reasoning_that_a_server_has_already_set_aside_is_not_replaced() -> None
 # What is no answer -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_case(
     "body",
     [
         b"",

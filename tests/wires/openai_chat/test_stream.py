@@ -29,6 +29,7 @@ from gateway.wires.base import Naming
 from gateway.wires.openai_chat.inbound import OpenAIChatCallers
 from gateway.wires.openai_chat.outbound import OpenAIChatProvider
 from gateway.wires.openai_chat.outbound.tool_call_repairs import ToolCalls
+from tests.support.cases import each_case
 from tests.support.chats import ASKED
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "openai" / "streams"
@@ -57,7 +58,7 @@ def read(path: Path) -> Transcript:
 
 
 TRANSCRIPTS = {path.stem: read(path) for path in sorted(GOLDEN.glob("*.txt"))}
-each_transcript = pytest.mark.parametrize("name", TRANSCRIPTS)
+each_transcript = each_case("name", TRANSCRIPTS)
 
 
 def machine(*, usage: bool, model: str | None = "alias", forced: bool = False) -> AnswerMachine:
@@ -136,7 +137,7 @@ def test_a_server_sends_this_and_the_caller_gets_that(name: str) -> None:
 
 
 @each_transcript
-@pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
+@each_case("line_end", [b"\n", b"\r\n", b"\r"])
 def test_neither_cuts_nor_line_ends_nor_comments_change_what_the_caller_gets(name: str, line_end: bytes) -> None:
     transcript = TRANSCRIPTS[name]
     for cut, noise in itertools.product([1, 2, 7, 64], [b"", b": keep-alive\n\n", b"id: 7\nretry: 10\n\n\n"]):
@@ -144,7 +145,7 @@ def test_neither_cuts_nor_line_ends_nor_comments_change_what_the_caller_gets(nam
         assert shown == list(transcript.shown), (cut, noise, differences(transcript.shown, shown))
 
 
-@pytest.mark.parametrize("name", sorted(TRANSCRIPTS.keys() - UNKNOWN_TO_THE_CLIENT))
+@each_case("name", sorted(TRANSCRIPTS.keys() - UNKNOWN_TO_THE_CLIENT))
 def test_what_the_caller_gets_satisfies_the_real_client(name: str) -> None:
     """Each chunk validates, and the client's own accumulator makes a whole answer of them."""
     transcript = TRANSCRIPTS[name]

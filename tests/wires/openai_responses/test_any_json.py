@@ -14,6 +14,7 @@ from gateway.wires.base import Naming
 from gateway.wires.openai_chat.outbound import OpenAIChatProvider
 from gateway.wires.openai_responses.outbound import OpenAIResponsesProvider
 from gateway.wires.reasoning_memory import ReasoningMemory
+from tests.support.examples import examples
 from tests.support.responses import a_store, callers, chunk
 from tests.validators.openai_responses import final
 
@@ -97,7 +98,7 @@ bodies = st.builds(
 )
 
 
-@settings(max_examples=600, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(600), suppress_health_check=[HealthCheck.too_slow])
 @given(bodies)
 def test_a_request_is_read_or_refused(body: Any) -> None:
     try:
@@ -113,7 +114,7 @@ def test_a_request_is_read_or_refused(body: Any) -> None:
             continue
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(300), suppress_health_check=[HealthCheck.too_slow])
 @given(bodies)
 def test_whatever_was_asked_its_answer_can_be_written_and_kept(body: Any) -> None:
     store = a_store()

@@ -18,6 +18,7 @@ from gateway.wires.base import Naming
 from gateway.wires.openai_chat.outbound import OpenAIChatProvider
 from gateway.wires.openai_responses.outbound import OpenAIResponsesProvider
 from gateway.wires.reasoning_memory import ReasoningMemory
+from tests.support.examples import examples
 from tests.support.neutral import AnswerPlan, answer_plans, check_calls, prompts
 from tests.support.responses import NOW, asked, callers
 from tests.validators.openai_responses import request_faults, response_faults
@@ -44,7 +45,7 @@ def spoken(prompt: Prompt) -> list[tuple[str, str]]:
     return found
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(300), suppress_health_check=[HealthCheck.too_slow])
 @given(prompts)
 def test_every_prompt_becomes_a_valid_request_or_a_refusal(prompt: Prompt) -> None:
     try:
@@ -55,7 +56,7 @@ def test_every_prompt_becomes_a_valid_request_or_a_refusal(prompt: Prompt) -> No
     assert request_faults(json.loads(rendered.body)) == []
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(300), suppress_health_check=[HealthCheck.too_slow])
 @given(prompts)
 def test_a_prompt_is_the_same_after_a_way_through_this_wire(prompt: Prompt) -> None:
     try:
@@ -69,7 +70,7 @@ def test_a_prompt_is_the_same_after_a_way_through_this_wire(prompt: Prompt) -> N
     assert "".join(text for _, text in spoken(once)) == "".join(text for _, text in spoken(prompt))
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(answer_plans)
 def test_an_answer_of_a_chat_provider_is_the_same_after_a_way_through_this_wire(plan: AnswerPlan) -> None:
     """OpenAI chat to the Responses API, and from there back into neutral form."""
@@ -147,7 +148,7 @@ FIELDS = st.sampled_from(["item", "delta", "output_index", "response", "type", "
 EVENTS = st.lists(st.dictionaries(FIELDS, json_values | st.sampled_from(KINDS), max_size=5), max_size=4)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(EVENTS, st.booleans())
 def test_no_events_bring_anything_but_chunks_or_a_failure(found: list[object], neutral: bool) -> None:
     raw = b"".join(b"data: %b\n\n" % json.dumps(event).encode() for event in found)

@@ -9,6 +9,7 @@ from gateway.core.errors import InvalidRequest
 from gateway.core.request import Text
 from gateway.core.response_store import ResponseStore, Turn
 from gateway.core.source import RequestContext, Stored
+from tests.support.cases import each_case
 from tests.support.responses import a_store, asked, assistant, call, callers, function, output, user
 
 
@@ -20,7 +21,7 @@ def refused(body: object) -> InvalidRequest:
     return caught.value
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("fields", "param"),
     [
         ({"model": None}, "model"),

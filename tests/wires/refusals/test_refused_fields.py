@@ -8,12 +8,13 @@ from gateway.core.provider_failures import RequestRejected, UnsupportedByModel
 from gateway.core.strict_json import JsonValue, dumps
 from gateway.wires.gemini import errors as gemini
 from gateway.wires.openai_chat.outbound import errors as openai_chat
+from tests.support.cases import each_case
 from tests.wires.refusals.wordings import ORDINARY, openai
 
 NONE: Mapping[str, str] = {}
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("words", "fields"),
     [
         ("Unrecognized request argument supplied: stream_options", ["stream_options"]),
@@ -96,7 +97,7 @@ def test_googles_names_become_openais(name: str, fields: tuple[str, ...]) -> Non
     assert type(found) is UnsupportedByModel and found.refused_fields == fields
 
 
-@pytest.mark.parametrize("words", ORDINARY, ids=[words[:60] for words in ORDINARY])
+@each_case("words", ORDINARY, ids=[words[:60] for words in ORDINARY])
 def test_an_ordinary_fault_names_no_field_to_leave_out(words: str) -> None:
     found = openai_chat.parse(400, NONE, dumps(openai(words)))
     assert type(found) is RequestRejected and found.refused_fields == ()

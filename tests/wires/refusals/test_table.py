@@ -26,6 +26,7 @@ from gateway.wires.openai_chat.outbound import errors as openai_chat
 from gateway.wires.refusals.codes import CODES
 from gateway.wires.refusals.rows import plain
 from gateway.wires.refusals.table import ORDER, PHRASES, WORDS_BEFORE_CODES
+from tests.support.cases import each_case
 from tests.wires.refusals.wordings import ORDINARY, SAYINGS, WORDINGS, Wording, openai
 
 NONE: Mapping[str, str] = {}
@@ -42,8 +43,11 @@ WIRES: Final = {
     "gemini": Wire(gemini.parse, gemini.parse_in_stream, gemini.holds_error),
 }
 on_both_wires = pytest.mark.parametrize("wire", WIRES.values(), ids=list(WIRES))
-each_wording = pytest.mark.parametrize("wording", WORDINGS, ids=list(map(str, WORDINGS)))
-each_ordinary = pytest.mark.parametrize("words", ORDINARY, ids=[words[:60] for words in ORDINARY])
+each_wording = each_case("wording", WORDINGS, ids=list(map(str, WORDINGS)))
+# The meaning of the others is in their status alone.
+WORDED = [wording for wording in WORDINGS if wording.body != {"detail": "Unauthorized"}]
+each_worded = each_case("wording", WORDED, ids=list(map(str, WORDED)))
+each_ordinary = each_case("words", ORDINARY, ids=[words[:60] for words in ORDINARY])
 
 
 @on_both_wires
@@ -54,17 +58,15 @@ def test_a_refusal_means_the_same_on_every_wire(wire: Wire, wording: Wording) ->
 
 
 @on_both_wires
-@each_wording
+@each_worded
 def test_a_refusal_inside_an_answer_means_the_same_without_a_status(wire: Wire, wording: Wording) -> None:
-    if not _has_words(wording):
-        pytest.skip("its meaning is in its status")
     assert wire.holds_error(wording.body)
     found = wire.parse_in_stream(wording.body)
     assert type(found) is wording.means, found.message
 
 
 @on_both_wires
-@pytest.mark.parametrize(("means", "words"), SAYINGS)
+@each_case(("means", "words"), SAYINGS)
 def test_what_many_servers_say_in_like_words_is_read_alike(
     wire: Wire, means: type[ProviderFailure], words: str
 ) -> None:
@@ -72,10 +74,8 @@ def test_what_many_servers_say_in_like_words_is_read_alike(
         assert type(found) is means
 
 
-@each_wording
+@each_worded
 def test_a_refusal_is_one_in_an_array_in_a_hub_and_behind_a_proxy_too(wording: Wording) -> None:
-    if not _has_words(wording):
-        pytest.skip("its meaning is in its status")
     raw = dumps(wording.body).decode()
     wrapped: tuple[JsonValue, ...] = (
         [wording.body],
@@ -161,8 +161,8 @@ def test_every_meaning_of_the_table_has_a_place_in_the_order() -> None:
     assert meanings == set(ORDER)
 
 
-@pytest.mark.parametrize("status", [400, 402, 403, 404, 405, 409, 412, 413, 422, 424, 498, 499, 500])
-@pytest.mark.parametrize(
+@each_case("status", [400, 402, 403, 404, 405, 409, 412, 413, 422, 424, 498, 499, 500])
+@each_case(
     ("words", "means"),
     [
         ("This model's maximum context length is 8192 tokens.", ContextTooLong),
@@ -185,10 +185,6 @@ def test_what_a_validator_repeats_of_the_request_is_not_read() -> None:
         "[type=string_type, input_value={'text': 'insufficient balance, rate limit exceeded'}, input_type=dict]"
     )
     assert type(openai_chat.parse(400, NONE, dumps({"detail": words}))) is RequestRejected
-
-
-def _has_words(wording: Wording) -> bool:
-    return wording.body != {"detail": "Unauthorized"}
 
 
 def _rows_that_fit(words: str) -> list[str]:

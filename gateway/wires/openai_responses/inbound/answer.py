@@ -59,7 +59,7 @@ def render(
         if naming.model is not None:
             body = {**body, "model": naming.model}
     else:
-        body = _neutral(response, request, naming, now)
+        body = _neutral(response, request, naming, now, store.mark)
     keep(store, request, body)
     return dumps(body)
 
@@ -94,7 +94,9 @@ def keep(store: ResponseStore, request: ChatRequest, response: JsonObject, provi
     )
 
 
-def _neutral(response: ChatResponse, request: ChatRequest, naming: Naming, now: Callable[[], float]) -> JsonObject:
+def _neutral(
+    response: ChatResponse, request: ChatRequest, naming: Naming, now: Callable[[], float], mark: str
+) -> JsonObject:
     items, first = writer(request), [delta for delta in response.deltas if delta.index == 0]
     finish = next((delta.finish for delta in reversed(first) if delta.finish), None)
     for delta in first:
@@ -102,5 +104,5 @@ def _neutral(response: ChatResponse, request: ChatRequest, naming: Naming, now: 
             pass  # the events of a stream, which a whole answer has not
     for _ in items.close(cut=finish == "length"):
         pass
-    head = new_head(request, response.envelope, naming.model, now)
+    head = new_head(request, response.envelope, naming.model, now, mark)
     return ended(head, finish, items.output, response.usage)

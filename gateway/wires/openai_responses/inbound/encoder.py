@@ -180,7 +180,7 @@ class EventEncoder:
         """The first events, once."""
         if self._head is not None:
             return b""
-        self._head = new_head(self._request, self._envelope, self._naming.model, self._now)
+        self._head = new_head(self._request, self._envelope, self._naming.model, self._now, self._store.mark)
         response = in_progress(self._head)
         kinds = ("response.created", "response.in_progress")
         return b"".join(self._event({"type": kind, "response": response}) for kind in kinds)

@@ -34,7 +34,7 @@ from gateway.wires.request_fields import (
     checked_model,
     read_object,
 )
-from gateway.wires.untrusted_fields import text
+from gateway.wires.untrusted_fields import objects, text
 
 EMPTY: Final = Source(WIRE, {})
 
@@ -181,9 +181,11 @@ def _as_message(text: str) -> JsonValue:
 
 def _with_references(items: JsonValue, client: str, store: ResponseStore) -> JsonValue:
     """The items, each reference to a stored one replaced by it."""
-    if not isinstance(items, list) or not any(is_reference(item) for item in items if isinstance(item, dict)):
+    references = [text(item.get("id")) for item in objects(items) if is_reference(item)]
+    if not isinstance(items, list) or not references:
         return items
+    found = store.entries(references, client)
     return [
-        store.entry(text(item.get("id")), client) or item if isinstance(item, dict) and is_reference(item) else item
+        found.get(text(item.get("id")), item) if isinstance(item, dict) and is_reference(item) else item
         for item in items
     ]

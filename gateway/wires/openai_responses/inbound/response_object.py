@@ -53,7 +53,9 @@ class Head(Struct, frozen=True):
     fields: JsonObject
 
 
-def new_head(request: ChatRequest, envelope: Envelope | None, model: str | None, now: Callable[[], float]) -> Head:
+def new_head(
+    request: ChatRequest, envelope: Envelope | None, model: str | None, now: Callable[[], float], mark: str
+) -> Head:
     """The head of an answer that the gateway writes.
 
     Args:
@@ -61,10 +63,11 @@ def new_head(request: ChatRequest, envelope: Envelope | None, model: str | None,
         envelope: the provider's; None where it is not known yet.
         model: the name that the answer shows; None for the provider's own.
         now: wall seconds.
+        mark: stands in its id, behind the prefix.
     """
     asked, stored = request.source.body, request.source.stored
     own = envelope.model if envelope else ""
-    id = PREFIX + token_hex(16)
+    id = PREFIX + mark + token_hex(16)
     echoed = {name: default if asked.get(name) is None else asked[name] for name, default in _DEFAULTS.items()}
     echoed["tools"] = [_echoed(tool) for tool in objects(echoed["tools"])]
     if stored is not None:

@@ -19,6 +19,7 @@ from gateway.wires.openai_chat.inbound import OpenAIChatCallers
 from gateway.wires.reasoning_memory import ReasoningMemory
 from tests.support.anthropic_answers import redacted, thinking
 from tests.support.anthropic_server import schema_faults, vendor_fault
+from tests.support.examples import examples
 from tests.support.neutral import prompts, words
 from tests.wires.anthropic_messages.outbound.rendering import MIDDLE, NEW, OLD, OLDEST, STRICT
 
@@ -90,7 +91,7 @@ adjustments = st.builds(
 )
 
 
-@settings(max_examples=500, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(500), suppress_health_check=[HealthCheck.too_slow])
 @given(_enriched(), st.sampled_from([NEW, OLD, MIDDLE, OLDEST, "claude-opus-4-7"]), st.booleans(), adjustments)
 def test_every_prompt_becomes_a_request_that_is_answered_or_a_refusal(
     prompt: Prompt, model: str, stream: bool, learned: Adjustments

@@ -32,6 +32,7 @@ from tests.support.anthropic_answers import (
     thinking,
 )
 from tests.support.anthropic_server import validator
+from tests.support.examples import examples
 from tests.support.neutral import check_calls
 
 NOW = 1_800_000_000
@@ -409,7 +410,7 @@ answers = st.builds(lambda blocks, stop: message(*blocks, stop=stop), st.lists(b
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(answers, st.integers(1, 9), st.lists(st.integers(0, 3_000), max_size=8))
 def test_the_deltas_of_a_stream_add_up_to_the_whole_answer(answer: Any, size: int, cuts: list[int]) -> None:
     try:
