@@ -70,22 +70,23 @@ class RedisEngine:
             self._limits, self._served = limits, served
             self._bound = self._binding()
             own_slots = self._own_slots = self._configure_own()
-        rows = {key: self._configured(key, limit) for key, limit in limits.items()}
-        for name, provider in self._providers.items():
-            for key, row in provider.rows.items():
-                row.is_lifted = key not in limits
-            provider.version += 1
+        by_provider: dict[str, dict[RowKey, RateLimit]] = {name: {} for name in self._providers}
+        for key, limit in limits.items():
+            by_provider.setdefault(key.provider, {})[key] = limit
+        new = {name: ProviderRows(self._base(name), self) for name in by_provider if name not in self._providers}
+        providers = self._providers = {**self._providers, **new}
+        rows: dict[RowKey, RedisRow] = {}
+        for name, theirs in by_provider.items():
+            rows.update(providers[name].configure(theirs))
             if served is not None and name not in served:
-                provider.dismiss()
+                providers[name].dismiss()
         numbers = {f"{unit} of {key}": number for key, limit in limits.items() for unit, number in _numbers(limit)}
         self.server.members.describe(self._kind, numbers)
 
         def slots_of(keys: Sequence[RowKey]) -> RedisSlots:
             name = keys[0].provider
             own = _local(own_slots(keys))
-            return RedisSlots(
-                self, self._providers[name], [rows[key] for key in keys], own, lambda: self._statuses(name)
-            )
+            return RedisSlots(self, providers[name], [rows[key] for key in keys], own, lambda: self._statuses(name))
 
         return slots_of
 
@@ -124,6 +125,8 @@ class RedisEngine:
     def back(self) -> None:
         self.hold_to_shares()
         for provider in self._providers.values():
+            if not provider.rows:
+                continue
             try:
                 provider.restore()
             except RedisAway:
@@ -158,17 +161,8 @@ class RedisEngine:
         }
         return self._own.configure(shares, self._served)
 
-    def _configured(self, key: RowKey, limit: RateLimit) -> RedisRow:
-        provider = self._providers.get(key.provider)
-        if provider is None:
-            base = f"gw:{{{self.server.group}:{self._kind}{key.provider}}}"
-            provider = self._providers[key.provider] = ProviderRows(base, self)
-        row = provider.rows.get(key)
-        if row is None:
-            row = provider.rows[key] = RedisRow(key, provider.base, limit)
-        else:
-            row.configure(limit)
-        return row
+    def _base(self, provider: str) -> str:
+        return f"gw:{{{self.server.group}:{self._kind}{provider}}}"
 
     def _statuses(self, name: str) -> dict[str, RowStatus] | None:
         """The rows of a provider as the server has them, by name; None where it is away."""
@@ -184,10 +178,7 @@ class RedisEngine:
 
     def _ask_statuses(self) -> Mapping[str, dict[str, RowStatus]]:
         """All rows of all providers, in one round trip."""
-        asked = {
-            name: [row for row in each.rows.values() if not row.is_lifted] for name, each in self._providers.items()
-        }
-        asked = {name: rows for name, rows in asked.items() if rows}
+        asked = {name: rows for name, each in self._providers.items() if (rows := list(each.rows.values()))}
         answers = self.server.ask(
             *(
                 SlotsCommands(

@@ -15,9 +15,10 @@ What a grant reports leaves for the server only while the epoch is the server's 
 
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
+from gateway.config.rate_limit import RateLimit
 from gateway.core.clock import Clock
 from gateway.limits.gauges import Uses
 from gateway.limits.local_slots import LocalSlots
@@ -65,8 +66,8 @@ class ProviderRows:
 
     Attributes:
         base: of its keys in the server.
-        lock: guards all but `rows`, which a configuration alone changes.
-        rows: in the configuration's order, and those that have gone.
+        lock: guards the rest.
+        rows: in the configuration's order.
         version: counts configurations.
         epoch: as above; NO_EPOCH where nothing of this gateway is there.
         open: grants that are not over, in their order.
@@ -90,16 +91,38 @@ class ProviderRows:
         self._is_alone = False
         self._asked = 0.0
 
+    def configure(self, limits: Mapping[RowKey, RateLimit]) -> Mapping[RowKey, RedisRow]:
+        """Have these rows. One that goes on is the same; one that goes has room for everything.
+
+        Args:
+            limits: of the provider.
+
+        Returns:
+            The rows.
+        """
+        with self.lock:
+            before, self.rows = self.rows, dict[RowKey, RedisRow]()
+            for key, limit in limits.items():
+                row = self.rows[key] = before.get(key) or RedisRow(key, self.base)
+                row.configure(limit)
+            for key, row in before.items():
+                row.is_lifted = key not in limits
+            self.version += 1
+            return dict(self.rows)
+
     @property
     def is_there(self) -> bool:
         """Whether what is this gateway's own is in the server, so that reports may follow it."""
         return self._server.is_up and self.epoch == self._server.generation
 
-    def question(self, command: Callable[[int], Command]) -> Sequence[Any]:
+    def question(self, command: Callable[[int], Command]) -> int | Sequence[int]:
         """Ask the server; before the first question in its generation write there what is this gateway's own.
 
         Args:
             command: makes the question, of an epoch.
+
+        Returns:
+            The script's answer: when a grant was given, or what is in the way.
 
         Raises:
             RedisAway: the server does not answer.
@@ -112,8 +135,8 @@ class ProviderRows:
             if self.epoch != self._server.generation:
                 self.restore()
             epoch = self.epoch
-            answer: Sequence[Any] = self._server.ask(command(epoch))[0]
-            if answer[0] != FORGOTTEN:
+            answer: int | Sequence[int] = self._server.ask(command(epoch))[0]
+            if answer != FORGOTTEN:
                 return answer
             self._server.forgotten(epoch)
         raise RedisAway("it forgets what is written there")
@@ -161,9 +184,9 @@ class ProviderRows:
             if self.epoch == generation:
                 return
             asked = self._sharing.clock.monotonic()
-            rows = [(key, row) for key, row in self.rows.items() if not row.is_lifted]
+            rows = list(self.rows.items())
             commands = self._commands([row for _, row in rows])
-            offset = self._server.ask(commands.time())[0][0] - asked * MICROS
+            offset = self._server.ask(commands.time())[0] - asked * MICROS
             standing = [ticket for ticket in self.waiting if ticket.own is None or isinstance(ticket.own, Wait)]
             self._date(offset)
             command = commands.restore(

@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Literal
 
 from gateway.config.rate_limit import RateLimit
+from gateway.core.clock import Clock
 from gateway.limits.gauges import UNITS
 from gateway.limits.row_key import RowKey
 from gateway.limits.slot_rules import SlotGrant
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class RedisRow:
-    """A row. It outlives a configuration.
+    """A row. It outlives a configuration; `configure` gives it its settings first.
 
     Attributes:
         name: for people.
@@ -28,25 +29,24 @@ class RedisRow:
     Args:
         key: what it is known by.
         base: of its provider's keys in the server.
-        limit: its settings.
     """
 
-    def __init__(self, key: RowKey, base: str, limit: RateLimit) -> None:
+    terms: RowTerms
+
+    def __init__(self, key: RowKey, base: str) -> None:
         self.name = str(key)
         self._key = f"{base}:{self.name}{'' if key.is_own else '+'}"
         self.is_lifted = False
-        self.configure(limit)
 
     def configure(self, limit: RateLimit) -> None:
         """Have other settings."""
         numbers = tuple(getattr(limit, setting) or 0 for setting in UNITS)
         self.terms = RowTerms(self._key, limit.max_queue_size, limit.max_wait_seconds, numbers)
-        self.is_lifted = False
 
 
-class RedisTicket(threading.Condition):
-    """One call that asks, and its place in the lines where it waits. All but `call` belongs to its provider's lock, or
-    to its own thread.
+class RedisTicket:
+    """One call that asks, and its place in the lines where it waits. All but `call` and `sleep` belongs to its
+    provider's lock, or to its own thread.
 
     Attributes:
         id: in the server, also of its grant.
@@ -56,12 +56,11 @@ class RedisTicket(threading.Condition):
         state: `waiting`, `gone` (its provider is not served any more) or `over`.
         next_ask: monotonic seconds; before it the server is not asked unless it was called.
         own: what the local engine has answered, while the server is away.
-        has_waited: it has stood in a line.
-        is_called: something has changed for it since it asked last. Under its own lock.
     """
 
+    __slots__ = ("_bell", "_is_called", "id", "need", "next_ask", "own", "since", "slots", "state", "terms")
+
     def __init__(self, name: str, slots: "RedisSlots", need: Need, terms: Terms, since: float) -> None:
-        super().__init__(threading.Lock())
         self.id = name
         self.slots = slots
         self.need = need
@@ -70,20 +69,37 @@ class RedisTicket(threading.Condition):
         self.state: Literal["waiting", "gone", "over"] = "waiting"
         self.next_ask = since
         self.own: RedisGrant | Wait | Refused | None = None
-        self.is_called = False
-        self.has_waited = False
+        self._bell: threading.Condition | None = None  # most calls never wait
+        self._is_called = False
+
+    @property
+    def has_waited(self) -> bool:
+        """Whether it has stood in a line."""
+        return self._bell is not None
+
+    def stand(self) -> None:
+        """It is about to stand in a line, where others see it."""
+        if self._bell is None:
+            self._bell = threading.Condition()
 
     def call(self) -> None:
         """Something has changed for it: it asks now."""
-        with self:
-            self.is_called = True
-            self.notify()
+        if self._bell is not None:
+            with self._bell:
+                self._is_called = True
+                self._bell.notify()
 
     def was_called(self) -> bool:
         """Whether it was called since it was asked this last."""
-        with self:
-            called, self.is_called = self.is_called, False
-            return called
+        called, self._is_called = self._is_called, False
+        return called
+
+    def sleep(self, clock: Clock, seconds: float) -> None:
+        """Sleep until it is called, for so many seconds at most."""
+        if self._bell is not None:
+            with self._bell:
+                if not self._is_called and self.state == "waiting":
+                    clock.wait(self._bell, seconds)
 
 
 class RedisGrant:

@@ -25,7 +25,7 @@ KEEP_ALIVE: Final = 1.0
 ATTEMPTS: Final = 3
 """Between two of which the server has gone away or come back."""
 TRY: Final = Terms()
-GRANTED, REFUSED = 1, -1
+REFUSED: Final = -1
 
 
 class RedisSlots:
@@ -84,9 +84,7 @@ class RedisSlots:
         if isinstance(own, Wait):
             self.own.pause(own.ticket, seconds)
             return
-        with ticket:
-            if not ticket.is_called and ticket.state == "waiting":
-                self._clock.wait(ticket, seconds)
+        ticket.sleep(self._clock, seconds)
 
     def leave(self, ticket: RedisTicket | None) -> None:
         if ticket is None:
@@ -189,10 +187,10 @@ class RedisSlots:
         except BaseException:
             self._give_back(own)
             raise
-        if answer[0] == GRANTED:
+        if isinstance(answer, int):
             with self._provider.lock:
                 counted = own if isinstance(own, SlotGrant) else self.own.count(ticket.need)
-                return self._over(ticket, self._provider.keep(ticket, counted, now, answer[1]))
+                return self._over(ticket, self._provider.keep(ticket, counted, now, answer))
         self._give_back(own)
         if answer[0] == REFUSED:
             return refusal(self.served, answer, ticket.need)
@@ -237,8 +235,9 @@ class RedisSlots:
         seconds = min(due, KEEP_ALIVE, ends - now, ticket.terms.deadline - now)
         with self._provider.lock:
             if ticket.state == "waiting":
+                ticket.stand()
                 self._provider.waiting.setdefault(ticket)
-                ticket.own, ticket.has_waited = None, True
+                ticket.own = None
                 ticket.next_ask = now + max(seconds, 0.0)
         return Wait(ticket, max(seconds, 0.0))
 
@@ -252,8 +251,8 @@ class RedisSlots:
             own = ticket.own = self._provider.keep(ticket, found) if isinstance(found, SlotGrant) else found
         if not isinstance(own, Wait):
             return self._over(ticket, own)
+        ticket.stand()
         self._provider.waiting.setdefault(ticket)
-        ticket.has_waited = True
         return Wait(ticket, own.seconds)
 
     def _over(self, ticket: RedisTicket, answer: RedisGrant | Refused) -> RedisGrant | Refused:

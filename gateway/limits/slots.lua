@@ -111,7 +111,7 @@ end
 -- ARGV[4..8]: id, requests, tokens, places, mode; [9]: microseconds to its deadline, or -1; then seven of a row: its
 -- longest line, its longest wait in microseconds, and its numbers, 0 for none. Modes: `try`, `queue` (joins the lines
 -- where it may), `wait` (keeps its place, or stands anew), `hold` (as wait, and takes nothing).
--- Answers {1, now}, {0, wait, ...} or {-1, wait, why, ...}: see `told`.
+-- Answers the time at which it was granted, {0, wait, ...} or {-1, wait, why, ...}: see `told`.
 local function ask()
   local id, mode, remaining = ARGV[4], ARGV[8], tonumber(ARGV[9])
   local need = { tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]) }
@@ -139,7 +139,7 @@ local function ask()
       frees = frees or row.limits[1] > 0 or row.limits[3] > 0 or row.limits[5] > 0
     end
     if waits and frees then call_firsts() end -- a call that ended may have left room for more than one
-    return { 1, now }
+    return now
   elseif waits then
     local block = #blocks > 0 and longest(blocks) or { row = 1, unit = 1, used = 0, ahead = ahead, wait = 0 }
     return told(0, block.wait, 0, block)
@@ -287,14 +287,14 @@ local function restore()
   return 1
 end
 
-if operation == 'time' then return { now } end
+if operation == 'time' then return now end
 if operation == 'restore' then return restore() end
 if operation == 'status' then return status() end
-if call('HGET', base .. ':e', gateway) ~= epoch then return { -2 } end
+if call('HGET', base .. ':e', gateway) ~= epoch then return -2 end
 if operation == 'ask' then
   keep(base .. ':e', DAY)
   return ask()
 end
 local reports = { sent = sent, settle = settle, release = release, leave = leave_lines, renew = renew }
 reports[operation]()
-return { 1 }
+return 1

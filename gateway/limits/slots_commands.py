@@ -19,6 +19,7 @@ UNITS: Final = ("maxConcurrent", "requestsPerMinute", "tokensPerMinute", "reques
 MICROS: Final = 1_000_000
 LONGEST: Final = 10**9
 """Seconds beyond which a wait is as good as for ever."""
+NO_DEADLINE: Final = packed(-1)
 WORDS_OF_STATUS: Final = len(UNITS) + 2
 
 
@@ -86,6 +87,7 @@ class SlotsCommands:
         self._keys = packed(len(keys), *keys)
         self._terms = packed(*(text for row in rows for text in (row.max_queue, micros(row.max_wait), *row.numbers)))
         self._numbers = [number for row in rows for number in row.numbers]
+        self._asked: tuple[tuple[int, Need, Mode] | None, bytes, bytes] = (None, b"", b"")  # replaced as a whole
         self.has = "".join(row.has for row in rows)
 
     def ask(self, epoch: int, ticket: str, need: Need, mode: Mode, remaining: float) -> Command:
@@ -98,10 +100,14 @@ class SlotsCommands:
             mode: see the script.
             remaining: seconds to its deadline.
         """
-        left = -1 if math.isinf(remaining) else max(0, micros(remaining))
-        said = packed("ask", self._gateway, epoch, ticket, *need, mode, left)
-        count = 3 + len(need) + 3 + 7 * self._count
-        return self._command(said + self._terms, count)
+        asking = (epoch, need, mode)
+        known = self._asked
+        if asking != known[0]:  # mostly as the one before
+            known = self._asked = (asking, packed("ask", self._gateway, epoch), packed(*need, mode))
+        _, before, after = known
+        left = NO_DEADLINE if math.isinf(remaining) else packed(max(0, micros(remaining)))
+        said = b"".join((before, packed(ticket), after, left, self._terms))
+        return self._command(said, 3 + len(need) + 3 + 7 * self._count)
 
     def sent(self, epoch: int, grant: str, need: Need, granted: int, at: int) -> Command:
         """A request has left at a time of the server's clock, in microseconds, as `granted` is."""

@@ -43,8 +43,8 @@ class RedisLink:
         self._errors = redis.exceptions
         self._address = address
         self._timeout = timeout
-        self._lock = threading.Lock()
-        self._room = threading.BoundedSemaphore(MOST_CONNECTIONS)
+        self._lock = threading.Condition(threading.Lock())
+        self._waiting = 0
         self._idle: list[Connection] = []
         self._busy: set[Connection] = set()
         self._closed = False
@@ -55,8 +55,6 @@ class RedisLink:
         Raises:
             RedisAway: the server did not answer all of them, or answered an error. What it did is not known then.
         """
-        if not self._room.acquire(timeout=self._timeout):
-            raise RedisAway(f"all {MOST_CONNECTIONS} connections are waiting for it")
         try:
             connection = self._take()
             is_sound = False
@@ -69,8 +67,6 @@ class RedisLink:
             raise WrongPassword(_words(error)) from None
         except (self._errors.RedisError, OSError) as error:
             raise RedisAway(_words(error)) from None
-        finally:
-            self._room.release()
         return answers
 
     def subscription(self, silence: float) -> Connection:
@@ -125,12 +121,13 @@ class RedisLink:
 
     def _take(self) -> Connection:
         with self._lock:
+            if len(self._busy) >= MOST_CONNECTIONS:
+                self._wait_for_room()
             if self._idle:
                 connection = self._idle.pop()
                 self._busy.add(connection)
                 return connection
-        connection = self._address.connection(self._timeout)
-        with self._lock:
+            connection = self._address.connection(self._timeout)
             self._busy.add(connection)
         try:
             connection.connect()
@@ -139,9 +136,20 @@ class RedisLink:
             raise
         return connection
 
+    def _wait_for_room(self) -> None:
+        """Wait until a connection may be taken. Under the lock."""
+        self._waiting += 1
+        try:
+            if not self._lock.wait_for(lambda: len(self._busy) < MOST_CONNECTIONS, self._timeout):
+                raise RedisAway(f"all {MOST_CONNECTIONS} connections are waiting for it")
+        finally:
+            self._waiting -= 1
+
     def _give_back(self, connection: Connection, *, is_sound: bool) -> None:
         with self._lock:
             self._busy.discard(connection)
+            if self._waiting:
+                self._lock.notify()
             if is_sound and not self._closed:
                 self._idle.append(connection)
                 return

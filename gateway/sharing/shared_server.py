@@ -76,6 +76,8 @@ class SharedServer:
         self._closed = False
         self._gathers = False  # a report has woken the keeper, and no other needs to
         self._thread: threading.Thread | None = None
+        # a write, as a server that is full, read-only or loading answers everything else
+        self._trial = plain("SET", f"gw:{{{group}}}:trial", self.gateway, "EX", 60)
         self._next_beat = self._next_renewal = self._heard = clock.monotonic()
 
     def follow(self, follower: Follower) -> None:
@@ -248,7 +250,7 @@ class SharedServer:
 
     def _try(self) -> None:
         try:
-            self._link.ask([plain("PING")])
+            self._link.ask([self._trial])
         except RedisAway as failure:
             with self._wakeup:
                 self._why = str(failure)

@@ -18,7 +18,7 @@ from gateway.limits.slots import MINUTE, Need, Refused, Terms, Wait
 from gateway.limits.slots_commands import script_text
 from gateway.sharing.address import RedisAddress
 from gateway.sharing.redis_link import RedisLink
-from gateway.sharing.script import Script
+from gateway.sharing.script import Script, plain
 from gateway.sharing.shared_server import SharedServer
 from tests.support.fleet import Fleet, SharingGateway
 from tests.support.redis_server import RedisServer, needs_redis
@@ -301,3 +301,22 @@ def test_a_ticket_that_was_called_asks_at_once(redis: RedisServer) -> None:
         permit.close()
         assert not isinstance(slots.ask(ticket, Need(), QUEUE), Wait)
         gateway.engine.call("nobody")
+
+
+def test_the_first_in_the_line_is_called_wherever_it_waits(redis: RedisServer) -> None:
+    with closing(Fleet(redis, [RateLimit(provider="p", max_concurrent=1)])) as fleet:
+        first, second = fleet.gateways
+        permit = of(first).try_acquire()
+        waiting = of(second)._slots.ask(None, Need(), QUEUE)
+        assert permit is not None and isinstance(waiting, Wait)
+        heard = second.link.subscription(5.0)
+        second.link.send(heard, plain("SUBSCRIBE", "gw:g:wake"))
+        second.link.read(heard)
+        permit.sent()
+        permit.close()
+        first.server.ask()
+        name = second.link.read(heard)[2].decode()
+        heard.disconnect()
+        assert name == waiting.ticket.id
+        second.engine.call(name)
+        assert not isinstance(of(second)._slots.ask(waiting.ticket, Need(), QUEUE), Wait)

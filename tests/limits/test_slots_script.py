@@ -58,8 +58,7 @@ class Told:
 
     def ask(self, gateway: int, name: str, need: Need, mode: Any = "try", remaining: float = float("inf")) -> list[int]:
         answer = self.server(self.gateways[gateway].ask(1, name, need, mode, remaining))
-        assert isinstance(answer, list)
-        return answer
+        return [1, answer] if isinstance(answer, int) else list(answer)
 
     def status(self) -> list[int]:
         answer = self.server(self.gateways[0].status())

@@ -1,6 +1,5 @@
 """Connections to a real server, one that is not there, one that stops, and one that asks for a password."""
 
-import signal
 import sys
 import threading
 import time
@@ -16,6 +15,7 @@ from gateway.sharing.script import Script, plain
 from gateway.sharing.server_check import check_server
 from tests.support.redis_server import RedisServer, needs_redis
 from tests.support.served import free_port
+from tests.support.tls import FOLDER, TRUSTED
 
 pytestmark = needs_redis
 
@@ -83,7 +83,7 @@ def test_a_word_after_a_wrong_answer_is_not_read_by_the_next_one(redis: RedisSer
 def test_who_waits_for_a_stopped_server_waits_no_longer_when_it_is_given_up() -> None:
     with closing(RedisServer()) as server, closing(linked(server, 30.0)) as link:
         assert link.ask([plain("PING")]) == [b"PONG"]
-        server.signal(signal.SIGSTOP)
+        server.pause()
         failed = threading.Event()
 
         def ask() -> None:
@@ -99,7 +99,7 @@ def test_who_waits_for_a_stopped_server_waits_no_longer_when_it_is_given_up() ->
         while any(each.is_alive() for each in waiting) and time.monotonic() < deadline:
             link.abandon()
             waiting[0].join(0.01)
-        server.signal(signal.SIGCONT)
+        server.resume()
         assert failed.is_set() and not any(each.is_alive() for each in waiting)
 
 
@@ -138,3 +138,24 @@ def test_a_wrong_password_is_no_failure_that_passes(login: str) -> None:
 def test_a_server_that_drops_what_it_keeps_is_warned_of() -> None:
     with closing(RedisServer(("--maxmemory-policy", "allkeys-lru"))) as server, closing(linked(server)) as link:
         assert "set noeviction" in check_server(link, "redis://here")[0]
+
+
+@pytest.mark.parametrize(
+    ("certificate", "trusted", "failure"),
+    [("here", True, None), ("here", False, "CERTIFICATE_VERIFY_FAILED"), ("elsewhere", True, "IP address mismatch")],
+)
+def test_a_servers_certificate_is_verified_and_its_name(
+    certificate: str, trusted: bool, failure: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in TRUSTED.items() if trusted else ():
+        monkeypatch.setenv(name, value)
+    port, file = free_port(), str(FOLDER / f"{certificate}.pem")
+    files = ("--tls-cert-file", file, "--tls-key-file", file, "--tls-ca-cert-file", str(FOLDER / "root.pem"))
+    with closing(RedisServer(("--tls-port", str(port), "--tls-auth-clients", "no", *files))):
+        link = RedisLink(RedisAddress(f"rediss://127.0.0.1:{port}/0"), PATIENT)
+        with closing(link):
+            if failure is None:
+                assert link.ask([plain("PING")]) == [b"PONG"]
+                return
+            with pytest.raises(RedisAway, match=failure):
+                link.ask([plain("PING")])

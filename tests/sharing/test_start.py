@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -12,9 +13,11 @@ from gateway.commands.explain import Explained, as_text
 from gateway.config.schema import Gateway as Settings
 from gateway.dispatch.explanation import Explanation
 from gateway.limits.redis_engine import RedisEngine
+from gateway.routing.rest_board import Rest, RestBoard
+from gateway.routing.router import Target
 from gateway.view.needs import needs_of_sharing
 from tests.support.redis_server import Asking, RedisServer, needs_redis
-from tests.support.running import chat, running
+from tests.support.running import Running, chat, running
 from tests.support.served import free_port, run_here
 
 pytestmark = needs_redis
@@ -54,9 +57,23 @@ def test_two_gateways_share_and_say_so(redis: RedisServer) -> None:
         assert statuses == [200, 200, 429]
         shown = second.get("/gateway/explain?model=demo/demo", headers=headers).json()
         assert shown["sharing"]["state"] == "up" and shown["candidates"][0]["limits"][0]["units"][0]["used"] == 2
+        target, now = Target("demo", "demo"), time.monotonic()
+        for each in (first, second):
+            assert each.gateway.runtime.sharing is not None and known(each).find(target) is None
+        deadline = now + 10
+        while known(second).find(target) is None and time.monotonic() < deadline:
+            known(first).rest(target, Rest(now + 60, "rate_limited", 1), now)  # again: the other may not listen yet
+        rest = known(second).find(target)
+        assert rest is not None and 50 < rest.until - now < 70
         with closing(Asking(redis)) as asking:
             kept = b" ".join(asking.plain("KEYS", "*")).decode()
         assert "gw:{default:demo}:demo:rpm" in kept and "gw:{default:budget:ci}" in kept
+
+
+def known(gateway: Running) -> RestBoard:
+    board = gateway.gateway._together.knowledge.rests
+    assert board is not None
+    return board
 
 
 def test_one_without_its_server_starts_warns_and_shows_it(caplog: pytest.LogCaptureFixture) -> None:

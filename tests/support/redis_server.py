@@ -1,7 +1,9 @@
 """A real Redis or Valkey server on a loopback port, for the tests that need one; skipped with the reason elsewhere."""
 
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,9 +60,15 @@ class RedisServer:
         while b"Ready to accept connections" not in log.read_bytes():
             assert self._process.poll() is None, log.read_text()
 
-    def signal(self, number: int) -> None:
-        """Send it a signal, such as SIGSTOP."""
-        self._process.send_signal(number)
+    def pause(self) -> None:
+        """Stop it where it is; its connections stay. POSIX's."""
+        if sys.platform != "win32":
+            self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        if sys.platform != "win32":
+            self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """End it at once; what it had is gone."""

@@ -5,7 +5,6 @@ A minute of the gateways' limits has two seconds here.
 
 import json
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -209,7 +208,7 @@ def test_a_stopped_server_holds_up_no_call_and_breaks_no_share(tmp_path: Path, p
         watch = Asking(redis)
         while watch.plain("ZCARD", "gw:{default}:members") < 2 or not heard_of_two(both):
             time.sleep(0.05)
-        redis.signal(signal.SIGSTOP)
+        redis.pause()
         stopped = time.monotonic()
         answers = [ask(both[number % 2]) for number in range(LIMIT)]
         assert {status for status, _ in answers} == {200}
@@ -220,7 +219,7 @@ def test_a_stopped_server_holds_up_no_call_and_breaks_no_share(tmp_path: Path, p
         assert provider.most(stopped + MINUTE) <= LIMIT
         while time.monotonic() < stopped + 10:
             at_once(both, LIMIT)
-        redis.signal(signal.SIGCONT)
+        redis.resume()
         back = time.monotonic()
         while time.monotonic() < back + 20 and not all(is_up(each) for each in both):
             at_once(both, 4)
