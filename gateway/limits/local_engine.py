@@ -22,7 +22,7 @@ class LocalEngine:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._rows: Mapping[RowKey, Row] = {}
-        self._unfilled: set[RowKey] = set()
+        self._unfilled: dict[RowKey, set[str]] = {}  # the units of each row that know nothing of earlier calls yet
 
     def configure(self, limits: Mapping[RowKey, RateLimit], served: Container[str] | None) -> SlotsOf:
         before, rows = self._rows, dict[RowKey, Row]()
@@ -32,7 +32,7 @@ class LocalEngine:
             with lock:
                 rows[key] = self._configured(key, before.get(key), limit, lock)
         self._rows = rows
-        self._unfilled &= rows.keys()
+        self._unfilled = {key: units for key, units in self._unfilled.items() if key in rows}
         for key, row in before.items():
             with row.lock:
                 if served is not None and key.provider not in served:
@@ -45,15 +45,15 @@ class LocalEngine:
         return sorted(self._unfilled, key=str)
 
     def refill(self, key: RowKey, uses: Iterable[PastUse]) -> None:
-        if key not in self._unfilled:
+        units = self._unfilled.pop(key, None)
+        if units is None:
             return
-        self._unfilled.discard(key)
         row = self._rows[key]
         with row.lock:
             now = self._clock.monotonic()
             since = now - self._clock.wall()
             for use in uses:
-                row.refill(min(since + use.at, now), use.requests, use.tokens, now)
+                row.refill(units, min(since + use.at, now), use.requests, use.tokens, now)
 
     def close(self) -> None:
         """It has nothing open."""
@@ -71,7 +71,7 @@ class LocalEngine:
                 before.configure(number)
                 gauge = before
             elif gauge.unit.endswith("Day"):
-                self._unfilled.add(key)
+                self._unfilled.setdefault(key, set()).add(gauge.unit)
             gauges.append(gauge)
         if row is None:
             return Row(str(key), gauges, max_queue=limit.max_queue_size, max_wait=limit.max_wait_seconds, lock=lock)

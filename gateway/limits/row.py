@@ -7,7 +7,7 @@ call may take from several of them in one step. The rules are the same wherever 
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Sequence, Sized
+from collections.abc import Container, Sequence, Sized
 from typing import Final, Literal
 
 from gateway.limits.gauges import Gauge, RequestsPerDay, TokensPerDay
@@ -214,8 +214,8 @@ class Row(RowRules):
         ahead = self.waiting_needs[gauge.of] if ticket is None else 0
         return gauge.due(now, ahead, min(need[gauge.of], gauge.limit))
 
-    def refill(self, at: float, requests: int, tokens: int, now: float) -> None:
-        """Count in the day windows what left at `at`."""
+    def refill(self, units: Container[str], at: float, requests: int, tokens: int, now: float) -> None:
+        """Count in the day windows of these units what left at `at`."""
         for gauge in self.gauges:
-            if isinstance(gauge, (RequestsPerDay, TokensPerDay)):
+            if gauge.unit in units and isinstance(gauge, (RequestsPerDay, TokensPerDay)):
                 gauge.add(now, at, (requests, tokens)[gauge.of])

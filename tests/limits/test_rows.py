@@ -217,6 +217,20 @@ def test_a_day_knows_after_a_restart_what_was_sent_before() -> None:
     assert limiters.unfilled() == [], "it goes on"
 
 
+def test_a_number_of_a_day_that_a_reload_adds_is_refilled_and_no_other_one_again() -> None:
+    clock, key = FakeClock(start=1_000_000.0), RowKey("acme")
+    past = [PastUse(clock.wall() - 60, 3, 50)]
+    limiters = rows(clock, RateLimit(provider="acme", requests_per_day=10))
+    limiters.refill(key, past)
+    limiters.configure([RateLimit(provider="acme", requests_per_day=10, tokens_per_day=1_000)])
+    assert limiters.unfilled() == [key]
+    limiters.refill(key, past)
+    assert {unit.unit: unit.used for unit in of(limiters).status()[0].units} == {
+        "requestsPerDay": 3,
+        "tokensPerDay": 50,
+    }
+
+
 def test_a_process_that_began_just_now_is_refilled_all_the_same() -> None:
     clock = FakeClock(start=5.0)
     limiters = rows(clock, RateLimit(provider="acme", requests_per_day=10))
