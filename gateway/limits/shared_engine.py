@@ -48,13 +48,13 @@ class SharedEngine:
         self._held: Mapping[RowKey, _Held] = {}
 
     def configure(self, limits: Mapping[RowKey, RateLimit], served: Container[str] | None) -> SlotsOf:
-        before, held = self._held, dict[RowKey, _Held]()
+        before, held, rooms = self._held, dict[RowKey, _Held](), _rooms(limits)
         for number in sorted({_file_of(key) for key in (*before, *limits)}):
             mine = [(key, limit) for key, limit in limits.items() if _file_of(key) == number]
             gone = [(key, each.row) for key, each in before.items() if _file_of(key) == number]
             blocks = self._file(number)
             with blocks.words:
-                made = {key: self._made(key, before.get(key), limit) for key, limit in mine}
+                made = {key: self._made(key, before.get(key), limit, rooms[key.provider]) for key, limit in mine}
                 blocks.claim([block for each in made.values() for block in (each.row.line, *each.gauges)])
                 for key, limit in mine:
                     made[key].configure(limit)
@@ -105,7 +105,7 @@ class SharedEngine:
             self._files[number] = blocks
         return blocks
 
-    def _made(self, key: RowKey, before: "_Held | None", limit: RateLimit) -> "_Held":
+    def _made(self, key: RowKey, before: "_Held | None", limit: RateLimit, room: int) -> "_Held":
         """A row, with the gauges that it had."""
         kept = {gauge.unit: gauge for gauge in before.gauges} if before else {}
         gauges: list[SharedGauge] = []
@@ -119,9 +119,9 @@ class SharedEngine:
             gauges.append(gauge)
         queue, wait = limit.max_queue_size, limit.max_wait_seconds
         if before is not None:
-            before.row.line.configure(queue)
+            before.row.line.configure(room)
             return _Held(before.row, gauges)
-        line = SharedLine(f"{tuple(key)} line", queue, self._number)
+        line = SharedLine(f"{tuple(key)} line", room, self._number)
         return _Held(SharedRow(str(key), gauges, line, max_queue=queue, max_wait=wait), gauges)
 
 
@@ -139,6 +139,15 @@ def _unfilled(held: _Held) -> Sequence[SharedCells]:
     """The windows of a day that do not know what was sent before they began. In a step."""
     days = (gauge for gauge in held.gauges if isinstance(gauge, SharedCells) and gauge.is_of_day)
     return [gauge for gauge in days if not gauge.is_filled]
+
+
+def _rooms(limits: Mapping[RowKey, RateLimit]) -> Mapping[str, int]:
+    """By provider, the records that the line of each of its rows has: for all calls that may wait for any of them, and
+    once more for those of dead workers, which fall out of some lines before they do of others."""
+    rooms: dict[str, int] = {}
+    for key, limit in limits.items():
+        rooms[key.provider] = rooms.get(key.provider, 0) + 2 * limit.max_queue_size
+    return rooms
 
 
 def _file_of(key: RowKey) -> int:

@@ -64,7 +64,7 @@ class SharedLine(Block):
 
     Args:
         name: of its block.
-        room: calls that may wait in it.
+        room: records at most. A call stands in the line of every row of its target, whichever of them has no room.
         number: this worker's.
     """
 
@@ -74,13 +74,13 @@ class SharedLine(Block):
         super().__init__(name, _shape(room))
 
     def configure(self, room: int) -> None:
-        """Have room for so many calls, once its block is claimed again."""
+        """Have room for so many records, once its block is claimed again."""
         self._room = room
         self.shape = _shape(room)
 
     @property
     def is_full(self) -> bool:
-        """No call may join."""
+        """No record is left."""
         return len(self) >= self._room
 
     def __len__(self) -> int:
@@ -91,7 +91,7 @@ class SharedLine(Block):
         return self._ints[self._at + _NEEDS + unit]
 
     def join(self, need: Need, now: float) -> Standing:
-        """Stand at the end."""
+        """Stand at the end. Raises RuntimeError where no record is left."""
         ints, put = self._ints, self._put
         record, at = self._unused(), self._at
         base, last = self._base(record), ints[at + _LAST]
@@ -190,6 +190,8 @@ class SharedLine(Block):
             self._put(at + _FREE, self._ints[self._base(record) + _NEXT])
             return record
         fresh = self._ints[at + _FRESH] + 1
+        if fresh > self._room:
+            raise RuntimeError(f"more than {self._room} calls stand in {self.name}")
         self._put(at + _FRESH, fresh)
         return fresh
 
@@ -208,7 +210,7 @@ class SharedLine(Block):
 
 
 def _shape(room: int) -> Shape:
-    """Of the block of a line in which so many calls may wait."""
+    """Of the block of a line with so many records."""
 
     def grow(old: memoryview, new: memoryview) -> None:
         new[: len(old)] = old

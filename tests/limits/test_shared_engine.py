@@ -66,6 +66,22 @@ def taken(limiters: RateLimiters, need: Need = ONE, *, sent: bool = True) -> Per
     return permit
 
 
+# Lines ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_line_takes_all_calls_that_wait_for_any_row_of_the_provider(workers: Workers) -> None:
+    rows = [limit(1, model=model, max_queue_size=2) for model in "mn"]
+    limiters = workers.start(0, limit(9, max_queue_size=2), *rows)
+    found = [limiters.of("acme", model) for model in "mn"]
+    slots = [each._slots for each in found if each is not None]
+    for each in slots:
+        assert not isinstance(each.ask(None, ONE, QUEUE), Wait | Refused)
+    waits = [each.ask(None, ONE, QUEUE) for each in slots for _ in range(2)]
+    assert all(isinstance(each, Wait) for each in waits)
+    assert [(row.waiting, row.units[0].used) for row in limiters.status().values()] == [(4, 2), (2, 1), (2, 1)]
+    assert all(isinstance(each.ask(None, ONE, QUEUE), Refused) for each in slots)
+
+
 # Workers that die -------------------------------------------------------------------------------------------------
 
 

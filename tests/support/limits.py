@@ -74,7 +74,7 @@ class SharedRows:
         self.rows, self._claimed = [], []
         for place, gauges in enumerate(rows):
             made = [shared(gauge, f"{place} {gauge.unit}", number) for gauge in gauges]
-            line = SharedLine(f"{place} line", queue, number)
+            line = SharedLine(f"{place} line", 2 * queue * len(rows), number)
             self.rows.append(SharedRow(name, made, line, **terms))
             self._claimed += [line, *made]
         with self.blocks.words:
