@@ -21,10 +21,9 @@ from gateway.observe.metrics.families import Labels, Reading, Value
 from gateway.observe.metrics.merged import encoded, folded, merged
 from gateway.reload_state import Reloaded
 from gateway.runtime import Runtime
+from gateway.workers.siblings import ANSWER_SECONDS
 
 TOPIC: Final = "metrics"
-ANSWER_SECONDS: Final = 0.3
-"""What other workers get to answer."""
 REMAINING = frozenset({"requests", "tokens"})
 """The kinds of limits that are shown."""
 ONLY_ACCOUNT = ""

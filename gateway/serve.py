@@ -118,6 +118,7 @@ class Gateway:
             self.runtime.masker.mask,
             (*endpoints, *own_rows(self.runtime, lambda: self.assembly, self.reloader, self.url)),
             observers=self.runtime.observers,
+            started=self.runtime.recent.numbers.started_at,
         )
         folder = None if place else token_folder(loaded)
         self._page_token = PageTokenFile(self.runtime.page_token, folder, SystemClock())

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from socket import socket
 from typing import Final
@@ -46,6 +47,10 @@ RELOAD_SECONDS: Final = 60.0
 """What a reload may take that was asked for here: longer than the parent waits for a file and for all workers."""
 
 logger = logging.getLogger(__name__)
+
+
+class NoParent(Exception):
+    """This process was not started by a gateway, or its parent is gone. The text is one line for people."""
 
 
 class FollowedReloads:
@@ -101,14 +106,15 @@ class Worker:
         self._signals = signals
         overrides = from_environment(environ, start.host, start.port)
         self._file = ConfigFile(Path(start.path), environ, overrides)
-        self._sockets = [[_listening(each) for each in sockets] for sockets in start.sockets]
+        handles = {each: _listening(each) for each in set(chain.from_iterable(start.sockets))}
+        self._sockets = [[handles[each] for each in sockets] for sockets in start.sockets]
         self._prepared: tuple[int, Assembly] | None = None  # the thread that builds hands it to the hub's
         first = self._file.parse(start.first)
         loaded = self._kept(first, start.text) if start.text != start.first else first
         self._reloads = FollowedReloads(hub, msgspec.json.decode(start.known.reloads, type=ReloadState))
         folder = Path(start.folder)
         place = WorkerPlace(
-            sockets=[each for sockets in self._sockets for each in sockets],
+            sockets=list(handles.values()),
             siblings=hub,
             page_token=Secret(start.page_token),
             generation=start.generation,
@@ -130,7 +136,7 @@ class Worker:
     def _know(self, known: Known) -> None:
         """Accept the connections of siblings that do not serve."""
         numbers = {self._hub.number, *known.absent}
-        self.gateway.accept_on([each for number in numbers for each in self._sockets[number]])
+        self.gateway.accept_on({each for number in numbers for each in self._sockets[number]})
         self.gateway.runtime.drain_state.degraded = known.degraded
         self._reloads.state = msgspec.json.decode(known.reloads, type=ReloadState)
 
@@ -189,12 +195,15 @@ def run_worker(number: int, handle: int, environ: Mapping[str, str]) -> int:
 
     Raises:
         ConfigError: the configuration cannot be used.
-        OSError: the descriptor is no such end, or the parent is gone.
+        NoParent: the descriptor is no such end, or the parent is gone.
     """
     limit_malloc()
     raise_descriptor_limit()
     with closing(StopSignals(worker=True)) as signals, closing(_hub(number, handle)) as hub:
-        start = hub.wait_for_start()
+        try:
+            start = hub.wait_for_start()
+        except OSError as fault:
+            raise NoParent(f"Only a gateway starts its workers: {fault}.") from None
         worker = Worker(hub, start, environ, signals)
         gateway = worker.gateway
         outputs = Outputs(gateway.loaded)
@@ -214,8 +223,11 @@ def run_worker(number: int, handle: int, environ: Mapping[str, str]) -> int:
 
 
 def _hub(number: int, handle: int) -> Hub:
-    os.set_inheritable(handle, False)
-    return Hub(socket(fileno=handle), number, SystemClock())
+    try:
+        os.set_inheritable(handle, False)
+        return Hub(socket(fileno=handle), number, SystemClock())
+    except OSError as fault:
+        raise NoParent(f"Only a gateway starts its workers: {fault.strerror}.") from None
 
 
 def _listening(handle: int) -> socket:

@@ -88,10 +88,12 @@ def _run(path: Path | None, host: str | None, port: int | None, *supervisors: "S
 
 def _run_workers(loaded: "Loaded", said: "Overrides") -> int:
     from gateway.parent import run_parent
-    from gateway.together import together
     from gateway.workers.run_directory import NoRunDirectory
 
-    together(loaded)  # a server that refuses this gateway is found before there are workers
+    if loaded.config.sharing.engine == "redis":
+        from gateway.together import together  # not for every parent: with it come the engines
+
+        together(loaded)  # a server that refuses this gateway is found before there are workers
     try:
         return run_parent(loaded, os.environ, said)
     except NoRunDirectory as fault:
@@ -100,13 +102,14 @@ def _run_workers(loaded: "Loaded", said: "Overrides") -> int:
 
 def _be_worker(number: int, hub: int | None) -> int:
     gc.disable()  # as above
-    from gateway.worker import run_worker
+    from gateway.sharing.faults import UnusableServer
+    from gateway.worker import NoParent, run_worker
 
     try:
         with bad_config():
             return run_worker(number, -1 if hub is None else hub, os.environ)
-    except OSError as fault:
-        raise Failed(f"Only a gateway starts its workers: {fault.strerror or fault}.") from None
+    except (NoParent, UnusableServer) as fault:
+        raise Failed(str(fault)) from None
     finally:
         gc.enable()
 

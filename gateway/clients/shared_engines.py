@@ -2,7 +2,7 @@
 
 What the parent and a worker do:
 
-- The parent calls `prepare` once, before its first worker: files of an earlier run go.
+- The parent gives the folder to all, empty of what an earlier run left.
 - A worker builds its Runtime with `engines=partial(shared_engines, folder, number)`. That gives back what an earlier
   process of its number held.
 - The parent calls `forget_worker` when a worker has died, before it starts another one of that number.
@@ -39,17 +39,6 @@ def shared_engines(folder: Path, number: int, clock: Clock) -> Engines:
         SharedEngine(folder, "clients", number, clock),
         SharedBudgets(folder, number, clock),
     )
-
-
-def prepare(folder: Path) -> None:
-    """Remove the files of an earlier run, before any worker of this one has begun.
-
-    Args:
-        folder: the run directory.
-    """
-    for path in folder.iterdir():
-        if path.suffix in (shared_forget.SUFFIX, ".budgets") or path.name.endswith(".new"):
-            path.unlink()
 
 
 def forget_worker(folder: Path, number: int, clock: Clock | None = None) -> None:

@@ -29,12 +29,9 @@ NOT_HTTP: Final = "its answer is not HTTP/1.1"
 _WORD: Final = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
 _HEAD_END: Final = re.compile(rb"\n\r?\n")
 _FOLD: Final = re.compile(r"\r?\n[ \t]+")
-_HEAD: Final = re.compile(
-    # section 4; a line may end in LF alone (section 2.2), and the reason may be missing together with its blank
-    r"HTTP/1\.(?P<minor>[0-9]) (?P<status>[1-9][0-9]{2})(?: [^\r\n\0]*+)?\r?\n"
-    rf"(?P<fields>(?:{_WORD}:[^\r\n\0]*+\r?\n)*)\r?\n"
-)
-_FIELD: Final = re.compile(r"([^:]++):[ \t]*+([^\r\n]*+)\r?\n")  # of lines that _HEAD has found to be fields
+# section 4; a line may end in LF alone (section 2.2), and the reason may be missing together with its blank
+_STATUS_LINE: Final = re.compile(r"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: [^\r\n\0]*+)?\r?\n")
+_FIELD: Final = re.compile(rf"^({_WORD}):[ \t]*+([^\r\n\0]*+)\r?\n", re.MULTILINE)
 _without_blanks: Final = methodcaller("rstrip", " \t")
 
 
@@ -144,23 +141,39 @@ class ResponseReader:
 
     def _take_head(self, text: str) -> None:
         # a folded line is a blank (section 5.2); there is none, so it is looked for only where nothing else explains
-        found = _HEAD.fullmatch(text) or _HEAD.fullmatch(_FOLD.sub(" ", text))
+        found = _parts(text) or _parts(_FOLD.sub(" ", text))
         if found is None:
             raise ProtocolError(NOT_HTTP)
-        status = int(found["status"])
+        minor, status, fields = found
         if status < 200:
             self._interim += 1
             if status == 101 or self._interim > MAX_INTERIM:
                 raise ProtocolError("it does not come to an answer")
             return
-        values = _values(_FIELD.findall(found["fields"]))
+        values = _values(fields)
         connection = values.get("connection")
         close = connection is not None and "close" in connection.lower() and "close" in listed(connection)
         # what has both framings is not to be trusted in where it ends (section 6.3, number 3)
         both = "transfer-encoding" in values and "content-length" in values
-        self._persists = found["minor"] != "0" and not close and not both
+        self._persists = minor != "0" and not close and not both
         self._body = body_of(status, values)
         self.status, self.headers = status, Headers(values)
+
+
+def _parts(text: str) -> tuple[str, int, list[tuple[str, str]]] | None:
+    """The minor version, the status and the fields of a head; None where a line is no status line or field.
+
+    Args:
+        text: up to the empty line, with it.
+    """
+    line = _STATUS_LINE.match(text)
+    if line is None:
+        return None
+    fields = _FIELD.findall(text, line.end())
+    # Each match is a line. As many as there are between the first and the empty one: all of those are fields.
+    if len(fields) != text.count("\n") - 2:
+        return None
+    return line[1], int(line[2]), fields
 
 
 def _values(fields: list[tuple[str, str]]) -> dict[str, str]:

@@ -69,8 +69,8 @@ def bind_shared(
     """Listening sockets for several processes, a list for each, of `bind`'s addresses.
 
     On Linux each process has sockets of its own (SO_REUSEPORT), among which the system spreads connections. Any process
-    of this user could join such a port, so it is probed first: what `bind` refuses is refused. Elsewhere all processes
-    share the sockets of the first list, because there the system would give every connection to one of them.
+    of this user could join such a port, so it is probed first: what `bind` refuses is refused. Elsewhere the lists have
+    the same sockets, which all processes share: there the system would give every connection to one of several.
 
     Args:
         host, port, exposed, resolve_localhost: as for `bind`.
@@ -89,7 +89,7 @@ def bind_shared(
 
 def _bind_shared(probe: list[socket.socket], count: int) -> list[list[socket.socket]]:
     if sys.platform != "linux":
-        return [probe, *([] for _ in range(count - 1))]
+        return [probe] * count
     names = [each.getsockname()[:2] for each in probe]
     for each in probe:
         each.close()

@@ -74,6 +74,7 @@ class GatewayProxy:
         mask: takes secrets out of errors.
         endpoints: the routes.
         observers: get a record of every model call that is refused here.
+        started: wall seconds when the gateway was started; None for now.
     """
 
     def __init__(  # noqa: PLR0913 - what a proxy is given, handed in once
@@ -85,13 +86,14 @@ class GatewayProxy:
         endpoints: Sequence[Row] = ENDPOINTS,
         *,
         observers: Observers = NO_OBSERVERS,
+        started: float | None = None,
     ) -> None:
         self._current = current
         self._drain_state = drain_state
         self._clock = clock
         self._observers = observers
         self._routes = Routes(endpoints, mask)
-        self._created = int(clock.wall())
+        self._created = int(clock.wall() if started is None else started)
         self._app = flask_app()
         self._register()
 

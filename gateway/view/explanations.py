@@ -15,11 +15,9 @@ from gateway.assembly import Assembly
 from gateway.core.errors import GatewayError
 from gateway.dispatch.explanation import CandidateView, Explanation
 from gateway.routing.target_health import TargetStatus
-from gateway.workers.siblings import Siblings
+from gateway.workers.siblings import ANSWER_SECONDS, Siblings
 
 TOPIC: Final = "explain"
-ANSWER_SECONDS: Final = 0.3
-"""What other workers get to answer."""
 
 
 class Explanations:

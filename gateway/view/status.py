@@ -44,10 +44,9 @@ from gateway.view.clients import clients_of
 from gateway.view.days import DaySums
 from gateway.view.models import health_of, models_of, whys_of
 from gateway.view.needs import needs_of, needs_of_sharing
+from gateway.workers.siblings import ANSWER_SECONDS
 
 TOPIC: Final = "activity"
-ANSWER_SECONDS: Final = 0.3
-"""What other workers get to answer."""
 OLD_PRICES_SECONDS: Final = 120 * 86_400
 
 

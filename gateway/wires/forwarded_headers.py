@@ -13,7 +13,7 @@ from gateway.wires.base import Headers
 MOST: Final = 32
 LONGEST: Final = 256
 """Characters of a header's value."""
-RATE_LIMITS: Final = re.compile(r"^x-ratelimit-[a-z0-9-]{1,64}$", re.MULTILINE | re.IGNORECASE | re.ASCII)
+RATE_LIMITS: Final = re.compile(r"\n(x-ratelimit-[a-z0-9-]{1,64})$", re.MULTILINE)
 """OpenAI's, which many servers send. Source: https://platform.openai.com/docs/guides/rate-limits."""
 
 
@@ -21,13 +21,15 @@ def forwarded(headers: Mapping[str, str], names: re.Pattern[str]) -> Headers:
     """The headers to pass on.
 
     Args:
-        headers: the provider's, with case-insensitive or lower-case keys.
-        names: matches a whole line that is the name of such a header.
+        headers: the provider's.
+        names: matches the end of a line and then a whole line that is the name of such a header, in lower case; its
+            group is the name. It begins with plain characters and no `^`: Python finds those in half the time.
     """
-    found = names.findall("\n".join(headers))  # all at once: most names of a head are others
+    values = {name.lower(): value for name, value in headers.items()}
+    found = names.findall("\n".join(("", *values)))  # all at once: most names of a head are others
     passed = [
-        (name.lower(), value)
+        (name, value)
         for name in found
-        if len(value := headers[name]) <= LONGEST and value.isascii() and value.isprintable()
+        if len(value := values[name]) <= LONGEST and value.isascii() and value.isprintable()
     ]
     return tuple(passed[:MOST])

@@ -12,10 +12,9 @@ from typing import Final
 
 from gateway.core.response_store import Conversation, Limits, ResponseStore
 from gateway.core.strict_json import JsonObject, JsonValue, dumps, loads
-from gateway.workers.siblings import Siblings
+from gateway.workers.siblings import ANSWER_SECONDS, Siblings
 
 TOPIC: Final = "responses"
-ANSWER_SECONDS: Final = 0.3
 NOTHING: Final = b""
 _MARKED: Final = re.compile(r"[a-z]{1,8}_w(\d\d)_", re.ASCII)
 

@@ -12,6 +12,9 @@ from typing import Final, Protocol
 MAX_BODY: Final = 8 << 20
 """Bytes of a question or an answer."""
 
+ANSWER_SECONDS: Final = 0.3
+"""What others get to answer whoever shows something to people, or looks for what a worker keeps."""
+
 Handler = Callable[[bytes], bytes]
 """Answers a question of another worker. It runs on the hub's one thread: it neither waits nor asks. What it raises is
 logged, and the question has no answer."""

@@ -80,3 +80,12 @@ def test_a_port_that_only_the_gateway_knows(tmp_path: Path) -> None:
 def test_a_variable_that_cannot_be_is_bad_usage(tmp_path: Path) -> None:
     done = health(cwd=tmp_path, LLM_GATEWAY_PORT="http")
     assert (done.returncode, "LLM_GATEWAY_PORT: expected a number" in done.stderr) == (2, True)
+
+
+def test_a_gateway_whose_workers_keep_dying_serves_and_says_so(tmp_path: Path) -> None:
+    with running() as served:
+        served.gateway.runtime.drain_state.degraded = True
+        assert (served.get("/health").status_code, served.get("/health").json()) == (200, {"status": "degraded"})
+        done = health("--port", str(served.gateway.port), cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith(f"degraded: {served.url}: workers keep dying")

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.clients.shared_engines import forget_worker, prepare, shared_engines
+from gateway.clients.shared_engines import forget_worker, shared_engines
 from gateway.config.rate_limit import RateLimit
-from gateway.core.clock import SystemClock
+from gateway.limits import shared_window
 from gateway.limits.engine import PastUse
 from gateway.limits.gauges import Gauge, MaxConcurrent, RequestsPerDay, RequestsPerMinute, TokensPerMinute
 from gateway.limits.permit import Permit
@@ -310,15 +310,31 @@ def test_the_line_is_all_workers_together(workers: Workers) -> None:
     assert refused.why.startswith("requestsPerMinute of acme: 1 of 1 used, 1 waiting; 1 requests wait already; free in")
 
 
-def test_the_parent_removes_what_an_earlier_run_left(tmp_path: Path) -> None:
-    engines = shared_engines(tmp_path, 3, SystemClock())
-    engines.providers.configure({KEY: limit(3)}, None)
-    (tmp_path / "lock").touch()
+def test_closing_is_idempotent_and_leaves_what_others_share(tmp_path: Path, workers: Workers) -> None:
+    engines = shared_engines(tmp_path, 3, workers.clock)
+    limiters = RateLimiters([limit(3)], engines.providers)
+    taken(limiters)
     engines.close()
     engines.close()
-    assert len(list(tmp_path.iterdir())) == 3
-    prepare(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["lock"]
+    assert used(of(workers.start(1, limit(3)))) == 1
+
+
+def test_a_ring_full_of_gaps_has_no_room_until_its_oldest_leaves(
+    clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_window, "MOST_UNSENT", 4)
+    slots: Any = rows_of([[RequestsPerMinute(9)]], clock=clock)[0].slots(0)
+    oldest = slots.ask(None, Need(), Terms())
+    clock.advance(1)
+    for _ in range(3):
+        slots.release(slots.ask(None, Need(), Terms()))
+    refused = slots.ask(None, Need(), Terms())
+    assert isinstance(refused, Refused)
+    clock.advance(59)
+    granted = slots.ask(None, Need(), Terms())
+    slots.sent(oldest)
+    slots.sent(granted)
+    assert slots.status()[0].units[0].used == 1
 
 
 def test_a_number_of_all_workers_may_be_as_large_as_the_settings_allow(workers: Workers) -> None:

@@ -4,6 +4,7 @@ import base64
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from gateway.providers.gemini import GeminiProvider
 from gateway.wires.gemini.signatures import PLACEHOLDER
 from tests.support.gemini_answers import blocked, call, error, refusal, retry_info, said, stream, text
 from tests.support.running import Running, alias, chat, events, provider, running
+from tests.support.two_workers import two_workers
 from tests.support.upstream_script import (
     Cut,
     Json,
@@ -268,6 +270,18 @@ def test_two_providers_remember_together(google: ScriptedUpstream) -> None:
         message = without_extras(ask_for_a_call(google, gateway, streamed=False))
         google.plays(Json(200, said(text("21 degrees."))))
         create(gateway, "two/gemini-3-pro-preview", answered(message), tools=[WEATHER])
+    assert asked(google)["contents"][1]["parts"] == [CALLED]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="several workers need Linux or macOS")
+@pytest.mark.parametrize("streamed", [False, True])
+def test_another_worker_knows_the_signature(
+    google: ScriptedUpstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, streamed: bool
+) -> None:
+    with two_workers(served(google), tmp_path, monkeypatch) as workers:
+        message = without_extras(ask_for_a_call(google, workers.one, streamed=streamed))
+        google.plays(Json(200, said(text("21 degrees."))))
+        create(workers.two, "best", answered(message), tools=[WEATHER])
     assert asked(google)["contents"][1]["parts"] == [CALLED]
 
 

@@ -19,7 +19,10 @@ from tests.support.scrapes import Key, read_scrape
 from tests.support.several_workers import Workers, configuration, workers
 from tests.support.upstream_script import Json, ScriptedUpstream, WaitFor, json_answer
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere one worker accepts what it can")
+pytestmark = [
+    pytest.mark.slow,  # tests/walk/test_known_together.py has the same in one process
+    pytest.mark.skipif(sys.platform != "linux", reason="elsewhere one worker accepts what it can"),
+]
 REQUESTS = "llm_gateway_requests_total"
 
 
@@ -47,7 +50,6 @@ def requests(found: Mapping[Key, float]) -> float:
     return sum(value for (name, _), value in found.items() if name == REQUESTS)
 
 
-@pytest.mark.slow
 def test_no_sum_goes_down_where_a_worker_is_killed_under_load(
     upstreams: tuple[ScriptedUpstream, ScriptedUpstream], tmp_path: Path
 ) -> None:
@@ -82,7 +84,6 @@ def test_no_sum_goes_down_where_a_worker_is_killed_under_load(
         gateway.until_serving()
 
 
-@pytest.mark.slow
 def test_a_target_rests_for_both_and_one_call_asks_it_again(
     upstreams: tuple[ScriptedUpstream, ScriptedUpstream], tmp_path: Path
 ) -> None:

@@ -283,6 +283,26 @@ def test_a_configuration_that_one_worker_cannot_serve_is_served_by_none(
         assert gateway.shared == []
 
 
+def test_where_one_socket_is_shared_each_worker_accepts_on_it(
+    upstream: ScriptedUpstream, streams: Streams, tmp_path: Path
+) -> None:
+    """As on macOS, whose system spreads no connections."""
+    with workers(tmp_path, configuration(upstream.base_url), door=_door(tmp_path, "", ONE_SOCKET)) as gateway:
+        for number in (0, 1):
+            assert [gateway.call() for _ in range(10)] == [200] * 10
+            process = gateway.processes[number]
+            os.kill(process, KILL)
+            assert [gateway.call() for _ in range(10)] == [200] * 10
+            until(lambda: gateway.processes.get(number) not in (None, process))  # noqa: B023 - it is over before
+        gateway.until_serving()
+        assert gateway.stop() == 0
+
+
+ONE_SOCKET = """
+import types
+import gateway.httpd.listening
+gateway.httpd.listening.sys = types.SimpleNamespace(platform="darwin")
+"""
 FAILS_TO_BUILD = """
 import gateway.worker
 def fails(self, loaded, generation):
@@ -297,16 +317,17 @@ Path("died").touch()
 CANNOT_START = "os._exit(3)"
 
 
-def _door(folder: Path, defect: str) -> tuple[str]:
-    """A door by which worker 1 has a defect."""
+def _door(folder: Path, defect: str, everywhere: str = "") -> tuple[str]:
+    """A door by which worker 1 has a defect, and all processes another one."""
     path = folder / "defective.py"
-    indented = "\n".join(f"    {line}" for line in defect.strip().splitlines())
+    indented = "\n".join(f"    {line}" for line in (defect.strip() or "pass").splitlines())
     path.write_text(
         f"""import os, sys
 from pathlib import Path
 sys.path.insert(0, {str(ROOT)!r})
 if "--worker" in sys.argv and sys.argv[sys.argv.index("--worker") + 1] == "1":
 {indented}
+{everywhere}
 from gateway.__main__ import main
 main()
 """

@@ -41,6 +41,8 @@ def test_two_workers_serve_die_reload_and_end(upstream: ScriptedUpstream, tmp_pa
             gateway.until_serving()
         assert gateway.get("/health") == (200, b'{"status":"ok"}')
 
+        assert len({gateway.get("/v1/models")[1] for _ in range(10)}) == 1, "they were started at one time"
+
         before = dict(gateway.processes)
         assert sorted(before) == [0, 1]
         os.kill(before[0], signal.Signals["SIGKILL"])

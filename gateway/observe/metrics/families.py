@@ -228,7 +228,10 @@ LEDGER_DROPPED: Final = Family(
 )
 LEDGER_FAILING: Final = Family("llm_gateway_ledger_failing", "gauge", "1 while the ledger cannot be written.")
 SHARING_UP: Final = Family(
-    "llm_gateway_sharing_up", "gauge", "1 while the server that gateways share answers, 0 while it does not."
+    "llm_gateway_sharing_up",
+    "gauge",
+    "1 while the server that gateways share answers, 0 while it does not.",
+    merge="least",
 )
 BUILD_INFO: Final = Family(
     "llm_gateway_build_info", "gauge", "Always 1; the labels say what runs.", ("version", "python")

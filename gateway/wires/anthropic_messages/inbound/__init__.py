@@ -20,7 +20,7 @@ from gateway.wires.base import Encoder, Headers, Naming
 from gateway.wires.forwarded_headers import RATE_LIMITS, forwarded
 
 NO_CONTEXT: Final = RequestContext()
-OWN_LIMITS: Final = re.compile(r"^anthropic-ratelimit-[a-z0-9-]{1,64}$", re.MULTILINE | re.IGNORECASE | re.ASCII)
+OWN_LIMITS: Final = re.compile(r"\n(anthropic-ratelimit-[a-z0-9-]{1,64})$", re.MULTILINE)
 """Anthropic's headers about limits. Source: https://platform.claude.com/docs/en/api/rate-limits."""
 
 
