@@ -19,7 +19,7 @@ import pytest
 
 from tests.support.redis_server import Asking, RedisServer, needs_redis
 from tests.support.running import chat
-from tests.support.served import HANG, ROOT, Served, environment
+from tests.support.served import HANG, ROOT, Served, environment, serving
 
 pytestmark = [needs_redis, pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="SIGSTOP is POSIX's")]
 
@@ -248,6 +248,20 @@ def test_a_slow_server_makes_calls_slow_and_keeps_the_limit(tmp_path: Path, prov
         assert {status for status, _ in at_once(both, 3 * LIMIT)} == {200}
         assert provider.most() <= LIMIT
         assert all(is_up(each) for each in both)
+
+
+def test_workers_ask_the_server_themselves(tmp_path: Path, provider: Provider) -> None:
+    with closing(RedisServer()) as redis, closing(Asking(redis)) as watch:
+        config = configured(tmp_path, provider, redis.port)
+        whole = json.loads(config.read_text())
+        whole["gateway"]["workers"] = 2
+        whole["rateLimits"][0]["maxWaitSeconds"] = 0
+        config.write_text(json.dumps(whole))
+        with serving("--config", str(config), cwd=tmp_path, log=tmp_path / "log") as served:
+            statuses = [status for status, _ in at_once([served], 2 * LIMIT)]
+            assert sorted(statuses) == [200] * LIMIT + [429] * LIMIT
+            assert watch.plain("ZCARD", "gw:{default}:members") == 2
+            assert is_up(served)
 
 
 def is_up(served: Served) -> bool:
