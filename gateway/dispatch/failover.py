@@ -23,7 +23,8 @@ from gateway.core.provider_failures import (
 from gateway.core.text_end import anchor
 from gateway.dispatch.attempt import Attempt
 from gateway.dispatch.call import Call
-from gateway.dispatch.hedging import AllFailed, CandidateOrder, HedgedDispatch
+from gateway.dispatch.candidate_order import CandidateOrder
+from gateway.dispatch.hedging import AllFailed, HedgedDispatch
 from gateway.dispatch.operation import Operation
 from gateway.dispatch.target_answer import TargetAnswer
 from gateway.dispatch.turns import Turns

@@ -8,9 +8,7 @@ answer. Why a target failed does not matter here beyond whether others may be as
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
-
-from msgspec import Struct
+from collections.abc import Callable
 
 from gateway.core.clock import Clock
 from gateway.core.errors import GatewayError, InternalFault, Limited, LoginRequired
@@ -20,9 +18,9 @@ from gateway.dispatch.admission import Candidate, CoolingDown
 from gateway.dispatch.attempt import Attempt, TriesSpent
 from gateway.dispatch.branch import LOST, Branch, BranchLost
 from gateway.dispatch.call import Call
+from gateway.dispatch.candidate_order import CandidateOrder, SizeOnce
 from gateway.dispatch.operation import Operation
 from gateway.dispatch.target_answer import TargetAnswer
-from gateway.limits.token_reserves import RequestSize
 from gateway.routing.account_rests import rests_account
 from gateway.routing.router import Target
 
@@ -31,41 +29,6 @@ logger = logging.getLogger(__name__)
 
 class AllFailed(Exception):
     """Every candidate failed."""
-
-
-class CandidateOrder(Struct, frozen=True):
-    """The targets to ask, in order.
-
-    Attributes:
-        ready: may be asked now.
-        cooling_down: may not; asked where no other is left, the one due soonest first.
-        queue: wait in the queue of a rate limit instead of asking the next target.
-        due: seconds until a target may be asked, as of now.
-    """
-
-    ready: Sequence[Target]
-    cooling_down: Sequence[Target]
-    queue: bool
-    due: Callable[[Target], float]
-
-
-class _SizeOnce:
-    """The size of an operation, found when a limit asks first. Two branches may both find it, and it is the same.
-
-    A class, because functools.cache takes 2.5 us to make a function of this; and no method of the dispatch, whose
-    candidates hold it: a call leaves no cycle for the garbage collector.
-    """
-
-    __slots__ = ("_found", "_operation")
-
-    def __init__(self, operation: Operation) -> None:
-        self._operation = operation
-        self._found: RequestSize | None = None
-
-    def __call__(self) -> RequestSize:
-        if self._found is None:
-            self._found = self._operation.size()
-        return self._found
 
 
 class HedgedDispatch:
@@ -87,7 +50,7 @@ class HedgedDispatch:
         self._has_several = len(order.ready) + len(order.cooling_down) > 1
         self._lock = threading.Lock()  # guards the lists, the winner and the final error
         self._waiting: threading.Condition | None = None  # the caller's thread, for other branches; made when it waits
-        self._size = _SizeOnce(operation)
+        self._size = SizeOnce(operation)
         self._ready = [self._candidate(target, wait=order.queue) for target in order.ready]
         self._rate_limited: list[Target] = []
         self._cooling_down = list(order.cooling_down)

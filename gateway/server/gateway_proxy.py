@@ -5,11 +5,10 @@ foreseen or not, is an error object of the path's wire with a request id. What a
 """
 
 import logging
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from flask import Response, abort, g, request
 from werkzeug.exceptions import HTTPException
@@ -27,7 +26,7 @@ from gateway.observe.observers import NO_OBSERVERS, Observers
 from gateway.server.errors import crash, path_of, render_engine_error, shown, translated
 from gateway.server.flask_app import flask_app
 from gateway.server.guard import Guard
-from gateway.server.headers import ALWAYS, new_request_id
+from gateway.server.headers import ALWAYS, request_id_of
 from gateway.server.paths import plain_path
 from gateway.server.route_table import Routes
 from gateway.server.routes import ENDPOINTS, JSON_BODY, NOT_RECORDED, Asked, Route, Row, Served
@@ -36,8 +35,6 @@ from gateway.wires.base import CallerWire
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
-
-REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 logger = logging.getLogger(__name__)
 
@@ -118,7 +115,7 @@ class GatewayProxy:
     def _model_call(self, route: Route, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Answer a model call without Flask's request and response objects, which are a third of what a short answer
         costs here."""
-        request_id = _request_id(environ.get("HTTP_X_REQUEST_ID", ""))
+        request_id = request_id_of(environ.get("HTTP_X_REQUEST_ID", ""))
         served = self._current.enter()
         always = self._always(served.guard, route.wire, environ, request_id)
         try:
@@ -212,7 +209,7 @@ class GatewayProxy:
 
     def _admit(self) -> Response | None:
         """Before every request, whatever its path."""
-        g.request_id = _request_id(request.headers.get("x-request-id", ""))
+        g.request_id = request_id_of(request.headers.get("x-request-id", ""))
         g.served = self._current.enter()
         route = self._routes.find(request.environ["PATH_INFO"])
         kinds = JSON_BODY if route is None else route.endpoint.content_types
@@ -280,11 +277,6 @@ class GatewayProxy:
     def _render_engine_error(self, error: GatewayError, path: str) -> tuple[int, Headers, bytes]:
         """An error of the server's own, in the wire of the path, as status, headers and body."""
         return render_engine_error(error, self._routes.wire(plain_path(path)))
-
-
-def _request_id(sent: str) -> str:
-    """The caller's own id, if it is valid; else a new one."""
-    return sent if REQUEST_ID.fullmatch(sent) else new_request_id()
 
 
 def _caller(environ: "WSGIEnvironment") -> Caller:

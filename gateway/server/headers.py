@@ -1,9 +1,16 @@
 """What every reply of the server carries, whether the application or waitress writes it."""
 
+import re
 from random import getrandbits
 from typing import Final
 
 ALWAYS: Final = (("X-Content-Type-Options", "nosniff"), ("Cross-Origin-Resource-Policy", "same-origin"))
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+
+def request_id_of(sent: str) -> str:
+    """The caller's own id for a request, if it is valid; else a new one."""
+    return sent if _REQUEST_ID.fullmatch(sent) else new_request_id()
 
 
 def new_request_id() -> str:
