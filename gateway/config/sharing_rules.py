@@ -42,11 +42,12 @@ def sound_sharing(config: Config) -> Iterator[Problem]:
 
 
 def shared_secrets(sharing: Sharing) -> Sequence[Secret]:
-    """What of a usable section must not be shown."""
+    """What of a usable section must not be shown. An address without a password may be, and is in what is said of it."""
     if sharing.redis is None:
         return ()
     url = sharing.redis.url
-    return (url, *map(Secret, RedisAddress(url.reveal()).secrets))
+    secrets = RedisAddress(url.reveal()).secrets
+    return (url, *map(Secret, secrets)) if secrets else ()
 
 
 SHARING_RULES: Final = (sound_sharing,)

@@ -34,7 +34,7 @@ class SharingView(Struct, frozen=True):
         state: `up`; `away`: it does not answer.
         seconds: for which it has been so.
         gateways: those that are there, or were there last, this one included.
-        on_failure: the setting.
+        fallback: what calls go by while it is away, as set by `onFailure`.
         why: what was seen of it last; "" while it is up.
     """
 
@@ -43,7 +43,7 @@ class SharingView(Struct, frozen=True):
     state: Literal["up", "away"]
     seconds: float
     gateways: int
-    on_failure: Literal["share", "refuse"]
+    fallback: Literal["share", "refuse"]
     why: str
 
     def in_words(self) -> str:
@@ -51,7 +51,7 @@ class SharingView(Struct, frozen=True):
         others = f"{self.gateways} {plural('gateway', self.gateways)} of the group {self.group}"
         if self.state == "up":
             return f"{others} share through Redis at {self.server}."
-        if self.on_failure == "refuse":
+        if self.fallback == "refuse":
             follows = "calls with a limit are refused"
         elif self.gateways > 1:
             follows = f"each of {self.gateways} gateways holds to its share of the limits"

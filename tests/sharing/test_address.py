@@ -4,6 +4,8 @@ import pytest
 
 from gateway.config import sharing_rules
 from gateway.config.loader import ConfigError, parse
+from gateway.config.sharing import RedisServer, Sharing
+from gateway.core.secrets import Secret
 from gateway.sharing.address import RedisAddress
 
 GOOD = {
@@ -76,3 +78,8 @@ def test_a_password_in_clear_is_warned_of(url: str, warns: bool, monkeypatch: py
 
 def test_plain_text_over_a_network_has_to_be_meant(monkeypatch: pytest.MonkeyPatch) -> None:
     assert judged("{engine: redis, redis: {url: 'redis://10.0.0.1', plaintext: true}}", monkeypatch)[0] == []
+
+
+@pytest.mark.parametrize(("url", "known"), [("redis://localhost", 0), ("redis://me:pw-0123456789@localhost", 2)])
+def test_an_address_is_a_secret_where_it_has_a_password(url: str, known: int) -> None:
+    assert len(sharing_rules.shared_secrets(Sharing("redis", redis=RedisServer(Secret(url))))) == known
