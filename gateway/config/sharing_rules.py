@@ -42,7 +42,7 @@ def sound_sharing(config: Config) -> Iterator[Problem]:
 
 
 def shared_secrets(sharing: Sharing) -> Sequence[Secret]:
-    """What of a usable section must not be shown. An address without a password may be, and is in what is said of it."""
+    """What of a usable section must not be shown. An address without a password may be: people are told it."""
     if sharing.redis is None:
         return ()
     url = sharing.redis.url
