@@ -9,7 +9,7 @@ module knows neither SQLite nor prices.
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Final
 
@@ -183,7 +183,7 @@ class Ledger:
         return batch
 
     def _settle(self, batch: list[CallRecord]) -> None:
-        finished = [self._records.finished(each) for each in batch]
+        finished = self._records.finished(batch)
         for sink in self._sinks if finished else ():
             try:
                 sink.take(finished)
@@ -238,9 +238,10 @@ class _Records:
         self._mask = mask
         self._names: set[tuple[str, str]] = set()
 
-    def finished(self, record: CallRecord) -> CallRecord:
-        """The record without secrets, with costs, and with a model that few enough records have."""
-        return self._bounded(without_secrets(self.price(record), self._mask))
+    def finished(self, batch: Sequence[CallRecord]) -> list[CallRecord]:
+        """The records without secrets, with costs, and with models that few enough records have."""
+        priced = [self.price(each) for each in batch]
+        return [self._bounded(each) for each in without_secrets(priced, self._mask)]
 
     def _bounded(self, record: CallRecord) -> CallRecord:
         """The model's name stays if the configuration has it, or if it is one of the first DIRECT_NAMES others."""

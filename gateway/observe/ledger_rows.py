@@ -1,6 +1,6 @@
 """Records of calls as rows of the ledger's tables, and their sums by day. Pure."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Final, cast
 
@@ -27,13 +27,19 @@ _QUARTER: Final = 900.0
 """Seconds. Days begin at quarters of an hour, in every time zone of today."""
 
 
-def without_secrets(record: CallRecord, mask: Callable[[str], str]) -> CallRecord:
-    """The record, with the secrets masked in every text that comes from outside. Most records have none."""
-    theirs = "\n".join(each.their_id or "" for each in record.tries)
-    outer = (record.request_id, record.asked, record.model, record.error or "", record.attempts, theirs)
-    text = "\n".join(outer)
-    if mask(text) == text:
-        return record
+def without_secrets(records: Sequence[CallRecord], mask: Callable[[str], str]) -> Sequence[CallRecord]:
+    """The records, with the secrets masked in every text that comes from outside. Most batches have none, and one look
+    at all their texts tells it."""
+    text = "\n".join([each for record in records for each in _texts(record)])
+    return records if mask(text) == text else [_without_secrets(record, mask) for record in records]
+
+
+def _texts(record: CallRecord) -> Iterable[str]:
+    theirs = [each.their_id for each in record.tries if each.their_id]
+    return (record.request_id, record.asked, record.model, record.error or "", record.attempts, *theirs)
+
+
+def _without_secrets(record: CallRecord, mask: Callable[[str], str]) -> CallRecord:
     return replace(
         record,
         request_id=mask(record.request_id),
