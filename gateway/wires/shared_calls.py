@@ -48,7 +48,7 @@ class SharedCalls:
         """Tell the others what is to be remembered of a call."""
         text = dumps([call_id, extra])
         size = _padded(len(text))
-        if size > min(MOST, self._capacity // 2):
+        if size > min(MOST, self._capacity // 3):  # of three thirds the one before stays, wherever the ring turns
             return
         with self._words:
             written = self._words.ints[_WRITTEN]

@@ -59,7 +59,7 @@ def test_own_entries_are_not_read_again(tmp_path: Path) -> None:
     assert list(one.new()) == []
 
 
-steps = st.tuples(st.sampled_from(["one", "two"]), st.sampled_from(["append", "read"]), st.integers(0, 180))
+steps = st.tuples(st.sampled_from(["one", "two"]), st.sampled_from(["append", "read"]), st.integers(0, 130))
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
