@@ -143,10 +143,11 @@ class Call:
 
     def send_heartbeat(self) -> None:
         """Send the caller a heartbeat, if one can be sent now. The watchdog's thread."""
-        if self.stream is None:
+        stream = self.stream
+        if stream is None:
             self.caller.heartbeat()
         else:
-            self.stream.send_heartbeat(self.caller.heartbeat)
+            stream.send_heartbeat(self.caller.heartbeat)
 
     def tried(self, target: Target, outcome: str, *, ms: int | None = None, their_id: str | None = None) -> None:
         """A target's turn has ended without an answer.
@@ -189,10 +190,11 @@ class Call:
             branch.cancel()
 
     def finish(self) -> None:
-        """The call is over: drop its branches, so that their resources are freed immediately, and call `release`.
-        Idempotent."""
+        """The call is over: drop its branches and its stream, so that their resources are freed immediately and nothing
+        that holds the call is held by it, and call `release`. Idempotent."""
         with self._lock:
             self._branches.clear()
+            self.stream = self.heartbeats = None
             release, self._release = self._release, no_op
         self.share.close()
         release()
