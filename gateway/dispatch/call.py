@@ -194,7 +194,7 @@ class Call:
         that holds the call is held by it, and call `release`. Idempotent."""
         with self._lock:
             self._branches.clear()
-            self.stream = self.heartbeats = None
+            self.stream = None
             release, self._release = self._release, no_op
         self.share.close()
         release()
