@@ -7,6 +7,7 @@ fault of the code.
 
 import gc
 from collections.abc import Generator, Iterator
+from contextlib import closing
 
 import pytest
 from hypothesis import settings
@@ -17,6 +18,7 @@ from tests.support import running
 from tests.support.edge import App
 from tests.support.examples import FULL
 from tests.support.limits import ENGINES, kept_in
+from tests.support.redis_server import RedisServer
 from tests.support.transports import BOTH, Opening
 from tests.support.upstream_script import ScriptedUpstream
 
@@ -42,6 +44,13 @@ def both_engines(request: pytest.FixtureRequest) -> Iterator[str]:
     """Limits that a test makes are in this process's memory, and then in a file that processes share."""
     with kept_in(request.param):
         yield request.param
+
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[RedisServer]:
+    """A server that gateways may share, for the tests of one module; they are marked `needs_redis`."""
+    with closing(RedisServer()) as server:
+        yield server
 
 
 @pytest.fixture(autouse=True, scope="session")

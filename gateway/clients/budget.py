@@ -112,14 +112,19 @@ class Budget:
             return
         reservation.is_open = False
         self._open.discard(reservation)
+        self._give_back(reservation)
         if reservation.at >= self._period.begins:
-            self._reserved -= reservation.micros
             self._spent += micros
 
     def view(self, now: float) -> BudgetView:
         """The budget now."""
         self._turn(now)
         return BudgetView(self.per, self.limit, self._spent, self._reserved, self._period.ends)
+
+    def _give_back(self, reservation: Reservation) -> None:
+        """What was reserved in this period is not any more."""
+        if reservation.at >= self._period.begins:
+            self._reserved -= reservation.micros
 
     def _turn(self, now: float) -> None:
         """Begin the next period if it is time. A clock that is set back begins none."""

@@ -93,21 +93,15 @@ class SharedBudget(Block, Budget):
             self._counts[reservation] = self._ints[self._at + _COUNT]
         return reservation
 
-    def settle(self, reservation: Reservation, micros: int) -> None:
-        if not reservation.is_open:
-            return
-        reservation.is_open = False
-        self._open.discard(reservation)
-        if self._counts.pop(reservation) == self._ints[self._at + _COUNT]:
-            self._reserved -= reservation.micros
-        if reservation.at >= self._period.begins:
-            self._spent += micros
-
     def forget(self, worker: int) -> None:
         """A worker is dead: what it had reserved is free."""
         mine = self._at + _RESERVED_BY + worker
         self._put(self._at + _RESERVED, self._reserved - self._ints[mine])
         self._put(mine, 0)
+
+    def _give_back(self, reservation: Reservation) -> None:
+        if self._counts.pop(reservation) == self._ints[self._at + _COUNT]:
+            self._reserved -= reservation.micros
 
     def _begin(self, present: Period, spent: int) -> None:
         self._period, self._spent = present, spent

@@ -16,7 +16,7 @@ from gateway.limits.redis_provider import ProviderRows, Sharing
 from gateway.limits.redis_rows import RedisGrant, RedisRow, RedisTicket
 from gateway.limits.redis_words import AWAY, refusal, too_large
 from gateway.limits.slot_rules import SlotGrant
-from gateway.limits.slots import Need, Refused, RowStatus, Terms, Wait
+from gateway.limits.slots import Need, Refused, RowStatus, Terms, Wait, gone, late
 from gateway.limits.slots_commands import MICROS, Mode, SlotsCommands
 from gateway.sharing.redis_link import RedisAway
 
@@ -60,10 +60,10 @@ class RedisSlots:
     def ask(self, ticket: RedisTicket | None, need: Need, terms: Terms) -> RedisGrant | Wait | Refused:
         now = self._clock.monotonic()
         if ticket is not None and ticket.state == "gone":
-            return Refused("gone", f"{self.rows[0].name} is not in the configuration any more.", 1.0)
+            return gone(self.rows[0].name)
         if now >= terms.deadline:
             self.leave(ticket)
-            return Refused("late", f"the rate limit of {self.rows[0].name}")
+            return late(self.rows[0].name)
         if not terms.oversized and (refused := too_large(self.served, need)) is not None:
             return refused
         asking = ticket or RedisTicket(self._sharing.next_name(), self, need, terms, now)

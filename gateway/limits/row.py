@@ -90,10 +90,20 @@ class RowRules(ABC):
     def call_first(self) -> None:
         """Call the first of this process's calls in the line, if there is one."""
 
-    @abstractmethod
     def has_room(self, gauge: Gauge, now: float, need: Need, ticket: Ticket | None) -> bool:
         """Whether a number has room for a call and for all before it. A need above the whole limit has it when nothing
         counts."""
+        amount = need[gauge.of]
+        if not amount:
+            return True
+        room = gauge.limit - gauge.used(now) - (amount if amount < gauge.limit else gauge.limit)
+        if room < 0 or not self.line:
+            return room >= 0
+        return self.fits_before(gauge, ticket, room)
+
+    @abstractmethod
+    def fits_before(self, gauge: Gauge, ticket: Ticket | None, room: int) -> bool:
+        """Whether so much of a number is enough for all before a call in the line, which is not empty."""
 
     @abstractmethod
     def due(self, gauge: Gauge, now: float, need: Need, ticket: Ticket | None) -> float:
@@ -192,13 +202,7 @@ class Row(RowRules):
         if self.line:
             self.line[0].call()
 
-    def has_room(self, gauge: Gauge, now: float, need: Need, ticket: Ticket | None) -> bool:
-        amount = need[gauge.of]
-        if not amount:
-            return True
-        room = gauge.limit - gauge.used(now) - (amount if amount < gauge.limit else gauge.limit)
-        if room < 0 or not self.line:
-            return room >= 0
+    def fits_before(self, gauge: Gauge, ticket: Ticket | None, room: int) -> bool:
         if ticket is None:
             return room >= self.waiting_needs[gauge.of]
         for before in self.line:  # it ends with the first who has no room, so it is no longer than those who may go

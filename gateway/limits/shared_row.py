@@ -86,13 +86,7 @@ class SharedRow(RowRules):
             self.line.sweep(now)
         return super().blocking(now, need, ticket)
 
-    def has_room(self, gauge: Gauge, now: float, need: Need, ticket: Ticket | None) -> bool:
-        amount = need[gauge.of]
-        if not amount:
-            return True
-        room = gauge.limit - gauge.used(now) - (amount if amount < gauge.limit else gauge.limit)
-        if room < 0 or not self.line:
-            return room >= 0
+    def fits_before(self, gauge: Gauge, ticket: Ticket | None, room: int) -> bool:
         standing = self._place(ticket)
         if standing is None:
             return room >= self.line.needs(gauge.of)

@@ -17,7 +17,7 @@ from gateway.core.clock import Clock
 from gateway.core.durations import in_words
 from gateway.limits.gauges import TOKENS, Gauge
 from gateway.limits.row import RowRules, Ticket
-from gateway.limits.slots import Need, Refused, RowStatus, Terms, Wait
+from gateway.limits.slots import Need, Refused, RowStatus, Terms, Wait, gone, late
 
 
 class SlotGrant:
@@ -59,10 +59,10 @@ class SlotRules(ABC):
         with self._lock:
             now = self._clock.monotonic()
             if ticket is not None and ticket.state == "gone":
-                return Refused("gone", f"{self._rows[0].name} is not in the configuration any more.", 1.0)
+                return gone(self._rows[0].name)
             if now >= terms.deadline:
                 self._leave(ticket)
-                return Refused("late", f"the rate limit of {self._rows[0].name}")
+                return late(self._rows[0].name)
             if not terms.oversized and (refused := self._too_large(now, need)) is not None:
                 return refused
             blocked_by = self._blocked_by(now, need, ticket)

@@ -56,6 +56,16 @@ class Refused(Struct, frozen=True):
     seconds: float = 0.0
 
 
+def gone(row: str) -> Refused:
+    """The refusal of a call whose row's provider is not called any more."""
+    return Refused("gone", f"{row} is not in the configuration any more.", 1.0)
+
+
+def late(row: str) -> Refused:
+    """The refusal of a call whose deadline has passed before it asked this row."""
+    return Refused("late", f"the rate limit of {row}")
+
+
 class Wait(Struct, frozen=True):
     """The call stands in the lines of its rows.
 

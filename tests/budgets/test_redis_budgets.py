@@ -1,6 +1,5 @@
 """Budgets of gateways that share a real server."""
 
-from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
@@ -14,12 +13,6 @@ from tests.support.redis_server import RedisServer, needs_redis
 pytestmark = needs_redis
 
 DAYS = 86_400
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[RedisServer]:
-    with closing(RedisServer()) as server:
-        yield server
 
 
 def engines(fleet: Fleet, limit: int, *spent: int) -> list[RedisBudgets]:

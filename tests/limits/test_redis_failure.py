@@ -1,6 +1,5 @@
 """The rule for a server that goes away and comes back: what gateways grant together, by a window that moves."""
 
-from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
@@ -14,12 +13,6 @@ from tests.support.fleet import Fleet
 from tests.support.redis_server import RedisServer, needs_redis
 
 pytestmark = needs_redis
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[RedisServer]:
-    with closing(RedisServer()) as server:
-        yield server
 
 
 def limited(number: int) -> list[RateLimit]:

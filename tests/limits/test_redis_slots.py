@@ -1,7 +1,6 @@
 """The contract of Slots over a real server: waiting in one line, every unit, and what a reload does."""
 
 import threading
-from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
@@ -27,12 +26,6 @@ pytestmark = needs_redis
 
 FOR_EVER = float("inf")
 QUEUE = Terms(queue=True)
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[RedisServer]:
-    with closing(RedisServer()) as server:
-        yield server
 
 
 def of(gateway: SharingGateway, model: str = "m") -> RateLimiter:

@@ -1,6 +1,5 @@
 """Calls that wait while a shared server goes away and comes back."""
 
-from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
@@ -18,12 +17,6 @@ pytestmark = needs_redis
 
 FOR_EVER = float("inf")
 QUEUE = Terms(queue=True)
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[RedisServer]:
-    with closing(RedisServer()) as server:
-        yield server
 
 
 def patient(requests: int, max_queue: int = 50) -> RateLimit:

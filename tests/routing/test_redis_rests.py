@@ -1,7 +1,6 @@
 """Rests that gateways tell one another through a real server."""
 
 import threading
-from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
@@ -19,12 +18,6 @@ from tests.support.redis_server import RedisServer, needs_redis
 pytestmark = needs_redis
 
 TARGET = Target("openai", "gpt\n4o", "work")
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[RedisServer]:
-    with closing(RedisServer()) as server:
-        yield server
 
 
 class Machines:

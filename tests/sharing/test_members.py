@@ -1,6 +1,5 @@
 """The gateways of a group: who is there, and whether their limits are the same."""
 
-from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
@@ -10,12 +9,6 @@ from tests.support.fleet import Fleet
 from tests.support.redis_server import RedisServer, needs_redis
 
 pytestmark = needs_redis
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[RedisServer]:
-    with closing(RedisServer()) as server:
-        yield server
 
 
 def test_each_counts_those_that_are_there(redis: RedisServer) -> None:

@@ -3,7 +3,6 @@
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
@@ -20,12 +19,6 @@ from tests.support.tls import FOLDER, TRUSTED
 pytestmark = needs_redis
 
 PATIENT = 5.0
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[RedisServer]:
-    with closing(RedisServer()) as server:
-        yield server
 
 
 def linked(server: RedisServer, timeout: float = PATIENT) -> RedisLink:

@@ -1,7 +1,7 @@
 """Asking and telling a shared server, and its keeper."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 
 import pytest
@@ -17,12 +17,6 @@ from tests.support.redis_server import RedisServer, needs_redis
 from tests.support.served import free_port
 
 pytestmark = needs_redis
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[RedisServer]:
-    with closing(RedisServer()) as server:
-        yield server
 
 
 class Heard:

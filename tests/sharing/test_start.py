@@ -3,7 +3,6 @@
 import json
 import logging
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -31,12 +30,6 @@ SHARED = {
 
 def shared(url: str, **more: object) -> dict[str, object]:
     return {**SHARED, "sharing": {"engine": "redis", "redis": {"url": url, **more}}}
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[RedisServer]:
-    with closing(RedisServer()) as server:
-        yield server
 
 
 def test_a_wrong_password_ends_the_start_in_words(tmp_path: Path) -> None:
