@@ -8,7 +8,7 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -90,11 +90,12 @@ def serving(
     descriptors: int | None = None,
     stdin: int = subprocess.DEVNULL,
     nohup: bool = False,
+    program: Sequence[str] = (str(ROOT / "app.py"),),
 ) -> Iterator[Served]:
     """A gateway that serves until the end. `log`: where its log lines go, instead of among what it says. `descriptors`:
     how many it may have, if not as many as this process; POSIX's. `stdin`: its standard input. `nohup`: it is started
-    to ignore SIGHUP; POSIX's."""
-    command = [sys.executable, str(ROOT / "app.py"), "--port", "0", *arguments]
+    to ignore SIGHUP; POSIX's. `program`: what Python runs in place of app.py."""
+    command = [sys.executable, *program, "--port", "0", *arguments]
     if descriptors is not None:
         command = ["/bin/sh", "-c", f'ulimit -n {descriptors}; exec "$0" "$@"', *command]
     if nohup:

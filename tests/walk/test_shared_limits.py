@@ -6,12 +6,11 @@ A minute of the gateways' limits has two seconds here.
 import json
 import re
 import socket
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -19,7 +18,7 @@ import pytest
 
 from tests.support.redis_server import Asking, RedisServer, needs_redis
 from tests.support.running import chat
-from tests.support.served import HANG, ROOT, Served, environment, serving
+from tests.support.served import ROOT, Served, serving
 
 pytestmark = [needs_redis, pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="SIGSTOP is POSIX's")]
 
@@ -126,23 +125,9 @@ def configured(folder: Path, provider: Provider, redis_port: int, **more: object
     return path
 
 
-@contextmanager
-def gateway(config: Path, log: Path, ahead: float = 0.0) -> Iterator[Served]:
-    command = [sys.executable, "-m", "tests.support.short_minutes", str(MINUTE), str(ahead)]
-    with log.open("wb") as lines:
-        process = subprocess.Popen(
-            [*command, "serve", "--port", "0", "--config", str(config)],
-            cwd=ROOT,
-            env=environment(),
-            stdout=subprocess.PIPE,
-            stderr=lines,
-            text=True,
-        )
-        try:
-            yield Served(process)
-        finally:
-            process.kill()
-            process.communicate(timeout=HANG)
+def gateway(config: Path, log: Path, ahead: float = 0.0) -> AbstractContextManager[Served]:
+    program = ("-m", "tests.support.short_minutes", str(MINUTE), str(ahead))
+    return serving("--config", str(config), cwd=ROOT, log=log, program=program)
 
 
 def ask(served: Served) -> tuple[int, float]:
