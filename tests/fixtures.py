@@ -5,9 +5,12 @@ from contextlib import closing
 
 import pytest
 
+from gateway import config_file, reload
+from gateway.auth.oauth import device_flow
 from gateway.dispatch.watchdog import CallWatchdog
 from tests.httpd import checked_owner
 from tests.support import running
+from tests.support.auth_server import AuthServer
 from tests.support.edge import App
 from tests.support.limits import ENGINES, kept_in
 from tests.support.redis_server import RedisServer
@@ -53,6 +56,21 @@ def each_driver(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 def often_looked_after(monkeypatch: pytest.MonkeyPatch) -> None:
     """Calls are looked after every hundredth of a second, for tests that wait for it and do not ask how soon it is."""
     monkeypatch.setattr(CallWatchdog, "INTERVAL", 0.01)
+
+
+@pytest.fixture
+def file_seen_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The configuration's file is looked at every hundredth of a second, and still after a twentieth of one."""
+    for module in (config_file, reload):
+        monkeypatch.setattr(module, "LOOK_SECONDS", 0.01)
+        monkeypatch.setattr(module, "STILL_SECONDS", 0.05)
+
+
+@pytest.fixture
+def asked_soon(server: AuthServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who logs in by a code asks the server for the token every hundredth of a second, in place of every second."""
+    monkeypatch.setattr(device_flow, "SHORTEST_INTERVAL", 0.01)
+    server.grants.interval = 0.01
 
 
 @pytest.fixture
