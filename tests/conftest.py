@@ -43,6 +43,12 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.freeze()
 
 
+def pytest_sessionfinish() -> None:
+    """pytest collects garbage five times over to find what nobody has closed: what lives is looked through once."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """What has passed is told in few words, which cross from process to process thirty thousand times."""

@@ -1,5 +1,6 @@
 """What every test may use."""
 
+import gc
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -56,6 +57,14 @@ def each_driver(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 def often_looked_after(monkeypatch: pytest.MonkeyPatch) -> None:
     """Calls are looked after every hundredth of a second, for tests that wait for it and do not ask how soon it is."""
     monkeypatch.setattr(CallWatchdog, "INTERVAL", 0.01)
+
+
+@pytest.fixture
+def collected() -> None:
+    """What was there before is set aside: the garbage collector, and who asks it what there is, look at what the test
+    makes alone."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -124,7 +124,9 @@ def test_a_cancelled_login_leaves_no_token_even_if_it_is_confirmed_afterwards(
     assert again.id != login.id and code_of(again) != code_of(login)
     server.approve(code_of(again))
     assert ended(logins, again).state == "done"
-    assert len({each.fields["device_code"] for each in server.received("/token")}) == 1, "the cancelled one has asked no more"
+    assert len({each.fields["device_code"] for each in server.received("/token")}) == 1, (
+        "the cancelled one has asked no more"
+    )
 
 
 def test_there_are_at_most_so_many_at_once(server: AuthServer, store: TokenStore, logins: Logins) -> None:
