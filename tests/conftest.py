@@ -7,6 +7,7 @@ fault of the code.
 
 import gc
 import os
+import signal
 import sys
 from collections.abc import Generator
 
@@ -24,6 +25,11 @@ settings.load_profile("quick")
 # some hundred of them.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# Under nohup: a signal that is ignored here would be ignored by each process that a test starts and sends it to. One
+# that is handled is not, and this process goes on too.
+if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda *_: None)
 
 
 def pytest_configure(config: pytest.Config) -> None:

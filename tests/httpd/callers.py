@@ -141,9 +141,9 @@ def send_in_pieces(connection: Connection, text: bytes, chance: random.Random) -
 
 
 def take_nothing(port: int, _: random.Random, __: bytes) -> None:
-    """Sixteen callers that ask for 8 MiB, take nothing of it, and leave together."""
+    """Ten callers that ask for 8 MiB, take nothing of it, and leave together."""
     with contextlib.ExitStack() as stack:
-        connections = [stack.enter_context(Connection(port)) for _number in range(16)]
+        connections = [stack.enter_context(Connection(port)) for _number in range(10)]
         for each in connections:
             each.socket.sendall(post(b"untaken", 8 * MIB))
         for each in connections:
