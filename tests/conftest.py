@@ -16,7 +16,7 @@ from hypothesis import settings
 
 from tests.support.examples import FULL
 
-settings.register_profile("quick", max_examples=20, deadline=None)
+settings.register_profile("quick", max_examples=12, deadline=None)
 settings.register_profile("full", max_examples=FULL, deadline=None)
 settings.register_profile("thorough", max_examples=1000, deadline=None)
 settings.load_profile("quick")
@@ -40,13 +40,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """What is collected stays to the end: the garbage collector does not look through all of it again and again."""
+    """What is collected stays to the end: the garbage collector does not look through all of it again and again, and
+    through what tests leave behind less often."""
     gc.disable()
     try:
         return (yield)
     finally:
         gc.enable()
         gc.freeze()
+        gc.set_threshold(10_000, 10, 10)
 
 
 def pytest_sessionfinish() -> None:
