@@ -6,10 +6,15 @@ fault of the code.
 """
 
 import gc
+import importlib
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Generator
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
 
 import pytest
 from hypothesis import settings
@@ -20,6 +25,9 @@ settings.register_profile("quick", max_examples=12, deadline=None)
 settings.register_profile("full", max_examples=FULL, deadline=None)
 settings.register_profile("thorough", max_examples=1000, deadline=None)
 settings.load_profile("quick")
+
+TESTS: Final = Path(__file__).parent
+ROOT: Final = TESTS.parent
 
 # Where Python is told to write no bytecode, every process of the tests compiles the whole gateway anew, and there are
 # some hundred of them.
@@ -38,17 +46,38 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.import_plugin("tests.fixtures")
 
 
+@pytest.hookimpl(wrapper=True, optionalhook=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """`-n auto` is a process more than there are cores: while one waits for what a test has started, others go on."""
+    cores = yield
+    return cores if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ else cores + 1
+
+
 @pytest.hookimpl(wrapper=True)
-def pytest_collection() -> Generator[None, object, object]:
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
     """What is collected stays to the end: the garbage collector does not look through all of it again and again, and
     through what tests leave behind less often."""
     gc.disable()
     try:
+        if session.config.args == session.config.getini("testpaths"):
+            _share_the_compiling(int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")))
         return (yield)
     finally:
         gc.enable()
         gc.freeze()
         gc.set_threshold(10_000, 10, 10)
+
+
+def _share_the_compiling(worker: int) -> None:
+    """Import the test modules, each worker from another one on. In a fresh clone each so compiles its share of them,
+    and finds that of the others done; in one order, all of them would compile each module at the same time."""
+    names = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in sorted(TESTS.rglob("test_*.py"))]
+    first = worker * len(names) // max(1, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for name in names[first:] + names[:first]:
+            with suppress(Exception, pytest.skip.Exception):  # it is imported again, and its fault told
+                importlib.import_module(name)
 
 
 def pytest_sessionfinish() -> None:
