@@ -20,6 +20,7 @@ from gateway.auth.tokens.token_store import TokenStore
 from gateway.core.clock import SystemClock
 from gateway.core.secrets import Secret
 from gateway.files import REPLACE_TRIES
+from tests.support.examples import examples
 from tests.support.fakes import FakeClock
 from tests.support.wine import locks_of_files
 
@@ -498,7 +499,7 @@ def turn_of(path: Path) -> int:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
-@pytest.mark.parametrize("kills", [20, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [examples(60), pytest.param(200, marks=pytest.mark.slow)])
 def test_a_writer_killed_at_any_point_leaves_its_last_good_state(path: Path, kills: int) -> None:
     """What it had said to be written is there, and at most one write more."""
     seed = random.randrange(1_000)

@@ -13,6 +13,7 @@ import pytest
 from tests.httpd import callers
 from tests.httpd.serving import patterns
 from tests.support.edge import LIMIT, MIB, Served, get, read_answer, until
+from tests.support.examples import examples
 
 
 @pytest.fixture(autouse=True)
@@ -27,11 +28,11 @@ def often_switched() -> Iterator[None]:
 @pytest.mark.parametrize(
     ("kind", "count"),
     [
-        ("expect_and_reset", 60),
-        ("ask_and_leave", 60),
-        ("ask_on_and_on", 2),
-        ("read_slowly", 2),
-        ("anything", 40),
+        ("expect_and_reset", examples(500)),
+        ("ask_and_leave", examples(500)),
+        ("ask_on_and_on", examples(20)),
+        ("read_slowly", examples(20)),
+        ("anything", examples(300)),
         pytest.param("expect_and_reset", 6_700, marks=pytest.mark.slow),
         pytest.param("ask_and_leave", 2_000, marks=pytest.mark.slow),
         pytest.param("ask_on_and_on", 40, marks=pytest.mark.slow),

@@ -14,7 +14,7 @@ from typing import IO
 from tests.support.running import chat
 from tests.support.served import HANG, ROOT, Served, environment, posix_only
 
-CALLS = 2_000
+CALLS = 1_600
 DRAIN_SECONDS = 1
 
 
