@@ -1,4 +1,4 @@
-"""What every test may use.
+"""How the tests are run. What they may use is in tests/fixtures.py.
 
 How properties are looked for: fewer examples than Hypothesis's own, so that the suite stays quick; CI asks for the
 profile `full`, and `pytest --hypothesis-profile=thorough` takes its time. No deadline, because a busy machine is no
@@ -6,90 +6,61 @@ fault of the code.
 """
 
 import gc
-from collections.abc import Generator, Iterator
-from contextlib import closing
+import os
+import signal
+import sys
+from collections.abc import Generator
 
 import pytest
 from hypothesis import settings
 
-from gateway.dispatch.watchdog import CallWatchdog
-from tests.httpd import checked_owner
-from tests.support import running
-from tests.support.edge import App
 from tests.support.examples import FULL
-from tests.support.limits import ENGINES, kept_in
-from tests.support.redis_server import RedisServer
-from tests.support.transports import BOTH, Opening
-from tests.support.upstream_script import ScriptedUpstream
 
-settings.register_profile("quick", max_examples=20, deadline=None)
+settings.register_profile("quick", max_examples=12, deadline=None)
 settings.register_profile("full", max_examples=FULL, deadline=None)
 settings.register_profile("thorough", max_examples=1000, deadline=None)
 settings.load_profile("quick")
 
+# Where Python is told to write no bytecode, every process of the tests compiles the whole gateway anew, and there are
+# some hundred of them.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# Under nohup: a signal that is ignored here would be ignored by each process that a test starts and sends it to. One
+# that is handled is not, and this process goes on too.
+if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda *_: None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The fixtures import the gateway, which a process that only hands out tests to others does without."""
+    if config.getoption("dist", "no") == "no":
+        config.pluginmanager.import_plugin("tests.fixtures")
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """What is collected stays to the end: the garbage collector does not look through all of it again and again."""
+    """What is collected stays to the end: the garbage collector does not look through all of it again and again, and
+    through what tests leave behind less often."""
     gc.disable()
     try:
         return (yield)
     finally:
         gc.enable()
         gc.freeze()
+        gc.set_threshold(10_000, 10, 10)
 
 
-@pytest.fixture(scope="module", params=ENGINES)
-def both_engines(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Limits that a test makes are in this process's memory, and then in a file that processes share."""
-    with kept_in(request.param):
-        yield request.param
+def pytest_sessionfinish() -> None:
+    """pytest collects garbage five times over to find what nobody has closed: what lives is looked through once."""
+    gc.collect()
+    gc.freeze()
 
 
-@pytest.fixture(scope="module")
-def redis() -> Iterator[RedisServer]:
-    """A server that gateways may share, for the tests of one module; they are marked `needs_redis`."""
-    with closing(RedisServer()) as server:
-        yield server
-
-
-@pytest.fixture(autouse=True, scope="session")
-def every_hand_over_is_checked() -> Iterator[None]:
-    """Each connection of the engine has one owner at a time, whatever a test does to it."""
-    checked_owner.install()
-    yield
-    assert checked_owner.CHECK.faults == []
-
-
-@pytest.fixture(params=BOTH)
-def session_to(request: pytest.FixtureRequest) -> Opening:
-    """Run what uses it once for each way to a provider."""
-    return BOTH[request.param]
-
-
-@pytest.fixture(params=[True, False], ids=["relayed", "a thread each"])
-def each_driver(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run what uses it twice: streams that have begun are carried by the relay, and each has a thread of its own."""
-    monkeypatch.setattr(running, "RELAYED", request.param)
-
-
-@pytest.fixture
-def often_looked_after(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Calls are looked after every hundredth of a second, for tests that wait for it and do not ask how soon it is."""
-    monkeypatch.setattr(CallWatchdog, "INTERVAL", 0.01)
-
-
-@pytest.fixture
-def up() -> Iterator[ScriptedUpstream]:
-    """A provider, healthy until told otherwise."""
-    with ScriptedUpstream() as upstream:
-        yield upstream
-
-
-@pytest.fixture
-def app() -> Iterator[App]:
-    """A small application; whatever it holds back is let go in the end."""
-    made = App()
-    yield made
-    made.let_go.set()
-    made.pieces.release(100)
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What has passed is told in few words, which cross from process to process thirty thousand times."""
+    report = yield
+    if report.passed:
+        report.keywords = {}
+    return report

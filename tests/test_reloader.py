@@ -17,6 +17,8 @@ from tests.support.edge import LIMIT, until
 FIRST = b"gateway: {drainSeconds: 1}\n"
 SECOND = b"gateway: {drainSeconds: 2}\n"
 
+pytestmark = pytest.mark.usefixtures("file_seen_soon")
+
 
 class Server:
     """Serves whatever it is given."""

@@ -141,8 +141,29 @@ def parse(  # noqa: PLR0913 - what a file is read with, by name
         ConfigError: the configuration cannot be used.
     """
     faults = Faults(name)
+    return from_tree(compose(text, faults), faults, env=env, checks=checks, overrides=overrides, renamed=renamed)
+
+
+def from_tree(  # noqa: PLR0913 - as above
+    tree: Node,
+    faults: Faults,
+    *,
+    env: Mapping[str, str],
+    checks: Sequence[Check] = (),
+    overrides: Overrides = NOTHING,
+    renamed: Sequence[Renamed] = RENAMED,
+) -> Loaded:
+    """Read a configuration from what a file has been parsed to, as `parse` does with the bytes.
+
+    Args:
+        tree: the file.
+        faults: of this file.
+
+    Raises:
+        ConfigError: the configuration cannot be used.
+    """
     whole = _schema()
-    root, findings = renew(compose(text, faults), whole, renamed)
+    root, findings = renew(tree, whole, renamed)
     for each in findings:
         if each.fatal:
             faults.add(each.at, each.path, each.message)

@@ -51,13 +51,6 @@ FACTOR: Final = 5.0
 BEGUN: Final = 200
 """The status of a stream that has begun before its provider has answered. A slow one begins so."""
 QUESTION: Final = "Which are the capitals of France and Italy?"
-RUNS: Final = [
-    (number, way, behind)
-    for number, fault in enumerate(FAULTS)
-    for way in ("whole", "stream")
-    for behind in (False, True)
-    if getattr(fault, way) is not None
-]
 
 
 @dataclass
@@ -95,18 +88,21 @@ class Heard:
 
 
 class Scene:
-    """One gateway for all rows. Each run has targets of its own, so that no run rests because of another."""
+    """One gateway for all rows that are played in one way. Each has targets of its own, so that none rests because of
+    another."""
 
-    def __init__(self, closing: ExitStack) -> None:
+    def __init__(self, closing: ExitStack, way: str, *, behind: bool) -> None:
         self.faulty, self.sound = (closing.enter_context(ScriptedUpstream()) for _ in range(2))
         self.faulty.answers(misbehave)
         self.sound.answers(answer_soundly)
         providers: dict[str, object] = {"sound": provider(self.sound.base_url, apiKey="k")}
         aliases = []
-        for number, way, behind in RUNS:
+        for number, fault in enumerate(FAULTS):
+            if getattr(fault, way) is None:
+                continue
             name = name_of(number, way, behind=behind)
             base = f"{self.faulty.url}/v1beta"
-            is_gemini = FAULTS[number].wire == "gemini"
+            is_gemini = fault.wire == "gemini"
             providers[name] = (
                 {"type": "gemini", "apiEndpoint": base, "apiKey": "k"}
                 if is_gemini
@@ -177,10 +173,10 @@ def heard_in_stream(reply: requests.Response) -> Heard:
     return found
 
 
-@pytest.fixture(scope="module")
-def scene() -> Iterator[Scene]:
+@pytest.fixture
+def scene(way: str, behind: bool) -> Iterator[Scene]:
     with ExitStack() as closing:
-        yield Scene(closing)
+        yield Scene(closing, way, behind=behind)
 
 
 def told(found: Heard, way: str) -> tuple[int, str | None]:

@@ -24,7 +24,7 @@ EXPECTING = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nExpect:
 def pattern(name: bytes, size: int) -> bytes:
     """A body that no other request gets, and in which no part looks like another."""
     line = b"%s-%%08d " % name
-    return b"".join(line % number for number in range(size // (len(name) + 10) + 1))[:size]
+    return b"".join(map(line.__mod__, range(size // (len(name) + 10) + 1)))[:size]
 
 
 def post(name: bytes, size: int) -> bytes:
@@ -141,9 +141,9 @@ def send_in_pieces(connection: Connection, text: bytes, chance: random.Random) -
 
 
 def take_nothing(port: int, _: random.Random, __: bytes) -> None:
-    """Forty callers that ask for 8 MiB, take nothing of it, and leave together."""
+    """Ten callers that ask for 8 MiB, take nothing of it, and leave together."""
     with contextlib.ExitStack() as stack:
-        connections = [stack.enter_context(Connection(port)) for _number in range(40)]
+        connections = [stack.enter_context(Connection(port)) for _number in range(10)]
         for each in connections:
             each.socket.sendall(post(b"untaken", 8 * MIB))
         for each in connections:

@@ -61,9 +61,10 @@ def test_sixty_streams_of_a_process_with_a_hundred_descriptors(tmp_path: Path) -
         served = stack.enter_context(serving("-c", "config.yaml", cwd=tmp_path, log=log, descriptors=100))
         stack.callback(over.set)
         callers = []
-        for _ in range(60):
+        for number in range(60):
+            kept = number % 12 == 0  # connections that idle make room too, but seconds later
             caller = stack.enter_context(socket.create_connection(("127.0.0.1", served.port), timeout=LIMIT))
-            caller.sendall(post(CHAT, STREAM))
+            caller.sendall(post(CHAT, STREAM, *([] if kept else [b"Connection: close"])))
             callers.append(caller)
         assert health(served.port) == 200, "while every stream goes on"
         heads = [caller.recv(1 << 16) for caller in callers]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from gateway.config.rate_limit import RateLimit
 from gateway.core.errors import Limited, LimitsUnavailable
 from gateway.limits.slots import MINUTE, Need
+from tests.support.examples import examples
 from tests.support.fleet import Fleet
 from tests.support.redis_server import RedisServer, needs_redis
 
@@ -149,7 +150,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(60))
 @given(limit=st.integers(1, 9), size=st.integers(1, 3), steps=STEPS)
 def test_no_window_without_a_failure_has_more_than_the_limit(
     redis: RedisServer, limit: int, size: int, steps: list[tuple[str, int, float]]

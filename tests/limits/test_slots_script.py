@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from gateway.limits.slots import Need
 from gateway.limits.slots_commands import Holding, RowTerms, SlotsCommands, script_text
 from gateway.sharing.script import Script
+from tests.support.examples import examples
 from tests.support.redis_server import Asking, RedisServer, needs_redis
 
 pytestmark = needs_redis
@@ -130,7 +131,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(150))
 @given(rows=st.lists(LIMITS, min_size=1, max_size=2), steps=STEPS)
 def test_it_grants_what_a_model_grants(server: Asking, rows: list[tuple[int, ...]], steps: list[Any]) -> None:
     told, model, now = Told(server, rows), Model(rows), START

@@ -84,6 +84,7 @@ def test_every_worker_finds_it_goes_on_with_it_and_ends_it(
     assert books[1].look(login.id) == ended
 
 
+@pytest.mark.usefixtures("asked_soon")
 def test_what_is_done_there_is_done_here(
     server: AuthServer, books: tuple[LoginBooks, LoginBooks], tmp_path: Path
 ) -> None:

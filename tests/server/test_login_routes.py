@@ -80,6 +80,7 @@ class TestWhoMayAct:
 
 
 class TestLogins:
+    @pytest.mark.usefixtures("asked_soon")
     def test_a_login_that_ends_in_done_is_used_by_the_next_call(self, server: AuthServer, tmp_path: Path) -> None:
         with running(config(server, tmp_path)) as gateway:
             headers = token_of(gateway)
@@ -95,6 +96,7 @@ class TestLogins:
             [call] = server.received("/v1/chat/completions")
             assert server.check(call.headers["authorization"].removeprefix("Bearer "))
 
+    @pytest.mark.usefixtures("asked_soon")
     def test_a_logout_ends_it_at_once(self, server: AuthServer, tmp_path: Path) -> None:
         with running(config(server, tmp_path)) as gateway:
             headers = token_of(gateway)

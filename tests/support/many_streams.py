@@ -108,14 +108,14 @@ class Caller:
 
 def unchunked(answer: bytes) -> bytes:
     """The body of a chunked answer, which has to be whole and nothing behind it."""
-    _, _, rest = answer.partition(b"\r\n\r\n")
+    place = answer.index(b"\r\n\r\n") + 4
     body = []
     while True:
-        size, _, rest = rest.partition(b"\r\n")
-        length = int(size, 16)
-        body.append(rest[:length])
-        assert rest[length : length + 2] == b"\r\n", "a chunk is cut"
-        rest = rest[length + 2 :]
-        if not length:
-            assert rest == b"", "something follows the last chunk"
+        begin = answer.index(b"\r\n", place) + 2
+        end = begin + int(answer[place : begin - 2], 16)
+        body.append(answer[begin:end])
+        assert answer[end : end + 2] == b"\r\n", "a chunk is cut"
+        place = end + 2
+        if begin == end:
+            assert place == len(answer), "something follows the last chunk"
             return b"".join(body)

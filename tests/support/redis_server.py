@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,7 @@ from gateway.sharing.script import Command, plain
 from tests.support.served import free_port
 
 PROGRAM = shutil.which("redis-server") or shutil.which("valkey-server")
-try:
-    import redis
-
-    CLIENT = redis.__name__
-except ImportError:
-    CLIENT = ""
+CLIENT = find_spec("redis") is not None
 
 needs_redis = pytest.mark.skipif(
     not (PROGRAM and CLIENT),

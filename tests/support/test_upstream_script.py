@@ -194,7 +194,7 @@ def test_closing_ends_every_thread_and_blames_no_client(silence: Step) -> None:
 
 
 def test_hundreds_of_kept_connections_are_answered_at_once(up: ScriptedUpstream) -> None:
-    clients, rounds = 200, 3
+    clients, rounds = 200, 2
     together = threading.Barrier(clients, timeout=LIMIT)
 
     def respond(request: Request) -> list[Step]:

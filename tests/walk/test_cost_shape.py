@@ -200,6 +200,7 @@ def test_a_request_takes_as_many_steps_after_two_thousand_others_as_after_a_hund
         assert usual(served.steps) <= early
 
 
+@pytest.mark.usefixtures("collected")
 def test_a_request_leaves_nothing_behind() -> None:
     with gateway() as served:
         blocks = []
@@ -213,6 +214,7 @@ def test_a_request_leaves_nothing_behind() -> None:
         assert blocks[1] - blocks[0] < 250, "500 requests have left memory behind"
 
 
+@pytest.mark.usefixtures("collected")
 def test_a_request_leaves_no_cycle_for_the_garbage_collector() -> None:
     with gateway(aliases=2, providers=2) as served:
         for _ in range(5):

@@ -2,10 +2,13 @@
 
 import gc
 
+import pytest
+
 from tests.support.running import alias, chat, provider, running
 from tests.support.upstream_script import ScriptedUpstream, sse_answer
 
 
+@pytest.mark.usefixtures("collected")
 def test_a_stream_leaves_no_cycle_for_the_garbage_collector() -> None:
     with ScriptedUpstream() as up:
         config = {"providers": {"acme": provider(up.base_url)}, "modelAliases": [alias("best", "acme/m")]}

@@ -3,11 +3,9 @@
 import base64
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import anthropic
 import pytest
-from anthropic import beta_tool
 from pydantic import BaseModel
 
 from tests.support.gemini_answers import call, said, stream, text
@@ -26,6 +24,9 @@ from tests.support.upstream_script import (
     sse_answer,
     sse_events,
 )
+
+if TYPE_CHECKING:
+    import anthropic  # at run time only by the test process that runs a test of it: it takes a second
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()
 HELLO: Any = [{"role": "user", "content": "Hello"}]
@@ -54,13 +55,15 @@ def gateway(up: ScriptedUpstream, google: ScriptedUpstream) -> Iterator[Running]
 
 
 @pytest.fixture
-def client(gateway: Running) -> Iterator[anthropic.Anthropic]:
+def client(gateway: Running) -> Iterator["anthropic.Anthropic"]:
+    import anthropic  # noqa: PLC0415 - see above
+
     http = anthropic.DefaultHttpxClient(verify=NO_AUTHORITIES)
     with anthropic.Anthropic(base_url=gateway.url, api_key="none", max_retries=0, timeout=30, http_client=http) as api:
         yield api
 
 
-def test_create(up: ScriptedUpstream, client: anthropic.Anthropic) -> None:
+def test_create(up: ScriptedUpstream, client: "anthropic.Anthropic") -> None:
     up.plays(json_answer("Hi.", usage={"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}))
     message = client.messages.create(model="claude-x", max_tokens=50, messages=HELLO, system="Be short.")
     (block,) = message.content
@@ -70,7 +73,7 @@ def test_create(up: ScriptedUpstream, client: anthropic.Anthropic) -> None:
     assert message._request_id is not None
 
 
-def test_stream(google: ScriptedUpstream, client: anthropic.Anthropic) -> None:
+def test_stream(google: ScriptedUpstream, client: "anthropic.Anthropic") -> None:
     google.plays(*stream(said(text("one "), finish=None), said(text("two"))))
     with client.messages.stream(model="gem", max_tokens=50, messages=HELLO) as streamed:
         assert list(streamed.text_stream) == ["one ", "two"]
@@ -80,7 +83,7 @@ def test_stream(google: ScriptedUpstream, client: anthropic.Anthropic) -> None:
 
 @pytest.mark.parametrize("model", ["claude-x", "gem"])
 def test_parallel_tools_are_called_and_answered(
-    up: ScriptedUpstream, google: ScriptedUpstream, client: anthropic.Anthropic, model: str
+    up: ScriptedUpstream, google: ScriptedUpstream, client: "anthropic.Anthropic", model: str
 ) -> None:
     cities = ("Seoul", "Oslo")
     google.plays(*stream(said(*(call("get_weather", {"city": city}) for city in cities))))
@@ -99,7 +102,7 @@ def test_parallel_tools_are_called_and_answered(
     assert answer.stop_reason == "end_turn"
 
 
-def test_thinking_comes_back_signed(google: ScriptedUpstream, client: anthropic.Anthropic) -> None:
+def test_thinking_comes_back_signed(google: ScriptedUpstream, client: "anthropic.Anthropic") -> None:
     google.plays(*stream(said(text("Hm.", thought=True), text("42"))))
     thinking: Any = {"type": "enabled", "budget_tokens": 2048}
     with client.messages.stream(model="gem", max_tokens=4096, messages=HELLO, thinking=thinking) as streamed:
@@ -109,7 +112,7 @@ def test_thinking_comes_back_signed(google: ScriptedUpstream, client: anthropic.
     assert google.requests[-1].json()["generationConfig"]["thinkingConfig"]["includeThoughts"] is True
 
 
-def test_an_image_is_asked_about(up: ScriptedUpstream, client: anthropic.Anthropic) -> None:
+def test_an_image_is_asked_about(up: ScriptedUpstream, client: "anthropic.Anthropic") -> None:
     up.plays(json_answer("A cat."))
     image: Any = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}
     content: Any = [image, {"type": "text", "text": "What is it?"}]
@@ -118,7 +121,7 @@ def test_an_image_is_asked_about(up: ScriptedUpstream, client: anthropic.Anthrop
     assert message["content"][0]["image_url"]["url"] == f"data:image/png;base64,{PNG}"
 
 
-def test_a_pydantic_model_is_filled(up: ScriptedUpstream, client: anthropic.Anthropic) -> None:
+def test_a_pydantic_model_is_filled(up: ScriptedUpstream, client: "anthropic.Anthropic") -> None:
     up.plays(json_answer('{"name": "Kim", "age": 41}'))
     answer = client.messages.parse(model="claude-x", max_tokens=50, messages=HELLO, output_format=Person)
     assert answer.parsed_output == Person(name="Kim", age=41)
@@ -126,8 +129,9 @@ def test_a_pydantic_model_is_filled(up: ScriptedUpstream, client: anthropic.Anth
     assert (form["name"], set(form["schema"]["required"])) == ("output", {"name", "age"})
 
 
-def test_the_tool_runner_sends_whole_conversations(up: ScriptedUpstream, client: anthropic.Anthropic) -> None:
+def test_the_tool_runner_sends_whole_conversations(up: ScriptedUpstream, client: "anthropic.Anthropic") -> None:
     """It asks the server to keep the conversation, and learns from the refusal that it does not."""
+    from anthropic import beta_tool  # noqa: PLC0415 - see above
 
     @beta_tool
     def get_weather(city: str) -> str:
@@ -151,7 +155,7 @@ def test_the_tool_runner_sends_whole_conversations(up: ScriptedUpstream, client:
     assert (result["role"], result["content"]) == ("tool", "sunny in Seoul")
 
 
-def test_count_tokens_and_models(client: anthropic.Anthropic) -> None:
+def test_count_tokens_and_models(client: "anthropic.Anthropic") -> None:
     assert client.messages.count_tokens(model="claude-x", messages=HELLO).input_tokens > 0
     assert [model.id for model in client.models.list(limit=1)] == ["gem", "both"]
     assert client.models.retrieve("gem").display_name == "gem"
@@ -160,29 +164,35 @@ def test_count_tokens_and_models(client: anthropic.Anthropic) -> None:
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
-        (Status(529), anthropic.InternalServerError),
-        (Json(429, {"error": {"message": "slow down"}}), anthropic.RateLimitError),
-        (Json(401, {"error": {"message": "no"}}), anthropic.PermissionDeniedError),
-        (Json(400, {"error": {"message": "no"}}), anthropic.BadRequestError),
+        (Status(529), "InternalServerError"),
+        (Json(429, {"error": {"message": "slow down"}}), "RateLimitError"),
+        (Json(401, {"error": {"message": "no"}}), "PermissionDeniedError"),
+        (Json(400, {"error": {"message": "no"}}), "BadRequestError"),
     ],
 )
 def test_errors_are_the_clients_own(
-    up: ScriptedUpstream, client: anthropic.Anthropic, answer: Status | Json, error: type[anthropic.APIStatusError]
+    up: ScriptedUpstream, client: "anthropic.Anthropic", answer: Status | Json, error: str
 ) -> None:
+    import anthropic  # noqa: PLC0415 - see above
+
     up.answers(lambda _: [answer])
-    with pytest.raises(error) as caught:
+    with pytest.raises(getattr(anthropic, error)) as caught:
         client.messages.create(model="claude-x", max_tokens=50, messages=HELLO)
     assert caught.value.request_id is not None
 
 
-def test_what_is_unknown_is_not_found(client: anthropic.Anthropic) -> None:
+def test_what_is_unknown_is_not_found(client: "anthropic.Anthropic") -> None:
+    import anthropic  # noqa: PLC0415 - see above
+
     with pytest.raises(anthropic.NotFoundError):
         client.messages.create(model="unknown", max_tokens=50, messages=HELLO)
     with pytest.raises(anthropic.NotFoundError):
         client.messages.batches.list()
 
 
-def test_a_stream_that_breaks_raises(up: ScriptedUpstream, client: anthropic.Anthropic) -> None:
+def test_a_stream_that_breaks_raises(up: ScriptedUpstream, client: "anthropic.Anthropic") -> None:
+    import anthropic  # noqa: PLC0415 - see above
+
     up.plays(Sse(sse_events("one two three")[:3]), Cut())
     with (
         client.messages.stream(model="claude-x", max_tokens=50, messages=HELLO) as streamed,
@@ -194,7 +204,7 @@ def test_a_stream_that_breaks_raises(up: ScriptedUpstream, client: anthropic.Ant
 
 
 def test_another_provider_answers_where_the_first_fails(
-    up: ScriptedUpstream, google: ScriptedUpstream, client: anthropic.Anthropic
+    up: ScriptedUpstream, google: ScriptedUpstream, client: "anthropic.Anthropic"
 ) -> None:
     google.answers(lambda _: [Status(503)])
     up.plays(*sse_answer("Hello."))

@@ -13,6 +13,8 @@ from tests.support.reloading import TEXT, answering, config, edited
 from tests.support.running import alias, chat, provider
 from tests.support.upstream_script import ScriptedUpstream, json_answer
 
+pytestmark = pytest.mark.usefixtures("file_seen_soon")
+
 
 @pytest.fixture
 def up() -> Iterator[ScriptedUpstream]:

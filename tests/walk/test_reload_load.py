@@ -94,7 +94,8 @@ class TestLines:
 
 
 class TestUnderLoad:
-    @pytest.mark.parametrize("reloads", [30, pytest.param(200, marks=pytest.mark.slow)])
+    @pytest.mark.usefixtures("collected")
+    @pytest.mark.parametrize("reloads", [10, pytest.param(200, marks=pytest.mark.slow)])
     def test_reloads_fail_no_call_and_leave_nothing(self, tmp_path: Path, reloads: int) -> None:
         with ScriptedUpstream() as one, ScriptedUpstream() as two:
             for each in (one, two):

@@ -12,6 +12,8 @@ from tests.support.reloading import RELOAD, answering, config, edited, limited
 from tests.support.running import alias, chat, running
 from tests.support.upstream_script import ScriptedUpstream
 
+pytestmark = pytest.mark.usefixtures("file_seen_soon")
+
 
 @pytest.fixture
 def up() -> Iterator[ScriptedUpstream]:

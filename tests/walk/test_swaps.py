@@ -94,6 +94,7 @@ def swap(gateway: Running, configuration: Loaded) -> None:
     gateway.gateway.serve(on_port(configuration, gateway.gateway.port))
 
 
+@pytest.mark.usefixtures("collected")
 @pytest.mark.parametrize("swaps", [40, pytest.param(200, marks=pytest.mark.slow)])
 def test_swaps_under_load(swaps: int) -> None:
     with ScriptedUpstream() as one, ScriptedUpstream() as two:

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from gateway.workers.fleet import LONGEST_PAUSE, MANY_DEATHS, SOUND_SECONDS, TELL, Command, Fleet, pause_after
+from tests.support.examples import examples
 
 
 def serving(count: int, generation: int = 1) -> Fleet:
@@ -200,4 +201,4 @@ class Life(RuleBasedStateMachine):
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestLife.settings = settings(max_examples=examples(150), stateful_step_count=30, deadline=None)
