@@ -1,68 +1,128 @@
-"""What the ledger costs a call, and what a call costs the ledger: `python -m benchmarks.ledger_costs`.
+"""What calls cost the ledger and the log, piece by piece: `python -m benchmarks.ledger_costs`.
 
-A call makes one record and hands it over, on its own thread; the rest is the ledger's. The two are measured apart, each
-as the median of five rounds, the first with the ledger's thread at work beside it.
+A call makes one record and one line of the log, and hands them over, on its own thread; the rest is the ledger's. Each
+figure is the median of several rounds in microseconds of processor time a call, of records that differ as those of
+short chats do, in batches of 500 (and of 50, where that is said). Only what is named is at work meanwhile, but for
+`hand it over`, where the ledger's thread writes beside it.
 """
 
+import io
+import logging
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
+
+from msgspec.structs import replace
 
 from gateway.core.answer import Usage
 from gateway.core.clock import SystemClock
-from gateway.core.records import ANSWERED, CallRecord, TryRecord
+from gateway.core.records import ANSWERED, CallRecord, RecordSink, TryRecord
+from gateway.core.secrets import Secret
 from gateway.dispatch.call import Call
 from gateway.dispatch.caller import NoCaller
 from gateway.handler.call_record import record_of
+from gateway.observe.costs import with_costs
 from gateway.observe.ledger import BATCH, Ledger
 from gateway.observe.ledger_file import LedgerFile
+from gateway.observe.ledger_rows import call_row, day_rows, without_secrets
 from gateway.observe.ledger_store import LedgerStore
+from gateway.observe.logs import CallLog, set_up
+from gateway.observe.masking import Masker
+from gateway.observe.metrics.sums import Sums
+from gateway.observe.price_table import PriceTable
+from gateway.observe.prices import Cost, Prices
+from gateway.observe.recent import RecentCalls
 from gateway.routing.router import Target
 
-ROUNDS: Final = 5
+ROUNDS: Final = 15
 CALLS: Final = 10_000
+SMALL: Final = 50
+TARGET: Final = Target("openai", "gpt-4o-mini")
+T = TypeVar("T")
 
 
 def main() -> None:
     """Measure and print."""
     clock = SystemClock()
     call = _call(clock)
-    record = record_of(call, 200, None)
+    records = [_varied(record_of(call, 200, None), number) for number in range(CALLS)]
+    masker = Masker([Secret(f"a-secret-of-the-configuration-{number}") for number in range(4)])
+    _print("make the record", _each(lambda record: record_of(call, 200, None), records))
+    _log(masker, records)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "usage.db"
-        ledger = Ledger(clock, lambda text: text, LedgerStore(path, clock, clock.wall))
-        _print("make the record", _median(lambda: record_of(call, 200, None)))
-        _print("hand it over", _median(lambda: ledger.finished(record), lambda: ledger.flush(60)))
+        ledger = Ledger(clock, lambda text: text, LedgerStore(Path(folder) / "handed.db", clock, clock.wall))
+        _print("hand it over", _each(ledger.finished, records, lambda: ledger.flush(60)))
         ledger.close()
-        file = LedgerFile(path)
-        _print("write it, of 500", _batches(file, record))
-        file.close()
+        _thread(masker, records)
+        path = Path(folder) / "usage.db"
+        for size in (BATCH, SMALL):
+            file = LedgerFile(path)
+            _print(f"write it, of {size}", _batches(file.write, records, size))
+            file.close()
         _print("bytes a call", path.stat().st_size / _count(path))
 
 
-def _median(step: Callable[[], object], between: Callable[[], object] = lambda: None) -> float:
-    """Microseconds a step."""
+def _log(masker: Masker, records: Sequence[CallRecord]) -> None:
+    """What the line of a call costs the call's own thread."""
+    root, own = logging.getLogger(), logging.getLogger("gateway")
+    before = root.level, own.level
+    handler = set_up("info", "json", masker, io.StringIO())
+    log = CallLog()
+    _print("log it", _each(log.finished, records))
+    root.removeHandler(handler)
+    root.setLevel(before[0])
+    own.setLevel(before[1])
+
+
+def _thread(masker: Masker, records: Sequence[CallRecord]) -> None:
+    """What a call costs the ledger's thread before it is written."""
+    prices = Prices((), PriceTable())
+
+    def cost_of(provider: str, model: str, usage: Usage, at: float) -> Cost:
+        return prices.cost("openai", provider, model, usage, at)
+
+    price = partial(with_costs, cost_of=cost_of)
+    sums, recent = Sums(), RecentCalls(SystemClock.wall)
+    sums.configure([TARGET], {"openai": "openai"})
+    priced = [price(each) for each in records]
+    sinks: Sequence[tuple[str, RecordSink]] = (("add it up", sums), ("remember it", recent))
+    _print("price it", _each(price, records))
+    _print("search it for secrets", _batches(lambda batch: without_secrets(batch, masker.mask), priced))
+    for what, sink in sinks:
+        _print(what, _batches(sink.take, priced))
+        _print(f"{what}, of {SMALL}", _batches(sink.take, priced, SMALL))
+    rows = [call_row(number, each) for number, each in enumerate(priced)]
+    _print("make its row", _each(lambda each: call_row(1, each), priced))
+    _print("add it to its day", _batches(day_rows, rows))
+
+
+def _each(
+    step: Callable[[CallRecord], object], records: Sequence[CallRecord], between: Callable[[], object] = lambda: None
+) -> float:
+    """Microseconds a step, of this thread alone."""
     found = []
     for _ in range(ROUNDS):
-        start = time.perf_counter()
-        for _ in range(CALLS):
-            step()
-        found.append((time.perf_counter() - start) / CALLS * 1e6)
+        start = time.thread_time()
+        for record in records:
+            step(record)
+        found.append((time.thread_time() - start) / len(records) * 1e6)
         between()
     return statistics.median(found)
 
 
-def _batches(file: LedgerFile, record: CallRecord) -> float:
-    """Microseconds of processor time a call."""
+def _batches(step: Callable[[list[T]], object], things: Sequence[T], size: int = BATCH) -> float:
+    """Microseconds a thing, where a step takes several at once."""
+    batches = [list(things[start : start + size]) for start in range(0, len(things), size)]
     found = []
     for _ in range(ROUNDS):
         start = time.process_time()
-        for _ in range(CALLS // BATCH):
-            file.write([record] * BATCH)
-        found.append((time.process_time() - start) / CALLS * 1e6)
+        for batch in batches:
+            step(batch)
+        found.append((time.process_time() - start) / len(things) * 1e6)
     return statistics.median(found)
 
 
@@ -76,14 +136,25 @@ def _count(path: Path) -> int:
 def _call(clock: SystemClock) -> Call:
     call = Call("req_0123456789abcdef", clock, timeout=600.0, caller=NoCaller(lambda: False))
     call.model = call.alias = "best"
-    call.target = Target("openai", "gpt-4o-mini")
+    call.target = TARGET
     call.usage = Usage(1200, 340, 800)
-    call.attempts.append(TryRecord("openai", "gpt-4o-mini", ANSWERED, ms=700, usage=call.usage))
+    call.attempts.append(TryRecord(TARGET.provider, TARGET.model, ANSWERED, ms=700, usage=call.usage))
     return call
 
 
+def _varied(record: CallRecord, number: int) -> CallRecord:
+    """The record of another call: another id, another time."""
+    return replace(
+        record,
+        at=record.at + number / 2_000,
+        request_id=f"req_{number:016x}",
+        total_ms=number % 7 + 1,
+        tries=tuple(replace(each, ms=number % 5 + 1) for each in record.tries),
+    )
+
+
 def _print(what: str, figure: float) -> None:
-    print(f"{what:<20} {figure:8.2f}")
+    print(f"{what:<24} {figure:8.2f}")
 
 
 if __name__ == "__main__":

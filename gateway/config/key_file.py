@@ -13,7 +13,9 @@ from typing import Final
 
 from gateway.config.faults import ConfigError, Fault
 from gateway.core.client_key import new_key
+from gateway.core.clock import SystemClock
 from gateway.core.secrets import Secret
+from gateway.files import replace_file
 
 VARIABLE: Final = "LLM_GATEWAY_KEY_FILE"
 MAX_BYTES: Final = 4096
@@ -84,7 +86,7 @@ class KeyFile:
         except FileExistsError:
             return  # another process was first, and its key counts
         except OSError:
-            os.replace(draft, self.path)  # a file system without links
+            replace_file(draft, self.path, SystemClock())  # a file system without links
 
     def _fault(self, message: str) -> ConfigError:
         return ConfigError([Fault("", 0, 0, message, str(self.path))])

@@ -2,6 +2,9 @@
 
 What is remembered is the text around the digits of Content-Length. A head of the same text and other digits says the
 same but for its length, so that only the digits are read. Any other head is read whole.
+
+Whoever serves such requests finds out the same of each. So they share a dictionary, `RequestHead.notes`, for what
+follows from the head without those digits. It belongs to the owner of the connection, as the request does.
 """
 
 import re
@@ -10,7 +13,8 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.http1.request_reader import RequestHead, body_length, parse
+from gateway.http1.request_head import RequestHead
+from gateway.http1.request_reader import body_length, parse
 
 MAX_REMEMBERED: Final = 4_096
 """Characters of a head that is remembered. openai-python sends some 600."""
@@ -47,5 +51,9 @@ class HeadMemory:
         head = parse(text)
         found = _LENGTH.search(text) if len(text) <= MAX_REMEMBERED else None
         # without a length, or with one of chunks beside it, there is nothing to gain
-        self._latest = _Known(text[: found.start(1)], text[found.end(1) :], head) if found else None
+        if found is None:
+            self._latest = None
+            return head
+        head = replace(head, notes={})
+        self._latest = _Known(text[: found.start(1)], text[found.end(1) :], head)
         return head

@@ -21,8 +21,6 @@ _FRAMING: Final = frozenset(
 )
 
 PHRASES: Final = {each.value: f"{each.value} {each.phrase}" for each in HTTPStatus}
-_line: Final = "%s: %s\r\n".__mod__
-"""The line of a name and its value."""
 WITHOUT_BODY: Final = ("204", "304")
 """Statuses whose replies have neither body nor length (RFC 9112 section 6.3)."""
 
@@ -93,7 +91,7 @@ def response_head(version: str, status: str, fields: Sequence[tuple[str, str]]) 
     Raises:
         ValueError: one of them holds a line ending, or what latin-1 does not have.
     """
-    head = f"HTTP/{version} {status}\r\n" + "".join(map(_line, fields))
+    head = f"HTTP/{version} {status}\r\n" + "".join([f"{name}: {value}\r\n" for name, value in fields])
     if not head.count("\r") == head.count("\n") == len(fields) + 1:
         raise ValueError("a line ending in a header")
     return (head + "\r\n").encode("latin-1")

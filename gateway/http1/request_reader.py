@@ -14,8 +14,6 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Final
 
-from msgspec import Struct
-
 from gateway.core.errors import (
     BadHttp,
     GatewayError,
@@ -24,6 +22,7 @@ from gateway.core.errors import (
     NotImplementedHttp,
     TargetTooLong,
 )
+from gateway.http1.request_head import RequestHead
 
 MAX_HEAD: Final = 32_768
 """Bytes from the request line to the empty line, both included."""
@@ -62,38 +61,6 @@ USUAL_NAME: Final = 64
 WITHOUT_PREFIX: Final = frozenset({"CONTENT_LENGTH", "CONTENT_TYPE"})
 """Fields that WSGI names without HTTP_."""
 _ONCE: Final = frozenset({"HTTP_HOST", "CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING"})
-
-
-class RequestHead(Struct, frozen=True):
-    """What the head says.
-
-    Attributes:
-        method: one of METHODS.
-        target: as it came.
-        path: of the target, still percent-encoded; `*` where that is the target.
-        query: of the target, without the question mark.
-        authority: of a target in absolute form, None for the other forms.
-        version: `1.0` or `1.1`.
-        fields: by name as WSGI has it (`CONTENT_TYPE`, `HTTP_HOST`), values of a repeated one joined by a comma. A name
-            with an underscore is left out: WSGI could not tell it from the one with a hyphen. Not to be changed:
-            requests with the same head share them.
-        length: bytes of the body; 0 where it comes in chunks.
-        chunked: whether it comes in chunks.
-        persistent: whether the connection may serve another request (RFC 9112 section 9.3).
-        expects_continue: whether the client waits for a 100 before it sends the body.
-    """
-
-    method: str
-    target: str
-    path: str
-    query: str
-    authority: str | None
-    version: str
-    fields: dict[str, str]
-    length: int
-    chunked: bool
-    persistent: bool
-    expects_continue: bool
 
 
 def parse(text: str) -> RequestHead:

@@ -10,7 +10,6 @@ Where a body ends is next door, in response_body. Source: RFC 9112; sections are
 
 import re
 from collections.abc import ItemsView, Iterator, Mapping
-from operator import methodcaller
 from typing import Any, Final
 
 from gateway.http1.response_body import Body, Counted, ProtocolError, body_of, listed
@@ -32,7 +31,6 @@ _FOLD: Final = re.compile(r"\r?\n[ \t]+")
 # section 4; a line may end in LF alone (section 2.2), and the reason may be missing together with its blank
 _STATUS_LINE: Final = re.compile(r"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: [^\r\n\0]*+)?\r?\n")
 _FIELD: Final = re.compile(rf"^({_WORD}):[ \t]*+([^\r\n\0]*+)\r?\n", re.MULTILINE)
-_without_blanks: Final = methodcaller("rstrip", " \t")
 
 
 class Headers(Mapping[str, str]):
@@ -179,12 +177,9 @@ def _parts(text: str) -> tuple[str, int, list[tuple[str, str]]] | None:
 def _values(fields: list[tuple[str, str]]) -> dict[str, str]:
     if len(fields) > MAX_FIELDS:
         raise ProtocolError("the head of its answer has too many fields")
-    if not fields:
-        return {}
-    names, texts = zip(*fields, strict=True)
-    keys, values = list(map(str.lower, names)), list(map(_without_blanks, texts))
-    found = dict(zip(keys, values, strict=True))
+    # one after the other: columns by zip and map take half as long again
+    found = {name.lower(): value.rstrip(" \t") for name, value in fields}
     if len(found) == len(fields):
         return found
-    pairs = list(zip(keys, values, strict=True))  # one is repeated
+    pairs = [(name.lower(), value.rstrip(" \t")) for name, value in fields]  # one is repeated
     return {name: ", ".join(value for key, value in pairs if key == name) for name in found}

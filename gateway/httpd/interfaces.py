@@ -18,6 +18,9 @@ OVERLOADED: Final = "gateway.overloaded"
 """Set in environ where no thread is free for this model call: the application is to refuse it at once."""
 AUTHORITY: Final = "gateway.authority"
 """The authority of a target in absolute form; absent for the other forms."""
+NOTES: Final = "gateway.notes"
+"""A dictionary in environ, for what follows from the head without the digits of its Content-Length: the next request of
+the connection finds it if its head is the same but for those. Absent where heads are not remembered."""
 LEFT: Final = "waitress.client_disconnected"
 """waitress's name for a function that tells whether the caller has left."""
 

@@ -14,7 +14,8 @@ from waitress.buffers import OverflowableBuffer
 
 from gateway.core.errors import BodyTooLarge, GatewayError, Overloaded
 from gateway.http1.request_body import ChunkedBody, CountedBody, StoredBody
-from gateway.http1.request_reader import HeadReader, RequestHead, parse
+from gateway.http1.request_head import RequestHead
+from gateway.http1.request_reader import HeadReader, parse
 
 MIB: Final = 1 << 20
 READ_SIZE: Final = 65_536

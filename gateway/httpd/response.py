@@ -17,7 +17,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from waitress.channel import ClientDisconnected
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from _typeshed import OptExcInfo
 
 LAST_CHUNK: Final = b"0\r\n\r\n"
-_NAME, _VALUE = itemgetter(0), itemgetter(1)
 
 logger = logging.getLogger(__name__)
 
@@ -252,14 +250,16 @@ class Response:
 
     def _begin(self, status: str, headers: list[tuple[str, str]]) -> None:
         self._status = status
-        names, values = map(_NAME, headers), map(_VALUE, headers)
-        self._headers = fields = list(zip(map(spelled, names), values, strict=True))
-        known = dict(fields)
-        length = known.get("Content-Length")
-        self.length = None if length is None else int(length)
-        if length is not None:
-            fields.remove(("Content-Length", length))  # `_head` says it, where it is said
-        self.streams = known.get("Content-Type", "").startswith("text/event-stream")
+        self._headers = fields = []
+        self.length, self.streams = None, False
+        for each, value in headers:
+            name = spelled(each)
+            if name == "Content-Length":
+                self.length = int(value)  # `_head` says it, where it is said
+                continue
+            if name == "Content-Type":
+                self.streams = value.startswith("text/event-stream")
+            fields.append((name, value))
         head = self._request.head
         self._has_body = not status.startswith(WITHOUT_BODY) and (head is None or head.method != "HEAD")
 

@@ -9,14 +9,14 @@ Source: PEP 3333.
 import logging
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 from urllib.parse import unquote
 
 from waitress.channel import ClientDisconnected
 
 from gateway.core.errors import InternalFault
-from gateway.http1.request_reader import RequestHead
-from gateway.httpd.interfaces import AUTHORITY, CALLER, LEFT, OVERLOADED, ConnectionLike
+from gateway.http1.request_head import RequestHead
+from gateway.httpd.interfaces import AUTHORITY, CALLER, LEFT, NOTES, OVERLOADED, ConnectionLike
 from gateway.httpd.request import RequestParser
 from gateway.httpd.response import Response
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 Detached: TypeAlias = Callable[[Response], object]
 """Takes the rest of an answer: called with its response once the thread has nothing more to do with it."""
+
+_ENVIRON: Final = "environ"
+"""Its place among the notes of a head."""
 
 logger = logging.getLogger(__name__)
 
@@ -90,6 +93,30 @@ def environment(
     connection: ConnectionLike, head: RequestHead, request: RequestParser, response: Response
 ) -> "WSGIEnvironment":
     """WSGI's environ and what only the server knows (see gateway.httpd.interfaces)."""
+    environ = _of_head(connection, head)
+    environ["wsgi.input"] = request.file()
+    environ[LEFT] = connection.caller_left
+    environ[CALLER] = response
+    environ[OVERLOADED] = connection.overloaded
+    if head.chunked:  # the application sees a body of known length, as with waitress
+        environ["CONTENT_LENGTH"] = str(0 if request.body is None else len(request.body))
+    return environ
+
+
+def _of_head(connection: ConnectionLike, head: RequestHead) -> "WSGIEnvironment":
+    """What the head says of itself. The next one mostly says the same but for its length: a copy takes 4 us less."""
+    if head.notes is None:
+        return _read(connection, head)
+    known = head.notes.get(_ENVIRON)
+    if known is None:
+        known = head.notes[_ENVIRON] = _read(connection, head)
+    environ: WSGIEnvironment = known.copy()
+    environ["CONTENT_LENGTH"] = head.fields["CONTENT_LENGTH"]
+    environ[NOTES] = head.notes  # a copy of it in `known` would be a cycle
+    return environ
+
+
+def _read(connection: ConnectionLike, head: RequestHead) -> "WSGIEnvironment":
     path = unquote(head.path, "latin-1") if "%" in head.path else head.path
     environ = {
         **connection.listener.environ,
@@ -101,14 +128,8 @@ def environment(
         "PATH_INFO": "/" + path.lstrip("/") if path.startswith("//") else path,
         "REQUEST_URI": head.target,
         "QUERY_STRING": head.query,
-        "wsgi.input": request.file(),
         "wsgi.errors": sys.stderr,
-        LEFT: connection.caller_left,
-        CALLER: response,
-        OVERLOADED: connection.overloaded,
     }
-    if head.chunked:  # the application sees a body of known length, as with waitress
-        environ["CONTENT_LENGTH"] = str(0 if request.body is None else len(request.body))
     if head.authority is not None:
         environ[AUTHORITY] = head.authority
     return environ

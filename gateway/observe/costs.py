@@ -20,6 +20,11 @@ _NOTHING: Final = Usage(0, 0)
 
 def with_costs(record: CallRecord, cost_of: CostOf) -> CallRecord:
     """The record with the cost of the call and of each try. A call that asked nobody has none, and no source of one."""
+    if len(record.tries) == 1 and (usage := record.tries[0].usage) is not None:  # most calls: 0.9 us in place of 3
+        (only,) = record.tries
+        cost = cost_of(only.provider, only.model, usage, record.at)
+        micros = cost.micros
+        return replace(record, tries=(replace(only, cost=micros),), cost=micros, cost_source=cost.label)
     found = [_cost(each, record.at, cost_of) for each in record.tries]
     known = [cost for cost in found if cost is not None]
     if not known:

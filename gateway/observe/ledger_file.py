@@ -13,13 +13,22 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
 from gateway.core.local_days import day_of
 from gateway.core.records import CallRecord
 from gateway.observe.ledger_rows import call_row, day_rows, try_rows
-from gateway.observe.ledger_schema import ADD_TO_DAY, INSERT_CALL, INSERT_TRY, MIGRATIONS, statements
+from gateway.observe.ledger_schema import (
+    ADD_TO_DAY,
+    AT_ONCE,
+    INSERT_CALL,
+    INSERT_CALLS,
+    INSERT_TRY,
+    MIGRATIONS,
+    statements,
+)
 from gateway.observe.ledger_store import Keep, LedgerFailure
 
 BUSY_SECONDS: Final = 5.0
@@ -71,10 +80,14 @@ class LedgerFile:
     def _write(self, records: Sequence[CallRecord]) -> None:
         with _transaction(self._connection) as connection:
             found = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'calls'").fetchone()
-            numbered = list(enumerate(records, start=(found[0] if found else 0) + 1))
-            rows = [call_row(*each) for each in numbered]
-            connection.executemany(INSERT_CALL, rows)
-            connection.executemany(INSERT_TRY, (row for each in numbered for row in try_rows(*each)))
+            first = (found[0] if found else 0) + 1
+            rows = [call_row(id, record) for id, record in enumerate(records, first)]
+            tries = [try_rows(id, record) for id, record in enumerate(records, first) if len(record.tries) > 1]
+            single = len(rows) % AT_ONCE
+            connection.executemany(INSERT_CALL, rows[:single])
+            for start in range(single, len(rows), AT_ONCE):
+                connection.execute(INSERT_CALLS, list(chain.from_iterable(rows[start : start + AT_ONCE])))
+            connection.executemany(INSERT_TRY, chain.from_iterable(tries))
             connection.executemany(ADD_TO_DAY, day_rows(rows))
 
     def prune(self, keep: Keep, now: float) -> bool:

@@ -30,13 +30,12 @@ _QUARTER: Final = 900.0
 def without_secrets(records: Sequence[CallRecord], mask: Callable[[str], str]) -> Sequence[CallRecord]:
     """The records, with the secrets masked in every text that comes from outside. Most batches have none, and one look
     at all their texts tells it."""
-    text = "\n".join([each for record in records for each in _texts(record)])
+    texts: set[str] = set()  # a batch has most of them many times, and to search them is what takes the time
+    for record in records:
+        texts |= {record.request_id, record.asked, record.model, record.error or "", record.attempts}
+        texts |= {each.their_id for each in record.tries if each.their_id}
+    text = "\n".join(texts)
     return records if mask(text) == text else [_without_secrets(record, mask) for record in records]
-
-
-def _texts(record: CallRecord) -> Iterable[str]:
-    theirs = [each.their_id for each in record.tries if each.their_id]
-    return (record.request_id, record.asked, record.model, record.error or "", record.attempts, *theirs)
 
 
 def _without_secrets(record: CallRecord, mask: Callable[[str], str]) -> CallRecord:
@@ -81,9 +80,7 @@ def call_row(id: int, record: CallRecord) -> Row:
 
 
 def try_rows(id: int, record: CallRecord) -> Iterable[Row]:
-    """The rows of a call in `tries`; none of a call that took one."""
-    if len(record.tries) < 2:
-        return
+    """The rows of a call in `tries`, where those of a call that took one are not kept."""
     for number, each in enumerate(record.tries, start=1):
         theirs = None if each.their_id is None else _text(each.their_id)
         target = (_text(each.provider), _text(each.account), _text(each.model))
@@ -92,34 +89,33 @@ def try_rows(id: int, record: CallRecord) -> Iterable[Row]:
 
 def day_rows(rows: Iterable[Row]) -> list[Row]:
     """What the rows of calls add to `days`."""
-    sums: dict[Row, list[int]] = {}
-    costs: dict[Row, int] = {}
+    found: dict[Row, list[Row]] = {}
     days: dict[float, str] = {}
     for row in rows:
         at = cast("float", row[_AT])
         quarter = at // _QUARTER
         day = days.get(quarter) or days.setdefault(quarter, day_of(at))
-        key = (day, *row[_KEY])
-        found = sums.get(key) or sums.setdefault(key, [0] * 8)
-        found[0] += 1
-        found[1] += row[_ERROR] is not None
-        for place, count in enumerate(row[_COUNTS], start=2):
-            if count:
-                found[place] += cast("int", count)
-        found[-1] += row[_COST_SOURCE] == UNPRICED
-        if (cost := row[_COST]) is not None:
-            costs[key] = costs.get(key, 0) + cast("int", cost)
-    return [(*key, *found[:-1], costs.get(key), found[-1]) for key, found in sums.items()]
+        found.setdefault((day, *row[_KEY]), []).append(row)
+    return [(*key, *_sums(those)) for key, those in found.items()]
+
+
+def _sums(rows: Sequence[Row]) -> Row:
+    """How many calls, and of these failed, their tokens, their cost as far as it is known, and how many have none."""
+    columns = list(zip(*rows, strict=True))  # a column at a time is added up in C
+    tokens = [sum(filter(None, cast("tuple[int | None, ...]", each))) for each in columns[_COUNTS]]
+    costs = [cast("int", each) for each in columns[_COST] if each is not None]
+    failed, unpriced = len(rows) - columns[_ERROR].count(None), columns[_COST_SOURCE].count(UNPRICED)
+    return (len(rows), failed, *tokens, sum(costs) if costs else None, unpriced)
 
 
 def _counts(record: CallRecord) -> tuple[int | None, ...]:
     """Its tokens: input, cached, cache_write, output, reasoning."""
     counts = (record.input, record.cached, record.cache_write, record.output, record.reasoning)
-    return tuple([None if count is None else _bounded(count) for count in counts])
+    return tuple([each if each is None or -LARGEST <= each <= LARGEST else _bounded(each) for each in counts])
 
 
 def _bounded(count: int) -> int:
-    return count if -LARGEST <= count <= LARGEST else LARGEST if count > 0 else -LARGEST
+    return max(-LARGEST, min(count, LARGEST))
 
 
 @lru_cache(maxsize=256)

@@ -30,7 +30,7 @@ _ORDER: Final[Sequence[Source]] = ("unknown", "table", "override", "provider", "
 """Of a call whose tries have several sources, the one that is the least sure is named."""
 
 
-class Cost(Struct, frozen=True):
+class Cost(Struct, frozen=True, gc=False):
     """What a try or a call costs.
 
     Attributes:
@@ -109,7 +109,7 @@ class Prices:
             return Cost(0, "local")
         rates, is_of_tier = self._rates(vendor, model, (usage.service_tier or "").lower(), at) if vendor else _NONE
         found = amount(usage, rates) if rates else None
-        return UNKNOWN if found is None else Cost(found, "table", self._table.date, approximate=not is_of_tier)
+        return UNKNOWN if found is None else Cost(found, "table", self._table.known_date, approximate=not is_of_tier)
 
     def _rates(self, vendor: str, model: str, tier: str, at: float) -> tuple[Rates | None, bool]:
         """The table's prices for a model, and whether they are those of the tier."""
@@ -151,15 +151,13 @@ def amount(usage: Usage, rates: Rates) -> int | None:
         return prompt * rates.input.at(prompt) + usage.completion * output.at(prompt)
     cached = min(usage.cached, prompt)
     written = min(usage.cache_write, prompt - cached)
-    lasting = min(usage.cache_write_1h, written)
     reasoning = min(usage.reasoning, usage.completion)
-    write = rates.write or rates.input
-    parts = (
-        (prompt - cached - written, rates.input),
-        (cached, rates.cached or rates.input),
-        (written - lasting, write),
-        (lasting, rates.write_1h or write),
-        (usage.completion - reasoning, output),
-        (reasoning, rates.reasoning or output),
-    )
-    return sum(tokens * price.at(prompt) for tokens, price in parts)
+    price = (prompt - cached - written) * rates.input.at(prompt) + (usage.completion - reasoning) * output.at(prompt)
+    if cached:
+        price += cached * (rates.cached or rates.input).at(prompt)
+    if written:
+        lasting, write = min(usage.cache_write_1h, written), rates.write or rates.input
+        price += (written - lasting) * write.at(prompt) + lasting * (rates.write_1h or write).at(prompt)
+    if reasoning:
+        price += reasoning * (rates.reasoning or output).at(prompt)
+    return price

@@ -13,7 +13,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from gateway.clients.client import ANYONE, NOBODY, Client, clients_by_digest
 from gateway.config import schema
@@ -23,9 +23,11 @@ from gateway.core.errors import AdminOnly, BadHttp, HostRefused, KeyRefused, Not
 from gateway.core.program import command
 from gateway.core.secrets import Secret
 from gateway.core.this_machine import is_this_machine, reachable_from_here
+from gateway.httpd.interfaces import NOTES
 from gateway.server.authority import authorities, normal_authority
 from gateway.server.cors import EXPOSED_HEADERS, PREFLIGHT_HEADERS
-from gateway.server.paths import HEALTH, METRICS, OWN, PAGE_FILES, acts
+from gateway.server.origins import Environ, asks_for_own, is_preflight, normal_origin, own_origin
+from gateway.server.paths import HEALTH, METRICS, PAGE_FILES, acts
 
 USUAL_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
 """Of this machine, as nearly every client writes it; found without parsing."""
@@ -43,8 +45,8 @@ _CLIENT: Final = 16
 _SHOWN: Final = 100
 """Characters of a Host that a message repeats."""
 
-Environ = Mapping[str, Any]
-"""WSGI's, in which the values of all fields are strings."""
+_DECISION: Final = "decision"
+"""Its place among the notes of a head."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class Guard:
 
     def __post_init__(self) -> None:
         hosts = (*USUAL_NAMES, *self.allowed_hosts)
-        origins = {_normal_origin(each) for each in self.allowed_origins if "://" in each}
+        origins = {normal_origin(each) for each in self.allowed_origins if "://" in each}
         object.__setattr__(self, "_authorities", frozenset(authorities(hosts, self.port)))
         object.__setattr__(self, "allowed_origins", frozenset(origins))
 
@@ -134,9 +136,21 @@ class Guard:
             KeyRefused: keys are configured and none of them is shown, or one that has expired; or the request acts and
                 has no right to.
         """
+        notes = environ.get(NOTES)
+        decision = None if notes is None else notes.get(_DECISION)
+        if decision is not None and decision[0] is self:
+            client: Client = decision[1]
+            return client
+        client = self._decided(environ, content_types)
+        if notes is not None and client.ends is None:
+            # The head alone decides, so the same one needs not be looked at again (13 us with the digest of its key).
+            notes[_DECISION] = self, client
+        return client
+
+    def _decided(self, environ: Environ, content_types: Sequence[str]) -> Client:
         self._check_host(environ)
         self._check_page(environ)
-        if _is_preflight(environ):
+        if is_preflight(environ):
             return NOBODY  # a preflight cannot carry a key; it got here, so its origin is an allowed one
         _check_content(environ, content_types)
         return self._check_key(environ)
@@ -161,10 +175,10 @@ class Guard:
         if not self.allowed_origins:
             return []
         origin = environ.get("HTTP_ORIGIN")
-        if origin not in self.allowed_origins or origin is None or _is_own(environ):
+        if origin not in self.allowed_origins or origin is None or asks_for_own(environ):
             return [("Vary", "Origin")]
         headers = [("Access-Control-Allow-Origin", origin), ("Vary", "Origin")]
-        if _is_preflight(environ):
+        if is_preflight(environ):
             return [*headers, *PREFLIGHT_HEADERS]
         return [*headers, ("Access-Control-Expose-Headers", EXPOSED_HEADERS)]
 
@@ -191,11 +205,13 @@ class Guard:
 
     def _check_page(self, environ: Environ) -> None:
         origin = environ.get("HTTP_ORIGIN")
-        if origin is None or origin == _own_origin(environ):
+        if origin is None or origin == own_origin(environ):
             if environ.get("HTTP_SEC_FETCH_SITE", "none") not in OWN_PAGES:
                 raise OriginRefused("A web page of another site may not call; see gateway.allowedOrigins.")
         else:
-            if _is_own(environ):  # an allowed page was let in to ask models, and not to act or to see who asks what
+            if asks_for_own(
+                environ
+            ):  # an allowed page was let in to ask models, and not to act or to see who asks what
                 raise OriginRefused("Only the gateway's own page may read this, and no other web page.")
             if origin not in self.allowed_origins:
                 raise OriginRefused("Web pages of this origin may not call; see gateway.allowedOrigins.")
@@ -249,19 +265,6 @@ class Guard:
         return self.metrics and (environ.get("PATH_INFO") or "").rstrip("/") == METRICS
 
 
-def _own_origin(environ: Environ) -> str:
-    """The origin of a page of ours: the host by which it is asked, which was accepted. A browser sends it with a POST
-    of our own page too. TLS is nothing that we speak."""
-    host = environ.get("gateway.authority") or environ.get("HTTP_HOST") or ""
-    return f"http://{host.lower()}"
-
-
-def _is_own(environ: Environ) -> bool:
-    """Whether the page, its data, or the metrics are asked for, which no other page may have."""
-    path = environ.get("PATH_INFO") or "/"
-    return path == "/" or path.startswith(OWN)
-
-
 def _check_content(environ: Environ, content_types: Sequence[str]) -> None:
     if environ.get("REQUEST_METHOD") in WITH_BODY:
         kind = environ.get("CONTENT_TYPE") or ""
@@ -278,20 +281,8 @@ def _check_content(environ: Environ, content_types: Sequence[str]) -> None:
         )
 
 
-def _is_preflight(environ: Environ) -> bool:
-    return (
-        environ.get("REQUEST_METHOD") == "OPTIONS"
-        and "HTTP_ORIGIN" in environ
-        and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
-    )
-
-
 def _keys_shown(environ: Environ) -> list[bytes]:
     """What the caller offers as a key, in the bytes that came; never empty ones."""
     scheme, _, token = (environ.get("HTTP_AUTHORIZATION") or "").partition(" ")
     bearer = token.strip(" \t") if scheme.lower() == "bearer" else ""  # no more: 0xA0 ends characters in UTF-8
     return [text.encode("latin-1", "backslashreplace") for text in (bearer, environ.get("HTTP_X_API_KEY")) if text]
-
-
-def _normal_origin(origin: str) -> str:
-    return origin.strip().rstrip("/").lower()

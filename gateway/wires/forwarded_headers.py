@@ -5,7 +5,8 @@ the number and the size of them are limited.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 from gateway.wires.base import Headers
@@ -25,11 +26,18 @@ def forwarded(headers: Mapping[str, str], names: re.Pattern[str]) -> Headers:
         names: matches the end of a line and then a whole line that is the name of such a header, in lower case; its
             group is the name. It begins with plain characters and no `^`: Python finds those in half the time.
     """
-    values = {name.lower(): value for name, value in headers.items()}
-    found = names.findall("\n".join(("", *values)))  # all at once: most names of a head are others
     passed = [
         (name, value)
-        for name in found
-        if len(value := values[name]) <= LONGEST and value.isascii() and value.isprintable()
+        for name, field in _matching(tuple(headers), names)
+        if len(value := headers[field]) <= LONGEST and value.isascii() and value.isprintable()
     ]
     return tuple(passed[:MOST])
+
+
+@lru_cache(maxsize=32)
+def _matching(fields: tuple[str, ...], names: re.Pattern[str]) -> Sequence[tuple[str, str]]:
+    """Those of the fields that are passed on: in lower case, and as they came. It is remembered, because a provider's
+    answers mostly have the same fields."""
+    spelled = {each.lower(): each for each in fields}
+    found = names.findall("\n".join(("", *spelled)))  # all at once: most fields of a head are others
+    return [(name, spelled[name]) for name in found]

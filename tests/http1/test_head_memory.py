@@ -3,11 +3,13 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gateway.core.errors import BadHttp, GatewayError
 from gateway.http1 import head_memory
 from gateway.http1.head_memory import MAX_REMEMBERED, HeadMemory
-from gateway.http1.request_reader import UNBOUNDED, RequestHead, parse
+from gateway.http1.request_head import RequestHead
+from gateway.http1.request_reader import UNBOUNDED, parse
 
 START = "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
 PIECES = [
@@ -25,9 +27,9 @@ PIECES = [
 
 
 def told(text: str, memory: HeadMemory | None = None) -> RequestHead | tuple[type, str]:
-    """The head, or the error in its place."""
+    """The head, or the error in its place; without notes, which say nothing of it."""
     try:
-        return (parse if memory is None else memory.read)(text)
+        return replace((parse if memory is None else memory.read)(text), notes=None)
     except GatewayError as error:
         return type(error), error.message
 
@@ -49,6 +51,17 @@ def test_a_head_of_another_length_is_not_read_again(monkeypatch: pytest.MonkeyPa
     assert (second.length, second.fields) == (345, {**first.fields, "CONTENT_LENGTH": "345"})
     assert (first.length, first.fields["CONTENT_LENGTH"]) == (12, "12")
     assert memory.read(f"{START}Content-Length: {10**18}\r\nX-A: b\r\n\r\n").length == UNBOUNDED
+
+
+def test_heads_that_differ_in_their_length_alone_share_their_notes() -> None:
+    memory = HeadMemory()
+    first = memory.read(f"{START}Content-Length: 12\r\nX-A: b\r\n\r\n")
+    assert first.notes == {}
+    assert memory.read(f"{START}Content-Length: 345\r\nX-A: b\r\n\r\n").notes is first.notes
+    other = memory.read(f"{START}Content-Length: 12\r\nX-A: c\r\n\r\n")
+    assert other.notes is not None and other.notes is not first.notes
+    assert HeadMemory().read(f"{START}Content-Length: 12\r\nX-A: b\r\n\r\n").notes is not first.notes
+    assert memory.read(f"{START}\r\n").notes is None
 
 
 def test_the_end_of_one_and_the_start_of_the_other_may_not_overlap() -> None:

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.errors import BadHttp, GatewayError
-from gateway.http1.request_reader import UNBOUNDED, HeadReader, RequestHead
+from gateway.http1.request_head import RequestHead
+from gateway.http1.request_reader import UNBOUNDED, HeadReader
 from tests.support.cases import each_case
 
 LINE = b"GET /v1/models?x=1 HTTP/1.1\r\nHost: localhost:8080\r\n"

@@ -1,6 +1,8 @@
 """The cost of a call is that of its tries, each by its own target; what nobody knows is not nothing."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from gateway.core.answer import Usage
@@ -57,3 +59,10 @@ def test_the_cost_of_a_call(tries: tuple[TryRecord, ...], cost: int | None, sour
 
 def test_each_try_has_its_own() -> None:
     assert [each.cost for each in tried(FAILED, answered("a", 10), answered("b", 7)).tries] == [None, 4, 7]
+
+
+@pytest.mark.parametrize("provider", ["a", "b", "new", "local"])
+@given(st.integers(0, 10**9))
+def test_a_call_that_took_one_try_costs_what_it_costs_after_one_that_is_free(provider: str, tokens: int) -> None:
+    alone, after = tried(answered(provider, tokens)), tried(FAILED, answered(provider, tokens))
+    assert (alone.cost, alone.cost_source, alone.tries) == (after.cost, after.cost_source, after.tries[1:])

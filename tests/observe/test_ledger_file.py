@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gateway.core.local_days import day_of
 from gateway.observe.ledger_file import STEP_ROWS, LedgerFile
-from gateway.observe.ledger_schema import MIGRATIONS
+from gateway.observe.ledger_schema import AT_ONCE, MIGRATIONS
 from gateway.observe.ledger_store import Keep, LedgerFailure
 from tests.support.calls import call
 from tests.support.examples import examples
@@ -67,6 +67,20 @@ def test_calls_tries_and_days_are_written_together(path: Path) -> None:
     assert rows(path, "SELECT day, calls, failed, input, output, cost, unpriced FROM days") == [
         (day_of(1_000.0), 2, 1, 20, 10, 3, 1)
     ]
+
+
+@pytest.mark.parametrize("count", [AT_ONCE - 1, AT_ONCE, 2 * AT_ONCE + 3])
+def test_many_that_are_written_together_are_what_they_are_one_by_one(count: int, tmp_path: Path) -> None:
+    records = [
+        call(float(number), model=f"m{number % 3}", tries=number % 4 + 1, cost=number) for number in range(count)
+    ]
+    write(tmp_path / "together.db", *records)
+    for record in records:
+        write(tmp_path / "single.db", record)
+    for table in ("calls", "tries", "days"):
+        together, single = (rows(tmp_path / name, f"SELECT * FROM {table}") for name in ("together.db", "single.db"))
+        assert together == single and len(single) >= 3
+    assert [row[1] for row in rows(tmp_path / "together.db", "SELECT * FROM calls ORDER BY id")] == list(range(count))
 
 
 def test_numbers_go_on_where_the_file_is_opened_again(path: Path) -> None:

@@ -1,6 +1,6 @@
 """The sums of /metrics: what a call adds, which labels it may have, and how many series there are."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 import pytest
@@ -13,8 +13,8 @@ from gateway.core.records import DIRECT, OTHER, UNKNOWN, CallRecord, TryRecord
 from gateway.observe.ledger_schema import UNPRICED
 from gateway.observe.metrics import families
 from gateway.observe.metrics.families import Family, Labels, Value
-from gateway.observe.metrics.labels import MAX_DIRECT
-from gateway.observe.metrics.series import MAX_SERIES, Counters, Histograms, Room
+from gateway.observe.metrics.labels import GEN_AI_OPERATIONS, MAX_DIRECT, ModelNames, gen_ai_provider
+from gateway.observe.metrics.series import MAX_SERIES, Counters, Histograms, Room, count
 from gateway.observe.metrics.sums import Sums
 from gateway.routing.router import Target
 
@@ -42,6 +42,7 @@ CALL = CallRecord(
     reasoning=5,
     cost=1_234_567,
 )
+TOKEN_TYPES = ("input", "cached_input", "cache_write", "output", "reasoning")
 
 
 def sums_of(*records: CallRecord, targets: Sequence[Target] = (Target("acme", "m"),), **limits: int) -> Sums:
@@ -170,11 +171,150 @@ def test_invented_names_of_a_known_provider_share_one_label() -> None:
     assert read(sums, families.ATTEMPTS) == {("acme", "", UNKNOWN, "404"): 1_000}
 
 
+def test_a_name_that_nobody_has_answered_by_gets_its_label_with_the_first_answer() -> None:
+    sums = sums_of(direct("x", status=404), direct("x"), direct("x", status=404))
+    attempts = read(sums, families.ATTEMPTS)
+    assert attempts == {("acme", "", UNKNOWN, "404"): 1, ("acme", "", "x", "200"): 1, ("acme", "", "x", "404"): 1}
+
+
+def test_a_name_that_comes_into_the_configuration_has_its_label_from_then_on() -> None:
+    sums = sums_of(direct("x", status=404))
+    sums.configure((Target("acme", "x"),), {"acme": "mistral"})
+    sums.take([direct("x", status=404)])
+    assert read(sums, families.ATTEMPTS) == {("acme", "", UNKNOWN, "404"): 1, ("acme", "", "x", "404"): 1}
+    assert {labels[1] for labels in read(sums, families.GEN_AI_DURATION)} == {"gcp.gemini", "mistral_ai"}
+
+
 def test_a_model_that_has_gone_from_the_configuration_keeps_its_series() -> None:
     sums = sums_of(CALL)
     sums.configure((Target("acme", "new"),), {})
     sums.take([CALL])
     assert read(sums, families.ATTEMPTS) == {("acme", "", "m", "200"): 2}
+
+
+# The series that are kept -------------------------------------------------------------------------------------------
+
+
+def entries(record: CallRecord, names: ModelNames, vendors: Mapping[str, str]) -> Iterator[tuple[Family, Labels, int]]:
+    """What a call adds, in its order and every time from its labels: the plain way."""
+    alias, stream = record.alias, str(record.streamed).lower()
+    yield families.REQUESTS, (alias, record.endpoint, str(record.status), record.client), 1
+    yield families.DURATION, (alias, record.endpoint, stream), record.total_ms
+    if record.streamed and record.first_ms is not None:
+        yield families.FIRST_CONTENT, (alias,), record.first_ms
+    for each in record.tries:
+        good = each.outcome == "200"
+        model = names.label(each.provider, each.model, answered=good)
+        yield families.ATTEMPTS, (each.provider, each.account, model, each.outcome), 1
+        operation = GEN_AI_OPERATIONS.get(record.endpoint, record.endpoint)
+        labels = (operation, gen_ai_provider(each.provider, vendors), model)
+        if each.ms is not None:
+            yield families.GEN_AI_DURATION, (*labels, "" if good else each.outcome), each.ms
+            if each.first_ms is not None:
+                yield families.GEN_AI_FIRST_CHUNK, labels, each.first_ms
+            if each.usage is not None:
+                yield families.GEN_AI_TOKENS_USED, (*labels, "input"), each.usage.prompt
+                yield families.GEN_AI_TOKENS_USED, (*labels, "output"), each.usage.completion
+    if record.provider:
+        yield families.QUEUE_WAIT, (record.provider,), record.queue_ms
+        model = names.label(record.provider, record.model, answered=record.answered)
+        target = (record.provider, record.account, model)
+        for kind, tokens in zip(TOKEN_TYPES, record_tokens(record), strict=True):
+            if tokens:
+                yield families.TOKENS, (*target, kind), tokens
+        if record.cost is not None:
+            yield families.COST, target, record.cost
+        elif record.cost_source == UNPRICED:
+            yield families.UNPRICED, target, 1
+
+
+def record_tokens(record: CallRecord) -> Sequence[int | None]:
+    return (record.input, record.cached, record.cache_write, record.output, record.reasoning)
+
+
+class Plain:
+    """Sums that keep nothing but the series."""
+
+    def __init__(self, max_series: int, max_in_all: int) -> None:
+        room = Room(max_in_all)
+        self.series: dict[Family, Counters | Histograms] = {
+            family: (Histograms if family.buckets else Counters)(family, room, max_series) for family in families.SUMMED
+        }
+        self.names = ModelNames(lambda: None)
+        self.vendors: Mapping[str, str] = {}
+
+    def add(self, record: CallRecord) -> None:
+        for family, labels, value in entries(record, self.names, self.vendors):
+            series = self.series[family]
+            if isinstance(series, Histograms):
+                count(series.cell(labels), series.bounds, value)
+            else:
+                series.cell(labels)[0] += value
+
+
+NAMES = st.sampled_from(["m", "x", "y", UNKNOWN])
+COUNTS = st.none() | st.integers(0, 3_000)
+TRIES = st.builds(
+    TryRecord,
+    provider=st.just("acme"),
+    model=NAMES,
+    outcome=st.sampled_from(["200", "503"]),
+    account=st.just("work"),
+    ms=COUNTS,
+    first_ms=COUNTS,
+    usage=st.none() | st.builds(Usage, st.integers(0, 3_000), st.integers(0, 3_000)),
+)
+RECORDS = st.builds(
+    CallRecord,
+    at=st.just(1e9),
+    request_id=st.just("r"),
+    asked=st.just("a"),
+    alias=st.sampled_from(["best", DIRECT, UNKNOWN]),
+    provider=st.sampled_from(["acme", "other", ""]),
+    model=NAMES,
+    endpoint=st.sampled_from(["chat", "embeddings"]),
+    status=st.sampled_from([200, 503]),
+    error=st.none(),
+    streamed=st.booleans(),
+    queue_ms=st.integers(0, 3_000),
+    first_ms=COUNTS,
+    total_ms=st.integers(0, 700_000),
+    tries=st.lists(TRIES, max_size=3).map(tuple),
+    answered=st.booleans(),
+    input=COUNTS,
+    cached=COUNTS,
+    cache_write=COUNTS,
+    output=COUNTS,
+    reasoning=COUNTS,
+    client=st.sampled_from(["", "ada"]),
+    account=st.sampled_from(["", "work"]),
+    cost=COUNTS,
+    cost_source=st.sampled_from([None, UNPRICED]),
+)
+CONFIGURED = st.tuples(
+    st.lists(st.builds(Target, st.just("acme"), st.sampled_from(["m", "n", "x"])), max_size=2),
+    st.sampled_from([{}, {"acme": "gemini"}]),
+)
+
+
+@given(st.lists(st.lists(RECORDS, max_size=8) | CONFIGURED, max_size=8), st.integers(2, 12), st.integers(12, 90))
+def test_kept_series_are_those_that_each_call_would_find_by_itself(
+    steps: list[list[CallRecord] | tuple[list[Target], dict[str, str]]], max_series: int, max_in_all: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gateway.observe.metrics.labels.MAX_DIRECT", 2)
+        patch.setattr("gateway.observe.metrics.sums.KEPT", 3)
+        sums, plain = Sums(max_series, max_in_all), Plain(max_series, max_in_all)
+        for step in steps:
+            if isinstance(step, tuple):
+                plain.names.configure(step[0])
+                plain.vendors = step[1]
+                sums.configure(*step)
+            else:
+                sums.take(step)
+                for record in step:
+                    plain.add(record)
+        assert sums.read() == [(family, series.read()) for family, series in plain.series.items()]
 
 
 # How many series ----------------------------------------------------------------------------------------------------
@@ -203,7 +343,7 @@ def test_the_limits_are_those_that_the_documents_name() -> None:
     room = Room()
     counters = Counters(families.REQUESTS, room)
     for number in range(MAX_SERIES + 100):
-        counters.add((str(number), "", "", ""))
+        counters.cell((str(number), "", "", ""))[0] += 1
     assert len(counters.read()) == MAX_SERIES == 5_000
 
 
@@ -211,7 +351,7 @@ def test_the_limits_are_those_that_the_documents_name() -> None:
 def test_a_histogram_counts_every_value_in_the_first_bucket_that_holds_it(milliseconds: list[int]) -> None:
     histogram = Histograms(families.DURATION, Room())
     for value in milliseconds:
-        histogram.observe(("a", "chat", "true"), value)
+        count(histogram.cell(("a", "chat", "true")), histogram.bounds, value)
     values = [value / 1_000 for value in milliseconds]
     cells = histogram.read().get(("a", "chat", "true"), (*[0] * 14, 0.0))
     bounds = (0.0, *families.SECONDS, 1e9)

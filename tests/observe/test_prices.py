@@ -177,6 +177,21 @@ def test_the_sum_is_that_of_exact_decimals(
     assert Cost(found, "table").micros == int(exact.to_integral_value(ROUND_HALF_UP))
 
 
+@given(tokens, tokens, tokens, tokens, tokens, tokens)
+def test_each_part_has_its_own_price_or_that_of_what_it_is_a_part_of(
+    prompt: int, cached: int, written: int, hour: int, output: int, reasoning: int
+) -> None:
+    usage = Usage(prompt, output, cached, reasoning, written, hour)
+    read, thought = min(cached, prompt), min(reasoning, output)
+    put = min(written, prompt - read)
+    lasting = min(hour, put)
+    plain = 3 * (prompt - read - put) + 5 * (output - thought)
+    own = Rates(Tiered(3), Tiered(5), Tiered(7), Tiered(11), Tiered(13), Tiered(17))
+    assert amount(usage, own) == plain + 7 * read + 11 * (put - lasting) + 13 * lasting + 17 * thought
+    assert amount(usage, Rates(Tiered(3), Tiered(5), write=Tiered(11))) == plain + 3 * read + 11 * put + 5 * thought
+    assert amount(usage, Rates(Tiered(3), Tiered(5))) == 3 * prompt + 5 * output
+
+
 # The table ------------------------------------------------------------------------------------------------------------
 
 

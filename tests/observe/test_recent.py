@@ -1,10 +1,12 @@
 """The last calls and the last hour, as the page shows them."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from gateway.core.records import CallRecord
-from gateway.observe.recent import MAX_CALLS, MINUTES, RecentCalls, minutes_of, outcome_of
+from gateway.observe.recent import MAX_CALLS, MINUTES, RecentCalls, added, minutes_of, outcome_of
 
 NOW = 1_764_428_430.0  # half a minute after a whole one
 CALL = CallRecord(NOW, "r", "a", "a", "p", "m", "chat", 200, None, True, 0, 100, 1_000, input=5, output=7)
@@ -59,6 +61,31 @@ def test_the_last_hour_is_counted_by_the_minute_in_which_calls_ended() -> None:
     assert minutes_of(recent.counts(), now)[0].answered == 2
     now = NOW + 60 * MINUTES
     assert not any(each.answered for each in minutes_of(recent.counts(), now))
+
+
+@given(
+    st.lists(
+        st.builds(
+            replace,
+            st.just(CALL),
+            at=st.sampled_from([NOW, NOW - 60.0, NOW - 4_000.0]),
+            error=st.sampled_from([None, "caller_left", "x"]),
+            status=st.sampled_from([200, 404, 502]),
+            streamed=st.booleans(),
+            first_ms=st.none() | st.integers(0, 9),
+            input=st.none() | st.integers(0, 9),
+        ),
+        max_size=2 * MAX_CALLS,
+    )
+)
+def test_calls_that_come_together_count_as_one_by_one(records: list[CallRecord]) -> None:
+    together, single = RecentCalls(lambda: NOW), RecentCalls(lambda: NOW)
+    together.take(records)
+    for record in records:
+        single.take([record])
+    assert together.calls(0, 1_000) == single.calls(0, 1_000)
+    assert added(together.counts()) == added(single.counts())
+    assert together.last == single.last == len(records)
 
 
 def test_minutes_that_have_gone_are_forgotten() -> None:

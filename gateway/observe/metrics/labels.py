@@ -4,7 +4,7 @@ A caller may ask for `provider/anything`, and patterns pass a part of a name on.
 once a provider has answered it, so that invented names get none, and only while there are few.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Final, Protocol, TypeAlias
 
@@ -41,9 +41,14 @@ class NamedTarget(Protocol):
 
 
 class ModelNames:
-    """Which models have a label of their own."""
+    """Which models have a label of their own.
 
-    def __init__(self) -> None:
+    Args:
+        changed: is called when a model may have another label than before.
+    """
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        self._changed = changed
         self._known: dict[tuple[str, str], str] = {}
         self._direct = 0
 
@@ -51,6 +56,7 @@ class ModelNames:
         """These stand in the configuration. Earlier ones keep their label: their series go on."""
         known = {(each.provider, each.model): printable(each.model) for each in targets}
         self._known = {**self._known, **known}
+        self._changed()
 
     def label(self, provider: str, model: str, *, answered: bool) -> str:
         """The label of a model.
@@ -71,6 +77,7 @@ class ModelNames:
             return OTHER
         self._direct += 1
         shown = self._known[provider, model] = printable(model)
+        self._changed()  # before, it was unknown where it had not answered
         return shown
 
 
