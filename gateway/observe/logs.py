@@ -20,7 +20,7 @@ from gateway.core.secrets import Secret
 from gateway.observe.log_file import LogFile
 from gateway.observe.log_format import JsonFormatter, PrettyFormatter, length_of, printable
 from gateway.observe.masking import Masker
-from gateway.observe.output_queue import Output, OutputQueue
+from gateway.observe.output_queue import MAX_FILE_PIECE, Output, OutputQueue
 
 ROOT: Final = "gateway"
 _OF_CALL: Final = logging.makeLogRecord({"msg": "call"})
@@ -174,7 +174,7 @@ def queue_for(
         formatter = handlers[0].formatter if handlers else None
         return (formatter or first).format(logging.makeLogRecord({**fields, "fields": {"dropped_lines": count}})) + "\n"
 
-    return OutputQueue(stream, dropped_line)
+    return OutputQueue(stream, dropped_line, max_piece=MAX_FILE_PIECE if isinstance(stream, LogFile) else None)
 
 
 class LogLines:

@@ -11,10 +11,13 @@ many calls are made in one go, with warm caches, and not each at the end of a ca
 """
 
 import contextlib
+import os
+import stat
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Final, Protocol, TextIO, TypeAlias, cast
+from itertools import accumulate
+from typing import IO, Final, Protocol, TextIO, TypeAlias, cast
 
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.no_op import no_op
@@ -25,6 +28,9 @@ MAX_CHARACTERS: Final = 1 << 20
 """Characters that wait at most; tracebacks are long."""
 MAX_PIECE: Final = 4_096
 """Bytes that are written together: PIPE_BUF of Linux."""
+MAX_FILE_PIECE: Final = 1 << 16
+"""Bytes that are written together into a file, which takes any number in one step: what gathers in 0.05 seconds with
+3,000 calls a second."""
 GATHER_SECONDS: Final = 0.05
 """Seconds in which texts gather before they are written together. A busy gateway wakes the thread once for many."""
 RETRY_SECONDS: Final = 0.05
@@ -47,12 +53,18 @@ class OutputQueue:
         stream: the output, in UTF-8 where it has no encoding; None where the process has none: nothing is written.
         dropped_line: makes the line, with its end, that says how many texts were dropped.
         clock: for the pause in which texts gather.
+        max_piece: bytes that are written together; None for as many as the stream takes in one step.
     """
 
     def __init__(
-        self, stream: TextIO | Output | None, dropped_line: Callable[[int], str], clock: Clock | None = None
+        self,
+        stream: TextIO | Output | None,
+        dropped_line: Callable[[int], str],
+        clock: Clock | None = None,
+        max_piece: int | None = None,
     ) -> None:
         self._output = None if stream is None else _raw(stream)
+        self._piece = max_piece or (MAX_FILE_PIECE if _is_file(self._output) else MAX_PIECE)
         self._encoding = getattr(stream, "encoding", None) or "utf-8"
         self._dropped_line = dropped_line
         self._clock: Clock = clock or SystemClock()
@@ -115,31 +127,34 @@ class OutputQueue:
     def _run(self) -> None:
         while (content := self._next()) is not None:
             texts, dropped = content
-            if dropped and not self._wrote(self._encoded(self._dropped_line(dropped))):
+            # All are made before one is written: with each write Python lets go of its lock, and waits for it behind
+            # the threads of calls.
+            lines = [self._encoded(text if isinstance(text, str) else text()) for text in texts]
+            if dropped and self._lost([self._encoded(self._dropped_line(dropped))]):
                 self._lose(dropped)
-            for piece, count in self._pieces(texts):
-                if not self._wrote(piece):
-                    self._lose(count)
+            for piece in self._pieces(lines):
+                self._lose(self._lost(piece))
 
     def _lose(self, count: int) -> None:
-        with self._changed:
-            self._dropped += count
+        if count:
+            with self._changed:
+                self._dropped += count
 
     def _encoded(self, text: str) -> bytes:
         return text.encode(self._encoding, "backslashreplace")
 
-    def _pieces(self, texts: list[Text]) -> Iterator[tuple[bytes, int]]:
-        """The texts in pieces that a pipe takes in one step, and how many are in each: so two outputs of a process that
-        share a pipe do not mix their lines."""
-        piece, count = b"", 0
-        for text in texts:
-            each = self._encoded(text if isinstance(text, str) else text())
-            if piece and len(piece) + len(each) > MAX_PIECE:
-                yield piece, count
-                piece, count = b"", 0
-            piece += each
-            count += 1
-        yield piece, count
+    def _pieces(self, lines: list[bytes]) -> Iterator[list[bytes]]:
+        """The texts in pieces that the output takes in one step: so two outputs of a process that share a pipe do not
+        mix their lines."""
+        piece: list[bytes] = []
+        length = 0
+        for each in lines:
+            if piece and length + len(each) > self._piece:
+                yield piece
+                piece, length = [], 0
+            piece.append(each)
+            length += len(each)
+        yield piece
 
     def _next(self) -> tuple[list[Text], int] | None:
         """All texts that wait, and how many were dropped before them; None at the end."""
@@ -157,9 +172,9 @@ class OutputQueue:
             self._characters = self._dropped = 0
         return texts, dropped
 
-    def _wrote(self, piece: bytes) -> bool:
-        """Write a piece as a whole; False where the output is gone or full."""
-        content = memoryview(piece)
+    def _lost(self, piece: list[bytes]) -> int:
+        """Write texts together; how many of them are lost, where the output is gone or full."""
+        content = memoryview(b"".join(piece))
         try:
             while content and self._output is not None:
                 count = self._output.write(content)
@@ -168,8 +183,9 @@ class OutputQueue:
                         self._clock.wait(self._changed, RETRY_SECONDS)
                 content = content[count or 0 :]
         except (OSError, ValueError):
-            return False
-        return True
+            left = accumulate(map(len, reversed(piece)), initial=0)  # behind the last text, the last two, and so on
+            return sum(each < len(content) for each in left)
+        return 0
 
 
 def _raw(stream: TextIO | Output) -> Output:
@@ -179,3 +195,10 @@ def _raw(stream: TextIO | Output) -> Output:
         getattr(stream, "flush", no_op)()
     below = getattr(stream, "buffer", stream)
     return cast("Output", getattr(below, "raw", below))
+
+
+def _is_file(output: Output | None) -> bool:
+    """Whether it is an open file of a disk."""
+    with contextlib.suppress(AttributeError, OSError, ValueError):
+        return stat.S_ISREG(os.fstat(cast("IO[bytes]", output).fileno()).st_mode)
+    return False

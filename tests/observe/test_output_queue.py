@@ -1,7 +1,9 @@
 """The queue in front of an output: nobody waits for its reader, and what is lost is counted."""
 
 import io
+import os
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.observe.logs import queue_for
-from gateway.observe.output_queue import MAX_CHARACTERS, MAX_PIECE, MAX_TEXTS, OutputQueue
+from gateway.observe.output_queue import MAX_CHARACTERS, MAX_FILE_PIECE, MAX_PIECE, MAX_TEXTS, OutputQueue
 from tests.support.fakes import FakeClock
 
 HANG = 30.0
@@ -46,14 +48,14 @@ def stream(raw: Raw, encoding: str = "utf-8") -> io.TextIOWrapper:
     return io.TextIOWrapper(io.BufferedWriter(raw), encoding=encoding)
 
 
-def queue(raw: Raw, encoding: str = "utf-8") -> OutputQueue:
-    return OutputQueue(stream(raw, encoding), lambda count: f"{count} dropped\n", FakeClock())
+def queue(raw: Raw, encoding: str = "utf-8", max_piece: int | None = None) -> OutputQueue:
+    return OutputQueue(stream(raw, encoding), lambda count: f"{count} dropped\n", FakeClock(), max_piece)
 
 
-def paused(raw: Raw) -> OutputQueue:
+def paused(raw: Raw, max_piece: int | None = None) -> OutputQueue:
     """A queue whose thread waits for the reader with the text `first`."""
     raw.reads.clear()
-    output = queue(raw)
+    output = queue(raw, max_piece=max_piece)
     output.write("first\n")
     assert raw.blocked.wait(HANG)
     return output
@@ -143,6 +145,33 @@ def test_lines_are_written_whole_in_pieces_that_a_pipe_takes_in_one_step() -> No
     assert raw.written.decode() == "first\n" + line + long + line * 100
     assert [size for size in raw.sizes if size > MAX_PIECE] == [len(long)], "a longer line cannot be helped"
     assert len(raw.sizes) == 1 + 2 + 3
+
+
+def test_what_waits_for_a_file_is_written_in_one_step(tmp_path: Path) -> None:
+    raw = Raw()
+    output = paused(raw, MAX_FILE_PIECE)
+    for number in range(500):
+        output.write(f"{number:03} of some hundred\n")
+    raw.reads.set()
+    assert output.close(HANG)
+    assert len(raw.sizes) == 2 and raw.written.count(b"\n") == 501
+    reading, writing = os.pipe()
+    with open(tmp_path / "log", "w") as file, open(reading), open(writing, "w") as pipe:
+        for stream, expected in ((file, MAX_FILE_PIECE), (pipe, MAX_PIECE)):
+            output = OutputQueue(stream, str)
+            assert vars(output)["_piece"] == expected
+            assert output.close(HANG)
+
+
+def test_of_what_a_full_disk_takes_in_part_the_rest_is_counted() -> None:
+    raw = Raw(6, 8, OSError(28, "No space left on device"))  # "first", and a text and a half
+    output = paused(raw)
+    for letter in "abcd":
+        output.write(f"{letter * 4}\n")
+    raw.reads.set()
+    assert output.close(HANG)
+    assert raw.written == b"first\naaaa\nbbb"
+    assert vars(output)["_dropped"] == 3
 
 
 def test_the_end_does_not_wait_for_a_reader_that_pauses() -> None:
