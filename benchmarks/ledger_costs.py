@@ -6,8 +6,8 @@ short chats do, in batches of 500 (and of 50, where that is said). Only what is 
 `hand it over`, where the ledger's thread writes beside it.
 """
 
-import io
 import logging
+import os
 import statistics
 import tempfile
 import time
@@ -30,7 +30,8 @@ from gateway.observe.ledger import BATCH, Ledger
 from gateway.observe.ledger_file import LedgerFile
 from gateway.observe.ledger_rows import call_row, day_rows, without_secrets
 from gateway.observe.ledger_store import LedgerStore
-from gateway.observe.logs import CallLog, set_up
+from gateway.observe.log_format import JsonFormatter
+from gateway.observe.logs import CallLog, queue_for, set_up
 from gateway.observe.masking import Masker
 from gateway.observe.metrics.sums import Sums
 from gateway.observe.price_table import PriceTable
@@ -67,15 +68,19 @@ def main() -> None:
 
 
 def _log(masker: Masker, records: Sequence[CallRecord]) -> None:
-    """What the line of a call costs the call's own thread."""
+    """What the line of a call costs the call's own thread, and the output's."""
     root, own = logging.getLogger(), logging.getLogger("gateway")
     before = root.level, own.level
-    handler = set_up("info", "json", masker, io.StringIO())
-    log = CallLog()
-    _print("log it", _each(log.finished, records))
+    with open(os.devnull, "w") as nowhere:
+        queue = queue_for(nowhere, "json")
+        handler = set_up("info", "json", masker, queue)
+        _print("hand its line over", _each(CallLog().finished, records))
+        queue.close(60)
     root.removeHandler(handler)
     root.setLevel(before[0])
     own.setLevel(before[1])
+    form = JsonFormatter(masker)
+    _print("make its line", _each(lambda record: form.call("INFO", record.at, record), records))
 
 
 def _thread(masker: Masker, records: Sequence[CallRecord]) -> None:

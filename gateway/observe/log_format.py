@@ -23,6 +23,8 @@ from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.observe.masking import Masker
 
 MAX_CAUSES: Final = 10
+TYPICAL: Final = 300
+"""Characters of a call's line but for its names."""
 _CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -77,6 +79,11 @@ class CallLine(msgspec.Struct, frozen=True, omit_defaults=True):
             record.mended,
             record.client,
         )
+
+
+def length_of(record: CallRecord) -> int:
+    """How many characters a call's line has, more or less, before it is made."""
+    return TYPICAL + len(record.asked) + len(record.attempts) + len(record.error or "") + sum(map(len, record.dropped))
 
 
 _ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
@@ -159,8 +166,9 @@ class JsonFormatter(_Formatter):
 
     def call(self, level: str, created: float, record: CallRecord) -> str:
         line, when, level = CallLine.of(record), self._when(created), level.lower()
-        texts = (line.request_id, line.model, line.target or "", line.attempts, line.error or "", *line.dropped)
-        if self.masker.finds("\n".join((when, level, *texts))):  # one search, because most lines contain no secret
+        names = (level, line.model, line.target or "", line.attempts, line.error or "", *line.dropped)
+        # Most lines contain no secret, and most names have been in a line before.
+        if self.masker.finds_again(names) or self.masker.finds(f"{when}\n{line.request_id}"):
             fields = self._head(when, level, "call") | msgspec.to_builtins(line)
             return _json({name: self._masked(value) for name, value in fields.items()})
         try:
@@ -211,6 +219,8 @@ def _json(fields: JsonObject) -> str:
 
 def _escape_json(text: str) -> str:
     """Escape the control characters that JSON allows unescaped."""
+    if text.isascii() and "\x7f" not in text:  # the others stand escaped in JSON: 0.04 us in place of 0.6
+        return text
     return text if text.isprintable() else _CONTROL.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
 
 

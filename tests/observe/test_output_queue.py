@@ -1,13 +1,17 @@
 """The queue in front of an output: nobody waits for its reader, and what is lost is counted."""
 
 import io
+import os
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.observe.logs import queue_for
-from gateway.observe.output_queue import MAX_CHARACTERS, MAX_PIECE, MAX_TEXTS, OutputQueue
+from gateway.observe.output_queue import MAX_CHARACTERS, MAX_FILE_PIECE, MAX_PIECE, MAX_TEXTS, OutputQueue
 from tests.support.fakes import FakeClock
 
 HANG = 30.0
@@ -44,14 +48,14 @@ def stream(raw: Raw, encoding: str = "utf-8") -> io.TextIOWrapper:
     return io.TextIOWrapper(io.BufferedWriter(raw), encoding=encoding)
 
 
-def queue(raw: Raw, encoding: str = "utf-8") -> OutputQueue:
-    return OutputQueue(stream(raw, encoding), lambda count: f"{count} dropped\n", FakeClock())
+def queue(raw: Raw, encoding: str = "utf-8", max_piece: int | None = None) -> OutputQueue:
+    return OutputQueue(stream(raw, encoding), lambda count: f"{count} dropped\n", FakeClock(), max_piece)
 
 
-def paused(raw: Raw) -> OutputQueue:
+def paused(raw: Raw, max_piece: int | None = None) -> OutputQueue:
     """A queue whose thread waits for the reader with the text `first`."""
     raw.reads.clear()
-    output = queue(raw)
+    output = queue(raw, max_piece=max_piece)
     output.write("first\n")
     assert raw.blocked.wait(HANG)
     return output
@@ -88,6 +92,48 @@ def test_long_texts_are_bounded_too() -> None:
     assert [line[:9] for line in raw.written.decode().splitlines()] == ["first", "2 dropped", "c" * 9]
 
 
+def test_a_text_may_be_made_by_the_thread_and_keeps_its_place() -> None:
+    raw = Raw()
+    output = paused(raw)
+    made: list[str] = []
+
+    def make() -> str:
+        made.append(threading.current_thread().name)
+        return "second\n"
+
+    output.write_later(make, 7)
+    output.write("third\n")
+    assert made == [], "nobody who hands a text over waits until it is made"
+    raw.reads.set()
+    assert output.close(HANG)
+    assert raw.written.decode().split() == ["first", "second", "third"]
+    assert made == ["output"]
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 12)), max_size=12))
+def test_texts_that_are_there_and_texts_that_are_to_be_made_share_one_place(texts: list[tuple[bool, int]]) -> None:
+    waiting: list[str] = []
+    raw = Raw()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gateway.observe.output_queue.MAX_TEXTS", 5)
+        patch.setattr("gateway.observe.output_queue.MAX_CHARACTERS", 30)
+        output = paused(raw)
+        for number, (late, length) in enumerate(texts):
+            text = f"{number:x}" * length + "\n"
+            if late:
+                output.write_later(lambda text=text: text, len(text))  # type: ignore[misc]
+            else:
+                output.write(text)
+            waiting.append(text)
+            while len(waiting) > 5 or (sum(map(len, waiting)) > 30 and len(waiting) > 1):
+                waiting.pop(0)
+        raw.reads.set()
+        assert output.close(HANG)
+    dropped = len(texts) - len(waiting)
+    notice = [f"{dropped} dropped\n"] if dropped else []
+    assert raw.written.decode() == "".join(["first\n", *notice, *waiting])
+
+
 def test_lines_are_written_whole_in_pieces_that_a_pipe_takes_in_one_step() -> None:
     raw = Raw()
     output = paused(raw)
@@ -99,6 +145,33 @@ def test_lines_are_written_whole_in_pieces_that_a_pipe_takes_in_one_step() -> No
     assert raw.written.decode() == "first\n" + line + long + line * 100
     assert [size for size in raw.sizes if size > MAX_PIECE] == [len(long)], "a longer line cannot be helped"
     assert len(raw.sizes) == 1 + 2 + 3
+
+
+def test_what_waits_for_a_file_is_written_in_one_step(tmp_path: Path) -> None:
+    raw = Raw()
+    output = paused(raw, MAX_FILE_PIECE)
+    for number in range(500):
+        output.write(f"{number:03} of some hundred\n")
+    raw.reads.set()
+    assert output.close(HANG)
+    assert len(raw.sizes) == 2 and raw.written.count(b"\n") == 501
+    reading, writing = os.pipe()
+    with open(tmp_path / "log", "w") as file, open(reading), open(writing, "w") as pipe:
+        for stream, expected in ((file, MAX_FILE_PIECE), (pipe, MAX_PIECE)):
+            output = OutputQueue(stream, str)
+            assert vars(output)["_piece"] == expected
+            assert output.close(HANG)
+
+
+def test_of_what_a_full_disk_takes_in_part_the_rest_is_counted() -> None:
+    raw = Raw(6, 8, OSError(28, "No space left on device"))  # "first", and a text and a half
+    output = paused(raw)
+    for letter in "abcd":
+        output.write(f"{letter * 4}\n")
+    raw.reads.set()
+    assert output.close(HANG)
+    assert raw.written == b"first\naaaa\nbbb"
+    assert vars(output)["_dropped"] == 3
 
 
 def test_the_end_does_not_wait_for_a_reader_that_pauses() -> None:
@@ -142,6 +215,7 @@ def test_letters_that_the_output_cannot_show_are_escaped_and_others_stay() -> No
 def test_a_process_without_an_output_loses_nothing_but_its_lines() -> None:
     output = OutputQueue(None, lambda count: "never")
     assert output.write("text") == 4
+    output.write_later(lambda: pytest.fail("it is made"), 4)
     assert output.close(HANG)
 
 
