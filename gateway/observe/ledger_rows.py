@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from gateway.core.local_days import day_of
 from gateway.core.records import CallRecord, TryRecord
-from gateway.observe.ledger_schema import NO_ERROR, NO_TIME, UNPRICED
+from gateway.observe.ledger_schema import UNPRICED
 
 LONGEST: Final = 200
 """Characters of a text from outside."""
@@ -60,17 +60,17 @@ def _try_without_secrets(each: TryRecord, mask: Callable[[str], str]) -> TryReco
 
 
 def call_row(id: int, record: CallRecord) -> Row:
-    """The row of a call in `calls`, as INSERT_CALL takes it; the places above are those of this tuple."""
+    """The row of a call in `calls`; the places below are those of this tuple."""
     return (
         id,
         record.at,
         _text(record.request_id),
         *_names(record.client, record.alias, record.provider, record.account, record.model, record.endpoint),
         record.status,
-        NO_ERROR if record.error is None else _text(record.error),
+        None if record.error is None else _text(record.error),
         int(record.streamed),
         record.queue_ms,
-        NO_TIME if record.first_ms is None else record.first_ms,
+        record.first_ms,
         record.total_ms,
         *_counts(record),
         None if record.cost is None else _bounded(record.cost),
@@ -104,7 +104,7 @@ def _sums(rows: Sequence[Row]) -> Row:
     columns = list(zip(*rows, strict=True))  # a column at a time is added up in C
     tokens = [sum(filter(None, cast("tuple[int | None, ...]", each))) for each in columns[_COUNTS]]
     costs = [cast("int", each) for each in columns[_COST] if each is not None]
-    failed, unpriced = len(rows) - columns[_ERROR].count(NO_ERROR), columns[_COST_SOURCE].count(UNPRICED)
+    failed, unpriced = len(rows) - columns[_ERROR].count(None), columns[_COST_SOURCE].count(UNPRICED)
     return (len(rows), failed, *tokens, sum(costs) if costs else None, unpriced)
 
 

@@ -32,12 +32,7 @@ AT_ONCE: Final = 40
 """Calls that one statement inserts; their 920 values are fewer than the 999 that SQLite before 3.32 takes. With every
 statement Python lets go of its lock, and waits for it behind the threads of calls: beside four busy ones a call takes
 7.8 us of the ledger's thread in place of 8.8, and is written after 30 us in place of 50."""
-NO_ERROR: Final = 0
-"""For `error` in the values of INSERT_CALL, where it is NULL. Most calls have neither this nor the next, and for each
-None Python looks for an adapter in vain: 0.6 us a call. No text is equal to this one, and no number to the next."""
-NO_TIME: Final = ""
-"""Likewise for `first_ms`."""
-_CALL: Final = f"({'?, ' * 10}nullif(?, {NO_ERROR}), ?, ?, nullif(?, '{NO_TIME}'){', ?' * 9})"
+_CALL: Final = f"({', '.join('?' * 23)})"
 INSERT_CALL: Final = f"INSERT INTO calls VALUES{_CALL}"
 INSERT_CALLS: Final = f"INSERT INTO calls VALUES{', '.join([_CALL] * AT_ONCE)}"
 INSERT_TRY: Final = f"INSERT INTO tries VALUES({', '.join('?' * 8)})"

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
 from gateway.core.local_days import day_of
 from gateway.observe.ledger_file import STEP_ROWS, LedgerFile
@@ -82,13 +81,6 @@ def test_many_that_are_written_together_are_what_they_are_one_by_one(count: int,
         together, single = (rows(tmp_path / name, f"SELECT * FROM {table}") for name in ("together.db", "single.db"))
         assert together == single and len(single) >= 3
     assert [row[1] for row in rows(tmp_path / "together.db", "SELECT * FROM calls ORDER BY id")] == list(range(count))
-
-
-def test_an_empty_code_and_a_time_of_nothing_are_no_missing_ones(path: Path) -> None:
-    plain = replace(call(), streamed=True)
-    write(path, *(replace(plain, error=error, first_ms=ms) for error, ms in ((None, None), ("", 0), ("0", 5))))
-    assert rows(path, "SELECT error, first_ms FROM calls ORDER BY id") == [(None, None), ("", 0), ("0", 5)]
-    assert rows(path, "SELECT calls, failed FROM days") == [(3, 2)]
 
 
 def test_numbers_go_on_where_the_file_is_opened_again(path: Path) -> None:
