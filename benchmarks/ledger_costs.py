@@ -68,19 +68,19 @@ def main() -> None:
 
 
 def _log(masker: Masker, records: Sequence[CallRecord]) -> None:
-    """What the line of a call costs the call's own thread, and the output's."""
+    """What the line of a call costs the call's own thread."""
     root, own = logging.getLogger(), logging.getLogger("gateway")
     before = root.level, own.level
     with open(os.devnull, "w") as nowhere:
         queue = queue_for(nowhere, "json")
         handler = set_up("info", "json", masker, queue)
-        _print("hand its line over", _each(CallLog().finished, records))
+        _print("log it", _each(CallLog().finished, records))
         queue.close(60)
     root.removeHandler(handler)
     root.setLevel(before[0])
     own.setLevel(before[1])
     form = JsonFormatter(masker)
-    _print("make its line", _each(lambda record: form.call("INFO", record.at, record), records))
+    _print("of that, make its line", _each(lambda record: form.call("INFO", record.at, record), records))
 
 
 def _thread(masker: Masker, records: Sequence[CallRecord]) -> None:

@@ -23,8 +23,6 @@ from gateway.core.strict_json import JsonObject, JsonValue, dumps
 from gateway.observe.masking import Masker
 
 MAX_CAUSES: Final = 10
-TYPICAL: Final = 300
-"""Characters of a call's line but for its names."""
 _CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -79,11 +77,6 @@ class CallLine(msgspec.Struct, frozen=True, omit_defaults=True):
             record.mended,
             record.client,
         )
-
-
-def length_of(record: CallRecord) -> int:
-    """How many characters a call's line has, more or less, before it is made."""
-    return TYPICAL + len(record.asked) + len(record.attempts) + len(record.error or "") + sum(map(len, record.dropped))
 
 
 _ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]

@@ -7,7 +7,6 @@ contains no prompt and no secret.
 import logging
 import sys
 from collections.abc import Callable, Iterable
-from functools import partial
 from pathlib import Path
 from typing import Final, Literal, TextIO
 
@@ -18,12 +17,11 @@ from gateway.core.durations import plural
 from gateway.core.records import AttemptRecord, CallRecord
 from gateway.core.secrets import Secret
 from gateway.observe.log_file import LogFile
-from gateway.observe.log_format import JsonFormatter, PrettyFormatter, length_of, printable
+from gateway.observe.log_format import JsonFormatter, PrettyFormatter, printable
 from gateway.observe.masking import Masker
 from gateway.observe.output_queue import MAX_FILE_PIECE, Output, OutputQueue
 
 ROOT: Final = "gateway"
-_OF_CALL: Final = logging.makeLogRecord({"msg": "call"})
 
 
 class CallLog:
@@ -86,29 +84,19 @@ class LogHandler(logging.StreamHandler[TextIO | OutputQueue]):
         self.setFormatter(self._formatter)
 
     def call(self, level: int, line: CallRecord) -> None:
-        """Write a call's line, as `emit` writes a record. The thread of a queue makes it there: 1 us for the call."""
+        """Write a call's line, as `emit` writes a record."""
         if level < self.level:
             return
-        make = partial(self._line, self._formatter, logging.getLevelName(level), SystemClock.wall(), line)
-        if isinstance(self.stream, OutputQueue):
-            self.stream.write_later(make, length_of(line))
-            return
-        self.acquire()
         try:
-            self.stream.write(make())
-            self.stream.flush()
+            text = self._formatter.call(logging.getLevelName(level), SystemClock.wall(), line) + self.terminator
+            self.acquire()
+            try:
+                self.stream.write(text)
+                self.stream.flush()
+            finally:
+                self.release()
         except Exception:  # noqa: BLE001 - a log that cannot be written must not end a call
-            self.handleError(_OF_CALL)
-        finally:
-            self.release()
-
-    def _line(self, formatter: PrettyFormatter | JsonFormatter, level: str, created: float, line: CallRecord) -> str:
-        """The text, in the form of that moment; nothing where it cannot be made, which is said as `emit` says it."""
-        try:
-            return formatter.call(level, created, line) + self.terminator
-        except Exception:  # noqa: BLE001 - likewise
-            self.handleError(_OF_CALL)
-            return ""
+            self.handleError(logging.makeLogRecord({"msg": "call"}))
 
 
 def set_up(

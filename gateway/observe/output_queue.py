@@ -4,10 +4,6 @@ A terminal whose reader pauses (Ctrl-S, a selection in a Windows console, a page
 to it. Calls and the stop of the gateway must not wait for that reader, so they only put their texts here. Where the
 reader is too slow, the oldest texts are dropped and counted, and one line says how many. This module knows no format
 of a line and no logger.
-
-A text belongs to whoever hands it over until it is in the queue, under the lock; then to the thread, which takes all
-that are there, in their order. It may also come as a function, which the thread calls outside the lock: so the lines of
-many calls are made in one go, with warm caches, and not each at the end of a call.
 """
 
 import contextlib
@@ -17,7 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import accumulate
-from typing import IO, Final, Protocol, TextIO, TypeAlias, cast
+from typing import IO, Final, Protocol, TextIO, cast
 
 from gateway.core.clock import Clock, SystemClock
 from gateway.core.no_op import no_op
@@ -30,13 +26,11 @@ MAX_PIECE: Final = 4_096
 """Bytes that are written together: PIPE_BUF of Linux."""
 MAX_FILE_PIECE: Final = 1 << 16
 """Bytes that are written together into a file, which takes any number in one step: what gathers in 0.05 seconds with
-3,000 calls a second."""
+3,000 calls a second. With each step Python lets go of its lock, and waits for it behind the threads of calls."""
 GATHER_SECONDS: Final = 0.05
 """Seconds in which texts gather before they are written together. A busy gateway wakes the thread once for many."""
 RETRY_SECONDS: Final = 0.05
 """Seconds until the next try where a non-blocking output takes nothing now."""
-Text: TypeAlias = str | Callable[[], str]
-"""A text, or what makes it and never fails."""
 
 
 class Output(Protocol):
@@ -70,7 +64,7 @@ class OutputQueue:
         self._clock: Clock = clock or SystemClock()
         self._lock = threading.RLock()  # guards all below
         self._changed = threading.Condition(self._lock)
-        self._texts: deque[tuple[Text, int]] = deque()  # and the characters of each
+        self._texts: deque[str] = deque()
         self._characters = 0
         self._dropped = 0
         self._asleep = False  # the thread waits for the first text
@@ -80,17 +74,17 @@ class OutputQueue:
 
     def write(self, text: str) -> int:
         """Have a text written. Where the queue is full, the oldest texts make room."""
-        self._put(text, len(text))
+        if self._output is None:
+            return len(text)
+        with self._lock:
+            self._texts.append(text)
+            self._characters += len(text)
+            while len(self._texts) > MAX_TEXTS or (self._characters > MAX_CHARACTERS and len(self._texts) > 1):
+                self._characters -= len(self._texts.popleft())
+                self._dropped += 1
+            if self._asleep:
+                self._changed.notify_all()
         return len(text)
-
-    def write_later(self, make: Callable[[], str], length: int) -> None:
-        """Have a text written that is made by the thread, after those that were handed over before.
-
-        Args:
-            make: makes it, and never fails.
-            length: how many characters it has, more or less; so much counts while it waits.
-        """
-        self._put(make, length)
 
     def flush(self) -> None:
         """Do nothing: the thread writes what is there."""
@@ -110,26 +104,12 @@ class OutputQueue:
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
-    def _put(self, text: Text, length: int) -> None:
-        if self._output is None:
-            return
-        with self._lock:
-            self._texts.append((text, length))
-            self._characters += length
-            while len(self._texts) > MAX_TEXTS or (self._characters > MAX_CHARACTERS and len(self._texts) > 1):
-                self._characters -= self._texts.popleft()[1]
-                self._dropped += 1
-            if self._asleep:
-                self._changed.notify_all()
-
     # The thread -------------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
         while (content := self._next()) is not None:
             texts, dropped = content
-            # All are made before one is written: with each write Python lets go of its lock, and waits for it behind
-            # the threads of calls.
-            lines = [self._encoded(text if isinstance(text, str) else text()) for text in texts]
+            lines = [self._encoded(text) for text in texts]
             if dropped and self._lost([self._encoded(self._dropped_line(dropped))]):
                 self._lose(dropped)
             for piece in self._pieces(lines):
@@ -156,7 +136,7 @@ class OutputQueue:
             length += len(each)
         yield piece
 
-    def _next(self) -> tuple[list[Text], int] | None:
+    def _next(self) -> tuple[list[str], int] | None:
         """All texts that wait, and how many were dropped before them; None at the end."""
         with self._changed:
             while not self._texts:
@@ -167,7 +147,7 @@ class OutputQueue:
                 self._asleep = False
             if not self._closing:
                 self._clock.wait(self._changed, GATHER_SECONDS)
-            texts, dropped = [text for text, _ in self._texts], self._dropped
+            texts, dropped = list(self._texts), self._dropped
             self._texts.clear()
             self._characters = self._dropped = 0
         return texts, dropped

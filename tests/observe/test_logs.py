@@ -5,7 +5,6 @@ import json
 import logging
 import re
 import sys
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,9 +19,8 @@ from msgspec.structs import replace
 from gateway.core.records import CallRecord
 from gateway.core.secrets import Secret
 from gateway.observe.log_format import CallLine, JsonFormatter, PrettyFormatter, pretty
-from gateway.observe.logs import CallLog, LogHandler, change, queue_for, set_up
+from gateway.observe.logs import CallLog, LogHandler, set_up
 from gateway.observe.masking import MAX_ADDED, Masker
-from gateway.observe.output_queue import OutputQueue
 
 FORMS: tuple[Literal["pretty", "json"], ...] = ("pretty", "json")
 CANARY = Secret("canary-7f3a-not-a-shape")
@@ -50,17 +48,14 @@ HOSTILE = "m\r\n12:00:00 INFO    req_9 forged\x1b[2J\x9b31m\u2028\u2029\x00\t\x7
 
 @contextmanager
 def logging_to(
-    form: Literal["pretty", "json"],
-    *secrets: Secret | Masker,
-    level: str = "debug",
-    stream: OutputQueue | None = None,
+    form: Literal["pretty", "json"], *secrets: Secret | Masker, level: str = "debug"
 ) -> Iterator[io.StringIO]:
     """The gateway's log as text; what was set before is put back."""
     root, own = logging.getLogger(), logging.getLogger("gateway")
     before = (root.level, own.level)
     text = io.StringIO()
     masker = next((each for each in secrets if isinstance(each, Masker)), None)
-    handler = set_up(level, form, masker or [each for each in secrets if isinstance(each, Secret)], stream or text)
+    handler = set_up(level, form, masker or [each for each in secrets if isinstance(each, Secret)], text)
     try:
         yield text
     finally:
@@ -200,66 +195,6 @@ def test_a_call_is_told_alike_whether_or_not_others_listen(form: Literal["pretty
     by_itself, beside = (re.sub(r"\d\d:\d\d:\d\d(\.\d+)?", "now", each) for each in lines(log))
     assert by_itself == beside
     assert others.stream.getvalue() == "call\n"
-
-
-class Taken:
-    """An output that takes all at once, when it may."""
-
-    def __init__(self) -> None:
-        self.go = threading.Event()
-        self.content = b""
-
-    def write(self, content: memoryview, /) -> int:
-        assert self.go.wait(30)
-        self.content += content
-        return len(content)
-
-
-@contextmanager
-def queued(form: Literal["pretty", "json"], masker: Masker) -> Iterator[Taken]:
-    """The gateway's log behind its queue; at the end all of it is written."""
-    output = Taken()
-    queue = queue_for(output, form)
-    with logging_to(form, masker, stream=queue), alone():
-        yield output
-        output.go.set()
-        assert queue.close(30)
-
-
-@pytest.mark.parametrize("form", FORMS)
-def test_a_line_that_the_queue_makes_is_the_one_that_is_made_at_once(form: Literal["pretty", "json"]) -> None:
-    records = [replace(LINE, request_id=f"req_{number}", status=200 + number, error="x\n") for number in range(400)]
-    with logging_to(form) as log, alone():
-        for record in records:
-            CallLog().finished(record)
-    with queued(form, Masker()) as output:
-        for record in records:
-            CallLog().finished(record)
-    at_once, later = (
-        re.sub(r"\d\d:\d\d:\d\d(\.\d+)?", "now", text) for text in (log.getvalue(), output.content.decode())
-    )
-    assert at_once == later
-
-
-def test_a_line_has_the_form_of_its_call_and_the_secrets_of_when_it_is_made() -> None:
-    masker = Masker()
-    with queued("json", masker) as output:
-        CallLog().finished(replace(LINE, asked=CANARY.reveal()))
-        change("info", "pretty")
-        logging.getLogger("gateway").warning("between")
-        CallLog().finished(LINE)
-        masker.add(CANARY)
-    first, between, second = output.content.decode().splitlines()
-    assert strict(first)["model"] == "***"
-    assert between.endswith("WARNING between") and second.endswith("tokens 12+340")
-
-
-def test_a_line_that_cannot_be_made_costs_no_other_line(capsys: pytest.CaptureFixture[str]) -> None:
-    with queued("json", Masker()) as output:
-        CallLog().finished(replace(LINE, queue_ms=object()))  # a fault of the gateway's
-        CallLog().finished(LINE)
-    assert len(output.content.splitlines()) == 1
-    assert "Logging error" in capsys.readouterr().err
 
 
 def test_a_call_as_json_is_compact_json_of_its_fields() -> None:

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from gateway.observe.logs import queue_for
 from gateway.observe.output_queue import MAX_CHARACTERS, MAX_FILE_PIECE, MAX_PIECE, MAX_TEXTS, OutputQueue
@@ -92,48 +90,6 @@ def test_long_texts_are_bounded_too() -> None:
     assert [line[:9] for line in raw.written.decode().splitlines()] == ["first", "2 dropped", "c" * 9]
 
 
-def test_a_text_may_be_made_by_the_thread_and_keeps_its_place() -> None:
-    raw = Raw()
-    output = paused(raw)
-    made: list[str] = []
-
-    def make() -> str:
-        made.append(threading.current_thread().name)
-        return "second\n"
-
-    output.write_later(make, 7)
-    output.write("third\n")
-    assert made == [], "nobody who hands a text over waits until it is made"
-    raw.reads.set()
-    assert output.close(HANG)
-    assert raw.written.decode().split() == ["first", "second", "third"]
-    assert made == ["output"]
-
-
-@given(st.lists(st.tuples(st.booleans(), st.integers(1, 12)), max_size=12))
-def test_texts_that_are_there_and_texts_that_are_to_be_made_share_one_place(texts: list[tuple[bool, int]]) -> None:
-    waiting: list[str] = []
-    raw = Raw()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("gateway.observe.output_queue.MAX_TEXTS", 5)
-        patch.setattr("gateway.observe.output_queue.MAX_CHARACTERS", 30)
-        output = paused(raw)
-        for number, (late, length) in enumerate(texts):
-            text = f"{number:x}" * length + "\n"
-            if late:
-                output.write_later(lambda text=text: text, len(text))  # type: ignore[misc]
-            else:
-                output.write(text)
-            waiting.append(text)
-            while len(waiting) > 5 or (sum(map(len, waiting)) > 30 and len(waiting) > 1):
-                waiting.pop(0)
-        raw.reads.set()
-        assert output.close(HANG)
-    dropped = len(texts) - len(waiting)
-    notice = [f"{dropped} dropped\n"] if dropped else []
-    assert raw.written.decode() == "".join(["first\n", *notice, *waiting])
-
-
 def test_lines_are_written_whole_in_pieces_that_a_pipe_takes_in_one_step() -> None:
     raw = Raw()
     output = paused(raw)
@@ -215,7 +171,6 @@ def test_letters_that_the_output_cannot_show_are_escaped_and_others_stay() -> No
 def test_a_process_without_an_output_loses_nothing_but_its_lines() -> None:
     output = OutputQueue(None, lambda count: "never")
     assert output.write("text") == 4
-    output.write_later(lambda: pytest.fail("it is made"), 4)
     assert output.close(HANG)
 
 
