@@ -1,6 +1,7 @@
 """The headers of a model call's reply that show what the gateway did."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from gateway.core.errors import GatewayError
@@ -50,6 +51,7 @@ def gateway_headers(call: Call) -> Headers:
     return tuple(headers)
 
 
+@lru_cache(maxsize=256)
 def _header_safe(text: str) -> str:
     if UNSAFE.search(text) is None:
         return text

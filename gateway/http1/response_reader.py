@@ -9,7 +9,7 @@ Where a body ends is next door, in response_body. Source: RFC 9112; sections are
 """
 
 import re
-from collections.abc import ItemsView, Iterator, Mapping
+from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
 from typing import Any, Final
 
 from gateway.http1.response_body import Body, Counted, ProtocolError, body_of, listed
@@ -53,7 +53,13 @@ class Headers(Mapping[str, str]):
     def __len__(self) -> int:
         return len(self._values)
 
-    def items(self) -> ItemsView[str, str]:  # Mapping's own looks each up again
+    def keys(self) -> KeysView[str]:  # Mapping's own looks each up again, as do those of the next two
+        return self._values.keys()
+
+    def values(self) -> ValuesView[str]:
+        return self._values.values()
+
+    def items(self) -> ItemsView[str, str]:
         return self._values.items()
 
 

@@ -26,7 +26,7 @@ MAX_CAUSES: Final = 10
 _CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 
 
-class CallLine(msgspec.Struct, frozen=True, omit_defaults=True):
+class CallLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What a log line shows of a call. Its fields, their order and their defaults are the line's form in JSON, which
     programs read.
 

@@ -89,6 +89,9 @@ class LogHandler(logging.StreamHandler[TextIO | OutputQueue]):
             return
         try:
             text = self._formatter.call(logging.getLevelName(level), SystemClock.wall(), line) + self.terminator
+            if isinstance(self.stream, OutputQueue):  # its own lock is enough
+                self.stream.write(text)
+                return
             self.acquire()
             try:
                 self.stream.write(text)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Protocol
 from flask import Response, abort, g, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import MethodNotAllowed as FlaskMethodNotAllowed
-from werkzeug.http import HTTP_STATUS_CODES
 
 from gateway.core.clock import Clock
 from gateway.core.errors import Draining, GatewayError, Overloaded
@@ -26,7 +25,7 @@ from gateway.observe.observers import NO_OBSERVERS, Observers
 from gateway.server.errors import crash, path_of, render_engine_error, shown, translated
 from gateway.server.flask_app import flask_app
 from gateway.server.guard import Guard
-from gateway.server.headers import ALWAYS, request_id_of
+from gateway.server.headers import ALWAYS, request_id_of, status_text
 from gateway.server.paths import plain_path
 from gateway.server.route_table import Routes
 from gateway.server.routes import ENDPOINTS, JSON_BODY, NOT_RECORDED, Asked, Route, Row, Served
@@ -124,7 +123,7 @@ class GatewayProxy:
             refusal = error if isinstance(error, GatewayError) else crash(error, request_id)
             reply = self._refused_call(refusal, route, served.guard, environ, request_id)
         headers = [*reply.headers, *always]
-        status = f"{reply.status} {HTTP_STATUS_CODES.get(reply.status, 'Unknown').upper()}"
+        status = status_text(reply.status)
         if not isinstance(reply.body, bytes):
             start_response(status, headers)
             return reply.body
