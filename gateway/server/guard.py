@@ -23,7 +23,7 @@ from gateway.core.errors import AdminOnly, BadHttp, HostRefused, KeyRefused, Not
 from gateway.core.program import command
 from gateway.core.secrets import Secret
 from gateway.core.this_machine import is_this_machine, reachable_from_here
-from gateway.httpd.interfaces import NOTES
+from gateway.httpd.interfaces import AUTHORITY, NOTES
 from gateway.server.authority import authorities, normal_authority
 from gateway.server.cors import EXPOSED_HEADERS, PREFLIGHT_HEADERS
 from gateway.server.origins import Environ, asks_for_own, is_preflight, normal_origin, own_origin
@@ -186,7 +186,7 @@ class Guard:
         host = environ.get("HTTP_HOST")
         if not host:
             raise BadHttp("The request has no Host header.")
-        authority = environ.get("gateway.authority")
+        authority = environ.get(AUTHORITY)
         if authority is None and host.lower() in self._authorities:
             return
         normal = normal_authority(host)  # even where the target's authority replaces it (RFC 9112 section 3.2.2)
@@ -209,9 +209,7 @@ class Guard:
             if environ.get("HTTP_SEC_FETCH_SITE", "none") not in OWN_PAGES:
                 raise OriginRefused("A web page of another site may not call; see gateway.allowedOrigins.")
         else:
-            if asks_for_own(
-                environ
-            ):  # an allowed page was let in to ask models, and not to act or to see who asks what
+            if asks_for_own(environ):  # an allowed page may ask models, and neither act nor see who asks what
                 raise OriginRefused("Only the gateway's own page may read this, and no other web page.")
             if origin not in self.allowed_origins:
                 raise OriginRefused("Web pages of this origin may not call; see gateway.allowedOrigins.")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
+from gateway.httpd.interfaces import AUTHORITY
 from gateway.server.paths import OWN, PAGE
 
 Environ: TypeAlias = Mapping[str, Any]
@@ -12,7 +13,7 @@ Environ: TypeAlias = Mapping[str, Any]
 def own_origin(environ: Environ) -> str:
     """The origin of a page of ours: the host by which it is asked, which was accepted. A browser sends it with a POST
     of our own page too. TLS is nothing that we speak."""
-    host = environ.get("gateway.authority") or environ.get("HTTP_HOST") or ""
+    host = environ.get(AUTHORITY) or environ.get("HTTP_HOST") or ""
     return f"http://{host.lower()}"
 
 
