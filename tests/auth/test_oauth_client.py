@@ -2,7 +2,6 @@
 
 import base64
 import json
-import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
@@ -22,6 +21,7 @@ from tests.support.auth_server import AuthServer
 from tests.support.auth_sockets import Fault, Raw
 from tests.support.cases import each_case
 from tests.support.fakes import FakeClock
+from tests.support.ports import free_port, open_listener
 from tests.support.upstream_script import Body, Cut, Head, Json, ScriptedUpstream, Send, Stall
 
 SPECIAL = 's:/ +%&=ü"é%41\\end'
@@ -520,16 +520,14 @@ def test_what_is_not_http_is_no_answer(steps: tuple[Send, Cut]) -> None:
 
 
 def test_a_closed_port_is_told_in_the_systems_words() -> None:
-    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
-        port = taken.getsockname()[1]
-    settings = OAuthSettings("acme", "id", token_endpoint=f"http://127.0.0.1:{port}/token")
+    settings = OAuthSettings("acme", "id", token_endpoint=f"http://127.0.0.1:{free_port()}/token")
     refusal = pytest.raises(OAuthUnreachable, match=r"127\.0\.0\.1 could not be reached .*refused")
     with client_of(settings) as client, refusal:
         refreshed(client)
 
 
 def test_plain_http_behind_an_https_address_is_a_failed_handshake() -> None:
-    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+    with open_listener() as listener:
 
         def speak() -> None:
             connection, _ = listener.accept()

@@ -1,11 +1,11 @@
 """`health`: 0 where the gateway serves, 1 where it does not, whatever its file says by now."""
 
-import socket
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.support.ports import free_port
 from tests.support.running import running
 from tests.support.served import run_here
 from tests.support.upstream_script import Cut, Json, ScriptedUpstream, Stall, Step
@@ -38,8 +38,7 @@ def test_a_gateway_that_drains(tmp_path: Path) -> None:
 
 
 def test_nobody_answers(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     done = health("--port", str(port), cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (1, "", f"no gateway runs at http://127.0.0.1:{port}\n")
 

@@ -1,12 +1,12 @@
 """`reload`: what it says of the running gateway's answer, and with which exit code it ends."""
 
 import json
-import socket
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.support.ports import free_port
 from tests.support.reloading import Edited, config, edited
 from tests.support.running import alias
 from tests.support.served import run_here
@@ -54,9 +54,7 @@ def test_a_file_that_only_the_gateway_refuses_ends_with_2_too(tmp_path: Path) ->
 
 def test_without_a_gateway_it_ends_with_1(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("gateway: {port: 1}\nproviders: {demo: {}}\n")
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    done = run_here("reload", "--port", str(port), cwd=tmp_path)
+    done = run_here("reload", "--port", str(free_port()), cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr.startswith("no gateway runs at http://127.0.0.1:")
     assert len(done.stderr.splitlines()) == 1

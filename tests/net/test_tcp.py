@@ -14,6 +14,7 @@ from gateway.net.tcp import (
     limit_unacknowledged,
     tune,
 )
+from tests.support.ports import open_listener
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="these are Linux's numbers")
 
@@ -42,7 +43,7 @@ def option(one: socket.socket, name: str) -> int:
 
 
 def test_what_was_taken_is_heard() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as ours:
+    with open_listener() as server, socket.create_connection(server.getsockname()) as ours:
         theirs, _ = server.accept()
         with theirs:
             assert not is_unheard(ours)

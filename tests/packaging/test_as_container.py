@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import stat
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from tests.packaging.image import build, limited, start
+from tests.support.ports import free_port
 from tests.support.running import alias, chat, provider
 from tests.support.upstream_script import Done, ScriptedUpstream, Sse, WaitFor, sse_events
 
@@ -59,11 +59,6 @@ def data() -> Iterator[Path]:
         os.chmod(folder, 0o700)
         shutil.chown(folder, 10001, 10001)
         yield Path(folder)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def run(opt: Path, data: Path, *arguments: str, port: int = 1) -> tuple[int, str]:

@@ -8,6 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
 
+from tests.support.ports import free_port
+
 ROOT: Final = Path(__file__).parents[2]
 FILES: Final = ROOT / "gateway/server/page"
 EXAMPLES: Final = ROOT / "tests/server"
@@ -48,7 +50,7 @@ class Stage:
         class Handler(_Handler):
             owner = stage
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", free_port()), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
         self._thread.start()
 

@@ -13,6 +13,7 @@ from gateway.server.routes import ENDPOINTS
 from tests.page.browser import Browser
 from tests.page.test_real_gateway import with_a_login
 from tests.support.auth_server import AuthServer
+from tests.support.ports import free_port
 from tests.support.running import Running
 
 pytestmark = pytest.mark.slow
@@ -74,7 +75,7 @@ class Elsewhere:
             def log_message(self, format: str, *args: object) -> None:
                 """Nothing is logged."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", free_port()), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
         self._thread.start()
         self.url = f"http://127.0.0.1:{self._server.server_port}/"

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from gateway.wires.data_urls import MAX_DATA
 from tests.security.hostile import Scene, check_reply, refused, scene
+from tests.support.ports import open_listener
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(range(256))).decode()
 ELSEWHERE = (
@@ -79,7 +80,7 @@ class Trap:
 
     def __init__(self) -> None:
         self.came = 0
-        self._sockets = [socket.create_server(("127.0.0.1", 0))]
+        self._sockets = [open_listener()]
         self.port = self._sockets[0].getsockname()[1]
         with suppress(OSError):
             self._sockets.append(socket.create_server(("::1", self.port), family=socket.AF_INET6))

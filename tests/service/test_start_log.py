@@ -1,7 +1,6 @@
 """A start that fails in a process without standard error is told in the log file."""
 
 import os
-import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 
 from gateway.cli import commands
 from gateway.service.start_log import DEFAULT_NAME, log_path, tell
+from tests.support.ports import open_listener
 
 
 def config(folder: Path, text: str) -> Path:
@@ -94,7 +94,7 @@ class TestServe:
         assert 'unknown key "prot"' in (tmp_path / "gateway.log").read_text(encoding="utf-8")
 
     def test_a_port_in_use_is_told_beside_the_configuration(self, serve: Callable[..., object], tmp_path: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as other:
+        with open_listener() as other:
             port = other.getsockname()[1]
             assert serve("-c", str(config(tmp_path, f"gateway: {{port: {port}}}\n"))) == 1
         assert f":{port} is in use" in (tmp_path / DEFAULT_NAME).read_text(encoding="utf-8")

@@ -13,8 +13,9 @@ import pytest
 
 from tests.service.systems import files
 from tests.support.edge import until
+from tests.support.ports import free_port
 from tests.support.running import alias, provider
-from tests.support.served import HANG, ROOT, Served, environment, free_port
+from tests.support.served import HANG, ROOT, Served, environment
 from tests.support.upstream_script import Done, ScriptedUpstream, Sse, WaitFor, sse_events
 
 pytestmark = pytest.mark.slow

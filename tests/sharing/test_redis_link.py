@@ -12,8 +12,8 @@ from gateway.sharing.faults import UnusableServer
 from gateway.sharing.redis_link import MOST_CONNECTIONS, RedisAway, RedisLink
 from gateway.sharing.script import Script, plain
 from gateway.sharing.server_check import check_server
+from tests.support.ports import free_port
 from tests.support.redis_server import RedisServer, needs_redis
-from tests.support.served import free_port
 from tests.support.tls import FOLDER, TRUSTED
 
 pytestmark = needs_redis

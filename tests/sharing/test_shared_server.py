@@ -13,8 +13,8 @@ from gateway.sharing.redis_link import RedisAway, RedisLink
 from gateway.sharing.script import Command, plain
 from gateway.sharing.shared_server import SharedServer
 from tests.support.fleet import Fleet
+from tests.support.ports import free_port
 from tests.support.redis_server import RedisServer, needs_redis
-from tests.support.served import free_port
 
 pytestmark = needs_redis
 

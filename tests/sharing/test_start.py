@@ -15,9 +15,10 @@ from gateway.limits.redis_engine import RedisEngine
 from gateway.routing.rest_board import Rest, RestBoard
 from gateway.routing.router import Target
 from gateway.view.needs import needs_of_sharing
+from tests.support.ports import free_port
 from tests.support.redis_server import Asking, RedisServer, needs_redis
 from tests.support.running import Running, chat, running
-from tests.support.served import free_port, run_here
+from tests.support.served import run_here
 
 pytestmark = needs_redis
 

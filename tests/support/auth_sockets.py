@@ -10,6 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal, Protocol, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
+from tests.support.ports import free_port
+
 HANG_SECONDS = 30.0  # longer than any test takes; only a hang is longer
 
 
@@ -62,7 +64,7 @@ class HttpServer(ThreadingHTTPServer):
 
     def __init__(self, owner: Owner) -> None:
         self.owner = owner
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("127.0.0.1", free_port()), _Handler)
 
     def server_bind(self) -> None:
         socketserver.TCPServer.server_bind(

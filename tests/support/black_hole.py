@@ -10,6 +10,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
+from tests.support.ports import open_listener
+
 SO_ATTACH_FILTER = 26  # asm-generic/socket.h
 EMPTY = 80  # bytes: more than any TCP header without data, and less than a request
 DROP_DATA = b"".join(  # the classic packet filter, linux/filter.h: is it longer? then keep 0 bytes of it, else all
@@ -28,7 +30,7 @@ class BlackHole:
     """Answers each request by `{}`, until it swallows what comes."""
 
     def __init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = open_listener()
         self.base_url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/v1"
         self._lock = threading.Lock()
         self._open: list[socket.socket] = []

@@ -8,6 +8,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
+from tests.support.ports import open_listener
 from tests.support.running import Running, chat
 from tests.support.upstream_script import sse_events
 
@@ -30,7 +31,7 @@ class ManyStreams:
     """Begins every answer at once, and ends all of them when told."""
 
     def __init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self._listener = open_listener(backlog=1024)
         self.base_url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/v1"
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._listener, selectors.EVENT_READ)

@@ -15,7 +15,7 @@ import pytest
 from gateway.sharing.address import RedisAddress
 from gateway.sharing.redis_link import RedisAway, RedisLink
 from gateway.sharing.script import Command, plain
-from tests.support.served import free_port
+from tests.support.ports import free_port
 
 PROGRAM = shutil.which("redis-server") or shutil.which("valkey-server")
 CLIENT = find_spec("redis") is not None

@@ -5,7 +5,6 @@ import http.client
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -27,13 +26,6 @@ def environment(**more: str) -> dict[str, str]:
     """The process's environment without any provider's key."""
     kept = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}
     return {**kept, "LLM_GATEWAY_CONFIG": "", "PYTHONUNBUFFERED": "1", **more}
-
-
-def free_port() -> int:
-    """A port that was free a moment ago, for a file that has to name one."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def run(*arguments: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:

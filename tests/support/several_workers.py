@@ -12,8 +12,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from tests.support.edge import until
+from tests.support.ports import free_port
 from tests.support.running import alias, chat, provider
-from tests.support.served import HANG, ROOT, environment, free_port
+from tests.support.served import HANG, ROOT, environment
 
 DOOR = str(ROOT / "app.py")
 JSON = {"content-type": "application/json"}

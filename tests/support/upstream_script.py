@@ -26,6 +26,7 @@ from io import BufferedReader
 from types import TracebackType
 from typing import Self
 
+from tests.support.ports import open_listener
 from tests.support.upstream_steps import (
     Body,
     Cut,
@@ -92,7 +93,7 @@ class ScriptedUpstream:
         self._open: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
         self._closing = threading.Event()
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self._listener = open_listener(backlog=1024)
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._listener.getsockname()[1]}"
         self.base_url = f"{self.url}/v1"
         self._accepting = threading.Thread(target=self._accept, name="upstream-accept", daemon=True)

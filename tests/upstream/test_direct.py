@@ -9,7 +9,7 @@ import ssl
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 
 import pytest
 
@@ -28,6 +28,7 @@ from gateway.upstream.proxied.transport import RequestsTransport
 from gateway.upstream.session import UpstreamSession
 from gateway.upstream.transport import IDLE_SECONDS, HttpRequest, Transport
 from tests.support.fakes import FakeClock
+from tests.support.ports import free_port, open_listener
 from tests.support.tls import TRUSTED, server_context
 from tests.support.transports import (
     LONG,
@@ -150,20 +151,8 @@ def addresses(monkeypatch: pytest.MonkeyPatch, *ports: int) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
 
 
-@contextmanager
-def listening() -> Iterator[socket.socket]:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield server
-
-
-def free_port() -> int:
-    with listening() as server:
-        port: int = server.getsockname()[1]
-    return port
-
-
 def test_each_address_of_a_name_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    with listening() as server:
+    with open_listener() as server:
         addresses(monkeypatch, free_port(), server.getsockname()[1])
         connection = dialled()
         assert connection.socket.getpeername() == server.getsockname()
@@ -186,7 +175,7 @@ def test_a_name_without_an_address_is_told(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_call_that_was_cut_does_not_go_on_to_the_next_address(monkeypatch: pytest.MonkeyPatch) -> None:
     wait = PendingResponse(no_op)
-    with listening() as server:
+    with open_listener() as server:
         addresses(monkeypatch, free_port(), server.getsockname()[1])
         connect = socket.socket.connect
 
@@ -272,7 +261,7 @@ def test_what_is_taken_in_part_of_head_and_body_together_is_sent_on(
 
 
 def test_a_provider_that_takes_nothing_more_is_given_up() -> None:
-    with listening() as server:
+    with open_listener() as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}/v1"
         with closing(direct(url, connect_seconds=SHORT)) as session, pytest.raises(ConnectionFailed) as caught:
             session.post(post(url, bytes(50_000_000)), LONG, unwatched)

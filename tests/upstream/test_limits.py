@@ -14,6 +14,7 @@ from gateway.upstream.cancellation import PendingResponse
 from gateway.upstream.proxied.transport import plain_session
 from gateway.upstream.transport import Transport
 from tests.support.fakes import FakeClock
+from tests.support.ports import open_listener
 from tests.support.running import alias, chat, provider, running
 from tests.support.transports import LONG, SHORT, Opening, chosen, everything, in_thread, open_stream, post, unwatched
 from tests.support.upstream_script import Body, Head, ScriptedUpstream, Send, Stall, WaitFor
@@ -105,7 +106,7 @@ def behind_proxy(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 def refusing(answer: bytes) -> Iterator[str]:
     """A provider that reads the head of a request, answers, and stops reading. Its base address."""
     done = threading.Event()
-    with socket.create_server(("127.0.0.1", 0)) as server:
+    with open_listener() as server:
 
         def serve() -> None:
             connection, _ = server.accept()

@@ -16,6 +16,7 @@ from gateway.core.errors import GatewayError
 from gateway.upstream.certificates import TrustStore, handshake_fault
 from gateway.upstream.session import UpstreamSession
 from gateway.upstream.surroundings import connection_notes, connection_warnings, proxies_of
+from tests.support.ports import free_port, open_listener
 from tests.support.tls import FOLDER, TRUSTED, server_context
 from tests.support.transports import KEY, LONG, Opening, chosen, in_thread, post, unwatched
 from tests.support.upstream_script import Json, ScriptedUpstream
@@ -137,7 +138,7 @@ BEHIND = "https://api.acme.invalid/v1"
 @contextmanager
 def server_that(does: Callable[[socket.socket], object]) -> Iterator[int]:
     """A server that hears something, does something, and closes. Its port."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
+    with open_listener() as server:
 
         def serve() -> None:
             connection, _ = server.accept()
@@ -148,12 +149,6 @@ def server_that(does: Callable[[socket.socket], object]) -> Iterator[int]:
         thread = in_thread(serve)
         yield server.getsockname()[1]
         thread.join(LONG)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return port
 
 
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])

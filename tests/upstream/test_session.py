@@ -18,6 +18,7 @@ from gateway.core.provider_failures import ConnectionFailed, InvalidAnswer, Prov
 from gateway.net.sockets import plain, shut_down
 from gateway.upstream.cancellation import PendingResponse
 from gateway.upstream.transport import HttpRequest, Transport
+from tests.support.ports import free_port, open_listener
 from tests.support.transports import (
     KEY,
     LONG,
@@ -195,8 +196,7 @@ def test_status_and_headers_come_with_the_stream(up: ScriptedUpstream, session: 
 
 
 def test_a_refused_connection_is_a_connection_that_failed(up: ScriptedUpstream, session_to: Opening) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as gone:
-        url = f"http://127.0.0.1:{gone.getsockname()[1]}/v1"
+    url = f"http://127.0.0.1:{free_port()}/v1"
     with closing(session_to(url)) as session, pytest.raises(ConnectionFailed) as caught:
         session.post(post(url), LONG, unwatched)
     assert caught.value.message.startswith("acme could not be reached (")
@@ -249,7 +249,7 @@ def test_a_head_that_was_cut_is_at_most_an_empty_answer(
 def test_tls_to_a_server_that_has_none_is_a_connection_that_failed(up: ScriptedUpstream, session_to: Opening) -> None:
     url = up.base_url.replace("http://", "https://")
     up.close()
-    with socket.create_server(("127.0.0.1", 0)) as server:
+    with open_listener() as server:
         url = f"https://127.0.0.1:{server.getsockname()[1]}/v1"
 
         def greet() -> None:

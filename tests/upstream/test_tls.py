@@ -1,6 +1,5 @@
 """Calls over TLS, both ways: who is trusted, and that everything else is as it is without."""
 
-import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ import pytest
 from gateway.core.errors import GatewayError
 from gateway.core.provider_failures import ConnectionFailed, InvalidAnswer, ProviderTimeout
 from gateway.upstream.cancellation import PendingResponse
+from tests.support.ports import open_listener
 from tests.support.tls import TRUSTED, server_context
 from tests.support.transports import (
     LONG,
@@ -145,7 +145,7 @@ def test_a_cut_wakes_whoever_waits(up: ScriptedUpstream, session_to: Opening, be
 @no_wake_up
 def test_a_cut_ends_a_handshake_that_does_not_go_on() -> None:
     """Only over our own connections: requests does not tell its socket before it waits for an answer."""
-    with socket.create_server(("127.0.0.1", 0)) as mute:
+    with open_listener() as mute:
         url = f"https://127.0.0.1:{mute.getsockname()[1]}/v1"
         waits: list[PendingResponse] = []
         failures: list[GatewayError] = []

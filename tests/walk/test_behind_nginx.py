@@ -12,8 +12,9 @@ import pytest
 import requests
 
 from tests.support.edge import until
+from tests.support.ports import free_port
 from tests.support.running import chat, provider, running
-from tests.support.served import ROOT, free_port
+from tests.support.served import ROOT
 from tests.support.tls import FOLDER
 from tests.support.upstream_script import Done, ScriptedUpstream, Sse, WaitFor, json_answer, sse_events
 

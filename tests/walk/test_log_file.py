@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.edge import until
+from tests.support.ports import free_port
 from tests.support.reloading import config, edited
 from tests.support.running import chat
-from tests.support.served import HANG, ROOT, Served, environment, free_port, posix_only, run_here, serving
+from tests.support.served import HANG, ROOT, Served, environment, posix_only, run_here, serving
 from tests.support.upstream_script import ScriptedUpstream
 
 

@@ -20,6 +20,7 @@ from gateway.default_config import without_file
 from gateway.greeting import greeting
 from gateway.run import stop
 from gateway.serve import Gateway
+from tests.support.ports import open_listener
 from tests.support.running import alias, chat, loaded, on_port, provider
 from tests.support.served import HANG, ROOT, Served, environment, posix_only, run, run_here, serving
 from tests.support.upstream_script import Done, ScriptedUpstream, Sse, Stall, WaitFor, sse_events
@@ -277,7 +278,7 @@ class TestFailing:
         assert done.stdout == ""
 
     def test_a_port_in_use_is_exit_code_1(self, tmp_path: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as other:
+        with open_listener() as other:
             port = other.getsockname()[1]
             done = run("--port", str(port), cwd=tmp_path)
         self.assert_clear(done, 1, f"127.0.0.1:{port} is in use")

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.ports import free_port, open_listener
 from tests.support.redis_server import Asking, RedisServer, needs_redis
 from tests.support.running import chat
 from tests.support.served import ROOT, Served, serving
@@ -60,7 +61,7 @@ class Provider:
             def log_message(self, format: str, *args: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", free_port()), Handler)
         self._server.daemon_threads = True
         self._server.block_on_close = False
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
@@ -84,7 +85,7 @@ class SlowWay:
     def __init__(self, port: int, seconds: float) -> None:
         self._port = port
         self._seconds = seconds
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = open_listener()
         self.port: int = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 

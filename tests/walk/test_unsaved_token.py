@@ -2,7 +2,6 @@
 
 import json
 import signal
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.auth_server import AuthServer
+from tests.support.ports import free_port
 from tests.support.running import chat, provider
 from tests.support.served import HANG, Served, posix_only, run_here, serving
 from tests.support.upstream_script import ScriptedUpstream, healthy
@@ -22,11 +22,6 @@ pytestmark = posix_only
 def server() -> Iterator[AuthServer]:
     with AuthServer(client_secret=None) as running:
         yield running
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
 
 
 class Scene:

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import stat
 import sys
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.edge import until
+from tests.support.ports import open_listener
 from tests.support.running import alias
 from tests.support.served import ROOT, run_here
 from tests.support.several_workers import configuration, is_running, workers
@@ -72,7 +72,7 @@ def test_two_workers_serve_die_reload_and_end(upstream: ScriptedUpstream, tmp_pa
 
 def test_a_port_of_another_program_is_refused_as_by_one_process(upstream: ScriptedUpstream, tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(json.dumps(configuration(upstream.base_url)))
-    with socket.create_server(("127.0.0.1", 0)) as taken:
+    with open_listener() as taken:
         port = str(taken.getsockname()[1])
         done = run_here("--port", port, "-c", "config.yaml", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (
