@@ -117,7 +117,8 @@ def test_a_caller_that_leaves_in_the_middle_gives_its_place_back(a: ScriptedUpst
     with running(config(a, b, {"provider": "a", "maxConcurrent": 1})) as gateway:
         address = f"{gateway.url}/v1/chat/completions"
         with requests.post(address, json=chat("a/m", stream=True), stream=True, timeout=30) as stalled:
-            next(stalled.iter_content(None))
+            pieces = stalled.iter_content(None)  # without a name, its end would close the connection at once
+            next(pieces)
             assert counted(gateway, "a") == 1
         until(lambda: counted(gateway, "a") == 0)
         assert gateway.post(chat("a/m")).status_code == 200
