@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ import pytest
 from tests.support.edge import until
 from tests.support.running import alias, chat
 from tests.support.served import HANG, ROOT
-from tests.support.several_workers import JSON, Workers, configuration, is_running, workers
+from tests.support.several_workers import JSON, Workers, configuration, is_running, stop, workers
 from tests.support.upstream_script import Done, Request, ScriptedUpstream, Sse, Step, WaitFor, json_answer, sse_events
 
 pytestmark = [
@@ -162,16 +162,13 @@ def test_connections_that_wait_at_a_dead_worker_are_answered(
     """A stopped worker accepts nothing, so what comes for it waits in its sockets; then it is killed."""
     with workers(tmp_path, configuration(upstream.base_url)) as gateway:
         stopped = gateway.processes[0]
-        os.kill(stopped, signal.Signals["SIGSTOP"])
-        waiting = [gateway.connect() for _ in range(40)]
-        for each in waiting:
-            each.request("POST", "/v1/chat/completions", json.dumps(chat("best")), JSON)
-        os.kill(stopped, KILL)
-        statuses = []
-        for each in waiting:
-            with closing(each):
-                statuses.append(each.getresponse().status)
-        assert statuses == [200] * 40
+        stop(stopped)
+        with ExitStack() as opened:
+            waiting = [opened.enter_context(closing(gateway.connect())) for _ in range(40)]
+            for each in waiting:
+                each.request("POST", "/v1/chat/completions", json.dumps(chat("best")), JSON)
+            os.kill(stopped, KILL)
+            assert [each.getresponse().status for each in waiting] == [200] * 40
 
 
 def test_a_reload_that_one_worker_cannot_take_over_changes_none(
