@@ -78,9 +78,13 @@ class DrivenClock(FakeClock):
             return self._now < end
 
     def until_asleep(self, thread: int) -> None:
-        """Blocks until the thread with this identifier waits."""
+        """Blocks until the thread with this identifier waits for a time that has not come."""
         with self._changed:
-            assert self._changed.wait_for(lambda: thread in self._asleep, 30), "the thread does not wait"
+            assert self._changed.wait_for(lambda: self._sleeps(thread), 30), "the thread does not wait"
+
+    def _sleeps(self, thread: int) -> bool:
+        end, _ = self._asleep.get(thread, (self._now, None))
+        return end > self._now
 
 
 class FastClock:
