@@ -46,6 +46,11 @@ from gateway.workers.start import Known, Prepare, Start
 RELOAD_SECONDS: Final = 60.0
 """What a reload may take that was asked for here: longer than the parent waits for a file and for all workers."""
 
+_KNOWN: Final = msgspec.json.Decoder(Known)
+_OUTCOME: Final = msgspec.json.Decoder(ReloadOutcome)
+_PREPARE: Final = msgspec.json.Decoder(Prepare)
+_RELOADS: Final = msgspec.json.Decoder(ReloadState)
+
 logger = logging.getLogger(__name__)
 
 
@@ -74,7 +79,7 @@ class FollowedReloads:
         answer = self._hub.ask_parent(RELOAD_TOPIC, b"", within=RELOAD_SECONDS)
         if answer is None:
             raise Draining("The gateway is shutting down.")
-        return msgspec.json.decode(answer, type=ReloadOutcome)
+        return _OUTCOME.decode(answer)
 
     def stop(self) -> None:
         """Nothing, likewise."""
@@ -111,7 +116,7 @@ class Worker:
         self._prepared: tuple[int, Assembly] | None = None  # the thread that builds hands it to the hub's
         first = self._file.parse(start.first)
         loaded = self._kept(first, start.text) if start.text != start.first else first
-        self._reloads = FollowedReloads(hub, msgspec.json.decode(start.known.reloads, type=ReloadState))
+        self._reloads = FollowedReloads(hub, _RELOADS.decode(start.known.reloads))
         folder = Path(start.folder)
         place = WorkerPlace(
             sockets=list(handles.values()),
@@ -125,7 +130,7 @@ class Worker:
         self.gateway = Gateway(loaded, environ, on_death=signals.wake, place=place)
         self._know(start.known)
         hub.on("go", lambda _: self.gateway.start())
-        hub.on("state", lambda message: self._know(msgspec.json.decode(message.body, type=Known)))
+        hub.on("state", lambda message: self._know(_KNOWN.decode(message.body)))
         hub.on("prepare", self._prepare)
         hub.on("turn", self._turn)
         hub.on("drop", self._drop)
@@ -138,7 +143,7 @@ class Worker:
         numbers = {self._hub.number, *known.absent}
         self.gateway.accept_on({each for number in numbers for each in self._sockets[number]})
         self.gateway.runtime.drain_state.degraded = known.degraded
-        self._reloads.state = msgspec.json.decode(known.reloads, type=ReloadState)
+        self._reloads.state = _RELOADS.decode(known.reloads)
 
     def _prepare(self, message: Message) -> None:
         threading.Thread(target=self._build, args=(message,), name="reload", daemon=True).start()
@@ -164,7 +169,7 @@ class Worker:
     # A thread for each reload -----------------------------------------------------------------------------------------
 
     def _build(self, message: Message) -> None:
-        wanted = msgspec.json.decode(message.body, type=Prepare)
+        wanted = _PREPARE.decode(message.body)
         try:
             loaded = self._kept(self.gateway.loaded, wanted.text)
             self._prepared = message.id, self.gateway.prepare(loaded, wanted.generation)

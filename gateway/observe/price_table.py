@@ -102,6 +102,9 @@ class _File(Struct, frozen=True):
     vendors: dict[str, list[Row]]
 
 
+_FILE: Final = msgspec.json.Decoder(_File)
+
+
 class PriceTable:
     """The table, which is read when the first price is asked for: most of a start's time would be for nothing.
 
@@ -134,7 +137,7 @@ class PriceTable:
     def _read(self) -> "dict[str, _Models]":
         with self._lock:
             if self._vendors is None:
-                content = msgspec.json.decode(self._path.read_bytes(), type=_File)
+                content = _FILE.decode(self._path.read_bytes())
                 self._date = content.date
                 self._vendors = {name: _Models(rows) for name, rows in content.vendors.items()}
             return self._vendors

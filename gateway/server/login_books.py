@@ -27,6 +27,10 @@ class _Asked(msgspec.Struct, frozen=True):
     name: str
 
 
+_ASKED: Final = msgspec.json.Decoder(_Asked)
+_LOGIN: Final = msgspec.json.Decoder(LoginNow)
+
+
 class LoginBooks:
     """The logins. Safe to use from many threads.
 
@@ -50,7 +54,7 @@ class LoginBooks:
         answers = self._siblings.ask(TOPIC, asked, within=ANSWER_SECONDS)
         found = next((answer for _, answer in sorted(answers.items()) if answer), None)
         if found is not None:
-            return msgspec.json.decode(found, type=LoginNow)
+            return _LOGIN.decode(found)
         return login_now(self._logins.begin(settings, store))
 
     def look(self, id: str) -> LoginNow | None:
@@ -67,7 +71,7 @@ class LoginBooks:
             return self._here(asked)
         body = msgspec.json.encode(asked)
         answer = self._siblings.ask_one(owner, TOPIC, body, within=ANSWER_SECONDS)
-        return msgspec.json.decode(answer, type=LoginNow) if answer else None
+        return _LOGIN.decode(answer) if answer else None
 
     def _owner(self, id: str) -> int:
         """The worker whose login it is; this one where there is no other, or no such id."""
@@ -82,7 +86,7 @@ class LoginBooks:
     # The hub's thread -------------------------------------------------------------------------------------------------
 
     def _answer(self, body: bytes) -> bytes:
-        asked = msgspec.json.decode(body, type=_Asked)
+        asked = _ASKED.decode(body)
         if asked.what == "under_way":
             running = self._logins.under_way(asked.name)
             found = login_now(running) if running is not None else None

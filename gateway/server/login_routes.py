@@ -42,6 +42,9 @@ class Which(Struct, frozen=True, forbid_unknown_fields=True):
     account: str = ""
 
 
+_WHICH: Final = msgspec.json.Decoder(Which)
+
+
 class Providers(Protocol):
     """The providers that are served now (gateway.assembly.Assembly)."""
 
@@ -106,7 +109,7 @@ def login_rows(logins: Logins, siblings: Siblings, providers: Callable[[], Provi
 
 def _which(asked: Asked) -> Which:
     try:
-        return msgspec.json.decode(read_body(asked.environ, MAX_BODY), type=Which)
+        return _WHICH.decode(read_body(asked.environ, MAX_BODY))
     except msgspec.DecodeError:
         raise InvalidRequest('The body must be {"provider": NAME}, with or without "account".') from None
 

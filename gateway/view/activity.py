@@ -6,6 +6,7 @@ What all workers know anyway (limits, budgets, rests, tokens, the configuration)
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
+from typing import Final
 
 import msgspec
 from msgspec import Struct
@@ -59,6 +60,9 @@ class Activity(Struct, frozen=True):
         return {Target(each.provider, each.model, each.account): each for each in self.targets}
 
 
+_ACTIVITY: Final = msgspec.msgpack.Decoder(Activity)
+
+
 def activity_of(assembly: Assembly, runtime: Runtime) -> Activity:
     """What this process has seen."""
     running, streams = runtime.watchdog.counts()
@@ -87,7 +91,7 @@ def merged(answers: Mapping[int, bytes]) -> Activity:
         answers: what `encoded` gave, by worker; under negative numbers what dead ones have left: their calls and what
             providers have told them.
     """
-    found = {number: msgspec.msgpack.decode(answer, type=Activity) for number, answer in answers.items()}
+    found = {number: _ACTIVITY.decode(answer) for number, answer in answers.items()}
     alive = [each for number, each in found.items() if number >= 0]
     calls = sorted((call for each in found.values() for call in each.calls), key=lambda call: call.id, reverse=True)
     return Activity(

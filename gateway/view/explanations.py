@@ -18,6 +18,8 @@ from gateway.routing.target_health import TargetStatus
 from gateway.workers.siblings import ANSWER_SECONDS, Siblings
 
 TOPIC: Final = "explain"
+_EXPLANATION: Final = msgspec.json.Decoder(Explanation)
+_QUESTION: Final = msgspec.json.Decoder(tuple[str, str])
 
 
 class Explanations:
@@ -42,10 +44,10 @@ class Explanations:
         """
         own = self._assembly().explainer.explain(model, endpoint)
         answers = self._siblings.ask(TOPIC, msgspec.json.encode((model, endpoint)), within=ANSWER_SECONDS)
-        return merged(own, [msgspec.json.decode(each, type=Explanation) for each in answers.values() if each])
+        return merged(own, [_EXPLANATION.decode(each) for each in answers.values() if each])
 
     def _answer(self, question: bytes) -> bytes:
-        model, endpoint = msgspec.json.decode(question, type=tuple[str, str])
+        model, endpoint = _QUESTION.decode(question)
         try:
             return msgspec.json.encode(self._assembly().explainer.explain(model, endpoint))
         except GatewayError:

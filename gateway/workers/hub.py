@@ -28,6 +28,7 @@ from gateway.workers.start import Start
 GRACE_SECONDS: Final = 0.2
 """What an answer gets beyond the time of its question, which the parent measures."""
 STOP_SECONDS: Final = 1.0
+_START: Final = msgspec.json.Decoder(Start)
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +83,7 @@ class Hub:
                 self._early += self._channel.receive()
             except (Ended, Broken) as fault:
                 raise OSError(f"the parent does not say what to serve: {fault}") from None
-        start = msgspec.json.decode(self._early.pop(0).body, type=Start)
+        start = _START.decode(self._early.pop(0).body)
         self.count = start.count
         return start
 

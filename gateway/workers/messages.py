@@ -72,6 +72,7 @@ class Broken(Exception):
     """The other end has broken the rules."""
 
 
+_BODIES: Final = msgspec.json.Decoder(list[bytes])
 _decoder: Final = msgspec.json.Decoder(Message)
 
 
@@ -130,4 +131,4 @@ def folded(bodies: Sequence[bytes]) -> bytes:
 
 def unfolded(body: bytes) -> list[bytes]:
     """What `folded` was given."""
-    return msgspec.json.decode(body, type=list[bytes])
+    return _BODIES.decode(body)

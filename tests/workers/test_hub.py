@@ -64,8 +64,8 @@ class Inside:
     def _end(self) -> None:
         def end() -> None:
             self.hub.say(Message("left", 1))
-            self.exit_code = 0
             self.hub.close()
+            self.exit_code = 0
 
         threading.Thread(target=end).start()
 

@@ -108,6 +108,9 @@ class _Answer(Struct, frozen=True):
     usageMetadata: Raw = Raw(b"null")  # noqa: N815 - Google's name
 
 
+_ANSWER: Final = msgspec.json.Decoder(_Answer)
+
+
 def _texts(given: JsonValue) -> list[str]:
     texts = [given] if isinstance(given, str) else given
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
@@ -135,7 +138,7 @@ def _for_google(reader: FieldReader, shared: JsonObject) -> Iterator[str]:
 
 def _answer(body: bytes, size: int) -> _Answer:
     try:
-        answer = msgspec.json.decode(body, type=_Answer)
+        answer = _ANSWER.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise _failure_of(body) from None
     if len(answer.embeddings) != size:
