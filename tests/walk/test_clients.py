@@ -281,6 +281,7 @@ def test_status_and_metrics_show_what_clients_have_used(up: ScriptedUpstream, tm
         spent = {"per": "total", "usd": 5.0, "spentUsd": 0.0, "reservedUsd": 0.0, "endsAt": None}
         until(lambda: shown("ci") == [{"name": "ci", "limits": [own], "budget": spent}])
         assert [each["name"] for each in shown("me")] == ["me"], "a client is told of itself"
+        gateway.settle()
         scrape = gateway.get("/metrics", headers={"x-api-key": ADMIN}).text
         assert 'llm_gateway_client_limit_used{client="ci",limit="rpm"} 1' in scrape
         assert 'llm_gateway_budget_max_usd{client="ci"} 5' in scrape
