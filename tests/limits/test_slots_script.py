@@ -20,6 +20,8 @@ MINUTE, DAY = 60_000_000, 86_400_000_000
 CELL, DAY_CELL, CELLS = 41_667, 60_000_000, 1_440
 LEASE, SEEN = 60_000_000, 3_000_000
 START = 1_800_000_000_000_000
+FOR_EVER = 1e9
+"""Seconds: longer than any line here, of which each token may wait for a day."""
 ANOTHER_CLOCK = Script(
     script_text().replace("redis.call('TIME')", "redis.call('HMGET', '{clock}', 'seconds', 'micros')")
 )
@@ -46,7 +48,7 @@ class Told:
     def __init__(self, server: Asking, rows: list[tuple[int, ...]], max_queue: int = 50) -> None:
         self.server = server
         server.plain("FLUSHALL")
-        self.terms = [RowTerms(f"{BASE}:row{index}", max_queue, 1e6, row) for index, row in enumerate(rows)]
+        self.terms = [RowTerms(f"{BASE}:row{index}", max_queue, FOR_EVER, row) for index, row in enumerate(rows)]
         self.gateways = [SlotsCommands(ANOTHER_CLOCK, BASE, name, self.terms) for name in ("a", "b")]
         self.at(START)
         for each in self.gateways:
