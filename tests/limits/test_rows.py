@@ -8,7 +8,7 @@ from gateway.config.rate_limit import RateLimit
 from gateway.core.answer import Usage
 from gateway.core.errors import Limited, RequestTooLargeForLimit
 from gateway.limits.engine import PastUse
-from gateway.limits.gauges import FIRST_GUESS, Gauge, MaxConcurrent, RequestsPerMinute, TokensPerMinute
+from gateway.limits.gauges import FIRST_GUESS, SHORTEST, Gauge, MaxConcurrent, RequestsPerMinute, TokensPerMinute
 from gateway.limits.permit import Permit
 from gateway.limits.rate_limiter import ONE_REQUEST, RateLimiter
 from gateway.limits.rate_limiters import RateLimiters
@@ -122,6 +122,15 @@ def test_a_place_is_told_by_the_median_of_the_last_calls() -> None:
     with pytest.raises(Limited) as caught:
         acquire(of(limiters), Need())
     assert caught.value.retry_after == 8
+
+
+def test_a_place_of_calls_that_end_in_one_tick_of_the_clock_is_not_told_to_be_free() -> None:
+    limiters = rows(FakeClock(), RateLimit(provider="acme", max_concurrent=1, max_queue_size=0))
+    taken(of(limiters)).close()
+    taken(of(limiters))
+    with pytest.raises(Limited) as caught:
+        acquire(of(limiters), Need())
+    assert caught.value.retry_after == pytest.approx(SHORTEST)
 
 
 def test_a_stalled_answer_holds_its_place_and_who_waits_is_told_in_time() -> None:
