@@ -19,6 +19,9 @@ class Ended(Exception):
 class Channel:
     """Sends and receives messages without ever waiting.
 
+    An end that is closed is told of by `receive`, and only when everything has been read that it has said before. What
+    is sent to it meanwhile is for nobody.
+
     Args:
         end: of the pair.
     """
@@ -28,6 +31,7 @@ class Channel:
         end.setblocking(False)
         self._reader = MessageReader()
         self._unsent = bytearray()
+        self._is_deaf = False  # the other end is closed
 
     def fileno(self) -> int:
         """For a selector."""
@@ -39,7 +43,9 @@ class Channel:
         return bool(self._unsent)
 
     def send(self, message: Message) -> None:
-        """Send it now, or as soon as the socket takes it. Raises Ended."""
+        """Send it now, or as soon as the socket takes it. Raises Ended: the other end does not read."""
+        if self._is_deaf:
+            return
         for line in lines(message):
             self._unsent += line
         self.flush()
@@ -47,14 +53,16 @@ class Channel:
             raise Ended("it does not read what it is sent")
 
     def flush(self) -> None:
-        """Send what waits. Raises Ended."""
+        """Send what waits."""
         while self._unsent:
             try:
                 count = self._end.send(self._unsent)
             except BlockingIOError:
                 return
-            except OSError as fault:
-                raise Ended(fault.strerror or "closed") from None
+            except OSError:
+                self._is_deaf = True
+                self._unsent.clear()
+                return
             del self._unsent[:count]
 
     def receive(self) -> Iterator[Message]:

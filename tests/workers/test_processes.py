@@ -3,6 +3,7 @@
 import selectors
 import socket
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -43,6 +44,7 @@ def processes(process: FakeProcess) -> Iterator[Processes]:
 def test_one_that_has_closed_its_channel_may_end_in_its_time(processes: Processes, process: FakeProcess) -> None:
     process.theirs.close()
     processes.send([(3, Message("state"))])
+    processes.hear(3, lambda number, message: None)
     assert processes.ending
     assert list(processes.ended(10.0)) == []
     assert list(processes.ended(10.0 + HANG_SECONDS - 0.01)) == []
@@ -51,6 +53,19 @@ def test_one_that_has_closed_its_channel_may_end_in_its_time(processes: Processe
     assert list(processes.ended(11.0)) == [(3, 0)]
     assert not processes.ending
     assert len(processes) == 0
+
+
+def test_what_one_has_said_last_is_heard_though_it_hears_nothing_more(
+    processes: Processes, process: FakeProcess
+) -> None:
+    with closing(Channel(process.theirs)) as channel:
+        channel.send(Message("left", 2))
+    processes.send([(3, Message("state"))])
+    heard: list[Message] = []
+    for _ in range(2):
+        processes.hear(3, lambda number, message: heard.append(message))
+    assert heard == [Message("left", 2)]
+    assert processes.ending
 
 
 def test_one_that_does_not_is_killed(processes: Processes, process: FakeProcess) -> None:
