@@ -96,7 +96,7 @@ class Processes:
             try:
                 process.channel.send(message)
             except Ended:
-                self._lost(number)  # and not killed yet: it may be writing its last lines
+                self._lost(number)  # it reads nothing, and is not killed yet: it may end by itself
 
     def send_all(self, message: Message) -> None:
         """Send it to everybody."""

@@ -4,7 +4,6 @@ import errno
 import json
 import logging
 import os
-import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from gateway.auth.tokens.token_store import TokenStore, cannot_write
 from gateway.core.secrets import Secret
 from tests.auth.test_file_lock import Process
 from tests.support.fakes import FakeClock
+from tests.support.other_processes import stop
 from tests.support.served import posix_only
 
 ALL = ["tokens.json", "tokens.json.bak", "tokens.json.lock"]
@@ -233,7 +233,7 @@ def test_who_is_writing_now_is_no_fault(store: TokenStore) -> None:
 @posix_only
 def test_a_stopped_process_that_holds_the_lock_is_told(store: TokenStore, path: Path) -> None:
     holder = Process(path.with_name("tokens.json.lock"))
-    holder.process.send_signal(signal.Signals["SIGSTOP"])
+    stop(holder.process.pid)
     with pytest.raises(LockBusy) as busy:
         store.check_writable(10.0)
     assert cannot_write("tokens.json", busy.value).endswith("End that process, or wait for it.")

@@ -15,6 +15,7 @@ import pytest
 from gateway.sharing.address import RedisAddress
 from gateway.sharing.redis_link import RedisAway, RedisLink
 from gateway.sharing.script import Command, plain
+from tests.support.other_processes import stop
 from tests.support.ports import free_port
 
 PROGRAM = shutil.which("redis-server") or shutil.which("valkey-server")
@@ -59,7 +60,7 @@ class RedisServer:
     def pause(self) -> None:
         """Stop it where it is; its connections stay. POSIX's."""
         if sys.platform != "win32":
-            self._process.send_signal(signal.SIGSTOP)
+            stop(self._process.pid)
 
     def resume(self) -> None:
         """Let it go on."""

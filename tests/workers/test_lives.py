@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.edge import until
+from tests.support.other_processes import is_running, stop
 from tests.support.running import alias, chat
 from tests.support.served import HANG, ROOT
-from tests.support.several_workers import JSON, Workers, configuration, is_running, stop, workers
+from tests.support.several_workers import JSON, Workers, configuration, workers
 from tests.support.upstream_script import Done, Request, ScriptedUpstream, Sse, Step, WaitFor, json_answer, sse_events
 
 pytestmark = [

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from tests.support.edge import until
+from tests.support.other_processes import is_running
 from tests.support.ports import open_listener
 from tests.support.running import alias
 from tests.support.served import ROOT, run_here
-from tests.support.several_workers import configuration, is_running, workers
+from tests.support.several_workers import configuration, workers
 from tests.support.upstream_script import ScriptedUpstream
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="several workers are POSIX's")
